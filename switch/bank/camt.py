@@ -1,13 +1,13 @@
 """ISO 20022: camt.053, a statement with balances, and camt.054, an advice without.
 
-May use `lines` and `xml`. Versions 02 to 14; what they call differently is read either
-way. Everything counts that is said: sums and counts that are given must be right, all
-amounts are in rupees, and a file that contradicts itself is not believed at all.
+May use `lines`, `values` and `xml`. Versions 02 to 14; what they call differently is
+read either way. Everything counts that is said: sums and counts that are given must be
+right, all amounts are in rupees, and a file that contradicts itself is not believed.
 """
 
-import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from switch.bank.lines import (
     LINES_MAX,
@@ -18,23 +18,38 @@ from switch.bank.lines import (
     Side,
     Statement,
     StatementError,
+    canonical_account,
     first_reference,
-    parse_decimal,
     tidy_text,
+)
+from switch.bank.values import (
+    maybe_day,
+    read_amount,
+    read_count,
+    read_day,
+    read_decimal,
+    read_flag,
+    read_side,
 )
 from switch.bank.xml import Element, parse
 
 REFERENCE_FIELDS = ("TxId", "ClrSysRef", "AcctSvcrRef")
 """Where a bank writes its own reference, in this order, unless it is known to write it
 elsewhere: the payer's fields (EndToEndId) may look like one and be none."""
+ALL_REFERENCE_FIELDS = (
+    *REFERENCE_FIELDS,
+    "EndToEndId",
+    "InstrId",
+    "MsgId",
+    "PmtInfId",
+)
+"""Where a bank may be known to write it."""
 
 _NAMESPACE = re.compile(
     r"urn:iso:std:iso:20022:tech:xsd:camt\.05([34])\.001\.([0-9]{2})"
 )
 _VERSIONS = range(2, 15)
 _CHARGES = frozenset({"CHRG", "COMM", "FEES", "TAXE"})
-_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T.{5,40})?")
-_COUNT = re.compile(r"[0-9]{1,15}")
 _TEXT_PATHS = (
     "Refs/EndToEndId",
     "Refs/InstrId",
@@ -65,13 +80,16 @@ def read_camt(
     if found is None or root.path != "Document" or int(found[2]) not in _VERSIONS:
         raise StatementError(source, "is neither camt.053 nor camt.054, 02 to 14")
     if found[1] == "3":
-        body, reports = root.one("BkToCstmrStmt"), "Stmt"
+        body, reports, is_advice = root.one("BkToCstmrStmt"), "Stmt", False
     else:
-        body, reports = root.one("BkToCstmrDbtCdtNtfctn"), "Ntfctn"
+        body, reports, is_advice = root.one("BkToCstmrDbtCdtNtfctn"), "Ntfctn", True
     pages = _page(body.maybe("GrpHdr/MsgPgntn"))
     statements = [
-        _statement(one, source, pages, tuple(references)) for one in body.all(reports)
+        replace(_statement(one, source, pages, tuple(references)), is_advice=is_advice)
+        for one in body.all(reports)
     ]
+    for one, report in zip(statements, body.all(reports), strict=True):
+        _look_at_balances(one, report)
     if not statements:
         raise StatementError(source, f"has no {reports}")
     return statements
@@ -93,6 +111,10 @@ def _statement(
         lines.extend(_lines(entry, account, references))
         if len(lines) > LINES_MAX:
             raise StatementError(report.place, f"has more than {LINES_MAX} lines")
+    first_day = maybe_day(report.maybe("FrToDt/FrDtTm"))
+    last_day = maybe_day(report.maybe("FrToDt/ToDtTm"))
+    if first_day and last_day and last_day < first_day:
+        raise StatementError(report.place, "ends before it begins")
     number = report.text_of("ElctrncSeqNb") or report.text_of("LglSeqNb")
     return Statement(
         account=account,
@@ -100,14 +122,25 @@ def _statement(
         lines=tuple(lines),
         opening=balances.get("OPBD", balances.get("PRCD")),
         closing=balances.get("CLBD"),
-        number=_count(report, number) if number else None,
-        first_day=_maybe_day(report.maybe("FrToDt/FrDtTm")),
-        last_day=_maybe_day(report.maybe("FrToDt/ToDtTm")),
+        number=read_count(report, number) if number else None,
+        first_day=first_day,
+        last_day=last_day,
         page=page,
         last_page=last_page,
         pending_count=len(entries) - len(booked),
         sources=(source,),
     )
+
+
+def _look_at_balances(one: Statement, report: Element) -> None:
+    """A statement has both, on its first and its last page; an advice has none."""
+    if one.is_advice:
+        if (one.opening, one.closing) != (None, None):
+            raise StatementError(report.place, "an advice with balances")
+    elif one.page == 1 and one.opening is None:
+        raise StatementError(report.place, "has no OPBD and no PRCD balance")
+    elif one.last_page and one.closing is None:
+        raise StatementError(report.place, "has no CLBD balance")
 
 
 def _name(element: Element) -> str:
@@ -121,10 +154,10 @@ def _page(
 ) -> tuple[int, bool]:
     if element is None:
         return without
-    page = _count(element, element.text_of("PgNb"))
+    page = read_count(element, element.text_of("PgNb"))
     if page < 1:
         raise StatementError(element.place, "pages are counted from 1")
-    return page, _flag(element.one("LastPgInd"))
+    return page, read_flag(element.one("LastPgInd"))
 
 
 def _account(element: Element) -> str:
@@ -132,8 +165,8 @@ def _account(element: Element) -> str:
     if currency not in {"", "INR"}:
         raise StatementError(element.place, f"is in {currency[:3]!a}, not in INR")
     account = element.text_of("Id/IBAN") or element.one("Id/Othr/Id").text
-    bare = "".join(account.split()).upper()
-    if not re.fullmatch(r"[A-Z0-9]{1,34}", bare):
+    bare = canonical_account(account)
+    if not bare:
         raise StatementError(element.place, "is no account number")
     return bare
 
@@ -146,8 +179,10 @@ def _balances(report: Element) -> dict[str, int]:
             raise StatementError(balance.place, f"a second {code} balance")
         if code not in {"OPBD", "PRCD", "CLBD"}:
             continue
-        amount = _amount(balance.one("Amt"))
-        found[code] = amount if _side(balance) is Side.CREDIT else -amount
+        amount = read_amount(balance.one("Amt"))
+        found[code] = amount if read_side(balance) is Side.CREDIT else -amount
+    if "OPBD" in found and found.get("PRCD", found["OPBD"]) != found["OPBD"]:
+        raise StatementError(report.place, "OPBD is not PRCD")
     return found
 
 
@@ -172,22 +207,41 @@ def _look_at_summary(report: Element, entries: list[Element]) -> None:
         total = summary.maybe(name)
         if total is None:
             continue
-        those = [entry for entry in entries if side is None or _side(entry) is side]
+        those = [entry for entry in entries if side is None or read_side(entry) is side]
         count, amount = total.text_of("NbOfNtries"), total.text_of("Sum")
-        if count and _count(total, count) != len(those):
+        if count and read_count(total, count) != len(those):
             raise StatementError(total.place, f"{count} of {len(those)} entries")
-        there = sum(_amount(entry.one("Amt")) for entry in those)
-        if amount and _decimal(total, amount) != there:
+        there = sum(read_amount(entry.one("Amt")) for entry in those)
+        if amount and read_decimal(total, amount) != there:
             raise StatementError(total.place, "is not the sum of its entries")
+        _look_at_net(total, those)
+
+
+def _look_at_net(total: Element, entries: list[Element]) -> None:
+    # Version 2 has amount and side in the total itself.
+    beside = total.maybe("TtlNetNtry")
+    amount = total.text_of("TtlNetNtryAmt" if beside is None else "TtlNetNtry/Amt")
+    if not amount:
+        return
+    net = sum(
+        read_amount(entry.one("Amt")) * (1 if read_side(entry) is Side.CREDIT else -1)
+        for entry in entries
+    )
+    given = read_decimal(total, amount)
+    if read_side(beside or total) is Side.DEBIT:
+        given = -given
+    if given != net:
+        raise StatementError(total.place, "is not what its entries come to")
 
 
 def _lines(
     entry: Element, account: str, references: tuple[str, ...]
 ) -> Iterator[BankLine]:
-    amount, side = _amount(entry.one("Amt")), _side(entry)
+    amount, side = read_amount(entry.one("Amt")), read_side(entry)
     if amount == 0:
         raise StatementError(entry.place, "moves nothing")
     details = entry.all("NtryDtls/TxDtls")
+    _look_at_batches(entry, side, amount)
     if len(details) > 1:
         parts = [_detail_amount(one, side) for one in details]
         if sum(parts) != amount:
@@ -195,13 +249,35 @@ def _lines(
         for part, one in zip(parts, details, strict=True):
             # A part may go the other way; it is a line of that side then.
             way = side if part > 0 else _other(side)
-            yield _line(entry, one, account, way, abs(part), references)
+            yield _line(entry, one, account, way, abs(part), references, alone=False)
         return
     if details and _detail_amount(details[0], side, amount) != amount:
         raise StatementError(entry.place, "is not the sum of its transactions")
     yield _line(
         entry, details[0] if details else None, account, side, amount, references
     )
+
+
+def _look_at_batches(entry: Element, side: Side, amount: int) -> None:
+    """Counts and sums of an entry's groups are those of what is in them."""
+    groups = entry.all("NtryDtls")
+    for group in groups:
+        batch = group.maybe("Btch")
+        if batch is None:
+            continue
+        details = group.all("TxDtls")
+        count, total = batch.text_of("NbOfTxs"), batch.maybe("TtlAmt")
+        itemised = details or len(groups) > 1
+        if count and itemised and read_count(batch, count) != len(details):
+            raise StatementError(batch.place, f"{count} of {len(details)} transactions")
+        if total is None:
+            continue
+        there = amount
+        if len(groups) > 1:
+            there = sum(_detail_amount(one, side) for one in details)
+        way = read_side(batch) if batch.maybe("CdtDbtInd") is not None else side
+        if (read_amount(total) if way is side else -read_amount(total)) != there:
+            raise StatementError(batch.place, "is not the sum of its transactions")
 
 
 def _line(
@@ -211,28 +287,31 @@ def _line(
     side: Side,
     amount: int,
     references: tuple[str, ...],
+    *,
+    alone: bool = True,
 ) -> BankLine:
     named: list[str] = []
     if detail is not None:
         named += [detail.text_of(f"Refs/{name}") for name in references]
-    if len(entry.all("NtryDtls/TxDtls")) <= 1 and "AcctSvcrRef" in references:
+    if alone and "AcctSvcrRef" in references:
         # Of one transaction the entry's is its own.
         named.append(entry.text_of("AcctSvcrRef"))
     reference = first_reference(named)
     problem = None if reference else Problem.NO_REFERENCE
     batches = entry.all("NtryDtls/Btch/NbOfTxs")
-    if detail is None and sum(_count(one, one.text) for one in batches) > 1:
+    if detail is None and sum(read_count(one, one.text) for one in batches) > 1:
         problem, reference = Problem.NOT_ITEMISED, ""
     reversal = entry.maybe("RvslInd")
     return BankLine(
         account=account,
         side=side,
         amount=amount,
-        booked=_day(entry.one("BookgDt")),
+        booked=read_day(entry.one("BookgDt")),
         reference=reference,
-        reversal=_flag(reversal) if reversal is not None else False,
+        reversal=read_flag(reversal) if reversal is not None else False,
         kind=_kind(entry, detail),
-        charges=_charges(detail) or _charges(entry),
+        # Of several transactions none has what the entry says of all.
+        charges=_charges(detail) or (_charges(entry) if alone else 0),
         texts=_texts(entry, detail),
         problem=problem,
         place=entry.place,
@@ -242,14 +321,15 @@ def _line(
 def _detail_amount(detail: Element, side: Side, without: int | None = None) -> int:
     """Of one transaction, below zero if it goes against its entry."""
     found = detail.maybe("Amt") or detail.maybe("AmtDtls/TxAmt/Amt")
-    if found is None:
-        if without is None:
-            raise StatementError(detail.place, "does not say how much")
-        return without
-    amount = _amount(found)
+    if found is not None:
+        amount = read_amount(found)
+    elif without is not None:
+        amount = without
+    else:
+        raise StatementError(detail.place, "does not say how much")
     if amount == 0:
         raise StatementError(detail.place, "moves nothing")
-    against = detail.maybe("CdtDbtInd") is not None and _side(detail) is not side
+    against = detail.maybe("CdtDbtInd") is not None and read_side(detail) is not side
     return -amount if against else amount
 
 
@@ -270,10 +350,15 @@ def _kind(entry: Element, detail: Element | None) -> LineKind:
 def _charges(one: Element | None) -> int:
     if one is None:
         return 0
-    total = one.maybe("Chrgs/TtlChrgsAndTaxAmt")
-    if total is not None:
-        return _amount(total)
-    return sum(_amount(record.one("Amt")) for record in one.all("Chrgs/Rcrd"))
+    total = 0
+    # Version 2 has a `Chrgs` for each, those after it one `Chrgs` with records.
+    for charges in one.all("Chrgs"):
+        whole = charges.maybe("TtlChrgsAndTaxAmt") or charges.maybe("Amt")
+        if whole is not None:
+            total += read_amount(whole)
+        else:
+            total += sum(read_amount(part.one("Amt")) for part in charges.all("Rcrd"))
+    return total
 
 
 def _texts(entry: Element, detail: Element | None) -> tuple[str, ...]:
@@ -287,56 +372,5 @@ def _texts(entry: Element, detail: Element | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in found if text))[:TEXTS_MAX]
 
 
-def _amount(element: Element) -> int:
-    currency = element.attribute("Ccy")
-    if currency != "INR":
-        raise StatementError(element.place, f"is in {currency[:3]!a}, not in INR")
-    return _decimal(element, element.text)
-
-
-def _decimal(element: Element, text: str) -> int:
-    try:
-        return parse_decimal(text)
-    except ValueError as error:
-        raise StatementError(element.place, str(error)) from error
-
-
-def _count(element: Element, text: str) -> int:
-    if not _COUNT.fullmatch(text):
-        raise StatementError(element.place, f"not a count: {text[:40]!a}")
-    return int(text)
-
-
-def _side(element: Element) -> Side:
-    mark = element.one("CdtDbtInd")
-    if mark.text not in {"CRDT", "DBIT"}:
-        raise StatementError(mark.place, f"neither CRDT nor DBIT: {mark.text[:8]!a}")
-    return Side.CREDIT if mark.text == "CRDT" else Side.DEBIT
-
-
 def _other(side: Side) -> Side:
     return Side.DEBIT if side is Side.CREDIT else Side.CREDIT
-
-
-def _flag(element: Element) -> bool:
-    if element.text not in {"true", "false", "1", "0"}:
-        raise StatementError(element.place, f"no yes or no: {element.text[:8]!a}")
-    return element.text in {"true", "1"}
-
-
-def _maybe_day(element: Element | None) -> dt.date | None:
-    return _parse_day(element, element.text) if element is not None else None
-
-
-def _day(element: Element) -> dt.date:
-    return _parse_day(element, element.text_of("Dt") or element.text_of("DtTm"))
-
-
-def _parse_day(element: Element, text: str) -> dt.date:
-    found = _DATE.fullmatch(text)
-    try:
-        if found is not None:
-            return dt.date.fromisoformat(found[1])
-    except ValueError:
-        pass
-    raise StatementError(element.place, f"no date: {text[:40]!a}")

@@ -20,6 +20,7 @@ TEXT_MAX = 500
 """Characters of one of them; ISO 20022 allows 140, banks of old more."""
 
 _REFERENCE = re.compile(r"[A-Z0-9]{12}|[A-Z0-9]{16}|[A-Z0-9]{22}")
+_ACCOUNT = re.compile(r"[A-Z0-9]{1,34}")
 _DECIMAL = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,5}))?")
 _SPACES = re.compile(r"[ \t\r\n]+")
 
@@ -104,12 +105,16 @@ class BankLine:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a bank says of one account and one time. An advice has no balances."""
+    """What a bank says of one account and one time. An advice has no balances, nor has
+    a CSV without a column for them.
+    """
 
     account: str
     name: str
     """The bank's name for it, the same on all its pages."""
     lines: tuple[BankLine, ...]
+    is_advice: bool = False
+    """Of single movements, which a statement will tell again."""
     opening: int | None = None
     closing: int | None = None
     number: int | None = None
@@ -124,9 +129,23 @@ class Statement:
     """The files that it came in."""
 
     @property
+    def year(self) -> int:
+        """The one in which it ends, or 0 if it has no days."""
+        day = self.last_day or self.first_day
+        return day.year if day is not None else 0
+
+    @property
     def change(self) -> int:
         """The sum of its lines, with its sign."""
         return sum(line.change for line in self.lines)
+
+
+def canonical_account(text: str) -> str:
+    """An account's number in its one form: capitals without spaces; empty if none."""
+    bare = "".join(text.split())
+    if not bare.isascii() or not _ACCOUNT.fullmatch(bare.upper()):
+        return ""
+    return bare.upper()
 
 
 def canonical_reference(text: str) -> str:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from switch.bank.lines import BankLine, LineKey, Statement, StatementError
 from switch.money import format_amount
@@ -47,34 +47,33 @@ def join_pages(parts: Iterable[Statement]) -> list[Statement]:
     Raises StatementError if a page is missing or there twice with another content, or
     if a statement with balances does not add up.
     """
-    together: dict[tuple[str, str], list[Statement]] = defaultdict(list)
+    together: dict[tuple[str, bool, str], dict[int, Statement]] = defaultdict(dict)
     whole: list[Statement] = []
     for part in parts:
         if part.page == 1 and part.last_page:
             whole.append(part)
             continue
-        pages = together[part.account, part.name]
-        if part not in pages:
-            pages.append(part)
-    whole.extend(_join(pages) for pages in together.values())
+        pages = together[part.account, part.is_advice, part.name]
+        if pages.setdefault(part.page, part) != part:
+            raise StatementError(_name(part), "has two pages of one number")
+    whole.extend(_join([*pages.values()]) for pages in together.values())
     for one in whole:
         _look_at_sum(one)
     return whole
 
 
 def _join(pages: Sequence[Statement]) -> Statement:
-    place = f"statement {pages[0].name} of {pages[0].account}"
+    place = _name(pages[0])
     by_number = sorted(pages, key=lambda one: one.page)
     numbers = [one.page for one in by_number]
     if len(numbers) > PAGES_MAX:
         raise StatementError(place, f"has more than {PAGES_MAX} pages")
-    if len(set(numbers)) != len(numbers):
-        raise StatementError(place, "has two pages of one number")
     if numbers != [*range(1, len(numbers) + 1)]:
         raise StatementError(place, f"has only the pages {_some(numbers)}")
     if [one.last_page for one in by_number] != [False] * (len(numbers) - 1) + [True]:
         raise StatementError(place, "its last page is missing, or is not the last")
     first, last = by_number[0], by_number[-1]
+    _look_at_pages(by_number, place)
     return replace(
         first,
         lines=tuple(line for one in by_number for line in one.lines),
@@ -86,13 +85,39 @@ def _join(pages: Sequence[Statement]) -> Statement:
     )
 
 
+def _look_at_pages(pages: Sequence[Statement], place: str) -> None:
+    """One statement's pages have its days, its number and its balances. Those of a page
+    between may also be what its lines lead from and to.
+    """
+    first, last = pages[0], pages[-1]
+    at = first.opening
+    for one in pages:
+        if (one.number, one.first_day, one.last_day) != (
+            first.number,
+            first.first_day,
+            first.last_day,
+        ):
+            raise StatementError(place, "has pages of other days or another number")
+        then = None if at is None else at + one.change
+        if one.opening not in {None, first.opening, at}:
+            raise StatementError(place, f"page {one.page} begins with another balance")
+        if one.closing not in {None, last.closing, then}:
+            raise StatementError(place, f"page {one.page} ends with another balance")
+        at = then
+
+
+def _name(statement: Statement) -> str:
+    kind = "advice" if statement.is_advice else "statement"
+    return f"{kind} {statement.name} of {statement.account}"
+
+
 def _some(numbers: Sequence[int]) -> str:
     text = ", ".join(map(str, numbers[:20]))
     return f"{text} …" if len(numbers) > 20 else text
 
 
 def _look_at_sum(statement: Statement) -> None:
-    place = f"statement {statement.name} of {statement.account}"
+    place = _name(statement)
     if (statement.opening is None) != (statement.closing is None):
         raise StatementError(place, "has one balance of two")
     if statement.opening is None or statement.closing is None:
@@ -114,11 +139,12 @@ def distinct_lines(statements: Iterable[Statement]) -> list[BankLine]:
     """
     seen: set[LineKey] = set()
     lines: list[BankLine] = []
+    distinct, _ = _each_once(statements)
     # Sorted is stable: statements come in their order.
-    for one in sorted(statements, key=lambda one: one.opening is None):
+    for one in sorted(distinct, key=lambda one: one.is_advice):
         for line in one.lines:
             if line.key is None:
-                if one.opening is not None:
+                if not one.is_advice:
                     lines.append(line)
             elif line.key not in seen:
                 seen.add(line.key)
@@ -128,46 +154,41 @@ def distinct_lines(statements: Iterable[Statement]) -> list[BankLine]:
 
 def look_through(statements: Sequence[Statement]) -> list[Finding]:
     """What is wrong with statements and advices of some accounts, taken together."""
-    findings: list[Finding] = []
+    distinct, findings = _each_once(statements)
     by_account: dict[str, list[Statement]] = defaultdict(list)
-    for one in statements:
+    for one in distinct:
         by_account[one.account].append(one)
     for account, ones in by_account.items():
-        distinct = _look_at_names(account, ones, findings)
         _look_at_chain(
-            account, [one for one in distinct if one.opening is not None], findings
+            account, [one for one in ones if one.opening is not None], findings
         )
-        _look_at_amounts(account, distinct, findings)
+        _look_at_amounts(account, ones, findings)
     return findings
 
 
-def _look_at_names(
-    account: str, statements: list[Statement], findings: list[Finding]
-) -> list[Statement]:
-    """Each statement once."""
-    by_name: dict[str, Statement] = {}
-    by_number: dict[int, Statement] = {}
+def _each_once(
+    statements: Iterable[Statement],
+) -> tuple[list[Statement], list[Finding]]:
+    """Without those that say again what one of the same name or number has said."""
+    there: dict[object, Statement] = {}
+    findings: list[Finding] = []
     distinct = []
     for one in statements:
-        there = by_name.setdefault(one.name, one)
-        if there is one and one.number is not None and one.opening is not None:
-            there = by_number.setdefault(one.number, one)
-        if there is one:
-            distinct.append(one)
-        elif _says_the_same(there, one):
-            findings.append(
-                Finding(Break.REPEATED, account, f"statement {one.name} is there twice")
-            )
-        else:
-            findings.append(
-                Finding(
-                    Break.CONTRADICTS,
-                    account,
-                    f"statement {one.name} says other than {there.name} did",
-                )
-            )
-            distinct.append(one)
-    return distinct
+        names: list[object] = [(one.account, one.is_advice, "name", one.name)]
+        if one.number is not None and not one.is_advice:
+            names.append((one.account, one.is_advice, one.year, one.number))
+        before = next((there[name] for name in names if name in there), None)
+        for name in names:
+            there.setdefault(name, one)
+        if before is not None and _says_the_same(before, one):
+            text = f"statement {one.name} is there twice"
+            findings.append(Finding(Break.REPEATED, one.account, text))
+            continue
+        if before is not None:
+            text = f"statement {one.name} says other than {before.name} did"
+            findings.append(Finding(Break.CONTRADICTS, one.account, text))
+        distinct.append(one)
+    return distinct, findings
 
 
 def _says_the_same(one: Statement, other: Statement) -> bool:
@@ -180,16 +201,11 @@ def _says_the_same(one: Statement, other: Statement) -> bool:
 def _look_at_chain(
     account: str, statements: list[Statement], findings: list[Finding]
 ) -> None:
-    ordered = sorted(
-        statements,
-        key=lambda one: (
-            one.number if one.number is not None else 0,
-            str(one.first_day or ""),
-            str(one.last_day or ""),
-        ),
-    )
-    for before, after in pairwise(ordered):
-        if before.number == after.number and before.number is not None:
+    for before, after in pairwise(_in_order(statements)):
+        if before.number is not None and (before.number, before.year) == (
+            after.number,
+            after.year,
+        ):
             continue  # told by their names
         if after.opening != before.closing:
             findings.append(
@@ -203,7 +219,8 @@ def _look_at_chain(
         elif (
             before.number is not None
             and after.number is not None
-            and after.number != before.number + 1
+            # Banks begin again with 1, each year.
+            and after.number not in {before.number + 1, 1}
         ):
             findings.append(
                 Finding(
@@ -223,19 +240,49 @@ def _look_at_chain(
             )
 
 
+def _in_order(statements: Sequence[Statement]) -> list[Statement]:
+    """By day, then by number, then each behind the one whose balance it begins with."""
+
+    def place(one: Statement) -> tuple[str, int]:
+        return str(one.last_day or one.first_day or ""), one.number or 0
+
+    ordered: list[Statement] = []
+    for _, group in groupby(sorted(statements, key=place), place):
+        ties = list(group)
+        closings = {one.closing for one in ties}
+        # The last of a list is taken first: one that moves nothing, before others.
+        by_opening: dict[int | None, list[Statement]] = defaultdict(list)
+        for one in sorted(ties, key=lambda one: one.opening == one.closing):
+            by_opening[one.opening].append(one)
+        heads = [one.opening for one in ties if one.opening not in closings]
+        heads += [one.opening for one in ties]
+        at = ordered[-1].closing if ordered else None
+        for head in heads:
+            while by_opening.get(at):
+                ordered.append(by_opening[at].pop())
+                at = ordered[-1].closing
+            at = head
+        while by_opening.get(at):
+            ordered.append(by_opening[at].pop())
+            at = ordered[-1].closing
+    return ordered
+
+
 def _look_at_amounts(
     account: str, statements: list[Statement], findings: list[Finding]
 ) -> None:
     amounts: dict[LineKey, BankLine] = {}
-    told_in: dict[LineKey, Statement] = {}
+    told_in: dict[tuple[LineKey, bool], Statement] = {}
+    first_in: dict[LineKey, Statement] = {}
     for one in statements:
         for line in one.lines:
             if line.key is None:
                 continue
             there = amounts.setdefault(line.key, line)
-            first = told_in.setdefault(line.key, one)
-            if there is line:
-                continue
+            first = first_in.setdefault(line.key, one)
+            # A statement may tell what an advice has told, but no other statement.
+            before = told_in.get((line.key, one.is_advice))
+            told_in.setdefault((line.key, one.is_advice), one)
             if there.amount != line.amount:
                 findings.append(
                     Finding(
@@ -245,11 +292,11 @@ def _look_at_amounts(
                         f"{first.name}, {format_amount(line.amount)} in {one.name}",
                     )
                 )
-            elif (first.opening is None) == (one.opening is None):
+            elif before is not None:
                 findings.append(
                     Finding(
                         Break.OVERLAP,
                         account,
-                        f"{line.reference} is told by {first.name} and by {one.name}",
+                        f"{line.reference} is told by {before.name} and by {one.name}",
                     )
                 )

@@ -17,7 +17,8 @@ import datetime as dt
 import hashlib
 import io
 import json
-from dataclasses import dataclass, fields
+import re
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from switch.bank.lines import (
@@ -28,6 +29,7 @@ from switch.bank.lines import (
     Side,
     Statement,
     StatementError,
+    canonical_account,
     canonical_reference,
     parse_decimal,
     tidy_text,
@@ -39,6 +41,8 @@ MAP_MAX = 65_536
 """Bytes of a map."""
 CELL_MAX = 4_000
 """Characters of a cell."""
+
+_BALANCE = re.compile(r"(-?)([^-DdCcRr]+?) ?(|DR|Dr|dr|CR|Cr|cr)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +68,19 @@ def read_map(data: bytes, source: str) -> ColumnMap:
     try:
         if len(data) > MAP_MAX:
             raise ValueError(f"more than {MAP_MAX} bytes")
-        given = json.loads(data.decode())
+        given = json.loads(data.decode(), object_pairs_hook=_object)
         if not isinstance(given, dict):
             raise ValueError("no JSON object")
         return _map(given)
     except (ValueError, RecursionError) as error:
         raise StatementError(source, f"is no map of columns: {error}") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name is there twice")
+    return made
 
 
 def _map(given: dict[str, Any]) -> ColumnMap:
@@ -99,7 +110,28 @@ def _map(given: dict[str, Any]) -> ColumnMap:
         raise ValueError(f"{', '.join(sorted(missing - {*wanted}))} missing") from error
     if len(made.delimiter) != 1 or len(made.texts) > TEXTS_MAX:
         raise ValueError("a delimiter is one character, texts are at most 32")
-    return made
+    if made.delimiter in {'"', "\r", "\n"}:
+        raise ValueError("no such delimiter")
+    columns = [made.date, made.credit, made.debit, made.reference, made.balance]
+    if len({*columns}) != len(columns):
+        raise ValueError("one column for two things")
+    _look_at_format(made.date_format)
+    account = canonical_account(made.account)
+    if not account:
+        raise ValueError("no account number")
+    return replace(made, account=account)
+
+
+def _look_at_format(date_format: str) -> None:
+    """It says day, month and year: a date written by it is read as the same."""
+    for day in (dt.datetime(2026, 11, 27), dt.datetime(2031, 2, 3)):  # noqa: DTZ001
+        text = day.strftime(date_format)
+        try:
+            is_right = dt.datetime.strptime(text, date_format) == day  # noqa: DTZ007
+        except (ValueError, re.error):
+            is_right = False
+        if not is_right:
+            raise ValueError("date_format is none of a day, a month and a year")
 
 
 def read_csv(data: bytes, source: str, columns: ColumnMap) -> Statement:
@@ -196,7 +228,7 @@ def _line(cells: dict[str, str], place: str, columns: ColumnMap) -> BankLine:
         amount=credit or debit,
         booked=moment.date(),
         reference=reference,
-        texts=tuple(dict.fromkeys(text for text in texts if text)),
+        texts=tuple(dict.fromkeys(text for text in texts if text))[:TEXTS_MAX],
         problem=None if reference else Problem.NO_REFERENCE,
         place=place,
     )
@@ -212,11 +244,12 @@ def _paise(text: str, place: str) -> int:
 
 
 def _balance(text: str, place: str) -> int:
-    """A balance may be below zero: `-12.00`, `12.00 DR`."""
-    bare = text.upper().removesuffix("DR").removesuffix("CR").strip()
-    below = bare.startswith("-") or text.upper().endswith("DR")
-    amount = _paise(bare.removeprefix("-"), place)
-    return -amount if below else amount
+    """A balance may be below zero: `-12.00`, `12.00 DR`, but not both. It is there."""
+    found = _BALANCE.fullmatch(text)
+    if found is None or (found[1] and found[3]):
+        raise StatementError(place, f"no balance: {text[:40]!a}")
+    amount = _paise(found[2], place)
+    return -amount if found[1] or found[3] in {"DR", "Dr", "dr"} else amount
 
 
 def _look_at_balances(lines: list[BankLine], balances: list[int], source: str) -> None:

@@ -13,6 +13,8 @@ FILE_MAX = 64 * 1024 * 1024
 """Bytes of one file: 50,000 lines have about that."""
 ELEMENTS_MAX = 2_500_000
 """Elements of one file, 50 for each of so many lines: below 1 GB of memory."""
+TEXT_BYTES = 1024 * 1024
+"""Bytes of text that come in one piece: a long text is not put together of many."""
 DEPTH_MAX = 32
 """Levels of elements; camt has 14."""
 
@@ -20,7 +22,9 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Element:
-    """An element by the names of its children, without their namespace."""
+    """An element by the names of its children: those of the root's namespace without
+    it, others with theirs, which no path finds.
+    """
 
     __slots__ = ("_attributes", "_children", "_line", "_outer", "_text", "name")
 
@@ -47,8 +51,13 @@ class Element:
 
     @property
     def text(self) -> str:
-        """What it says, without the space around it."""
-        return self._text.strip()
+        """What it says, without the space around it. Raises StatementError if there are
+        elements between its words.
+        """
+        text = self._text.strip()
+        if text and self._children:
+            raise StatementError(self.place, "has words beside elements")
+        return text
 
     def attribute(self, name: str) -> str:
         """An attribute, or empty."""
@@ -99,6 +108,7 @@ class _Reader:
         self._source = source
         self._parser = expat.ParserCreate("UTF-8", namespace_separator=" ")
         self._parser.buffer_text = True
+        self._parser.buffer_size = TEXT_BYTES
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._say
@@ -118,15 +128,20 @@ class _Reader:
         namespace, _, bare = name.rpartition(" ")
         line = self._parser.CurrentLineNumber
         outer = self._open[-1] if self._open else None
-        made = Element(bare, outer, line, attributes)
         self._count += 1
         if self._count > ELEMENTS_MAX:
-            raise StatementError(made.place, f"more than {ELEMENTS_MAX} elements")
+            raise StatementError(f"line {line}", f"more than {ELEMENTS_MAX} elements")
         if len(self._open) >= DEPTH_MAX:
             where = f"line {line}"
             raise StatementError(where, f"is nested more than {DEPTH_MAX} deep")
         if outer is None:
-            self._root, self._namespace = made, namespace
+            self._namespace = namespace
+        known = namespace == self._namespace
+        made = Element(
+            bare if known else f"{namespace} {bare}", outer, line, attributes
+        )
+        if outer is None:
+            self._root = made
         else:
             outer.add(made)
         self._open.append(made)

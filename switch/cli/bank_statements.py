@@ -5,14 +5,16 @@ May use `bank`. Reads files alone; no switch is asked.
 
 import os
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from switch.bank.camt import REFERENCE_FIELDS, read_camt
-from switch.bank.lines import BankLine, Side, Statement, StatementError
+from switch.bank.camt import ALL_REFERENCE_FIELDS, REFERENCE_FIELDS, read_camt
+from switch.bank.lines import BankLine, Side, Statement, StatementError, tidy_text
 from switch.bank.sequence import Finding, distinct_lines, join_pages, look_through
 from switch.bank.tabular import ColumnMap, read_csv, read_map
 from switch.bank.xml import FILE_MAX
+from switch.cli.arguments import to_count
 from switch.console.output import Exit, Screen
 from switch.money import format_amount
 
@@ -26,22 +28,24 @@ SHOWN = 200
 def add_arguments(command: ArgumentParser) -> None:
     """What it takes."""
     command.add_argument("files", nargs="+", metavar="FILE", type=Path)
-    command.add_argument(
+    kind = command.add_mutually_exclusive_group()
+    kind.add_argument(
         "--map", type=Path, metavar="FILE", help="the files are CSV, with these columns"
     )
-    command.add_argument(
+    kind.add_argument(
         "--reference",
         action="append",
+        choices=ALL_REFERENCE_FIELDS,
         metavar="FIELD",
         help="where this bank writes its own reference, in place of "
         f"{', '.join(REFERENCE_FIELDS)}; may be given again",
     )
     command.add_argument(
         "--limit",
-        type=int,
+        type=to_count,
         default=SHOWN,
         metavar="N",
-        help="lines to show at most, 0 for all (default: %(default)s)",
+        help="lines and findings to show at most, 0 for all (default: %(default)s)",
     )
 
 
@@ -70,15 +74,16 @@ def _read_all(args: Namespace, screen: Screen) -> Iterator[Statement]:
         raise StatementError("the command", f"more than {FILES_MAX} files")
     columns: ColumnMap | None = None
     if args.map is not None:
-        columns = read_map(_bytes_of(args.map), str(args.map))
+        columns = read_map(_bytes_of(args.map), tidy_text(str(args.map)))
     references = tuple(args.reference or REFERENCE_FIELDS)
     with screen.progress(len(args.files), "files") as step:
         for path in args.files:
-            data = _bytes_of(path)
+            # A file's name is a text of others, too.
+            data, source = _bytes_of(path), tidy_text(str(path))
             if columns is not None:
-                yield read_csv(data, str(path), columns)
+                yield read_csv(data, source, columns)
             else:
-                yield from read_camt(data, str(path), references=references)
+                yield from read_camt(data, source, references=references)
             step.advance()
 
 
@@ -89,7 +94,7 @@ def _bytes_of(path: Path) -> bytes:
             data = file.read(FILE_MAX + 1)
     except OSError as error:
         what = os.strerror(error.errno) if error.errno else str(error)
-        raise StatementError(str(path), what) from error
+        raise StatementError(tidy_text(str(path)), what) from error
     return data
 
 
@@ -119,9 +124,10 @@ def _show(
     )
     shown = lines[: limit or None]
     screen.table(
-        ["booked", "side", "amount", "reference", "kind", "texts"],
+        ["account", "booked", "side", "amount", "reference", "kind", "texts"],
         [
             (
+                line.account,
                 str(line.booked),
                 f"{line.side}{', reversal' if line.reversal else ''}",
                 format_amount(line.amount),
@@ -134,11 +140,18 @@ def _show(
     )
     if len(shown) < len(lines):
         screen.note(f"{len(lines) - len(shown)} more lines; --limit 0 shows them")
-    for side in Side:
-        total = sum(line.amount for line in lines if line.side is side)
-        screen.line(f"{side}: {format_amount(total)}")
-    for finding in findings:
+    totals: Counter[tuple[str, Side]] = Counter()
+    for line in lines:
+        totals[line.account, line.side] += line.amount
+    for account in dict.fromkeys(one.account for one in statements):
+        for side in Side:
+            total = format_amount(totals[account, side])
+            screen.line(f"{account}, {side}: {total}")
+    told = findings[: limit or None]
+    for finding in told:
         screen.line(f"{finding.what}, {finding.account}: {finding.text}")
+    if len(told) < len(findings):
+        screen.note(f"{len(findings) - len(told)} more findings; --limit 0 shows them")
 
 
 def _plain_line(line: BankLine) -> dict[str, object]:

@@ -218,7 +218,31 @@ def test_a_statement_adds_up() -> None:
     assert "does not add up" in refused(Sheet(closing="1600.01"))
     assert "does not add up" in refused(Sheet(opening="-100.00"))
     assert read(Sheet(opening="-100.00", closing="1400.00")).opening == -10_000
-    assert "one balance of two" in refused(Sheet(closing=None))
+    assert "has no CLBD" in refused(Sheet(closing=None))
+    assert "has no OPBD" in refused(Sheet(opening=None))
+    # Not an advice: its lines without a reference would be left to nobody.
+    assert "has no OPBD" in refused(Sheet(opening=None, closing=None))
+
+
+def test_the_balance_before_and_the_opening_are_one() -> None:
+    right = Sheet().xml()
+    balance = right[right.index(b"<Bal>") : right.index(b"</Bal>") + 6]
+    before = balance.replace(b"OPBD", b"PRCD")
+    for both, is_right in (
+        (before + balance, True),
+        (before, True),
+        (before.replace(b"100.00", b"100.01") + balance, False),
+        (before.replace(b"CRDT", b"DBIT") + balance, False),
+    ):
+        data = right.replace(balance, both)
+        if is_right:
+            assert join_pages(read_camt(data, "x")) == [read(Sheet())]
+        else:
+            with pytest.raises(StatementError, match="OPBD is not PRCD"):
+                read_camt(data, "x")
+    advice = Sheet(advice=True).xml().replace(b"</Acct>", b"</Acct>" + balance)
+    with pytest.raises(StatementError, match="an advice with balances"):
+        read_camt(advice, "x")
 
 
 @pytest.mark.parametrize(

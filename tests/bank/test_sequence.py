@@ -3,6 +3,7 @@
 Method: sheets of a few days in every order, with pages, repeats and holes.
 """
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -158,9 +159,85 @@ def test_pages_that_contradict_each_other_are_refused() -> None:
     other = second.but(entries=(credit("1.00", "999999999999"),))
     with pytest.raises(StatementError, match="two pages of one number"):
         read(first, second, other, third)
-    early = second.but(pages=page(2, last=True))
+    early = second.but(pages=page(2, last=True), closing="102.00")
     with pytest.raises(StatementError, match="not the last"):
         read(first, early, third)
     zero = first.but(pages=page(0, last=False))
     with pytest.raises(StatementError, match="counted from 1"):
         read(zero, second, third)
+
+
+def test_a_page_of_another_statement_is_no_page_of_this() -> None:
+    first, second, third = pages(3)
+    for other in (
+        second.but(number=332),
+        second.but(first="2025-11-27T00:00:00+05:30"),
+        second.but(last="2026-11-28T00:00:00+05:30"),
+        second.but(opening="100.01"),
+        second.but(closing="101.00"),
+    ):
+        with pytest.raises(StatementError, match=r"of other days|another balance"):
+            read(first, other, third)
+    # What its lines lead from and to, or what the whole statement has.
+    for other in (
+        second.but(opening="101.00", closing="102.00"),
+        second.but(opening="100.00", closing="103.00"),
+    ):
+        assert len(read(first, other, third)) == 1
+
+
+def test_pages_of_an_advice_are_none_of_a_statement() -> None:
+    first, second, third = pages(3)
+    advice = second.but(advice=True)
+    with pytest.raises(StatementError, match="has only the pages"):
+        read(first, advice, third)
+
+
+def test_very_many_pages_are_no_work() -> None:
+    (part,) = read_camt(Sheet().xml(), "x")
+    parts = [replace(part, page=at, last_page=False) for at in range(1, 20_001)]
+    with pytest.raises(StatementError, match="more than 1000 pages"):
+        join_pages(parts)
+
+
+def test_sent_twice_counts_once_without_a_reference_too() -> None:
+    bare = MONDAY.but(entries=(Entry(details=(Detail(reference="n/a"),)),))
+    renamed = bare.but(name="S-2026-331-B")
+    for twice in (bare, renamed):
+        assert breaks(bare, twice) == [Break.REPEATED]
+        assert len(distinct_lines(read(bare, twice))) == 1
+
+
+def test_an_advice_may_have_a_statements_name() -> None:
+    assert breaks(MONDAY, MONDAY.but(advice=True)) == []
+
+
+def test_two_statements_overlap_whatever_an_advice_has_said() -> None:
+    advice = MONDAY.but(advice=True, name="A-1")
+    same = TUESDAY.but(entries=(Entry(),), closing="3100.00")
+    for order in permutations((MONDAY, advice, same)):
+        assert breaks(*order) == [Break.OVERLAP]
+
+
+def test_a_bank_may_begin_again_with_one() -> None:
+    december = MONDAY.but(
+        number=1, first="2026-12-31T00:00:00", last="2026-12-31T23:59:59"
+    )
+    january = TUESDAY.but(
+        number=1, first="2027-01-01T00:00:00", last="2027-01-01T23:59:59"
+    )
+    for number in (1, 365):
+        for order in permutations((december.but(number=number), january)):
+            assert breaks(*order) == []
+    second = january.but(number=2)
+    assert breaks(december.but(number=365), second) == [Break.GAP]
+
+
+def test_several_of_one_day_follow_their_balances() -> None:
+    day = {"first": MONDAY.first, "last": MONDAY.last, "number": None}
+    first, second, third = (one.but(**day) for one in (MONDAY, TUESDAY, WEDNESDAY))
+    empty = first.but(name="S-0", entries=(), opening="1600.00")
+    for order in permutations((first, second, third, empty)):
+        assert breaks(*order) == []
+    for order in permutations((first, third)):
+        assert breaks(*order) == [Break.GAP]

@@ -9,6 +9,7 @@ import json
 import pytest
 
 from switch.bank.lines import Problem, Side, StatementError
+from switch.bank.sequence import distinct_lines
 from switch.bank.tabular import ColumnMap, read_csv, read_map
 from tests.bank.writer import ACCOUNT, OTHER_UTR, UTR
 
@@ -91,6 +92,12 @@ def test_newest_first_and_a_byte_order_mark() -> None:
         ("Narration,", "Ref No,", "the column 'Ref No' is twice there"),
         (",,123550.10", ",,123550.10,x", "line 4: has more or fewer cells"),
         (",5.9,,123550.10", ",5.9", "line 4: has more or fewer cells"),
+        ('"1,23,556.00"', "", "line 3: no balance"),
+        ('"1,23,556.00"', "-", "line 3: no balance"),
+        ('"1,23,556.00"', "CR", "line 3: no balance"),
+        ('"-26,449.90"', "-26449.90 DR", "line 5: no balance"),
+        ('"-26,449.90"', "-26449.90 CR", "line 5: no balance"),
+        ('"-26,449.90"', "26449.90 CRDR", "line 5: "),
         ('"NEFT, REQ-17"', '"NEFT"x', "is no CSV"),
     ],
 )
@@ -143,6 +150,18 @@ def test_zero_bytes_and_huge_cells() -> None:
         {"delimiter": ""},
         {"delimiter": ",,"},
         {"colour": "red"},
+        {"account": "12-3"},
+        {"account": "1\x1b[2J"},
+        {"delimiter": "\n"},
+        {"delimiter": '"'},
+        {"credit": "Withdrawal"},
+        {"credit": "Balance"},
+        {"reference": "Txn Date"},
+        {"date_format": "%d/%m"},
+        {"date_format": "%m/%Y"},
+        {"date_format": "%d%d/%m/%Y"},
+        {"date_format": "%Q"},
+        {"date_format": "%d/%m/%Y %"},
     ],
 )
 def test_a_map_that_is_none(changes: dict[str, object]) -> None:
@@ -156,3 +175,36 @@ def test_a_map_that_is_none(changes: dict[str, object]) -> None:
 def test_no_map_at_all(data: bytes) -> None:
     with pytest.raises(StatementError, match="is no map of columns"):
         read_map(data, "map.json")
+
+
+def test_a_map_that_says_one_thing_twice() -> None:
+    twice = json.dumps(MAP).replace('"credit"', '"credit": "Withdrawal", "credit"')
+    with pytest.raises(StatementError, match="a name is there twice"):
+        read_map(twice.encode(), "map.json")
+
+
+def test_an_account_in_its_one_form() -> None:
+    assert columns(account=" ab 12 34 ").account == "AB1234"
+
+
+@pytest.mark.parametrize("date_format", ["%d-%b-%y", "%G-W%V-%u", "%d/%m/%Y %H:%M:%S"])
+def test_ways_of_writing_a_day(date_format: str) -> None:
+    text = dt.datetime(2026, 11, 27).strftime(date_format)  # noqa: DTZ001
+    rows = FILE.replace("27/11/2026", text).replace("28/11/2026", text)
+    one = read_csv(rows.encode(), "x", columns(date_format=date_format))
+    assert one.first_day == one.last_day == dt.date(2026, 11, 27)
+
+
+@pytest.mark.parametrize("balance", ["26449.90 DR", "26449.90Dr", '"-26,449.90"'])
+def test_a_balance_below_zero(balance: str) -> None:
+    rows = FILE.replace('"-26,449.90"', balance)
+    assert read_csv(rows.encode(), "x", columns()).closing == -2_644_990
+
+
+def test_without_balances_its_lines_count_all_the_same() -> None:
+    bare = read_csv(FILE.encode(), "x", columns(balance="Balance", texts=[]))
+    given = {name: MAP[name] for name in MAP if name != "balance"}
+    one = read_csv(FILE.encode(), "x", read_map(json.dumps(given).encode(), "m"))
+    assert (one.opening, one.closing) == (None, None)
+    # It is no advice: nobody else tells of what has no reference.
+    assert len(distinct_lines([one])) == len(distinct_lines([bare])) == 3

@@ -4,6 +4,7 @@ Method: the command on files by hand, right and wrong.
 """
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,59 @@ def test_texts_of_others_do_not_move_the_screen(
     out = capsys.readouterr().out
     assert "[bold]x[/bold]" in out
     assert "\u202e" not in out
+
+
+def test_a_files_name_is_a_text_of_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right, wrong = (
+        Path(os.fsdecode(bytes(tmp_path) + name))
+        for name in (b"/\xff.xml", b"/\x1b[2J")
+    )
+    right.write_bytes(MONDAY.xml())
+    wrong.write_bytes(b"")
+    assert main(["bank-statement", str(right), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["statements"]
+    assert main(["bank-statement", str(wrong)]) == 1
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_accounts_are_not_added_up_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = write(tmp_path, MONDAY, MONDAY.but(account="777"))
+    assert main(["bank-statement", *files]) == 0
+    out = capsys.readouterr().out
+    assert "0123456789, credit: ₹1,500.00" in out
+    assert "777, credit: ₹1,500.00" in out
+
+
+def test_of_very_much_a_part_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = [MONDAY.but(name=f"S-{at}", number=None) for at in range(5)]
+    files = write(tmp_path, *many)
+    assert main(["bank-statement", *files, "--limit", "1"]) == 4
+    shown = capsys.readouterr()
+    assert shown.out.count("is told by") + shown.out.count("begins with") == 1
+    assert "7 more findings" in shown.err
+    assert main(["bank-statement", *files, "--limit", "0"]) == 4
+    assert "more findings" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--limit", "-1"],
+        ["--reference", "UTR"],
+        ["--reference", "../TxId"],
+        ["--reference", "EndToEndId", "--map", "map.json"],
+    ],
+)
+def test_what_cannot_be_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: list[str]
+) -> None:
+    # A field that no bank has would leave each line without a reference.
+    with pytest.raises(SystemExit, match="2"):
+        main(["bank-statement", *write(tmp_path, MONDAY), *wrong])
+    assert capsys.readouterr().out == ""
