@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import grpc
+
 from switch.authority.development import DevAuthority
 from switch.client import CallError, Client
 from switch.client.messages import messages_of
@@ -368,7 +370,14 @@ class Day:
 
     def _council(self, treasury: Client) -> Council | None:
         """The people of a ledger that was begun with them."""
-        if not treasury.people().people:
+        try:
+            people = treasury.people().people
+        except CallError as error:
+            if error.code is not grpc.StatusCode.PERMISSION_DENIED:
+                raise
+            # There is no treasury yet, so nobody of it either.
+            people = []
+        if not people:
             return None
         second = self._client(Role.TREASURY, SECOND)
         return Council(self._server.ledger.parent, treasury, second)

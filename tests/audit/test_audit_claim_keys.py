@@ -20,13 +20,13 @@ from switch.audit.reader import Journal
 from switch.codes import Kind, PriceRule, Record, RowFlag
 from tests.audit.journal_writer import open_index
 from tests.audit.test_audit_core import start
+from tests.core.test_packed_pages import BLOCK_HEAD, BLOCK_PAGES, read_page
 
 MASK = 2**64 - 1
 CLAIMS = 1
 """The map of claims, among those of the index."""
-PAGE, ENTRY = 4_088, 16
-LOW_BITS, VALUE_BITS = 24, 40
-"""Of an entry's second word."""
+LOW_BITS = 24
+"""Of a key's second word."""
 Key = tuple[int, int]
 
 
@@ -147,14 +147,13 @@ def stored(env: lmdb.Environment) -> Iterator[tuple[int, int, int]]:
             while of == CLAIMS and left:
                 value = txn.get(struct.pack(">BQI", CLAIMS, run, block), db=runs)
                 assert value is not None
-                for at in range(0, len(value), PAGE):
-                    (entries,) = struct.unpack_from("<I", value, at + 4)
-                    for entry in range(entries):
-                        place = at + 8 + entry * ENTRY
-                        high, rest = struct.unpack_from("<2Q", value, place)
-                        low, number = divmod(rest, 1 << VALUE_BITS)
-                        yield high, low, number
-                    left -= entries
+                begin = BLOCK_HEAD
+                for end in struct.unpack_from(f"<{BLOCK_PAGES}H", value):
+                    if end:
+                        entries = read_page(value[begin : end * 8])
+                        yield from entries
+                        left -= len(entries)
+                        begin = end * 8
                 block += 1
 
 
