@@ -376,7 +376,7 @@ class Day:
             if error.code is not grpc.StatusCode.PERMISSION_DENIED:
                 raise
             # There is no treasury yet, so nobody of it either.
-            people = []
+            people = ()
         if not people:
             return None
         second = self._client(Role.TREASURY, SECOND)
