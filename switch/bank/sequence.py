@@ -78,6 +78,7 @@ def _join(pages: Sequence[Statement]) -> Statement:
         first,
         lines=tuple(line for one in by_number for line in one.lines),
         closing=last.closing,
+        last_day=first.last_day or last.last_day,
         page=1,
         last_page=True,
         pending_count=sum(one.pending_count for one in by_number),
@@ -90,13 +91,14 @@ def _look_at_pages(pages: Sequence[Statement], place: str) -> None:
     between may also be what its lines lead from and to.
     """
     first, last = pages[0], pages[-1]
+    last_day = first.last_day or last.last_day
     at = first.opening
     for one in pages:
-        if (one.number, one.first_day, one.last_day) != (
+        # Without days of its own, a statement has the last one from its last page.
+        if (one.number, one.first_day) != (
             first.number,
             first.first_day,
-            first.last_day,
-        ):
+        ) or one.last_day not in {None, last_day}:
             raise StatementError(place, "has pages of other days or another number")
         then = None if at is None else at + one.change
         if one.opening not in {None, first.opening, at}:

@@ -241,3 +241,13 @@ def test_several_of_one_day_follow_their_balances() -> None:
         assert breaks(*order) == []
     for order in permutations((first, third)):
         assert breaks(*order) == [Break.GAP]
+
+
+def test_without_a_period_the_closing_balance_has_the_day() -> None:
+    monday, tuesday = (one.but(number=1, has_period=False) for one in (MONDAY, TUESDAY))
+    january = tuesday.but(first="2027-01-01T00:00:00", last="2027-01-01T00:00:00")
+    for order in permutations((monday, january)):
+        assert breaks(*order) == []
+    first, second = pages(2)
+    (one,) = read(first.but(has_period=False), second.but(has_period=False))
+    assert str(one.last_day) == "2026-11-27"
