@@ -251,7 +251,7 @@ def _in_order(statements: Sequence[Statement]) -> list[Statement]:
     ordered: list[Statement] = []
     for _, group in groupby(sorted(statements, key=place), place):
         ties = list(group)
-        closings = {one.closing for one in ties}
+        closings = {one.closing for one in ties if one.change}
         # The last of a list is taken first: one that moves nothing, before others.
         by_opening: dict[int | None, list[Statement]] = defaultdict(list)
         for one in sorted(ties, key=lambda one: one.opening == one.closing):

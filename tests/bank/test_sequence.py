@@ -239,6 +239,9 @@ def test_several_of_one_day_follow_their_balances() -> None:
     empty = first.but(name="S-0", entries=(), opening="1600.00")
     for order in permutations((first, second, third, empty)):
         assert breaks(*order) == []
+    still = first.but(name="S-00", entries=(), closing="100.00")
+    for order in permutations((first, second, still)):
+        assert breaks(*order) == []
     for order in permutations((first, third)):
         assert breaks(*order) == [Break.GAP]
 
