@@ -30,6 +30,8 @@ class Break(StrEnum):
     """It begins before the one before has ended, or has lines of another one."""
     AMOUNT_DIFFERS = "amount-differs"
     """The bank's reference stands for two amounts."""
+    NOT_BOOKED = "not-booked"
+    """An advice has told what no statement of that day tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ def look_through(statements: Sequence[Statement]) -> list[Finding]:
             account, [one for one in ones if one.opening is not None], findings
         )
         _look_at_amounts(account, ones, findings)
+        _look_at_advices(account, ones, findings)
     return findings
 
 
@@ -302,3 +305,31 @@ def _look_at_amounts(
                         f"{line.reference} is told by {before.name} and by {one.name}",
                     )
                 )
+
+
+def _look_at_advices(
+    account: str, statements: list[Statement], findings: list[Finding]
+) -> None:
+    """What an advice has told stands in a statement, once those have gone past its day:
+    of the day itself another statement may come.
+    """
+    told = {line.key for one in statements if not one.is_advice for line in one.lines}
+    missing = [
+        (one, line)
+        for one in statements
+        if one.is_advice
+        for line in one.lines
+        if line.key is not None and line.key not in told
+    ]
+    days = {line.booked for _, line in missing}
+    seen, past = set(), set()
+    for one in statements:
+        if one.is_advice or one.last_day is None:
+            continue
+        first_day = one.first_day or one.last_day
+        seen |= {day for day in days if first_day <= day <= one.last_day}
+        past |= {day for day in days if day < one.last_day}
+    for one, line in missing:
+        if line.booked in seen & past:
+            text = f"{line.reference} of advice {one.name} is in no statement"
+            findings.append(Finding(Break.NOT_BOOKED, account, text))

@@ -254,3 +254,16 @@ def test_without_a_period_the_closing_balance_has_the_day() -> None:
     first, second = pages(2)
     (one,) = read(first.but(has_period=False), second.but(has_period=False))
     assert str(one.last_day) == "2026-11-27"
+
+
+def test_what_only_an_advice_tells_is_told_once_its_day_is_over() -> None:
+    advice = MONDAY.but(advice=True, name="A-1")
+    monday = MONDAY.but(entries=(), opening="1600.00")
+    for order in permutations((advice, monday, TUESDAY)):
+        assert breaks(*order) == [Break.NOT_BOOKED]
+    # Another statement of Monday may come, and so may Monday's own.
+    assert breaks(advice, monday) == []
+    assert breaks(advice, TUESDAY) == []
+    assert breaks(advice, MONDAY, TUESDAY) == []
+    debit = advice.but(entries=(Entry(side="DBIT"),))
+    assert breaks(debit, MONDAY, TUESDAY) == [Break.NOT_BOOKED]
