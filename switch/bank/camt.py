@@ -5,6 +5,7 @@ read either way. Everything counts that is said: sums and counts that are given 
 right, all amounts are in rupees, and a file that contradicts itself is not believed.
 """
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -90,6 +91,7 @@ def read_camt(
     ]
     for one, report in zip(statements, body.all(reports), strict=True):
         _look_at_balances(one, report)
+        _look_at_days(one, report)
     if not statements:
         raise StatementError(source, f"has no {reports}")
     return statements
@@ -112,7 +114,7 @@ def _statement(
         if len(lines) > LINES_MAX:
             raise StatementError(report.place, f"has more than {LINES_MAX} lines")
     first_day = maybe_day(report.maybe("FrToDt/FrDtTm"))
-    last_day = maybe_day(report.maybe("FrToDt/ToDtTm"))
+    last_day = maybe_day(report.maybe("FrToDt/ToDtTm")) or _closing_day(report)
     if first_day and last_day and last_day < first_day:
         raise StatementError(report.place, "ends before it begins")
     number = report.text_of("ElctrncSeqNb") or report.text_of("LglSeqNb")
@@ -130,6 +132,25 @@ def _statement(
         pending_count=len(entries) - len(booked),
         sources=(source,),
     )
+
+
+def _closing_day(report: Element) -> dt.date | None:
+    closing = [
+        balance
+        for balance in report.all("Bal")
+        if balance.text_of("Tp/CdOrPrtry/Cd") == "CLBD"
+    ]
+    day = closing[0].maybe("Dt") if closing else None
+    return read_day(day) if day is not None else None
+
+
+def _look_at_days(one: Statement, report: Element) -> None:
+    """What a statement has booked, it has booked in its days."""
+    if one.is_advice or one.first_day is None or one.last_day is None:
+        return
+    for line in one.lines:
+        if not one.first_day <= line.booked <= one.last_day:
+            raise StatementError(line.place or report.place, "is of another day")
 
 
 def _look_at_balances(one: Statement, report: Element) -> None:

@@ -30,6 +30,8 @@ class Break(StrEnum):
     """It begins before the one before has ended, or has lines of another one."""
     AMOUNT_DIFFERS = "amount-differs"
     """The bank's reference stands for two amounts."""
+    NOT_BOOKED = "not-booked"
+    """An advice has told what no statement of that day tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def _join(pages: Sequence[Statement]) -> Statement:
         first,
         lines=tuple(line for one in by_number for line in one.lines),
         closing=last.closing,
+        last_day=first.last_day or last.last_day,
         page=1,
         last_page=True,
         pending_count=sum(one.pending_count for one in by_number),
@@ -90,13 +93,14 @@ def _look_at_pages(pages: Sequence[Statement], place: str) -> None:
     between may also be what its lines lead from and to.
     """
     first, last = pages[0], pages[-1]
+    last_day = first.last_day or last.last_day
     at = first.opening
     for one in pages:
-        if (one.number, one.first_day, one.last_day) != (
+        # Without days of its own, a statement has the last one from its last page.
+        if (one.number, one.first_day) != (
             first.number,
             first.first_day,
-            first.last_day,
-        ):
+        ) or one.last_day not in {None, last_day}:
             raise StatementError(place, "has pages of other days or another number")
         then = None if at is None else at + one.change
         if one.opening not in {None, first.opening, at}:
@@ -163,6 +167,7 @@ def look_through(statements: Sequence[Statement]) -> list[Finding]:
             account, [one for one in ones if one.opening is not None], findings
         )
         _look_at_amounts(account, ones, findings)
+        _look_at_advices(account, ones, findings)
     return findings
 
 
@@ -249,7 +254,7 @@ def _in_order(statements: Sequence[Statement]) -> list[Statement]:
     ordered: list[Statement] = []
     for _, group in groupby(sorted(statements, key=place), place):
         ties = list(group)
-        closings = {one.closing for one in ties}
+        closings = {one.closing for one in ties if one.change}
         # The last of a list is taken first: one that moves nothing, before others.
         by_opening: dict[int | None, list[Statement]] = defaultdict(list)
         for one in sorted(ties, key=lambda one: one.opening == one.closing):
@@ -300,3 +305,31 @@ def _look_at_amounts(
                         f"{line.reference} is told by {before.name} and by {one.name}",
                     )
                 )
+
+
+def _look_at_advices(
+    account: str, statements: list[Statement], findings: list[Finding]
+) -> None:
+    """What an advice has told stands in a statement, once those have gone past its day:
+    of the day itself another statement may come.
+    """
+    told = {line.key for one in statements if not one.is_advice for line in one.lines}
+    missing = [
+        (one, line)
+        for one in statements
+        if one.is_advice
+        for line in one.lines
+        if line.key is not None and line.key not in told
+    ]
+    days = {line.booked for _, line in missing}
+    seen, past = set(), set()
+    for one in statements:
+        if one.is_advice or one.last_day is None:
+            continue
+        first_day = one.first_day or one.last_day
+        seen |= {day for day in days if first_day <= day <= one.last_day}
+        past |= {day for day in days if day < one.last_day}
+    for one, line in missing:
+        if line.booked in seen & past:
+            text = f"{line.reference} of advice {one.name} is in no statement"
+            findings.append(Finding(Break.NOT_BOOKED, account, text))

@@ -136,6 +136,14 @@ def test_days_that_are_none() -> None:
         assert "no date" in refused(advice(Entry(day=day)))
 
 
+def test_a_line_of_another_day() -> None:
+    for day in ("2026-11-26", "2026-11-28", "1970-01-01"):
+        entry = Entry(day=day)
+        assert "is of another day" in refused(Sheet((entry,)).xml())
+        # An advice may have been written on another day.
+        assert len(lines_of(advice(entry))) == 1
+
+
 def test_look_alikes_in_an_account() -> None:
     assert "no account number" in refused(Sheet(account="ſBI1").xml())
     assert "no account number" in refused(Sheet(account="12​34").xml())

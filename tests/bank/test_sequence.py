@@ -239,5 +239,31 @@ def test_several_of_one_day_follow_their_balances() -> None:
     empty = first.but(name="S-0", entries=(), opening="1600.00")
     for order in permutations((first, second, third, empty)):
         assert breaks(*order) == []
+    still = first.but(name="S-00", entries=(), closing="100.00")
+    for order in permutations((first, second, still)):
+        assert breaks(*order) == []
     for order in permutations((first, third)):
         assert breaks(*order) == [Break.GAP]
+
+
+def test_without_a_period_the_closing_balance_has_the_day() -> None:
+    monday, tuesday = (one.but(number=1, has_period=False) for one in (MONDAY, TUESDAY))
+    january = tuesday.but(first="2027-01-01T00:00:00", last="2027-01-01T00:00:00")
+    for order in permutations((monday, january)):
+        assert breaks(*order) == []
+    first, second = pages(2)
+    (one,) = read(first.but(has_period=False), second.but(has_period=False))
+    assert str(one.last_day) == "2026-11-27"
+
+
+def test_what_only_an_advice_tells_is_told_once_its_day_is_over() -> None:
+    advice = MONDAY.but(advice=True, name="A-1")
+    monday = MONDAY.but(entries=(), opening="1600.00")
+    for order in permutations((advice, monday, TUESDAY)):
+        assert breaks(*order) == [Break.NOT_BOOKED]
+    # Another statement of Monday may come, and so may Monday's own.
+    assert breaks(advice, monday) == []
+    assert breaks(advice, TUESDAY) == []
+    assert breaks(advice, MONDAY, TUESDAY) == []
+    debit = advice.but(entries=(Entry(side="DBIT"),))
+    assert breaks(debit, MONDAY, TUESDAY) == [Break.NOT_BOOKED]

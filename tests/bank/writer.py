@@ -49,13 +49,15 @@ class Entry:
     status: str = "BOOK"
     reversal: str = ""
     currency: str = "INR"
-    day: str = "2026-11-27"
+    day: str | None = None
+    """The last one of its sheet, if none is given."""
     own: str = ""
     family: str = "ESCT"
     batch: int = 0
     details: Sequence[Detail] = (Detail(),)
 
-    def xml(self, version: int) -> str:
+    def xml(self, version: int, day: str) -> str:
+        booked = day if self.day is None else self.day
         status = self.status if version < 8 else f"<Cd>{self.status}</Cd>"
         reversal = f"<RvslInd>{self.reversal}</RvslInd>" if self.reversal else ""
         own = f"<AcctSvcrRef>{self.own}</AcctSvcrRef>" if self.own else ""
@@ -65,7 +67,7 @@ class Entry:
         return (
             f'<Ntry><Amt Ccy="{self.currency}">{self.amount}</Amt>'
             f"<CdtDbtInd>{self.side}</CdtDbtInd>{reversal}<Sts>{status}</Sts>"
-            f"<BookgDt><Dt>{self.day}</Dt></BookgDt>{own}<BkTxCd><Domn><Cd>PMNT</Cd>"
+            f"<BookgDt><Dt>{booked}</Dt></BookgDt>{own}<BkTxCd><Domn><Cd>PMNT</Cd>"
             f"<Fmly><Cd>RCDT</Cd><SubFmlyCd>{self.family}</SubFmlyCd></Fmly></Domn>"
             f"</BkTxCd>{details}</Ntry>"
         )
@@ -88,6 +90,7 @@ class Sheet:
     summary: str = ""
     version: int = 8
     advice: bool = False
+    has_period: bool = True
 
     def but(self, **changes: object) -> "Sheet":
         """The same with some changes."""
@@ -108,6 +111,7 @@ class Sheet:
             for code, amount in (("OPBD", self.opening), ("CLBD", self.closing))
             if amount is not None and not self.advice
         )
+        period = f"<FrDtTm>{self.first}</FrDtTm><ToDtTm>{self.last}</ToDtTm>"
         # Of the order in which ISO wants them: pages came later than version 2.
         text = (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -115,10 +119,12 @@ class Sheet:
             f'{self.version:02d}">\n<{body}><GrpHdr><MsgId>M-1</MsgId>'
             f"<CreDtTm>{self.last}</CreDtTm></GrpHdr>\n<{report}><Id>{self.name}</Id>"
             f"{self.pages}{counted}<CreDtTm>{self.last}</CreDtTm>"
-            f"<FrToDt><FrDtTm>{self.first}</FrDtTm><ToDtTm>{self.last}</ToDtTm></FrToDt>"
+            f"{f'<FrToDt>{period}</FrToDt>' if self.has_period else ''}"
             f"<Acct><Id><Othr><Id>{self.account}</Id></Othr></Id>"
             f"<Ccy>{self.currency}</Ccy></Acct>{balances}{self.summary}\n"
-            + "\n".join(entry.xml(self.version) for entry in self.entries)
+            + "\n".join(
+                entry.xml(self.version, self.last[:10]) for entry in self.entries
+            )
             + f"\n</{report}></{body}></Document>\n"
         )
         return text.encode()
