@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import cast
 
+import grpc
 import pytest
 
 from switch.cli.signing import facts_of
@@ -40,7 +41,7 @@ from switch.specs import ServiceSpec
 from switch.tariffs import Fee
 from switch.v1 import admin_pb2 as admin
 from switch.v1 import people_pb2 as pb
-from switch.v1 import proposals_pb2
+from switch.v1 import proposals_pb2, types_pb2
 from tests.server.council import (
     ANNA,
     BIMAL,
@@ -131,6 +132,36 @@ def test_nothing_stands_behind_a_stopped_person(council: Council) -> None:
     with pytest.raises(CallError, match="tail: must be what the register has of it"):
         client.submit(row._replace(tail=row.tail + b"more"), council.signer(ANNA))
     assert name_of(client.submit(row, council.signer(ANNA))) == "OK"
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        struct.pack("<BB2xI32s20s4x", Record.REVOCATION, 1, 3, b"\1" * 32, b"\1"),
+        bytes([Record.CONFIRMATION]) + bytes(15),
+        bytes([Record.CLOCK]),
+        struct.pack("<B3xI", Record.RULES, 2**32 - 1),
+        b"",
+    ],
+)
+def test_what_needs_no_signature_is_not_submitted(
+    council: Council, tail: bytes
+) -> None:
+    """What the ledger takes of the switch itself it asks no signature of."""
+    client = council.client()
+    before = client.ledger().sequence
+    stub = client._people
+    request = pb.SubmitRequest(
+        id=new_id(),
+        kind=types_pb2.ENTRY_KIND_REGISTER,
+        number=1,
+        tail=tail,
+        signature=bytes(64),
+    )
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.Submit(request, timeout=CALL_S)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert client.ledger().sequence == before
 
 
 def test_a_text_is_not_taken_for_a_fact() -> None:
