@@ -47,6 +47,15 @@ _PERSON: Final = struct.Struct("<BBBxII4x32s")
 PERSON_SIZE: Final = _PERSON.size
 """Bytes of a person's record."""
 _THRESHOLDS: Final = struct.Struct("<B7xQQQ")
+_SERVICE: Final = struct.Struct("<x7B16sQQIII32x5BxH4xQ24x64s")
+_SERVICE_SIZE: Final = 256
+_SERVICE_FIELDS: Final = (
+    *("amount rule", "mode", "duplicate rule", "key rule", "deadline policy"),
+    *("active", "heads", "code", "least", "most", "duplicate hours", "deadline s"),
+    *("biller no", "price rule", "letters", "ignored", "check digit", "fees"),
+    *("series no", "steps of", "pattern"),
+)
+_FEE: Final = struct.Struct("<8sQI4x")
 _RECORDED: Final = frozenset(kinds_with(Trait.RECORD))
 
 
@@ -351,16 +360,7 @@ def _say_record(tail: bytes) -> Said:
         facts |= {"never credits late": _yes(never)} if never else {}
         return Said("participant", _with_texts(facts, tail[64:]))
     if record is Record.SERVICE:
-        rule, mode, duplicates, _, _, active = struct.unpack_from("<6B", tail, 1)
-        facts = {
-            "code": _text(tail[8:24]),
-            "active": _yes(active),
-            "biller no": struct.unpack_from("<I", tail, 48)[0],
-            "amount rule": rule,
-            "mode": mode,
-            "duplicate rule": duplicates,
-        }
-        return Said("service", _with_texts(facts, tail[256 + 24 * tail[87] :]))
+        return _say_service(tail)
     if record is Record.PINS:
         keys = [tail[8 + 32 * at : 40 + 32 * at].hex() for at in range(tail[1])]
         return Said("pins", _facts({"keys": ", ".join(keys) or "any"}))
@@ -379,7 +379,34 @@ def _say_record(tail: bytes) -> Said:
     return Said("register")
 
 
-AMOUNTS: Final = frozenset({"a day", "a payment", "single", "batch", "day"})
+def _say_service(tail: bytes) -> Said:
+    """All of a service's record that is not zero: where money goes, what it costs."""
+    one = dict(zip(_SERVICE_FIELDS, _SERVICE.unpack_from(tail), strict=True))
+    heads = struct.unpack_from("<8I", tail, 52)[: one["heads"]]
+    facts: dict[str, Any] = {
+        "code": _text(one["code"]),
+        "active": _yes(one["active"]),
+        "biller no": one["biller no"],
+        "accounts": " ".join(map(str, heads)),
+    }
+    for name in _SERVICE_FIELDS:
+        if name not in (*facts, "heads", "fees", "pattern") and one[name]:
+            facts[name] = one[name]
+    if pattern := _text(one["pattern"]):
+        facts["pattern"] = pattern
+    end = _SERVICE_SIZE + one["fees"] * _FEE.size
+    fees = [
+        f"{_text(code)} {fee} paise from day {day}"
+        for code, fee, day in _FEE.iter_unpack(tail[_SERVICE_SIZE:end])
+    ]
+    if fees:
+        facts["fees"] = "; ".join(fees)
+    return Said("service", _with_texts(facts, tail[end:]))
+
+
+AMOUNTS: Final = frozenset(
+    {"a day", "a payment", "single", "batch", "day", "least", "most", "steps of"}
+)
 """Facts whose number is paise."""
 
 

@@ -29,7 +29,14 @@ def stopped(register: Register, known: Participant | Service | Person) -> bytes:
 
 
 def check_stop(node: Node, tail: bytes) -> None:
-    """Raise ArgumentError if a stop would say something else of it, too. Blocks."""
+    """Raise ArgumentError if a row of the register is about what is not stopped, or a
+    stop would say something else of it, too. Blocks.
+    """
+    if not tail or tail[0] not in _ACTIVE_AT:
+        # What the switch itself says of a clock, rules and certificates needs no
+        # signature: the ledger would take it of anybody.
+        text = "must be a participant, a service or a person"
+        raise ArgumentError("tail", text)
     register = node.register
     register.refresh()
     known = _find(register, tail)
@@ -43,7 +50,7 @@ def check_stop(node: Node, tail: bytes) -> None:
 
 
 def _find(register: Register, tail: bytes) -> Participant | Service | Person | None:
-    record = tail[0] if tail else 0
+    record = tail[0]
     if record == Record.PARTICIPANT and len(tail) >= PARTICIPANT_RECORD.itemsize:
         return register.find_participant(_code(tail, PARTICIPANT_RECORD))
     if record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:

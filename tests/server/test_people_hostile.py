@@ -9,21 +9,39 @@ from what the register has; and the old call for approvals on a proposal of line
 import json
 import struct
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import cast
 
+import grpc
 import pytest
 
 from switch.cli.signing import facts_of
 from switch.client.calls import CallError
 from switch.client.people import check_shown
-from switch.codes import PROPOSE_ADVANCE, PROPOSE_LINES, Kind, Record, Role
+from switch.codes import (
+    PROPOSE_ADVANCE,
+    PROPOSE_LINES,
+    AmountRule,
+    CheckDigit,
+    DuplicateRule,
+    KeyRule,
+    Kind,
+    Mode,
+    PriceRule,
+    Record,
+    Role,
+)
 from switch.console.output import Screen
 from switch.console.words import Language
 from switch.errors import SwitchError
 from switch.ids import new_id
+from switch.register.register import Register, service_tail
 from switch.signed import Ledger, Line, Row, Stored, pack_lines, say
+from switch.specs import ServiceSpec
+from switch.tariffs import Fee
 from switch.v1 import admin_pb2 as admin
 from switch.v1 import people_pb2 as pb
-from switch.v1 import proposals_pb2
+from switch.v1 import proposals_pb2, types_pb2
 from tests.server.council import (
     ANNA,
     BIMAL,
@@ -116,6 +134,36 @@ def test_nothing_stands_behind_a_stopped_person(council: Council) -> None:
     assert name_of(client.submit(row, council.signer(ANNA))) == "OK"
 
 
+@pytest.mark.parametrize(
+    "tail",
+    [
+        struct.pack("<BB2xI32s20s4x", Record.REVOCATION, 1, 3, b"\1" * 32, b"\1"),
+        bytes([Record.CONFIRMATION]) + bytes(15),
+        bytes([Record.CLOCK]),
+        struct.pack("<B3xI", Record.RULES, 2**32 - 1),
+        b"",
+    ],
+)
+def test_what_needs_no_signature_is_not_submitted(
+    council: Council, tail: bytes
+) -> None:
+    """What the ledger takes of the switch itself it asks no signature of."""
+    client = council.client()
+    before = client.ledger().sequence
+    stub = client._people
+    request = pb.SubmitRequest(
+        id=new_id(),
+        kind=types_pb2.ENTRY_KIND_REGISTER,
+        number=1,
+        tail=tail,
+        signature=bytes(64),
+    )
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.Submit(request, timeout=CALL_S)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert client.ledger().sequence == before
+
+
 def test_a_text_is_not_taken_for_a_fact() -> None:
     behind = texts(
         id="bsk-00017",
@@ -135,6 +183,41 @@ def test_a_text_is_not_taken_for_a_fact() -> None:
     assert facts['"x, role: centre"'] == '"\\u001b[2J\\u202eb\u200d"'
     bad = say(Kind.REGISTER, 0, 0, participant("mallory", b"\x1b]0;x\x07"))
     assert dict(bad.facts)["text"] == '"\\u001b]0;x\\u0007"'
+
+
+def test_all_of_a_service_is_shown() -> None:
+    """Each of its fields, its tariff and its texts: an approval is of all of it."""
+    spec = ServiceSpec(
+        code="TAX",
+        biller="biller",
+        heads=("main", "other"),
+        amount_rule=AmountRule.EXACT,
+        mode=Mode.DIRECT,
+        duplicate_rule=DuplicateRule.ONCE,
+        key_rule=KeyRule.REFERENCE,
+        check_digit=CheckDigit.LUHN,
+        pattern="9999",
+        price_rule=PriceRule.TARIFF,
+        tariff=(
+            Fee(code="COPY", amount=1250, valid_from="2026-01-01"),
+            Fee(code="FORM", amount=500, valid_from="2026-04-01"),
+        ),
+        name_en="Tax",
+    )
+    names = {"main": SimpleNamespace(index=7), "other": SimpleNamespace(index=9)}
+    register = SimpleNamespace(
+        find_participant=lambda _: SimpleNamespace(index=3),
+        find_head=lambda _, head: names[head],
+    )
+    tail = service_tail(spec, cast("Register", register))
+    facts = dict(say(Kind.REGISTER, 0, 0, tail).facts)
+    assert facts["accounts"] == "7 9"
+    days = [one.day for one in spec.tariff]
+    assert facts["fees"] == (
+        f"COPY 1250 paise from day {days[0]}; FORM 500 paise from day {days[1]}"
+    )
+    assert (facts["pattern"], facts["check digit"]) == ("9999", "1")
+    assert (facts["name_en"], facts["price rule"]) == ('"Tax"', "1")
 
 
 def test_the_old_call_approves_no_lines(council: Council) -> None:
