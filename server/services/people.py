@@ -125,6 +125,8 @@ class PeopleService:
         self._signatures.take(caller.index, node.loop.time())
         if kind == Kind.REGISTER:
             await node.read(check_stop, node, request.tail)
+        elif kind == Kind.APPROVE:
+            await node.read(_check_no_shift, node, request.resolves)
         row = Row(
             Kind(kind),
             request.total,
@@ -262,6 +264,13 @@ class PeopleService:
 
 
 # --- in a reading thread -------------------------------------------------------------
+
+
+def _check_no_shift(node: Node, sequence: int) -> None:
+    """Raise ArgumentError if an approval is of a shift: that needs no signature."""
+    is_there = 1 <= sequence <= node.ledger.sequence
+    if is_there and node.ledger.row(sequence).kind == Kind.SHIFT:
+        raise ArgumentError("resolves", "a shift is signed at its centre")
 
 
 def _done(node: Node, proposal: Entry, row_id: bytes) -> int:

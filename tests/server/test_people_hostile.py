@@ -16,6 +16,7 @@ import grpc
 import pytest
 
 from switch.cli.signing import facts_of
+from switch.client import Client
 from switch.client.calls import CallError
 from switch.client.people import check_shown
 from switch.codes import (
@@ -162,6 +163,17 @@ def test_what_needs_no_signature_is_not_submitted(
         stub.Submit(request, timeout=CALL_S)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert client.ledger().sequence == before
+
+
+def test_a_shift_is_signed_at_its_centre(council: Council) -> None:
+    """Of a shift the ledger asks no signature, so no number given here is a person."""
+    credentials = council.authority.leaf(Role.CENTRE, CENTRES[0])
+    with Client(council.server.address, credentials) as centre:
+        closed = centre.close_shift(1, 0)
+    shift = closed.shift.sequence
+    row = Row(Kind.APPROVE, resolves=shift)
+    with pytest.raises(CallError, match="resolves: a shift is signed at its centre"):
+        council.client().submit(row, council.signer(ANNA))
 
 
 def test_a_text_is_not_taken_for_a_fact() -> None:
