@@ -116,6 +116,8 @@ class HardDay(Day):
             assert not errors, errors
 
 
+@pytest.mark.slow
+@pytest.mark.alone  # what waits for seconds here comes hours too late there
 def test_hard_day(tmp_path: Path) -> None:
     assert BEGIN_S == 10 * 3600
     args = argparse.Namespace(payments=PAYMENTS, seed=1, own_centres=20)
