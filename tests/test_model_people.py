@@ -37,7 +37,7 @@ NOON = 1_774_000_000 * 10**9  # 20 March 2026, 15:16:40 IST
 DAY_NS = 86_400 * 10**9
 LIFE_NS = 30 * DAY_NS
 MAIN, BRANCH, CENTRE = 1, 2, 3
-ASHA, BIMAL, CHITRA, DEB = (MAIN, 1), (BRANCH, 1), (MAIN, 2), (BRANCH, 2)
+ALPHA, BETA, GAMMA, DELTA = (MAIN, 1), (BRANCH, 1), (MAIN, 2), (BRANCH, 2)
 FLOAT, SUSPENSE, WALLET = 1, 2, 3
 
 
@@ -60,9 +60,9 @@ class Treasury(Office):
         """All that the stories below begin with."""
         for code in (b"main", b"branch"):
             self.treasury(code)
-        self.begin(ASHA, BIMAL)
-        maker = self.person(CHITRA, 3, role=PersonRole.MAKER)
-        checker = self.person(DEB, 4)
+        self.begin(ALPHA, BETA)
+        maker = self.person(GAMMA, 3, role=PersonRole.MAKER)
+        checker = self.person(DELTA, 4)
         centre = ParticipantRecord(b"centre", Role.CENTRE)
         self.lines(*(of_record(one.pack()) for one in (maker, checker, centre)))
         self.lines(
@@ -81,7 +81,7 @@ class Treasury(Office):
         record = ParticipantRecord(code, Role.TREASURY)
         self.tell(self.row(Kind.REGISTER, (0, 0), tail=record.pack()))
 
-    def lines(self, *lines: Line, maker: Who = ASHA, checker: Who = BIMAL) -> int:
+    def lines(self, *lines: Line, maker: Who = ALPHA, checker: Who = BETA) -> int:
         """The proposal of these, approved, and all of them done."""
         asked = self.propose(maker, *lines)
         assert self.approve(asked, checker).result == Result.OK
@@ -121,7 +121,7 @@ def test_how_a_ledger_begins(office: Treasury) -> None:
     assert [each.index for each in office.model.persons.values()] == [1, 2, 3, 4]
     made = office.model.rows[6]
     assert (made.debit, made.total, made.checker) == (3, 5, BRANCH)
-    assert (made.participant, made.operator_) == ASHA
+    assert (made.participant, made.operator_) == ALPHA
     assert made.id == signing.line_id(office.model.rows[4].id, 0)
     assert made.id[12:] == bytes(4)
 
@@ -135,21 +135,21 @@ def test_the_first_two(bare: Treasury) -> None:
         row = office.row(Kind.REGISTER, (0, 0), tail=record.pack())
         return office.tell(row)[0].result
 
-    maker = office.person(ASHA, 1, role=PersonRole.MAKER)
+    maker = office.person(ALPHA, 1, role=PersonRole.MAKER)
     assert registers(maker) == Result.RULE_FIXED
-    assert registers(office.person(ASHA, 1, active=0)) == Result.RULE_FIXED
+    assert registers(office.person(ALPHA, 1, active=0)) == Result.RULE_FIXED
     unknown = office.person((9, 1), 1)
     assert registers(unknown) == Result.PARTICIPANT_UNKNOWN
-    assert registers(office.person(ASHA, 1)) == Result.OK
+    assert registers(office.person(ALPHA, 1)) == Result.OK
     # From here on it is a ledger with people: who is none is registered by two.
     centre = ParticipantRecord(b"late", Role.CENTRE).pack()
-    late = office.row(Kind.REGISTER, ASHA, tail=centre)
+    late = office.row(Kind.REGISTER, ALPHA, tail=centre)
     assert office.tell(late)[0].result == Result.NOT_APPROVED
-    assert registers(office.person(BIMAL, 1)) == Result.SAME_PERSON
-    assert registers(office.person(ASHA, 5)) == Result.OK  # another key for the same
+    assert registers(office.person(BETA, 1)) == Result.SAME_PERSON
+    assert registers(office.person(ALPHA, 5)) == Result.OK  # another key for the same
     assert last(office).flags & RowFlag.UPDATE
-    assert registers(office.person(BIMAL, 2)) == Result.OK
-    assert registers(office.person(CHITRA, 3)) == Result.NOT_APPROVED
+    assert registers(office.person(BETA, 2)) == Result.OK
+    assert registers(office.person(GAMMA, 3)) == Result.NOT_APPROVED
 
 
 def test_no_people_where_there_are_accounts(bare: Treasury) -> None:
@@ -157,12 +157,12 @@ def test_no_people_where_there_are_accounts(bare: Treasury) -> None:
     office.treasury(b"main")
     opened = AccountRecord(MAIN, 0, AccountKind.FLOAT)
     office.tell(office.row(Kind.OPEN, (0, 0), tail=opened.pack()))
-    row = office.row(Kind.REGISTER, (0, 0), tail=office.person(ASHA, 1).pack())
+    row = office.row(Kind.REGISTER, (0, 0), tail=office.person(ALPHA, 1).pack())
     assert office.tell(row)[0].result == Result.RULE_FIXED
     # What needs people to sign it nobody can ask for.
-    proposal = office.proposal(ASHA, top_up(5))
+    proposal = office.proposal(ALPHA, top_up(5))
     assert office.tell(proposal)[0].result == Result.NOT_SIGNED
-    approve = office.row(Kind.APPROVE, ASHA, resolves=1, reference=b"h")
+    approve = office.row(Kind.APPROVE, ALPHA, resolves=1, reference=b"h")
     assert office.tell(approve)[0].result == Result.PROPOSAL_NOT_FOUND
 
 
@@ -175,7 +175,7 @@ def spoilt(office: Office, row: Row) -> list[Row]:
     bare, cut = tail[:-64], tail[:-1]
     plain = replace(row, tail=bare or None)
     elsewhere = bytes([1]) * 16
-    other = signing.signed(plain, office.keys[BIMAL], office.model.instance)
+    other = signing.signed(plain, office.keys[BETA], office.model.instance)
     return [
         plain,
         replace(row, tail=cut),
@@ -185,26 +185,26 @@ def spoilt(office: Office, row: Row) -> list[Row]:
         replace(row, operator_=9),
         replace(row, participant=BRANCH, operator_=2),
         replace(row, tail=b"x" + tail),
-        signing.signed(plain, office.keys[ASHA], elsewhere),
+        signing.signed(plain, office.keys[ALPHA], elsewhere),
         other,
         replace(row, tail=tail + bytes(64)),
     ]
 
 
 def test_only_who_may_signs(office: Treasury) -> None:
-    freeze = office.row(Kind.FREEZE, ASHA, debit=WALLET, reference=b"why")
+    freeze = office.row(Kind.FREEZE, ALPHA, debit=WALLET, reference=b"why")
     off = ParticipantRecord(b"centre", Role.CENTRE, active=0).pack() + b"{}"
-    stop = office.row(Kind.REGISTER, ASHA, tail=off)
-    asked = office.propose(CHITRA, top_up(5))
-    withdraw = office.row(Kind.WITHDRAW, ASHA, resolves=asked, reference=b"why")
+    stop = office.row(Kind.REGISTER, ALPHA, tail=off)
+    asked = office.propose(GAMMA, top_up(5))
+    withdraw = office.row(Kind.WITHDRAW, ALPHA, resolves=asked, reference=b"why")
     count = len(office.model.rows)
     for row in (freeze, withdraw, stop):
         for wrong in spoilt(office, office.signed(row)):
             assert office.result(wrong) in (Result.NOT_SIGNED, Result.INVALID_RECORD)
-    approve = office.approval(asked, ASHA)
+    approve = office.approval(asked, ALPHA)
     for wrong in spoilt(office, approve):
         assert office.result(wrong) == Result.NOT_SIGNED
-    assert office.result(office.approval(asked, CHITRA)) == Result.NOT_SIGNED
+    assert office.result(office.approval(asked, GAMMA)) == Result.NOT_SIGNED
     assert len(office.model.rows) == count
     assert office.result(approve) == Result.OK
     assert office.result(office.signed(freeze)) == Result.OK
@@ -214,7 +214,7 @@ def test_only_who_may_signs(office: Treasury) -> None:
 
 def test_what_a_proposal_signs(office: Treasury) -> None:
     count = len(office.model.rows)
-    proposal = office.proposal(ASHA, top_up(5))
+    proposal = office.proposal(ALPHA, top_up(5))
     for wrong in spoilt(office, proposal):
         assert office.result(wrong) in (Result.NOT_SIGNED, Result.INVALID_RECORD)
     assert office.result(replace(proposal, reference=b"x")) == Result.NOT_SIGNED
@@ -226,7 +226,7 @@ def test_what_a_proposal_signs(office: Treasury) -> None:
 
 
 def test_a_signature_is_not_told_again(office: Treasury) -> None:
-    proposal = office.proposal(ASHA, top_up(5))
+    proposal = office.proposal(ALPHA, top_up(5))
     office.tell(proposal)
     tail = proposal.tail or b""
     [again] = office.tell(replace(proposal, tail=tail[:-64] + bytes(64)))
@@ -235,7 +235,7 @@ def test_a_signature_is_not_told_again(office: Treasury) -> None:
     [outcome] = office.tell(replace(proposal, tail=other))
     assert (outcome.result, outcome.field) == (Result.ID_REUSED, Field.NOTE)
     off = ParticipantRecord(b"centre", Role.CENTRE, active=0).pack()
-    stop = office.signed(office.row(Kind.REGISTER, ASHA, tail=off))
+    stop = office.signed(office.row(Kind.REGISTER, ALPHA, tail=off))
     office.tell(stop)
     [again] = office.tell(replace(stop, tail=off + bytes(64)))
     assert (again.result, again.repeat) == (Result.OK, 1)
@@ -247,13 +247,13 @@ def test_a_signature_is_not_told_again(office: Treasury) -> None:
 
 
 def test_a_line_is_done_as_it_was_approved(office: Treasury) -> None:
-    asked = office.propose(ASHA, top_up(5), top_up(7, b"UTR 2"))
+    asked = office.propose(ALPHA, top_up(5), top_up(7, b"UTR 2"))
     assert last(office).amount == 12
     first, second = office.line_rows(asked, BRANCH)
     assert office.result(first) == Result.NOT_APPROVED
-    assert office.approve(asked, ASHA).result == Result.SAME_PERSON
-    assert office.approve(asked, BIMAL).result == Result.OK
-    assert office.approve(asked, DEB).result == Result.ALREADY_APPROVED
+    assert office.approve(asked, ALPHA).result == Result.SAME_PERSON
+    assert office.approve(asked, BETA).result == Result.OK
+    assert office.approve(asked, DELTA).result == Result.ALREADY_APPROVED
     count = len(office.model.rows)
     wrong: list[dict[str, Any]] = [
         {"amount": 6}, {"credit": SUSPENSE}, {"debit": SUSPENSE},
@@ -269,18 +269,18 @@ def test_a_line_is_done_as_it_was_approved(office: Treasury) -> None:
     assert office.model.accounts[WALLET].balance == 12
     assert [row.total for row in office.model.rows[count:]] == [asked] * 2
     # A line that is refused by now leaves no row, and is done another time.
-    asked = office.propose(ASHA, top_up(5))
-    office.approve(asked, BIMAL)
+    asked = office.propose(ALPHA, top_up(5))
+    office.approve(asked, BETA)
     assert office.results(*office.line_rows(asked)) == [Result.UTR_ALREADY_CREDITED]
     assert last(office).kind == Kind.APPROVE
 
 
 def test_an_approval_is_as_old_as_a_month(office: Treasury) -> None:
-    asked, later = office.propose(ASHA, top_up(5)), office.propose(ASHA, top_up(6))
+    asked, later = office.propose(ALPHA, top_up(5)), office.propose(ALPHA, top_up(6))
     office.now = office.model.rows[asked - 1].timestamp + LIFE_NS - 2 * 10**9
-    assert office.approve(asked, BIMAL).result == Result.OK
+    assert office.approve(asked, BETA).result == Result.OK
     office.now = office.model.rows[later - 1].timestamp + LIFE_NS - 10**9
-    assert office.approve(later, BIMAL).result == Result.PROPOSAL_EXPIRED
+    assert office.approve(later, BETA).result == Result.PROPOSAL_EXPIRED
     approved = office.model.rows[office.model.resolved[asked] - 1].timestamp
     office.now = approved + LIFE_NS - 10**9
     assert office.results(*office.line_rows(asked)) == [Result.NOT_APPROVED]
@@ -290,16 +290,16 @@ def test_an_approval_is_as_old_as_a_month(office: Treasury) -> None:
 
 def test_what_was_proposed_before_a_stop_does_not_undo_it(office: Treasury) -> None:
     centre = ParticipantRecord(b"centre", Role.CENTRE)
-    asked = office.propose(ASHA, of_record(centre.pack()), of_record(centre.pack()))
-    office.approve(asked, BIMAL)
+    asked = office.propose(ALPHA, of_record(centre.pack()), of_record(centre.pack()))
+    office.approve(asked, BETA)
     # Of two that speak of it one is done.
     done = office.results(*office.line_rows(asked))
     assert done == [Result.OK, Result.NOT_APPROVED]
-    asked = office.propose(ASHA, of_record(centre.pack()))
+    asked = office.propose(ALPHA, of_record(centre.pack()))
     off = replace(centre, active=0).pack()
-    stop = office.signed(office.row(Kind.REGISTER, CHITRA, tail=off))
+    stop = office.signed(office.row(Kind.REGISTER, GAMMA, tail=off))
     assert office.result(stop) == Result.OK
-    assert office.approve(asked, BIMAL).result == Result.OK
+    assert office.approve(asked, BETA).result == Result.OK
     assert office.results(*office.line_rows(asked)) == [Result.NOT_APPROVED]
     office.lines(of_record(centre.pack()))
     assert office.model.participants[CENTRE].active == 1
@@ -308,10 +308,10 @@ def test_what_was_proposed_before_a_stop_does_not_undo_it(office: Treasury) -> N
 def test_nor_does_it_end_a_freeze_or_bring_thresholds_back(office: Treasury) -> None:
     thaw = freeze(WALLET, RowFlag.UNFREEZE)
     high = of_record(ThresholdsRecord(10**18, 10**18, 10**18).pack())
-    early = office.propose(ASHA, thaw, high)
-    office.approve(early, BIMAL)
+    early = office.propose(ALPHA, thaw, high)
+    office.approve(early, BETA)
     office.lines(of_record(ThresholdsRecord(100, 250, 600).pack()))
-    stop = office.row(Kind.FREEZE, CHITRA, debit=WALLET, reference=b"why")
+    stop = office.row(Kind.FREEZE, GAMMA, debit=WALLET, reference=b"why")
     assert office.result(office.signed(stop)) == Result.OK
     done = office.results(*office.line_rows(early))
     assert done == [Result.NOT_APPROVED, Result.NOT_APPROVED]
@@ -319,15 +319,15 @@ def test_nor_does_it_end_a_freeze_or_bring_thresholds_back(office: Treasury) -> 
 
 
 def test_a_line_may_be_what_would_be_a_stop(office: Treasury) -> None:
-    asked = office.propose(ASHA, freeze(WALLET))
+    asked = office.propose(ALPHA, freeze(WALLET))
     [row] = office.line_rows(asked, BRANCH)
     assert office.result(row) == Result.NOT_APPROVED
     assert office.result(replace(row, total=0)) == Result.NOT_SIGNED
-    office.approve(asked, BIMAL)
+    office.approve(asked, BETA)
     assert office.result(row) == Result.OK
     assert not office.model.stops
     # Nobody approves it a second time.
-    approval = office.approval(last(office).sequence, BIMAL)
+    approval = office.approval(last(office).sequence, BETA)
     assert office.result(approval) == Result.PROPOSAL_NOT_FOUND
 
 
@@ -340,7 +340,7 @@ def test_what_needs_no_proposal(office: Treasury) -> None:
     assert register(pins(CENTRE, b"k" * 32)) == Result.NOT_APPROVED
     assert register(budget(CENTRE, 1, 5)) == Result.NOT_APPROVED
     assert register(ThresholdsRecord(1, 2, 3).pack()) == Result.NOT_APPROVED
-    thaw = office.row(Kind.FREEZE, ASHA, debit=WALLET, reference=b"why")
+    thaw = office.row(Kind.FREEZE, ALPHA, debit=WALLET, reference=b"why")
     thaw.flags = RowFlag.UNFREEZE
     assert office.result(office.signed(thaw)) == Result.NOT_APPROVED
 
@@ -376,7 +376,7 @@ SHAPES = [
 @pytest.mark.parametrize("number", range(len(SHAPES)))
 def test_shapes_of_lines(office: Treasury, number: int) -> None:
     lines, right = SHAPES[number]
-    result = office.result(office.proposal(ASHA, *lines))
+    result = office.result(office.proposal(ALPHA, *lines))
     assert result == (Result.OK if right else Result.INVALID_RECORD)
 
 
@@ -384,13 +384,13 @@ def test_a_proposal_is_as_long_as_a_window(office: Treasury) -> None:
     longest = [replace(LIMIT, tail=LIMIT.tail + bytes(65_000))] * 39
     rest = 2_600_000 - 64 - 8 - 39 * (64 + 65_016) - 64
     last_ = replace(LIMIT, tail=LIMIT.tail + bytes(rest - 16))
-    proposal = office.proposal(ASHA, *longest, last_)
+    proposal = office.proposal(ALPHA, *longest, last_)
     assert len(proposal.tail or b"") == 2_600_000
     assert office.result(proposal) == Result.OK
 
 
 def test_what_else_is_no_proposal_of_lines(office: Treasury) -> None:
-    proposal = office.proposal(ASHA, GOOD)
+    proposal = office.proposal(ALPHA, GOOD)
     tail = proposal.tail or b""
     wrong: list[dict[str, Any]] = [
         {"amount": 6}, {"resolves": 1}, {"tail": tail[:-1]}, {"tail": tail + b"\0"},
@@ -419,7 +419,7 @@ def test_three_want_what_is_much(office: Treasury) -> None:
     assert is_third(office, of_record(ThresholdsRecord(1, 1, 1).pack()))
 
 
-def is_third(office: Office, *lines: Line, who: Who = ASHA) -> bool:
+def is_third(office: Office, *lines: Line, who: Who = ALPHA) -> bool:
     """Whether a proposal of these needs a third person."""
     row = office.model.rows[office.propose(who, *lines) - 1]
     return bool(row.flags & RowFlag.THIRD)
@@ -428,60 +428,60 @@ def is_third(office: Office, *lines: Line, who: Who = ASHA) -> bool:
 def test_the_sum_of_a_day(office: Treasury) -> None:
     office.lines(of_record(ThresholdsRecord(100, 100, 200).pack()))
     assert [is_third(office, top_up(90)) for _ in range(3)] == [False, False, True]
-    assert not is_third(office, top_up(90), who=CHITRA)
+    assert not is_third(office, top_up(90), who=GAMMA)
     office.now += DAY_NS
     assert not is_third(office, top_up(90))
 
 
 def test_the_second_of_two_approvals(office: Treasury) -> None:
     office.lines(of_record(ThresholdsRecord(0, 0, 0).pack()))
-    asked = office.propose(CHITRA, top_up(5))
-    assert office.approve(asked, ASHA).result == Result.OK
+    asked = office.propose(GAMMA, top_up(5))
+    assert office.approve(asked, ALPHA).result == Result.OK
     first = last(office)
     assert first.total == 0
     assert office.results(*office.line_rows(asked)) == [Result.NOT_APPROVED]
-    assert office.approve(asked, ASHA).result == Result.SAME_PERSON
-    assert office.approve(asked, BIMAL).result == Result.OK
+    assert office.approve(asked, ALPHA).result == Result.SAME_PERSON
+    assert office.approve(asked, BETA).result == Result.OK
     assert last(office).total == first.sequence
-    late = office.approve(asked, DEB)
+    late = office.approve(asked, DELTA)
     assert late.result == Result.ALREADY_APPROVED
     assert late.other == first.sequence + 2
     assert office.results(*office.line_rows(asked, MAIN)) == [Result.NOT_APPROVED]
     assert office.results(*office.line_rows(asked)) == [Result.OK]
     # Until there are two, it can be withdrawn.
-    asked = office.propose(CHITRA, top_up(5, b"UTR 2"))
-    office.approve(asked, ASHA)
-    gone = office.row(Kind.WITHDRAW, BIMAL, resolves=asked, reference=b"why")
+    asked = office.propose(GAMMA, top_up(5, b"UTR 2"))
+    office.approve(asked, ALPHA)
+    gone = office.row(Kind.WITHDRAW, BETA, resolves=asked, reference=b"why")
     assert office.result(office.signed(gone)) == Result.OK
-    assert office.approve(asked, BIMAL).result == Result.PROPOSAL_WITHDRAWN
+    assert office.approve(asked, BETA).result == Result.PROPOSAL_WITHDRAWN
 
 
 def test_proposals_of_a_day(office: Treasury) -> None:
-    while office.model.proposed[CHITRA, 20_532][0] < 256:
-        assert office.propose(CHITRA, top_up(5))
-    row = office.proposal(CHITRA, top_up(5))
+    while office.model.proposed[GAMMA, 20_532][0] < 256:
+        assert office.propose(GAMMA, top_up(5))
+    row = office.proposal(GAMMA, top_up(5))
     assert office.result(row) == Result.DAY_COUNT_EXCEEDED
     assert last(office).total == 0  # refused: it says nothing of what it asked for
     assert office.result(row) == Result.DAY_COUNT_EXCEEDED
-    assert office.propose(ASHA, top_up(5))
+    assert office.propose(ALPHA, top_up(5))
     office.now += DAY_NS
-    assert office.result(office.proposal(CHITRA, top_up(5))) == Result.OK
+    assert office.result(office.proposal(GAMMA, top_up(5))) == Result.OK
 
 
 # --- stops ----------------------------------------------------------------------------
 
 
 def test_a_stop_is_approved_by_another(office: Treasury) -> None:
-    stop = office.row(Kind.FREEZE, CHITRA, debit=WALLET, reference=b"why")
+    stop = office.row(Kind.FREEZE, GAMMA, debit=WALLET, reference=b"why")
     office.tell(office.signed(stop))
     frozen = last(office).sequence
-    assert office.approve(frozen, CHITRA).result == Result.NOT_SIGNED
-    gone = office.row(Kind.WITHDRAW, ASHA, resolves=frozen, reference=b"why")
+    assert office.approve(frozen, GAMMA).result == Result.NOT_SIGNED
+    gone = office.row(Kind.WITHDRAW, ALPHA, resolves=frozen, reference=b"why")
     assert office.result(office.signed(gone)) == Result.PROPOSAL_NOT_FOUND
-    wrong = office.row(Kind.APPROVE, ASHA, resolves=frozen)
+    wrong = office.row(Kind.APPROVE, ALPHA, resolves=frozen)
     assert office.result(office.signed(wrong)) == Result.PROPOSAL_NOT_FOUND
-    assert office.approve(frozen, ASHA).result == Result.OK
-    assert office.approve(frozen, BIMAL).result == Result.ALREADY_APPROVED
+    assert office.approve(frozen, ALPHA).result == Result.OK
+    assert office.approve(frozen, BETA).result == Result.ALREADY_APPROVED
 
 
 def test_what_changes_more_is_no_stop(office: Treasury) -> None:
@@ -491,12 +491,12 @@ def test_what_changes_more_is_no_stop(office: Treasury) -> None:
         replace(centre, may_state_dues=0),
         replace(centre, code=b"another"),
     ):
-        row = office.row(Kind.REGISTER, ASHA, tail=other.pack())
+        row = office.row(Kind.REGISTER, ALPHA, tail=other.pack())
         assert office.result(office.signed(row)) == Result.NOT_APPROVED
-    row = office.row(Kind.REGISTER, ASHA, tail=centre.pack())
+    row = office.row(Kind.REGISTER, ALPHA, tail=centre.pack())
     assert office.result(office.signed(row)) == Result.OK
     # It is off by now: once more is no stop.
-    again = office.row(Kind.REGISTER, ASHA, tail=centre.pack())
+    again = office.row(Kind.REGISTER, ALPHA, tail=centre.pack())
     assert office.result(office.signed(again)) == Result.NOT_APPROVED
 
 
@@ -509,24 +509,24 @@ def test_two_stay_who_may_approve(office: Treasury) -> None:
     branch = ParticipantRecord(b"branch", Role.TREASURY, active=0)
     assert len(office.model.approvers()) == 3
     # Three may approve, two of them for the branch.
-    stop = office.signed(office.row(Kind.REGISTER, ASHA, tail=branch.pack()))
+    stop = office.signed(office.row(Kind.REGISTER, ALPHA, tail=branch.pack()))
     assert office.result(stop) == Result.LAST_TREASURIES
-    assert office.result(off(DEB, ASHA)) == Result.OK
-    assert office.result(off(BIMAL, ASHA)) == Result.LAST_TREASURIES
-    assert office.result(off(CHITRA, ASHA)) == Result.OK
-    assert office.result(off(CHITRA, ASHA)) == Result.NOT_APPROVED
-    key = PersonRecord(*DEB, signing.public_key(9), active=1)
-    asked = office.propose(ASHA, of_record(key.pack()))
-    assert office.approve(asked, DEB).result == Result.NOT_SIGNED
-    office.approve(asked, BIMAL)
+    assert office.result(off(DELTA, ALPHA)) == Result.OK
+    assert office.result(off(BETA, ALPHA)) == Result.LAST_TREASURIES
+    assert office.result(off(GAMMA, ALPHA)) == Result.OK
+    assert office.result(off(GAMMA, ALPHA)) == Result.NOT_APPROVED
+    key = PersonRecord(*DELTA, signing.public_key(9), active=1)
+    asked = office.propose(ALPHA, of_record(key.pack()))
+    assert office.approve(asked, DELTA).result == Result.NOT_SIGNED
+    office.approve(asked, BETA)
     assert office.results(*office.line_rows(asked)) == [Result.OK]
     assert len(office.model.approvers()) == 3
-    maker = PersonRecord(*ASHA, office.model.persons[ASHA].key, PersonRole.MAKER)
+    maker = PersonRecord(*ALPHA, office.model.persons[ALPHA].key, PersonRole.MAKER)
     office.lines(of_record(maker.pack()))
-    asked = office.propose(ASHA, of_record(replace(maker, participant=2).pack()))
-    office.approve(asked, BIMAL)
+    asked = office.propose(ALPHA, of_record(replace(maker, participant=2).pack()))
+    office.approve(asked, BETA)
     assert office.results(*office.line_rows(asked)) == [Result.SAME_PERSON]
-    last_two = PersonRecord(*BIMAL, office.model.persons[BIMAL].key, PersonRole.MAKER)
-    asked = office.propose(ASHA, of_record(last_two.pack()))
-    office.approve(asked, BIMAL)
+    last_two = PersonRecord(*BETA, office.model.persons[BETA].key, PersonRole.MAKER)
+    asked = office.propose(ALPHA, of_record(last_two.pack()))
+    office.approve(asked, BETA)
     assert office.results(*office.line_rows(asked)) == [Result.LAST_TREASURIES]

@@ -54,7 +54,7 @@ class Office:
         )
 
     def ask(self, *words: str, by: str = "") -> "subprocess.CompletedProcess[str]":
-        """A command that asks the switch, as a person if one is named: `anna`."""
+        """A command that asks the switch, as a person if one is named: `alpha`."""
         where = ["--address", self.address, "--tls", str(self.tls)]
         if by:
             participant, number = PEOPLE[by]
@@ -68,17 +68,17 @@ class Office:
         assert done.returncode == Exit.DONE, (words, done.stdout, done.stderr)
         return json.loads(done.stdout)
 
-    def proposed(self, *words: str, by: str = "anna") -> str:
+    def proposed(self, *words: str, by: str = "alpha") -> str:
         """Propose; the entry."""
         return str(self.said(*words, by=by)["sequence"])
 
-    def agreed(self, entry: str, by: str = "bimal") -> None:
+    def agreed(self, entry: str, by: str = "beta") -> None:
         """Approve and do."""
         self.said("approve", entry, by=by)
         self.said("do", entry)
 
 
-PEOPLE = {"anna": ("treasury", 1), "bimal": ("checker", 1), "chhaya": ("checker", 2)}
+PEOPLE = {"alpha": ("treasury", 1), "beta": ("checker", 1), "gamma": ("checker", 2)}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         keys[name] = json.loads(done.stdout)["public_key"]
     found.directory.joinpath("keys.json").write_text(json.dumps(keys))
     words = ["init", "--data", str(found.directory / "ledger"), "--treasury", "checker"]
-    for name in ("anna", "bimal"):
+    for name in ("alpha", "beta"):
         participant, number = PEOPLE[name]
         words += ["--person", f"{participant}/{number}:{keys[name]}"]
     done = found.run(*words)
@@ -108,7 +108,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     found.address = server.address
     try:
         for _ in range(10):
-            made = found.said("network", "propose", str(network), by="anna")
+            made = found.said("network", "propose", str(network), by="alpha")
             if not made["lines_count"]:
                 break
             found.agreed(str(made["sequence"]))
@@ -124,7 +124,7 @@ def balance(office: Office, centre: str = CENTRES[0]) -> int:
 def test_two_people_top_up_a_wallet(office: Office) -> None:
     before = balance(office)
     top_up = ("propose", "top-up", CENTRES[0], "1,234.50", "--utr", "UTR-1")
-    shown = office.ask(*top_up, by="anna")
+    shown = office.ask(*top_up, by="alpha")
     assert shown.returncode == Exit.DONE, shown.stderr
     assert "1,234.50" in shown.stdout
     assert "treasury float" in shown.stdout
@@ -133,13 +133,13 @@ def test_two_people_top_up_a_wallet(office: Office) -> None:
         for line in shown.stdout.splitlines()
         if line.strip().startswith("payswitch approve")
     ]
-    alone = office.ask("approve", entry, by="anna")
+    alone = office.ask("approve", entry, by="alpha")
     assert alone.returncode == Exit.REFUSED
     assert "SAME_PERSON" in alone.stdout
     early = office.ask("do", entry)
     assert early.returncode == Exit.REFUSED
     assert "NOT_APPROVED" in early.stdout
-    approved = office.ask("approve", entry, by="bimal")
+    approved = office.ask("approve", entry, by="beta")
     assert approved.returncode == Exit.DONE, approved.stderr
     assert f"payswitch do {entry}" in approved.stdout
     # Both have seen the same hash.
@@ -209,7 +209,7 @@ def test_a_batch_is_what_was_announced(office: Office, tmp_path: Path) -> None:
     def batch(**changes: str) -> "subprocess.CompletedProcess[str]":
         said = {**control, **{f"--{name}": value for name, value in changes.items()}}
         words = [word for pair in said.items() for word in pair]
-        return office.ask("batch", str(file), *words, "--json", by="anna")
+        return office.ask("batch", str(file), *words, "--json", by="alpha")
 
     for name, value in (("count", "2"), ("total", "2605.51"), ("hash", "0" * 64)):
         done = batch(**{name: value})
@@ -242,14 +242,14 @@ def test_what_is_no_batch_is_said(
     file = tmp_path / "wrong.csv"
     file.write_text(text)
     words = ("--count", "1", "--total", "1", "--hash", "0" * 64)
-    done = office.ask("batch", str(file), *words, by="anna")
+    done = office.ask("batch", str(file), *words, by="alpha")
     assert done.returncode == Exit.USAGE
     assert why in done.stderr
 
 
 def test_a_third_person_is_appointed_and_loses_a_key(office: Office) -> None:
     """As the treasury does it: register her, then say what needs her."""
-    key = json.loads((office.directory / "keys.json").read_text())["chhaya"]
+    key = json.loads((office.directory / "keys.json").read_text())["gamma"]
     who = ("propose", "person", "checker", "2", "checker", "--public", key)
     office.agreed(office.proposed(*who))
     limits = ("propose", "thresholds", "1000", "5000", "1,00,00,000")
@@ -259,37 +259,35 @@ def test_a_third_person_is_appointed_and_loses_a_key(office: Office) -> None:
     assert [one["key"] for one in people["people"]][2] == key
     top_up = ("propose", "top-up", CENTRES[2], "1000.01", "--utr", "UTR-20")
     entry = office.proposed(*top_up)
-    first = office.ask("approve", entry, by="bimal")
+    first = office.ask("approve", entry, by="beta")
     assert first.returncode == Exit.DONE
     assert "third person" in first.stdout
     assert office.ask("do", entry).returncode == Exit.REFUSED
-    assert office.said("approve", entry, by="chhaya")["third_waits"] is False
+    assert office.said("approve", entry, by="gamma")["third_waits"] is False
     assert office.said("do", entry)["lines_done"] == 1
     shown = office.ask("proposal", entry).stdout
     assert "checker/1, checker/2" in shown
     assert "needed" in shown
     # She loses her key: the others stop her, and register another for her.
-    done = office.ask("stop", "person", "checker", "2", by="anna")
+    done = office.ask("stop", "person", "checker", "2", by="alpha")
     assert done.returncode == Exit.DONE, done.stdout
     assert "stand by it" in done.stdout
     office.run("person-key", str(office.directory / "new.key"))
     public = read_key(office.directory / "new.key", bytes).public.hex()
     stopped = office.ask(
-        *("propose", "top-up", CENTRES[2], "1", "--utr", "UTR-21"), by="chhaya"
+        *("propose", "top-up", CENTRES[2], "1", "--utr", "UTR-21"), by="gamma"
     )
     assert stopped.returncode == Exit.REFUSED
     assert "NOT_SIGNED" in stopped.stdout
     who = ("propose", "person", "checker", "2", "checker", "--public", public)
     office.agreed(office.proposed(*who))
     assert "nothing" in office.ask("stops").stdout.lower()
-    (office.directory / "new.key").rename(office.directory / "chhaya.key")
-    office.proposed(
-        "propose", "top-up", CENTRES[2], "1", "--utr", "UTR-22", by="chhaya"
-    )
+    (office.directory / "new.key").rename(office.directory / "gamma.key")
+    office.proposed("propose", "top-up", CENTRES[2], "1", "--utr", "UTR-22", by="gamma")
 
 
 def test_a_stop_holds_at_once(office: Office) -> None:
-    done = office.ask("stop", "wallet", CENTRES[1], "strange payments", by="bimal")
+    done = office.ask("stop", "wallet", CENTRES[1], "strange payments", by="beta")
     assert done.returncode == Exit.DONE, done.stdout
     [entry] = [
         line.split()[2]
@@ -301,25 +299,25 @@ def test_a_stop_holds_at_once(office: Office) -> None:
     listed = office.ask("stops").stdout
     assert CENTRES[1] in listed
     assert "strange payments" in listed
-    assert office.ask("approve", entry, by="bimal").returncode == Exit.REFUSED
-    assert office.ask("approve", entry, by="anna").returncode == Exit.DONE
+    assert office.ask("approve", entry, by="beta").returncode == Exit.REFUSED
+    assert office.ask("approve", entry, by="alpha").returncode == Exit.DONE
     office.agreed(office.proposed("propose", "unfreeze", CENTRES[1], "looked into"))
     assert office.said("balance", CENTRES[1])["wallet"]["state"] == "open"
 
 
 def test_a_proposal_is_withdrawn(office: Office) -> None:
     entry = office.proposed(
-        "propose", "top-up", CENTRES[0], "10", "--utr", "UTR-30", by="bimal"
+        "propose", "top-up", CENTRES[0], "10", "--utr", "UTR-30", by="beta"
     )
-    assert office.ask("withdraw", entry, "a slip", by="anna").returncode == Exit.DONE
-    refused = office.ask("approve", entry, by="anna")
+    assert office.ask("withdraw", entry, "a slip", by="alpha").returncode == Exit.DONE
+    refused = office.ask("approve", entry, by="alpha")
     assert refused.returncode == Exit.REFUSED
     assert "PROPOSAL_WITHDRAWN" in refused.stdout
 
 
 def test_what_two_people_want_about_a_payment_is_signed_too(office: Office) -> None:
     """A proposal about an entry that was never held: it is asked for by its person."""
-    done = office.ask("propose", "void", "1", "no such hold", by="anna")
+    done = office.ask("propose", "void", "1", "no such hold", by="alpha")
     assert done.returncode == Exit.REFUSED
     assert "was never held" in done.stderr
 

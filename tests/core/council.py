@@ -46,12 +46,13 @@ class Person:
         ).pack()
 
 
-ANNA, BIMAL = Person(1, 7, 1), Person(2, 7, 2)
+ALPHA, BETA = Person(1, 7, 1), Person(2, 7, 2)
 """The first two, each of a treasury of its own."""
-CHHAYA = Person(1, 8, 3)
+GAMMA = Person(1, 8, 3)
 MAKER = Person(2, 9, 4, PersonRole.MAKER)
 SUPPORT = Person(2, 10, 5, PersonRole.SUPPORT)
 AUDITOR = Person(3, 11, 6, PersonRole.AUDITOR)
+EVERYBODY = (GAMMA, MAKER, SUPPORT, AUDITOR)
 TREASURIES = (1, 2, 3)
 CENTRE, BILLER = 4, 5
 CODES = (b"treasury-a", b"treasury-b", b"treasury-c", b"centre", b"biller")
@@ -110,7 +111,7 @@ class Council:
         """Participants, the first two, the accounts, and then others."""
         for index in range(1, len(CODES) + 1):
             assert self.ask(Kind.REGISTER, tail=participant(index)).index == index
-        for person in (ANNA, BIMAL):
+        for person in (ALPHA, BETA):
             assert self.ask(Kind.REGISTER, tail=person.record()).result == OK
         records = [AccountRecord(*each).pack() for each in ACCOUNTS]
         told = self.do(*(Line(Kind.OPEN, tail=record) for record in records))
@@ -231,7 +232,7 @@ class Council:
         )
 
     def do(
-        self, *lines: Line, maker: Person = ANNA, checker: Person = BIMAL
+        self, *lines: Line, maker: Person = ALPHA, checker: Person = BETA
     ) -> list[Outcome]:
         """Proposed, approved and done."""
         asked = self.propose(maker, *lines)
@@ -253,8 +254,24 @@ def no_row(council: Council, told: Outcome, result: int) -> None:
     assert (told.result, told.sequence) == (result, 0)
 
 
-def approved(council: Council, *lines: Line, maker: Person = ANNA) -> Asked:
+def approved(council: Council, *lines: Line, maker: Person = ALPHA) -> Asked:
     """A proposal that another person has approved."""
     asked = council.propose(maker, *lines)
-    assert council.approve(BIMAL, asked).result == OK
+    assert council.approve(BETA, asked).result == OK
     return asked
+
+
+def freeze(council: Council, who: Person, account: int = WALLET) -> Asked:
+    """One person freezes an account at once."""
+    row = council.row(Kind.FREEZE, who=who, debit=account, reference=b"lost")
+    [told] = council.commit(row)
+    assert told.result == OK
+    return Asked(row, told.sequence, who)
+
+
+def switched_off(council: Council, who: Person, tail: bytes) -> Asked:
+    """One person switches off what the record is of."""
+    row = council.row(Kind.REGISTER, who=who, tail=tail)
+    [told] = council.commit(row)
+    assert told.result == OK, told
+    return Asked(row, told.sequence, who)

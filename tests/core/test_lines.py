@@ -23,12 +23,12 @@ from switch.codes import (
     RowFlag,
 )
 from tests.core.council import (
-    ANNA,
+    ALPHA,
+    BETA,
     BILLER,
-    BIMAL,
     CENTRE,
-    CHHAYA,
     FLOAT,
+    GAMMA,
     HEAD,
     MAKER,
     OK,
@@ -64,7 +64,7 @@ IST_NS = 19_800 * 10**9
 
 @pytest.fixture
 def council(tmp_path: Path) -> Iterator[Council]:
-    made = Council(tmp_path / "ledger").begin(CHHAYA, MAKER)
+    made = Council(tmp_path / "ledger").begin(GAMMA, MAKER)
     yield made
     made.close()
 
@@ -93,21 +93,21 @@ def test_every_kind_of_line_is_done(council: Council) -> None:
     row = council.ledger.row(asked.sequence)
     assert (row.total, row.amount, row.flags) == (PROPOSE_LINES, 1_400, RowFlag.TAIL)
     for number in range(len(EVERY)):
-        no_row(council, council.commit(council.line(asked, number, ANNA))[0], 23)
-    assert council.approve(ANNA, asked).result == OK
+        no_row(council, council.commit(council.line(asked, number, ALPHA))[0], 23)
+    assert council.approve(ALPHA, asked).result == OK
     before = council.ledger.sequence
-    told = council.lines(asked, len(EVERY), ANNA)
+    told = council.lines(asked, len(EVERY), ALPHA)
     assert [each.result for each in told] == [OK] * len(EVERY)
     for number, sequence in enumerate(range(before + 1, before + 1 + len(EVERY))):
         done = council.ledger.row(sequence)
-        assert (done.total, done.checker) == (asked.sequence, ANNA.participant)
+        assert (done.total, done.checker) == (asked.sequence, ALPHA.participant)
         assert (done.participant, done.operator) == (2, MAKER.number)
         assert done.kind == EVERY[number].kind
     assert council.balance(WALLET) == 600
     assert council.ledger.thresholds() == (10**12, 10**13, 10**14)
     # Sent again they are known; in another order, too.
     again = council.commit(
-        *(council.line(asked, n, ANNA) for n in reversed(range(len(EVERY))))
+        *(council.line(asked, n, ALPHA) for n in reversed(range(len(EVERY))))
     )
     assert [each.repeat for each in again] == [1] * len(EVERY)
     assert [each.sequence for each in again] == [each.sequence for each in told][::-1]
@@ -150,7 +150,7 @@ def test_an_item_that_is_no_list(council: Council, name: str) -> None:
         amount=5,
         reference=b"x",
         total=PROPOSE_LINES,
-        operator_=ANNA.number,
+        operator_=ALPHA.number,
         tail=item or None,
     )
     no_row(council, council.commit(row)[0], INVALID_RECORD)
@@ -164,7 +164,7 @@ def test_an_item_that_is_cut_or_too_long(council: Council, size: int) -> None:
         amount=10,
         reference=b"x",
         total=PROPOSE_LINES,
-        operator_=ANNA.number,
+        operator_=ALPHA.number,
         tail=item,
     )
     no_row(council, council.commit(row)[0], INVALID_RECORD)
@@ -221,7 +221,7 @@ def test_a_line_without_the_shape_of_its_row(
         amount = 5 * (count - 1) + struct.unpack_from("<Q", packed, 8)[0]
         row = council.row(
             Kind.PROPOSE,
-            who=ANNA,
+            who=ALPHA,
             amount=amount,
             reference=b"x",
             total=PROPOSE_LINES,
@@ -234,29 +234,29 @@ def test_a_line_without_the_shape_of_its_row(
 def test_a_proposal_says_the_sum_of_its_lines(council: Council) -> None:
     lines = [top_up(5, b"UTR1"), top_up(6, b"UTR2")]
     for amount in (0, 5, 6, 10, 12):
-        row = council.proposal(ANNA, lines, amount=amount)
+        row = council.proposal(ALPHA, lines, amount=amount)
         no_row(council, council.commit(row)[0], INVALID_RECORD)
-    row = council.proposal(ANNA, lines, resolves=1)
+    row = council.proposal(ALPHA, lines, resolves=1)
     no_row(council, council.commit(row)[0], INVALID_RECORD)
     # A sum that is beyond 64 bits, or beyond an amount.
     for count in (2, 19):
         lines = [top_up(AMOUNT_MAX, b"UTR%d" % n) for n in range(count)]
         total = count * AMOUNT_MAX % 2**64
-        row = council.proposal(ANNA, lines, amount=total)
+        row = council.proposal(ALPHA, lines, amount=total)
         told = council.commit(row)[0]
         assert told.result in (Result.INVALID_AMOUNT, INVALID_RECORD)
         assert told.sequence == 0
     # Nothing is 0 paise, and one line may be all.
-    council.propose(ANNA, Line(Kind.FREEZE, debit=WALLET, reference=b"lost"))
-    council.propose(ANNA, top_up(AMOUNT_MAX, b"ALL"))
+    council.propose(ALPHA, Line(Kind.FREEZE, debit=WALLET, reference=b"lost"))
+    council.propose(ALPHA, top_up(AMOUNT_MAX, b"ALL"))
 
 
 def test_no_lines_without_people(tmp_path: Path) -> None:
     council = Council(tmp_path / "ledger")
     council.ask(Kind.REGISTER, tail=participant(1))
-    row = council.proposal(ANNA, [top_up(5, b"UTR")])
+    row = council.proposal(ALPHA, [top_up(5, b"UTR")])
     no_row(council, council.commit(row)[0], NOT_SIGNED)
-    row = council.proposal(ANNA, [top_up(5, b"UTR")], amount=4)
+    row = council.proposal(ALPHA, [top_up(5, b"UTR")], amount=4)
     no_row(council, council.commit(row)[0], INVALID_RECORD)
     assert council.ask(Kind.OPEN, tail=AccountRecord(1, 0, 3).pack()).result == OK
     council.close()
@@ -280,7 +280,7 @@ def test_a_row_is_its_line_and_no_other(council: Council) -> None:
         (0, "debit", SUSPENSE),
         (0, "credit", SUSPENSE),
         (0, "reference", b"UTR2"),
-        (0, "operator_", CHHAYA.number),
+        (0, "operator_", GAMMA.number),
         (0, "participant", 2),
         (0, "checker", 1),
         (0, "checker", 0),
@@ -294,10 +294,10 @@ def test_a_row_is_its_line_and_no_other(council: Council) -> None:
         (0, "total", 2**64 - 1),
         (0, "total", 0),
         (0, "tail", b"x"),
-        (0, "id", council.line(asked, 1, BIMAL).id),
-        (0, "id", council.line(asked, 0, BIMAL).id[:12] + b"\4\0\0\0"),
-        (0, "id", council.line(asked, 0, BIMAL).id[:12] + b"\xff\xff\xff\xff"),
-        (0, "id", council.line(other, 0, BIMAL).id),
+        (0, "id", council.line(asked, 1, BETA).id),
+        (0, "id", council.line(asked, 0, BETA).id[:12] + b"\4\0\0\0"),
+        (0, "id", council.line(asked, 0, BETA).id[:12] + b"\xff\xff\xff\xff"),
+        (0, "id", council.line(other, 0, BETA).id),
         (0, "kind", Kind.TRANSFER),
         (1, "flags", 0),
         (2, "tail", LimitRecord(1_001, 10).pack() + b"{}"),
@@ -307,14 +307,14 @@ def test_a_row_is_its_line_and_no_other(council: Council) -> None:
         (3, "credit", 1),
     ]
     for number, name, value in changes:
-        row = council.line(asked, number, BIMAL)
+        row = council.line(asked, number, BETA)
         setattr(row, name, value)
         # One that would be a stop says by `total` that it is the row of a line.
         no_row(council, council.commit(row)[0], NOT_APPROVED)
-    told = council.lines(asked, 4, BIMAL)
+    told = council.lines(asked, 4, BETA)
     assert [each.result for each in told] == [OK] * 4
     # The id is taken now.
-    row = council.line(asked, 0, BIMAL)
+    row = council.line(asked, 0, BETA)
     row.amount = 6
     [told_again] = council.commit(row)
     assert (told_again.result, told_again.field) == (Result.ID_REUSED, Field.AMOUNT)
@@ -327,7 +327,7 @@ def test_what_a_line_meets_leaves_no_row(council: Council) -> None:
         top_up(400, b"UTR"),
         top_up(1, b"UTR"),
     )
-    told = council.lines(asked, 3, BIMAL)
+    told = council.lines(asked, 3, BETA)
     assert [each.result for each in told] == [
         Result.INSUFFICIENT_FUNDS,
         OK,
@@ -335,32 +335,32 @@ def test_what_a_line_meets_leaves_no_row(council: Council) -> None:
     ]
     assert [each.sequence > 0 for each in told] == [False, True, False]
     assert told[2].other == told[1].sequence
-    told = council.lines(asked, 2, BIMAL)
+    told = council.lines(asked, 2, BETA)
     assert [(each.result, each.repeat) for each in told] == [(OK, 0), (OK, 1)]
 
 
 def test_a_line_may_be_done_for_thirty_days(council: Council) -> None:
     asked = approved(council, top_up(5, b"UTR1"), top_up(6, b"UTR2"))
     council.now = council.ledger.row(council.ledger.sequence).timestamp
-    [done] = council.commit(council.line(asked, 0, BIMAL), ns=PROPOSAL_LIFE_NS - 1)
+    [done] = council.commit(council.line(asked, 0, BETA), ns=PROPOSAL_LIFE_NS - 1)
     assert done.result == OK
-    told = council.commit(council.line(asked, 1, BIMAL), ns=1)
+    told = council.commit(council.line(asked, 1, BETA), ns=1)
     no_row(council, told[0], NOT_APPROVED)
     # What was done has its answer for ever.
-    assert council.commit(council.line(asked, 0, BIMAL))[0].repeat == 1
+    assert council.commit(council.line(asked, 0, BETA))[0].repeat == 1
 
 
 def test_what_is_withdrawn_is_not_done(council: Council) -> None:
-    asked = council.propose(ANNA, top_up(5, b"UTR"))
-    assert council.withdraw(ANNA, asked).result == OK
-    no_row(council, council.commit(council.line(asked, 0, BIMAL))[0], NOT_APPROVED)
+    asked = council.propose(ALPHA, top_up(5, b"UTR"))
+    assert council.withdraw(ALPHA, asked).result == OK
+    no_row(council, council.commit(council.line(asked, 0, BETA))[0], NOT_APPROVED)
 
 
 def test_approval_and_lines_in_one_request(council: Council) -> None:
-    row = council.proposal(ANNA, [top_up(5, b"UTR1"), top_up(6, b"UTR2")])
-    asked = Asked(row, council.ledger.sequence + 1, ANNA)
-    approval = council.approval(BIMAL, asked)
-    lines = [council.line(asked, number, BIMAL) for number in (1, 0)]
+    row = council.proposal(ALPHA, [top_up(5, b"UTR1"), top_up(6, b"UTR2")])
+    asked = Asked(row, council.ledger.sequence + 1, ALPHA)
+    approval = council.approval(BETA, asked)
+    lines = [council.line(asked, number, BETA) for number in (1, 0)]
     told = council.commit(lines[0], row, lines[1], approval, *lines)
     assert [each.result for each in told] == [
         NOT_APPROVED,
@@ -375,15 +375,15 @@ def test_approval_and_lines_in_one_request(council: Council) -> None:
 def test_a_line_is_no_other_proposals(council: Council) -> None:
     """Ids follow from the proposal's, and the same id of two persons is two."""
     id_ = council.id()
-    one = council.propose(ANNA, top_up(5, b"UTR1"), id_=id_)
+    one = council.propose(ALPHA, top_up(5, b"UTR1"), id_=id_)
     two = council.propose(MAKER, top_up(5, b"UTR1"), id_=id_)
-    assert council.line(one, 0, BIMAL).id == council.line(two, 0, BIMAL).id
-    assert council.approve(BIMAL, one).result == OK
-    row = council.line(one, 0, BIMAL)
+    assert council.line(one, 0, BETA).id == council.line(two, 0, BETA).id
+    assert council.approve(BETA, one).result == OK
+    row = council.line(one, 0, BETA)
     row.participant, row.operator_ = MAKER.participant, MAKER.number
     no_row(council, council.commit(row)[0], NOT_APPROVED)
-    no_row(council, council.commit(council.line(two, 0, BIMAL))[0], NOT_APPROVED)
-    assert council.commit(council.line(one, 0, BIMAL))[0].result == OK
+    no_row(council, council.commit(council.line(two, 0, BETA))[0], NOT_APPROVED)
+    assert council.commit(council.line(one, 0, BETA))[0].result == OK
 
 
 def test_transfers_that_put_payments_right_are_no_lines(council: Council) -> None:
@@ -392,9 +392,9 @@ def test_transfers_that_put_payments_right_are_no_lines(council: Council) -> Non
     for debit, credit in ((WALLET, HEAD), (SUSPENSE, WALLET), (WALLET, SETTLEMENT)):
         line = Line(Kind.TRANSFER, 5, 1, debit, credit, b"x")
         asked = approved(council, line)
-        no_row(council, council.commit(council.line(asked, 0, BIMAL))[0], NOT_APPROVED)
+        no_row(council, council.commit(council.line(asked, 0, BETA))[0], NOT_APPROVED)
     asked = approved(council, Line(Kind.TRANSFER, 5, 1, WALLET, SUSPENSE, b"x"))
-    told = council.commit(council.line(asked, 0, BIMAL))[0]
+    told = council.commit(council.line(asked, 0, BETA))[0]
     no_row(council, told, Result.CASE_NOT_FOUND)
     row = council.row(
         Kind.TRANSFER,
@@ -416,8 +416,8 @@ def test_a_stop_is_not_undone_by_what_was_proposed_before(council: Council) -> N
         register(participant(BILLER)),
     )
     for tail in (participant(CENTRE, active=0), MAKER.record(active=0)):
-        assert council.ask(Kind.REGISTER, who=ANNA, tail=tail).result == OK
-    told = council.lines(asked, 4, BIMAL)
+        assert council.ask(Kind.REGISTER, who=ALPHA, tail=tail).result == OK
+    told = council.lines(asked, 4, BETA)
     # One proposal speaks of each once.
     assert [each.result for each in told] == [
         NOT_APPROVED,
@@ -432,22 +432,22 @@ def test_a_freeze_is_not_ended_by_what_was_proposed_before(council: Council) -> 
     thaw = Line(Kind.FREEZE, debit=WALLET, reference=b"cleared", flags=RowFlag.UNFREEZE)
     frozen = {"debit": WALLET, "reference": b"suspected"}
     early = approved(council, thaw)
-    assert council.ask(Kind.FREEZE, who=ANNA, **frozen).result == OK
+    assert council.ask(Kind.FREEZE, who=ALPHA, **frozen).result == OK
     asked = approved(council, thaw)
-    no_row(council, council.lines(early, 1, BIMAL)[0], NOT_APPROVED)
-    assert council.lines(asked, 1, BIMAL)[0].result == OK
+    no_row(council, council.lines(early, 1, BETA)[0], NOT_APPROVED)
+    assert council.lines(asked, 1, BETA)[0].result == OK
     # Of another account's freeze nothing is asked, nor of one that ended one.
     late = approved(council, thaw)
     other = {**frozen, "debit": SUSPENSE}
-    assert council.ask(Kind.FREEZE, who=ANNA, **other).result == OK
-    assert council.lines(late, 1, BIMAL)[0].result == OK
+    assert council.ask(Kind.FREEZE, who=ALPHA, **other).result == OK
+    assert council.lines(late, 1, BETA)[0].result == OK
 
 
 def test_thresholds_that_are_old_do_not_come_back(council: Council) -> None:
     high = register(ThresholdsRecord(AMOUNT_MAX, AMOUNT_MAX, AMOUNT_MAX).pack())
     early = approved(council, high)
     council.do(register(ThresholdsRecord(100, 250, 600).pack()))
-    no_row(council, council.lines(early, 1, BIMAL)[0], NOT_APPROVED)
+    no_row(council, council.lines(early, 1, BETA)[0], NOT_APPROVED)
 
 
 def test_the_treasury_does_nothing_without_people(council: Council) -> None:
@@ -467,9 +467,9 @@ def test_the_treasury_does_nothing_without_people(council: Council) -> None:
             credit=line.credit,
             flags=line.flags,
             participant=1,
-            operator_=ANNA.number,
+            operator_=ALPHA.number,
             tail=line.tail or tails.get(Kind(line.kind)),
         )
         no_row(council, council.commit(row)[0], NOT_APPROVED)
-        told = council.commit(council.sign(row, ANNA))[0]
+        told = council.commit(council.sign(row, ALPHA))[0]
         no_row(council, told, NOT_APPROVED)

@@ -22,11 +22,11 @@ from switch.codes import (
 from tests.audit.journal_writer import Row as Written
 from tests.audit.journal_writer import write_journal
 from tests.core.council import (
-    ANNA,
+    ALPHA,
+    BETA,
     BILLER,
-    BIMAL,
-    CHHAYA,
     DAY_NS,
+    GAMMA,
     MAKER,
     OK,
     WALLET,
@@ -54,7 +54,7 @@ IST_NS = 19_800 * 10**9
 
 @pytest.fixture
 def council(tmp_path: Path) -> Iterator[Council]:
-    made = Council(tmp_path / "ledger").begin(CHHAYA, MAKER)
+    made = Council(tmp_path / "ledger").begin(GAMMA, MAKER)
     yield made
     made.close()
 
@@ -69,10 +69,10 @@ def eight_thousand() -> list[Line]:
 
 def test_eight_thousand_lines(council: Council) -> None:
     lines = eight_thousand()
-    row = council.proposal(ANNA, [*lines, top_up(1, b"ONE MORE")])
+    row = council.proposal(ALPHA, [*lines, top_up(1, b"ONE MORE")])
     no_row(council, council.commit(row)[0], INVALID_RECORD)
     asked = approved(council, *lines)
-    rows = [council.line(asked, number, BIMAL) for number in range(LINES_MAX)]
+    rows = [council.line(asked, number, BETA) for number in range(LINES_MAX)]
     # Some, backwards; then it goes on where it was, with a row that was tampered with.
     assert {each.result for each in council.commit(*rows[2_000:1_000:-1])} == {OK}
     council.catch_up()
@@ -85,7 +85,7 @@ def test_eight_thousand_lines(council: Council) -> None:
     rows[5_000].amount -= 1
     assert council.commit(rows[5_000])[0].result == OK
     assert council.balance(WALLET) == sum(range(1, LINES_MAX + 1))
-    no_row(council, council.commit(council.line(asked, 0, ANNA))[0], Result.ID_REUSED)
+    no_row(council, council.commit(council.line(asked, 0, ALPHA))[0], Result.ID_REUSED)
 
 
 def great(size: int) -> list[Line]:
@@ -103,18 +103,18 @@ def great(size: int) -> list[Line]:
 
 def test_an_item_of_2_600_000_bytes(council: Council) -> None:
     lines = great(ITEM_MAX)
-    row = council.proposal(ANNA, lines)
+    row = council.proposal(ALPHA, lines)
     assert len(row.tail or b"") == ITEM_MAX
     [told] = council.commit(row)
     assert told.result == OK
     assert council.ledger.tail(told.sequence) == row.tail
-    asked = Asked(row, told.sequence, ANNA)
+    asked = Asked(row, told.sequence, ALPHA)
     council.catch_up()
     council.reopen()
-    assert council.approve(BIMAL, asked).result == OK
-    last = council.line(asked, len(lines) - 1, BIMAL)
+    assert council.approve(BETA, asked).result == OK
+    last = council.line(asked, len(lines) - 1, BETA)
     assert council.commit(last)[0].result == OK
-    more = council.proposal(ANNA, great(ITEM_MAX + 8))
+    more = council.proposal(ALPHA, great(ITEM_MAX + 8))
     with pytest.raises(ValueError, match="2600000"):
         rows_request([more])
     other = council.row(Kind.PROPOSE, total=6, amount=1, tail=bytes(262_145))
@@ -130,7 +130,7 @@ def test_it_goes_through_the_queue(tmp_path: Path) -> None:
     clock = np.array([NOW + DAY_NS, DAY_NS, 1], np.uint64)
     queue = Queue(council.ledger, clock=clock)
     queue.start()
-    rows = [council.proposal(ANNA, great(ITEM_MAX)) for _ in range(3)]
+    rows = [council.proposal(ALPHA, great(ITEM_MAX)) for _ in range(3)]
     for number, row in enumerate(rows):
         queue.submit(rows_request([row]), number)
     told: list[int] = []
@@ -165,8 +165,8 @@ def test_a_proposal_that_no_core_accepted(tmp_path: Path, item: bytes) -> None:
     """What it says of lines is not followed out of its item."""
     told = [
         Written(Kind.REGISTER, debit=1, tail=participant(1)),
-        Written(Kind.REGISTER, debit=1, tail=ANNA.record()),
-        Written(Kind.REGISTER, debit=2, tail=BIMAL.record()),
+        Written(Kind.REGISTER, debit=1, tail=ALPHA.record()),
+        Written(Kind.REGISTER, debit=2, tail=BETA.record()),
         Written(Kind.PROPOSE, amount=5, total=PROPOSE_LINES, participant=1, tail=item),
         Written(Kind.APPROVE, resolves=4, participant=2, tail=bytes(64)),
     ]

@@ -11,7 +11,7 @@ import pytest
 from switch.codes import Result
 from tests import test_model_people as told
 from tests.core.pair import Pair
-from tests.test_model_people import ASHA, BIMAL, CHITRA, NOON, Treasury, top_up
+from tests.test_model_people import ALPHA, BETA, GAMMA, NOON, Treasury, top_up
 
 globals().update(
     {name: story for name, story in vars(told).items() if name.startswith("test_")}
@@ -34,7 +34,7 @@ def office(bare: Treasury) -> Treasury:
 
 
 def test_nobody_approves_an_approval(office: Treasury) -> None:
-    asked = office.propose(CHITRA, top_up(5))
-    sequence = office.approve(asked, ASHA).sequence
-    approval = office.approval(sequence, BIMAL)
+    asked = office.propose(GAMMA, top_up(5))
+    sequence = office.approve(asked, ALPHA).sequence
+    approval = office.approval(sequence, BETA)
     assert office.result(approval) == Result.PROPOSAL_NOT_FOUND

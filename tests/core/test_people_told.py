@@ -13,7 +13,7 @@ from switch.codes import Field, Kind, Result, Role
 from tests import test_model_people as told
 from tests.core.pair import Pair
 from tests.records import ParticipantRecord, Row
-from tests.test_model_people import ASHA, BIMAL, CHITRA, NOON, Treasury, top_up
+from tests.test_model_people import ALPHA, BETA, GAMMA, NOON, Treasury, top_up
 
 globals().update(
     {name: story for name, story in vars(told).items() if name.startswith("test_")}
@@ -36,9 +36,9 @@ def office(bare: Treasury) -> Treasury:
 
 
 def test_nobody_approves_an_approval(office: Treasury) -> None:
-    asked = office.propose(CHITRA, top_up(5))
-    sequence = office.approve(asked, ASHA).sequence
-    approval = office.approval(sequence, BIMAL)
+    asked = office.propose(GAMMA, top_up(5))
+    sequence = office.approve(asked, ALPHA).sequence
+    approval = office.approval(sequence, BETA)
     assert office.result(approval) == Result.PROPOSAL_NOT_FOUND
 
 
@@ -55,7 +55,7 @@ def begun(bare: Treasury) -> tuple[Treasury, Row, int]:
     off = ParticipantRecord(b"third", Role.TREASURY, active=0).pack()
     row = bare.row(Kind.REGISTER, (0, 0), tail=off + WHY)
     [told] = bare.tell(row)
-    bare.begin(ASHA, BIMAL)
+    bare.begin(ALPHA, BETA)
     return bare, row, told.sequence
 
 
@@ -63,7 +63,7 @@ def test_what_was_stopped_before_people_is_no_stop(
     begun: tuple[Treasury, Row, int],
 ) -> None:
     office, _, sequence = begun
-    approval = office.approval(sequence, BIMAL)
+    approval = office.approval(sequence, BETA)
     assert office.result(approval) == Result.PROPOSAL_NOT_FOUND
 
 

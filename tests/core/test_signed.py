@@ -16,12 +16,13 @@ from switch.codes import (
     RowFlag,
 )
 from tests.core.council import (
-    ANNA,
+    ALPHA,
     AUDITOR,
+    BETA,
     BILLER,
-    BIMAL,
     CENTRE,
-    CHHAYA,
+    EVERYBODY,
+    GAMMA,
     HEAD,
     MAKER,
     OK,
@@ -30,9 +31,11 @@ from tests.core.council import (
     Asked,
     Council,
     Person,
+    freeze,
     no_row,
     participant,
     register,
+    switched_off,
     top_up,
 )
 from tests.records import (
@@ -51,7 +54,6 @@ from tests.signing import (
 NOT_SIGNED, NOT_APPROVED = Result.NOT_SIGNED, Result.NOT_APPROVED
 NOT_FOUND, SAME_PERSON = Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON
 LAST = Result.LAST_TREASURIES
-EVERYBODY = (CHHAYA, MAKER, SUPPORT, AUDITOR)
 PEOPLE_MAX = 4_096
 
 
@@ -73,38 +75,22 @@ def council(tmp_path: Path) -> Iterator[Council]:
     made.close()
 
 
-def freeze(council: Council, who: Person, account: int = WALLET) -> Asked:
-    """One person freezes an account at once."""
-    row = council.row(Kind.FREEZE, who=who, debit=account, reference=b"lost")
-    [told] = council.commit(row)
-    assert told.result == OK
-    return Asked(row, told.sequence, who)
-
-
-def switched_off(council: Council, who: Person, tail: bytes) -> Asked:
-    """One person switches off what the record is of."""
-    row = council.row(Kind.REGISTER, who=who, tail=tail)
-    [told] = council.commit(row)
-    assert told.result == OK, told
-    return Asked(row, told.sequence, who)
-
-
 # --- who is registered ---------------------------------------------------------------
 
 
 def test_the_first_two_need_nobody(empty: Council) -> None:
-    people = [ANNA, BIMAL]
+    people = [ALPHA, BETA]
     for number, person in enumerate(people, 1):
         told = empty.ask(Kind.REGISTER, tail=person.record() + b'{"name":"x"}')
         assert (told.result, told.index) == (OK, number)
         assert empty.ledger.row(told.sequence).flags == RowFlag.TAIL
     # The third is proposed.
-    no_row(empty, empty.ask(Kind.REGISTER, tail=CHHAYA.record()), NOT_APPROVED)
+    no_row(empty, empty.ask(Kind.REGISTER, tail=GAMMA.record()), NOT_APPROVED)
     found, sequences = empty.ledger.people()
     assert found["key"].tobytes() == bytes(32) + public_key(1) + public_key(2)
     assert found["participant"].tolist() == [0, 1, 2]
     assert sequences.tolist() == [0, 6, 7]
-    assert empty.do(register(CHHAYA.record()))[0].index == 3
+    assert empty.do(register(GAMMA.record()))[0].index == 3
 
 
 @pytest.mark.parametrize(
@@ -112,7 +98,7 @@ def test_the_first_two_need_nobody(empty: Council) -> None:
     [
         MAKER.record(),
         AUDITOR.record(),
-        ANNA.record(active=0),
+        ALPHA.record(active=0),
         PersonRecord(1, 7, public_key(1), role=1).pack(),
     ],
 )
@@ -120,36 +106,36 @@ def test_the_first_two_are_active_checkers(empty: Council, tail: bytes) -> None:
     for _ in range(2):
         assert empty.ask(Kind.REGISTER, tail=tail).result == Result.RULE_FIXED
         assert len(empty.ledger.people()[0]) < 3
-        empty.ask(Kind.REGISTER, tail=BIMAL.record())
+        empty.ask(Kind.REGISTER, tail=BETA.record())
 
 
 def test_the_first_may_be_put_right_while_it_is_alone(empty: Council) -> None:
-    assert empty.ask(Kind.REGISTER, tail=ANNA.record(key=9)).index == 1
-    told = empty.ask(Kind.REGISTER, tail=ANNA.record())
+    assert empty.ask(Kind.REGISTER, tail=ALPHA.record(key=9)).index == 1
+    told = empty.ask(Kind.REGISTER, tail=ALPHA.record())
     assert (told.result, told.index) == (OK, 1)
     assert empty.ledger.row(told.sequence).flags == RowFlag.TAIL | RowFlag.UPDATE
-    assert empty.ask(Kind.REGISTER, tail=BIMAL.record(key=9)).index == 2
-    no_row(empty, empty.ask(Kind.REGISTER, tail=BIMAL.record()), NOT_APPROVED)
+    assert empty.ask(Kind.REGISTER, tail=BETA.record(key=9)).index == 2
+    no_row(empty, empty.ask(Kind.REGISTER, tail=BETA.record()), NOT_APPROVED)
 
 
 def test_a_ledger_that_has_accounts_has_no_people(empty: Council) -> None:
     assert empty.ask(Kind.OPEN, tail=AccountRecord(1, 0, 3).pack()).index == 1
-    told = empty.ask(Kind.REGISTER, tail=ANNA.record())
+    told = empty.ask(Kind.REGISTER, tail=ALPHA.record())
     assert told.result == Result.RULE_FIXED
     assert empty.ask(Kind.FREEZE, debit=1, reference=b"lost").result == OK
 
 
 def test_no_account_before_the_second(empty: Council) -> None:
-    assert empty.ask(Kind.REGISTER, tail=ANNA.record()).result == OK
+    assert empty.ask(Kind.REGISTER, tail=ALPHA.record()).result == OK
     record = AccountRecord(1, 0, 3).pack()
     no_row(empty, empty.ask(Kind.OPEN, tail=record), NOT_APPROVED)
-    asked = empty.propose(ANNA, Line(Kind.OPEN, tail=record))
-    assert empty.approve(ANNA, asked).result == SAME_PERSON
-    no_row(empty, empty.commit(empty.line(asked, 0, ANNA))[0], NOT_APPROVED)
+    asked = empty.propose(ALPHA, Line(Kind.OPEN, tail=record))
+    assert empty.approve(ALPHA, asked).result == SAME_PERSON
+    no_row(empty, empty.commit(empty.line(asked, 0, ALPHA))[0], NOT_APPROVED)
 
 
 WRONG_RECORDS = [
-    ANNA.record()[:47],
+    ALPHA.record()[:47],
     PersonRecord(0, 7, public_key(1)).pack(),
     PersonRecord(1, 0, public_key(1)).pack(),
     PersonRecord(1, 7, bytes(32)).pack(),
@@ -157,7 +143,7 @@ WRONG_RECORDS = [
     PersonRecord(1, 7, public_key(1), role=5).pack(),
     PersonRecord(1, 7, public_key(1), active=2).pack(),
     *(
-        ANNA.record()[:at] + b"\1" + ANNA.record()[at + 1 :]
+        ALPHA.record()[:at] + b"\1" + ALPHA.record()[at + 1 :]
         for at in (3, 12, 13, 14, 15)
     ),
     ThresholdsRecord(1, 2, 3).pack()[:31],
@@ -175,16 +161,16 @@ def test_a_record_that_is_none(empty: Council, tail: bytes) -> None:
 
 
 def test_a_key_is_one_persons(council: Council) -> None:
-    other = Person(1, 77, BIMAL.key)
-    asked = council.propose(ANNA, register(other.record()))
-    assert council.approve(BIMAL, asked).result == OK
-    told = council.lines(asked, 1, BIMAL)[0]
+    other = Person(1, 77, BETA.key)
+    asked = council.propose(ALPHA, register(other.record()))
+    assert council.approve(BETA, asked).result == OK
+    told = council.lines(asked, 1, BETA)[0]
     no_row(council, told, SAME_PERSON)
     # Of one who is off, too; a person may have the same key as before.
-    switched_off(council, ANNA, MAKER.record(active=0))
-    asked = council.propose(ANNA, register(Person(1, 77, MAKER.key).record()))
-    assert council.approve(BIMAL, asked).result == OK
-    no_row(council, council.lines(asked, 1, BIMAL)[0], SAME_PERSON)
+    switched_off(council, ALPHA, MAKER.record(active=0))
+    asked = council.propose(ALPHA, register(Person(1, 77, MAKER.key).record()))
+    assert council.approve(BETA, asked).result == OK
+    no_row(council, council.lines(asked, 1, BETA)[0], SAME_PERSON)
     assert council.do(register(MAKER.record()))[0].index == 4
     # The key that one has had is free.
     assert council.do(register(MAKER.record(key=44)))[0].index == 4
@@ -192,9 +178,9 @@ def test_a_key_is_one_persons(council: Council) -> None:
 
 
 def test_nobody_is_registered_for_nobody(council: Council) -> None:
-    asked = council.propose(ANNA, register(Person(6, 1, 9).record()))
-    assert council.approve(BIMAL, asked).result == OK
-    told = council.lines(asked, 1, BIMAL)[0]
+    asked = council.propose(ALPHA, register(Person(6, 1, 9).record()))
+    assert council.approve(BETA, asked).result == OK
+    told = council.lines(asked, 1, BETA)[0]
     no_row(council, told, Result.PARTICIPANT_UNKNOWN)
 
 
@@ -208,8 +194,8 @@ def test_a_full_table_takes_no_other(tmp_path: Path) -> None:
     assert told[-1].index == PEOPLE_MAX - 1
     for _ in range(2):
         asked = council.propose(others[-1], register(Person(2, 99, 99).record()))
-        assert council.approve(BIMAL, asked).result == OK
-        told = council.lines(asked, 1, BIMAL)
+        assert council.approve(BETA, asked).result == OK
+        told = council.lines(asked, 1, BETA)
         no_row(council, told[0], Result.TABLE_FULL)
         # Who is there changes still.
         assert council.do(register(others[0].record(key=99_999)))[0].index == 3
@@ -223,10 +209,10 @@ def test_a_full_table_takes_no_other(tmp_path: Path) -> None:
 
 
 def test_who_may_propose(council: Council) -> None:
-    for who in (ANNA, BIMAL, CHHAYA, MAKER):
+    for who in (ALPHA, BETA, GAMMA, MAKER):
         council.propose(who, top_up(1, b"UTR-%d" % who.key))
     nobody = Person(1, 99, 99)
-    for who in (SUPPORT, AUDITOR, nobody, Person(2, 8, CHHAYA.key)):
+    for who in (SUPPORT, AUDITOR, nobody, Person(2, 8, GAMMA.key)):
         row = council.proposal(who, [top_up(1, b"UTR-%d" % who.key)])
         no_row(council, council.commit(row)[0], NOT_SIGNED)
 
@@ -235,37 +221,37 @@ def test_who_may_approve(council: Council) -> None:
     asked = council.propose(MAKER, top_up(1, b"UTR"))
     for who in (MAKER, SUPPORT, AUDITOR, Person(1, 99, 99)):
         no_row(council, council.approve(who, asked), NOT_SIGNED)
-    assert council.approve(CHHAYA, asked).result == OK
+    assert council.approve(GAMMA, asked).result == OK
 
 
 def test_who_may_withdraw(council: Council) -> None:
-    asked = council.propose(ANNA, top_up(1, b"UTR"))
+    asked = council.propose(ALPHA, top_up(1, b"UTR"))
     for who in (SUPPORT, AUDITOR, Person(1, 99, 99)):
         no_row(council, council.withdraw(who, asked), NOT_SIGNED)
     assert council.withdraw(MAKER, asked).result == OK
-    assert council.approve(BIMAL, asked).result == Result.PROPOSAL_WITHDRAWN
+    assert council.approve(BETA, asked).result == Result.PROPOSAL_WITHDRAWN
 
 
 def test_who_may_stop(council: Council) -> None:
     for who in (SUPPORT, AUDITOR, Person(1, 99, 99)):
         told = council.ask(Kind.FREEZE, who=who, debit=WALLET, reference=b"lost")
         no_row(council, told, NOT_SIGNED)
-    for who in (MAKER, CHHAYA):
+    for who in (MAKER, GAMMA):
         freeze(council, who)
 
 
 def test_who_is_switched_off_signs_nothing(council: Council) -> None:
-    switched_off(council, ANNA, CHHAYA.record(active=0))
-    row = council.proposal(CHHAYA, [top_up(1, b"UTR")])
+    switched_off(council, ALPHA, GAMMA.record(active=0))
+    row = council.proposal(GAMMA, [top_up(1, b"UTR")])
     no_row(council, council.commit(row)[0], NOT_SIGNED)
-    assert council.do(register(CHHAYA.record()))[0].result == OK
+    assert council.do(register(GAMMA.record()))[0].result == OK
     assert council.commit(row)[0].result == OK
 
 
 def test_nor_does_one_whose_participant_is(council: Council) -> None:
     council.do(register(Person(3, 12, 12).record()))
     council.propose(Person(3, 12, 12), top_up(1, b"UTR1"))
-    switched_off(council, ANNA, participant(3, active=0))
+    switched_off(council, ALPHA, participant(3, active=0))
     row = council.proposal(Person(3, 12, 12), [top_up(1, b"UTR2")])
     no_row(council, council.commit(row)[0], NOT_SIGNED)
 
@@ -283,13 +269,13 @@ def test_nor_does_one_of_another_role(council: Council, own: int) -> None:
 
 def test_a_signature_is_of_all_that_is_asked_for(council: Council) -> None:
     def row() -> Row:
-        return council.proposal(ANNA, [top_up(5, b"UTR")])
+        return council.proposal(ALPHA, [top_up(5, b"UTR")])
 
     changed = {
         "id": council.id(),
         "reference": b"another",
-        "operator_": CHHAYA.number,
-        "participant": BIMAL.participant,
+        "operator_": GAMMA.number,
+        "participant": BETA.participant,
     }
     for name, value in changed.items():
         other = row()
@@ -311,7 +297,7 @@ def test_a_signature_is_of_all_that_is_asked_for(council: Council) -> None:
             resolves=1,
             reference=b"no",
             participant=1,
-            operator_=ANNA.number,
+            operator_=ALPHA.number,
             tail=tail,
         )
         no_row(council, told, NOT_SIGNED)
@@ -319,9 +305,9 @@ def test_a_signature_is_of_all_that_is_asked_for(council: Council) -> None:
 
 
 def test_each_field_of_an_approval_is_signed(council: Council) -> None:
-    one = council.propose(ANNA, top_up(5, b"UTR1"))
-    two = council.propose(ANNA, top_up(5, b"UTR2"))
-    row = council.approval(BIMAL, one)
+    one = council.propose(ALPHA, top_up(5, b"UTR1"))
+    two = council.propose(ALPHA, top_up(5, b"UTR2"))
+    row = council.approval(BETA, one)
     for name, value in (
         ("resolves", two.sequence),
         ("reference", hash_of(two.row, council.ledger.instance)),
@@ -339,19 +325,21 @@ def test_what_another_ledger_signed_is_not_signed_here(
     council: Council, tmp_path: Path
 ) -> None:
     twin = Council(tmp_path / "twin").begin(*EVERYBODY)
-    row = twin.proposal(ANNA, [top_up(5, b"UTR")])
+    row = twin.proposal(ALPHA, [top_up(5, b"UTR")])
     no_row(council, council.commit(row)[0], NOT_SIGNED)
     assert twin.commit(row)[0].result == OK
-    asked = council.propose(ANNA, top_up(5, b"UTR"), id_=council.id())
-    told = Asked(asked.row, asked.sequence, ANNA)
-    foreign = twin.approval(BIMAL, told)
+    asked = council.propose(ALPHA, top_up(5, b"UTR"), id_=council.id())
+    told = Asked(asked.row, asked.sequence, ALPHA)
+    foreign = twin.approval(BETA, told)
     no_row(council, council.commit(foreign)[0], NOT_SIGNED)
     twin.close()
 
 
 def test_the_example_of_the_page(council: Council) -> None:
     """The hash that tests have is what the core has: what is before the signature."""
-    row = council.row(Kind.FREEZE, who=ANNA, debit=HEAD, reference=b"lost", tail=b"abc")
+    row = council.row(
+        Kind.FREEZE, who=ALPHA, debit=HEAD, reference=b"lost", tail=b"abc"
+    )
     assert row.tail is not None
     assert row.tail[:3] == b"abc"
     assert hash_of(row, council.ledger.instance) == row_hash(
@@ -359,15 +347,15 @@ def test_the_example_of_the_page(council: Council) -> None:
     )
     assert council.commit(row)[0].result == OK
     # And an approval names it.
-    asked = Asked(row, council.ledger.sequence, ANNA)
-    assert council.approve(BIMAL, asked).result == OK
+    asked = Asked(row, council.ledger.sequence, ALPHA)
+    assert council.approve(BETA, asked).result == OK
 
 
 @pytest.mark.parametrize("size", [0, 1, 87, 88, 89, 127, 128, 215, 216, 217, 1_000])
 def test_a_hash_of_any_length(council: Council, size: int) -> None:
     """BLAKE2b takes 128 bytes at a time, and 168 stand before the item."""
     told = council.ask(
-        Kind.FREEZE, who=ANNA, debit=HEAD, reference=b"lost", tail=b"x" * size
+        Kind.FREEZE, who=ALPHA, debit=HEAD, reference=b"lost", tail=b"x" * size
     )
     assert told.result == OK
 
@@ -376,7 +364,7 @@ def test_a_hash_of_any_length(council: Council, size: int) -> None:
 
 
 def test_a_signed_row_is_sent_again(council: Council) -> None:
-    asked = council.propose(ANNA, top_up(5, b"UTR"))
+    asked = council.propose(ALPHA, top_up(5, b"UTR"))
     [again] = council.commit(asked.row)
     assert (again.result, again.repeat, again.sequence) == (OK, 1, asked.sequence)
     # The signature is not compared, and not asked for again.
@@ -387,8 +375,8 @@ def test_a_signed_row_is_sent_again(council: Council) -> None:
     other.tail = (asked.row.tail or b"").replace(b"UTR", b"UTS")
     [told] = council.commit(other)
     assert (told.result, told.field) == (Result.ID_REUSED, Field.NOTE)
-    switched_off(council, BIMAL, CHHAYA.record(active=0))
-    row = council.approval(BIMAL, asked)
+    switched_off(council, BETA, GAMMA.record(active=0))
+    row = council.approval(BETA, asked)
     assert council.commit(row)[0].result == OK
     row.tail = b"xy" + bytes(64)
     [told] = council.commit(row)
@@ -398,13 +386,13 @@ def test_a_signed_row_is_sent_again(council: Council) -> None:
 @pytest.mark.parametrize("where", ["now", "indexed", "opened"])
 def test_a_stop_is_sent_again(council: Council, where: str) -> None:
     stops = [
-        freeze(council, ANNA),
-        switched_off(council, ANNA, participant(CENTRE, active=0) + b"{}"),
-        switched_off(council, ANNA, MAKER.record(active=0)),
+        freeze(council, ALPHA),
+        switched_off(council, ALPHA, participant(CENTRE, active=0) + b"{}"),
+        switched_off(council, ALPHA, MAKER.record(active=0)),
     ]
     if where != "now":
         for number in range(16):
-            council.propose(ANNA, top_up(5, b"UTR%d" % number))
+            council.propose(ALPHA, top_up(5, b"UTR%d" % number))
         council.catch_up()
     if where == "opened":
         council.reopen()
@@ -425,7 +413,7 @@ def test_a_stop_is_sent_again(council: Council, where: str) -> None:
         Kind.REGISTER,
         id=row.id,
         participant=1,
-        operator_=ANNA.number,
+        operator_=ALPHA.number,
         checker=2,
         tail=MAKER.record() + b"{}" + bytes(63) + b"x",
     )

@@ -31,13 +31,13 @@ from tests.records import (
 )
 from tests.signing import Line, ThresholdsRecord
 from tests.test_model_people import (
-    ASHA,
-    BIMAL,
+    ALPHA,
+    BETA,
     BRANCH,
     CENTRE,
-    CHITRA,
-    DEB,
+    DELTA,
     FLOAT,
+    GAMMA,
     NOON,
     SUSPENSE,
     WALLET,
@@ -104,10 +104,10 @@ class Walk(Treasury):
         pay = self.row(Kind.PAY, (CENTRE, 7), amount=1_000, reference=b"A", service=1)
         pay.debit = WALLET
         [paid] = self.tell(pay)
-        ask = self.row(Kind.PROPOSE, CHITRA, amount=100, resolves=paid.sequence)
+        ask = self.row(Kind.PROPOSE, GAMMA, amount=100, resolves=paid.sequence)
         ask.reference, ask.total = b"twice", Kind.REFUND
         asked = self.tell(self.signed(ask))[0].sequence
-        self.approve(asked, BIMAL)
+        self.approve(asked, BETA)
         refund = people.done(self.model.rows[asked - 1], asked, checker=BRANCH)
         [done] = self.tell(refund)
         assert done.result == Result.OK
@@ -121,10 +121,10 @@ class Walk(Treasury):
 
     def stop_and_withdraw(self) -> None:
         """Stops of each kind, one approved; a proposal taken back; refusals."""
-        stop = self.row(Kind.FREEZE, CHITRA, debit=WALLET, reference=b"lost")
+        stop = self.row(Kind.FREEZE, GAMMA, debit=WALLET, reference=b"lost")
         frozen = self.tell(self.signed(stop))[0].sequence
-        self.approve(frozen, ASHA)
-        self.approve(frozen, BIMAL)
+        self.approve(frozen, ALPHA)
+        self.approve(frozen, BETA)
         service = ServiceRecord(b"DIRECT", BILLER, (HEAD,), active=0)
         records = [
             ParticipantRecord(b"centre", Role.CENTRE, active=0).pack(),
@@ -132,26 +132,26 @@ class Walk(Treasury):
             self.person((1, 2), 3, role=PersonRole.MAKER, active=0).pack(),
         ]
         for record in records:
-            row = self.row(Kind.REGISTER, ASHA, tail=record)
+            row = self.row(Kind.REGISTER, ALPHA, tail=record)
             assert self.result(self.signed(row)) == Result.OK
-        maker = self.person(CHITRA, 3, role=PersonRole.MAKER)
+        maker = self.person(GAMMA, 3, role=PersonRole.MAKER)
         self.lines(of_record(maker.pack()), freeze(WALLET, RowFlag.UNFREEZE))
-        asked = self.propose(CHITRA, top_up(5, b"UTR 2"))
-        gone = self.row(Kind.WITHDRAW, ASHA, resolves=asked, reference=b"why")
+        asked = self.propose(GAMMA, top_up(5, b"UTR 2"))
+        gone = self.row(Kind.WITHDRAW, ALPHA, resolves=asked, reference=b"why")
         assert self.result(self.signed(gone)) == Result.OK
-        assert self.approve(asked, BIMAL).result == Result.PROPOSAL_WITHDRAWN
-        unknown = self.row(Kind.FREEZE, ASHA, debit=99, reference=b"lost")
+        assert self.approve(asked, BETA).result == Result.PROPOSAL_WITHDRAWN
+        unknown = self.row(Kind.FREEZE, ALPHA, debit=99, reference=b"lost")
         assert self.result(self.signed(unknown)) == Result.ACCOUNT_UNKNOWN
 
     def three(self) -> None:
         """A proposal that needs a third, one that waits for it, one that is too old."""
-        asked = self.propose(CHITRA, top_up(25, b"UTR 3"))
-        assert self.approve(asked, ASHA).result == Result.OK
-        assert self.approve(asked, ASHA).result == Result.SAME_PERSON
-        assert self.approve(asked, DEB).result == Result.OK
+        asked = self.propose(GAMMA, top_up(25, b"UTR 3"))
+        assert self.approve(asked, ALPHA).result == Result.OK
+        assert self.approve(asked, ALPHA).result == Result.SAME_PERSON
+        assert self.approve(asked, DELTA).result == Result.OK
         assert self.results(*self.line_rows(asked)) == [Result.OK]
-        asked = self.propose(CHITRA, top_up(25, b"UTR 4"))
-        assert self.approve(asked, ASHA).result == Result.OK
+        asked = self.propose(GAMMA, top_up(25, b"UTR 4"))
+        assert self.approve(asked, ALPHA).result == Result.OK
 
     # --- again ------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ class Walk(Treasury):
             self.tell(*self.line_rows(asked))
 
     def another_key(self) -> None:
-        for number, who in enumerate((ASHA, CHITRA)):
+        for number, who in enumerate((ALPHA, GAMMA)):
             one = self.model.persons[who]
             key = (self.keys[who] + 10) % 90 + 5 + number
             record = self.person(who, key, role=one.role, active=one.active)
@@ -207,11 +207,11 @@ class Walk(Treasury):
 
     def a_checker_is_support(self) -> None:
         role = PersonRole.SUPPORT
-        self.have(of_record(self.person(DEB, self.keys[DEB], role=role).pack()))
+        self.have(of_record(self.person(DELTA, self.keys[DELTA], role=role).pack()))
 
     def a_maker_is_off(self) -> None:
-        one = self.person(CHITRA, self.keys[CHITRA], role=PersonRole.MAKER, active=0)
-        self.tell(self.signed(self.row(Kind.REGISTER, ASHA, tail=one.pack())))
+        one = self.person(GAMMA, self.keys[GAMMA], role=PersonRole.MAKER, active=0)
+        self.tell(self.signed(self.row(Kind.REGISTER, ALPHA, tail=one.pack())))
 
     def one_more_checker(self) -> None:
         self.have(of_record(self.person((BRANCH, 5), 95).pack()))
@@ -220,7 +220,7 @@ class Walk(Treasury):
         main = [self.person((1, number), 96 + number).pack() for number in (5, 6)]
         self.have(*map(of_record, main))
         off = ParticipantRecord(b"branch", Role.TREASURY, active=0).pack()
-        self.tell(self.signed(self.row(Kind.REGISTER, ASHA, tail=off)))
+        self.tell(self.signed(self.row(Kind.REGISTER, ALPHA, tail=off)))
 
     def a_branch_is_on(self) -> None:
         self.have(of_record(ParticipantRecord(b"branch", Role.TREASURY).pack()))
@@ -232,7 +232,7 @@ class Walk(Treasury):
         self.have(of_record(ParticipantRecord(b"centre", Role.CENTRE).pack()))
 
     def a_wallet_is_frozen(self) -> None:
-        stop = self.row(Kind.FREEZE, ASHA, debit=WALLET, reference=b"lost")
+        stop = self.row(Kind.FREEZE, ALPHA, debit=WALLET, reference=b"lost")
         self.tell(self.signed(stop))
 
     def a_month_later(self) -> None:

@@ -25,12 +25,12 @@ from switch.errors import CorruptionError
 from tests.audit.journal_writer import Row as Written
 from tests.audit.journal_writer import write_journal
 from tests.core.council import (
-    ANNA,
-    AUDITOR,
+    ALPHA,
+    BETA,
     BILLER,
-    BIMAL,
     CENTRE,
-    CHHAYA,
+    EVERYBODY,
+    GAMMA,
     HEAD,
     MAKER,
     OK,
@@ -41,9 +41,11 @@ from tests.core.council import (
     Asked,
     Council,
     Person,
+    freeze,
     no_row,
     participant,
     register,
+    switched_off,
     top_up,
 )
 from tests.core.network import NOW
@@ -64,7 +66,6 @@ from tests.signing import (
 NOT_SIGNED, NOT_APPROVED = Result.NOT_SIGNED, Result.NOT_APPROVED
 NOT_FOUND, SAME_PERSON = Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON
 LAST = Result.LAST_TREASURIES
-EVERYBODY = (CHHAYA, MAKER, SUPPORT, AUDITOR)
 PEOPLE_MAX = 4_096
 
 
@@ -86,22 +87,6 @@ def council(tmp_path: Path) -> Iterator[Council]:
     made.close()
 
 
-def freeze(council: Council, who: Person, account: int = WALLET) -> Asked:
-    """One person freezes an account at once."""
-    row = council.row(Kind.FREEZE, who=who, debit=account, reference=b"lost")
-    [told] = council.commit(row)
-    assert told.result == OK
-    return Asked(row, told.sequence, who)
-
-
-def switched_off(council: Council, who: Person, tail: bytes) -> Asked:
-    """One person switches off what the record is of."""
-    row = council.row(Kind.REGISTER, who=who, tail=tail)
-    [told] = council.commit(row)
-    assert told.result == OK, told
-    return Asked(row, told.sequence, who)
-
-
 # --- stops ---------------------------------------------------------------------------
 
 
@@ -112,8 +97,8 @@ def service(**other: Any) -> ServiceRecord:
 def test_one_stops_at_once(council: Council) -> None:
     council.do(register(service().pack()))
     freeze(council, MAKER)
-    switched_off(council, ANNA, service(active=0).pack())
-    switched_off(council, ANNA, participant(CENTRE, active=0) + b'{"reason":"left"}')
+    switched_off(council, ALPHA, service(active=0).pack())
+    switched_off(council, ALPHA, participant(CENTRE, active=0) + b'{"reason":"left"}')
     assert int(council.ledger.account(WALLET)[0]["state"]) == 2
 
 
@@ -132,15 +117,15 @@ def test_what_does_more_than_to_stop_is_proposed(council: Council) -> None:
         participant(CENTRE),
         MAKER.record(),
     ):
-        told = council.ask(Kind.REGISTER, who=ANNA, tail=tail)
+        told = council.ask(Kind.REGISTER, who=ALPHA, tail=tail)
         no_row(council, told, NOT_APPROVED)
     # What is off already is not stopped again.
-    switched_off(council, ANNA, MAKER.record(active=0))
-    told = council.ask(Kind.REGISTER, who=ANNA, tail=MAKER.record(active=0))
+    switched_off(council, ALPHA, MAKER.record(active=0))
+    told = council.ask(Kind.REGISTER, who=ALPHA, tail=MAKER.record(active=0))
     no_row(council, told, NOT_APPROVED)
     told = council.ask(
         Kind.FREEZE,
-        who=ANNA,
+        who=ALPHA,
         debit=WALLET,
         reference=b"found",
         flags=RowFlag.UNFREEZE,
@@ -152,7 +137,7 @@ def test_a_stop_without_a_signature(council: Council) -> None:
     for tail in (participant(CENTRE, active=0), MAKER.record(active=0)):
         for item in (tail, tail + bytes(63), tail + bytes(64)):
             row = council.row(
-                Kind.REGISTER, tail=item, participant=1, operator_=ANNA.number
+                Kind.REGISTER, tail=item, participant=1, operator_=ALPHA.number
             )
             no_row(council, council.commit(row)[0], NOT_SIGNED)
     row = council.row(Kind.FREEZE, debit=WALLET, reference=b"lost", operator_=7)
@@ -167,21 +152,21 @@ def test_a_stop_is_approved_by_another(council: Council) -> None:
     ]
     for stop in stops:
         no_row(council, council.approve(MAKER, stop), NOT_SIGNED)
-        assert council.approve(BIMAL, stop, reference=bytes(32)).result == NOT_FOUND
-        told = council.approve(BIMAL, stop)
+        assert council.approve(BETA, stop, reference=bytes(32)).result == NOT_FOUND
+        told = council.approve(BETA, stop)
         assert told.result == OK
         assert council.ledger.link(stop.sequence, 0) == told.sequence
-        told = council.approve(ANNA, stop)
+        told = council.approve(ALPHA, stop)
         assert (told.result, told.other) == (
             Result.ALREADY_APPROVED,
             council.ledger.link(stop.sequence, 0),
         )
-        assert council.withdraw(ANNA, stop).result == NOT_FOUND
+        assert council.withdraw(ALPHA, stop).result == NOT_FOUND
     # It is open for as long as it takes.
-    late = freeze(council, CHHAYA, HEAD)
+    late = freeze(council, GAMMA, HEAD)
     council.now += 2 * PROPOSAL_LIFE_NS
-    assert council.approve(CHHAYA, late).result == SAME_PERSON
-    assert council.approve(BIMAL, late).result == OK
+    assert council.approve(GAMMA, late).result == SAME_PERSON
+    assert council.approve(BETA, late).result == OK
 
 
 def test_what_is_no_stop_is_not_approved(council: Council) -> None:
@@ -200,22 +185,24 @@ def test_what_is_no_stop_is_not_approved(council: Council) -> None:
             reference=entry.reference,
             debit=entry.debit,
             participant=1,
-            operator_=ANNA.number,
+            operator_=ALPHA.number,
             flags=entry.flags & RowFlag.UNFREEZE,
             tail=council.ledger.tail(sequence) + bytes(64),
         )
-        told = council.approve(BIMAL, Asked(row, sequence, ANNA))
+        told = council.approve(BETA, Asked(row, sequence, ALPHA))
         assert told.result == NOT_FOUND
-    asked = council.propose(ANNA, top_up(5, b"UTR"))
-    row = council.approval(BIMAL, asked)
-    approval = Asked(row, council.commit(row)[0].sequence, BIMAL)
-    assert council.approve(CHHAYA, approval).result == NOT_FOUND
-    asked = council.propose(ANNA, top_up(5, b"UTR"))
-    row = council.row(Kind.WITHDRAW, who=ANNA, resolves=asked.sequence, reference=b"no")
-    withdrawal = Asked(row, council.commit(row)[0].sequence, ANNA)
-    assert council.approve(CHHAYA, withdrawal).result == NOT_FOUND
+    asked = council.propose(ALPHA, top_up(5, b"UTR"))
+    row = council.approval(BETA, asked)
+    approval = Asked(row, council.commit(row)[0].sequence, BETA)
+    assert council.approve(GAMMA, approval).result == NOT_FOUND
+    asked = council.propose(ALPHA, top_up(5, b"UTR"))
+    row = council.row(
+        Kind.WITHDRAW, who=ALPHA, resolves=asked.sequence, reference=b"no"
+    )
+    withdrawal = Asked(row, council.commit(row)[0].sequence, ALPHA)
+    assert council.approve(GAMMA, withdrawal).result == NOT_FOUND
     for sequence in (1, 6, 9, last + 50, 0):
-        told = council.approve(BIMAL, Asked(Row(Kind.PROPOSE), sequence, ANNA))
+        told = council.approve(BETA, Asked(Row(Kind.PROPOSE), sequence, ALPHA))
         assert told.result == NOT_FOUND
 
 
@@ -249,27 +236,27 @@ def test_what_needs_no_proposal(council: Council) -> None:
 def test_two_who_may_approve_stay(tmp_path: Path) -> None:
     council = Council(tmp_path / "ledger").begin()
     for tail in (
-        ANNA.record(active=0),
-        BIMAL.record(active=0),
+        ALPHA.record(active=0),
+        BETA.record(active=0),
         participant(1, active=0),
         participant(2, active=0),
     ):
-        told = council.ask(Kind.REGISTER, who=ANNA, tail=tail)
+        told = council.ask(Kind.REGISTER, who=ALPHA, tail=tail)
         assert (told.result, told.sequence) == (LAST, council.ledger.sequence)
-    less = Person(ANNA.participant, ANNA.number, ANNA.key, MAKER.role)
+    less = Person(ALPHA.participant, ALPHA.number, ALPHA.key, MAKER.role)
     for tail in (less.record(), participant(2, role=4)):
-        asked = council.propose(ANNA, register(tail))
-        assert council.approve(BIMAL, asked).result == OK
-        no_row(council, council.lines(asked, 1, BIMAL)[0], LAST)
+        asked = council.propose(ALPHA, register(tail))
+        assert council.approve(BETA, asked).result == OK
+        no_row(council, council.lines(asked, 1, BETA)[0], LAST)
     # Another key is no loss; with a third one may go.
-    assert council.do(register(BIMAL.record(key=22)))[0].result == OK
-    council.do(register(BIMAL.record()), checker=Person(2, 7, 22))
-    council.do(register(CHHAYA.record()))
+    assert council.do(register(BETA.record(key=22)))[0].result == OK
+    council.do(register(BETA.record()), checker=Person(2, 7, 22))
+    council.do(register(GAMMA.record()))
     # One's participant has two of them.
-    told = council.ask(Kind.REGISTER, who=BIMAL, tail=participant(1, active=0))
+    told = council.ask(Kind.REGISTER, who=BETA, tail=participant(1, active=0))
     assert told.result == LAST
-    switched_off(council, BIMAL, ANNA.record(active=0))
-    told = council.ask(Kind.REGISTER, who=BIMAL, tail=CHHAYA.record(active=0))
+    switched_off(council, BETA, ALPHA.record(active=0))
+    told = council.ask(Kind.REGISTER, who=BETA, tail=GAMMA.record(active=0))
     assert told.result == LAST
     council.close()
 
@@ -278,10 +265,10 @@ def test_one_of_another_role_does_not_count(council: Council) -> None:
     """Nor does one who is off, or whose participant is."""
     council.do(register(Person(CENTRE, 1, 40).record()))
     council.do(register(Person(3, 1, 41).record()))
-    switched_off(council, ANNA, participant(3, active=0))
-    switched_off(council, ANNA, CHHAYA.record(active=0))
-    for tail in (BIMAL.record(active=0), participant(2, active=0)):
-        told = council.ask(Kind.REGISTER, who=ANNA, tail=tail)
+    switched_off(council, ALPHA, participant(3, active=0))
+    switched_off(council, ALPHA, GAMMA.record(active=0))
+    for tail in (BETA.record(active=0), participant(2, active=0)):
+        told = council.ask(Kind.REGISTER, who=ALPHA, tail=tail)
         assert told.result == LAST
 
 
@@ -294,12 +281,12 @@ def test_all_of_it_is_known_when_the_ledger_is_opened(
 ) -> None:
     """By what the index has, and by what it has not."""
     council.do(register(ThresholdsRecord(100, 200, 300).pack()))
-    switched_off(council, ANNA, SUPPORT.record(active=0))
+    switched_off(council, ALPHA, SUPPORT.record(active=0))
     council.do(register(MAKER.record(key=404)))
-    half = council.propose(ANNA, top_up(101, b"HALF"))
-    assert council.approve(BIMAL, half).result == OK
+    half = council.propose(ALPHA, top_up(101, b"HALF"))
+    assert council.approve(BETA, half).result == OK
     while (council.ledger.sequence - behind) % 16:
-        council.withdraw(ANNA, half, resolves=1)
+        council.withdraw(ALPHA, half, resolves=1)
     before = [each.tobytes() for each in council.ledger.people()]
     for turn in range(3):
         council.catch_up()
@@ -312,11 +299,11 @@ def test_all_of_it_is_known_when_the_ledger_is_opened(
         no_row(council, council.commit(old)[0], NOT_SIGNED)
         new = Person(MAKER.participant, MAKER.number, 404, MAKER.role)
         council.propose(new, top_up(1, b"NEW%d" % turn))
-        assert council.approve(BIMAL, half).result == SAME_PERSON
-    assert council.approve(CHHAYA, half).result == OK
+        assert council.approve(BETA, half).result == SAME_PERSON
+    assert council.approve(GAMMA, half).result == OK
     council.catch_up()
     council.reopen()
-    assert council.lines(half, 1, CHHAYA)[0].result == OK
+    assert council.lines(half, 1, GAMMA)[0].result == OK
 
 
 def test_what_was_switched_off_before_people_is_no_stop(tmp_path: Path) -> None:
@@ -328,11 +315,11 @@ def test_what_was_switched_off_before_people_is_no_stop(tmp_path: Path) -> None:
     [told] = council.commit(before)
     council.begin()
     new = [
-        Person(each.participant, each.number, 90 + each.key) for each in (ANNA, BIMAL)
+        Person(each.participant, each.number, 90 + each.key) for each in (ALPHA, BETA)
     ]
     council.do(*(register(each.record()) for each in new))
     while council.ledger.sequence % 16:
-        council.withdraw(new[0], Asked(before, 1, ANNA))
+        council.withdraw(new[0], Asked(before, 1, ALPHA))
     council.catch_up()
     council.reopen()
     assert council.ledger.index_sequence == council.ledger.sequence
@@ -343,7 +330,7 @@ def test_what_was_switched_off_before_people_is_no_stop(tmp_path: Path) -> None:
         other.tail = participant(3, active=0) + b"x" * 79 + b"y"
         [again] = council.commit(other)
         assert (again.result, again.field) == (Result.ID_REUSED, Field.REFERENCE)
-        asked = Asked(before, told.sequence, ANNA)
+        asked = Asked(before, told.sequence, ALPHA)
         assert council.approve(new[1], asked).result == NOT_FOUND
     council.close()
 
@@ -379,10 +366,10 @@ def written(path: Path, *tails: tuple[bytes, int]) -> Path:
 WILD = [
     (PersonRecord(2**32 - 1, 1, public_key(1)).pack(), 1),
     (PersonRecord(2**20, 1, public_key(1)).pack(), 1),
-    (ANNA.record(), 0),
-    (ANNA.record(), PEOPLE_MAX),
-    (ANNA.record(), 2**32 - 1),
-    (ANNA.record()[:47], 1),
+    (ALPHA.record(), 0),
+    (ALPHA.record(), PEOPLE_MAX),
+    (ALPHA.record(), 2**32 - 1),
+    (ALPHA.record()[:47], 1),
     (ThresholdsRecord(1, 2, 3).pack()[:31], 1),
     (ThresholdsRecord(1, 2, 3).pack(), 0),
     (ThresholdsRecord(1, 2, 3).pack(), 2),
@@ -405,11 +392,11 @@ def test_people_with_gaps_between_them(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         (participant(1), 1),
-        (ANNA.record(), PEOPLE_MAX - 1),
+        (ALPHA.record(), PEOPLE_MAX - 1),
         (PersonRecord(0, 0, bytes(32), role=200, active=200).pack(), 7),
-        (BIMAL.record(), 8),
-        (BIMAL.record(), 9),
-        (ANNA.record(), 8),
+        (BETA.record(), 8),
+        (BETA.record(), 9),
+        (ALPHA.record(), 8),
     )
     council = Council(path, create=False)
     assert len(council.ledger.people()[0]) == PEOPLE_MAX

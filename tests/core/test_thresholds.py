@@ -19,12 +19,12 @@ from switch.codes import (
     RowFlag,
 )
 from tests.core.council import (
-    ANNA,
+    ALPHA,
+    BETA,
     BILLER,
-    BIMAL,
     CENTRE,
-    CHHAYA,
     DAY_NS,
+    GAMMA,
     HEAD,
     MAKER,
     OK,
@@ -50,7 +50,7 @@ IST_NS = 19_800 * 10**9
 
 @pytest.fixture
 def council(tmp_path: Path) -> Iterator[Council]:
-    made = Council(tmp_path / "ledger").begin(CHHAYA, MAKER)
+    made = Council(tmp_path / "ledger").begin(GAMMA, MAKER)
     yield made
     made.close()
 
@@ -69,10 +69,10 @@ def needs_third(council: Council, asked: Asked) -> bool:
 
 
 def test_before_the_first_thresholds_two_are_enough(council: Council) -> None:
-    assert not needs_third(council, council.propose(ANNA, top_up(AMOUNT_MAX, b"U")))
+    assert not needs_third(council, council.propose(ALPHA, top_up(AMOUNT_MAX, b"U")))
     # And for these themselves; from then on it takes three to change them.
     with_thresholds(council)
-    again = council.propose(ANNA, register(ThresholdsRecord(1, 1, 1).pack()))
+    again = council.propose(ALPHA, register(ThresholdsRecord(1, 1, 1).pack()))
     assert needs_third(council, again)
 
 
@@ -91,73 +91,73 @@ def test_one_amount_and_all_of_them(
 ) -> None:
     with_thresholds(council, SINGLE, BATCH, 10**15)
     lines = [top_up(each, b"UTR%d" % n) for n, each in enumerate(amounts)]
-    assert needs_third(council, council.propose(ANNA, *lines)) is third
+    assert needs_third(council, council.propose(ALPHA, *lines)) is third
 
 
 def test_three_persons(council: Council) -> None:
     with_thresholds(council)
     asked = council.propose(MAKER, top_up(SINGLE + 1, b"UTR"))
     assert council.ledger.row(asked.sequence).flags == RowFlag.TAIL | RowFlag.THIRD
-    first = council.approve(BIMAL, asked)
+    first = council.approve(BETA, asked)
     assert first.result == OK
     assert council.ledger.row(first.sequence).total == 0
-    for checker in (BIMAL, ANNA):
+    for checker in (BETA, ALPHA):
         told = council.commit(council.line(asked, 0, checker))[0]
         no_row(council, told, NOT_APPROVED)
-    assert council.approve(BIMAL, asked).result == Result.SAME_PERSON
+    assert council.approve(BETA, asked).result == Result.SAME_PERSON
     council.catch_up()
     council.reopen()
-    second = council.approve(ANNA, asked)
+    second = council.approve(ALPHA, asked)
     assert second.result == OK
     assert council.ledger.row(second.sequence).total == first.sequence
-    told = council.approve(CHHAYA, asked)
+    told = council.approve(GAMMA, asked)
     assert (told.result, told.other) == (Result.ALREADY_APPROVED, second.sequence)
     assert council.withdraw(MAKER, asked).result == Result.ALREADY_APPROVED
     # The last needed is who checked.
-    no_row(council, council.commit(council.line(asked, 0, BIMAL))[0], NOT_APPROVED)
-    assert council.commit(council.line(asked, 0, ANNA))[0].result == OK
+    no_row(council, council.commit(council.line(asked, 0, BETA))[0], NOT_APPROVED)
+    assert council.commit(council.line(asked, 0, ALPHA))[0].result == OK
 
 
 def test_who_proposed_is_none_of_the_three(council: Council) -> None:
     with_thresholds(council)
-    asked = council.propose(ANNA, top_up(SINGLE + 1, b"UTR"))
-    assert council.approve(ANNA, asked).result == Result.SAME_PERSON
-    assert council.approve(BIMAL, asked).result == OK
-    assert council.approve(ANNA, asked).result == Result.SAME_PERSON
-    assert council.approve(CHHAYA, asked).result == OK
+    asked = council.propose(ALPHA, top_up(SINGLE + 1, b"UTR"))
+    assert council.approve(ALPHA, asked).result == Result.SAME_PERSON
+    assert council.approve(BETA, asked).result == OK
+    assert council.approve(ALPHA, asked).result == Result.SAME_PERSON
+    assert council.approve(GAMMA, asked).result == OK
 
 
 def test_half_approved_it_can_be_withdrawn(council: Council) -> None:
     with_thresholds(council)
-    asked = council.propose(ANNA, top_up(SINGLE + 1, b"UTR"))
-    assert council.approve(BIMAL, asked).result == OK
-    gone = council.withdraw(ANNA, asked)
+    asked = council.propose(ALPHA, top_up(SINGLE + 1, b"UTR"))
+    assert council.approve(BETA, asked).result == OK
+    gone = council.withdraw(ALPHA, asked)
     assert gone.result == OK
-    told = council.approve(CHHAYA, asked)
+    told = council.approve(GAMMA, asked)
     assert (told.result, told.other) == (Result.PROPOSAL_WITHDRAWN, gone.sequence)
-    assert council.withdraw(ANNA, asked).result == Result.PROPOSAL_WITHDRAWN
-    no_row(council, council.commit(council.line(asked, 0, BIMAL))[0], NOT_APPROVED)
+    assert council.withdraw(ALPHA, asked).result == Result.PROPOSAL_WITHDRAWN
+    no_row(council, council.commit(council.line(asked, 0, BETA))[0], NOT_APPROVED)
 
 
 def test_the_second_approval_is_in_time_too(council: Council) -> None:
     with_thresholds(council)
-    asked = council.propose(ANNA, top_up(SINGLE + 1, b"UTR"))
-    assert council.approve(BIMAL, asked).result == OK
+    asked = council.propose(ALPHA, top_up(SINGLE + 1, b"UTR"))
+    assert council.approve(BETA, asked).result == OK
     council.now += PROPOSAL_LIFE_NS
-    assert council.approve(CHHAYA, asked).result == Result.PROPOSAL_EXPIRED
+    assert council.approve(GAMMA, asked).result == Result.PROPOSAL_EXPIRED
 
 
 def test_thresholds_are_those_of_when_it_was_proposed(council: Council) -> None:
-    before = council.propose(ANNA, top_up(SINGLE + 1, b"UTR1"))
+    before = council.propose(ALPHA, top_up(SINGLE + 1, b"UTR1"))
     with_thresholds(council)
-    assert council.approve(BIMAL, before).result == OK
-    assert council.commit(council.line(before, 0, BIMAL))[0].result == OK
-    change = council.propose(ANNA, register(ThresholdsRecord(1, 1, 1).pack()))
-    assert council.approve(BIMAL, change).result == OK
-    no_row(council, council.commit(council.line(change, 0, BIMAL))[0], NOT_APPROVED)
-    assert council.approve(CHHAYA, change).result == OK
-    assert council.commit(council.line(change, 0, CHHAYA))[0].result == OK
-    assert needs_third(council, council.propose(ANNA, top_up(2, b"UTR2")))
+    assert council.approve(BETA, before).result == OK
+    assert council.commit(council.line(before, 0, BETA))[0].result == OK
+    change = council.propose(ALPHA, register(ThresholdsRecord(1, 1, 1).pack()))
+    assert council.approve(BETA, change).result == OK
+    no_row(council, council.commit(council.line(change, 0, BETA))[0], NOT_APPROVED)
+    assert council.approve(GAMMA, change).result == OK
+    assert council.commit(council.line(change, 0, GAMMA))[0].result == OK
+    assert needs_third(council, council.propose(ALPHA, top_up(2, b"UTR2")))
 
 
 # --- a person's day ------------------------------------------------------------------
@@ -178,7 +178,7 @@ def test_what_a_person_proposes_on_a_day_is_added_up(council: Council) -> None:
     # Withdrawn or not, done or not; refused ones do not count, nor do others' own.
     assert council.withdraw(MAKER, asked).result == OK
     assert needs_third(council, council.propose(MAKER, top_up(1, b"MORE1")))
-    assert not needs_third(council, council.propose(ANNA, top_up(SINGLE, b"MORE2")))
+    assert not needs_third(council, council.propose(ALPHA, top_up(SINGLE, b"MORE2")))
     nothing = council.propose(MAKER, Line(Kind.FREEZE, debit=HEAD, reference=b"x"))
     assert needs_third(council, nothing)
     to_midnight(council, 1)
@@ -190,10 +190,10 @@ def test_what_a_person_proposes_on_a_day_is_added_up(council: Council) -> None:
     assert not council.ledger.row(council.ledger.sequence).flags & RowFlag.THIRD
     # What the index has is added up as what memory has.
     for number in range(20):
-        council.propose(CHHAYA, top_up(DAY // 20, b"PART%d" % number))
+        council.propose(GAMMA, top_up(DAY // 20, b"PART%d" % number))
     council.catch_up()
     council.reopen()
-    assert needs_third(council, council.propose(CHHAYA, top_up(1, b"MORE5")))
+    assert needs_third(council, council.propose(GAMMA, top_up(1, b"MORE5")))
 
 
 def test_a_sum_beyond_64_bits(council: Council) -> None:
@@ -223,8 +223,8 @@ def test_a_person_proposes_256_times_on_a_day(
     council.reopen()
     row = council.proposal(MAKER, [top_up(2, b"NO")])
     assert council.commit(row)[0].result == Result.DAY_COUNT_EXCEEDED
-    asked = council.propose(ANNA, top_up(2, b"YES"))
-    assert council.approve(BIMAL, asked).result == OK
+    asked = council.propose(ALPHA, top_up(2, b"YES"))
+    assert council.approve(BETA, asked).result == OK
     to_midnight(council, 0)
     council.propose(MAKER, top_up(2, b"NEXT"))
 
@@ -254,9 +254,9 @@ def test_what_two_people_wanted_before_is_signed_too(council: Council) -> None:
         for name, value in {**given, "amount": amount}.items():
             setattr(row, name, value)
         no_row(council, council.commit(row)[0], NOT_SIGNED)
-        row = council.sign(row, ANNA)
+        row = council.sign(row, ALPHA)
         [told] = council.commit(row)
-        asked = Asked(row, told.sequence, ANNA)
+        asked = Asked(row, told.sequence, ALPHA)
         assert needs_third(council, asked) is third
         hashed = hashlib.blake2b(b"refund" + row.id, digest_size=32).digest()
         refund = Row(
@@ -266,14 +266,14 @@ def test_what_two_people_wanted_before_is_signed_too(council: Council) -> None:
             resolves=paid.sequence,
             participant=1,
             operator_=7,
-            checker=BIMAL.participant,
+            checker=BETA.participant,
             total=told.sequence,
         )
         no_row(council, council.commit(refund)[0], NOT_APPROVED)
-        assert council.approve(BIMAL, asked).result == OK
+        assert council.approve(BETA, asked).result == OK
         if third:
             no_row(council, council.commit(refund)[0], NOT_APPROVED)
-            assert council.approve(CHHAYA, asked).result == OK
+            assert council.approve(GAMMA, asked).result == OK
             no_row(council, council.commit(refund)[0], NOT_APPROVED)
-            refund.checker = CHHAYA.participant
+            refund.checker = GAMMA.participant
         assert council.commit(refund)[0].result == OK

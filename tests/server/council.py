@@ -24,7 +24,7 @@ from tests.server.harness import RUPEE, ServerProcess
 
 FIRST, SECOND = "treasury", "checker"
 CENTRES = tuple(f"centre-{at}" for at in range(1, 6))
-ANNA, BIMAL, CHHAYA, MAKER = (FIRST, 1), (SECOND, 1), (SECOND, 2), (FIRST, 2)
+ALPHA, BETA, GAMMA, MAKER = (FIRST, 1), (SECOND, 1), (SECOND, 2), (FIRST, 2)
 """The first two, a third and one who proposes alone: participant and number."""
 LAKH = 100_000 * RUPEE
 
@@ -40,7 +40,7 @@ class Council:
         directory.mkdir(exist_ok=True)
         self.authority = DevAuthority(directory / "tls")
         self.authority.server()
-        self.keys = {name: self._key(name) for name in (ANNA, BIMAL, CHHAYA, MAKER)}
+        self.keys = {name: self._key(name) for name in (ALPHA, BETA, GAMMA, MAKER)}
         self._clients: dict[str, Client] = {}
 
     def _key(self, name: Name) -> PersonKey:
@@ -54,7 +54,7 @@ class Council:
     def begin(self) -> None:
         """Run what `payswitch init` runs."""
         words = ["--data", str(self.directory / "ledger"), "--treasury", SECOND]
-        for name in (ANNA, BIMAL):
+        for name in (ALPHA, BETA):
             words += ["--person", f"{name[0]}/{name[1]}:{self.keys[name].public.hex()}"]
         subprocess.run(program("switch.register.begin", *words), check=True)
 
@@ -118,8 +118,8 @@ class Council:
 
     def done(self, *wishes: pb.Wish) -> int:
         """Propose by one, approve by another, do it all."""
-        sequence = self.propose(ANNA, *wishes)
-        assert self.approve(BIMAL, sequence).result == results.RESULT_OK
+        sequence = self.propose(ALPHA, *wishes)
+        assert self.approve(BETA, sequence).result == results.RESULT_OK
         assert set(self.do(sequence)) == {"OK"}
         return sequence
 
@@ -129,10 +129,10 @@ class Council:
         network = pb.NetworkWish(participants=participants, services=services)
         request = pb.PrepareRequest(network=network, reason="network")
         for phase in range(20):
-            sequence = self.proposed(ANNA, request)
+            sequence = self.proposed(ALPHA, request)
             if not sequence:
                 return phase
-            assert self.approve(BIMAL, sequence).result == results.RESULT_OK
+            assert self.approve(BETA, sequence).result == results.RESULT_OK
             assert set(self.do(sequence)) == {"OK"}
         raise AssertionError("a network has no end")
 

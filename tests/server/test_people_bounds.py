@@ -25,8 +25,8 @@ from switch.v1 import proposals_pb2
 from switch.v1 import results_pb2 as results
 from switch.v1 import types_pb2 as types
 from tests.server.council import (
-    ANNA,
-    BIMAL,
+    ALPHA,
+    BETA,
     CENTRES,
     FIRST,
     LAKH,
@@ -61,9 +61,9 @@ def test_each_step_outlives_a_restart(tmp_path: Path) -> None:
         council.restart()
         council.load(centres())
         council.restart()
-        sequence = council.propose(ANNA, top_up(LAKH))
+        sequence = council.propose(ALPHA, top_up(LAKH))
         council.restart()
-        assert name_of(council.approve(BIMAL, sequence)) == "OK"
+        assert name_of(council.approve(BETA, sequence)) == "OK"
         council.restart()
         assert council.do(sequence) == ["OK"]
         council.restart()
@@ -80,8 +80,8 @@ def test_lines_go_on_after_a_kill(tmp_path: Path) -> None:
     try:
         council.load(centres())
         wishes = [top_up(1 + at, CENTRES[at % 5]) for at in range(40)]
-        sequence = council.propose(ANNA, *wishes)
-        assert name_of(council.approve(BIMAL, sequence)) == "OK"
+        sequence = council.propose(ALPHA, *wishes)
+        assert name_of(council.approve(BETA, sequence)) == "OK"
         stub = council.client()._people
         first = stub.DoLines(
             pb.DoLinesRequest(proposal_sequence=sequence, lines_max=17),
@@ -110,7 +110,7 @@ def test_signatures_have_a_bound_a_second(tmp_path: Path) -> None:
         credentials = council.authority.leaf(Role.TREASURY, FIRST)
         eager = Client(council.server.address, credentials, retries_max=0)
         row = Row(Kind.WITHDRAW, resolves=1, reference=b"nothing")
-        signer = council.signer(ANNA)
+        signer = council.signer(ALPHA)
         said = []
         for _ in range(20):
             try:
@@ -125,7 +125,7 @@ def test_signatures_have_a_bound_a_second(tmp_path: Path) -> None:
 
 
 def test_an_auditor_looks_and_does_not_touch(council: Council) -> None:
-    sequence = council.propose(ANNA, top_up(LAKH))
+    sequence = council.propose(ALPHA, top_up(LAKH))
     auditor = council.client("auditor", Role.AUDITOR)
     assert len(auditor.people().people) >= 2
     assert auditor.proposal(sequence).stored.sequence == sequence
@@ -133,7 +133,7 @@ def test_an_auditor_looks_and_does_not_touch(council: Council) -> None:
     for call in (
         lambda: auditor.prepare(pb.PrepareRequest(wishes=[top_up(1)], reason="x")),
         lambda: auditor.do_lines(sequence),
-        lambda: auditor.submit(Row(Kind.WITHDRAW), council.signer(ANNA)),
+        lambda: auditor.submit(Row(Kind.WITHDRAW), council.signer(ALPHA)),
     ):
         with pytest.raises(CallError, match="may not call"):
             call()
@@ -142,8 +142,8 @@ def test_an_auditor_looks_and_does_not_touch(council: Council) -> None:
 def test_the_security_log_says_who_has_done_what(council: Council) -> None:
     sequence = council.done(top_up(LAKH))
     wanted = [
-        ("Submit", FIRST, "ENTRY_KIND_PROPOSE", ANNA[1]),
-        ("Submit", BIMAL[0], "ENTRY_KIND_APPROVE", BIMAL[1]),
+        ("Submit", FIRST, "ENTRY_KIND_PROPOSE", ALPHA[1]),
+        ("Submit", BETA[0], "ENTRY_KIND_APPROVE", BETA[1]),
         ("DoLines", FIRST, None, None),
     ]
     until = time.monotonic() + CALL_S

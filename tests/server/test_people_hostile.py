@@ -44,10 +44,10 @@ from switch.v1 import admin_pb2 as admin
 from switch.v1 import people_pb2 as pb
 from switch.v1 import proposals_pb2, types_pb2
 from tests.server.council import (
-    ANNA,
-    BIMAL,
+    ALPHA,
+    BETA,
     CENTRES,
-    CHHAYA,
+    GAMMA,
     LAKH,
     SECOND,
     Council,
@@ -94,9 +94,9 @@ def test_texts_that_are_none_end_no_switch(council: Council) -> None:
         for at, one in enumerate(NO_TEXTS)
     ]
     row = Row(Kind.PROPOSE, PROPOSE_LINES, reference=b"odd", tail=pack_lines(lines))
-    outcome = council.client().submit(row, council.signer(ANNA))
+    outcome = council.client().submit(row, council.signer(ALPHA))
     assert name_of(outcome) == "OK"
-    assert name_of(council.approve(BIMAL, outcome.sequence)) == "OK"
+    assert name_of(council.approve(BETA, outcome.sequence)) == "OK"
     assert set(council.do(outcome.sequence)) == {"OK"}
     council.restart()
     for at, one in enumerate(NO_TEXTS):
@@ -120,19 +120,19 @@ def test_a_stop_leaves_the_texts_as_they_are(council: Council, behind: bytes) ->
     assert row is not None
     changed = row._replace(tail=row.tail[:64] + behind)
     with pytest.raises(CallError, match="tail: must be what the register has of it"):
-        client.submit(changed, council.signer(ANNA))
+        client.submit(changed, council.signer(ALPHA))
     assert client.prepare(pb.PrepareRequest(stop=wish)).row == row
 
 
 def test_nothing_stands_behind_a_stopped_person(council: Council) -> None:
-    council.done(person(CHHAYA, council))
+    council.done(person(GAMMA, council))
     client = council.client()
-    wish = pb.StopWish(person=pb.PersonName(participant=SECOND, number=CHHAYA[1]))
+    wish = pb.StopWish(person=pb.PersonName(participant=SECOND, number=GAMMA[1]))
     row = client.prepare(pb.PrepareRequest(stop=wish)).row
     assert row is not None
     with pytest.raises(CallError, match="tail: must be what the register has of it"):
-        client.submit(row._replace(tail=row.tail + b"more"), council.signer(ANNA))
-    assert name_of(client.submit(row, council.signer(ANNA))) == "OK"
+        client.submit(row._replace(tail=row.tail + b"more"), council.signer(ALPHA))
+    assert name_of(client.submit(row, council.signer(ALPHA))) == "OK"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_shift_is_signed_at_its_centre(council: Council) -> None:
     shift = closed.shift.sequence
     row = Row(Kind.APPROVE, resolves=shift)
     with pytest.raises(CallError, match="resolves: a shift is signed at its centre"):
-        council.client().submit(row, council.signer(ANNA))
+        council.client().submit(row, council.signer(ALPHA))
 
 
 def test_a_text_is_not_taken_for_a_fact() -> None:
@@ -233,7 +233,7 @@ def test_all_of_a_service_is_shown() -> None:
 
 
 def test_the_old_call_approves_no_lines(council: Council) -> None:
-    sequence = council.propose(ANNA, top_up(LAKH))
+    sequence = council.propose(ALPHA, top_up(LAKH))
     request = admin.ApproveRequest(id=new_id(), proposal_sequence=sequence)
     stub = council.client(SECOND)._admin
     reply = stub.Approve(request, timeout=CALL_S)

@@ -32,10 +32,10 @@ from switch.v1 import (
 from switch.v1 import people_pb2 as pb
 from switch.v1 import types_pb2 as types
 from tests.server.council import (
-    ANNA,
-    BIMAL,
+    ALPHA,
+    BETA,
     CENTRES,
-    CHHAYA,
+    GAMMA,
     LAKH,
     MAKER,
     SECOND,
@@ -76,7 +76,7 @@ def submitted(
 def test_two_people_move_money_and_the_list_says_who(council: Council) -> None:
     before = balance(council), balance(council, CENTRES[1])
     wishes = (top_up(LAKH), top_up(2 * LAKH, CENTRES[1]))
-    sequence = council.propose(ANNA, *wishes)
+    sequence = council.propose(ALPHA, *wishes)
     assert balance(council) == before[0]
 
     shown = council.client().proposal(sequence)
@@ -87,7 +87,7 @@ def test_two_people_move_money_and_the_list_says_who(council: Council) -> None:
     assert not stands.third_needed
     assert stands.proposed.amount == 3 * LAKH
 
-    assert name_of(council.approve(BIMAL, sequence)) == "OK"
+    assert name_of(council.approve(BETA, sequence)) == "OK"
     assert council.client().proposal(sequence).answer.proposal.state == APPROVED
     assert balance(council) == before[0]
 
@@ -98,9 +98,9 @@ def test_two_people_move_money_and_the_list_says_who(council: Council) -> None:
     stands = shown.answer.proposal
     assert (stands.state, stands.lines_done) == (DONE, 2)
     [approval] = stands.approvals
-    assert (approval.participant, approval.operator) == BIMAL
+    assert (approval.participant, approval.operator) == BETA
     sender = stands.proposed.sender
-    assert (sender.participant, sender.operator) == ANNA
+    assert (sender.participant, sender.operator) == ALPHA
     assert all(one.done_sequence > sequence for one in shown.lines)
     [listed] = [
         one
@@ -116,16 +116,16 @@ def test_what_is_done_once_is_not_done_again(council: Council) -> None:
     before = balance(council)
     assert council.do(sequence) == []
     assert balance(council) == before
-    assert name_of(council.approve(BIMAL, sequence)) == "ALREADY_APPROVED"
+    assert name_of(council.approve(BETA, sequence)) == "ALREADY_APPROVED"
 
 
 def test_a_proposal_is_withdrawn_by_one_person(council: Council) -> None:
-    sequence = council.propose(ANNA, top_up(LAKH))
+    sequence = council.propose(ALPHA, top_up(LAKH))
     client = council.client(SECOND)
-    outcome = client.withdraw_signed(sequence, "a slip", council.signer(BIMAL))
+    outcome = client.withdraw_signed(sequence, "a slip", council.signer(BETA))
     assert name_of(outcome) == "OK"
     assert client.proposal(sequence).answer.proposal.state == WITHDRAWN
-    assert name_of(council.approve(BIMAL, sequence)) == "PROPOSAL_WITHDRAWN"
+    assert name_of(council.approve(BETA, sequence)) == "PROPOSAL_WITHDRAWN"
     assert set(council.do(sequence)) == {"NOT_APPROVED"}
 
 
@@ -185,8 +185,8 @@ def test_a_network_comes_in_phases_and_then_nothing_is_left(council: Council) ->
     wish = pb.NetworkWish(participants=participants, services=services)
     request = pb.PrepareRequest(network=wish, reason="power")
     said = []
-    while sequence := council.proposed(ANNA, request):
-        assert name_of(council.approve(BIMAL, sequence)) == "OK"
+    while sequence := council.proposed(ALPHA, request):
+        assert name_of(council.approve(BETA, sequence)) == "OK"
         said.append([one.text for one in client.proposal(sequence).lines])
         assert set(council.do(sequence)) == {"OK"}
     assert [len(one) for one in said] == [1, 1, 1]
@@ -210,12 +210,12 @@ def test_a_refund_is_signed_by_two_people_too(council: Council) -> None:
     assert balance(council) == before - 700
     wish = pb.PaymentWish(kind=types.PROPOSAL_KIND_REFUND, sequence=paid.sequence)
     sequence = council.proposed(
-        ANNA, pb.PrepareRequest(payment=wish, reason="paid twice")
+        ALPHA, pb.PrepareRequest(payment=wish, reason="paid twice")
     )
     assert council.client().proposal(sequence).stored.row.amount == 700
     assert council.do(sequence) == ["NOT_APPROVED"]
-    assert name_of(council.approve(ANNA, sequence)) == "SAME_PERSON"
-    assert name_of(council.approve(BIMAL, sequence)) == "OK"
+    assert name_of(council.approve(ALPHA, sequence)) == "SAME_PERSON"
+    assert name_of(council.approve(BETA, sequence)) == "OK"
     assert council.do(sequence) == ["OK"]
     assert council.do(sequence) == ["OK"]
     assert balance(council) == before
@@ -248,8 +248,8 @@ def test_lines_that_cannot_be_done_stay_and_leave_no_row(council: Council) -> No
     centre = CENTRES[4]
     council.done(top_up(LAKH, centre))
     close = pb.Wish(close=pb.CloseWish(centre=centre, reason="closing"))
-    sequence = council.propose(ANNA, close, top_up(LAKH))
-    assert name_of(council.approve(BIMAL, sequence)) == "OK"
+    sequence = council.propose(ALPHA, close, top_up(LAKH))
+    assert name_of(council.approve(BETA, sequence)) == "OK"
     assert council.do(sequence) == ["BALANCE_NOT_ZERO", "OK"]
     stands = council.client().proposal(sequence).answer.proposal
     assert (stands.state, stands.lines_done) == (APPROVED, 1)
@@ -273,9 +273,9 @@ def test_a_certificate_without_a_key_moves_nothing(
     before = balance(council), client.ledger().sequence
     made = client.prepare(pb.PrepareRequest(wishes=[top_up(LAKH)], reason="theft"))
     assert made.row is not None
-    assert submitted(council, ANNA, made.row, thief) == "NOT_SIGNED"
+    assert submitted(council, ALPHA, made.row, thief) == "NOT_SIGNED"
     # Another person's signature is none of the person that is named.
-    assert submitted(council, ANNA, made.row, council.keys[BIMAL]) == "NOT_SIGNED"
+    assert submitted(council, ALPHA, made.row, council.keys[BETA]) == "NOT_SIGNED"
     peers = Peers(council.server)
     admin, centre = peers.treasury.admin, CENTRES[0]
     calls: list[Any] = [
@@ -320,27 +320,27 @@ def test_a_certificate_without_a_key_moves_nothing(
 
 def test_one_person_alone_moves_nothing(council: Council) -> None:
     """Not through the other treasury either: the key is its person's."""
-    sequence = council.propose(ANNA, top_up(LAKH))
-    assert name_of(council.approve(ANNA, sequence)) == "SAME_PERSON"
+    sequence = council.propose(ALPHA, top_up(LAKH))
+    assert name_of(council.approve(ALPHA, sequence)) == "SAME_PERSON"
     assert council.do(sequence) == ["NOT_APPROVED"]
     other = council.client(SECOND)
     shown = other.proposal(sequence)
-    # Anna's key, said to be Bimal's.
-    signer = council.signer(BIMAL, council.keys[ANNA])
+    # The key of one, said to be that of another.
+    signer = council.signer(BETA, council.keys[ALPHA])
     assert name_of(other.approve_signed(shown, signer)) == "NOT_SIGNED"
 
 
 def test_what_was_approved_is_what_was_shown(council: Council) -> None:
     """A switch that shows other lines gets a signature for those and nothing else."""
-    sequence = council.propose(ANNA, top_up(LAKH))
-    small = council.propose(ANNA, top_up(1))
+    sequence = council.propose(ALPHA, top_up(LAKH))
+    small = council.propose(ALPHA, top_up(1))
     client = council.client(SECOND)
     shown, other = client.proposal(sequence), client.proposal(small)
     row = shown.stored.row._replace(tail=pack_lines(one.line for one in other.lines))
     forged = Shown(
         shown.stored._replace(row=row), shown.ledger, other.lines, shown.answer
     )
-    outcome = client.approve_signed(forged, council.signer(BIMAL))
+    outcome = client.approve_signed(forged, council.signer(BETA))
     assert name_of(outcome) == "PROPOSAL_NOT_FOUND"
     assert council.do(sequence) == ["NOT_APPROVED"]
 
@@ -349,7 +349,7 @@ def test_a_signature_is_of_one_ledger_alone(council: Council) -> None:
     client = council.client()
     made = client.prepare(pb.PrepareRequest(wishes=[top_up(LAKH)], reason="elsewhere"))
     assert made.row is not None
-    signer = council.signer(ANNA)._replace(ledger=Ledger(bytes(16)))
+    signer = council.signer(ALPHA)._replace(ledger=Ledger(bytes(16)))
     assert name_of(client.submit(made.row, signer)) == "NOT_SIGNED"
 
 
@@ -357,9 +357,9 @@ def test_a_maker_proposes_and_does_not_approve(council: Council) -> None:
     if MAKER not in registered(council):
         council.done(person(MAKER, council, role=int(PersonRole.MAKER)))
     sequence = council.propose(MAKER, top_up(LAKH))
-    other = council.propose(ANNA, top_up(LAKH))
+    other = council.propose(ALPHA, top_up(LAKH))
     assert name_of(council.approve(MAKER, other)) == "NOT_SIGNED"
-    assert name_of(council.approve(ANNA, sequence)) == "OK"
+    assert name_of(council.approve(ALPHA, sequence)) == "OK"
     assert council.do(sequence) == ["OK"]
 
 
@@ -374,26 +374,26 @@ def registered(council: Council) -> list[Name]:
 def test_a_third_person_is_needed_above_the_thresholds(tmp_path: Path) -> None:
     with sitting(tmp_path / "three", "--set", "signatures_per_s=1000") as council:
         limits = pb.Thresholds(single=10 * LAKH, batch=20 * LAKH, day=100 * LAKH)
-        council.done(pb.Wish(thresholds=limits), person(CHHAYA, council))
+        council.done(pb.Wish(thresholds=limits), person(GAMMA, council))
         assert council.client().people().thresholds == limits
-        small = council.propose(ANNA, top_up(10 * LAKH))
+        small = council.propose(ALPHA, top_up(10 * LAKH))
         assert not council.client().proposal(small).answer.proposal.third_needed
-        large = council.propose(ANNA, top_up(10 * LAKH + 1))
+        large = council.propose(ALPHA, top_up(10 * LAKH + 1))
         stands = council.client().proposal(large).answer.proposal
         assert stands.third_needed
-        assert name_of(council.approve(BIMAL, large)) == "OK"
+        assert name_of(council.approve(BETA, large)) == "OK"
         stands = council.client().proposal(large).answer.proposal
         assert stands.state == OPEN
-        assert [one.operator for one in stands.approvals] == [BIMAL[1]]
+        assert [one.operator for one in stands.approvals] == [BETA[1]]
         assert council.do(large) == ["NOT_APPROVED"]
-        assert name_of(council.approve(BIMAL, large)) == "SAME_PERSON"
-        assert name_of(council.approve(ANNA, large)) == "SAME_PERSON"
+        assert name_of(council.approve(BETA, large)) == "SAME_PERSON"
+        assert name_of(council.approve(ALPHA, large)) == "SAME_PERSON"
         council.restart()
-        assert name_of(council.approve(CHHAYA, large)) == "OK"
+        assert name_of(council.approve(GAMMA, large)) == "OK"
         stands = council.client().proposal(large).answer.proposal
         assert stands.state == APPROVED
         people = [(one.participant, one.operator) for one in stands.approvals]
-        assert people == [BIMAL, CHHAYA]
+        assert people == [BETA, GAMMA]
         assert council.do(large) == ["OK"]
         assert council.client().proposal(large).answer.proposal.state == DONE
 
@@ -417,19 +417,19 @@ def open_stops(council: Council) -> list[tuple[int, str]]:
 def test_one_person_stops_and_another_stands_by_it(tmp_path: Path) -> None:
     with sitting(tmp_path / "stops", "--set", "signatures_per_s=1000") as council:
         client = council.client()
-        frozen = stopped(council, ANNA, pb.StopWish(wallet=CENTRES[0]), "strange")
+        frozen = stopped(council, ALPHA, pb.StopWish(wallet=CENTRES[0]), "strange")
         assert client.wallet(CENTRES[0]).wallet.state == 2
-        off = stopped(council, ANNA, pb.StopWish(participant=CENTRES[1]))
-        council.done(person(CHHAYA, council))
+        off = stopped(council, ALPHA, pb.StopWish(participant=CENTRES[1]))
+        council.done(person(GAMMA, council))
         gone = stopped(
             council,
-            BIMAL,
-            pb.StopWish(person=pb.PersonName(participant=SECOND, number=CHHAYA[1])),
+            BETA,
+            pb.StopWish(person=pb.PersonName(participant=SECOND, number=GAMMA[1])),
         )
         waiting = [
             (frozen, CENTRES[0]),
             (off, CENTRES[1]),
-            (gone, f"{SECOND}/{CHHAYA[1]}"),
+            (gone, f"{SECOND}/{GAMMA[1]}"),
         ]
         assert open_stops(council) == waiting
         council.restart()
@@ -441,10 +441,10 @@ def test_one_person_stops_and_another_stands_by_it(tmp_path: Path) -> None:
             pb.PrepareRequest(wishes=[top_up(LAKH)], reason="gone")
         )
         assert made.row is not None
-        assert submitted(council, CHHAYA, made.row) == "NOT_SIGNED"
+        assert submitted(council, GAMMA, made.row) == "NOT_SIGNED"
         # Nobody stands by a stop of their own.
-        assert name_of(council.approve(ANNA, frozen)) == "SAME_PERSON"
-        assert name_of(council.approve(BIMAL, frozen)) == "OK"
+        assert name_of(council.approve(ALPHA, frozen)) == "SAME_PERSON"
+        assert name_of(council.approve(BETA, frozen)) == "OK"
         assert open_stops(council) == waiting[1:]
         shown = council.client().proposal(frozen).answer.stop
         assert (shown.approved_by.participant, shown.open) == (SECOND, False)
@@ -455,15 +455,15 @@ def test_one_person_stops_and_another_stands_by_it(tmp_path: Path) -> None:
         assert open_stops(council) == waiting[2:]
         assert council.client(CENTRES[1], Role.CENTRE).wallet("").wallet.centre
         stop = pb.StopWish(participant="auditor")
-        stopped(council, ANNA, stop)
+        stopped(council, ALPHA, stop)
         with pytest.raises(CallError, match="nothing to stop"):
-            stopped(council, BIMAL, stop)
+            stopped(council, BETA, stop)
 
 
 def test_two_people_stay(council: Council) -> None:
     """One person cannot put out the only other one, and be alone."""
-    stop = pb.StopWish(person=pb.PersonName(participant=SECOND, number=BIMAL[1]))
+    stop = pb.StopWish(person=pb.PersonName(participant=SECOND, number=BETA[1]))
     client = council.client()
     made = client.prepare(pb.PrepareRequest(stop=stop))
     assert made.row is not None
-    assert submitted(council, ANNA, made.row) == "LAST_TREASURIES"
+    assert submitted(council, ALPHA, made.row) == "LAST_TREASURIES"
