@@ -155,7 +155,8 @@ def agreed(args: Namespace, screen: Screen) -> bool:
     """Whether the person signs what was shown. Raises UsageError if nobody is asked."""
     if args.yes:
         return True
-    if not sys.stdin.isatty():
+    if screen.as_json or not sys.stdin.isatty():
+        # What machines are told comes when it is signed: nobody has seen it by then.
         raise UsageError("nobody to ask at a terminal; --yes signs what is shown")
     screen.note(screen.language.word("sign it"))
     if sys.stdin.readline().strip().lower() in ("y", "yes"):

@@ -53,13 +53,18 @@ class Office:
             env={**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"},
         )
 
-    def ask(self, *words: str, by: str = "") -> "subprocess.CompletedProcess[str]":
-        """A command that asks the switch, as a person if one is named: `alpha`."""
+    def ask(
+        self, *words: str, by: str = "", unseen: bool = False
+    ) -> "subprocess.CompletedProcess[str]":
+        """A command that asks the switch, as a person if one is named: `alpha`. Without
+        a terminal one must say that what is shown is signed.
+        """
         where = ["--address", self.address, "--tls", str(self.tls)]
         if by:
             participant, number = PEOPLE[by]
             where += ["--as", f"treasury/{participant}", "--person", str(number)]
-            where += ["--key", str(self.directory / f"{by}.key"), "--yes"]
+            where += ["--key", str(self.directory / f"{by}.key")]
+            where += [] if unseen else ["--yes"]
         return self.run(*words, *where)
 
     def said(self, *words: str, by: str = "") -> Any:
@@ -119,6 +124,18 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 
 def balance(office: Office, centre: str = CENTRES[0]) -> int:
     return int(office.said("balance", centre)["wallet"]["balance"])
+
+
+def test_a_key_signs_nothing_that_nobody_has_seen(office: Office) -> None:
+    top_up = ("propose", "top-up", CENTRES[0], "1", "--utr", "UTR-UNSEEN")
+    waiting = office.proposed(*top_up[:3], "2", "--utr", "UTR-WAITS")
+    before = office.said("ledger")["sequence"]
+    for words, by in ((top_up, "alpha"), (("approve", waiting), "beta")):
+        for more in ((), ("--json",)):
+            refused = office.ask(*words, *more, by=by, unseen=True)
+            assert refused.returncode == Exit.USAGE
+            assert "--yes" in refused.stderr
+    assert office.said("ledger")["sequence"] == before
 
 
 def test_two_people_top_up_a_wallet(office: Office) -> None:
