@@ -70,16 +70,6 @@ PEOPLE_MAX = 4_096
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Council]:
-    """Nobody yet, but for five participants."""
-    council = Council(tmp_path / "ledger")
-    for index in range(1, 6):
-        assert council.ask(Kind.REGISTER, tail=participant(index)).index == index
-    yield council
-    council.close()
-
-
-@pytest.fixture
 def council(tmp_path: Path) -> Iterator[Council]:
     """Everybody."""
     made = Council(tmp_path / "ledger").begin(*EVERYBODY)
