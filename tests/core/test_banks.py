@@ -33,7 +33,7 @@ from tests.core.council import (
     register,
     top_up,
 )
-from tests.core.teller import (
+from tests.core.cashier import (
     BANK,
     BANK_SUSPENSE,
     CLAIM,
@@ -45,7 +45,7 @@ from tests.core.teller import (
     RESTS,
     REVERSAL,
     TRANSIT,
-    Teller,
+    Cashier,
     bank_account,
     credit,
     debit,
@@ -61,9 +61,9 @@ MONTH_NS = 30 * DAY_NS
 
 
 @pytest.fixture
-def teller(tmp_path: Path) -> Iterator[Teller]:
+def cashier(tmp_path: Path) -> Iterator[Cashier]:
     """A ledger with two bank accounts; what opening it again gives is compared."""
-    made = Teller(tmp_path / "ledger").begin()
+    made = Cashier(tmp_path / "ledger").begin()
     yield made
     before = made.state()
     made.catch_up()
@@ -77,50 +77,50 @@ def teller(tmp_path: Path) -> Iterator[Teller]:
 # --- the register --------------------------------------------------------------------
 
 
-def test_a_bank_account_is_asked_in_this_order(teller: Teller) -> None:
+def test_a_bank_account_is_asked_in_this_order(cashier: Cashier) -> None:
     def result(tail: bytes) -> int:
-        told = teller.told(register(tail))
+        told = cashier.told(register(tail))
         assert (told.result == OK) == (told.sequence != 0)
         return told.result
 
     assert result(bank_account(b"NEW", 6, 99)) == Result.PARTICIPANT_UNKNOWN
     assert result(bank_account(b"NEW", 1, 99)) == Result.ACCOUNT_UNKNOWN
     assert result(bank_account(b"NEW", 1, 17)) == Result.ACCOUNT_UNKNOWN
-    teller.open((1, 60, AccountKind.BANK), (1, 61, AccountKind.BANK_SUSPENSE))
+    cashier.open((1, 60, AccountKind.BANK), (1, 61, AccountKind.BANK_SUSPENSE))
     assert result(bank_account(b"NEW", 1, 60)) == Result.ACCOUNT_UNKNOWN
-    teller.open((1, 62, AccountKind.SUSPENSE))
+    cashier.open((1, 62, AccountKind.SUSPENSE))
     assert result(bank_account(b"NEW", 1, 60)) == Result.ACCOUNT_UNKNOWN
     # One that is there stays where it is, and nobody else comes there.
     assert result(bank_account(NUMBER, 2, 40)) == Result.RULE_FIXED
     assert result(bank_account(b"NEW", 1, 16)) == Result.RULE_FIXED
-    teller.open(
+    cashier.open(
         (1, 70, AccountKind.BANK),
         (1, 71, AccountKind.BANK_SUSPENSE),
         (1, 72, AccountKind.BANK_TRANSIT),
     )
-    transit = teller.ledger.find_account(1, 72)
-    teller.tell(top_up(100, b"UTR"), transfer(100, WALLET, SETTLEMENT))
-    assert teller.told(transfer(60, SETTLEMENT, transit)).result == OK
+    transit = cashier.ledger.find_account(1, 72)
+    cashier.tell(top_up(100, b"UTR"), transfer(100, WALLET, SETTLEMENT))
+    assert cashier.told(transfer(60, SETTLEMENT, transit)).result == OK
     assert result(bank_account(b"NEW", 1, 70)) == Result.BALANCE_NOT_ZERO
     assert result(bank_account(NUMBER, 1, 70)) == Result.RULE_FIXED
 
 
-def test_one_that_has_moved_is_switched_off_and_on(teller: Teller) -> None:
-    teller.book(credit(100, UTR))
-    off = teller.told(register(bank_account(NUMBER, 1, 16, active=0)))
+def test_one_that_has_moved_is_switched_off_and_on(cashier: Cashier) -> None:
+    cashier.book(credit(100, UTR))
+    off = cashier.told(register(bank_account(NUMBER, 1, 16, active=0)))
     assert (off.result, off.index) == (OK, 1)
-    assert RowFlag.UPDATE in teller.ledger.row(off.sequence).flags
-    no_row(teller, teller.told(credit(5, b"LATER")), Result.ACCOUNT_KIND_WRONG)
-    assert teller.told(register(bank_account(NUMBER, 1, 16))).result == OK
-    teller.book(credit(5, b"LATER"))
+    assert RowFlag.UPDATE in cashier.ledger.row(off.sequence).flags
+    no_row(cashier, cashier.told(credit(5, b"LATER")), Result.ACCOUNT_KIND_WRONG)
+    assert cashier.told(register(bank_account(NUMBER, 1, 16))).result == OK
+    cashier.book(credit(5, b"LATER"))
 
 
-def test_what_was_proposed_before_does_not_switch_it_on(teller: Teller) -> None:
-    early = teller.propose(*teller.makers(), register(bank_account(NUMBER, 1, 16)))
-    assert teller.approve(BETA, early).result == OK
-    teller.told(register(bank_account(NUMBER, 1, 16, active=0)))
-    [told] = teller.lines(early, 1, BETA)
-    no_row(teller, told, Result.NOT_APPROVED)
+def test_what_was_proposed_before_does_not_switch_it_on(cashier: Cashier) -> None:
+    early = cashier.propose(*cashier.makers(), register(bank_account(NUMBER, 1, 16)))
+    assert cashier.approve(BETA, early).result == OK
+    cashier.told(register(bank_account(NUMBER, 1, 16, active=0)))
+    [told] = cashier.lines(early, 1, BETA)
+    no_row(cashier, told, Result.NOT_APPROVED)
 
 
 @pytest.mark.parametrize(
@@ -139,152 +139,152 @@ def test_what_was_proposed_before_does_not_switch_it_on(teller: Teller) -> None:
         bank_account(b"NEW", 1, 50)[:10] + b"\1" + bank_account(b"NEW", 1, 50)[11:],
     ],
 )
-def test_records_that_are_none(teller: Teller, tail: bytes) -> None:
-    row = teller.proposal(*teller.makers(), [register(tail)])
-    no_row(teller, teller.commit(row)[0], Result.INVALID_RECORD)
+def test_records_that_are_none(cashier: Cashier, tail: bytes) -> None:
+    row = cashier.proposal(*cashier.makers(), [register(tail)])
+    no_row(cashier, cashier.commit(row)[0], Result.INVALID_RECORD)
 
 
 @pytest.mark.parametrize("number", [b"N", b"N" * 34])
-def test_records_that_are(teller: Teller, number: bytes) -> None:
-    row = teller.proposal(*teller.makers(), [register(bank_account(number, 9, 50))])
-    assert teller.commit(row)[0].result == OK
+def test_records_that_are(cashier: Cashier, number: bytes) -> None:
+    row = cashier.proposal(*cashier.makers(), [register(bank_account(number, 9, 50))])
+    assert cashier.commit(row)[0].result == OK
 
 
-def test_the_register_has_room_for_so_many(teller: Teller) -> None:
+def test_the_register_has_room_for_so_many(cashier: Cashier) -> None:
     lines = []
     for place in range(254):
         for more, kind in enumerate(range(AccountKind.BANK, AccountKind.BANK + 3)):
             record = AccountRecord(1, 100 + 3 * place + more, AccountKind(kind))
             lines.append(Line(Kind.OPEN, tail=record.pack()))
-    teller.do(*lines)
+    cashier.do(*lines)
     records = [bank_account(b"N%d" % n, 1, 100 + 3 * n) for n in range(254)]
-    told = teller.tell(*map(register, records))
+    told = cashier.tell(*map(register, records))
     assert [each.result for each in told] == [OK] * 253 + [Result.TABLE_FULL]
     assert told[252].index == 255
-    again = teller.told(register(bank_account(b"N0", 1, 100, active=0)))
+    again = cashier.told(register(bank_account(b"N0", 1, 100, active=0)))
     assert (again.result, again.index) == (OK, 3)
 
 
-def test_three_accounts_do_not_close(teller: Teller) -> None:
+def test_three_accounts_do_not_close(cashier: Cashier) -> None:
     for account in (BANK, BANK_SUSPENSE, TRANSIT):
         close = Line(Kind.CLOSE, debit=account, reference=b"why")
-        no_row(teller, teller.told(close), Result.ACCOUNT_KIND_WRONG)
+        no_row(cashier, cashier.told(close), Result.ACCOUNT_KIND_WRONG)
 
 
 # --- requests ------------------------------------------------------------------------
 
 
-def test_a_request_is_a_row_and_moves_nothing(teller: Teller) -> None:
-    images = teller.ledger.accounts()[0].tobytes()
-    row = teller.row(Kind.REQUEST, participant=CENTRE, credit=WALLET, amount=500)
-    [told] = teller.commit(row)
+def test_a_request_is_a_row_and_moves_nothing(cashier: Cashier) -> None:
+    images = cashier.ledger.accounts()[0].tobytes()
+    row = cashier.row(Kind.REQUEST, participant=CENTRE, credit=WALLET, amount=500)
+    [told] = cashier.commit(row)
     assert told.result == OK
-    assert teller.ledger.accounts()[0].tobytes() == images
-    entry = teller.ledger.row(told.sequence)
+    assert cashier.ledger.accounts()[0].tobytes() == images
+    entry = cashier.ledger.row(told.sequence)
     assert (entry.kind, entry.credit, entry.amount) == (Kind.REQUEST, WALLET, 500)
     assert (entry.debit, entry.flags, entry.total) == (0, RowFlag(0), 0)
-    [again] = teller.commit(row)
+    [again] = cashier.commit(row)
     assert (again.repeat, again.sequence) == (1, told.sequence)
-    [other] = teller.commit(replace(row, amount=501))
-    no_row(teller, other, Result.ID_REUSED)
+    [other] = cashier.commit(replace(row, amount=501))
+    no_row(cashier, other, Result.ID_REUSED)
 
 
-def test_what_a_request_is_refused(teller: Teller) -> None:
-    assert teller.request(0).result == Result.INVALID_AMOUNT
-    assert teller.request(1, debit=WALLET).result == Result.INVALID_ACCOUNT
-    assert teller.request(1, reference=b"why").result == Result.INVALID_REFERENCE
+def test_what_a_request_is_refused(cashier: Cashier) -> None:
+    assert cashier.request(0).result == Result.INVALID_AMOUNT
+    assert cashier.request(1, debit=WALLET).result == Result.INVALID_ACCOUNT
+    assert cashier.request(1, reference=b"why").result == Result.INVALID_REFERENCE
     unknown, wrong = Result.ACCOUNT_UNKNOWN, Result.ACCOUNT_KIND_WRONG
     refused = [
-        (teller.request(1, 0), unknown),
-        (teller.request(1, 99), unknown),
-        (teller.request(1, 2**32 - 1), unknown),
-        (teller.request(1, WALLET, participant=BILLER), unknown),
-        (teller.request(1, HEAD, participant=BILLER), wrong),
+        (cashier.request(1, 0), unknown),
+        (cashier.request(1, 99), unknown),
+        (cashier.request(1, 2**32 - 1), unknown),
+        (cashier.request(1, WALLET, participant=BILLER), unknown),
+        (cashier.request(1, HEAD, participant=BILLER), wrong),
     ]
-    teller.do(Line(Kind.CLOSE, debit=WALLET, reference=b"why"))
-    refused.append((teller.request(1), Result.CREDIT_CLOSED))
+    cashier.do(Line(Kind.CLOSE, debit=WALLET, reference=b"why"))
+    refused.append((cashier.request(1), Result.CREDIT_CLOSED))
     for told, result in refused:
         assert (told.result, told.sequence != 0) == (result, True)
 
 
 @pytest.mark.parametrize("how", RESTS)
-def test_so_many_requests_on_a_day(teller: Teller, how: str) -> None:
-    day = teller.now // DAY_NS
+def test_so_many_requests_on_a_day(cashier: Cashier, how: str) -> None:
+    day = cashier.now // DAY_NS
     for _ in range(64):
-        teller.requested(7)
-        if teller.ledger.sequence % 16 == 0:
-            teller.rest(how)
-    told = teller.request(7)
+        cashier.requested(7)
+        if cashier.ledger.sequence % 16 == 0:
+            cashier.rest(how)
+    told = cashier.request(7)
     assert (told.result, told.sequence != 0) == (Result.DAY_COUNT_EXCEEDED, True)
-    assert teller.now // DAY_NS == day
-    teller.now += DAY_NS
-    teller.requested(7)
+    assert cashier.now // DAY_NS == day
+    cashier.now += DAY_NS
+    cashier.requested(7)
 
 
 # --- lines to the credit -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", RESTS)
-def test_what_was_asked_for_is_credited(teller: Teller, how: str) -> None:
-    asked = teller.requested(500)
-    teller.rest(how)
-    row = teller.book(credit(500, UTR, asked, tail=b'{"text": "T1"}'))
+def test_what_was_asked_for_is_credited(cashier: Cashier, how: str) -> None:
+    asked = cashier.requested(500)
+    cashier.rest(how)
+    row = cashier.book(credit(500, UTR, asked, tail=b'{"text": "T1"}'))
     assert (row.debit, row.credit, row.resolves) == (BANK, WALLET, asked)
     assert row.flags == CLAIM | MATCHED | RowFlag.TAIL
-    assert teller.ledger.tail(row.sequence) == b'{"text": "T1"}'
-    assert teller.ledger.link(asked, Link.MATCHED) == row.sequence
-    assert (teller.balance(WALLET), teller.balance(BANK)) == (500, -500)
-    assert teller.ledger.account_rows(BANK, 0, 9).tolist() == [row.sequence]
-    assert teller.balance(BANK_SUSPENSE) == 0
-    teller.rest(how)
+    assert cashier.ledger.tail(row.sequence) == b'{"text": "T1"}'
+    assert cashier.ledger.link(asked, Link.MATCHED) == row.sequence
+    assert (cashier.balance(WALLET), cashier.balance(BANK)) == (500, -500)
+    assert cashier.ledger.account_rows(BANK, 0, 9).tolist() == [row.sequence]
+    assert cashier.balance(BANK_SUSPENSE) == 0
+    cashier.rest(how)
     # Once: what names it again is looked at by people.
-    again = teller.book(credit(500, UTR + b"2", asked))
+    again = cashier.book(credit(500, UTR + b"2", asked))
     assert (again.credit, again.flags, again.resolves) == (BANK_SUSPENSE, CLAIM, asked)
-    assert teller.ledger.link(asked, Link.MATCHED) == row.sequence
+    assert cashier.ledger.link(asked, Link.MATCHED) == row.sequence
 
 
-def never_asked(teller: Teller) -> Line:
+def never_asked(cashier: Cashier) -> Line:
     return credit(500, UTR)
 
 
-def asked_of_another_amount(teller: Teller) -> Line:
-    return credit(499, UTR, teller.requested(500))
+def asked_of_another_amount(cashier: Cashier) -> Line:
+    return credit(499, UTR, cashier.requested(500))
 
 
-def asked_too_long_ago(teller: Teller) -> Line:
-    asked = teller.requested(500)
+def asked_too_long_ago(cashier: Cashier) -> Line:
+    asked = cashier.requested(500)
     # The proposal, its approval and the line take three seconds.
-    teller.now += MONTH_NS - 3 * 10**9
+    cashier.now += MONTH_NS - 3 * 10**9
     return credit(500, UTR, asked)
 
 
-def taken_back(teller: Teller) -> Line:
-    return credit(500, UTR, teller.requested(500), flags=REVERSAL)
+def taken_back(cashier: Cashier) -> Line:
+    return credit(500, UTR, cashier.requested(500), flags=REVERSAL)
 
 
-def asked_in_vain(teller: Teller) -> Line:
-    told = teller.request(500, HEAD, participant=BILLER)
+def asked_in_vain(cashier: Cashier) -> Line:
+    told = cashier.request(500, HEAD, participant=BILLER)
     return credit(500, UTR, told.sequence)
 
 
-def nothing_that_was_asked(teller: Teller) -> Line:
-    [told] = teller.tell(top_up(500, b"BY HAND"))
+def nothing_that_was_asked(cashier: Cashier) -> Line:
+    [told] = cashier.tell(top_up(500, b"BY HAND"))
     return credit(500, UTR, told.sequence)
 
 
-def what_is_not_there(teller: Teller) -> Line:
+def what_is_not_there(cashier: Cashier) -> Line:
     return credit(500, UTR, 10**6)
 
 
-def credited_by_hand(teller: Teller) -> Line:
-    asked = teller.requested(500)
-    teller.told(top_up(500, UTR))
+def credited_by_hand(cashier: Cashier) -> Line:
+    asked = cashier.requested(500)
+    cashier.told(top_up(500, UTR))
     return credit(500, UTR, asked)
 
 
-def of_a_closed_wallet(teller: Teller) -> Line:
-    asked = teller.requested(500)
-    teller.do(Line(Kind.CLOSE, debit=WALLET, reference=b"why"))
+def of_a_closed_wallet(cashier: Cashier) -> Line:
+    asked = cashier.requested(500)
+    cashier.do(Line(Kind.CLOSE, debit=WALLET, reference=b"why"))
     return credit(500, UTR, asked)
 
 
@@ -303,66 +303,66 @@ def of_a_closed_wallet(teller: Teller) -> Line:
     ],
 )
 def test_what_fits_nothing_waits(
-    teller: Teller, named: Callable[[Teller], Line]
+    cashier: Cashier, named: Callable[[Cashier], Line]
 ) -> None:
-    line = named(teller)
-    wallet = teller.balance(WALLET)
-    row = teller.book(line)
+    line = named(cashier)
+    wallet = cashier.balance(WALLET)
+    row = cashier.book(line)
     assert (row.debit, row.credit, row.resolves) == (BANK, BANK_SUSPENSE, line.resolves)
     assert row.flags == CLAIM | RowFlag(line.flags)
-    assert (teller.balance(BANK_SUSPENSE), teller.balance(BANK)) == (
+    assert (cashier.balance(BANK_SUSPENSE), cashier.balance(BANK)) == (
         line.amount,
         -line.amount,
     )
-    assert teller.balance(WALLET) == wallet
+    assert cashier.balance(WALLET) == wallet
 
 
-def test_a_request_lives_as_long_as_it_says(teller: Teller) -> None:
-    asked = teller.requested(500)
-    teller.now += MONTH_NS - 3 * 10**9 - 1
-    assert teller.book(credit(500, UTR, asked)).credit == WALLET
+def test_a_request_lives_as_long_as_it_says(cashier: Cashier) -> None:
+    asked = cashier.requested(500)
+    cashier.now += MONTH_NS - 3 * 10**9 - 1
+    assert cashier.book(credit(500, UTR, asked)).credit == WALLET
 
 
-def test_a_frozen_wallet_is_credited(teller: Teller) -> None:
-    asked = teller.requested(500)
-    teller.do(Line(Kind.FREEZE, debit=WALLET, reference=b"why"))
-    assert teller.book(credit(500, UTR, asked)).credit == WALLET
+def test_a_frozen_wallet_is_credited(cashier: Cashier) -> None:
+    asked = cashier.requested(500)
+    cashier.do(Line(Kind.FREEZE, debit=WALLET, reference=b"why"))
+    assert cashier.book(credit(500, UTR, asked)).credit == WALLET
 
 
 # --- the same line again -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", RESTS)
-def test_a_line_is_booked_once(teller: Teller, how: str) -> None:
-    asked = teller.requested(500)
-    first = teller.book(credit(500, UTR, asked))
-    teller.rest(how)
-    told = teller.told(credit(500, UTR))
-    no_row(teller, told, Result.ALREADY_BOOKED)
+def test_a_line_is_booked_once(cashier: Cashier, how: str) -> None:
+    asked = cashier.requested(500)
+    first = cashier.book(credit(500, UTR, asked))
+    cashier.rest(how)
+    told = cashier.told(credit(500, UTR))
+    no_row(cashier, told, Result.ALREADY_BOOKED)
     assert told.other == first.sequence
-    differs = teller.told(credit(501, UTR, asked))
+    differs = cashier.told(credit(501, UTR, asked))
     assert (differs.result, differs.other) == (Result.BOOKED_DIFFERS, first.sequence)
-    row = teller.ledger.row(differs.sequence)
+    row = cashier.ledger.row(differs.sequence)
     assert (row.result, row.total) == (Result.BOOKED_DIFFERS, first.sequence)
     assert (row.debit, row.credit, row.flags) == (BANK, 0, RowFlag(0))
-    teller.rest(how)
+    cashier.rest(how)
     # The first word counts; what contradicts it has claimed nothing.
-    again = teller.told(credit(501, UTR))
+    again = cashier.told(credit(501, UTR))
     assert (again.result, again.other) == (Result.BOOKED_DIFFERS, first.sequence)
-    no_row(teller, teller.told(credit(500, UTR)), Result.ALREADY_BOOKED)
-    assert (teller.balance(WALLET), teller.balance(BANK)) == (500, -500)
+    no_row(cashier, cashier.told(credit(500, UTR)), Result.ALREADY_BOOKED)
+    assert (cashier.balance(WALLET), cashier.balance(BANK)) == (500, -500)
 
 
-def test_what_contradicts_is_answered_again(teller: Teller) -> None:
-    teller.book(credit(500, UTR))
-    asked = teller.propose(*teller.makers(), credit(501, UTR))
-    assert teller.approve(BETA, asked).result == OK
-    [told], [again] = teller.lines(asked, 1, BETA), teller.lines(asked, 1, BETA)
+def test_what_contradicts_is_answered_again(cashier: Cashier) -> None:
+    cashier.book(credit(500, UTR))
+    asked = cashier.propose(*cashier.makers(), credit(501, UTR))
+    assert cashier.approve(BETA, asked).result == OK
+    [told], [again] = cashier.lines(asked, 1, BETA), cashier.lines(asked, 1, BETA)
     assert told.result == again.result == Result.BOOKED_DIFFERS
     assert (again.sequence, again.repeat) == (told.sequence, 1)
 
 
-def test_each_part_of_a_key_makes_another_line(teller: Teller) -> None:
+def test_each_part_of_a_key_makes_another_line(cashier: Cashier) -> None:
     lines = [
         make(500, UTR, flags=flags, account=account)
         for make in (credit, debit)
@@ -371,12 +371,12 @@ def test_each_part_of_a_key_makes_another_line(teller: Teller) -> None:
     ]
     lines.append(credit(500, UTR + b"A"))
     for line in lines:
-        teller.book(line)
+        cashier.book(line)
     for line in lines:
-        no_row(teller, teller.told(line), Result.ALREADY_BOOKED)
-    assert teller.balance(OTHER_SUSPENSE) == 1_000
-    assert teller.balance(OTHER_TRANSIT) == -1_000
-    assert teller.balance(BANK) == -500
+        no_row(cashier, cashier.told(line), Result.ALREADY_BOOKED)
+    assert cashier.balance(OTHER_SUSPENSE) == 1_000
+    assert cashier.balance(OTHER_TRANSIT) == -1_000
+    assert cashier.balance(BANK) == -500
 
 
 # --- what a line must be -------------------------------------------------------------
@@ -396,59 +396,59 @@ def test_each_part_of_a_key_makes_another_line(teller: Teller) -> None:
         credit(5, UTR, flags=MATCHED),
     ],
 )
-def test_lines_that_are_none(teller: Teller, line: Line) -> None:
-    [told] = teller.commit(teller.proposal(*teller.makers(), [line]))
+def test_lines_that_are_none(cashier: Cashier, line: Line) -> None:
+    [told] = cashier.commit(cashier.proposal(*cashier.makers(), [line]))
     amount = Result.INVALID_AMOUNT, Result.INVALID_RECORD
     assert told.result in (amount if line.amount > 10**18 else amount[1:])
 
 
-def test_as_much_as_a_bank_may_write(teller: Teller) -> None:
-    row = teller.book(credit(5, UTR, tail=b"x" * 1_024))
-    assert len(teller.ledger.tail(row.sequence)) == 1_024
-    assert teller.book(credit(5, b"OTHER")).flags == CLAIM
+def test_as_much_as_a_bank_may_write(cashier: Cashier) -> None:
+    row = cashier.book(credit(5, UTR, tail=b"x" * 1_024))
+    assert len(cashier.ledger.tail(row.sequence)) == 1_024
+    assert cashier.book(credit(5, b"OTHER")).flags == CLAIM
 
 
-def test_accounts_that_no_bank_keeps(teller: Teller) -> None:
+def test_accounts_that_no_bank_keeps(cashier: Cashier) -> None:
     unknown, wrong = Result.ACCOUNT_UNKNOWN, Result.ACCOUNT_KIND_WRONG
     for make in (credit, debit):
         for account in (99, 2**32 - 1):
-            no_row(teller, teller.told(make(5, UTR, account=account)), unknown)
+            no_row(cashier, cashier.told(make(5, UTR, account=account)), unknown)
         for account in (BANK_SUSPENSE, TRANSIT, WALLET, FLOAT):
-            no_row(teller, teller.told(make(5, UTR, account=account)), wrong)
-    teller.open(
+            no_row(cashier, cashier.told(make(5, UTR, account=account)), wrong)
+    cashier.open(
         (1, 90, AccountKind.BANK),
         (1, 91, AccountKind.BANK_SUSPENSE),
         (1, 92, AccountKind.BANK_TRANSIT),
     )
-    account = teller.ledger.find_account(1, 90)
-    no_row(teller, teller.told(credit(5, UTR, account=account)), wrong)
+    account = cashier.ledger.find_account(1, 90)
+    no_row(cashier, cashier.told(credit(5, UTR, account=account)), wrong)
 
 
-def test_sums_that_no_account_holds(teller: Teller) -> None:
+def test_sums_that_no_account_holds(cashier: Cashier) -> None:
     for number in range(18):
-        teller.book(credit(10**18, b"MUCH%d" % number))
-    no_row(teller, teller.told(credit(10**18, b"MORE")), Result.OVERFLOWS)
-    teller.book(credit(4 * 10**17, b"MORE"))
+        cashier.book(credit(10**18, b"MUCH%d" % number))
+    no_row(cashier, cashier.told(credit(10**18, b"MORE")), Result.OVERFLOWS)
+    cashier.book(credit(4 * 10**17, b"MORE"))
 
 
 # --- lines to the debit --------------------------------------------------------------
 
 
-def funded(teller: Teller) -> None:
+def funded(cashier: Cashier) -> None:
     """There is something to pay out."""
-    teller.tell(top_up(10_000, b"FIRST"), transfer(5_000, WALLET, SETTLEMENT))
+    cashier.tell(top_up(10_000, b"FIRST"), transfer(5_000, WALLET, SETTLEMENT))
 
 
-def payout(teller: Teller) -> tuple[int, int]:
+def payout(cashier: Cashier) -> tuple[int, int]:
     """A release from a settlement account: its sequence, and its amount."""
-    funded(teller)
-    return teller.told(transfer(700, SETTLEMENT, TRANSIT)).sequence, 700
+    funded(cashier)
+    return cashier.told(transfer(700, SETTLEMENT, TRANSIT)).sequence, 700
 
 
-def sent_back(teller: Teller) -> tuple[int, int]:
+def sent_back(cashier: Cashier) -> tuple[int, int]:
     """A release from a bank suspense account."""
-    item = teller.book(credit(300, b"WRONG"))
-    told = teller.told(ending(item.sequence, 300, BANK_SUSPENSE, TRANSIT))
+    item = cashier.book(credit(300, b"WRONG"))
+    told = cashier.told(ending(item.sequence, 300, BANK_SUSPENSE, TRANSIT))
     assert told.result == OK
     return told.sequence, 300
 
@@ -456,14 +456,14 @@ def sent_back(teller: Teller) -> tuple[int, int]:
 @pytest.mark.parametrize("how", RESTS)
 @pytest.mark.parametrize("release", [payout, sent_back])
 def test_a_release_is_booked_once(
-    teller: Teller,
+    cashier: Cashier,
     how: str,
-    release: Callable[[Teller], tuple[int, int]],
+    release: Callable[[Cashier], tuple[int, int]],
 ) -> None:
-    released, amount = release(teller)
-    assert teller.balance(TRANSIT) == amount
-    bank = teller.balance(BANK)
-    teller.rest(how)
+    released, amount = release(cashier)
+    assert cashier.balance(TRANSIT) == amount
+    bank = cashier.balance(BANK)
+    cashier.rest(how)
     for number, line in enumerate(
         [
             debit(amount - 1, b"LESS", released),
@@ -471,28 +471,28 @@ def test_a_release_is_booked_once(
             debit(amount, b"OTHER", released, account=OTHER),
         ]
     ):
-        row = teller.book(line)
+        row = cashier.book(line)
         assert row.flags & MATCHED == 0, number
         assert row.debit == (TRANSIT if line.credit == BANK else OTHER_TRANSIT)
-    row = teller.book(debit(amount, UTR, released))
+    row = cashier.book(debit(amount, UTR, released))
     assert (row.debit, row.credit, row.flags) == (TRANSIT, BANK, CLAIM | MATCHED)
-    assert teller.ledger.link(released, Link.MATCHED) == row.sequence
-    teller.rest(how)
-    assert MATCHED not in teller.book(debit(amount, b"TWICE", released)).flags
-    assert teller.balance(TRANSIT) == amount - (4 * amount - 1)
-    assert teller.balance(BANK) == bank + 4 * amount - 1
+    assert cashier.ledger.link(released, Link.MATCHED) == row.sequence
+    cashier.rest(how)
+    assert MATCHED not in cashier.book(debit(amount, b"TWICE", released)).flags
+    assert cashier.balance(TRANSIT) == amount - (4 * amount - 1)
+    assert cashier.balance(BANK) == bank + 4 * amount - 1
 
 
-def test_what_ends_a_debit_is_no_release(teller: Teller) -> None:
-    funded(teller)
-    item = teller.book(debit(200, UTR))
-    told = teller.told(ending(item.sequence, 200, SETTLEMENT, TRANSIT))
+def test_what_ends_a_debit_is_no_release(cashier: Cashier) -> None:
+    funded(cashier)
+    item = cashier.book(debit(200, UTR))
+    told = cashier.told(ending(item.sequence, 200, SETTLEMENT, TRANSIT))
     assert told.result == OK
-    assert MATCHED not in teller.book(debit(200, b"NEXT", told.sequence)).flags
+    assert MATCHED not in cashier.book(debit(200, b"NEXT", told.sequence)).flags
 
 
-def test_a_request_is_none_of_a_debits(teller: Teller) -> None:
-    row = teller.book(debit(500, UTR, teller.requested(500)))
+def test_a_request_is_none_of_a_debits(cashier: Cashier) -> None:
+    row = cashier.book(debit(500, UTR, cashier.requested(500)))
     assert (row.debit, row.flags) == (TRANSIT, CLAIM)
 
 
@@ -551,30 +551,30 @@ def test_a_ledger_without_people(tmp_path: Path) -> None:
 
 
 def test_three_appoint_a_third(tmp_path: Path) -> None:
-    teller = Teller(tmp_path / "ledger").begin()
+    cashier = Cashier(tmp_path / "ledger").begin()
     lines = [register(GAMMA.record()), register(bank_account(NUMBER, 1, 16, active=0))]
     for line in lines:
-        two = teller.propose(*teller.makers(), line)
-        assert RowFlag.THIRD not in teller.ledger.row(two.sequence).flags
-    teller.do(register(GAMMA.record()))
+        two = cashier.propose(*cashier.makers(), line)
+        assert RowFlag.THIRD not in cashier.ledger.row(two.sequence).flags
+    cashier.do(register(GAMMA.record()))
     # Now three may approve; there are no thresholds.
     for line in lines:
-        asked = teller.propose(*teller.makers(), top_up(5, b"UTR"), line)
-        assert RowFlag.THIRD in teller.ledger.row(asked.sequence).flags
-    other = teller.propose(*teller.makers(), top_up(5, b"UTR"))
-    assert RowFlag.THIRD not in teller.ledger.row(other.sequence).flags
-    assert teller.approve(BETA, asked).result == OK
-    no_row(teller, teller.lines(asked, 1, BETA)[0], Result.NOT_APPROVED)
-    assert teller.approve(GAMMA, asked).result == OK
-    told = teller.lines(asked, 2, GAMMA)
+        asked = cashier.propose(*cashier.makers(), top_up(5, b"UTR"), line)
+        assert RowFlag.THIRD in cashier.ledger.row(asked.sequence).flags
+    other = cashier.propose(*cashier.makers(), top_up(5, b"UTR"))
+    assert RowFlag.THIRD not in cashier.ledger.row(other.sequence).flags
+    assert cashier.approve(BETA, asked).result == OK
+    no_row(cashier, cashier.lines(asked, 1, BETA)[0], Result.NOT_APPROVED)
+    assert cashier.approve(GAMMA, asked).result == OK
+    told = cashier.lines(asked, 2, GAMMA)
     assert [each.result for each in told] == [OK, OK]
     # Again two, as one of the three is off: by three, for the last time.
-    off = teller.propose(*teller.makers(), register(GAMMA.record(active=0)))
-    assert RowFlag.THIRD in teller.ledger.row(off.sequence).flags
-    assert teller.approve(BETA, off).result == OK
-    assert teller.approve(GAMMA, off).result == OK
-    assert teller.lines(off, 1, GAMMA)[0].result == OK
-    two = teller.propose(*teller.makers(), register(bank_account(NUMBER, 1, 16)))
-    assert RowFlag.THIRD not in teller.ledger.row(two.sequence).flags
-    assert teller.balance(SUSPENSE) == 0
-    teller.close()
+    off = cashier.propose(*cashier.makers(), register(GAMMA.record(active=0)))
+    assert RowFlag.THIRD in cashier.ledger.row(off.sequence).flags
+    assert cashier.approve(BETA, off).result == OK
+    assert cashier.approve(GAMMA, off).result == OK
+    assert cashier.lines(off, 1, GAMMA)[0].result == OK
+    two = cashier.propose(*cashier.makers(), register(bank_account(NUMBER, 1, 16)))
+    assert RowFlag.THIRD not in cashier.ledger.row(two.sequence).flags
+    assert cashier.balance(SUSPENSE) == 0
+    cashier.close()

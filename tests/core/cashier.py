@@ -91,10 +91,10 @@ def transfer(amount: int, from_: int, to: int) -> Line:
     return ending(0, amount, from_, to)
 
 
-class Teller(Council):
+class Cashier(Council):
     """A council with two bank accounts and a bank's channel."""
 
-    def begin(self, *people: Person) -> "Teller":
+    def begin(self, *people: Person) -> "Cashier":
         super().begin(*people)
         self.open(*ACCOUNTS)
         records = bank_account(NUMBER, 1, 16), bank_account(OTHER_NUMBER, 2, 40)
