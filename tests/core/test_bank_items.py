@@ -11,18 +11,6 @@ from pathlib import Path
 import pytest
 
 from switch.codes import AccountKind, Kind, Link, Result, RowFlag
-from tests.core.council import (
-    BETA,
-    BILLER,
-    FLOAT,
-    HEAD,
-    OK,
-    SETTLEMENT,
-    SUSPENSE,
-    WALLET,
-    no_row,
-    top_up,
-)
 from tests.core.cashier import (
     BANK,
     BANK_SUSPENSE,
@@ -35,6 +23,18 @@ from tests.core.cashier import (
     debit,
     ending,
     transfer,
+)
+from tests.core.council import (
+    BETA,
+    BILLER,
+    FLOAT,
+    HEAD,
+    OK,
+    SETTLEMENT,
+    SUSPENSE,
+    WALLET,
+    no_row,
+    top_up,
 )
 from tests.signing import Line
 

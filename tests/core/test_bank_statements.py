@@ -12,19 +12,6 @@ from pathlib import Path
 import pytest
 
 from switch.codes import Kind, Record, Result, RowFlag
-from tests.core.council import (
-    ALPHA,
-    BETA,
-    DAY_NS,
-    GAMMA,
-    MAKER,
-    OK,
-    WALLET,
-    Person,
-    no_row,
-    register,
-    top_up,
-)
 from tests.core.cashier import (
     BANK,
     BANK_SUSPENSE,
@@ -39,6 +26,19 @@ from tests.core.cashier import (
     credit,
     debit,
     statement,
+)
+from tests.core.council import (
+    ALPHA,
+    BETA,
+    DAY_NS,
+    GAMMA,
+    MAKER,
+    OK,
+    WALLET,
+    Person,
+    no_row,
+    register,
+    top_up,
 )
 from tests.signing import Line, proposal_of_lines
 

@@ -15,24 +15,6 @@ from typing import Any
 import pytest
 
 from switch.codes import AccountKind, Kind, Link, Result, RowFlag
-from tests.core.council import (
-    BETA,
-    BILLER,
-    CENTRE,
-    DAY_NS,
-    FLOAT,
-    GAMMA,
-    HEAD,
-    OK,
-    SETTLEMENT,
-    SUSPENSE,
-    WALLET,
-    Council,
-    no_row,
-    participant,
-    register,
-    top_up,
-)
 from tests.core.cashier import (
     BANK,
     BANK_SUSPENSE,
@@ -52,6 +34,24 @@ from tests.core.cashier import (
     ending,
     statement,
     transfer,
+)
+from tests.core.council import (
+    BETA,
+    BILLER,
+    CENTRE,
+    DAY_NS,
+    FLOAT,
+    GAMMA,
+    HEAD,
+    OK,
+    SETTLEMENT,
+    SUSPENSE,
+    WALLET,
+    Council,
+    no_row,
+    participant,
+    register,
+    top_up,
 )
 from tests.records import AccountRecord, Row
 from tests.signing import Line
