@@ -77,7 +77,6 @@ cdef int _booked_is_free(State* s, uint64_t sequence, bint* free_) noexcept nogi
 cdef int _booked_match_request(State* s, const Row* row, uint32_t* wallet) noexcept nogil:
     """The wallet for which just this was asked for, if that is open, or 0."""
     cdef Row asked
-    cdef uint64_t high, low, claimed
     cdef bint found
     cdef int rc = rows_find_accepted(s, row.resolves, &asked, &found)
     wallet[0] = 0
@@ -90,14 +89,25 @@ cdef int _booked_match_request(State* s, const Row* row, uint32_t* wallet) noexc
     ):
         return 0
     rc = _booked_is_free(s, asked.sequence, &found)
-    if rc != 0 or not found:
-        return rc
-    # What people have credited already by hand is not credited again.
-    keys_claim(s, CLAIM_UTR, 0, row.reference, 0, &high, &low)
-    rc = _booked_find_claim(s, high, low, &claimed)
-    if rc == 0 and claimed == 0:
+    if rc == 0 and found:
         wallet[0] = asked.credit
     return rc
+
+
+cdef int _booked_credit(
+    State* s, Row* row, uint64_t before, uint32_t* wallet
+) noexcept nogil:
+    """Money that came in: its UTR is claimed, if nobody has it, and with that it may be what
+    a request before that sequence waited for."""
+    cdef uint64_t high, low, claimed
+    cdef int rc
+    keys_utr(s, row.reference, &high, &low)
+    rc = _booked_find_claim(s, high, low, &claimed)
+    if rc != 0 or claimed != 0:
+        # People have credited it by hand, or another bank account had it.
+        return rc
+    row.flags |= ROW_RECENT
+    return _booked_match_request(s, row, wallet) if row.resolves < before else 0
 
 
 cdef inline bint _booked_is_release(const Table* table, const Row* row) noexcept nogil:
@@ -126,8 +136,12 @@ cdef int _booked_match_release(
     return _booked_is_free(s, released.sequence, matched)
 
 
-cdef int booked_decide(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
-    """A line that a bank has booked: once, and to what it says that it is for."""
+cdef int booked_decide(
+    State* s, Row* row, uint64_t proposal, int* result, uint64_t* other
+) noexcept nogil:
+    """A line that a bank has booked: once, and to what it says that it is for. That was there
+    before the line was proposed: nobody can sign today for who asks tomorrow."""
+    cdef uint64_t before = proposal if proposal != 0 else s.group.first + s.group.rows_count
     cdef const BankAccount* bank
     cdef bint credit = row.debit != 0
     cdef uint32_t account = row.debit if credit else row.credit
@@ -159,9 +173,9 @@ cdef int booked_decide(State* s, Row* row, int* result, uint64_t* other) noexcep
     if row.flags & ROW_REVERSAL:
         matched = False
     elif credit:
-        rc = _booked_match_request(s, row, &wallet)
+        rc = _booked_credit(s, row, before, &wallet)
         matched = wallet != 0
-    else:
+    elif row.resolves < before:
         rc = _booked_match_release(s, row, against, &matched)
     if rc != 0:
         return rc
@@ -220,14 +234,20 @@ cdef int booked_end(State* s, const Row* row, int* result, uint64_t* other) noex
 # --- statements ---------------------------------------------------------------------------------
 
 cdef inline bint _booked_follows(
-    const BankAccount* bank, const StatementRecord* record
+    const State* s, const Proposed* proposed, const BankAccount* bank,
+    const StatementRecord* record
 ) noexcept nogil:
     """Whether a statement begins where the last one has ended, and is no earlier one. A long
-    one comes in parts of one day and number."""
+    one comes in parts of one day and number. People may put right which days were said."""
+    # A day to come, and nothing could follow for so long.
+    if record.last_day > keys_day(rows_time(s)) + 1:
+        return False
     if bank.statement == 0:
         return True
     if record.opening != bank.closing:
         return False
+    if not fields_is_of_channel(&proposed.asked):
+        return True
     return record.last_day > bank.last_day or (
         record.last_day == bank.last_day and record.number >= bank.number
     )
@@ -257,7 +277,7 @@ cdef int booked_statement(
         if line.debit != account and line.credit != account:
             result[0] = RESULT_ACCOUNT_KIND_WRONG
             return 0
-    if not _booked_follows(bank, record):
+    if not _booked_follows(s, p, bank, record):
         result[0] = RESULT_STATEMENT_GAP
         other[0] = bank.statement
         return 0
