@@ -7,49 +7,32 @@ from docs/data-model.md.
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from switch.codes import (
     AccountKind,
-    AccountState,
-    Field,
     Kind,
-    Link,
     PersonRole,
     Result,
-    Role,
-    RowFlag,
     Source,
 )
-from tests.model import Model
 from tests.records import (
     AccountRecord,
     BankAccountRecord,
-    ParticipantRecord,
     Row,
     StatementRecord,
 )
-from tests.signing import Line, ThresholdsRecord
+from tests.signing import Line
 from tests.test_model_people import (
     ALPHA,
     BETA,
     BRANCH,
     CENTRE,
     DAY_NS,
-    DELTA,
-    FLOAT,
-    GAMMA,
-    LIFE_NS,
     MAIN,
     NOON,
-    SUSPENSE,
     WALLET,
     Treasury,
-    freeze,
-    is_third,
     last,
     of_record,
-    top_up,
 )
 
 CHANNEL = (MAIN, 5)
@@ -139,5 +122,3 @@ class Desk(Treasury):
         """Of the first bank account's three, credits less debits."""
         bank, items, transit = self.model.accounts[BANK : TRANSIT + 1]
         return bank.balance, items.balance, transit.balance
-
-

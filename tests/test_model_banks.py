@@ -5,7 +5,6 @@ each answer is worked out by hand from docs/data-model.md.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -15,11 +14,26 @@ from switch.codes import (
     Field,
     Kind,
     Link,
-    PersonRole,
     Result,
     Role,
     RowFlag,
-    Source,
+)
+from tests.banking import (
+    ACCOUNTS,
+    BANK,
+    CHANNEL,
+    ITEMS,
+    MINE,
+    NO_ROW,
+    OK,
+    OTHER,
+    OTHER_ITEMS,
+    TRANSIT,
+    Desk,
+    credit,
+    debit,
+    move,
+    statement,
 )
 from tests.model import Model
 from tests.records import (
@@ -27,16 +41,13 @@ from tests.records import (
     BankAccountRecord,
     ParticipantRecord,
     Row,
-    StatementRecord,
 )
-from tests.signing import Line, ThresholdsRecord
+from tests.signing import Line
 from tests.test_model_people import (
     ALPHA,
     BETA,
     BRANCH,
-    CENTRE,
     DAY_NS,
-    DELTA,
     FLOAT,
     GAMMA,
     LIFE_NS,
@@ -46,13 +57,11 @@ from tests.test_model_people import (
     WALLET,
     Treasury,
     freeze,
-    is_third,
     last,
     of_record,
     top_up,
 )
 
-from tests.banking import *
 
 @pytest.fixture
 def bare() -> Treasury:
@@ -368,5 +377,3 @@ def test_a_bank_account_overflows(desk: Desk) -> None:
     room = 2**64 - 1 - 18 * most
     assert desk.told(credit(room + 1, b"E")) == [Result.OVERFLOWS]
     assert desk.told(credit(room, b"F")) == [OK]
-
-
