@@ -24,7 +24,7 @@ from tests.model_persons import Who
 from tests.model_register import read_service
 from tests.model_signed import LINES
 from tests.office import line_of
-from tests.records import ParticipantRecord, Row, ServiceRecord
+from tests.records import ParticipantRecord, Row, ServiceRecord, StatementRecord
 from tests.signing import Line, PersonRecord, ThresholdsRecord
 
 KEYS = {signing.public_key(number): number for number in range(1, 33)}
@@ -74,6 +74,11 @@ class Staff(Priced):
                 able = self.model.may_approve
             row.participant, row.operator_ = self.one_of(able)
         return row
+
+    def is_channel(self, who: Who) -> bool:
+        """Whether this is a bank's connection that can act."""
+        able = self.model.can_person_act(who)
+        return able and self.model.persons[who].role == PersonRole.CHANNEL
 
     # --- signatures -------------------------------------------------------------------
 
@@ -308,6 +313,12 @@ class Staff(Priced):
             more = PersonRecord(*who, key, PersonRole.CHECKER)
             self.wanted.append(Line(Kind.REGISTER, tail=more.pack()))
             return []
+        if not any(map(self.is_channel, model.persons)) and not self.chance(3):
+            key = signing.public_key(rng.randrange(1, 33))
+            who = self.net.treasury, rng.randrange(9, 12)
+            more = PersonRecord(*who, key, PersonRole.CHANNEL)
+            self.wanted.append(Line(Kind.REGISTER, tail=more.pack()))
+            return []
         whose = [self.net.treasury, self.net.great_treasury, rng.randrange(9)]
         whose += [who for who, _ in model.persons]
         whose += [9_999] if self.chance(2) else []
@@ -344,7 +355,11 @@ class Staff(Priced):
     def strange(self) -> list[Row]:
         """Of a ledger without people, what only people can ask for."""
         row = self.by_treasury(self.rng.choice((Kind.PROPOSE, Kind.APPROVE)))
-        if self.chance(2):
+        if self.chance(5):
+            statement = StatementRecord(1).pack()
+            row.kind, row.reference, row.tail = Kind.REGISTER, b"", statement
+            row.total = self.last_of("proposal")
+        elif self.chance(2):
             record = PersonRecord(self.net.treasury, 1, signing.public_key(1))
             row.kind, row.reference, row.tail = Kind.REGISTER, b"", record.pack()
         elif row.kind == Kind.APPROVE:
