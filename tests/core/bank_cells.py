@@ -25,7 +25,7 @@ _ENDING = {
     Result.CASE_CLOSED,
 }  # fmt: skip
 _BOOKED = {OK, Result.ALREADY_BOOKED, Result.BOOKED_DIFFERS, Result.ACCOUNT_KIND_WRONG}
-_BANK = {OK, Result.PARTICIPANT_UNKNOWN, Result.ACCOUNT_UNKNOWN, Result.RULE_FIXED}
+_BANK = {OK, Result.ACCOUNT_UNKNOWN, Result.RULE_FIXED}
 _STATEMENT = {OK, Result.STATEMENT_GAP, Result.NOT_BOOKED, Result.NOT_APPROVED}
 BANK_DEEDS: dict[str, set[Result]] = {
     "request": {
@@ -37,7 +37,7 @@ BANK_DEEDS: dict[str, set[Result]] = {
     "ending of a debit": {*_ENDING, Result.DEBIT_CLOSED, Result.INSUFFICIENT_FUNDS},
     # From here on where nobody is registered.
     "booked": {*_BOOKED, Result.ACCOUNT_UNKNOWN, Result.OVERFLOWS},
-    "bank account": {*_BANK, Result.BALANCE_NOT_ZERO},
+    "bank account": {*_BANK, Result.PARTICIPANT_UNKNOWN, Result.BALANCE_NOT_ZERO},
     "statement": {Result.NOT_APPROVED},
     # From here on where people are.
     "line payout": {OK, Result.NOT_APPROVED, Result.INSUFFICIENT_FUNDS},

@@ -86,7 +86,7 @@ class Generator(Teller):
             (self.request, 5),
             (self.booked, 12),
             (self.great_booked, 1),
-            (self.ending, 8),
+            (self.ending, 10),
             (self.payout, 4),
             (self.bank_account, 2),
             *self.people_kinds(),
@@ -108,9 +108,9 @@ class Generator(Teller):
             (self.certificate, 4),
             (self.withdraw, 2),
             (self.busy, 1),
-            (self.tell, 8),
-            (self.do_told, 8),
-            (self.of_told, 1),
+            (self.tell, 14),
+            (self.do_told, 10),
+            (self.of_told, 2),
         ]
 
     def group(self) -> tuple[list[Ask], int]:

@@ -133,7 +133,8 @@ class Staff(Priced):
         right = model.shape(row) == 0
         if right and model.is_stop(row) and not self.chance(4):
             return [self.signed(row)]
-        if row.kind == Kind.TRANSFER and row.resolves and not model.is_recovery(row):
+        alone = model.is_recovery(row) or model.is_ending(row)
+        if row.kind == Kind.TRANSFER and row.resolves and not alone:
             return [row]
         if self.chance(20) or (not right and not self.chance(6)):
             return [row]
@@ -311,14 +312,12 @@ class Staff(Priced):
             known = model.persons.get(who)
             key = known.key if known else signing.public_key(rng.randrange(1, 33))
             more = PersonRecord(*who, key, PersonRole.CHECKER)
-            self.wanted.append(Line(Kind.REGISTER, tail=more.pack()))
-            return []
+            return self.hire(more)
         if not any(map(self.is_channel, model.persons)) and not self.chance(3):
             key = signing.public_key(rng.randrange(1, 33))
             who = self.net.treasury, rng.randrange(9, 12)
             more = PersonRecord(*who, key, PersonRole.CHANNEL)
-            self.wanted.append(Line(Kind.REGISTER, tail=more.pack()))
-            return []
+            return self.hire(more)
         whose = [self.net.treasury, self.net.great_treasury, rng.randrange(9)]
         whose += [who for who, _ in model.persons]
         whose += [9_999] if self.chance(2) else []
@@ -338,6 +337,21 @@ class Staff(Priced):
             treasurer.active, treasurer.may_state_dues = 1, 0
             self.wanted.append(Line(Kind.REGISTER, tail=treasurer.pack()))
         return []
+
+    def hire(self, record: PersonRecord) -> list[Row]:
+        """Somebody is wanted, sometimes by a proposal of nothing else: with amounts it
+        might need three where there are two.
+        """
+        line = Line(Kind.REGISTER, tail=record.pack())
+        if self.has_window or self.chance(2):
+            self.wanted.append(line)
+            return []
+        row = self.by_treasury(Kind.PROPOSE)
+        return [
+            signing.proposal_of_lines(
+                row.id, [line], participant=row.participant, operator=row.operator_
+            )
+        ]
 
     def remember(self, row: Row) -> None:
         super().remember(row)

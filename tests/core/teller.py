@@ -31,6 +31,8 @@ REQUESTS_AT_ONCE = 70
 """More than a wallet may have in a day."""
 TELLS_AT_ONCE = (0, 1, 2, 5, 20)
 ROOM = 2**64 - 1
+FORTUNE = 10**15
+"""More than there is."""
 NEW_BANK = 5_000
 """From which purpose on accounts of new ones are opened."""
 
@@ -90,10 +92,8 @@ class Teller(Staff):
         """What a bank has booked, or says that it has."""
         row = self.booked_at(self.bank())
         if self.chance(12):
-            if row.debit:
-                row.debit = self.any_account()
-            else:
-                row.credit = self.any_account()
+            other = self.rng.choice((self.any_account(), 10**6))
+            row.debit, row.credit = (other, 0) if row.debit else (0, other)
         if self.chance(60):
             row.debit, row.credit = self.rng.choice(((0, 0), (1, 2)))
         return [row]
@@ -103,14 +103,14 @@ class Teller(Staff):
         rng, mirror = self.rng, self.of_bank(bank)
         row = self.by_treasury(Kind.BOOKED, amount=rng.randrange(1, 90_000))
         row.reference = self.number()
-        draw = rng.randrange(10)
+        draw = rng.randrange(12)
         if draw < 5:
             row.debit = mirror
             self.name_request(row)
         elif draw < 7:
             row.credit = mirror
             self.name_release(row)
-        elif draw == 7:
+        elif draw < 10:
             self.book_again(row, bank)
         else:
             row.debit = mirror
@@ -206,7 +206,7 @@ class Teller(Staff):
                 row.credit = self.of_bank(bank, 2) if bank else other
         else:
             row.debit, row.credit = other, item.debit
-        draw = rng.randrange(24)
+        draw = rng.randrange(18)
         if draw == 0:
             row.amount += 1
         elif draw == 1:
@@ -235,8 +235,8 @@ class Teller(Staff):
             )
         if self.chance(8):
             row.credit = self.of_bank(self.bank(), self.rng.randrange(2))
-        if self.chance(30):
-            row.amount = AMOUNT_MAX
+        if self.chance(12):
+            row.amount = FORTUNE
         funds = replace(row, id=self.rng.randbytes(16), debit=self.net.float_)
         funds.credit, funds.amount = self.net.settlement, 50_000
         return [funds, row] if self.chance(4) else [row]
@@ -279,6 +279,8 @@ class Teller(Staff):
             row.reference = b""
             row.tail = AccountRecord(owner, purpose + number, kind).pack()
             rows.append(row)
+        if self.chance(3):
+            return rows  # and perhaps it is registered another time
         transit = self.model.account_of.get((owner, purpose + 2))
         if transit:
             rows = [self.by_treasury(Kind.TRANSFER, self.net.settlement, transit, 1)]
@@ -349,12 +351,20 @@ class Teller(Staff):
         self.look()
         found = [self.model.rows[at - 1] for at in self.rare["told"][-12:]]
         if not self.chance(8):
-            found = [row for row in found if not self.is_done(row)]
+            over = self.model.resolved
+            found = [
+                row
+                for row in found
+                if not self.is_done(row) and row.sequence not in over
+            ]
         if not found:
             return self.tell()
         asked = self.rng.choice(found)
         checker = 0 if not self.chance(20) else self.net.treasury
-        return self.deeds(asked, checker)
+        rows = self.deeds(asked, checker)
+        if self.chance(4):
+            del rows[self.rng.randrange(len(rows))]
+        return rows
 
     def is_done(self, asked: Row) -> bool:
         """Whether the last line of a proposal has been done."""
@@ -367,7 +377,7 @@ class Teller(Staff):
         asked = self.model.accepted(self.last_of("told", 4))
         if asked is None or asked.kind != Kind.PROPOSE or asked.total != PROPOSE_LINES:
             return []
-        row = self.by_treasury(self.rng.choice((Kind.APPROVE, Kind.WITHDRAW)))
+        row = self.by_treasury(Kind.WITHDRAW if self.chance(3) else Kind.APPROVE)
         row.resolves = asked.sequence
         if row.kind == Kind.APPROVE:
             row.reference = signing.hash_of(asked, self.model.instance)
