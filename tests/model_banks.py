@@ -274,7 +274,7 @@ class Banks(Signed):
             return Answer(Result.ACCOUNT_KIND_WRONG)
         last = self.statements.get(index)
         if last is not None:
-            follows = (last_day, number) > last.place
+            follows = (last_day, number) >= last.place
             if opening != last.closing or not follows:
                 return Answer(Result.STATEMENT_GAP, last.sequence)
         return OK if all(map(self.is_booked, lines)) else Answer(Result.NOT_BOOKED)

@@ -206,7 +206,7 @@ def test_statements_follow_each_other(desk: Desk) -> None:
     again = [Result.ALREADY_BOOKED, Result.ALREADY_BOOKED, Result.STATEMENT_GAP]
     assert desk.told(*first) == again
     gaps = (
-        {"opening": 499, "number": 2}, {"opening": 500, "number": 1},
+        {"opening": 499, "number": 2}, {"opening": 500, "number": 0},
         {"opening": 500, "number": 9, "first_day": 1, "last_day": TODAY - 1},
     )  # fmt: skip
     for gap in gaps:
@@ -214,8 +214,9 @@ def test_statements_follow_each_other(desk: Desk) -> None:
         [told] = desk.tell(*desk.line_rows(asked, 0))
         assert (told.result, told.sequence) == (Result.STATEMENT_GAP, NO_ROW)
         assert told.other == made.sequence
-    assert desk.told(*statement(opening=500, number=2)) == [OK]
+    assert desk.told(*statement(opening=500, number=1)) == [OK]  # a part of the same
     assert last(desk).flags & RowFlag.UPDATE
+    assert desk.told(*statement(opening=500, number=2)) == [OK]
     later = statement(debit(900, b"N9"), opening=500, number=0, last_day=TODAY + 1)
     assert desk.told(*later) == [OK, OK]
     assert desk.told(*statement(opening=-400, last_day=TODAY + 2)) == [OK]
