@@ -7,7 +7,7 @@ tests/model_people.py, who may propose lines of a bank's in model_signed.py.
 
 import re
 import struct
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -90,7 +90,8 @@ class Banks(Signed):
         super().__init__()
         self.banks: dict[bytes, Bank] = {}  # by the bank's number
         self.statements: dict[int, Statement] = {}  # by bank account: the last one
-        self.requests: Counter[tuple[int, int]] = Counter()  # by wallet and IST day
+        # By wallet and IST day.
+        self.requests: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
 
     def record_is_valid(self, row: Row) -> bool:
         tail = row.tail or b""
@@ -182,12 +183,12 @@ class Banks(Signed):
         if wallet.state == AccountState.CLOSED:
             return Answer(Result.CREDIT_CLOSED)
         today = self.requests[row.credit, ist_day(self.clock())]
-        full = today >= REQUESTS_DAY_MAX
+        full = len(today) >= REQUESTS_DAY_MAX
         return Answer(Result.DAY_COUNT_EXCEEDED) if full else OK
 
     def do_request(self, row: Row) -> None:
         self.append(row)
-        self.requests[row.credit, ist_day(row.timestamp)] += 1
+        self.requests[row.credit, ist_day(row.timestamp)].append(row.sequence)
 
     # --- booked lines -----------------------------------------------------------------
 

@@ -126,6 +126,15 @@ def test_what_bank_accounts_must_be(desk: Desk) -> None:
     assert last(desk).debit == 3
 
 
+def test_what_is_frozen_is_there_all_the_same(desk: Desk) -> None:
+    desk.lines(freeze(BANK), freeze(ITEMS), freeze(TRANSIT))
+    assert desk.by_three(of_record(replace(MINE, active=0).pack())) == [OK]
+    assert desk.by_three(of_record(MINE.pack())) == [OK]
+    assert desk.told(credit(5), debit(5)) == [OK, OK]
+    item = last(desk).sequence - 1
+    assert desk.wanted(move(5, ITEMS, TRANSIT, item)) == [OK]
+
+
 def test_two_records_of_a_bank_account(desk: Desk) -> None:
     # What was proposed before another was done does not undo it.
     off = replace(MINE, active=0)

@@ -149,6 +149,28 @@ def test_what_was_matched_is_no_item(desk: Desk) -> None:
     assert desk.wanted(move(700, ITEMS, SUSPENSE, item)) == [OK]
 
 
+def test_all_in_one_request(desk: Desk) -> None:
+    """What comes first is there for what comes next."""
+    told = len(desk.model.rows) + 1
+    ends = told + 1
+    request, item = ends + 2, ends + 5
+    lines = (credit(700, named=request), credit(700, b"N2", request), credit(9, b"N2"))
+    assert desk.propose(CHANNEL, *lines) == told
+    move_twice = (
+        move(700, ITEMS, TRANSIT, item - 1),
+        move(700, ITEMS, SUSPENSE, item - 1),
+    )
+    assert desk.propose(GAMMA, *move_twice) == ends
+    assert desk.approve(ends, BETA).sequence == request - 1
+    rows = [desk.request(700), *desk.line_rows(told, 0), *desk.line_rows(ends)]
+    results = desk.results(*rows)
+    assert results == [OK, OK, OK, Result.BOOKED_DIFFERS, OK, Result.CASE_CLOSED]
+    release = desk.model.rows[item]
+    assert (release.kind, release.resolves) == (Kind.TRANSFER, item - 1)
+    assert desk.balances() == (-1_400, 0, 700)
+    assert desk.model.accounts[WALLET].balance == 700
+
+
 # --- releases -------------------------------------------------------------------------
 
 

@@ -81,6 +81,8 @@ class Teller(Staff):
         if self.chance(40):
             row.debit = row.credit
         row.operator_ = rng.randrange(3)
+        if self.chance(20):
+            row.resolves = self.last_of("request")
         if self.chance(60):
             ids = (rng.randbytes(16) for _ in range(REQUESTS_AT_ONCE))
             return [replace(row, id=id_) for id_ in ids]
@@ -96,6 +98,11 @@ class Teller(Staff):
             row.debit, row.credit = (other, 0) if row.debit else (0, other)
         if self.chance(60):
             row.debit, row.credit = self.rng.choice(((0, 0), (1, 2)))
+        if self.chance(10):
+            # Twice in one request, perhaps as another amount.
+            again = replace(row, id=self.rng.randbytes(16))
+            again.amount += 1 if self.chance(2) else 0
+            return [row, again]
         return [row]
 
     def booked_at(self, bank: Bank) -> Row:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from switch.codes import Result, Role
 from tests import test_model_banks, test_model_items
-from tests.banking import Desk
+from tests.banking import OK, Desk, credit
 from tests.core.pair import Pair
 from tests.test_model_people import NOON
 
@@ -36,3 +37,21 @@ def bare(empty: Pair) -> Iterator[Desk]:
 def desk(bare: Desk) -> Desk:
     bare.open()
     return bare
+
+
+def test_refusals_of_what_a_bank_contradicts_have_a_bound(
+    empty: Pair, desk: Desk
+) -> None:
+    assert desk.told(credit(700)) == [OK]
+    empty.limit_refusals(Role.TREASURY, 1, 16)
+    other = [credit(701 + number) for number in range(18)]
+    told = desk.told(*other, credit(700))
+    refused = [Result.BOOKED_DIFFERS] * 16 + [Result.TOO_MANY_REFUSALS] * 2
+    assert told == [*refused, Result.ALREADY_BOOKED]
+    told = desk.told(credit(700), credit(800), credit(801), credit(802))
+    assert told == [
+        Result.ALREADY_BOOKED,
+        Result.BOOKED_DIFFERS,
+        Result.BOOKED_DIFFERS,
+        Result.TOO_MANY_REFUSALS,
+    ]
