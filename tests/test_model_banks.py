@@ -276,6 +276,8 @@ def test_money_comes_that_was_asked_for(desk: Desk) -> None:
     assert desk.model.accounts[WALLET].balance == 700
     assert desk.balances() == (-700, 0, 0)
     assert desk.model.link(asked, Link.MATCHED) == made.sequence
+    histories = [desk.model.account_rows(at, 0, 9) for at in (BANK, WALLET, ITEMS)]
+    assert histories == [[made.sequence], [made.sequence], []]
     # The second is not what was asked for any more.
     made = desk.booked(credit(700, b"NEFT00000002", asked))
     assert (made.credit, made.resolves, made.flags) == (ITEMS, asked, RowFlag.CLAIM)

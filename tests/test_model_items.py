@@ -284,7 +284,7 @@ def test_shapes_of_statements(desk: Desk) -> None:
     wrong = (
         [good[2], one, two], [*good, one], statement(one, two, lines_count=1),
         statement(one, two, lines_count=3), statement(one, two, closing=501),
-        statement(one, other), [*good, good[2]],
+        statement(one, other), statement(one, move(5, BANK, WALLET)), [*good, good[2]],
         [top_up(0), *statement()], statement(one, top_up(5, b"x"), closing=700),
         statement(opening=10**18 + 1), statement(opening=-(10**18) - 1),
         statement(replace(one, tail=b"{" * 1_025)), statement(bank=0),
@@ -382,6 +382,7 @@ def test_people_tell_what_a_bank_has_booked(desk: Desk) -> None:
     desk.approve(asked, BETA)
     one, two = desk.line_rows(asked)
     assert desk.result(replace(one, tail=None)) == Result.NOT_APPROVED
+    assert desk.result(replace(one, reference=b"N2")) == Result.NOT_APPROVED
     assert desk.results(one, two) == [OK, OK]
     assert last(desk).checker == BRANCH
     # A reversal is the line's, not of a freeze.
