@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from switch.audit.claims import UTR_SEED
 from switch.audit.findings import Findings
 from switch.audit.items import Items, is_release
 from switch.audit.layout import (
@@ -27,7 +28,6 @@ from switch.audit.layout import (
     Mask,
     Rows,
     mix,
-    pick,
 )
 from switch.audit.lines import Lines
 from switch.audit.reader import Journal
@@ -37,8 +37,6 @@ from switch.audit.timelines import NEVER, NOWHERE, among, find, joined, repeated
 from switch.codes import AccountKind, Kind
 
 KEY_SEED: Final = 7
-UTR_SEED: Final = 3
-"""Of the hashes of what top-ups have credited."""
 TOGETHER: Final = 65_536
 """Rows that are read again at a time."""
 NAMES_OTHER: Final = {
@@ -68,7 +66,7 @@ class Booked:
         self._about: list[U64] = []
         self._keys: list[U64] = []
 
-    def _add_rows(self, rows: Rows, **texts: Mask) -> None:
+    def _note(self, rows: Rows, texts: dict[str, Mask]) -> None:
         for text, wrong in texts.items():
             if wrong.any():
                 self.findings.add_rows("banks", rows["sequence"][wrong], text)
@@ -96,9 +94,9 @@ class Booked:
         back = (flags & np.uint16(REVERSAL)) != 0
         known = number > 0
         unknown = np.full(len(rows), not self.register.know_banks)
-        self._add_rows(
+        self._note(
             rows,
-            **{
+            {
                 f"it is not known to rules {self.register.version}": unknown,
                 "it is of no bank account of the register": ~known,
                 "its bank account is not active": known & ~self.banks.active[number],
@@ -196,12 +194,12 @@ class Booked:
                 mine = incoming == came
                 other = mine & matched & ~fits
                 late = mine & ~matched & fits & ~before
-                self._add_rows(rows, **{NAMES_OTHER[came]: other, NAMES_IT[came]: late})
+                self._note(rows, {NAMES_OTHER[came]: other, NAMES_IT[came]: late})
             again = matched & before & fits
             other = matched & incoming & fits & (rows["credit"] != named["credit"])
-            self._add_rows(
+            self._note(
                 rows,
-                **{
+                {
                     "what its line names was met before": again,
                     "it credits another wallet than asked for it": other,
                 },

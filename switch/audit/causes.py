@@ -12,7 +12,7 @@ from switch.audit.approvals import same_person
 from switch.audit.cases import Cases
 from switch.audit.findings import Findings
 from switch.audit.kinds import NUMBERED
-from switch.audit.layout import OK, PROPOSAL_LIFE_NS, ROW, THIRD, Rows
+from switch.audit.layout import OK, PROPOSAL_LIFE_NS, REVERSAL, ROW, THIRD, Rows
 from switch.audit.reader import Journal
 from switch.codes import Kind, Result
 
@@ -61,6 +61,8 @@ class Causes:
         result, kind = int(row["result"]), int(row["kind"])
         if result == R.UTR_ALREADY_CREDITED:
             return bool(named["kind"] == Kind.TOP_UP) and same_reference(row, named)
+        if result == R.BOOKED_DIFFERS:
+            return differs(row, named)
         if result in ANSWERED:
             same = named["sequence"] and named["resolves"] == row["resolves"]
             three = about["kind"] == Kind.PROPOSE and int(about["flags"]) & THIRD
@@ -90,6 +92,7 @@ class Causes:
         if result == R.PROPOSAL_NOT_FOUND and kind == Kind.APPROVE:
             # Whoever stops as two have wanted need not be approved, and may be.
             none = asked not in ASKING and (not stop or about["total"])
+            none |= int(about["sequence"]) in self.people.channels
             return bool(none) or not self.people.names(row)
         if result == R.PROPOSAL_NOT_FOUND:
             return asked != Kind.PROPOSE
@@ -108,6 +111,17 @@ class Causes:
         before = first is not None and first["sequence"] < row["sequence"]
         again = before and first is not None and same_person(first, row)
         return same_person(about, row) or again
+
+
+def differs(row: np.void, named: np.void) -> bool:
+    """Whether a bank's line contradicts what another row has booked of it."""
+    if row["kind"] != Kind.BOOKED or named["kind"] != Kind.BOOKED:
+        return False
+    # What a refused one lacks is filled in only when it is accepted.
+    side = "debit" if row["debit"] else "credit"
+    same = row[side] == named[side] and same_reference(row, named)
+    same &= not (int(row["flags"]) ^ int(named["flags"])) & REVERSAL
+    return bool(same and row["amount"] != named["amount"])
 
 
 def same_reference(one: np.void, other: np.void) -> bool:

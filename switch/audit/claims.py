@@ -66,6 +66,9 @@ class Claims:
         self._utrs: list[U64] = []
         self._utr_rows: list[U64] = []
         self._ends: list[Ends] = []
+        none = np.empty(0, np.uint64)
+        self.top_ups: tuple[U64, U64] = none, none
+        """When `finish` is done: hashes of what top-ups claim, ascending, and whose."""
         # Cases of other amounts, and what closed cases.
         self._differing = self._closes = np.empty(0, ROW)
 
@@ -173,6 +176,8 @@ class Claims:
 
     def _finish_utrs(self, journal: Journal) -> None:
         hashes, sequences = joined(self._utrs), joined(self._utr_rows)
+        order = np.argsort(hashes, kind="stable")
+        self.top_ups = hashes, sequences = hashes[order], sequences[order]
         again = repeated(hashes.copy())
         rows = journal.rows_at(np.sort(sequences[among(hashes, again)]))
         seen: dict[bytes, int] = {}

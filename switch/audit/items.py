@@ -55,7 +55,6 @@ class Items:
 
     def moved(self, rows: Rows) -> None:
         """Take accepted transfers of which an account is one of a bank's."""
-        kinds = self.accounts["kind"]
         releases = is_release(rows, self.accounts)
         credit = rows["credit"].astype(np.intp)
         _add(self._released, credit[releases], rows["amount"][releases])
@@ -123,13 +122,10 @@ class Items:
     def _balances(self) -> None:
         """What the accounts hold is what is open, and on its way."""
         accounts = self.accounts
-        wanted = Counter(
-            {
-                AccountKind.BANK_SUSPENSE: 1,
-                AccountKind.BANK_TRANSIT: -1,
-            }
-        )
-        for kind, sign in wanted.items():
+        for kind, sign in (
+            (AccountKind.BANK_SUSPENSE, 1),
+            (AccountKind.BANK_TRANSIT, -1),
+        ):
             for account in np.flatnonzero(accounts["kind"] == kind).tolist():
                 balance = int(accounts["credits_posted"][account])
                 balance -= int(accounts["debits_posted"][account])
@@ -148,7 +144,8 @@ def is_release(rows: Rows, accounts: Accounts) -> Mask:
     paid = (debit == AccountKind.SETTLEMENT) & (rows["resolves"] == 0)
     releases: Mask = paid | (debit == AccountKind.BANK_SUSPENSE)
     releases &= credit == AccountKind.BANK_TRANSIT
-    return releases & (rows["kind"] == Kind.TRANSFER)
+    releases &= rows["kind"] == Kind.TRANSFER
+    return releases
 
 
 def _add(sums: Counter[int], accounts: Index, amounts: U64, sign: int = 1) -> None:

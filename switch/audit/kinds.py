@@ -168,9 +168,7 @@ TRAITS: Final[dict[Kind, Traits]] = {
     Kind.CASE: Traits(ANYBODY, COPIED, has_id=False, total=True, evidence=Need.MAY),
     Kind.CASE_CLOSE: Traits(TREASURY, OWN, total=True, approval=Need.MUST),
     # With `ROW_EVIDENCE` a bank's connection says what the bank has booked.
-    Kind.PROPOSE: Traits(
-        TREASURY, OWN, amount=True, total=True, evidence=Need.MAY
-    ),
+    Kind.PROPOSE: Traits(TREASURY, OWN, amount=True, total=True, evidence=Need.MAY),
     # Of a shift by its centre, of all else by the treasury: `cases` tells them apart.
     Kind.APPROVE: Traits(TREASURY | CENTRE | HARNESS, Reference.HASH, total=True),
     Kind.SHIFT: Traits(CENTRE | HARNESS, DIGEST),
@@ -186,9 +184,7 @@ TRAITS: Final[dict[Kind, Traits]] = {
     Kind.WITHDRAW: Traits(TREASURY, OWN),
     # Of its own wallet, which `banks` asks.
     Kind.REQUEST: Traits(CENTRE, Reference.NONE, amount=True),
-    Kind.BOOKED: Traits(
-        TREASURY, OWN, Money.MOVES, amount=True, total=True, line=True
-    ),
+    Kind.BOOKED: Traits(TREASURY, OWN, Money.MOVES, amount=True, total=True, line=True),
 }
 if set(TRAITS) != set(Kind):
     raise ImportError("a kind of row has no traits")

@@ -20,6 +20,7 @@ from switch.audit.accounts import Accounts
 from switch.audit.findings import Findings
 from switch.audit.kinds import LINE, MONEY, Move
 from switch.audit.layout import (
+    EVIDENCE,
     OK,
     SIGNATURE_SIZE,
     THIRD,
@@ -29,8 +30,8 @@ from switch.audit.layout import (
     ist_days,
     pick,
 )
-from switch.audit.lines import Lines, Proposed
-from switch.audit.persons import PEOPLE_RULES, Person, Who
+from switch.audit.lines import Lines, Proposed, parse, said_by
+from switch.audit.persons import PEOPLE_RULES, STAY, Person, Who
 from switch.audit.register import Register
 from switch.codes import (
     PROPOSE_ADVANCE,
@@ -47,6 +48,7 @@ SIGNED_ROW: Final = struct.Struct("<16s16xQQ32sII4xI4xI2xBxH2xQ8x")
 NO_REFERENCE: Final = bytes(32)
 PROPOSALS_DAY_MAX: Final = 256
 MAKERS: Final = (PersonRole.MAKER, PersonRole.CHECKER)
+PROPOSERS: Final = (*MAKERS, PersonRole.CHANNEL)
 CHECKERS: Final = (PersonRole.CHECKER,)
 PROPOSES: Final = (
     *(Kind.POST, Kind.VOID, Kind.REFUND, Kind.TRANSFER, Kind.CASE_CLOSE),
@@ -55,6 +57,7 @@ PROPOSES: Final = (
 """What may be proposed; of what was refused no row says it, but its signature does."""
 ALONE: Final = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
 """Records of the register that need no proposal."""
+ALIEN: Final = "a bank's connection proposes more than its bank has booked"
 UNDONE: Final = "what needs a proposal of lines is refused without a row"
 
 
@@ -71,6 +74,8 @@ class People:
         """Of accepted proposals and stops, by sequence: what their approvals name."""
         self.unsigned: set[int] = set()
         """Accepted rows that no person who might has signed."""
+        self.channels: set[int] = set()
+        """Accepted proposals that a bank's connection has signed."""
         self._ledger = MAGIC + ledger
         self._shifts = array("Q")
         self._days: dict[Who, list[int]] = {}
@@ -98,7 +103,7 @@ class People:
     def moved(self, rows: Rows, accounts: Accounts) -> None:
         """Take accepted rows that move money and may be lines."""
         others = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0)
-        others &= accounts.moves(rows) != Move.RECOVERY
+        others &= ~np.isin(accounts.moves(rows), (Move.RECOVERY, Move.ENDING))
         rows = pick(rows, ~others)
         if self.persons.some:
             self.lines.needed(rows)
@@ -110,7 +115,11 @@ class People:
         """Take refused rows that move money."""
         if self.persons.some:
             money: Mask = LINE[rows["kind"]] & MONEY[rows["kind"]]
-            self.findings.add_rows("refusals", rows["sequence"][money], UNDONE)
+            told = rows["result"] == Result.BOOKED_DIFFERS
+            undone = rows["sequence"][money & ~told]
+            self.findings.add_rows("refusals", undone, UNDONE)
+            if (told := told & money).any():
+                self.lines.refused(pick(rows, told))
 
     def _without(self, row: np.void, kind: int, *, accepted: bool) -> None:
         """In a ledger without people nobody signs, and nothing is a line."""
@@ -126,29 +135,44 @@ class People:
                 self._add("people", row, text)
             if int(row["flags"]) & THIRD:
                 self._add("people", row, "it asks for a third person, and has none")
+            if int(row["flags"]) & EVIDENCE:
+                self._add("people", row, "no bank's connection has signed it")
 
     def _propose(self, row: np.void, tail: bytes | None, *, accepted: bool) -> None:
         """A proposal, whatever it asks for."""
+        person = self.persons.people.get(_who(row))
+        channel = person is not None and person.role == PersonRole.CHANNEL
         if not accepted:
-            totals = PROPOSES if row["amount"] else PROPOSES[-1:]
-            self._sign(row, tail, MAKERS, totals)
+            totals = PROPOSES if row["amount"] and not channel else PROPOSES[-1:]
+            self._sign(row, tail, PROPOSERS, totals)
+            if channel and not _told(tail):
+                self._add("people", row, ALIEN)
             who = _who(row)
             full = self._day(row)[1] >= PROPOSALS_DAY_MAX
             if row["result"] == Result.DAY_COUNT_EXCEEDED and not full:
                 text = f"{who} had not proposed {PROPOSALS_DAY_MAX} times that day"
                 self._add("refusals", row, text)
             return
-        self._sign(row, tail, MAKERS)
+        self._sign(row, tail, PROPOSERS)
         self.hashes[int(row["sequence"])] = self._hash(row, tail)
         said, lines = Proposed(int(row["amount"])), row["total"] == PROPOSE_LINES
         if lines:
             said = self.lines.propose(row, tail or b"", self.register.version)
+        if channel:
+            self.channels.add(int(row["sequence"]))
+            if not said.told:
+                self._add("people", row, ALIEN)
+                self.unsigned.add(int(row["sequence"]))
+        if bool(int(row["flags"]) & EVIDENCE) != channel:
+            text = "its flags do not say whether a bank's connection has signed it"
+            self._add("people", row, text)
         day = self._day(row)
         if day[1] >= PROPOSALS_DAY_MAX:
             self._add("people", row, "its person has proposed 256 times that day")
         day[1] += 1
         day[2] += int(row["amount"])
-        if bool(int(row["flags"]) & THIRD) != self._three(row, said, day[2]):
+        three = not channel and self._three(row, said, day[2])
+        if bool(int(row["flags"]) & THIRD) != three:
             text = "its flags do not say whether a third person is needed"
             self._add("people", row, text)
 
@@ -162,6 +186,9 @@ class People:
 
     def _three(self, row: np.void, said: Proposed, day: int) -> bool:
         """Whether an accepted proposal needs a third person."""
+        many = said.people and self.register.know_banks
+        if many and len(self.persons.approvers()) > STAY:
+            return True
         bounds = self.persons.thresholds
         if bounds is None:
             return False
@@ -287,6 +314,12 @@ class People:
         except (InvalidSignature, ValueError):
             return False
         return True
+
+
+def _told(tail: bytes | None) -> bool:
+    """Whether a proposal's item says nothing but what a bank has booked."""
+    found = parse(tail or b"")
+    return found is not None and said_by(*found).told
 
 
 def _who(row: np.void) -> Who:
