@@ -168,8 +168,8 @@ class Banks:
         if before is not None and record["opening"] != before.closing:
             text = f"it opens with {record['opening']}, and statement"
             yield f"{text} {before.sequence} closed with {before.closing}"
-        if before is not None and said.last <= before.last:
-            yield f"its last day and number are not behind those of {before.sequence}"
+        if before is not None and said.last < before.last:
+            yield f"its last day and number are before those of {before.sequence}"
         yield from _misplaced(row, bank, update=before is not None)
         self.statements.append(said)
         self.newest[bank] = said

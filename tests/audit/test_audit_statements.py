@@ -57,6 +57,13 @@ def second(**said: object) -> Tell:
     return tell
 
 
+def in_pieces(desk: BankDesk, forged: bool) -> None:
+    """What has too many lines for one proposal is told in several of its name."""
+    desk.states([came(500), went(200)])
+    opening = 0 if forged else 300
+    desk.states([came(50, b"UTR000000009")], opening=opening)
+
+
 def follows_other(desk: BankDesk, forged: bool) -> None:
     """Each bank account has a row of its own; a later day begins with 1 again."""
     desk.states([came(500)], number=7)
@@ -151,10 +158,11 @@ BOTH = [came(500), went(200)]
 FAR = Line(Kind.BOOKED, 500, debit=9, reference=b"UTR000000001")
 STATEMENTS: dict[str, Forgery] = {
     "a gap": ("banks", "it opens with 301", second(opening=301)),
-    "the same number": ("banks", "are not behind those of", second(number=1)),
+    "a piece again": ("banks", "it opens with 0", in_pieces),
+    "an earlier number": ("banks", "are before those of", second(number=0)),
     "an earlier day": (
         "banks",
-        "are not behind those of",
+        "are before those of",
         second(days=(DAY_ONE - 1, DAY_ONE - 1)),
     ),
     "behind another bank's": ("banks", "it opens with 0", follows_other),
