@@ -56,7 +56,9 @@ class Walk:
 
     def __init__(self, path: Path, seed: int, *, people: bool) -> None:
         self.rng = random.Random(seed)
-        self.ledger = Ledger(str(path), map_size=1 << 30, reserve_size=0)
+        self.ledger = Ledger(
+            str(path), map_size=1 << 30, reserve_size=0, index_step_rows=64
+        )
         self.people = people
         self.now = NOW
         self.number = 0

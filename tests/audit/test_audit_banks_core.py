@@ -31,8 +31,10 @@ PEOPLES = (
 @pytest.mark.parametrize("who", ["people", "nobody"])
 def test_a_walk_with_a_bank_passes(tmp_path: Path, who: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.audit.bank_walk"]
-        + [str(tmp_path / "ledger"), "7", str(STEPS), who],
+        [
+            *(sys.executable, "-m", "tests.audit.bank_walk"),
+            *(str(tmp_path / "ledger"), "7", str(STEPS), who),
+        ],
         capture_output=True,
         text=True,
         timeout=300,
