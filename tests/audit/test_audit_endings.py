@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from switch.audit import audit
 from switch.codes import Kind, Result
 from tests.audit.bank_story import (
     MIRROR,
@@ -21,11 +22,17 @@ from tests.audit.bank_story import (
     BankDesk,
     Forgery,
     Tell,
+    bank_account,
     came,
     ends,
     found_by_its_words,
+    statement_record,
     went,
 )
+from tests.audit.journal_story import SETTLEMENT as FIXED
+from tests.audit.journal_story import TRANSIT as WAY
+from tests.audit.journal_story import WAITING as WAIT
+from tests.audit.journal_story import X0, A, B
 from tests.audit.people_story import (
     FLOAT,
     HEAD,
@@ -33,6 +40,7 @@ from tests.audit.people_story import (
     SUSPENSE,
     WALLET,
 )
+from tests.audit.told_story import going_on, story, written
 from tests.signing import Line
 
 R = Result
@@ -206,3 +214,108 @@ def test_a_debit_may_end_by_that(tmp_path: Path, by: int) -> None:
     desk.fills(by, 500)
     desk.done(ends(item, by, TRANSIT))
     assert desk.found(tmp_path) == {}
+
+
+# --- who was refused, where no people say what is done --------------------------------
+
+
+def named(reference: bytes, kind: Kind = Kind.BOOKED) -> int:
+    """The sequence of a row of the story without people."""
+    rows = [row for row in story().rows if row.reference == reference]
+    return next(row.sequence for row in rows if row.kind == kind)
+
+
+def refused(
+    result: Result, right: dict[str, object], wrong: dict[str, object]
+) -> tuple[Result, dict[str, object], dict[str, object]]:
+    """A refused transfer that had its cause, and one that had none."""
+    item: dict[str, object] = {
+        "debit": WAIT,
+        "credit": B,
+        "amount": 3,
+        "reference": b"found",
+        "resolves": named(b"UTR000000000"),
+        "result": result,
+    }
+    return result, {**item, **right}, {**item, **wrong}
+
+
+ENDED = named(b"UTR000000002")
+BY = next(row.sequence for row in story().rows if row.resolves == ENDED)
+REFUSED = {
+    "no item": refused(R.CASE_NOT_FOUND, {"resolves": 3}, {}),
+    "a matched one": refused(
+        R.CASE_NOT_FOUND, {"resolves": named(b"UTR000000001"), "amount": 70_000}, {}
+    ),
+    "other accounts": refused(R.ACCOUNT_KIND_WRONG, {"credit": X0}, {}),
+    "another amount": refused(R.NET_DIFFERS, {"amount": 4}, {}),
+    "ended": refused(
+        R.CASE_CLOSED,
+        {"resolves": ENDED, "amount": 70_000, "total": BY},
+        {"resolves": ENDED, "amount": 70_000, "total": BY - 1},
+    ),
+    "ended, and open": refused(
+        R.CASE_CLOSED, {"resolves": ENDED, "amount": 70_000, "total": BY}, {"total": BY}
+    ),
+    "nothing named": refused(
+        R.ACCOUNT_KIND_WRONG,
+        {"resolves": 0},
+        {"resolves": 0, "debit": B, "credit": A},
+    ),
+    "a payout": refused(
+        R.ACCOUNT_KIND_WRONG,
+        {"resolves": 0, "debit": B, "credit": WAY},
+        {"resolves": 0, "debit": FIXED, "credit": WAY},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_who_was_refused_had_a_cause(tmp_path: Path, name: str) -> None:
+    result, *said = REFUSED[name]
+    found = []
+    for at, fields in enumerate(said):
+        s = going_on()
+        s.add(Kind.TRANSFER, **fields)
+        s.commit()
+        report = audit(written(tmp_path / str(at), s.groups, index=False))
+        found.append([str(one) for one in report.findings.kept])
+    assert found[0] == []
+    assert len(found[1]) == 1
+    assert f"refusals: {result.name}" in found[1][0]
+
+
+RECORD = bank_account(b"0123456789", 16)
+RECORDS = {
+    "no accounts": (R.ACCOUNT_UNKNOWN, bank_account(b"NEW1", 64), RECORD),
+    "other accounts": (R.RULE_FIXED, bank_account(b"NEW1", 16), RECORD),
+    "nobody": (R.PARTICIPANT_UNKNOWN, bank_account(b"NEW1", 16, owner=99), RECORD),
+    "a statement": (
+        R.ACCOUNT_UNKNOWN,
+        bank_account(b"NEW1", 64),
+        statement_record(0, 0, 0, bank=9),
+    ),
+    "what is none": (R.ACCOUNT_UNKNOWN, bank_account(b"NEW1", 64), bank_account(b"n")),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_was_refused_for_a_cause(tmp_path: Path, name: str) -> None:
+    result, *records = RECORDS[name]
+    found = []
+    for at, record in enumerate(records):
+        s = going_on()
+        s.add(Kind.REGISTER, tail=record, result=result)
+        s.commit()
+        report = audit(written(tmp_path / str(at), s.groups, index=False))
+        found.append([one.check for one in report.findings.kept])
+    assert found[0] == []
+    assert found[1] in (["refusals"], ["banks"])
+
+
+def test_without_people_no_statement_is_done(tmp_path: Path) -> None:
+    s = going_on()
+    s.add(Kind.REGISTER, debit=1, tail=statement_record(0, 0, 0))
+    s.commit()
+    report = audit(written(tmp_path, s.groups, index=False))
+    assert [one.check for one in report.findings.kept] == ["banks"]

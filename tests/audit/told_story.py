@@ -25,10 +25,13 @@ from tests.audit.journal_story import (
     FLOAT,
     HARNESS,
     HOUR,
+    MIRROR,
     ONCE,
     SECOND,
     SETTLEMENT,
     SUSPENSE,
+    TRANSIT,
+    WAITING,
     WORD,
     X0,
     X1,
@@ -226,11 +229,10 @@ def tell_of_doubts(s: Story) -> None:
 
 def tell_of_banks(s: Story) -> None:
     """A bank account; a request that is met, items that people end, releases."""
-    mirror, waiting, transit = range(10, 13)
     for at, kind in enumerate(
         (AccountKind.BANK, AccountKind.BANK_SUSPENSE, AccountKind.BANK_TRANSIT)
     ):
-        s.open(mirror + at, 1, 16 + at, kind)
+        s.open(MIRROR + at, 1, 16 + at, kind)
     record = struct.pack("<BB2xIH6x40s", Record.BANK_ACCOUNT, 1, 1, 16, b"0123456789")
     s.add(Kind.REGISTER, debit=1, tail=record + b"{}")
     s.commit()
@@ -250,21 +252,21 @@ def tell_of_banks(s: Story) -> None:
     s.add(Kind.REQUEST, participant=2, credit=B, amount=70_000, **wrong)
     s.commit()
     number: dict[str, Any] = {"resolves": asked.sequence}
-    booked(mirror, waiting, 3, b"UTR000000000", **number)
+    booked(MIRROR, WAITING, 3, b"UTR000000000", **number)
     word = {"tail": b'{"payer":"ALPHA"}', **number}
-    first = booked(mirror, A, 70_000, b"UTR000000001", **met, **word)
+    first = booked(MIRROR, A, 70_000, b"UTR000000001", **met, **word)
     wrong = {"result": Result.BOOKED_DIFFERS, "total": first.sequence, "flags": 0}
-    booked(mirror, 0, 70_001, b"UTR000000001", **wrong)
-    item = booked(mirror, waiting, 70_000, b"UTR000000002", **number)
-    back = booked(mirror, waiting, 5_000, b"UTR000000003")
+    booked(MIRROR, 0, 70_001, b"UTR000000001", **wrong)
+    item = booked(MIRROR, WAITING, 70_000, b"UTR000000002", **number)
+    back = booked(MIRROR, WAITING, 5_000, b"UTR000000003")
     s.commit()
-    moved(waiting, B, 70_000, item)
-    returned = moved(waiting, transit, 5_000, back)
-    paid = moved(SETTLEMENT, transit, 1_000, None)
+    moved(WAITING, B, 70_000, item)
+    returned = moved(WAITING, TRANSIT, 5_000, back)
+    paid = moved(SETTLEMENT, TRANSIT, 1_000, None)
     s.commit()
-    booked(transit, mirror, 5_000, b"OUT000000001", **met, resolves=returned.sequence)
-    charge = booked(transit, mirror, 20, b"charges of May", resolves=paid.sequence)
-    moved(B, transit, 20, charge)
+    booked(TRANSIT, MIRROR, 5_000, b"OUT000000001", **met, resolves=returned.sequence)
+    charge = booked(TRANSIT, MIRROR, 20, b"charges of May", resolves=paid.sequence)
+    moved(B, TRANSIT, 20, charge)
     s.commit()
 
 
