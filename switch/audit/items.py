@@ -73,6 +73,7 @@ class Items:
         rows = pick(rows, np.argsort(rows["sequence"]))
         items = journal.rows_at(rows["resolves"])
         gone = items["sequence"] >= rows["sequence"]
+        gone |= np.maximum(items["debit"], items["credit"]) > self.accounts.count
         items[gone | (items["result"] != OK)] = np.zeros((), ROW)
         ended: dict[int, int] = {}
         for row, item in zip(rows, items, strict=True):

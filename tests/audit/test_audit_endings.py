@@ -200,6 +200,17 @@ def test_a_forgery_is_found_by_its_own_words(tmp_path: Path, name: str) -> None:
     found_by_its_words(tmp_path, check, text, tell)
 
 
+@pytest.mark.parametrize("side", ["debit", "credit"])
+def test_an_item_of_no_account_stops_nothing(tmp_path: Path, side: str) -> None:
+    desk = BankDesk()
+    item = desk.told(came(500))
+    desk.done(ends(item, WAITING, WALLET))
+    setattr(item, side, 2**32 - 1)
+    found = desk.found(tmp_path)
+    assert any("is no open item" in text for text in found["banks"])
+    assert "it names an account that was not open" in found["accounts"][0]
+
+
 @pytest.mark.parametrize("to", [WALLET, SETTLEMENT, SUSPENSE, TRANSIT])
 def test_a_credit_may_end_there(tmp_path: Path, to: int) -> None:
     desk = BankDesk()
