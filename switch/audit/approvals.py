@@ -12,6 +12,7 @@ these.
 
 import hashlib
 from bisect import bisect_left
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -91,7 +92,7 @@ class Approvals:
         self.proposals: dict[int, np.void] = {}
         self.approved: dict[int, np.void] = {}
         self.withdrawn: dict[int, int] = {}
-        self.channels: set[int] = set()
+        self.channels: Collection[int] = ()
         self.firsts: dict[int, np.void] = {}
         """And all accepted proposals; of those that have as many approvals as they need
         the last; what has withdrawn them; which of them are of banks' connections; of
@@ -127,7 +128,7 @@ class Approvals:
         rows: Rows,
         since: int,
         unsigned: set[int],
-        channels: set[int],
+        channels: Collection[int],
     ) -> None:
         """Judge by the people's accepted rows, but for those that are `unsigned`; from
         the row `since` on it is not only a verify that must be newer than all its

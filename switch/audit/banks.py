@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from switch.audit.accounts import TOTALS, Accounts
-from switch.audit.layout import BANK_ACCOUNT_RECORD, STATEMENT_RECORD, Index
+from switch.audit.layout import BANK_ACCOUNT_RECORD, STATEMENT_RECORD, Index, ist_days
 from switch.codes import AMOUNT_MAX, AccountKind, Record, Result, RowFlag, Source
 
 BANKS_RULES: Final = 9
@@ -71,6 +71,8 @@ class Banks:
         """The first is number 1."""
         self.statements: list[Statement] = []
         self.newest: dict[int, Statement] = {}
+        self.channels: dict[int, tuple[int, int]] = {}
+        """Accepted proposals that banks' connections have signed, and whose each is."""
         # By number, 0 nobody's: the three accounts, and whether it is active. Then the
         # mirrors, ascending, and whose each is.
         self.table = np.zeros((1, len(KINDS)), dtype=np.intp)
@@ -168,7 +170,12 @@ class Banks:
         if before is not None and record["opening"] != before.closing:
             text = f"it opens with {record['opening']}, and statement"
             yield f"{text} {before.sequence} closed with {before.closing}"
-        if before is not None and said.last < before.last:
+        if said.last[0] > int(ist_days(row["timestamp"])) + 1:
+            yield f"its last day, {said.last[0]}, is still to come"
+        # What people have made of a file goes on by its balance alone, whatever a
+        # connection has said of days.
+        told = said.proposal in self.channels
+        if told and before is not None and said.last < before.last:
             yield f"its last day and number are before those of {before.sequence}"
         yield from _misplaced(row, bank, update=before is not None)
         self.statements.append(said)

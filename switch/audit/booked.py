@@ -13,7 +13,6 @@ from typing import Final
 
 import numpy as np
 
-from switch.audit.claims import UTR_SEED
 from switch.audit.findings import Findings
 from switch.audit.items import Items, is_release
 from switch.audit.layout import (
@@ -34,6 +33,7 @@ from switch.audit.reader import Journal
 from switch.audit.register import Register
 from switch.audit.requests import Requests
 from switch.audit.timelines import NEVER, NOWHERE, among, find, joined, repeated
+from switch.audit.utrs import Utrs
 from switch.codes import AccountKind, Kind
 
 KEY_SEED: Final = 7
@@ -133,19 +133,18 @@ class Booked:
         self,
         journal: Journal,
         lines: Lines,
-        top_ups: tuple[U64, U64],
+        utrs: Utrs,
         endings: list[Rows],
     ) -> None:
-        """Judge everything, reading again what must be proven. `top_ups`: hashes of
-        what they have claimed, ascending, and whose each is; `endings`: those that
-        were refused.
+        """Judge everything, reading again what must be proven. `utrs` are finished;
+        `endings`: those that were refused.
         """
         sequences, about = joined(self._sequences), joined(self._about)
         keys = joined(self._keys)
         self._once(journal, keys, sequences)
         named = np.flatnonzero(about)
         order = named[np.lexsort((sequences[named], about[named]))]
-        self._matches(journal, sequences[order], about[order], top_ups)
+        self._matches(journal, sequences[order], about[order], utrs)
         self.items.finish(journal, endings)
         order = np.argsort(keys, kind="stable")
         self._statements(journal, lines, keys[order], sequences[order])
@@ -168,18 +167,22 @@ class Booked:
                 self.findings.add("banks", int(row["sequence"]), text)
 
     def _matches(
-        self, journal: Journal, sequences: U64, about: U64, top_ups: tuple[U64, U64]
+        self, journal: Journal, sequences: U64, about: U64, utrs: Utrs
     ) -> None:
-        """What a row names it meets if that fits, and nothing has met it before."""
+        """What a row names it meets if that fits, and nothing has met it before. It was
+        there before its bank's word was: before the proposal, where people propose.
+        """
         for part in _parts(about):
             rows = journal.rows_at(sequences[part])
             named = journal.rows_at(about[part])
-            none = (named["sequence"] >= rows["sequence"]) | (named["result"] != OK)
+            said = np.where(rows["total"] != 0, rows["total"], rows["sequence"])
+            said = np.minimum(said, rows["sequence"])
+            none = (named["sequence"] >= said) | (named["result"] != OK)
             named[none] = np.zeros((), ROW)
             incoming = self._incoming(rows)
             fits = np.where(
                 incoming,
-                self._asked(rows, named) & ~_credited(journal, rows, top_ups),
+                self._asked(rows, named) & ~utrs.taken_before(journal, rows),
                 is_release(named, self.accounts)
                 & (named["credit"] == rows["debit"])
                 & (named["amount"] == rows["amount"]),
@@ -256,15 +259,3 @@ def _parts(about: U64) -> Iterator[slice]:
         end = int(np.searchsorted(about, last, side="right"))
         yield slice(start, end)
         start = end
-
-
-def _credited(journal: Journal, rows: Rows, top_ups: tuple[U64, U64]) -> Mask:
-    """Whose reference a top-up had credited before."""
-    hashes, sequences = top_ups
-    at = find(mix(UTR_SEED, *rows["reference"].T), hashes)
-    found = np.flatnonzero(at != NOWHERE)
-    credited: Mask = np.zeros(len(rows), dtype=np.bool_)
-    before = journal.rows_at(sequences[at[found]])
-    same = (before["reference"] == rows["reference"][found]).all(axis=1)
-    credited[found] = same & (before["sequence"] < rows["sequence"][found])
-    return credited

@@ -9,11 +9,21 @@ from typing import Final
 import numpy as np
 
 from switch.audit.approvals import same_person
+from switch.audit.banks import BANKS_RULES
 from switch.audit.cases import Cases
 from switch.audit.findings import Findings
 from switch.audit.kinds import NUMBERED
-from switch.audit.layout import OK, PROPOSAL_LIFE_NS, REVERSAL, ROW, THIRD, Rows
+from switch.audit.layout import (
+    OK,
+    PROPOSAL_LIFE_NS,
+    RECENT,
+    REVERSAL,
+    ROW,
+    THIRD,
+    Rows,
+)
 from switch.audit.reader import Journal
+from switch.audit.utrs import canonical
 from switch.codes import Kind, Result
 
 R = Result
@@ -60,7 +70,7 @@ class Causes:
         """Whether a refusal's cause was there, or cannot be known."""
         result, kind = int(row["result"]), int(row["kind"])
         if result == R.UTR_ALREADY_CREDITED:
-            return bool(named["kind"] == Kind.TOP_UP) and same_reference(row, named)
+            return self._credited(row, named)
         if result == R.BOOKED_DIFFERS:
             return differs(row, named)
         if result in ANSWERED:
@@ -78,6 +88,16 @@ class Causes:
                 return self.register.payable.get(key, 0) != int(row["amount"])
             return result != R.WINDOW_NOT_FOUND or bool(about["kind"] != Kind.WINDOW)
         return self._people(row, about, result, kind)
+
+    def _credited(self, row: np.void, named: np.void) -> bool:
+        """Whether another row has claimed the reference of a top-up."""
+        if row["sequence"] < self.register.rules_since(BANKS_RULES):
+            return bool(named["kind"] == Kind.TOP_UP) and same_reference(row, named)
+        claims = named["kind"] == Kind.TOP_UP or (
+            named["kind"] == Kind.BOOKED and int(named["flags"]) & RECENT
+        )
+        both = canonical(np.stack((row["reference"], named["reference"])))
+        return bool(claims and (both[0] == both[1]).all())
 
     def _people(self, row: np.void, about: np.void, result: int, kind: int) -> bool:
         """Whether nothing was asked for, or the same person asked."""

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from switch.audit.layout import CLAIM, PRICE_FLAGS, Mask
+from switch.audit.layout import CLAIM, PRICE_FLAGS, RECENT, Mask
 from switch.codes import PROPOSE_ADVANCE, CaseType, Kind, Role
 
 
@@ -182,8 +182,8 @@ TRAITS: Final[dict[Kind, Traits]] = {
         approval=Need.MAY,
     ),
     Kind.WITHDRAW: Traits(TREASURY, OWN),
-    # Of its own wallet, which `banks` asks.
-    Kind.REQUEST: Traits(CENTRE, Reference.NONE, amount=True),
+    # Whoever has a wallet: that it is its own is judged in `requests`.
+    Kind.REQUEST: Traits(ANYBODY, Reference.NONE, amount=True),
     Kind.BOOKED: Traits(TREASURY, OWN, Money.MOVES, amount=True, total=True, line=True),
 }
 if set(TRAITS) != set(Kind):
@@ -254,7 +254,7 @@ def _claimed() -> npt.NDArray[np.uint16]:
     ending = Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.VERIFY, Kind.REFUND
     for kind in (*SPENDS, *ending):
         table[kind] = PRICE_FLAGS
-    table[Kind.TOP_UP] = table[Kind.BOOKED] = CLAIM
+    table[Kind.TOP_UP], table[Kind.BOOKED] = CLAIM, CLAIM | RECENT
     return table
 
 

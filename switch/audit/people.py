@@ -3,7 +3,8 @@
 Each is judged at its place, as who may act changes; a signature is looked at where a
 row must have one, and nowhere else. What was refused behind a signature had one, too.
 In a ledger without people, and by rules before 8, nothing of this is asked. Memory: a
-hash for each proposal and stop, and 8 bytes for each shift.
+hash for each proposal and stop, 8 bytes for each shift, and what begins the ids of each
+proposal of a bank's connection.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ from switch.audit.layout import (
     ist_days,
     pick,
 )
-from switch.audit.lines import Lines, Proposed, parse, said_by
+from switch.audit.lines import ID_SIZE, Lines, Proposed, line_id, parse, said_by
 from switch.audit.persons import PEOPLE_RULES, STAY, Person, Who
 from switch.audit.register import Register
 from switch.codes import (
@@ -58,6 +59,7 @@ PROPOSES: Final = (
 ALONE: Final = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
 """Records of the register that need no proposal."""
 ALIEN: Final = "a bank's connection proposes more than its bank has booked"
+STOPPED: Final = "the connection that told it was stopped, or changed, before it"
 UNDONE: Final = "what needs a proposal of lines is refused without a row"
 
 
@@ -74,8 +76,9 @@ class People:
         """Of accepted proposals and stops, by sequence: what their approvals name."""
         self.unsigned: set[int] = set()
         """Accepted rows that no person who might has signed."""
-        self.channels: set[int] = set()
-        """Accepted proposals that a bank's connection has signed."""
+        self.channels = register.banks.channels
+        # What the ids of the rows of each of these begin with.
+        self._begins: dict[bytes, int] = {}
         self._ledger = MAGIC + ledger
         self._shifts = array("Q")
         self._days: dict[Who, list[int]] = {}
@@ -107,6 +110,10 @@ class People:
         rows = pick(rows, ~others)
         if self.persons.some:
             self.lines.needed(rows)
+            for number in np.unique(rows["total"]).tolist():
+                if not self._lasts(number):
+                    done = rows["sequence"][rows["total"] == number]
+                    self.findings.add_rows("lines", done, STOPPED)
         else:
             named = rows["sequence"][rows["total"] != 0]
             self.findings.add_rows("lines", named, "it names a proposal of nobody")
@@ -119,7 +126,24 @@ class People:
             undone = rows["sequence"][money & ~told]
             self.findings.add_rows("refusals", undone, UNDONE)
             if (told := told & money).any():
-                self.lines.refused(pick(rows, told))
+                rows = pick(rows, told)
+                self.lines.refused(rows)
+                for row in rows:
+                    begin = row["id"].tobytes()[:ID_SIZE]
+                    if not self._lasts(self._begins.get(begin, 0)):
+                        self._add("lines", row, STOPPED)
+
+    def _lasts(self, number: int) -> bool:
+        """Whether what a proposal says can be done by now as far as its person goes, if
+        that is a bank's connection: it could still act, and nobody has changed it.
+        """
+        if (who := self.channels.get(number)) is None:
+            return True
+        person = self.persons.people[who]
+        place = int(Record.PERSON), self.persons.places[who]
+        same = self.register.sequences.get(place, 0) < number
+        able = person.role == PersonRole.CHANNEL and self.persons.can_act(person)
+        return same and able
 
     def _without(self, row: np.void, kind: int, *, accepted: bool) -> None:
         """In a ledger without people nobody signs, and nothing is a line."""
@@ -159,7 +183,9 @@ class People:
         if lines:
             said = self.lines.propose(row, tail or b"", self.register.version)
         if channel:
-            self.channels.add(int(row["sequence"]))
+            self.channels[int(row["sequence"])] = _who(row)
+            begin = line_id(row["id"].tobytes(), 0)[:ID_SIZE]
+            self._begins[begin] = int(row["sequence"])
             if not said.told:
                 self._add("people", row, ALIEN)
                 self.unsigned.add(int(row["sequence"]))
@@ -220,6 +246,8 @@ class People:
             self.hashes[int(row["sequence"])] = self._hash(row, tail)
         if accepted and row["total"]:
             self.lines.needed(np.array([row]))
+            if not self._lasts(int(row["total"])):
+                self._add("lines", row, STOPPED)
             if self._newest(row, tail) >= int(row["total"]):
                 text = "a newer row speaks of the same than its proposal"
                 self._add("lines", row, text)

@@ -12,7 +12,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from switch.codes import AccountKind, Kind, PersonRole, Record, Role, RowFlag, Source
+from switch.codes import (
+    AccountKind,
+    Kind,
+    PersonRole,
+    Record,
+    Result,
+    Role,
+    RowFlag,
+    Source,
+)
 from tests.audit.journal_writer import INSTANCE, Row
 from tests.audit.people_story import (
     CENTRE,
@@ -40,6 +49,7 @@ OTHER_MIRROR, OTHER_WAITING, OTHER_TRANSIT = range(9, 12)
 """Of the second bank account."""
 OTHER_CENTRE, OTHER_WALLET = 5, 12
 REVERSAL, MATCHED = int(RowFlag.REVERSAL), int(RowFlag.MATCHED)
+RECENT = int(RowFlag.RECENT)
 EVIDENCE = int(RowFlag.EVIDENCE)
 PURPOSE, OTHER_PURPOSE = 16, 32
 CODE, OTHER_CODE = b"000111222333", b"IN77BANK0000000042"
@@ -157,7 +167,7 @@ class BankDesk(Desk):
             MIRROR: (WAITING, TRANSIT),
             OTHER_MIRROR: (OTHER_WAITING, OTHER_TRANSIT),
         }
-        said: dict[str, object] = {"flags": line.flags | CLAIM}
+        said: dict[str, object] = {"flags": line.flags | CLAIM | self.claims(line)}
         if line.debit:
             said["credit"] = other[line.debit][0]
         else:
@@ -166,10 +176,26 @@ class BankDesk(Desk):
 
     def meets(self, asked: Row, at: int = 0, **fields: Any) -> Row:
         """The row of one that meets what its line names."""
-        flags = {"flags": CLAIM | MATCHED}
-        if self.lines[asked.sequence][at].debit:
+        line = self.lines[asked.sequence][at]
+        flags = {"flags": CLAIM | MATCHED | self.claims(line)}
+        if line.debit:
             return self.books(asked, at, **{"credit": WALLET, **flags, **fields})
         return self.books(asked, at, **{**flags, **fields})
+
+    def claims(self, line: Line) -> int:
+        """The flag of a line whose reference it claims as a UTR, or 0."""
+        if not line.debit or line.flags & REVERSAL:
+            return 0
+        taken = {
+            written(row.reference)
+            for row in self.rows
+            if row.result == Result.OK
+            and (
+                row.kind == Kind.TOP_UP
+                or (row.kind == Kind.BOOKED and row.flags & RECENT)
+            )
+        }
+        return 0 if written(line.reference) in taken else RECENT
 
     def told(self, *lines: Line, **fields: object) -> Row:
         """Lines that the connection tells and that are booked, unmatched; the first."""
@@ -210,6 +236,11 @@ class BankDesk(Desk):
         assert asked.flags & THIRD
         self.approve(asked, SECOND)
         return self.approve(asked, FIRST)
+
+
+def written(reference: bytes) -> bytes:
+    """A reference as a bank writes it."""
+    return reference.replace(b" ", b"").upper()
 
 
 def is_statement(row: Row) -> bool:

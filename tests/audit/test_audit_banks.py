@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from switch.codes import AccountKind, Kind, Result
+from switch.codes import AccountKind, Kind, Result, Role
 from tests.audit.bank_story import (
     CHANNEL,
     CODE,
@@ -22,6 +22,7 @@ from tests.audit.bank_story import (
     found_by_its_words,
 )
 from tests.audit.people_story import (
+    BILLER,
     CENTRE,
     CHECKER,
     DAY,
@@ -37,6 +38,7 @@ from tests.audit.people_story import (
     keyed,
     register,
 )
+from tests.audit.test_audit_certificates import person as participant
 from tests.records import AccountRecord
 from tests.signing import Line
 
@@ -228,6 +230,14 @@ def refused_often(desk: BankDesk, forged: bool) -> None:
     desk.asks(1, result=R.DAY_COUNT_EXCEEDED)
 
 
+def asks_harness(desk: BankDesk, forged: bool) -> None:
+    """Whoever has a wallet asks for it, and for no other."""
+    desk.done(register(participant(6, Role.HARNESS)), debit=6)
+    tail = AccountRecord(6, 0, AccountKind.WALLET).pack()
+    desk.done(Line(Kind.OPEN, tail=tail), debit=13)
+    desk.asks(500, participant=6, credit=WALLET if forged else 13)
+
+
 def asks_nothing(desk: BankDesk, forged: bool) -> None:
     desk.asks(0 if forged else 1)
 
@@ -239,7 +249,10 @@ REQUESTS: dict[str, Forgery] = {
         asks(credit=OTHER_WALLET),
     ),
     "for no account": ("banks", "should be ACCOUNT_UNKNOWN", asks(credit=99)),
-    "by the treasury": ("senders", "no role", asks(participant=ONE, credit=FLOAT)),
+    "by nobody": ("senders", "no role", asks(participant=9)),
+    "by the switch": ("banks", "should be ACCOUNT_UNKNOWN", asks(participant=0)),
+    "for no wallet of a harness": ("banks", "ACCOUNT_UNKNOWN", asks_harness),
+    "by a biller": ("banks", "ACCOUNT_UNKNOWN", asks(participant=BILLER)),
     "for what is no wallet": (
         "banks",
         "should be ACCOUNT_KIND_WRONG",

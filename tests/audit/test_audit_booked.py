@@ -19,6 +19,7 @@ from tests.audit.bank_story import (
     OTHER_TRANSIT,
     OTHER_WAITING,
     OTHER_WALLET,
+    RECENT,
     REVERSAL,
     TRANSIT,
     WAITING,
@@ -131,6 +132,19 @@ def to_come(desk: BankDesk, forged: bool) -> None:
     desk.asks(500)
 
 
+def to_come_before_it(desk: BankDesk, forged: bool) -> None:
+    """Nor is one that comes between the bank's word and the line."""
+    told = desk.tells([came(500, UTR, len(desk.rows) + 2)])
+    desk.asks(500)
+    (desk.meets if forged else desk.books)(told)
+
+
+def asked_before(desk: BankDesk, forged: bool) -> None:
+    """The row just before the bank's word is early enough."""
+    told = desk.tells([came(500, UTR, desk.asks(500))])
+    (desk.books if forged else desk.meets)(told)
+
+
 def named_none(desk: BankDesk, forged: bool) -> None:
     """Nothing is guessed: an open request of that amount is not enough."""
     desk.asks(500)
@@ -186,6 +200,8 @@ MATCHES: dict[str, Forgery] = {
     "another centre's": ("banks", "credits another wallet", of_the_other),
     "what was refused": ("banks", OTHER, no_request),
     "what comes behind it": ("banks", OTHER, to_come),
+    "what comes behind its proposal": ("banks", OTHER, to_come_before_it),
+    "kept, just before that": ("banks", KEPT, asked_before),
     "what it does not name": ("banks", "it matches, and names nothing", named_none),
     "what is taken back": ("banks", "takes a line back", reversed_),
     "what was credited": ("banks", OTHER, credited),
@@ -248,6 +264,17 @@ def paid_back(desk: BankDesk, forged: bool) -> None:
         desk.books(told, flags=flags)
 
 
+def paid_later(desk: BankDesk, forged: bool) -> None:
+    """What is released behind the bank's word is not what that was of."""
+    desk.fills(SETTLEMENT, 500)
+    payout = Line(Kind.TRANSFER, 500, 0, SETTLEMENT, TRANSIT, b"payout")
+    asked = desk.propose([payout])
+    desk.approve(asked)
+    told = desk.tells([went(500, about=len(desk.rows) + 2)])
+    desk.do(asked)
+    (desk.meets if forged else desk.books)(told)
+
+
 RELEASES: dict[str, Forgery] = {
     "not met": ("banks", UNMET, paid(500)),
     "another amount": ("banks", ALIEN, paid(499)),
@@ -256,6 +283,7 @@ RELEASES: dict[str, Forgery] = {
     "what ends a debit": ("banks", ALIEN, no_release),
     "another bank's": ("banks", ALIEN, other_release),
     "what is taken back": ("banks", "takes a line back", paid_back),
+    "what was released later": ("banks", ALIEN, paid_later),
 }
 
 
@@ -267,9 +295,7 @@ def again(line: Line, other: Line) -> Tell:
 
     def tell(desk: BankDesk, forged: bool) -> None:
         desk.told(line)
-        told = desk.tells([line if forged else other])
-        flags = CLAIM | (0 if forged else other.flags)
-        desk.books(told, flags=flags)
+        desk.books(desk.tells([line if forged else other]))
 
     return tell
 
@@ -305,7 +331,7 @@ def unregistered(desk: BankDesk, forged: bool) -> None:
         desk.do(asked, at, debit=13 + at)
     line = Line(Kind.BOOKED, 500, debit=13, reference=UTR)
     told = desk.tells([line if forged else came(500)])
-    desk.do(told, credit=14 if forged else WAITING, flags=CLAIM)
+    desk.do(told, credit=14 if forged else WAITING, flags=CLAIM | RECENT)
 
 
 def written(**wrong: Any) -> Tell:
@@ -452,5 +478,6 @@ def test_many_lines_are_judged_in_parts(
             line = came(500 + at, b"UTR00000%d%03d" % (at, number), asked)
             met(desk, line, meets=number == 0)
     assert desk.found(tmp_path / "right") == {}
-    desk.rows[-1].flags, desk.rows[-1].credit = CLAIM | MATCHED, WALLET
+    desk.rows[-1].flags |= MATCHED
+    desk.rows[-1].credit = WALLET
     assert "was met before" in desk.found(tmp_path / "wrong")["banks"][0]

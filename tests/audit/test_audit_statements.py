@@ -6,10 +6,11 @@ and once with one thing forged, every check of the bytes right. Then a day with 
 """
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from switch.codes import Kind, PersonRole, Result, Source
+from switch.codes import Kind, PersonRole, Result, Role, Source
 from tests.audit.bank_story import (
     CHANNEL,
     DAY_ONE,
@@ -32,15 +33,20 @@ from tests.audit.people_story import (
     DAY,
     MAKER,
     SECOND,
+    START,
     SUSPENSE,
     TWO,
     UPDATE,
     keyed,
+    register,
     top_up,
 )
-from tests.signing import Line
+from tests.audit.test_audit_certificates import person as participant
+from tests.signing import Line, PersonRecord, public_key
 
 R = Result
+THREE = 6
+"""A third participant of the treasury."""
 
 
 # --- statements -----------------------------------------------------------------------
@@ -76,6 +82,53 @@ def follows_other(desk: BankDesk, forged: bool) -> None:
     desk.closes(asked, debit=bank, flags=UPDATE if forged else 0)
     days = (DAY_ONE + 1, DAY_ONE + 1)
     desk.states([], opening=500, days=days)
+
+
+def by_people(**wrong: object) -> Tell:
+    """What people have made of a file follows by its balance, whatever its day is."""
+
+    def tell(desk: BankDesk, forged: bool) -> None:
+        days = (DAY_ONE + 9, DAY_ONE + 9)
+        desk.states([came(500)], days=days, number=9)
+        lines = [came(50, b"UTR000000009")]
+        fields: dict[str, Any] = {"opening": 500, **(wrong if forged else {})}
+        said = stated(lines, **fields)
+        asked = desk.propose([*lines, said])
+        desk.approve(asked)
+        desk.books(asked)
+        desk.closes(asked)
+
+    return tell
+
+
+def to_come(*, people: bool) -> Tell:
+    """A day behind tomorrow, where a bank's clock may be ahead of ours."""
+
+    def tell(desk: BankDesk, forged: bool) -> None:
+        desk.now = (TODAY * DAY - IST) + 20 * 3600 * 10**9
+        last = TODAY + 1 + forged
+        lines = [came(500)]
+        whole = [*lines, stated(lines, days=(DAY_ONE, last))]
+        if people:
+            asked = desk.propose(whole)
+            desk.approve(asked)
+        else:
+            asked = desk.tells(whole)
+        desk.books(asked)
+        desk.closes(asked)
+
+    return tell
+
+
+def tomorrow_began(desk: BankDesk, forged: bool) -> None:
+    """It is the day of the row, in India, and not that of its proposal."""
+    midnight = (TODAY + 1) * DAY - IST
+    desk.now = midnight - 10**9
+    lines = [came(500)]
+    asked = desk.tells([*lines, stated(lines, days=(DAY_ONE, TODAY + 2))])
+    desk.books(asked)
+    desk.now = midnight - forged
+    desk.closes(asked)
 
 
 def not_booked(desk: BankDesk, forged: bool) -> None:
@@ -154,6 +207,9 @@ def by_csv(desk: BankDesk, forged: bool) -> None:
     desk.closes(asked, checker=TWO)
 
 
+TODAY = (START + DAY // 4) // DAY + 1
+IST = 19_800 * 10**9
+"""Before that a day of India's begins, ns."""
 BOTH = [came(500), went(200)]
 FAR = Line(Kind.BOOKED, 500, debit=9, reference=b"UTR000000001")
 STATEMENTS: dict[str, Forgery] = {
@@ -165,6 +221,10 @@ STATEMENTS: dict[str, Forgery] = {
         "are before those of",
         second(days=(DAY_ONE - 1, DAY_ONE - 1)),
     ),
+    "a gap by people": ("banks", "it opens with 501", by_people(opening=501)),
+    "a day to come": ("banks", "is still to come", to_come(people=False)),
+    "a day to come by people": ("banks", "is still to come", to_come(people=True)),
+    "a day to come by then": ("banks", "is still to come", tomorrow_began),
     "behind another bank's": ("banks", "it opens with 0", follows_other),
     "a line that is not booked": ("banks", "1 of its lines were not", not_booked),
     "one booked behind it": ("banks", "1 of its lines were not", booked_later),
@@ -272,6 +332,92 @@ def late(desk: BankDesk, forged: bool) -> None:
     desk.books(asked)
 
 
+def changed(desk: BankDesk, forged: bool) -> None:
+    """One that has another key since says again what it wants to say."""
+    asked = desk.tells([came(500)])
+    if not forged:
+        desk.books(asked)
+    record = PersonRecord(*CHANNEL, public_key(77), PersonRole.CHANNEL)
+    desk.done(register(record.pack()), debit=6, flags=UPDATE)
+    if forged:
+        desk.books(asked)
+
+
+def said_again(desk: BankDesk, forged: bool) -> None:
+    """What it says behind the change is done."""
+    early = desk.tells([came(500)])
+    desk.done(
+        register(keyed(CHANNEL, PersonRole.CHANNEL).pack()), debit=6, flags=UPDATE
+    )
+    asked = desk.tells([came(500)])
+    desk.books(early if forged else asked)
+
+
+def stopped(desk: BankDesk, forged: bool) -> None:
+    """One that is switched off does nothing of what it has said before."""
+    asked = desk.tells([came(500)])
+    if not forged:
+        desk.books(asked)
+    desk.off(keyed(CHANNEL, PersonRole.CHANNEL, 0).pack(), 6)
+    if forged:
+        desk.books(asked)
+
+
+def on_again(desk: BankDesk, forged: bool) -> None:
+    """Nor when it is switched on again."""
+    early = desk.tells([came(500)])
+    desk.off(keyed(CHANNEL, PersonRole.CHANNEL, 0).pack(), 6)
+    desk.done(
+        register(keyed(CHANNEL, PersonRole.CHANNEL).pack()), debit=6, flags=UPDATE
+    )
+    asked = desk.tells([came(500)])
+    desk.books(early if forged else asked)
+
+
+def stopped_before_statement(desk: BankDesk, forged: bool) -> None:
+    lines = [came(500)]
+    asked = desk.tells([*lines, stated(lines)])
+    desk.books(asked)
+    if not forged:
+        desk.closes(asked)
+    desk.off(keyed(CHANNEL, PersonRole.CHANNEL, 0).pack(), 6)
+    if forged:
+        desk.closes(asked)
+
+
+def stopped_before_refusal(desk: BankDesk, forged: bool) -> None:
+    """What it contradicts then is nobody's word either."""
+    first = desk.told(came(500))
+    asked = desk.tells([came(501)])
+    said = {"credit": 0, "flags": 0, "total": first.sequence}
+    if not forged:
+        desk.books(asked, result=R.BOOKED_DIFFERS, **said)
+    desk.off(keyed(CHANNEL, PersonRole.CHANNEL, 0).pack(), 6)
+    if forged:
+        desk.books(asked, result=R.BOOKED_DIFFERS, **said)
+
+
+def owner_stopped(desk: BankDesk, forged: bool) -> None:
+    """While its participant takes no part; what it has said is done behind that."""
+    who, record = (THREE, 33), participant(THREE, Role.TREASURY)
+    desk.done(register(record), debit=THREE)
+    desk.done(register(keyed(who, PersonRole.CHANNEL).pack()), debit=7)
+    asked = desk.propose([came(500)], who, flags=EVIDENCE)
+    desk.off(participant(THREE, Role.TREASURY, active=0), THREE)
+    if forged:
+        desk.books(asked)
+    desk.done(register(record), debit=THREE, flags=UPDATE)
+    if not forged:
+        desk.books(asked)
+
+
+def others_changed(desk: BankDesk, forged: bool) -> None:
+    """What is said of others is nothing to it."""
+    asked = desk.tells([came(500)])
+    desk.off(keyed(MAKER, PersonRole.MAKER, 0).pack(), 3)
+    desk.books(asked, checker=TWO if forged else 0)
+
+
 def names_checker(desk: BankDesk, forged: bool) -> None:
     desk.books(desk.tells([came(500)]), checker=TWO if forged else 0)
 
@@ -303,6 +449,7 @@ def refused_alien(desk: BankDesk, forged: bool) -> None:
     row.total = 0
 
 
+STOPPED = "was stopped, or changed, before it"
 MORE = "proposes more than its bank has booked"
 SAYS = "whether a bank's connection has signed it"
 CHANNELS: dict[str, Forgery] = {
@@ -328,6 +475,14 @@ CHANNELS: dict[str, Forgery] = {
     "approved": ("approvals", "which nobody approves", approved),
     "done though withdrawn": ("lines", "was withdrawn before it", withdrawn),
     "done after 30 days": ("lines", "was made 30 days or more before it", late),
+    "one that was changed": ("lines", STOPPED, changed),
+    "said before a change": ("lines", STOPPED, said_again),
+    "one that was stopped": ("lines", STOPPED, stopped),
+    "one that is on again": ("lines", STOPPED, on_again),
+    "a statement behind it": ("lines", STOPPED, stopped_before_statement),
+    "a refusal behind it": ("lines", STOPPED, stopped_before_refusal),
+    "its owner stopped": ("lines", STOPPED, owner_stopped),
+    "others changed": ("lines", "names another as who approved it", others_changed),
     "an approver": ("lines", "names another as who approved it", names_checker),
     "an approval": ("people", "may not do that", channel_approves),
     "a stop": ("people", "may not do that", channel_stops),

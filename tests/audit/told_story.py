@@ -27,6 +27,7 @@ from tests.audit.journal_story import (
     HOUR,
     MIRROR,
     ONCE,
+    RECENT,
     SECOND,
     SETTLEMENT,
     SUSPENSE,
@@ -238,7 +239,8 @@ def tell_of_banks(s: Story) -> None:
     s.commit()
 
     def booked(debit: int, credit: int, amount: int, utr: bytes, **f: object) -> Row:
-        said: dict[str, object] = {"reference": utr, "flags": ONCE, **f}
+        flags = ONCE | (RECENT if debit == MIRROR else 0)
+        said: dict[str, object] = {"reference": utr, "flags": flags, **f}
         return s.add(Kind.BOOKED, debit=debit, credit=credit, amount=amount, **said)
 
     def moved(debit: int, credit: int, amount: int, about: Row | None) -> Row:
@@ -253,8 +255,9 @@ def tell_of_banks(s: Story) -> None:
     s.commit()
     number: dict[str, Any] = {"resolves": asked.sequence}
     booked(MIRROR, WAITING, 3, b"UTR000000000", **number)
-    word = {"tail": b'{"payer":"ALPHA"}', **number}
-    first = booked(MIRROR, A, 70_000, b"UTR000000001", **met, **word)
+    word: dict[str, Any] = {"tail": b'{"payer":"ALPHA"}', **number}
+    word["flags"] = met["flags"] | RECENT
+    first = booked(MIRROR, A, 70_000, b"UTR000000001", **word)
     wrong = {"result": Result.BOOKED_DIFFERS, "total": first.sequence, "flags": 0}
     booked(MIRROR, 0, 70_001, b"UTR000000001", **wrong)
     item = booked(MIRROR, WAITING, 70_000, b"UTR000000002", **number)
