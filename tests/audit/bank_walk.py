@@ -33,6 +33,7 @@ from tests.signing import Line, PersonRecord, ThresholdsRecord, public_key
 
 NOW = 1_790_000_000 * 10**9
 SECOND_NS, DAY_NS = 10**9, 24 * 3600 * 10**9
+IST_NS = 19_800 * SECOND_NS
 ONE, TWO, CENTRE, OTHER, BILLER, THIRD = range(1, 7)
 FLOAT, SUSPENSE, SETTLEMENT, WALLET, OTHER_WALLET, HEAD = range(1, 7)
 MIRRORS = {7: (8, 9), 10: (11, 12)}
@@ -134,6 +135,7 @@ class Walk:
         checker = 0 if who == CHANNEL else self.approve(row, sequence)
         self.proposals.append(row)
         rows = signing.line_rows(row, sequence, checker=checker)
+        self._meanwhile()
         if self.rng.random() < 0.1:
             rows.reverse()
         if who == CHANNEL and self.rng.random() < 0.1:
@@ -141,6 +143,14 @@ class Walk:
         if self.rng.random() < 0.02:
             self.now += 30 * DAY_NS
         return [self.commit(each)[0] for each in rows]
+
+    def _meanwhile(self) -> None:
+        """Something between a proposal and its rows, now and then."""
+        what = self.rng.random()
+        if what < 0.08:
+            self.request()
+        elif what < 0.1:
+            self.channel()
 
     def _withdraw(self, sequence: int) -> None:
         row = Row(Kind.WITHDRAW, id=self._id(), resolves=sequence, reference=b"wrong")
@@ -201,6 +211,7 @@ class Walk:
             (6, self.state),
             (2, self.switch),
             (2, self.freeze),
+            (1, self.channel),
             (1, self.close),
         )
         weights = [weight for weight, _ in steps]
@@ -228,7 +239,10 @@ class Walk:
             sides.reverse()
         about = rng.choice((*self.asked[-6:], 0))
         amount = rng.choice(AMOUNTS)
-        if about and rng.random() < 0.6:
+        if rng.random() < 0.05:
+            # What is still to come by then, or comes before the line's row.
+            about = self.ledger.sequence + rng.randrange(1, 6)
+        elif about and rng.random() < 0.6:
             amount = int(self.ledger.rows(about, 1)[0]["amount"])
         return Line(
             Kind.BOOKED,
@@ -236,10 +250,17 @@ class Walk:
             about,
             debit=sides[0],
             credit=sides[1],
-            reference=rng.choice(UTRS),
+            reference=self._utr(),
             tail=b'{"payer":"ALPHA"}' if rng.random() < 0.3 else b"",
             flags=REVERSAL if rng.random() < 0.1 else 0,
         )
+
+    def _utr(self) -> bytes:
+        """A reference, as its bank writes it most often."""
+        utr, how = self.rng.choice(UTRS), self.rng.random()
+        if how < 0.1:
+            return utr.lower()
+        return utr[:4] + b" " + utr[4:] if how < 0.2 else utr
 
     def _book(self, lines: Sequence[Line], who: Who) -> None:
         for sequence, result in self.do(*lines, who=who):
@@ -261,7 +282,7 @@ class Walk:
     def top_up(self) -> None:
         rng = self.rng
         wallet = rng.choice((WALLET, OTHER_WALLET))
-        utr, amount = rng.choice(UTRS), rng.choice(AMOUNTS)
+        utr, amount = self._utr(), rng.choice(AMOUNTS)
         self.do(Line(Kind.TOP_UP, amount, 0, FLOAT, wallet, utr, b"", 0))
         self.do(Line(Kind.TRANSFER, 300, 0, FLOAT, SETTLEMENT, b"lent"))
         self.do(Line(Kind.TRANSFER, 300, 0, FLOAT, SUSPENSE, b"lent"))
@@ -323,7 +344,9 @@ class Walk:
         opening = self.balances[bank] + (rng.random() < 0.1)
         self.day += rng.choice((0, 0, 1))
         last = self.day - (rng.random() < 0.1)
-        said = stated(lines, opening, bank=bank, days=(last, last), number=0)
+        if rng.random() < 0.05:
+            last = (self.now + IST_NS) // DAY_NS + rng.choice((1, 2, 2, 2))
+        said = stated(lines, opening, bank=bank, days=(DAY_ONE, last), number=0)
         if rng.random() < 0.05:
             said = stated(lines, opening, bank=bank, lines_count=7)
         who = rng.choice((CHANNEL, MAKER))
@@ -355,6 +378,13 @@ class Walk:
         self.do(register(bank_account(code, purpose, int(active), owner)))
         if not active and rng.random() < 0.8:
             self.do(register(bank_account(code, purpose)))
+
+    def channel(self) -> None:
+        """The bank's connection is stopped and goes on, or is said again."""
+        if self.people:
+            if self.rng.random() < 0.7:
+                self.do(register(_person(CHANNEL, PersonRole.CHANNEL, 0)))
+            self.do(register(_person(CHANNEL, PersonRole.CHANNEL)))
 
     def freeze(self) -> None:
         rng = self.rng
