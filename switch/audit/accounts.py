@@ -72,6 +72,8 @@ class Accounts:
         moves = np.full(len(rows), Move.CORRECTION, dtype=np.intp)
         moves[(debit == suspense) & (credit == wallet)] = Move.ADVANCE
         moves[(debit == wallet) & (credit == suspense)] = Move.RECOVERY
+        ends = debit == AccountKind.BANK_SUSPENSE
+        moves[ends | (credit == AccountKind.BANK_TRANSIT)] = Move.ENDING
         return moves
 
     def image(self, first: int, count: int) -> Rows:

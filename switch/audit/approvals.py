@@ -12,6 +12,7 @@ these.
 
 import hashlib
 from bisect import bisect_left
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -90,9 +91,12 @@ class Approvals:
         """When `finish` is done: what was approved and not done."""
         self.proposals: dict[int, np.void] = {}
         self.approved: dict[int, np.void] = {}
+        self.withdrawn: dict[int, int] = {}
+        self.channels: Collection[int] = ()
         self.firsts: dict[int, np.void] = {}
         """And all accepted proposals; of those that have as many approvals as they need
-        the last; of those that need two the first.
+        the last; what has withdrawn them; which of them are of banks' connections; of
+        those that need two approvals the first.
         """
 
     def needed(self, rows: Rows) -> None:
@@ -124,11 +128,13 @@ class Approvals:
         rows: Rows,
         since: int,
         unsigned: set[int],
+        channels: Collection[int],
     ) -> None:
         """Judge by the people's accepted rows, but for those that are `unsigned`; from
         the row `since` on it is not only a verify that must be newer than all its
-        biller has said.
+        biller has said. Proposals of `channels` are approved by nobody.
         """
+        self.channels = channels
         self.answered(pick(rows, rows["kind"] == Kind.VERIFY))
         proposals = self.proposals = {
             int(row["sequence"]): row for row in rows[rows["kind"] == Kind.PROPOSE]
@@ -224,7 +230,7 @@ class Approvals:
         """The last approval that each proposal needed, if it has as many, as they may
         be.
         """
-        approved, withdrawn = dict[int, np.void](), dict[int, int]()
+        approved, withdrawn = dict[int, np.void](), self.withdrawn
         good = set[int]()
         for number in unsigned:
             proposals.pop(number, None)
@@ -240,6 +246,9 @@ class Approvals:
                 self.findings.add("approvals", sequence, text)
             elif row["kind"] == Kind.WITHDRAW:
                 withdrawn[number] = sequence
+            elif number in self.channels:
+                text = "it approves what a bank has told, which nobody approves"
+                self.findings.add("approvals", sequence, text)
             else:
                 asked = proposals.get(number)
                 counts = sequence not in unsigned and self._counts(row, asked)

@@ -116,6 +116,8 @@ def _finish(journal: Journal, books: Books, last: int) -> Exceptions | None:
     books.claims.finish(journal, last)
     refunds = books.claims.refunds
     exceptions = books.cases.finish(journal, refunds, books.refusals)
+    lines, endings = books.people.lines, books.refusals.endings
+    books.booked.finish(journal, lines, books.claims.utrs, endings)
     exceptions.now = int(journal.rows_at(np.array([last], np.uint64))["timestamp"][0])
     books.deadlines.finish(books.holds, last)
     causes = Causes(journal, books.cases, books.findings)

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from switch.audit.accounts import TOTALS, Accounts, below_zero, exact_sum
+from switch.audit.booked import Booked
 from switch.audit.cases import Cases
 from switch.audit.claims import Claims
 from switch.audit.daily import count_days, number_receipts
@@ -25,6 +26,7 @@ from switch.audit.kinds import (
     POSTED,
     RESOLVING,
     SPENDING,
+    Move,
 )
 from switch.audit.layout import (
     COPIED_FLAGS,
@@ -41,7 +43,7 @@ from switch.audit.parts import Parts
 from switch.audit.payments import check_services
 from switch.audit.people import People
 from switch.audit.prices import Priced
-from switch.audit.refusals import Refusals
+from switch.audit.refusals import Refusals, may_move
 from switch.audit.register import Register
 from switch.audit.senders import check_sender, check_senders
 from switch.audit.spans import Resolutions, Span
@@ -59,17 +61,29 @@ def _pairs() -> Mask:
         AccountKind.FLOAT,
         AccountKind.SETTLEMENT,
     )
-    table = np.zeros((256, 8, 8), dtype=np.bool_)
+    mirror, waiting, transit = (
+        *(AccountKind.BANK, AccountKind.BANK_SUSPENSE),
+        AccountKind.BANK_TRANSIT,
+    )
+    table = np.zeros((256, 16, 16), dtype=np.bool_)
     for kind in (Kind.PAY, Kind.HOLD, Kind.POST, Kind.VOID, Kind.EXPIRE):
         table[kind, wallet, biller] = True
     table[Kind.REFUND, biller, wallet] = True
     table[Kind.TOP_UP, bank, wallet] = True
     table[Kind.SETTLE, biller, settlement] = True
     table[Kind.TRANSFER, 1:6, 1:6] = True
+    # Of these, what names nothing and what ends an item is told apart below.
+    for own in (wallet, settlement, AccountKind.SUSPENSE):
+        table[Kind.TRANSFER, waiting, own] = table[Kind.TRANSFER, own, transit] = True
+    table[Kind.TRANSFER, waiting, transit] = True
+    table[Kind.BOOKED, mirror, [wallet, waiting]] = True
+    table[Kind.BOOKED, transit, mirror] = True
     return table.reshape(-1)
 
 
 PAIRS: Final = _pairs()
+ANY_BALANCE: Final = (AccountKind.FLOAT, AccountKind.BANK, AccountKind.BANK_TRANSIT)
+"""Accounts that may be below zero."""
 
 
 class Books:
@@ -90,6 +104,7 @@ class Books:
         self.cases = Cases(
             *(self.register, self.holds, self.deadlines, self.people), findings
         )
+        self.booked = Booked(self.register, findings)
         self.moved = 0
 
     def apply(self, rows: Rows, first: int, tails: dict[int, bytes]) -> None:
@@ -109,12 +124,17 @@ class Books:
         """Apply a row that moves no money."""
         if self.claims:
             self.people.single(row, tail)
+        request = row["kind"] == Kind.REQUEST
+        if self.claims and request:
+            self.booked.requests.take(row)
         if row["result"] != OK:
-            if self.claims:
+            if self.claims and not request:
                 self.refusals.single(row, tail)
             return
         if self.claims:
             check_sender(self.register, row, self.findings)
+        if request:
+            return
         part = self.cases if PEOPLE[row["kind"]] else self.register
         part.apply(row, tail)
 
@@ -126,6 +146,9 @@ class Books:
             if self.claims:
                 refused = self._refused(pick(rows, ~accepted), parts[~accepted])
                 self.people.refused(refused)
+                told = refused["kind"] == Kind.BOOKED
+                if told.any():
+                    self.booked.refused(pick(refused, told))
             rows, parts = pick(rows, accepted), parts[accepted]
         if len(rows):
             self._money(Span(rows, parts), refused)
@@ -170,6 +193,8 @@ class Books:
             self.claims.span(span.rows, resolutions)
             if span.kinds[LINE].any():
                 self.people.moved(pick(span.rows, LINE[span.kind]), self.accounts)
+            if span.kinds[Kind.BOOKED]:
+                self.booked.take(pick(span.rows, span.kind == Kind.BOOKED))
             if span.kinds[Kind.REFUND]:
                 refunds = pick(span.rows, span.kind == Kind.REFUND)
                 self.cases.approvals.needed(refunds)
@@ -194,16 +219,14 @@ class Books:
     def _kinds(self, span: Span) -> None:
         """Each kind of row moves money between its kinds of accounts."""
         kind = self.accounts["kind"]
-        pair = span.kind.astype(np.intp) * 64
-        pair += kind[span.debit] * np.uint8(8) + kind[span.credit]
+        pair = span.kind.astype(np.intp) * 256
+        pair += kind[span.debit] * np.uint8(16) + kind[span.credit]
         bad = ~PAIRS[pair]
         if bad.any():
             text = "it moves money between kinds of accounts that it may not"
             self.findings.add_rows("accounts", span.sequence[bad], text)
         if span.kinds[Kind.TRANSFER]:
-            names = (span.kind == Kind.TRANSFER) & (span.rows["resolves"] != 0)
-            if names.any():
-                self.cases.moved(pick(span.rows, names))
+            self._transfers(pick(span.rows, span.kind == Kind.TRANSFER))
             bad = span.debit == span.credit
             text = "it moves money from an account to itself"
             self.findings.add_rows("accounts", span.sequence[bad], text)
@@ -212,6 +235,24 @@ class Books:
             bad &= POSTED[span.kind] | (span.kind == Kind.HOLD)
             text = "it moves no money"
             self.findings.add_rows("accounts", span.sequence[bad], text)
+
+    def _transfers(self, rows: Rows) -> None:
+        """What transfers do by what they name, and to accounts of banks."""
+        kind = self.accounts["kind"]
+        debit, credit = kind[rows["debit"]], kind[rows["credit"]]
+        names = rows["resolves"] != 0
+        ends = names & (self.accounts.moves(rows) == Move.ENDING)
+        bad = ~names & ~may_move(debit, credit)
+        if bad.any():
+            text = (
+                "it moves what a bank has booked, or has on its way, and names nothing"
+            )
+            self.findings.add_rows("accounts", rows["sequence"][bad], text)
+        if (names & ~ends).any():
+            self.cases.moved(pick(rows, names & ~ends))
+        of_banks = ends | (credit == AccountKind.BANK_TRANSIT)
+        if self.claims and of_banks.any():
+            self.booked.items.moved(pick(rows, of_banks))
 
     def _states(self, span: Span) -> None:
         """Closed accounts and frozen ones take part only where they may."""
@@ -310,7 +351,7 @@ class Books:
             short = losses > accounts["credits_posted"]
         else:
             short = losses != 0
-        short &= kind != AccountKind.FLOAT
+        short &= ~np.isin(kind, ANY_BALANCE)
         if not short.any():
             return
         index = np.arange(len(span.rows))

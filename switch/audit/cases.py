@@ -193,8 +193,9 @@ class Cases:
                 self._speaking(row, other, int(other["kind"]))
         since = self.register.rules_since(JUDGED_SINCE)
         unsigned = self.people.unsigned
-        self.approvals.finish(journal, self.accounts, rows, since, unsigned)
-        self.people.lines.finish(self.approvals.proposals, self.approvals.approved)
+        channels = self.people.channels
+        self.approvals.finish(journal, self.accounts, rows, since, unsigned, channels)
+        self.people.lines.finish(journal, self.approvals)
         undone, exceptions = self.approvals.undone, Exceptions()
         doubts = Doubts(journal, self.accounts, refunds, self.findings, exceptions)
         doubts.replay(rows, self._ends, refusals.doubtful, undone)

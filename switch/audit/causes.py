@@ -9,11 +9,21 @@ from typing import Final
 import numpy as np
 
 from switch.audit.approvals import same_person
+from switch.audit.banks import BANKS_RULES
 from switch.audit.cases import Cases
 from switch.audit.findings import Findings
 from switch.audit.kinds import NUMBERED
-from switch.audit.layout import OK, PROPOSAL_LIFE_NS, ROW, THIRD, Rows
+from switch.audit.layout import (
+    OK,
+    PROPOSAL_LIFE_NS,
+    RECENT,
+    REVERSAL,
+    ROW,
+    THIRD,
+    Rows,
+)
 from switch.audit.reader import Journal
+from switch.audit.utrs import canonical
 from switch.codes import Kind, Result
 
 R = Result
@@ -60,7 +70,9 @@ class Causes:
         """Whether a refusal's cause was there, or cannot be known."""
         result, kind = int(row["result"]), int(row["kind"])
         if result == R.UTR_ALREADY_CREDITED:
-            return bool(named["kind"] == Kind.TOP_UP) and same_reference(row, named)
+            return self._credited(row, named)
+        if result == R.BOOKED_DIFFERS:
+            return differs(row, named)
         if result in ANSWERED:
             same = named["sequence"] and named["resolves"] == row["resolves"]
             three = about["kind"] == Kind.PROPOSE and int(about["flags"]) & THIRD
@@ -77,6 +89,16 @@ class Causes:
             return result != R.WINDOW_NOT_FOUND or bool(about["kind"] != Kind.WINDOW)
         return self._people(row, about, result, kind)
 
+    def _credited(self, row: np.void, named: np.void) -> bool:
+        """Whether another row has claimed the reference of a top-up."""
+        if row["sequence"] < self.register.rules_since(BANKS_RULES):
+            return bool(named["kind"] == Kind.TOP_UP) and same_reference(row, named)
+        claims = named["kind"] == Kind.TOP_UP or (
+            named["kind"] == Kind.BOOKED and int(named["flags"]) & RECENT
+        )
+        both = canonical(np.stack((row["reference"], named["reference"])))
+        return bool(claims and (both[0] == both[1]).all())
+
     def _people(self, row: np.void, about: np.void, result: int, kind: int) -> bool:
         """Whether nothing was asked for, or the same person asked."""
         asked = int(about["kind"])
@@ -90,6 +112,7 @@ class Causes:
         if result == R.PROPOSAL_NOT_FOUND and kind == Kind.APPROVE:
             # Whoever stops as two have wanted need not be approved, and may be.
             none = asked not in ASKING and (not stop or about["total"])
+            none |= int(about["sequence"]) in self.people.channels
             return bool(none) or not self.people.names(row)
         if result == R.PROPOSAL_NOT_FOUND:
             return asked != Kind.PROPOSE
@@ -108,6 +131,17 @@ class Causes:
         before = first is not None and first["sequence"] < row["sequence"]
         again = before and first is not None and same_person(first, row)
         return same_person(about, row) or again
+
+
+def differs(row: np.void, named: np.void) -> bool:
+    """Whether a bank's line contradicts what another row has booked of it."""
+    if row["kind"] != Kind.BOOKED or named["kind"] != Kind.BOOKED:
+        return False
+    # What a refused one lacks is filled in only when it is accepted.
+    side = "debit" if row["debit"] else "credit"
+    same = row[side] == named[side] and same_reference(row, named)
+    same &= not (int(row["flags"]) ^ int(named["flags"])) & REVERSAL
+    return bool(same and row["amount"] != named["amount"])
 
 
 def same_reference(one: np.void, other: np.void) -> bool:

@@ -15,10 +15,10 @@ from switch.audit.kinds import (
     ANSWERED,
     CLAIMED,
     DIGESTED,
-    DOUBTING,
     KEEPING,
     KNOWN,
     MADE,
+    MARKED,
     NO_REFERENCE,
     OWN_REFERENCE,
     RELEASING_CLAIMS,
@@ -26,6 +26,7 @@ from switch.audit.kinds import (
     TOTALLED,
 )
 from switch.audit.layout import (
+    BOOKED_TAIL_MAX,
     CASE,
     CHUNK,
     EVIDENCE,
@@ -53,7 +54,11 @@ ROWS_TOGETHER: Final = 32
 
 KNOWN_RESULTS: Final = np.arange(256) >= REFUSALS_FROM
 KNOWN_RESULTS[OK] = True
-KNOWN_RESULTS[Result.AMOUNT_DIFFERS] = False
+NO_ROW: Final = (
+    Result.AMOUNT_DIFFERS,
+    *(Result.ALREADY_BOOKED, Result.STATEMENT_GAP, Result.NOT_BOOKED),
+)
+KNOWN_RESULTS[list(NO_ROW)] = False
 
 
 def _residues() -> list[int]:
@@ -199,7 +204,7 @@ class Chain:
             "total is set, and it says nothing there": (total != 0)
             & ~TOTALLED[kind]
             & ~refused,
-            "a biller's answer made it, and it is nothing an answer makes": (
+            "a biller or a bank has said it, and it is nothing that one says": (
                 (flags & np.uint16(EVIDENCE)) != 0
             )
             & ~ANSWERED[kind],
@@ -210,7 +215,7 @@ class Chain:
             "its flags speak of what is in question, and it says nothing of that": (
                 (flags & np.uint16(CASE)) != 0
             )
-            & ~(DOUBTING[kind] | (kind == Kind.REGISTER) | (kind == Kind.PROPOSE)),
+            & ~MARKED[kind],
             "its flags release a claim, and it ends no payment": (
                 (flags & np.uint16(RELEASE)) != 0
             )
@@ -259,6 +264,7 @@ class Chain:
         sizes_max = np.full(len(noted), TAIL_ITEM_MAX)
         sizes_max[kinds == Kind.WINDOW] = WINDOW_ITEM_MAX
         sizes_max[kinds == Kind.PROPOSE] = LINES_ITEM_MAX
+        told = (kinds == Kind.BOOKED).tolist()
         bounds = sizes_max.tolist()
         digested = DIGESTED[kinds].tolist()
         at = 0
@@ -273,6 +279,9 @@ class Chain:
                         self.tails[index] = item
                         if digested[at]:
                             self._digest(sequence, rows[index], item)
+                        if told[at] and not 1 <= len(item) <= BOOKED_TAIL_MAX:
+                            text = "what its bank has written is nothing, or too long"
+                            self.findings.add("tails", sequence, text)
                 at += 1
             if position >= 0 and position != len(chunk.tail):
                 text = "the tail has bytes that belong to no row"

@@ -1,9 +1,9 @@
 """What may happen once only: ids, bank references, bills; and refunds.
 
 Rows leave 64-bit hashes here; equal ones are found by sorting at the end, and what
-looks equal is proven on the rows themselves. Memory: 8 bytes for each id, 16 for each
-bank reference, and as much again while sorting; what claims and refunds need is said
-where they are judged (`bills`, `takers`, `ends`, `refunds`).
+looks equal is proven on the rows themselves. Memory: 8 bytes for each id, and as much
+again while sorting; what claims and refunds need is said where they are judged (`utrs`,
+`bills`, `takers`, `ends`, `refunds`).
 """
 
 from typing import Final
@@ -36,9 +36,9 @@ from switch.audit.register import Register
 from switch.audit.spans import Resolutions
 from switch.audit.takers import Takers
 from switch.audit.timelines import among, joined, repeated
+from switch.audit.utrs import Utrs
 from switch.codes import CaseType, Kind
 
-UTR_SEED: Final = 3
 ID_SEED: Final = 4
 
 
@@ -62,9 +62,8 @@ class Claims:
         self.bills = Bills(register, findings)
         self.takers = Takers(register, findings)
         self.refunds = Refunds(findings)
+        self.utrs = Utrs(register, findings)
         self._ids: list[U64] = []
-        self._utrs: list[U64] = []
-        self._utr_rows: list[U64] = []
         self._ends: list[Ends] = []
         # Cases of other amounts, and what closed cases.
         self._differing = self._closes = np.empty(0, ROW)
@@ -95,13 +94,9 @@ class Claims:
         kind = rows["kind"]
         if SPENDING[kind].all():
             return
-        top_ups = pick(rows, kind == Kind.TOP_UP)
-        if len(top_ups):
-            self._utrs.append(mix(UTR_SEED, *top_ups["reference"].T))
-            self._utr_rows.append(top_ups["sequence"].copy())
-            lacking = (top_ups["flags"] & np.uint16(CLAIM)) == 0
-            text = "it does not claim its bank reference"
-            self.findings.add_rows("claims", top_ups["sequence"][lacking], text)
+        named = (kind == Kind.TOP_UP) | (kind == Kind.BOOKED)
+        if named.any():
+            self.utrs.take(pick(rows, named))
         refunds = pick(rows, kind == Kind.REFUND)
         if len(refunds):
             self.refunds.add(refunds)
@@ -140,7 +135,7 @@ class Claims:
     def finish(self, journal: Journal, last: int) -> None:
         """Judge everything up to `last`, reading again what must be proven."""
         self._finish_ids(journal, last)
-        self._finish_utrs(journal)
+        self.utrs.finish(journal)
         takers, refunds = self.refunds.finish(journal)
         known = (takers["result"] == OK) & SPENDING[takers["kind"]]
         takers, refunds = pick(takers, known), pick(refunds, known)
@@ -170,14 +165,3 @@ class Claims:
                 if first != int(row["sequence"]):
                     text = f"its id is that of sequence {first}, same sender"
                     self.findings.add("ids", int(row["sequence"]), text)
-
-    def _finish_utrs(self, journal: Journal) -> None:
-        hashes, sequences = joined(self._utrs), joined(self._utr_rows)
-        again = repeated(hashes.copy())
-        rows = journal.rows_at(np.sort(sequences[among(hashes, again)]))
-        seen: dict[bytes, int] = {}
-        for row in rows:
-            key, sequence = row["reference"].tobytes(), int(row["sequence"])
-            if seen.setdefault(key, sequence) != sequence:
-                text = f"its bank reference was credited by sequence {seen[key]}"
-                self.findings.add("utrs", sequence, text)

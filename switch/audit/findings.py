@@ -45,6 +45,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "budgets": ("budgets of participants fit, and the treasury set them", WRONG),
     "people": ("people are registered in turn, sign what they do, and two stay", WRONG),
     "lines": ("what the treasury does is a line that its people approved, once", WRONG),
+    "banks": ("what a bank has told is booked once, rightly, and meets its own", WRONG),
     "prices": ("amounts are those of tariffs, bills and bounds, and say so", WRONG),
     "limits": ("no wallet is past its limits of a day", WRONG),
     "ids": ("an id is used once by a sender", WRONG),

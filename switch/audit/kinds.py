@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from switch.audit.layout import CLAIM, PRICE_FLAGS, Mask
+from switch.audit.layout import CLAIM, PRICE_FLAGS, RECENT, Mask
 from switch.codes import PROPOSE_ADVANCE, CaseType, Kind, Role
 
 
@@ -34,6 +34,8 @@ class Move(IntEnum):
     """Pays the hold that it names after all."""
     ADVANCE = PROPOSE_ADVANCE
     """Lends a wallet what the hold that it names keeps."""
+    ENDING = int(Kind.BOOKED)
+    """Ends what a bank has booked and nothing had explained. Never proposed as that."""
 
 
 class Reference(Enum):
@@ -84,7 +86,7 @@ class Traits:
     total: bool = False
     """Says something in `total` when it is accepted."""
     evidence: Need = Need.NEVER
-    """A biller's answer: `ROW_EVIDENCE`."""
+    """A biller's answer, or a bank's word: `ROW_EVIDENCE`."""
     approval: Need = Need.NEVER
     """A proposal of the same content, approved by another person of the treasury."""
     line: bool = False
@@ -165,7 +167,8 @@ TRAITS: Final[dict[Kind, Traits]] = {
     # What it says of money goes by its type.
     Kind.CASE: Traits(ANYBODY, COPIED, has_id=False, total=True, evidence=Need.MAY),
     Kind.CASE_CLOSE: Traits(TREASURY, OWN, total=True, approval=Need.MUST),
-    Kind.PROPOSE: Traits(TREASURY, OWN, amount=True, total=True),
+    # With `ROW_EVIDENCE` a bank's connection says what the bank has booked.
+    Kind.PROPOSE: Traits(TREASURY, OWN, amount=True, total=True, evidence=Need.MAY),
     # Of a shift by its centre, of all else by the treasury: `cases` tells them apart.
     Kind.APPROVE: Traits(TREASURY | CENTRE | HARNESS, Reference.HASH, total=True),
     Kind.SHIFT: Traits(CENTRE | HARNESS, DIGEST),
@@ -179,7 +182,8 @@ TRAITS: Final[dict[Kind, Traits]] = {
         approval=Need.MAY,
     ),
     Kind.WITHDRAW: Traits(TREASURY, OWN),
-    Kind.REQUEST: Traits(CENTRE | HARNESS, Reference.NONE, amount=True),
+    # Whoever has a wallet: that it is its own is judged in `requests`.
+    Kind.REQUEST: Traits(ANYBODY, Reference.NONE, amount=True),
     Kind.BOOKED: Traits(TREASURY, OWN, Money.MOVES, amount=True, total=True, line=True),
 }
 if set(TRAITS) != set(Kind):
@@ -220,8 +224,6 @@ PEOPLE: Final = _table(
 """What needs people; the other rows without money are the register's."""
 KEEPING: Final = _table(Kind.HOLD, Kind.CASE, Kind.POST, Kind.VOID)
 """A hold whose deadline keeps it, a case that keeps one, and what ends a kept one."""
-DOUBTING: Final = _table(Kind.CASE, Kind.TRANSFER)
-"""What begins or ends that a payment is in question, and says so."""
 RELEASING_CLAIMS: Final = _table(
     Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.REFUND, Kind.VERIFY
 )
@@ -252,10 +254,14 @@ def _claimed() -> npt.NDArray[np.uint16]:
     ending = Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.VERIFY, Kind.REFUND
     for kind in (*SPENDS, *ending):
         table[kind] = PRICE_FLAGS
-    table[Kind.TOP_UP] = CLAIM
+    table[Kind.TOP_UP], table[Kind.BOOKED] = CLAIM, CLAIM | RECENT
     return table
 
 
+MARKED: Final = _table(
+    *(Kind.CASE, Kind.TRANSFER, Kind.REGISTER, Kind.PROPOSE, Kind.BOOKED)
+)
+"""Whose flags have the bit of `ROW_CASE`, `UPDATE`, `THIRD` and `MATCHED`."""
 CLAIMED: Final = _claimed()
 """Which flags of claims and dues a kind of row may have."""
 SENDERS: Final = _senders()

@@ -258,6 +258,32 @@ THRESHOLDS_RECORD: Final = np.dtype(
         ("day", "<u8"),
     ]
 )
+BANK_ACCOUNT_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("active", "u1"),
+        ("reserved_0", "V2"),
+        ("participant", "<u4"),
+        ("purpose", "<u2"),
+        ("reserved_1", "V6"),
+        ("account", "S40"),
+    ]
+)
+STATEMENT_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("source", "u1"),
+        ("reserved", "V2"),
+        ("bank", "<u4"),
+        ("number", "<u4"),
+        ("first_day", "<u4"),
+        ("last_day", "<u4"),
+        ("lines_count", "<u4"),
+        ("opening", "<i8"),
+        ("closing", "<i8"),
+        ("name", "V8"),
+    ]
+)
 PROPOSED_LINE: Final = np.dtype(
     [
         ("kind", "u1"),
@@ -326,13 +352,13 @@ SIZES: Final = {
         *(CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD, REVOCATION_RECORD),
         PROPOSED_LINE,
     ),
-    48: (PERSON_RECORD,),
+    48: (PERSON_RECORD, STATEMENT_RECORD),
     72: (PINS_RECORD,),
     256: (SERVICE_RECORD,),
     384: (INDEX_META,),
     24: (INDEX_HOLDS, LIMIT_RECORD, TARIFF_ITEM),
     12: (ITEM_LINE,),
-    PART_SIZE: (BILL_PART, TARIFF_PART),
+    PART_SIZE: (BILL_PART, TARIFF_PART, BANK_ACCOUNT_RECORD),
     8: (INDEX_PIECE, RULES_RECORD, CONFIRMATION_RECORD),
     32: (META, SEGMENT, ACCOUNT_RECORD, THRESHOLDS_RECORD),
     16: (INDEX_HOLD, BUDGET_RECORD),
@@ -366,6 +392,7 @@ WINDOW_ITEM_MAX: Final = 65_000 * WINDOW_LINE.itemsize
 LINES_ITEM_MAX: Final = 2_600_000
 LINES_MAX: Final = 8_000
 LINE_TAIL_MAX: Final = 65_536
+BOOKED_TAIL_MAX: Final = 1_024
 SIGNATURE_SIZE: Final = 64
 ACCOUNTS_MAX: Final = 2_097_152
 SERVICES_MAX: Final = 65_535
@@ -387,6 +414,8 @@ TOKEN_LIFE_NS: Final = DAY_NS
 """From that age on a quotation is expired, whatever its biller said."""
 PROPOSAL_LIFE_NS: Final = 30 * DAY_NS
 """From that age on a proposal is approved no more."""
+REQUEST_LIFE_NS: Final = 30 * DAY_NS
+"""From that age on a request is met no more."""
 IST_OFFSET_NS: Final = 19_800 * NS
 
 TAIL: Final = int(RowFlag.TAIL)
@@ -396,6 +425,8 @@ RELEASE: Final = int(RowFlag.RELEASE)
 CASE: Final = int(RowFlag.CASE)
 THIRD: Final = int(RowFlag.THIRD)
 UNFREEZE: Final = int(RowFlag.UNFREEZE)
+REVERSAL: Final = int(RowFlag.REVERSAL)
+MATCHED: Final = int(RowFlag.MATCHED)
 KEEP: Final = int(RowFlag.KEEP)
 EVIDENCE: Final = int(RowFlag.EVIDENCE)
 STATED: Final = int(RowFlag.STATED)

@@ -2,8 +2,9 @@
 
 In a ledger with people the treasury does nothing that a line of an approved proposal
 does not ask for: just that, once, and in time. What a proposal says is judged at its
-place; the rows made of it when all have passed. Memory: 64 bytes for each line, 128 for
-each row that needs one.
+place; the rows made of it when all have passed. Memory: 64 bytes for each line, 8 more
+for each of a proposal that says what a bank has written, 128 for each row that needs
+one.
 """
 
 import hashlib
@@ -14,12 +15,18 @@ from typing import Final
 
 import numpy as np
 
+from switch.audit.accounts import exact_sum
+from switch.audit.approvals import Approvals
+from switch.audit.banks import BANKS_RULES
+from switch.audit.banks import LAYOUTS as BANKS
+from switch.audit.banks import broken as broken_bank
 from switch.audit.budgets import broken as broken_budget
 from switch.audit.certificates import broken as broken_pins
 from switch.audit.findings import Findings
 from switch.audit.kinds import AMOUNTS, DIGESTED, LINE, OWN_REFERENCE
 from switch.audit.layout import (
     ACCOUNT_RECORD,
+    BOOKED_TAIL_MAX,
     LIMIT_RECORD,
     LIMIT_SIZES,
     LINE_TAIL_MAX,
@@ -28,8 +35,13 @@ from switch.audit.layout import (
     PARTICIPANT_RECORD,
     PROPOSAL_LIFE_NS,
     PROPOSED_LINE,
+    REVERSAL,
+    ROW,
     SERVICE_RECORD,
     SIGNATURE_SIZE,
+    STATEMENT_RECORD,
+    TAIL,
+    U64,
     UNFREEZE,
     Index,
     Mask,
@@ -38,10 +50,11 @@ from switch.audit.layout import (
 )
 from switch.audit.persons import LAYOUTS as PEOPLES
 from switch.audit.persons import broken as broken_person
+from switch.audit.reader import Journal
 from switch.audit.references import bad_references
-from switch.audit.register import ACCOUNT_KINDS, broken_participant
+from switch.audit.register import ACCOUNT_KINDS, NOT_YET, broken_participant
 from switch.audit.services import broken_rules, broken_tariff
-from switch.codes import AMOUNT_MAX, PROPOSE_LINES, Kind, Record
+from switch.codes import AMOUNT_MAX, PROPOSE_LINES, Kind, Record, Source
 
 HEAD: Final = struct.Struct("<II")
 """How many lines there are, and zero."""
@@ -64,6 +77,10 @@ class Proposed:
     """The greatest amount of one."""
     thresholds: bool = False
     """One of them sets thresholds."""
+    people: bool = False
+    """One of them is of a person or of a bank account."""
+    told: bool = False
+    """They are what a bank has booked, and a statement that it has made at most."""
 
 
 class Lines:
@@ -72,8 +89,11 @@ class Lines:
     def __init__(self, findings: Findings) -> None:
         """Nothing seen yet."""
         self.findings = findings
-        self._proposed: dict[int, Rows] = {}
+        self.proposed: dict[int, Rows] = {}
+        """The lines of each accepted proposal, by its sequence."""
+        self._tails: dict[int, U64] = {}
         self._rows: list[Rows] = []
+        self._refused: list[Rows] = []
 
     def propose(self, row: np.void, item: bytes, rules: int) -> Proposed:
         """Take an accepted proposal of lines, with its signature."""
@@ -89,33 +109,51 @@ class Lines:
             self._add(row, f"its lines' amounts come to {sum(amounts)}")
         if row["resolves"]:
             self._add(row, "it has lines, and names a row")
-        sets = False
         for number in np.flatnonzero(DIGESTED[lines["kind"]]).tolist():
-            tail = tails[number]
-            digest = hashlib.blake2b(tail, digest_size=32).digest()
+            digest = hashlib.blake2b(tails[number], digest_size=32).digest()
             lines["reference"][number] = np.frombuffer(digest, np.uint64)
-            register = lines["kind"][number] == Kind.REGISTER
-            sets |= bool(register and tail[:1] == bytes([Record.THRESHOLDS]))
-        self._proposed[int(row["sequence"])] = lines
-        return Proposed(max(amounts), sets)
+        sequence = int(row["sequence"])
+        self.proposed[sequence] = lines
+        if (lines["tail_size"][lines["kind"] == Kind.BOOKED] != 0).any():
+            self._tails[sequence] = np.array([_mark(one) for one in tails], np.uint64)
+        return said_by(lines, tails)
 
     def needed(self, rows: Rows) -> None:
         """Note accepted rows that must each be that of a line."""
         self._rows.append(rows)
 
+    def refused(self, rows: Rows) -> None:
+        """Note refused ones: the row in the way stands in place of the proposal."""
+        self._refused.append(rows)
+
     def _add(self, row: np.void, text: str) -> None:
         self.findings.add("lines", int(row["sequence"]), text)
 
-    def finish(
-        self, proposals: dict[int, np.void], approved: dict[int, np.void]
-    ) -> None:
-        """Judge the rows: by the accepted proposals, and the last approval that each
-        of those needed which has as many as it needs.
-        """
-        if not self._rows:
-            return
-        rows = np.concatenate(self._rows)
+    def _all(self, proposals: dict[int, np.void]) -> Rows:
+        """All rows that must be those of lines, each with its proposal."""
+        if self._refused:
+            begins = {
+                line_id(asked["id"].tobytes(), 0)[:ID_SIZE]: number
+                for number, asked in proposals.items()
+                if number in self.proposed
+            }
+            rows = np.concatenate(self._refused)
+            ids = [one.tobytes()[:ID_SIZE] for one in rows["id"]]
+            rows["total"] = [begins.get(one, 0) for one in ids]
+            self._rows.append(rows)
+            self._refused.clear()
+        rows = np.concatenate([np.empty(0, ROW), *self._rows])
         self._rows.clear()
+        return rows
+
+    def finish(self, journal: Journal, approvals: Approvals) -> None:
+        """Judge the rows: by the accepted proposals, and by the last approval of those
+        that have as many as they need.
+        """
+        proposals = approvals.proposals
+        rows = self._all(proposals)
+        if not len(rows):
+            return
         rows = pick(rows, np.lexsort((rows["sequence"], rows["total"])))
         numbers, first = np.unique(rows["total"], return_index=True)
         last = np.append(first[1:], len(rows))
@@ -123,50 +161,83 @@ class Lines:
             numbers.tolist(), first.tolist(), last.tolist(), strict=True
         ):
             asked = proposals.get(number)
-            lines = self._proposed.get(number)
+            lines = self.proposed.get(number)
             mine = rows[low:high]
             if asked is None or lines is None or asked["total"] != PROPOSE_LINES:
                 self.findings.add_rows("lines", mine["sequence"], NOBODY)
                 continue
-            approval = approved.get(number)
-            for text, wrong in self._judged(asked, lines, approval, mine):
+            grounds = *_approval(asked, approvals, mine), *_places(asked, lines, mine)
+            for text, wrong in grounds:
                 if wrong.any():
                     self.findings.add_rows("lines", mine["sequence"][wrong], text)
 
-    @staticmethod
-    def _judged(
-        asked: np.void, lines: Rows, approval: np.void | None, rows: Rows
-    ) -> Iterator[tuple[str, Mask]]:
-        """What may be wrong with the rows of one proposal, and of which it is."""
-        sequence = int(asked["sequence"])
-        all_ = np.ones(len(rows), dtype=np.bool_)
-        if approval is None:
-            text = f"proposal {sequence} was not approved by as many as it needs"
-            yield text, all_
-        else:
-            early = rows["sequence"] <= approval["sequence"]
-            yield f"proposal {sequence} was approved after it", early
-            age = rows["timestamp"] - approval["timestamp"]
-            late = ~early & (age >= np.uint64(PROPOSAL_LIFE_NS))
-            text = f"proposal {sequence} was approved 30 days or more before it"
-            yield text, late
-            other = rows["checker"] != approval["participant"]
-            yield "it names another as who approved it", other
-        ids = rows["id"]
-        begins = np.frombuffer(line_id(asked["id"].tobytes(), 0), np.uint64)
-        number = ids[:, 1] >> NUMBER_SHIFT
-        known = (ids[:, 0] == begins[0]) & (number < len(lines))
-        known &= (ids[:, 1] ^ begins[1]) << NUMBER_SHIFT == 0
-        yield f"its id is that of no line of proposal {sequence}", ~known
-        at: Index = np.where(known, number, 0).astype(np.intp)
-        _, once = np.unique(at, return_index=True)
-        twice = known.copy()
-        twice[once] = False
-        yield f"its line of proposal {sequence} was done before", twice
-        yield (
-            f"it is not what proposal {sequence} asks for",
-            known & _differ(asked, lines[at], rows),
-        )
+            self._written(journal, number, lines, mine)
+
+    def _written(self, journal: Journal, number: int, lines: Rows, rows: Rows) -> None:
+        """What a bank has written of a line is what was proposed."""
+        rows = rows[rows["kind"] == Kind.BOOKED]
+        marks = self._tails.get(number)
+        if not len(rows) or (marks is None and not (rows["flags"] & TAIL).any()):
+            return
+        items = journal.items_at(rows["sequence"])
+        told = [_mark(items.get(int(one), b"")) for one in rows["sequence"]]
+        at = np.minimum(rows["id"][:, 1] >> NUMBER_SHIFT, len(lines) - 1)
+        wanted = np.zeros(len(rows), np.uint64) if marks is None else marks[at]
+        wrong = np.array(told, np.uint64) != wanted
+        text = f"what its bank has written is not what proposal {number} says"
+        self.findings.add_rows("lines", rows["sequence"][wrong], text)
+
+
+def _mark(tail: bytes) -> int:
+    """Of what a bank has written: 64 bits of its hash, 0 for nothing."""
+    digest = hashlib.blake2b(tail, digest_size=8).digest()
+    return int.from_bytes(digest, "little") if tail else 0
+
+
+def _approval(
+    asked: np.void, approvals: Approvals, rows: Rows
+) -> Iterator[tuple[str, Mask]]:
+    """What may be wrong with the approval behind the rows of one proposal, and of which
+    it is. A bank's connection needs none, but must not have been told to stop.
+    """
+    sequence = int(asked["sequence"])
+    channel = sequence in approvals.channels
+    approval = asked if channel else approvals.approved.get(sequence)
+    if approval is None:
+        text = f"proposal {sequence} was not approved by as many as it needs"
+        yield text, np.ones(len(rows), dtype=np.bool_)
+        return
+    does = "made" if channel else "approved"
+    early = rows["sequence"] <= approval["sequence"]
+    yield f"proposal {sequence} was {does} after it", early
+    age = rows["timestamp"] - approval["timestamp"]
+    late = ~early & (age >= np.uint64(PROPOSAL_LIFE_NS))
+    text = f"proposal {sequence} was {does} 30 days or more before it"
+    yield text, late
+    other = rows["checker"] != (0 if channel else approval["participant"])
+    yield "it names another as who approved it", other
+    since = approvals.withdrawn.get(sequence, NOT_YET)
+    yield f"proposal {sequence} was withdrawn before it", rows["sequence"] > since
+
+
+def _places(asked: np.void, lines: Rows, rows: Rows) -> Iterator[tuple[str, Mask]]:
+    """The same of the lines whose rows they are."""
+    sequence = int(asked["sequence"])
+    ids = rows["id"]
+    begins = np.frombuffer(line_id(asked["id"].tobytes(), 0), np.uint64)
+    number = ids[:, 1] >> NUMBER_SHIFT
+    known = (ids[:, 0] == begins[0]) & (number < len(lines))
+    known &= (ids[:, 1] ^ begins[1]) << NUMBER_SHIFT == 0
+    yield f"its id is that of no line of proposal {sequence}", ~known
+    at: Index = np.where(known, number, 0).astype(np.intp)
+    _, once = np.unique(at, return_index=True)
+    twice = known.copy()
+    twice[once] = False
+    yield f"its line of proposal {sequence} was done before", twice
+    yield (
+        f"it is not what proposal {sequence} asks for",
+        known & _differ(asked, lines[at], rows),
+    )
 
 
 def _differ(asked: np.void, lines: Rows, rows: Rows) -> Mask:
@@ -176,8 +247,11 @@ def _differ(asked: np.void, lines: Rows, rows: Rows) -> Mask:
         other = rows[name] != lines[name]
         differ |= other if other.ndim == 1 else other.any(axis=1)
     filled = np.isin(lines["kind"], (Kind.OPEN, Kind.REGISTER))
+    booked = lines["kind"] == Kind.BOOKED
     for name in SIDES:
-        differ |= ~filled & (rows[name] != lines[name])
+        # A bank says one account, the ledger finds the other.
+        free = filled | (booked & (lines[name] == 0))
+        differ |= ~free & (rows[name] != lines[name])
     differ |= ((rows["flags"] ^ lines["flags"]) & np.uint16(UNFREEZE)) != 0
     for name in ("participant", "operator_"):
         differ |= rows[name] != asked[name]
@@ -223,11 +297,16 @@ def _problems(
 ) -> Iterator[str]:
     """Why a proposal's lines have not the shape of the rows that they ask for."""
     kind, amount, flags = lines["kind"], lines["amount"], lines["flags"]
-    may = np.where(kind == Kind.FREEZE, np.uint16(UNFREEZE), np.uint16(0))
+    booked, may = kind == Kind.BOOKED, np.zeros(len(lines), np.uint16)
+    may[kind == Kind.FREEZE], may[booked] = UNFREEZE, REVERSAL
     most = np.where(AMOUNTS[kind], np.uint64(AMOUNT_MAX), np.uint64(0))
     bad = ~LINE[kind] | (lines["reserved"] != 0) | ((flags & ~may) != 0)
     bad |= (amount > most) | (AMOUNTS[kind] & (amount == 0))
-    bad |= (lines["tail_size"] != 0) & ~DIGESTED[kind]
+    bad |= (lines["tail_size"] != 0) & ~(DIGESTED[kind] | booked)
+    bad |= booked & (lines["tail_size"] > BOOKED_TAIL_MAX)
+    bad |= booked & ((lines["debit"] == 0) == (lines["credit"] == 0))
+    if 0 < rules < BANKS_RULES:
+        bad |= booked
     own = OWN_REFERENCE[kind]
     bad |= ~own & (lines["reference"] != 0).any(axis=1)
     if own.any():
@@ -237,6 +316,44 @@ def _problems(
     for number in np.flatnonzero(DIGESTED[kind]).tolist():
         if wrong := _broken(int(kind[number]), tails[number], row, rules):
             yield f"the record of its line {number} {wrong}"
+        elif _record(kind[number], tails[number]) == Record.STATEMENT:
+            record = np.frombuffer(tails[number], STATEMENT_RECORD, 1)[0]
+            if wrong := _other_sum(record, lines, number):
+                yield f"the statement that is its line {number} {wrong}"
+
+
+def _record(kind: int, tail: bytes) -> int:
+    """Of what a line of the register is, 0 for another line."""
+    return tail[0] if kind == Kind.REGISTER and tail else 0
+
+
+def said_by(lines: Rows, tails: list[bytes]) -> Proposed:
+    """What whole lines say."""
+    kinds = lines["kind"].tolist()
+    records = [_record(kind, tail) for kind, tail in zip(kinds, tails, strict=True)]
+    states = records[-1] == Record.STATEMENT and tails[-1][1:2] == bytes([Source.CAMT])
+    told = kinds[:-1] if states else kinds
+    return Proposed(
+        max(lines["amount"].tolist()),
+        thresholds=Record.THRESHOLDS in records,
+        people=Record.PERSON in records or Record.BANK_ACCOUNT in records,
+        told=all(kind == Kind.BOOKED for kind in told),
+    )
+
+
+def _other_sum(record: np.void, lines: Rows, number: int) -> str:
+    """What is wrong with a statement behind its lines; empty if nothing is."""
+    before = lines[:number]
+    if number != len(lines) - 1 or record["lines_count"] != number:
+        return "is not the last, or has not as many lines as it says"
+    if (before["kind"] != Kind.BOOKED).any():
+        return "is behind what is no line of it"
+    if len(np.unique(before["debit"] + before["credit"])) > 1:
+        return "is of several accounts"
+    came, amounts = before["debit"] != 0, before["amount"]
+    moved = exact_sum(amounts[came]) - exact_sum(amounts[~came])
+    change = int(record["closing"]) - int(record["opening"])
+    return "" if moved == change else f"does not come to its lines, {moved} paise"
 
 
 def _broken(kind: int, tail: bytes, row: np.void, rules: int) -> str:
@@ -267,6 +384,8 @@ def _broken_register(tail: bytes, row: np.void, rules: int) -> str:
         return broken_budget(row, tail, rules)
     if record in PEOPLES:
         return broken_person(tail, rules)
+    if record in BANKS:
+        return broken_bank(tail, rules)
     if record == Record.PARTICIPANT and len(tail) >= PARTICIPANT_RECORD.itemsize:
         names = broken_participant(np.frombuffer(tail, PARTICIPANT_RECORD, 1)[0])
     elif record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:

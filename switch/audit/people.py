@@ -3,7 +3,8 @@
 Each is judged at its place, as who may act changes; a signature is looked at where a
 row must have one, and nowhere else. What was refused behind a signature had one, too.
 In a ledger without people, and by rules before 8, nothing of this is asked. Memory: a
-hash for each proposal and stop, and 8 bytes for each shift.
+hash for each proposal and stop, 8 bytes for each shift, and what begins the ids of each
+proposal of a bank's connection.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from switch.audit.accounts import Accounts
 from switch.audit.findings import Findings
 from switch.audit.kinds import LINE, MONEY, Move
 from switch.audit.layout import (
+    EVIDENCE,
     OK,
     SIGNATURE_SIZE,
     THIRD,
@@ -29,8 +31,8 @@ from switch.audit.layout import (
     ist_days,
     pick,
 )
-from switch.audit.lines import Lines, Proposed
-from switch.audit.persons import PEOPLE_RULES, Person, Who
+from switch.audit.lines import ID_SIZE, Lines, Proposed, line_id, parse, said_by
+from switch.audit.persons import PEOPLE_RULES, STAY, Person, Who
 from switch.audit.register import Register
 from switch.codes import (
     PROPOSE_ADVANCE,
@@ -47,6 +49,7 @@ SIGNED_ROW: Final = struct.Struct("<16s16xQQ32sII4xI4xI2xBxH2xQ8x")
 NO_REFERENCE: Final = bytes(32)
 PROPOSALS_DAY_MAX: Final = 256
 MAKERS: Final = (PersonRole.MAKER, PersonRole.CHECKER)
+PROPOSERS: Final = (*MAKERS, PersonRole.CHANNEL)
 CHECKERS: Final = (PersonRole.CHECKER,)
 PROPOSES: Final = (
     *(Kind.POST, Kind.VOID, Kind.REFUND, Kind.TRANSFER, Kind.CASE_CLOSE),
@@ -55,6 +58,8 @@ PROPOSES: Final = (
 """What may be proposed; of what was refused no row says it, but its signature does."""
 ALONE: Final = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
 """Records of the register that need no proposal."""
+ALIEN: Final = "a bank's connection proposes more than its bank has booked"
+STOPPED: Final = "the connection that told it was stopped, or changed, before it"
 UNDONE: Final = "what needs a proposal of lines is refused without a row"
 
 
@@ -71,6 +76,9 @@ class People:
         """Of accepted proposals and stops, by sequence: what their approvals name."""
         self.unsigned: set[int] = set()
         """Accepted rows that no person who might has signed."""
+        self.channels = register.banks.channels
+        # What the ids of the rows of each of these begin with.
+        self._begins: dict[bytes, int] = {}
         self._ledger = MAGIC + ledger
         self._shifts = array("Q")
         self._days: dict[Who, list[int]] = {}
@@ -98,10 +106,14 @@ class People:
     def moved(self, rows: Rows, accounts: Accounts) -> None:
         """Take accepted rows that move money and may be lines."""
         others = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0)
-        others &= accounts.moves(rows) != Move.RECOVERY
+        others &= ~np.isin(accounts.moves(rows), (Move.RECOVERY, Move.ENDING))
         rows = pick(rows, ~others)
         if self.persons.some:
             self.lines.needed(rows)
+            for number in np.unique(rows["total"]).tolist():
+                if not self._lasts(number):
+                    done = rows["sequence"][rows["total"] == number]
+                    self.findings.add_rows("lines", done, STOPPED)
         else:
             named = rows["sequence"][rows["total"] != 0]
             self.findings.add_rows("lines", named, "it names a proposal of nobody")
@@ -110,7 +122,28 @@ class People:
         """Take refused rows that move money."""
         if self.persons.some:
             money: Mask = LINE[rows["kind"]] & MONEY[rows["kind"]]
-            self.findings.add_rows("refusals", rows["sequence"][money], UNDONE)
+            told = rows["result"] == Result.BOOKED_DIFFERS
+            undone = rows["sequence"][money & ~told]
+            self.findings.add_rows("refusals", undone, UNDONE)
+            if (told := told & money).any():
+                rows = pick(rows, told)
+                self.lines.refused(rows)
+                for row in rows:
+                    begin = row["id"].tobytes()[:ID_SIZE]
+                    if not self._lasts(self._begins.get(begin, 0)):
+                        self._add("lines", row, STOPPED)
+
+    def _lasts(self, number: int) -> bool:
+        """Whether what a proposal says can be done by now as far as its person goes, if
+        that is a bank's connection: it could still act, and nobody has changed it.
+        """
+        if (who := self.channels.get(number)) is None:
+            return True
+        person = self.persons.people[who]
+        place = int(Record.PERSON), self.persons.places[who]
+        same = self.register.sequences.get(place, 0) < number
+        able = person.role == PersonRole.CHANNEL and self.persons.can_act(person)
+        return same and able
 
     def _without(self, row: np.void, kind: int, *, accepted: bool) -> None:
         """In a ledger without people nobody signs, and nothing is a line."""
@@ -126,29 +159,46 @@ class People:
                 self._add("people", row, text)
             if int(row["flags"]) & THIRD:
                 self._add("people", row, "it asks for a third person, and has none")
+            if int(row["flags"]) & EVIDENCE:
+                self._add("people", row, "no bank's connection has signed it")
 
     def _propose(self, row: np.void, tail: bytes | None, *, accepted: bool) -> None:
         """A proposal, whatever it asks for."""
+        person = self.persons.people.get(_who(row))
+        channel = person is not None and person.role == PersonRole.CHANNEL
         if not accepted:
-            totals = PROPOSES if row["amount"] else PROPOSES[-1:]
-            self._sign(row, tail, MAKERS, totals)
+            totals = PROPOSES if row["amount"] and not channel else PROPOSES[-1:]
+            self._sign(row, tail, PROPOSERS, totals)
+            if channel and not _told(tail):
+                self._add("people", row, ALIEN)
             who = _who(row)
             full = self._day(row)[1] >= PROPOSALS_DAY_MAX
             if row["result"] == Result.DAY_COUNT_EXCEEDED and not full:
                 text = f"{who} had not proposed {PROPOSALS_DAY_MAX} times that day"
                 self._add("refusals", row, text)
             return
-        self._sign(row, tail, MAKERS)
+        self._sign(row, tail, PROPOSERS)
         self.hashes[int(row["sequence"])] = self._hash(row, tail)
         said, lines = Proposed(int(row["amount"])), row["total"] == PROPOSE_LINES
         if lines:
             said = self.lines.propose(row, tail or b"", self.register.version)
+        if channel:
+            self.channels[int(row["sequence"])] = _who(row)
+            begin = line_id(row["id"].tobytes(), 0)[:ID_SIZE]
+            self._begins[begin] = int(row["sequence"])
+            if not said.told:
+                self._add("people", row, ALIEN)
+                self.unsigned.add(int(row["sequence"]))
+        if bool(int(row["flags"]) & EVIDENCE) != channel:
+            text = "its flags do not say whether a bank's connection has signed it"
+            self._add("people", row, text)
         day = self._day(row)
         if day[1] >= PROPOSALS_DAY_MAX:
             self._add("people", row, "its person has proposed 256 times that day")
         day[1] += 1
         day[2] += int(row["amount"])
-        if bool(int(row["flags"]) & THIRD) != self._three(row, said, day[2]):
+        three = not channel and self._three(row, said, day[2])
+        if bool(int(row["flags"]) & THIRD) != three:
             text = "its flags do not say whether a third person is needed"
             self._add("people", row, text)
 
@@ -162,6 +212,9 @@ class People:
 
     def _three(self, row: np.void, said: Proposed, day: int) -> bool:
         """Whether an accepted proposal needs a third person."""
+        many = said.people and self.register.know_banks
+        if many and len(self.persons.approvers()) > STAY:
+            return True
         bounds = self.persons.thresholds
         if bounds is None:
             return False
@@ -193,6 +246,8 @@ class People:
             self.hashes[int(row["sequence"])] = self._hash(row, tail)
         if accepted and row["total"]:
             self.lines.needed(np.array([row]))
+            if not self._lasts(int(row["total"])):
+                self._add("lines", row, STOPPED)
             if self._newest(row, tail) >= int(row["total"]):
                 text = "a newer row speaks of the same than its proposal"
                 self._add("lines", row, text)
@@ -287,6 +342,12 @@ class People:
         except (InvalidSignature, ValueError):
             return False
         return True
+
+
+def _told(tail: bytes | None) -> bool:
+    """Whether a proposal's item says nothing but what a bank has booked."""
+    found = parse(tail or b"")
+    return found is not None and said_by(*found).told
 
 
 def _who(row: np.void) -> Who:

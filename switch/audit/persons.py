@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from switch.audit.banks import BANKS_RULES
 from switch.audit.layout import PERSON_RECORD, THRESHOLDS_RECORD
 from switch.codes import PersonRole, Record, Result, RowFlag
 
@@ -87,7 +88,7 @@ class Persons:
         """Whether one can act by now."""
         return person.active and person.who[0] in self.treasuries
 
-    def _approvers(self) -> set[Who]:
+    def approvers(self) -> set[Who]:
         """Who may approve by now."""
         return {
             who
@@ -102,14 +103,14 @@ class Persons:
         before = self.people.get(person.who)
         if before is None or not before.checks or person.checks:
             return False
-        able = self._approvers()
+        able = self.approvers()
         return person.who in able and len(able) - 1 < STAY <= len(able)
 
     def takes_all_of(self, participant: int) -> bool:
         """The same of all people of one participant, if it acts no more."""
         if participant not in self.of or participant not in self.treasuries:
             return False
-        able = self._approvers()
+        able = self.approvers()
         return len(able - self.of[participant]) < STAY <= len(able)
 
     def answer(self, tail: bytes, participants: int, accounts: int) -> Result:
@@ -174,7 +175,9 @@ def broken(tail: bytes, rules: int) -> str:
         return "has bytes that say nothing"
     if tail[0] == Record.THRESHOLDS:
         return ""
-    if int(record["role"]) not in set(PersonRole) or record["active"] > 1:
+    role = int(record["role"])
+    early = role == PersonRole.CHANNEL and 0 < rules < BANKS_RULES
+    if role not in set(PersonRole) or early or record["active"] > 1:
         return "is of no role, or neither active nor not"
     named = record["participant"] and record["number"] and any(bytes(record["key"]))
     return "" if named else "names nobody, or no key"

@@ -12,9 +12,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from switch.audit.banks import BANK_KINDS
+from switch.audit.banks import LAYOUTS as BANKS
+from switch.audit.banks import broken as broken_bank
 from switch.audit.budgets import broken as broken_budget
 from switch.audit.certificates import LAYOUTS, broken
 from switch.audit.findings import Findings
+from switch.audit.items import ENDING_RESULTS
 from switch.audit.kinds import MONEY, POSTED, RESOLVING, SPENDING, Move
 from switch.audit.layout import (
     ACCOUNT_RECORD,
@@ -100,6 +104,7 @@ SPEAKING: Final = (
     *(R.CASE_NOT_FOUND, R.CASE_CLOSED),
     *(R.PROPOSAL_NOT_FOUND, R.SAME_PERSON, R.ALREADY_APPROVED),
     *(R.HOLD_NOT_FOUND, R.PROPOSAL_WITHDRAWN, R.PROPOSAL_EXPIRED),
+    R.BOOKED_DIFFERS,
 )
 """Results that other rows prove or disprove, read again at the end."""
 
@@ -147,6 +152,8 @@ class Refusals:
         self.speaking: list[Rows] = []
         # Of those, what the rows of one hold show.
         self.doubtful: list[Rows] = []
+        # And what open items show.
+        self.endings: list[Rows] = []
 
     def _add(self, rows: Rows, wrong: Mask) -> None:
         for row in rows[wrong]:
@@ -177,12 +184,18 @@ class Refusals:
 
     def _keep(self, rows: Rows) -> None:
         """Keep those that speak of other rows."""
-        deeds = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0)
-        deeds &= self.accounts.moves(rows) != Move.RECOVERY
+        moves = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0)
+        ends = moves & (self.accounts.moves(rows) == Move.ENDING)
+        deeds = moves & ~ends & (self.accounts.moves(rows) != Move.RECOVERY)
         deeds |= (rows["kind"] == Kind.REFUND) | (rows["kind"] == Kind.CASE_CLOSE)
         text = "what two people want is refused without a row, and stays to be done"
         self.findings.add_rows("refusals", rows["sequence"][deeds], text)
-        rows = pick(rows, ~deeds)
+        told = (rows["kind"] == Kind.BOOKED) & (rows["result"] != R.BOOKED_DIFFERS)
+        text = "what a bank has booked has a row only if that contradicts another"
+        self.findings.add_rows("refusals", rows["sequence"][told], text)
+        if (ends := ends & np.isin(rows["result"], ENDING_RESULTS)).any():
+            self.endings.append(pick(rows, ends))
+        rows = pick(rows, ~(deeds | told | ends))
         doubtful = doubtful_of(rows)
         if doubtful.any():
             self.doubtful.append(pick(rows, doubtful))
@@ -285,8 +298,10 @@ class Refusals:
         if result == R.ACCOUNT_UNKNOWN:
             wrong = both
         elif result == R.ACCOUNT_KIND_WRONG:
-            wrong = (kind == Kind.TRANSFER) & (rows["resolves"] == 0)
             kinds = self.accounts["kind"]
+            wrong = (kind == Kind.TRANSFER) & (rows["resolves"] == 0)
+            of_both = kinds[np.where(both, debit, 0)], kinds[np.where(both, credit, 0)]
+            wrong &= ~both | may_move(*of_both)
             for mine, (left, right) in PAIRED.items():
                 at = np.flatnonzero((kind == mine) & both)
                 fits = kinds[debit[at]] == left
@@ -376,6 +391,9 @@ class Refusals:
         if row["kind"] == Kind.REGISTER and tail and tail[0] in PEOPLES:
             self._person(row, tail)
             return
+        if row["kind"] == Kind.REGISTER and tail and tail[0] in BANKS:
+            self._bank(row, tail)
+            return
         self._keep(np.array([row]))
         if result in SPEAKING:
             return
@@ -439,6 +457,18 @@ class Refusals:
         elif int(row["result"]) != self.register.person_answer(tail):
             self._add(np.array([row]), np.ones(1, dtype=np.bool_))
 
+    def _bank(self, row: np.void, tail: bytes) -> None:
+        """The same of a refused row about a bank account; statements have none."""
+        register = self.register
+        wrong = broken_bank(tail, register.version)
+        if not wrong and tail[0] == Record.STATEMENT:
+            wrong = "is a statement's"
+        if wrong:
+            text = f"its record {wrong}, and has no row"
+            self.findings.add("banks", int(row["sequence"]), text)
+        elif row["result"] != register.banks.answer(tail, len(register.participants)):
+            self._add(np.array([row]), np.ones(1, dtype=np.bool_))
+
     def _takes_last(self, tail: bytes) -> bool:
         """Whether a refused record of a participant would take one of the last two."""
         if len(tail) < PARTICIPANT_RECORD.itemsize or tail[0] != Record.PARTICIPANT:
@@ -480,6 +510,14 @@ def doubtful_of(rows: Rows) -> Mask:
     # A transfer that names nothing is the treasury's own.
     mine &= rows["resolves"] != 0
     return mine
+
+
+def may_move(debit: U64, credit: U64) -> Mask:
+    """By the kinds of their accounts, whether transfers that name nothing may be."""
+    of_banks = np.isin(debit, list(BANK_KINDS)) | np.isin(credit, list(BANK_KINDS))
+    pays = debit == AccountKind.SETTLEMENT
+    may: Mask = ~of_banks | (pays & (credit == AccountKind.BANK_TRANSIT))
+    return may
 
 
 def owner_of(kind: int, tail: bytes) -> tuple[int, int]:

@@ -11,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from switch.audit.accounts import Accounts
+from switch.audit.banks import BANK_KINDS, BANKS_RULES, Banks
+from switch.audit.banks import LAYOUTS as BANKS
+from switch.audit.banks import broken as broken_bank
 from switch.audit.budgets import Budgets
 from switch.audit.budgets import broken as broken_budget
 from switch.audit.certificates import (
@@ -48,6 +51,7 @@ from switch.audit.services import (
     read_tariff,
 )
 from switch.audit.spelling import Spelling, Spellings
+from switch.audit.windows import differences, window_lines
 from switch.codes import (
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
@@ -105,6 +109,7 @@ class Register:
         self.tariffs: dict[int, Rows] = {}
         self.sequences: dict[tuple[int, int], int] = {}
         self.freezes: dict[int, int] = {}
+        self.closes: dict[int, int] = {}
         self.restricted: set[int] = set()
         self.last_window = 0
         self.payable: dict[tuple[int, int], int] = {}
@@ -112,6 +117,7 @@ class Register:
         self.certificates = Certificates()
         self.budgets = Budgets()
         self.persons = Persons(self.certificates.treasuries)
+        self.banks = Banks(accounts, self.owned)
         self.rules: list[tuple[int, int]] = []
         """Sequence and version of each rules row: from there on these rules run."""
 
@@ -156,7 +162,7 @@ class Register:
             text = f"participant {owner} has account {other} for purpose {purpose}"
             self._add("accounts", row, text)
         known = kind in ACCOUNT_KINDS
-        if not known:
+        if not known or (kind in BANK_KINDS and not self.know_banks):
             self._add("accounts", row, f"{kind} is no kind of account")
         if not 1 <= owner <= len(self.participants):
             self._add("accounts", row, f"there is no participant {owner}")
@@ -218,6 +224,7 @@ class Register:
             if any(accounts[name][index] for name in names):
                 self._add("accounts", row, f"account {index} has {text}")
         self._set_state(index, AccountState.CLOSED, row)
+        self.closes.setdefault(index, int(row["sequence"]))
 
     def _set_state(self, index: int, state: AccountState, row: np.void) -> None:
         self.accounts["state"][index] = int(state)
@@ -241,6 +248,8 @@ class Register:
             self._budget(row, tail)
         elif record in PEOPLES:
             self._person(row, tail)
+        elif record in BANKS:
+            self._bank(row, tail)
         elif record != Record.CLOCK:
             self._add("services", row, "the register's record is not known")
 
@@ -286,9 +295,22 @@ class Register:
         """The result that a row about people must have, its record being whole."""
         return self.persons.answer(tail, len(self.participants), self.accounts.count)
 
+    @property
+    def know_banks(self) -> bool:
+        """Whether the rules that run by now know what banks say."""
+        return not 0 < self.version < BANKS_RULES
+
+    def _bank(self, row: np.void, tail: bytes) -> None:
+        if wrong := broken_bank(tail, self.version):
+            self._add("banks", row, f"its record {wrong}")
+            return
+        for text in self.banks.apply(row, tail, len(self.participants)):
+            self._add("banks", row, text)
+        self.sequences[int(tail[0]), int(row["debit"])] = int(row["sequence"])
+
     def newest(self, tail: bytes) -> int:
-        """The newest row about whom a record is, of a participant, a service or a
-        person, or about the thresholds; 0 for none.
+        """The newest row about whom a record is, of a participant, a service, a person
+        or a bank account, or about the thresholds; 0 for none.
         """
         place, record = 0, tail[0] if tail else 0
         if record == Record.PARTICIPANT:
@@ -297,6 +319,8 @@ class Register:
             place = self.codes.get(tail[8:24].rstrip(b"\0"), 0)
         elif record == Record.PERSON and not broken_person(tail, 0):
             place = self.persons.places.get(Person.of(tail).who, 0)
+        elif record == Record.BANK_ACCOUNT:
+            place = self.banks.places.get(tail[16:56].rstrip(b"\0"), 0)
         elif record == Record.THRESHOLDS:
             place = 1
         return self.sequences.get((record, place), 0)
@@ -491,7 +515,8 @@ class Register:
             stated = lines[:0]
         else:
             stated = np.frombuffer(tail, dtype=WINDOW_LINE)
-        self._compare_lines(row, stated, lines)
+        for text in differences(stated, lines):
+            self._add("windows", row, text)
         index = lines["account"].astype(np.intp)
         owed = lines["debits"] + lines["carried"]
         accounts["carried"][index] = np.where(
@@ -505,24 +530,6 @@ class Register:
         ):
             if payable:
                 self.payable[sequence, account] = payable
-
-    def _compare_lines(self, row: np.void, stated: Rows, lines: Rows) -> None:
-        if stated.tobytes() == lines.tobytes():
-            return
-        listed = {int(line["account"]): line for line in stated}
-        if stated["account"].tolist() != sorted(listed):
-            self._add("windows", row, "its lines are not in the order of accounts")
-        for line in lines:
-            account = int(line["account"])
-            other = listed.pop(account, None)
-            if other is None:
-                self._add("windows", row, f"account {account} has no line")
-            elif other != line:
-                names = [n for n in WINDOW_LINE.names or () if other[n] != line[n]]
-                text = ", ".join(f"{n} {other[n]}, not {line[n]}" for n in names)
-                self._add("windows", row, f"account {account}: {text}")
-        for account in listed:
-            self._add("windows", row, f"account {account} should have no line")
 
     def places(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
         """Participants as places in `roles` and `active`; the unknown share one."""
@@ -558,19 +565,3 @@ def broken_participant(record: np.void) -> list[str]:
         "reserved_1": not any(bytes(record["reserved_1"])),
     }
     return [name for name, fits in right.items() if not fits]
-
-
-def window_lines(accounts: Accounts) -> Rows:
-    """The lines that a window closed now must have."""
-    some = accounts["period_debits"] | accounts["period_credits"] | accounts["carried"]
-    index = np.flatnonzero((some != 0) & (accounts["kind"] == AccountKind.BILLER))
-    lines = np.zeros(len(index), dtype=WINDOW_LINE)
-    lines["account"] = index
-    lines["debits"] = accounts["period_debits"][index]
-    lines["credits"] = accounts["period_credits"][index]
-    lines["carried"] = accounts["carried"][index]
-    owed = lines["debits"] + lines["carried"]
-    lines["payable"] = np.where(
-        lines["credits"] > owed, lines["credits"] - owed, np.uint64(0)
-    )
-    return lines

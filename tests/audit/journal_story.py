@@ -47,6 +47,10 @@ EVIDENCE = int(RowFlag.EVIDENCE)
 CASE = int(RowFlag.CASE)
 """Of a case: it puts its payment in question. Of a transfer: it corrects one."""
 FLOAT, SUSPENSE, SETTLEMENT, A, B, X0, X1, Y, C = range(1, 10)
+MIRROR, WAITING, TRANSIT = range(10, 13)
+"""Of the bank account."""
+NEXT = 13
+"""The account that is opened next."""
 SECOND, HARNESS = 7, 8
 KEEPING = 5
 """The service whose holds outlive their deadline."""

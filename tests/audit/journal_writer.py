@@ -42,6 +42,9 @@ NEVER, UNVERIFIED = 2**64 - 1, 2**64 - 3
 """When holds are due that are kept, and those that an expiry has left in question."""
 NO_AMOUNT, NO_COUNT = 2**64 - 1, 2**32 - 1
 KEEPS = (CaseType.DEADLINE_PASSED, CaseType.AMOUNT_DIFFERS)
+OF_BANKS = {
+    *(AccountKind.BANK, AccountKind.BANK_SUSPENSE, AccountKind.BANK_TRANSIT),
+}
 DIGESTED = {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT}
 
 
@@ -145,7 +148,7 @@ class Images:
         if row.kind == Kind.WINDOW:
             self._window(row)
             return
-        if row.kind >= Kind.CASE:
+        if row.kind >= Kind.CASE and row.kind != Kind.BOOKED:
             if row.kind in (Kind.CASE, Kind.CASE_CLOSE, Kind.VERIFY):
                 self._people(row)
             return
@@ -266,7 +269,8 @@ class Images:
         if row.kind == Kind.TRANSFER and row.resolves:
             kinds = debit["kind"], credit["kind"]
             lends = kinds == (AccountKind.SUSPENSE, AccountKind.WALLET)
-            self._doubt([debit, credit], 1 if lends else -1)
+            if not OF_BANKS.intersection(kinds):
+                self._doubt([debit, credit], 1 if lends else -1)
             if kinds == (AccountKind.WALLET, AccountKind.BILLER):
                 self._known(row.resolves)
         debit["debits_posted"] += row.amount

@@ -70,6 +70,12 @@ def register(record: bytes, debit: int = 0) -> Line:
     return Line(Kind.REGISTER, debit=debit, tail=record)
 
 
+def of_people(line: Line) -> bool:
+    """Whether three must want a line while three may approve."""
+    of = (Record.PERSON, Record.BANK_ACCOUNT)
+    return line.kind == Kind.REGISTER and line.tail[:1] in [bytes([one]) for one in of]
+
+
 def top_up(amount: int, utr: bytes = b"UTR-1", credit: int = WALLET) -> Line:
     return Line(Kind.TOP_UP, amount, debit=FLOAT, credit=credit, reference=utr)
 
@@ -195,10 +201,16 @@ class Desk:
         }
         return self.add(line.kind, **{**said, **fields})
 
-    def done(self, *lines: Line, **fields: object) -> Row:
-        """Lines that two people want and that are done; the first one's row."""
-        asked = self.propose(lines)
+    def done(self, *lines: Line, third: bool | None = None, **fields: object) -> Row:
+        """Lines that two people want, or as they are of people three, and that are
+        done; the first one's row.
+        """
+        if third is None:
+            third = any(of_people(line) for line in lines)
+        asked = self.propose(lines, flags=THIRD if third else 0)
         self.approve(asked)
+        if third:
+            self.approve(asked, FIRST)
         rows = [self.do(asked, at, **fields) for at in range(len(lines))]
         return rows[0]
 

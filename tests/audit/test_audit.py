@@ -49,7 +49,10 @@ from tests.audit.told_story import (
     written,
 )
 
-POSTING = (Kind.PAY, Kind.POST, Kind.REFUND, Kind.TOP_UP, Kind.TRANSFER, Kind.SETTLE)
+POSTING = (
+    *(Kind.PAY, Kind.POST, Kind.REFUND, Kind.TOP_UP, Kind.TRANSFER, Kind.SETTLE),
+    Kind.BOOKED,
+)
 ENDING = (Kind.POST, Kind.VOID, Kind.EXPIRE)
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -83,7 +86,7 @@ def test_right_ledger_passes(
     report = audit(written(tmp_path, s.groups))
     assert report.findings.kept == []
     assert report.sequence == len(s.rows)
-    assert report.accounts == 9
+    assert report.accounts == 12
     assert report.holds == 2
     assert report.state_hash == s.images.state_hash()
     assert set(report.checks) == set(CHECKS) - {"live"}

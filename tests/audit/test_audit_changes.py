@@ -325,9 +325,9 @@ def test_every_check_has_a_change() -> None:
         found |= {check for check, _, _ in pairs.values()}
     for forgeries in (PEOPLE, LINES):
         found |= {check for check, _, _ in forgeries.values()}
-    # Theirs are in test_audit_refusals.py, test_audit_certificates.py and
-    # test_audit_budgets.py.
-    found |= {"refusals", "certificates", "budgets"}
+    # Theirs are in test_audit_refusals.py, test_audit_certificates.py,
+    # test_audit_budgets.py and test_audit_booked.py.
+    found |= {"refusals", "certificates", "budgets", "banks"}
     assert found | bytes_only == set(CHECKS)
 
 

@@ -6,18 +6,21 @@ made here by a SipHash of the tests' own. Two services of a series share their k
 """
 
 import struct
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import lmdb
 import numpy as np
+import pytest
 
 from switch.audit.chain import Chain
 from switch.audit.findings import Findings
 from switch.audit.layout import ACCOUNT_RECORD, SERVICE_RECORD
 from switch.audit.reader import Journal
-from switch.codes import Kind, PriceRule, Record, RowFlag
+from switch.codes import AccountKind, Kind, PriceRule, Record, RowFlag
 from tests.audit.journal_writer import open_index
 from tests.audit.test_audit_core import start
 from tests.core.test_packed_pages import BLOCK_HEAD, BLOCK_PAGES, read_page
@@ -68,18 +71,24 @@ def test_the_hash_is_the_published_one() -> None:
     assert found.hex() == "a3817f04ba25a8e66df67214c7550293"
 
 
+def written(reference: bytes) -> bytes:
+    """The reference of a bank as that writes it."""
+    return reference.replace(b" ", b"").upper().ljust(32, b"\0")
+
+
 class Taken:
     """What rows take and release, from the journal's rows alone."""
 
     def __init__(self, instance: bytes) -> None:
         self.instance = instance
         self.rows: dict[int, np.void] = {}
-        self.owners = [0]
+        self.owners, self.kinds = [0], [0]
         self.services: dict[int, np.void] = {}
         self.entries: Counter[tuple[int, int, int]] = Counter()
         self.series: Counter[int] = Counter()
         self.recent: Counter[int] = Counter()
         self.joined = 0
+        self.booked: Counter[tuple[bool, bool]] = Counter()
 
     def row(self, row: np.void, tail: bytes) -> None:
         if row["result"] != 1:
@@ -89,6 +98,7 @@ class Taken:
         if row["kind"] == Kind.OPEN:
             account = np.frombuffer(tail, ACCOUNT_RECORD, 1)[0]
             self.owners.append(int(account["participant"]))
+            self.kinds.append(int(account["kind"]))
         elif row["kind"] == Kind.REGISTER and tail[0] == Record.SERVICE:
             record = np.frombuffer(tail, SERVICE_RECORD, 1)[0]
             self.services[int(row["debit"])] = record
@@ -102,17 +112,37 @@ class Taken:
                 self.entries[(*self.key(row), sequence * 2)] += 1
             if flags & RowFlag.RECENT:
                 self.entries[(*self.recent_key(row, tail), sequence * 2)] += 1
+        elif row["kind"] == Kind.BOOKED:
+            self.line(row, sequence, flags)
+
+    def line(self, row: np.void, sequence: int, flags: int) -> None:
+        """What a bank's line takes: its own key, and its reference as a UTR."""
+        came = self.kinds[int(row["debit"])] == AccountKind.BANK
+        utr = bool(flags & RowFlag.RECENT)
+        self.booked[came, utr] += 1
+        owner = int(row["debit" if came else "credit"]) * 4
+        owner += (not came) * 2 + bool(flags & RowFlag.REVERSAL)
+        reference = row["reference"].tobytes()
+        if flags & RowFlag.CLAIM:
+            key = self.hashed(4, owner, reference, 0)
+            self.entries[(*key, sequence * 2)] += 1
+        if utr:
+            key = self.hashed(3, 0, written(reference), 0)
+            self.entries[(*key, sequence * 2)] += 1
 
     def key(self, row: np.void) -> Key:
         """The word and the bits that a claim is looked up by."""
         domain, owner, amount = 3, 0, 0
-        if row["kind"] != Kind.TOP_UP:
+        reference = row["reference"].tobytes()
+        if row["kind"] == Kind.TOP_UP:
+            reference = written(reference)
+        else:
             service = int(row["service"])
             record = self.services[service]
             domain, owner = 1, self.owners[int(row["credit"])]
             amount = int(record["series"]) or service
             self.series[amount != service] += 1
-        return self.hashed(domain, owner, row["reference"].tobytes(), amount)
+        return self.hashed(domain, owner, reference, amount)
 
     def recent_key(self, row: np.void, tail: bytes) -> Key:
         """The same of the claim of a citizen's reference, which nothing releases: of
@@ -163,19 +193,7 @@ def test_claims_of_the_index_have_the_keys_of_the_journal(tmp_path: Path) -> Non
     assert writer.stdout.readline() == "begun\n"
     writer.stdout.readline()
     writer.communicate("", timeout=60)
-    with open_index(tmp_path / "ledger") as env:
-        mine = Counter(stored(env))
-        meta = env.open_db(b"meta", create=False)
-        with env.begin() as txn:
-            (as_of,) = struct.unpack_from("<Q", txn.get(b"index", db=meta) or b"", 24)
-    with Journal(tmp_path / "ledger") as journal:
-        taken = Taken(journal.instance)
-        chain = Chain(journal.instance, journal.epoch, Findings())
-        for block in journal.blocks(as_of):
-            chain.block(block)
-            rows = block.rows[block.rows["sequence"] <= as_of].copy()
-            for index, row in enumerate(rows):
-                taken.row(row, chain.tails.get(index, b""))
+    mine, taken = both(tmp_path / "ledger")
     assert mine == taken.entries
     # Of services that name a series, and of such that are their own.
     assert min(taken.series[True], taken.series[False]) > 0
@@ -183,3 +201,40 @@ def test_claims_of_the_index_have_the_keys_of_the_journal(tmp_path: Path) -> Non
     assert min(taken.recent[True], taken.recent[False]) > 0
     # Of bills that come by another service than their series' own.
     assert taken.joined > 0
+
+
+@pytest.mark.slow
+def test_claims_of_what_a_bank_has_booked_have_theirs(tmp_path: Path) -> None:
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.audit.bank_walk"),
+            *(str(tmp_path / "ledger"), "3", "400", "nobody"),
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        timeout=300,
+        cwd=Path(__file__).parents[2],
+    )
+    mine, taken = both(tmp_path / "ledger")
+    assert mine == taken.entries
+    # What came in, with its reference taken before and not; and what has gone.
+    assert min(taken.booked[True, True], taken.booked[True, False]) > 0
+    assert taken.booked[False, False] > 0
+
+
+def both(path: Path) -> tuple[Counter[tuple[int, int, int]], Taken]:
+    """What an index stores, and what its journal takes as far as the index goes."""
+    with open_index(path) as env:
+        mine = Counter(stored(env))
+        meta = env.open_db(b"meta", create=False)
+        with env.begin() as txn:
+            (as_of,) = struct.unpack_from("<Q", txn.get(b"index", db=meta) or b"", 24)
+    with Journal(path) as journal:
+        taken = Taken(journal.instance)
+        chain = Chain(journal.instance, journal.epoch, Findings())
+        for block in journal.blocks(as_of):
+            chain.block(block)
+            rows = block.rows[block.rows["sequence"] <= as_of].copy()
+            for index, row in enumerate(rows):
+                taken.row(row, chain.tails.get(index, b""))
+    return mine, taken

@@ -16,6 +16,7 @@ from tests.audit.journal_story import (
     HARNESS,
     HOUR,
     MINUTE,
+    NEXT,
     SECOND,
     WORD,
     X0,
@@ -172,14 +173,14 @@ def rules(s: Story, *versions: int) -> None:
 def refund_of_closed(s: Story, *, closed: bool) -> None:
     """A payment to an account that was settled and has closed since."""
     rules(s, 1)
-    s.open(10, 5, 1, AccountKind.BILLER)
-    s.service(6, 1, 2, 5, [10])
-    payment = s.pay(A, 6, 700, "BILL-90", credit=10)
+    s.open(NEXT, 5, 1, AccountKind.BILLER)
+    s.service(6, 1, 2, 5, [NEXT])
+    payment = s.pay(A, 6, 700, "BILL-90", credit=NEXT)
     window = s.window()
-    s.settle(window, 10, 700)
+    s.settle(window, NEXT, 700)
     s.commit()
     if closed:
-        s.add(Kind.CLOSE, debit=10, reference=b"gone")
+        s.add(Kind.CLOSE, debit=NEXT, reference=b"gone")
     s.refunded_by_two(payment, 700)
 
 

@@ -26,6 +26,7 @@ from tests.audit.journal_story import (
     HOUR,
     KEEP,
     MINUTE,
+    NEXT,
     SECOND,
     WORD,
     A,
@@ -148,16 +149,16 @@ def closed(how: str) -> Tell:
 
     def tell(s: Story) -> None:
         s.participant(9, Role.CENTRE, b"centre-d")
-        s.open(10, 9, 0, AccountKind.WALLET)
-        s.top_up(10, 900, "UTR-D")
-        hold = s.hold(10, 900, "HOLD-90", deadline=60, participant=9)
+        s.open(NEXT, 9, 0, AccountKind.WALLET)
+        s.top_up(NEXT, 900, "UTR-D")
+        hold = s.hold(NEXT, 900, "HOLD-90", deadline=60, participant=9)
         s.commit()
         s.now = hold.timestamp + MINUTE
         s.resolve(Kind.EXPIRE, hold)
         if how == "verified":
             s.verify(hold, WORD)
-        s.add(Kind.TRANSFER, debit=10, credit=B, amount=900, reference=b"moved")
-        s.add(Kind.CLOSE, debit=10, reference=b"gone")
+        s.add(Kind.TRANSFER, debit=NEXT, credit=B, amount=900, reference=b"moved")
+        s.add(Kind.CLOSE, debit=NEXT, reference=b"gone")
 
     return tell
 

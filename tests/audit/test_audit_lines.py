@@ -35,6 +35,7 @@ from tests.audit.people_story import (
     Desk,
     keyed,
     numbers,
+    of_people,
     register,
     top_up,
 )
@@ -54,8 +55,10 @@ def alone(line: Line, **fields: object) -> Tell:
     """One person does what two would have to want, and names nothing."""
 
     def tell(desk: Desk, forged: bool) -> None:
-        asked = desk.propose([line])
-        desk.approve(asked)
+        third = of_people(line)
+        asked = desk.propose([line], flags=THIRD if third else 0)
+        for who in (SECOND, FIRST)[: 1 + third]:
+            desk.approve(asked, who)
         desk.do(asked, 0, **({**fields, "total": 0} if forged else fields))
 
     return tell
@@ -194,8 +197,9 @@ def undoes_stop(desk: Desk, forged: bool) -> None:
 
 def undoes_person(desk: Desk, forged: bool) -> None:
     """Nor does it make a person of one who was switched off."""
-    early = desk.propose([register(keyed(CHECKER).pack())])
-    desk.approve(early)
+    early = desk.propose([register(keyed(CHECKER).pack())], flags=THIRD)
+    for who in (SECOND, FIRST):
+        desk.approve(early, who)
     desk.off(keyed(CHECKER, active=0).pack(), 4)
     asked = desk.propose([register(keyed(CHECKER).pack())])
     desk.approve(asked)
@@ -249,8 +253,9 @@ def stops_by_line(desk: Desk, forged: bool) -> None:
 def self_made(desk: Desk, forged: bool) -> None:
     """A second person, made by the first alone."""
     line = register(keyed((ONE, 13)).pack())
-    asked = desk.propose([line], FIRST)
-    desk.approve(asked, FIRST if forged else SECOND)
+    asked = desk.propose([line], FIRST, flags=THIRD)
+    for who in (SECOND, FIRST if forged else CHECKER):
+        desk.approve(asked, who)
     desk.do(asked, debit=6)
 
 

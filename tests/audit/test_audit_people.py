@@ -272,7 +272,7 @@ def last_two_demoted(desk: Desk, forged: bool) -> None:
     desk.off(keyed(CHECKER, active=0).pack(), 4)
     role = PersonRole.MAKER if forged else PersonRole.CHECKER
     record = keyed(FIRST, role)
-    desk.done(register(record.pack()), debit=1, flags=UPDATE)
+    desk.done(register(record.pack()), third=False, debit=1, flags=UPDATE)
 
 
 def last_certificate(desk: Desk, forged: bool) -> None:

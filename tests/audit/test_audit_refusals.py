@@ -23,6 +23,7 @@ from switch.codes import (
 from tests.audit.journal_story import (
     FLOAT,
     HOUR,
+    NEXT,
     SETTLEMENT,
     STATED,
     SUSPENSE,
@@ -231,7 +232,7 @@ def claimed_through(service: int) -> Tell:
 def another_wallet(s: Story) -> None:
     """A wallet that has nothing."""
     s.participant(9, Role.CENTRE, b"centre-d")
-    s.open(10, 9, 0, AccountKind.WALLET)
+    s.open(NEXT, 9, 0, AccountKind.WALLET)
 
 
 PAIRS: dict[str, tuple[Tell, Tell]] = {
@@ -421,7 +422,7 @@ PAIRS: dict[str, tuple[Tell, Tell]] = {
     "HOLDS_OPEN": (close(A, R.HOLDS_OPEN), close(B, R.HOLDS_OPEN)),
     "BALANCE_NOT_ZERO": (
         close(B, R.BALANCE_NOT_ZERO),
-        after(another_wallet, close(10, R.BALANCE_NOT_ZERO)),
+        after(another_wallet, close(NEXT, R.BALANCE_NOT_ZERO)),
     ),
     "ACCOUNT_EXISTS": (
         opening(4, 0, R.ACCOUNT_EXISTS),

@@ -8,16 +8,31 @@ import functools
 import random
 import struct
 from pathlib import Path
+from typing import Any
 
 from switch.audit.approvals import deed_id
-from switch.codes import AccountKind, CaseType, Kind, Policy, Result, Role, RowFlag
+from switch.codes import (
+    AccountKind,
+    CaseType,
+    Kind,
+    Policy,
+    Record,
+    Result,
+    Role,
+    RowFlag,
+)
 from tests.audit.journal_story import (
     FLOAT,
     HARNESS,
     HOUR,
+    MIRROR,
+    ONCE,
+    RECENT,
     SECOND,
     SETTLEMENT,
     SUSPENSE,
+    TRANSIT,
+    WAITING,
     WORD,
     X0,
     X1,
@@ -145,6 +160,7 @@ def story() -> Story:
     s.commit()
     tell_of_people(s, whole[0], expired)
     tell_of_doubts(s)
+    tell_of_banks(s)
     return s
 
 
@@ -209,6 +225,51 @@ def tell_of_doubts(s: Story) -> None:
     s.commit()
     s.closed_by_two(s.case(other, CaseType.AMOUNT_DIFFERS))
     s.add(Kind.TRANSFER, debit=SUSPENSE, credit=FLOAT, amount=5_000, reference=b"back")
+    s.commit()
+
+
+def tell_of_banks(s: Story) -> None:
+    """A bank account; a request that is met, items that people end, releases."""
+    for at, kind in enumerate(
+        (AccountKind.BANK, AccountKind.BANK_SUSPENSE, AccountKind.BANK_TRANSIT)
+    ):
+        s.open(MIRROR + at, 1, 16 + at, kind)
+    record = struct.pack("<BB2xIH6x40s", Record.BANK_ACCOUNT, 1, 1, 16, b"0123456789")
+    s.add(Kind.REGISTER, debit=1, tail=record + b"{}")
+    s.commit()
+
+    def booked(debit: int, credit: int, amount: int, utr: bytes, **f: object) -> Row:
+        flags = ONCE | (RECENT if debit == MIRROR else 0)
+        said: dict[str, object] = {"reference": utr, "flags": flags, **f}
+        return s.add(Kind.BOOKED, debit=debit, credit=credit, amount=amount, **said)
+
+    def moved(debit: int, credit: int, amount: int, about: Row | None) -> Row:
+        number = about.sequence if about else 0
+        said: dict[str, object] = {"reference": b"found", "resolves": number}
+        return s.add(Kind.TRANSFER, debit=debit, credit=credit, amount=amount, **said)
+
+    met: dict[str, Any] = {"flags": ONCE | int(RowFlag.MATCHED)}
+    asked = s.add(Kind.REQUEST, participant=2, credit=A, amount=70_000)
+    wrong: dict[str, Any] = {"result": Result.ACCOUNT_UNKNOWN}
+    s.add(Kind.REQUEST, participant=2, credit=B, amount=70_000, **wrong)
+    s.commit()
+    number: dict[str, Any] = {"resolves": asked.sequence}
+    booked(MIRROR, WAITING, 3, b"UTR000000000", **number)
+    word: dict[str, Any] = {"tail": b'{"payer":"ALPHA"}', **number}
+    word["flags"] = met["flags"] | RECENT
+    first = booked(MIRROR, A, 70_000, b"UTR000000001", **word)
+    wrong = {"result": Result.BOOKED_DIFFERS, "total": first.sequence, "flags": 0}
+    booked(MIRROR, 0, 70_001, b"UTR000000001", **wrong)
+    item = booked(MIRROR, WAITING, 70_000, b"UTR000000002", **number)
+    back = booked(MIRROR, WAITING, 5_000, b"UTR000000003")
+    s.commit()
+    moved(WAITING, B, 70_000, item)
+    returned = moved(WAITING, TRANSIT, 5_000, back)
+    paid = moved(SETTLEMENT, TRANSIT, 1_000, None)
+    s.commit()
+    booked(TRANSIT, MIRROR, 5_000, b"OUT000000001", **met, resolves=returned.sequence)
+    charge = booked(TRANSIT, MIRROR, 20, b"charges of May", resolves=paid.sequence)
+    moved(B, TRANSIT, 20, charge)
     s.commit()
 
 

@@ -1,0 +1,155 @@
+"""What banks have booked and nothing had explained: open items, and what ends them.
+
+And what was released to a bank and not booked yet. So what the accounts behind each
+bank account hold is known a second time, from the rows of each item. Memory: 128 bytes
+for each transfer that names an item; a sum for each of these accounts.
+"""
+
+from collections import Counter
+from typing import Final
+
+import numpy as np
+
+from switch.audit.accounts import Accounts, exact_sum
+from switch.audit.banks import Banks
+from switch.audit.findings import Findings
+from switch.audit.kinds import Move
+from switch.audit.layout import CASE, MATCHED, OK, ROW, U64, Index, Mask, Rows, pick
+from switch.audit.reader import Journal
+from switch.codes import AccountKind, Kind, Result
+
+R = Result
+ENDS: Final = (AccountKind.WALLET, AccountKind.SETTLEMENT, AccountKind.SUSPENSE)
+"""Where what came from, or went to, is found to belong."""
+ENDING_RESULTS: Final = (
+    *(R.CASE_NOT_FOUND, R.ACCOUNT_KIND_WRONG, R.NET_DIFFERS, R.CASE_CLOSED),
+)
+"""What a transfer that names an item is told of that."""
+WRONG: Final = {
+    R.CASE_NOT_FOUND: "what it ends is no open item: nothing that a bank has booked",
+    R.ACCOUNT_KIND_WRONG: "it ends an item of other accounts",
+    R.NET_DIFFERS: "it ends another amount than was booked",
+    R.CASE_CLOSED: "the item that it ends was ended before",
+}
+"""What is wrong with an accepted one that should have been told that."""
+
+
+class Items:
+    """Gathers while rows pass, judges in `finish`."""
+
+    def __init__(self, accounts: Accounts, banks: Banks, findings: Findings) -> None:
+        """Nothing seen yet. `accounts` and `banks` are shared."""
+        self.accounts = accounts
+        self.banks = banks
+        self.findings = findings
+        self._open: Counter[int] = Counter()
+        self._released: Counter[int] = Counter()
+        self._endings: list[Rows] = []
+
+    def booked(self, others: Index, rows: Rows, incoming: Mask) -> None:
+        """Take booked rows, with the account of each that is no mirror."""
+        matched = (rows["flags"] & np.uint16(MATCHED)) != 0
+        _add(self._open, others[~matched], rows["amount"][~matched])
+        gone = matched & ~incoming
+        _add(self._released, others[gone], rows["amount"][gone], -1)
+
+    def moved(self, rows: Rows) -> None:
+        """Take accepted transfers of which an account is one of a bank's."""
+        releases = is_release(rows, self.accounts)
+        credit = rows["credit"].astype(np.intp)
+        _add(self._released, credit[releases], rows["amount"][releases])
+        ends = rows["resolves"] != 0
+        ends &= self.accounts.moves(rows) == Move.ENDING
+        if ends.any():
+            self._endings.append(pick(rows, ends))
+        corrects = ends & ((rows["flags"] & np.uint16(CASE)) != 0)
+        text = "its flags say that it corrects a payment, and it ends an item"
+        self.findings.add_rows("banks", rows["sequence"][corrects], text)
+
+    def finish(self, journal: Journal, refused: list[Rows]) -> None:
+        """Judge what ended items, and who was `refused`; then what is left of them."""
+        rows = np.concatenate([np.empty(0, ROW), *self._endings, *refused])
+        self._endings.clear()
+        rows = pick(rows, np.argsort(rows["sequence"]))
+        items = journal.rows_at(rows["resolves"])
+        gone = items["sequence"] >= rows["sequence"]
+        gone |= np.maximum(items["debit"], items["credit"]) > self.accounts.count
+        items[gone | (items["result"] != OK)] = np.zeros((), ROW)
+        ended: dict[int, int] = {}
+        for row, item in zip(rows, items, strict=True):
+            told, other = self._told(row, item, ended)
+            sequence, accepted = int(row["sequence"]), bool(row["result"] == OK)
+            if not accepted:
+                if told != row["result"] or other != row["total"]:
+                    name = R(int(row["result"])).name
+                    text = f"{name}, and the rows before it show no cause"
+                    self.findings.add("refusals", sequence, text)
+                continue
+            if told != R.OK:
+                self.findings.add("banks", sequence, WRONG[told])
+                continue
+            ended[int(row["resolves"])] = sequence
+            side = "credit" if self._incoming(item) else "debit"
+            self._open[int(item[side])] -= int(row["amount"])
+        self._balances()
+
+    def _incoming(self, item: np.void) -> bool:
+        """Whether a booked row says what came in."""
+        return bool(self.accounts["kind"][int(item["debit"])] == AccountKind.BANK)
+
+    def _told(
+        self, row: np.void, item: np.void, ended: dict[int, int]
+    ) -> tuple[Result, int]:
+        """What a transfer should be told that names an item: and the row in the way."""
+        if item["kind"] != Kind.BOOKED or int(item["flags"]) & MATCHED:
+            return R.CASE_NOT_FOUND, 0
+        kinds = self.accounts["kind"]
+        if self._incoming(item):
+            number = self.banks.of_mirrors(item["debit"].reshape(1).astype(np.intp))[0]
+            own = self.banks.table[number, 2]
+            to = int(row["credit"])
+            fits = row["debit"] == item["credit"]
+            fits &= kinds[to] in ENDS or (number > 0 and to == own)
+        else:
+            fits = row["credit"] == item["debit"]
+            fits &= kinds[int(row["debit"])] in ENDS
+        if not fits:
+            return R.ACCOUNT_KIND_WRONG, 0
+        if row["amount"] != item["amount"]:
+            return R.NET_DIFFERS, 0
+        other = ended.get(int(row["resolves"]), 0)
+        return (R.CASE_CLOSED if other else R.OK), other
+
+    def _balances(self) -> None:
+        """What the accounts hold is what is open, and on its way."""
+        accounts = self.accounts
+        for kind, sign in (
+            (AccountKind.BANK_SUSPENSE, 1),
+            (AccountKind.BANK_TRANSIT, -1),
+        ):
+            for account in np.flatnonzero(accounts["kind"] == kind).tolist():
+                balance = int(accounts["credits_posted"][account])
+                balance -= int(accounts["debits_posted"][account])
+                said = sign * self._open[account] + self._released[account]
+                if balance != said:
+                    text = f"account {account} holds {balance} paise, and what is open"
+                    sequence = int(accounts["changed"][account])
+                    self.findings.add("banks", sequence, f"{text} comes to {said}")
+
+
+def is_release(rows: Rows, accounts: Accounts) -> Mask:
+    """Which rows, of accounts that there are, release money to a bank."""
+    kinds = accounts["kind"]
+    known = np.maximum(rows["debit"], rows["credit"]) <= accounts.count
+    debit, credit = (kinds[np.where(known, rows[n], 0)] for n in ("debit", "credit"))
+    paid = (debit == AccountKind.SETTLEMENT) & (rows["resolves"] == 0)
+    releases: Mask = paid | (debit == AccountKind.BANK_SUSPENSE)
+    releases &= credit == AccountKind.BANK_TRANSIT
+    releases &= rows["kind"] == Kind.TRANSFER
+    return releases
+
+
+def _add(sums: Counter[int], accounts: Index, amounts: U64, sign: int = 1) -> None:
+    """Add amounts to the sums of their accounts."""
+    for account in np.unique(accounts).tolist():
+        sums[account] += sign * exact_sum(amounts[accounts == account])
