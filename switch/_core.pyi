@@ -35,6 +35,8 @@ PINS_RECORD: np.dtype[np.void]
 BUDGET_RECORD: np.dtype[np.void]
 PERSON_RECORD: np.dtype[np.void]
 THRESHOLDS_RECORD: np.dtype[np.void]
+BANK_ACCOUNT_RECORD: np.dtype[np.void]
+STATEMENT_RECORD: np.dtype[np.void]
 PROPOSED_LINE: np.dtype[np.void]
 """One line of a proposal, 64 bytes, before its own tail."""
 ANSWER: np.dtype[np.void]

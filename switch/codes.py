@@ -33,6 +33,8 @@ class Kind(IntEnum):
     SHIFT = 20
     VERIFY = 21
     WITHDRAW = 22
+    REQUEST = 23
+    BOOKED = 24
 
 
 class Trait(IntFlag):
@@ -84,22 +86,16 @@ class Trait(IntFlag):
 
 _ASKED = Trait.ID | Trait.ASKED
 _MONEY = Trait.MONEY | Trait.DEBIT | Trait.CREDIT
+_PAYMENT = (
+    _ASKED | _MONEY | Trait.PAYMENT | Trait.CLAIM | Trait.REFERENCE | Trait.AMOUNT
+)
+_MOVE = _ASKED | _MONEY | Trait.POSTED | Trait.AMOUNT
+_SAID = _ASKED | Trait.SPEAKS
+_LINE = _ASKED | Trait.LINE
 
 TRAITS: Final[Mapping[Kind, Trait]] = {
-    Kind.PAY: _ASKED
-    | _MONEY
-    | Trait.PAYMENT
-    | Trait.POSTED
-    | Trait.FINAL
-    | Trait.CLAIM
-    | Trait.REFERENCE
-    | Trait.AMOUNT,
-    Kind.HOLD: _ASKED
-    | _MONEY
-    | Trait.PAYMENT
-    | Trait.CLAIM
-    | Trait.REFERENCE
-    | Trait.AMOUNT,
+    Kind.PAY: _PAYMENT | Trait.POSTED | Trait.FINAL,
+    Kind.HOLD: _PAYMENT,
     Kind.POST: _MONEY
     | Trait.ASKED
     | Trait.POSTED
@@ -110,58 +106,31 @@ TRAITS: Final[Mapping[Kind, Trait]] = {
     | Trait.PROPOSED,
     Kind.VOID: _MONEY | Trait.ASKED | Trait.RESOLVES | Trait.LINK | Trait.PROPOSED,
     Kind.EXPIRE: _MONEY | Trait.RESOLVES | Trait.LINK,
-    Kind.REFUND: _ASKED
-    | _MONEY
-    | Trait.POSTED
-    | Trait.LINK
-    | Trait.AMOUNT
-    | Trait.FILLED
-    | Trait.PROPOSED,
-    Kind.TOP_UP: _ASKED
-    | _MONEY
-    | Trait.POSTED
-    | Trait.CLAIM
-    | Trait.REFERENCE
-    | Trait.AMOUNT
-    | Trait.LINE,
-    Kind.TRANSFER: _ASKED
-    | _MONEY
-    | Trait.POSTED
-    | Trait.REFERENCE
-    | Trait.AMOUNT
-    | Trait.PROPOSED
-    | Trait.LINE,
+    Kind.REFUND: _MOVE | Trait.LINK | Trait.FILLED | Trait.PROPOSED,
+    Kind.TOP_UP: _MOVE | Trait.CLAIM | Trait.REFERENCE | Trait.LINE,
+    Kind.TRANSFER: _MOVE | Trait.REFERENCE | Trait.PROPOSED | Trait.LINE,
     Kind.WINDOW: Trait.ASKED | Trait.LINK,
-    Kind.SETTLE: _ASKED | _MONEY | Trait.POSTED | Trait.AMOUNT | Trait.LINE,
-    Kind.OPEN: _ASKED
-    | Trait.DEBIT
-    | Trait.RECORD
-    | Trait.FILLED
-    | Trait.INDEX
-    | Trait.LINE,
-    Kind.LIMIT: _ASKED | Trait.DEBIT | Trait.RECORD | Trait.LINE,
-    Kind.FREEZE: _ASKED | Trait.DEBIT | Trait.REFERENCE | Trait.LINE,
-    Kind.CLOSE: _ASKED | Trait.DEBIT | Trait.REFERENCE | Trait.LINE,
-    Kind.REGISTER: _ASKED | Trait.RECORD | Trait.FILLED | Trait.INDEX | Trait.LINE,
+    Kind.SETTLE: _MOVE | Trait.LINE,
+    Kind.OPEN: _LINE | Trait.DEBIT | Trait.RECORD | Trait.FILLED | Trait.INDEX,
+    Kind.LIMIT: _LINE | Trait.DEBIT | Trait.RECORD,
+    Kind.FREEZE: _LINE | Trait.DEBIT | Trait.REFERENCE,
+    Kind.CLOSE: _LINE | Trait.DEBIT | Trait.REFERENCE,
+    Kind.REGISTER: _LINE | Trait.RECORD | Trait.FILLED | Trait.INDEX,
     Kind.CASE: Trait.DEBIT | Trait.CREDIT,
-    Kind.CASE_CLOSE: _ASKED
+    Kind.CASE_CLOSE: _SAID
     | Trait.DEBIT
     | Trait.CREDIT
     | Trait.LINK
     | Trait.REFERENCE
-    | Trait.SPEAKS
     | Trait.FILLED
     | Trait.PROPOSED,
-    Kind.PROPOSE: _ASKED
-    | Trait.REFERENCE
-    | Trait.AMOUNT
-    | Trait.TOTAL
-    | Trait.SPEAKS
-    | Trait.APPROVED,
-    Kind.APPROVE: _ASKED | Trait.LINK | Trait.SPEAKS,
+    Kind.PROPOSE: _SAID | Trait.REFERENCE | Trait.AMOUNT | Trait.TOTAL | Trait.APPROVED,
+    Kind.APPROVE: _SAID | Trait.LINK,
     Kind.SHIFT: _ASKED | Trait.RECORD | Trait.APPROVED,
     Kind.VERIFY: Trait.ASKED | Trait.DEBIT | Trait.CREDIT | Trait.PROPOSED,
-    Kind.WITHDRAW: _ASKED | Trait.LINK | Trait.REFERENCE | Trait.SPEAKS,
+    Kind.WITHDRAW: _SAID | Trait.LINK | Trait.REFERENCE,
+    Kind.REQUEST: _ASKED | Trait.AMOUNT,
+    Kind.BOOKED: _MOVE | Trait.CLAIM | Trait.REFERENCE | Trait.FILLED | Trait.LINE,
 }
 """The core's table of kinds, for Python; nothing follows from the order of numbers."""
 
@@ -257,6 +226,10 @@ class Result(IntEnum):
     PROPOSAL_WITHDRAWN = 84
     PROPOSAL_EXPIRED = 85
     LAST_TREASURIES = 86
+    ALREADY_BOOKED = 87
+    BOOKED_DIFFERS = 88
+    STATEMENT_GAP = 89
+    NOT_BOOKED = 90
 
 
 class Field(IntEnum):
@@ -288,6 +261,12 @@ class AccountKind(IntEnum):
     FLOAT = 3
     SUSPENSE = 4
     SETTLEMENT = 5
+    BANK = 6
+    """Mirror of what a bank has booked, and moved by that alone."""
+    BANK_SUSPENSE = 7
+    """What was booked to its credit and nothing explains yet."""
+    BANK_TRANSIT = 8
+    """Released and not yet booked, or booked and not yet explained."""
 
 
 class AccountState(IntEnum):
@@ -321,6 +300,8 @@ class Record(IntEnum):
     BUDGET = 8
     PERSON = 9
     THRESHOLDS = 10
+    BANK_ACCOUNT = 11
+    STATEMENT = 12
 
 
 class PersonRole(IntEnum):
@@ -332,6 +313,15 @@ class PersonRole(IntEnum):
     """Proposes, and approves what others have proposed."""
     SUPPORT = 3
     AUDITOR = 4
+    CHANNEL = 5
+    """A bank's connection: proposes what it has booked, and nothing else."""
+
+
+class Source(IntEnum):
+    """In which form a bank gave a statement."""
+
+    CAMT = 1
+    CSV = 2
 
 
 class Budget(IntEnum):
@@ -512,10 +502,14 @@ class RowFlag(IntFlag):
     RECENT = 0x0004
     RELEASE = 0x0008
     UNFREEZE = 0x0010
+    REVERSAL = 0x0010
+    """Of booked rows; `UNFREEZE` is of freeze rows."""
     AS_DIRECT = 0x0020
     UPDATE = 0x0040
     THIRD = 0x0040
     """Of propose rows."""
+    MATCHED = 0x0040
+    """Of booked rows."""
     CASE = 0x0040
     """Of case and transfer rows; `UPDATE` is of register rows."""
     KEEP = 0x0080
@@ -548,6 +542,10 @@ class Link(IntEnum):
     ADVANCE = CORRECTION + 17
     RECOVERY = CORRECTION + 18
     """Of an advance."""
+    ENDING = CORRECTION + 19
+    """Of an open item: the transfer that ends it."""
+    MATCHED = CORRECTION + 20
+    """Of a request or a release: the booked row that it waited for."""
 
 
 HEAD_SHIFT = 9
@@ -564,7 +562,19 @@ PROPOSE_ADVANCE = 264
 PROPOSAL_LIFE_NS = 30 * 24 * 3600 * 10**9
 """A proposal that is so old is not approved any more."""
 
-RULES_VERSION = 8
+REQUEST_LIFE_NS = 30 * 24 * 3600 * 10**9
+"""No money that comes so late is matched to a request."""
+
+REQUESTS_DAY_MAX = 64
+"""Requests for one wallet on an IST day."""
+
+BANK_ACCOUNTS_MAX = 256
+"""Bank accounts of the register, index 0 included."""
+
+BOOKED_TAIL_MAX = 1024
+"""Bytes of what a bank wrote about one line."""
+
+RULES_VERSION = 9
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

@@ -428,6 +428,22 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "the treasury must keep two who can act, each with keys of their own",
         "কোষাগারে কাজ করার মতো অন্তত দুজন, নিজ নিজ চাবিসহ, থাকতেই হবে",
     ),
+    Result.ALREADY_BOOKED: (
+        "this line of the bank is in the ledger already",
+        "ব্যাঙ্কের এই লাইনটি আগেই খাতায় তোলা হয়েছে",
+    ),
+    Result.BOOKED_DIFFERS: (
+        "the bank gave this line before with another amount; ask the bank",
+        "ব্যাঙ্ক এই লাইনটি আগে অন্য অঙ্কে জানিয়েছিল; ব্যাঙ্কে জিজ্ঞাসা করুন",
+    ),
+    Result.STATEMENT_GAP: (
+        "this statement does not follow the last one of its account",
+        "বিবরণীটি এই হিসাবের শেষ বিবরণীর পরেরটি নয়",
+    ),
+    Result.NOT_BOOKED: (
+        "a line of this statement is not in the ledger yet",
+        "বিবরণীর একটি লাইন এখনও খাতায় তোলা হয়নি",
+    ),
     Result.NOT_APPROVED: (
         "another person must approve exactly this first",
         "আগে অন্য একজনকে ঠিক এটিই অনুমোদন করতে হবে",

@@ -24,6 +24,8 @@ cdef enum:  # kinds of rows
     KIND_SHIFT = 20
     KIND_VERIFY = 21
     KIND_WITHDRAW = 22
+    KIND_REQUEST = 23
+    KIND_BOOKED = 24
 
 cdef enum:  # what a kind of row is: bits, and row/kinds.pxi has them for each kind
     TRAIT_ID = 0x00001          # has its sender's id; others are found by what they resolve
@@ -140,6 +142,10 @@ cdef enum:  # results, grouped as the checks run
     RESULT_PROPOSAL_WITHDRAWN = 84
     RESULT_PROPOSAL_EXPIRED = 85
     RESULT_LAST_TREASURIES = 86
+    RESULT_ALREADY_BOOKED = 87      # no row: the bank has said it before
+    RESULT_BOOKED_DIFFERS = 88
+    RESULT_STATEMENT_GAP = 89       # no row, as the next
+    RESULT_NOT_BOOKED = 90
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0
@@ -165,6 +171,9 @@ cdef enum:  # account kinds
     ACCOUNT_FLOAT = 3       # mirror of the money in the bank: a debit balance
     ACCOUNT_SUSPENSE = 4
     ACCOUNT_SETTLEMENT = 5
+    ACCOUNT_BANK = 6            # mirror of what a bank has booked, and moved by that alone
+    ACCOUNT_BANK_SUSPENSE = 7   # what was booked to its credit and nothing explains yet
+    ACCOUNT_BANK_TRANSIT = 8    # released and not yet booked, or booked and not explained
 
 cdef enum:  # account states
     STATE_OPEN = 1
@@ -190,12 +199,19 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_BUDGET = 8       # what a participant may use
     RECORD_PERSON = 9       # who acts for a participant, by which key
     RECORD_THRESHOLDS = 10  # from where on a third person is needed
+    RECORD_BANK_ACCOUNT = 11  # an account that a bank keeps
+    RECORD_STATEMENT = 12   # what one statement of it says of the lines booked before
 
 cdef enum:  # what a person may do; the first two act
     PERSON_MAKER = 1        # proposes
     PERSON_CHECKER = 2      # proposes, and approves what others have proposed
     PERSON_SUPPORT = 3
     PERSON_AUDITOR = 4
+    PERSON_CHANNEL = 5      # a bank's connection: proposes what it has booked, and nothing else
+
+cdef enum:  # StatementRecord.source: in which form a bank gave it
+    SOURCE_CAMT = 1
+    SOURCE_CSV = 2
 
 cdef enum:  # what the register may allow one participant in place of its role's default
     BUDGET_PAYMENTS_PER_S = 1
@@ -319,14 +335,17 @@ cdef enum:  # Row.flags
     ROW_RECENT = 0x0004     # took a claim of its citizen's reference, likewise
     ROW_RELEASE = 0x0008    # releases the claim of what it resolves
     ROW_UNFREEZE = 0x0010   # a freeze row that ends a freeze
+    ROW_REVERSAL = 0x0010   # a booked row that takes a line of the other side back
     ROW_AS_DIRECT = 0x0020  # a confirmed service that was run as a direct one
     ROW_UPDATE = 0x0040     # a register row that replaces an earlier one
     ROW_THIRD = 0x0040      # a propose that a third person must approve
+    ROW_MATCHED = 0x0040    # a booked row that is what its R waited for
     ROW_CASE = 0x0040       # a case that puts a payment in question, a transfer that ends that
     # A hold that its deadline does not release; a case that keeps its hold; a post or void of
     # a hold that was kept.
     ROW_KEEP = 0x0080
-    ROW_EVIDENCE = 0x0100   # a post, void, verify or case that a biller's answer made
+    # A post, void, verify or case that a biller's answer made; a propose that a channel signed.
+    ROW_EVIDENCE = 0x0100
     ROW_HEAD_SHIFT = 9      # bits 9-11: index of the head within the service
     ROW_HEAD_MASK = 0x0E00
     ROW_TENDER_SHIFT = 12   # bits 12-13

@@ -5,7 +5,7 @@
 # refuses to load if a size differs. NumPy's dtypes are derived from these structs.
 # May use nothing but C types. docs/data-model.md says the same in prose.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 # --- bounds ---------------------------------------------------------------------
@@ -54,6 +54,13 @@ cdef enum:
     LINES_SIZE_MAX = 2600000    # bytes of its tail item, as a window may have
     LINE_TAIL_MAX = 65536       # bytes of one line
     PROPOSALS_DAY_MAX = 256     # of one person on an IST day: their amounts are added up
+    BANK_ACCOUNTS_MAX = 256     # with 0; they are looked through one by one
+    BANK_PURPOSE_LEAST = 16     # of a bank account's first account in the ledger; two follow
+    BANK_PURPOSE_MOST = 65533
+    BANK_NUMBER_MAX = 34        # characters of a bank's number for an account
+    STATEMENT_DAY_MAX = 65535   # days since 1970-01-01
+    BOOKED_TAIL_MAX = 1024      # bytes of what a bank wrote about one line, for people
+    REQUESTS_DAY_MAX = 64       # for one wallet on an IST day: they are listed
     SIGNATURE_SIZE = 64         # Ed25519 (RFC 8032)
     NOTED_MAX = 65536           # revocations, confirmations, pins, budgets: of each, with 0
     TREASURIES_LEAST = 2        # that no row takes out
@@ -71,7 +78,7 @@ cdef enum:
 cdef enum:
     JOURNAL_FORMAT = 5
     INDEX_FORMAT = 7
-    RULES_VERSION = 8           # the rules of this code; one more for each change of them
+    RULES_VERSION = 9           # the rules of this code; one more for each change of them
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
@@ -92,12 +99,16 @@ cdef extern from *:
     #define LINK_VERIFY ((1ULL << 22) + 16)  /* of a hold */
     #define LINK_ADVANCE ((1ULL << 22) + 17)  /* of a hold: the transfer ahead of its end */
     #define LINK_RECOVERY ((1ULL << 22) + 18)  /* of an advance */
+    #define LINK_ENDING ((1ULL << 22) + 19)  /* of an open item: the transfer that ends it */
+    #define LINK_MATCHED ((1ULL << 22) + 20)  /* of a request or a release: the booked row */
     #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
     #define LINK_FREEZE ((1ULL << 23) + 2)  /* of an account, in a ledger with people */
     #define LINK_PROPOSALS ((1ULL << 23) + 65536)  /* of a person: plus the IST day */
+    #define LINK_REQUESTS ((1ULL << 23) + 131072)  /* of a wallet: plus the IST day */
     #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that is kept */
     #define UNVERIFIED 0xFFFFFFFFFFFFFFFDULL  /* when one is due that is unverified */
     #define PROPOSAL_LIFE_NS 2592000000000000ULL  /* 30 days: then it is not approved any more */
+    #define REQUEST_LIFE_NS 2592000000000000ULL  /* 30 days: then nothing matches it any more */
     #define TOKEN_LIFE_MAX_NS 86400000000000ULL  /* a day: no quotation is older */
     """
     const uint64_t AMOUNT_MAX
@@ -108,12 +119,16 @@ cdef extern from *:
     const uint64_t LINK_VERIFY
     const uint64_t LINK_ADVANCE
     const uint64_t LINK_RECOVERY
+    const uint64_t LINK_ENDING
+    const uint64_t LINK_MATCHED
     const uint64_t LINK_SHIFT
     const uint64_t LINK_FREEZE
     const uint64_t LINK_PROPOSALS
+    const uint64_t LINK_REQUESTS
     const uint64_t NEVER
     const uint64_t UNVERIFIED
     const uint64_t PROPOSAL_LIFE_NS
+    const uint64_t REQUEST_LIFE_NS
     const uint64_t TOKEN_LIFE_MAX_NS
 
 
@@ -309,10 +324,32 @@ cdef struct ThresholdsRecord:   # 32 bytes, tail of a `register` row; paise, mor
     uint64_t batch              # one proposal
     uint64_t day                # one person's proposals of an IST day
 
+cdef struct BankAccountRecord:  # 56 bytes, tail of a `register` row
+    uint8_t record              # RECORD_BANK_ACCOUNT
+    uint8_t active
+    uint8_t reserved_0[2]
+    uint32_t participant        # owner of its three accounts in the ledger
+    uint16_t purpose            # of the first of these; the others have the next two
+    uint8_t reserved_1[6]
+    uint8_t account[40]         # the bank's number: [A-Z0-9]{1,34}, zero-padded
+
+cdef struct StatementRecord:    # 48 bytes, tail of a `register` row
+    uint8_t record              # RECORD_STATEMENT
+    uint8_t source              # SOURCE_*
+    uint8_t reserved[2]
+    uint32_t bank               # index of the bank account
+    uint32_t number             # the bank's, 0 for none
+    uint32_t first_day          # by the bank, days since 1970-01-01
+    uint32_t last_day
+    uint32_t lines_count        # booked lines before it in its proposal
+    int64_t opening             # paise, in favour of the account's owner
+    int64_t closing
+    uint8_t name[8]             # of the BLAKE2b-256 of the bank's name for it, the first 8 bytes
+
 cdef struct ProposedLine:       # 64 bytes, then tail_size bytes, zero-padded to 8
     uint8_t kind
     uint8_t reserved
-    uint16_t flags              # ROW_UNFREEZE of a freeze
+    uint16_t flags              # ROW_UNFREEZE of a freeze, ROW_REVERSAL of a booked
     uint32_t tail_size          # at most LINE_TAIL_MAX
     uint64_t amount
     uint64_t resolves

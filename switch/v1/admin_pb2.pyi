@@ -60,6 +60,12 @@ class _AccountKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AccountKi
     ACCOUNT_KIND_FLOAT: _AccountKind.ValueType  # 3
     ACCOUNT_KIND_SUSPENSE: _AccountKind.ValueType  # 4
     ACCOUNT_KIND_SETTLEMENT: _AccountKind.ValueType  # 5
+    ACCOUNT_KIND_BANK: _AccountKind.ValueType  # 6
+    """Three of each bank account: what the bank has booked, what of that nothing explains yet, and
+    what was released and is not yet booked.
+    """
+    ACCOUNT_KIND_BANK_SUSPENSE: _AccountKind.ValueType  # 7
+    ACCOUNT_KIND_BANK_TRANSIT: _AccountKind.ValueType  # 8
 
 class AccountKind(_AccountKind, metaclass=_AccountKindEnumTypeWrapper): ...
 
@@ -69,6 +75,12 @@ ACCOUNT_KIND_BILLER: AccountKind.ValueType  # 2
 ACCOUNT_KIND_FLOAT: AccountKind.ValueType  # 3
 ACCOUNT_KIND_SUSPENSE: AccountKind.ValueType  # 4
 ACCOUNT_KIND_SETTLEMENT: AccountKind.ValueType  # 5
+ACCOUNT_KIND_BANK: AccountKind.ValueType  # 6
+"""Three of each bank account: what the bank has booked, what of that nothing explains yet, and
+what was released and is not yet booked.
+"""
+ACCOUNT_KIND_BANK_SUSPENSE: AccountKind.ValueType  # 7
+ACCOUNT_KIND_BANK_TRANSIT: AccountKind.ValueType  # 8
 Global___AccountKind: _TypeAlias = AccountKind  # noqa: Y015
 
 @_typing.final

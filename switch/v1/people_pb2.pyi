@@ -37,6 +37,8 @@ class _PersonRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PersonRole
     """Proposes, and approves what others have proposed."""
     PERSON_ROLE_SUPPORT: _PersonRole.ValueType  # 3
     PERSON_ROLE_AUDITOR: _PersonRole.ValueType  # 4
+    PERSON_ROLE_CHANNEL: _PersonRole.ValueType  # 5
+    """A bank's connection: proposes what the bank has booked, and nothing else."""
 
 class PersonRole(_PersonRole, metaclass=_PersonRoleEnumTypeWrapper):
     """What a registered person may do."""
@@ -48,6 +50,8 @@ PERSON_ROLE_CHECKER: PersonRole.ValueType  # 2
 """Proposes, and approves what others have proposed."""
 PERSON_ROLE_SUPPORT: PersonRole.ValueType  # 3
 PERSON_ROLE_AUDITOR: PersonRole.ValueType  # 4
+PERSON_ROLE_CHANNEL: PersonRole.ValueType  # 5
+"""A bank's connection: proposes what the bank has booked, and nothing else."""
 Global___PersonRole: _TypeAlias = PersonRole  # noqa: Y015
 
 @_typing.final

@@ -178,6 +178,16 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """The treasury would lack the two who can act: one of the last two can neither be switched off
     nor have a certificate revoked, and nobody else sets a treasury's pins.
     """
+    RESULT_ALREADY_BOOKED: _Result.ValueType  # 87
+    """The bank has said this line before, with this amount. Nothing is recorded: it is done."""
+    RESULT_BOOKED_DIFFERS: _Result.ValueType  # 88
+    """The bank has said this line before, with another amount: people must look. Recorded."""
+    RESULT_STATEMENT_GAP: _Result.ValueType  # 89
+    """89 and 90: of a statement; nothing is recorded. It does not begin where the last one of its
+    account has ended, or is no later one.
+    """
+    RESULT_NOT_BOOKED: _Result.ValueType  # 90
+    """One of its lines is not in the ledger."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -337,6 +347,16 @@ RESULT_LAST_TREASURIES: Result.ValueType  # 86
 """The treasury would lack the two who can act: one of the last two can neither be switched off
 nor have a certificate revoked, and nobody else sets a treasury's pins.
 """
+RESULT_ALREADY_BOOKED: Result.ValueType  # 87
+"""The bank has said this line before, with this amount. Nothing is recorded: it is done."""
+RESULT_BOOKED_DIFFERS: Result.ValueType  # 88
+"""The bank has said this line before, with another amount: people must look. Recorded."""
+RESULT_STATEMENT_GAP: Result.ValueType  # 89
+"""89 and 90: of a statement; nothing is recorded. It does not begin where the last one of its
+account has ended, or is no later one.
+"""
+RESULT_NOT_BOOKED: Result.ValueType  # 90
+"""One of its lines is not in the ledger."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

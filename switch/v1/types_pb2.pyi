@@ -71,6 +71,10 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """A payment that was given back is known not to be credited."""
     ENTRY_KIND_WITHDRAW: _EntryKind.ValueType  # 22
     """A proposal is taken back."""
+    ENTRY_KIND_REQUEST: _EntryKind.ValueType  # 23
+    """A centre asks for money for its wallet: what it will send through a bank."""
+    ENTRY_KIND_BOOKED: _EntryKind.ValueType  # 24
+    """A line that a bank has booked."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What one entry of the ledger does. The numbers are the ledger's own."""
@@ -100,6 +104,10 @@ ENTRY_KIND_VERIFY: EntryKind.ValueType  # 21
 """A payment that was given back is known not to be credited."""
 ENTRY_KIND_WITHDRAW: EntryKind.ValueType  # 22
 """A proposal is taken back."""
+ENTRY_KIND_REQUEST: EntryKind.ValueType  # 23
+"""A centre asks for money for its wallet: what it will send through a bank."""
+ENTRY_KIND_BOOKED: EntryKind.ValueType  # 24
+"""A line that a bank has booked."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _CaseType:

@@ -23,6 +23,8 @@ cdef PinsRecord _pins_record
 cdef BudgetRecord _budget_record
 cdef PersonRecord _person_record
 cdef ThresholdsRecord _thresholds_record
+cdef BankAccountRecord _bank_account_record
+cdef StatementRecord _statement_record
 cdef ProposedLine _proposed_line
 cdef Answer _answer
 cdef Quotation _quotation
@@ -47,6 +49,8 @@ PINS_RECORD = _dtype(<PinsRecord[:1]>&_pins_record)
 BUDGET_RECORD = _dtype(<BudgetRecord[:1]>&_budget_record)
 PERSON_RECORD = _dtype(<PersonRecord[:1]>&_person_record)
 THRESHOLDS_RECORD = _dtype(<ThresholdsRecord[:1]>&_thresholds_record)
+BANK_ACCOUNT_RECORD = _dtype(<BankAccountRecord[:1]>&_bank_account_record)
+STATEMENT_RECORD = _dtype(<StatementRecord[:1]>&_statement_record)
 PROPOSED_LINE = _dtype(<ProposedLine[:1]>&_proposed_line)
 ANSWER = _dtype(<Answer[:1]>&_answer)
 _HOLD = _dtype(<Hold[:1]>&_hold)
@@ -75,6 +79,8 @@ cdef _check_layout():
         "PinsRecord": (sizeof(PinsRecord), 72), "BudgetRecord": (sizeof(BudgetRecord), 16),
         "PersonRecord": (sizeof(PersonRecord), 48),
         "ThresholdsRecord": (sizeof(ThresholdsRecord), 32),
+        "BankAccountRecord": (sizeof(BankAccountRecord), 56),
+        "StatementRecord": (sizeof(StatementRecord), 48),
         "ProposedLine": (sizeof(ProposedLine), 64),
         "Answer": (sizeof(Answer), 120), "Quotation": (sizeof(Quotation), 144),
         "TariffItem": (sizeof(TariffItem), 24), "ItemLine": (sizeof(ItemLine), 12),
@@ -142,7 +148,7 @@ _UNVERIFIED = UNVERIFIED
 _ROWS_MAX = 65536
 _TAILS_MAX = GROUP_MAX
 _BALANCES_MAX = 1024
-_SENT_FLAGS = ROW_TAIL | ROW_UNFREEZE | ROW_HEAD_MASK | ROW_TENDER_MASK
+_SENT_FLAGS = ROW_TAIL | ROW_UNFREEZE | ROW_REVERSAL | ROW_HEAD_MASK | ROW_TENDER_MASK
 KIND_TRAITS = tuple([kinds_traits(_kind) for _kind in range(256)])
 BUDGET_BOUNDS = tuple([
     (register_budget_least(_budget), register_budget_most(_budget)) for _budget in range(256)

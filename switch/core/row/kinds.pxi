@@ -81,6 +81,13 @@ cdef inline uint32_t kinds_traits(uint64_t kind) noexcept nogil:
         return TRAIT_ASKED | TRAIT_DEBIT | TRAIT_CREDIT | TRAIT_PROPOSED
     elif kind == KIND_WITHDRAW:
         return KINDS_ASKED | TRAIT_LINK | TRAIT_REFERENCE | TRAIT_SPEAKS
+    elif kind == KIND_REQUEST:
+        return KINDS_ASKED | TRAIT_AMOUNT
+    elif kind == KIND_BOOKED:
+        return (
+            KINDS_ASKED | KINDS_MONEY | TRAIT_POSTED | TRAIT_CLAIM | TRAIT_REFERENCE
+            | TRAIT_AMOUNT | TRAIT_FILLED | TRAIT_LINE
+        )
     return 0
 
 

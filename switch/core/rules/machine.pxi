@@ -24,7 +24,7 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
     cdef int kind = row.kind
     cdef bint record = kinds_has_record(kind)
     cdef bint lines = kinds_has_total(kind) and row.total == PROPOSE_LINES
-    if not kinds_may_be_asked(kind) or (
+    if kind >= KIND_REQUEST or not kinds_may_be_asked(kind) or (
         kinds_has_total(kind) and not kinds_may_be_proposed(row.total)
     ):
         payment_mark(draft, RESULT_INVALID_KIND)
