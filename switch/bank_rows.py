@@ -184,15 +184,20 @@ def read_booked(tail: bytes) -> BookedTexts:
         return BookedTexts()
     try:
         found = json.loads(tail.decode("utf-8"))
+        listed = found.pop("texts", [])
         one = BookedTexts(
             found.pop("booked", ""),
             found.pop("kind", ""),
             found.pop("charges", 0),
-            tuple(found.pop("texts", ())),
+            tuple(listed),
             found.pop("cut", False),
         )
         texts = (one.booked, one.kind, *one.texts)
-        is_it = not found and all(isinstance(text, str) for text in texts)
+        is_it = (
+            not found
+            and isinstance(listed, list)
+            and all(isinstance(text, str) for text in texts)
+        )
         is_it = is_it and isinstance(one.is_cut, bool) and type(one.charges) is int
         is_it = is_it and 0 <= one.charges <= BALANCE_MAX
         for text in texts:

@@ -39,7 +39,8 @@ _ROOM: Final = LINES_SIZE_MAX - SIGNATURE_SIZE - _HEAD_SIZE
 class Bank(NamedTuple):
     """A bank account of the register, as far as its lines name it."""
 
-    index: int
+    number: int
+    """Its index."""
     account: int
     """Of the ledger, the one of kind bank."""
     instance: bytes
@@ -97,7 +98,7 @@ def book(statement: Statement, bank: Bank, source: Source) -> list[Piece]:
         change = sum(one.change for one, _ in part)
         record = StatementRecord(
             source,
-            bank.index,
+            bank.number,
             number,
             first,
             last,
@@ -120,7 +121,9 @@ def book_advices(advices: Sequence[Statement], bank: Bank) -> list[Piece]:
     a reference are left to their statement.
     """
     lines = [
-        (one, _booked(one, bank, "")) for one in distinct_lines(advices) if one.reference
+        (one, _booked(one, bank, ""))
+        for one in distinct_lines(advices)
+        if one.reference
     ]
     return [_piece(part, None, None) for part in _parts(lines, LINES_MAX, _ROOM)]
 
@@ -163,9 +166,7 @@ def _fits(line: BankLine, letter: Letter) -> bool:
     return letter is Letter.RELEASE or is_credit != line.reversal
 
 
-def _parts(
-    lines: Iterable[_Made], lines_max: int, size_max: int
-) -> list[list[_Made]]:
+def _parts(lines: Iterable[_Made], lines_max: int, size_max: int) -> list[list[_Made]]:
     return list(_split(lines, lines_max, size_max))
 
 

@@ -1,5 +1,5 @@
-"""Goal: the number that a payer writes on a transfer names just one request of just this
-ledger, however it was typed and reformatted; anything that is not it names nothing.
+"""Goal: the number that a payer writes on a transfer names just one request of just
+this ledger, however it was typed and reformatted; what is not it names nothing.
 
 Method: the page's sentence a second time, by bits; numbers spoilt in each place, in
 texts as banks make them; random sequences there and back.
