@@ -72,9 +72,7 @@ def book(statement: Statement, bank: Bank, source: Source) -> list[Piece]:
     last_day = statement.last_day or statement.first_day
     if last_day is None:
         raise StatementError(place, "says of no day")
-    first, last = (
-        (day - _EPOCH).days for day in (statement.first_day or last_day, last_day)
-    )
+    first, last = day_of(statement.first_day or last_day), day_of(last_day)
     number = statement.number or 0
     for value, least, most, what in (
         (first, 0, last, "days"),
@@ -85,7 +83,7 @@ def book(statement: Statement, bank: Bank, source: Source) -> list[Piece]:
     ):
         if not least <= value <= most:
             raise StatementError(place, f"its {what} cannot be: {value}")
-    name = hashlib.blake2b(statement.name.encode(), digest_size=32).digest()[:NAME_SIZE]
+    name = name_of(statement)
     mark = _mark(last_day, number, name)
     lines = [
         (one, _booked(one, bank, f"{mark}/{at}"))
@@ -116,16 +114,23 @@ def book(statement: Statement, bank: Bank, source: Source) -> list[Piece]:
     return pieces
 
 
-def book_advices(advices: Sequence[Statement], bank: Bank) -> list[Piece]:
-    """The proposals of some advices of one account, each movement once. Lines without
-    a reference are left to their statement.
+def book_advice(advice: Statement, bank: Bank) -> list[Piece]:
+    """The proposals of an advice, each movement once. Lines without a reference are
+    left to their statement.
     """
-    lines = [
-        (one, _booked(one, bank, ""))
-        for one in distinct_lines(advices)
-        if one.reference
-    ]
+    movements = [one for one in distinct_lines([advice]) if one.reference]
+    lines = [(one, _booked(one, bank, "")) for one in movements]
     return [_piece(part, None, None) for part in _parts(lines, LINES_MAX, _ROOM)]
+
+
+def day_of(date: dt.date) -> int:
+    """Days since 1970-01-01."""
+    return (date - _EPOCH).days
+
+
+def name_of(statement: Statement) -> bytes:
+    """The bytes that stand for the bank's name of a statement."""
+    return hashlib.blake2b(statement.name.encode(), digest_size=32).digest()[:NAME_SIZE]
 
 
 def _mark(last_day: dt.date, number: int, name: bytes) -> str:

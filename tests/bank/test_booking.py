@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from switch.bank.booking import Bank, Piece, book, book_advices
+from switch.bank.booking import Bank, Piece, book, book_advice
 from switch.bank.camt import read_camt
 from switch.bank.lines import (
     BankLine,
@@ -274,7 +274,7 @@ def test_a_long_statement_chains(count: int, size: int, pieces: int) -> None:
 def test_an_advice_is_lines_alone() -> None:
     lines = drawn(random.Random(5), 9_000, 0)
     advice = Statement(ACCOUNT, "A-1", (*lines, lines[0], lines[1]), is_advice=True)
-    found = book_advices([advice, advice], BANK)
+    found = book_advice(advice, BANK)
     with_reference = [one for one in lines if one.reference]
     told = [one for piece in found for one in written(piece)]
     assert len(found) == 2
@@ -283,7 +283,7 @@ def test_an_advice_is_lines_alone() -> None:
     assert [one.reference.decode() for one in told] == [
         one.reference for one in with_reference
     ]
-    assert book_advices([], BANK) == []
+    assert book_advice(Statement(ACCOUNT, "A-2", (), is_advice=True), BANK) == []
     # The same line, wherever it stands: the same key, and the same bytes.
     [piece] = book(statement([with_reference[0]]), BANK, Source.CAMT)
     assert piece.lines[0] == found[0].lines[0]
