@@ -58,6 +58,7 @@ cdef enum:
     BANK_PURPOSE_LEAST = 16     # of a bank account's first account in the ledger; two follow
     BANK_PURPOSE_MOST = 65533
     BANK_NUMBER_MAX = 34        # characters of a bank's number for an account
+    BANK_NUMBER_SIZE = 40       # bytes that it is kept in
     STATEMENT_DAY_MAX = 65535   # days since 1970-01-01
     BOOKED_TAIL_MAX = 1024      # bytes of what a bank wrote about one line, for people
     REQUESTS_DAY_MAX = 64       # for one wallet on an IST day: they are listed

@@ -1,6 +1,6 @@
 # What a ledger keeps in memory of its register, and of what people have proposed.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from switch.core.layout cimport Row, ServiceRecord, TariffItem, LINES_MAX, TARIFF_ITEMS_MAX
 
@@ -52,10 +52,23 @@ cdef struct Thresholds:       # paise; what is more needs a third person
     uint64_t batch
     uint64_t day
 
+cdef struct BankAccount:      # of the register
+    uint64_t sequence         # of its current register row
+    uint64_t durable          # the same, as published
+    uint64_t statement        # the row of its last statement, 0 before the first
+    uint64_t statement_durable  # the same, as published
+    int64_t closing           # of that statement: paise, in favour of the account's owner
+    uint32_t last_day
+    uint32_t number           # the bank's, of that statement
+    uint32_t participant
+    uint16_t purpose          # of its account of kind bank; the other two have the next
+    uint8_t active
+    uint8_t account[40]       # the bank's number; zeros: nobody's place in the table
+
 cdef struct Proposed:         # the proposal of lines that a row of this group asked for last
     uint64_t sequence         # 0: none in this group
     Row asked
-    Row approval              # the last that it needed
+    Row approval              # the last that it needed; of a channel's itself, by nobody
     const uint8_t* tail
     uint32_t[LINES_MAX] offsets  # of its lines, in the tail
     uint32_t count

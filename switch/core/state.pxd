@@ -16,7 +16,8 @@ from switch.core.layout cimport (
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 from switch.core.registered cimport (
-    Fixed, NotedTable, Participant, Person, Proposed, RefusalBudget, Service, Thresholds,
+    BankAccount, Fixed, NotedTable, Participant, Person, Proposed, RefusalBudget, Service,
+    Thresholds,
 )
 
 cdef extern from "<pthread.h>" nogil:
@@ -471,6 +472,8 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint32_t people_count     # the unused 0 included
     uint64_t people_since     # sequence of the first one's first row, 0: to be looked for
     Thresholds thresholds
+    BankAccount* banks
+    uint32_t banks_count      # the unused 0 included
     uint32_t treasuries_count  # that are active, and without an unconfirmed revocation
     uint32_t floats_count
     uint32_t biller_accounts_count

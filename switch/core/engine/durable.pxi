@@ -82,6 +82,9 @@ cdef uint32_t durable_count_records(State* s, int record) noexcept nogil:
         count = s.group.people_count
     elif record == RECORD_THRESHOLDS:
         count = THRESHOLDS_RECORDS_MAX
+    elif RECORD_BANK_ACCOUNT <= record <= RECORD_STATEMENT:
+        # A statement has its bank account's index.
+        count = s.group.banks_count
     pthread_mutex_unlock(&s.shared.lock)
     return count
 
@@ -103,6 +106,10 @@ cdef void durable_copy_records(
             target[i] = s.group.people[i].durable
         elif record == RECORD_THRESHOLDS:
             target[i] = s.group.thresholds.durable if i > 0 else 0
+        elif record == RECORD_BANK_ACCOUNT:
+            target[i] = s.group.banks[i].durable
+        elif record == RECORD_STATEMENT:
+            target[i] = s.group.banks[i].statement_durable
         else:
             target[i] = s.shared.published.accounts[i].opened
     pthread_mutex_unlock(&s.shared.lock)

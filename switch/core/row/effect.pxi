@@ -54,6 +54,13 @@ cdef bint _effect_record_is_within(
         )
     elif record == RECORD_THRESHOLDS:
         return tail_size >= sizeof(ThresholdsRecord) and row.debit == 1
+    elif record == RECORD_BANK_ACCOUNT:
+        return tail_size >= sizeof(BankAccountRecord) and 0 < row.debit < BANK_ACCOUNTS_MAX and (
+            (<const BankAccountRecord*>tail).participant < PARTICIPANTS_MAX
+            and (<const BankAccountRecord*>tail).purpose <= BANK_PURPOSE_MOST
+        )
+    elif record == RECORD_STATEMENT:
+        return tail_size >= sizeof(StatementRecord) and 0 < row.debit < BANK_ACCOUNTS_MAX
     return record != 0
 
 
@@ -73,6 +80,9 @@ cdef bint effect_is_within(
         return True
     if row.kind == KIND_REGISTER:
         return _effect_record_is_within(row, tail, tail_size)
+    if row.kind == KIND_REQUEST:
+        # It is credited by another row.
+        return row.credit < ACCOUNTS_MAX
     if row.kind == KIND_OPEN and (
         tail_size < sizeof(AccountRecord) or row.debit == 0
         or (<const AccountRecord*>tail).participant >= PARTICIPANTS_MAX
@@ -114,7 +124,8 @@ cdef inline void _effect_transfer(Table* table, const Row* row) noexcept nogil:
         (row.flags & ROW_CASE != 0) == (keys_transfer(table, row) == LINK_CORRECTION),
         b"_effect_transfer: a correction says so",
     )
-    _effect_count_case(table, row, 1 if keys_transfer(table, row) == LINK_ADVANCE else -1)
+    if keys_transfer(table, row) != LINK_ENDING:
+        _effect_count_case(table, row, 1 if keys_transfer(table, row) == LINK_ADVANCE else -1)
 
 
 cdef inline void _effect_case(Table* table, const Row* row, const Row* hold) noexcept nogil:
@@ -297,6 +308,7 @@ cdef inline void effect_rely(const Table* table, const Row* row, const Row* hold
     elif row.kind == KIND_VERIFY or (
         row.kind == KIND_TRANSFER and row.resolves != 0
         and keys_transfer(table, row) != LINK_ADVANCE
+        and keys_transfer(table, row) != LINK_ENDING
     ):
         native_assert(debit.cases_count > 0, b"effect: the debit counts a case")
         native_assert(credit.cases_count > 0, b"effect: the credit counts a case")

@@ -25,6 +25,11 @@ cdef inline bint fields_needs_third(const Row* row) noexcept nogil:
     return row.kind == KIND_PROPOSE and row.flags & ROW_THIRD != 0
 
 
+cdef inline bint fields_is_of_channel(const Row* row) noexcept nogil:
+    """A proposal that a bank's channel signed: what its lines say needs no approval."""
+    return row.kind == KIND_PROPOSE and row.flags & ROW_EVIDENCE != 0
+
+
 cdef inline uint32_t fields_head(const Row* row) noexcept nogil:
     """Which of its service's heads of account it pays."""
     return (row.flags & ROW_HEAD_MASK) >> ROW_HEAD_SHIFT

@@ -49,6 +49,7 @@ cdef enum:  # domains of claim keys
     CLAIM_BILL = 1
     CLAIM_REFERENCE = 2
     CLAIM_UTR = 3
+    CLAIM_BOOKED = 4
 
 cdef enum:  # the claims that one payment may take, by their place in Draft.claims
     CLAIMS_BILL = 0
@@ -67,12 +68,37 @@ cdef void keys_claim(
     low[0] >>= 64 - ENTRY_LOW_BITS
 
 
+cdef inline uint8_t keys_kind(const Table* table, uint32_t account) noexcept nogil:
+    """What kind an account is; 0, nobody's, of one that is not open."""
+    return table.accounts[account].kind if account < ACCOUNTS_MAX else 0
+
+
+cdef void keys_booked(
+    State* s, uint32_t account, bint credit, uint16_t flags, const uint8_t* reference,
+    uint64_t* high, uint64_t* low
+) noexcept nogil:
+    """The claim of a line that a bank has booked to an account's credit or debit."""
+    cdef uint32_t owner = account << 2
+    native_assert(account < ACCOUNTS_MAX, b"keys_booked: an account")
+    if not credit:
+        owner |= 2
+    if flags & ROW_REVERSAL:
+        owner |= 1
+    keys_claim(s, CLAIM_BOOKED, owner, reference, 0, high, low)
+
+
 cdef void keys_claim_of(
     State* s, const Table* table, const Row* row, uint64_t* high, uint64_t* low
 ) noexcept nogil:
-    """The claim of a bill or UTR that an accepted pay, hold or top_up took."""
+    """The claim of a bill, of a UTR or of a bank's line that an accepted row took."""
+    cdef bint credit
     if row.kind == KIND_TOP_UP:
         keys_claim(s, CLAIM_UTR, 0, row.reference, 0, high, low)
+    elif row.kind == KIND_BOOKED:
+        credit = keys_kind(table, row.debit) == ACCOUNT_BANK
+        keys_booked(
+            s, row.debit if credit else row.credit, credit, row.flags, row.reference, high, low
+        )
     else:
         native_assert(
             table.fixed[row.service].series != 0, b"keys_claim_of: a service has a series"
@@ -142,13 +168,11 @@ cdef inline bint keys_needs_hold(const Row* row) noexcept nogil:
 
 cdef inline uint64_t keys_transfer(const Table* table, const Row* row) noexcept nogil:
     """What a transfer with R does, told by its accounts: the link that R gets to it; 0 if it
-    is none of the three that are accepted."""
-    cdef uint8_t debit, credit
-    if not (0 < row.debit < ACCOUNTS_MAX and 0 < row.credit < ACCOUNTS_MAX):
-        return 0
-    # Nobody's, of kind 0, are those that are not open.
-    debit = table.accounts[row.debit].kind
-    credit = table.accounts[row.credit].kind
+    is none of those that are accepted."""
+    cdef uint8_t debit = keys_kind(table, row.debit)
+    cdef uint8_t credit = keys_kind(table, row.credit)
+    if debit == ACCOUNT_BANK_SUSPENSE or credit == ACCOUNT_BANK_TRANSIT:
+        return LINK_ENDING
     if debit == ACCOUNT_WALLET and credit == ACCOUNT_BILLER:
         return LINK_CORRECTION
     if debit == ACCOUNT_SUSPENSE and credit == ACCOUNT_WALLET:
@@ -174,6 +198,14 @@ cdef inline void keys_proposals(
     """The link that the proposals of one person have on an IST day."""
     high[0] = (<uint64_t>participant << 32) | operator_
     low[0] = LINK_PROPOSALS + day
+
+
+cdef inline void keys_requests(
+    uint32_t wallet, uint32_t day, uint64_t* high, uint64_t* low
+) noexcept nogil:
+    """The link that the requests for one wallet have on an IST day."""
+    high[0] = wallet
+    low[0] = LINK_REQUESTS + day
 
 
 cdef enum:
@@ -245,6 +277,12 @@ cdef void keys_derive(
         _keys_derive_one(out, MAP_LINKS, row.resolves, <uint64_t>row.debit + 1, row.sequence)
     elif row.kind == KIND_SHIFT:
         keys_shift(row, &high, &low)
+        _keys_derive_one(out, MAP_LINKS, high, low, row.sequence)
+    elif row.kind == KIND_BOOKED:
+        if row.flags & ROW_MATCHED:
+            _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_MATCHED, row.sequence)
+    elif row.kind == KIND_REQUEST:
+        keys_requests(row.credit, keys_day(row.timestamp), &high, &low)
         _keys_derive_one(out, MAP_LINKS, high, low, row.sequence)
     elif row.kind == KIND_PROPOSE and table.people:
         keys_proposals(

@@ -272,6 +272,8 @@ cdef int cases_transfer(State* s, const Row* row, int* result, uint64_t* other) 
         return _cases_advance(s, row, result, other)
     if link == LINK_RECOVERY:
         return _cases_recover(s, row, result, other)
+    if link == LINK_ENDING:
+        return booked_end(s, row, result, other)
     native_assert(link == LINK_CORRECTION, b"cases_transfer: nothing else is approved")
     return _cases_correct(s, row, result, other)
 
@@ -338,6 +340,8 @@ cdef int cases_approve(State* s, Row* row, int* result, uint64_t* other) noexcep
     cdef bint found
     cdef int rc = rows_find_accepted(s, row.resolves, &asked, &found)
     result[0] = RESULT_PROPOSAL_NOT_FOUND
+    # What a channel proposes needs nobody, and so nobody says that it is right.
+    found = found and not fields_is_of_channel(&asked)
     if rc == 0 and found:
         rc = _cases_is_named(s, row, &asked, &found)
     if rc != 0 or not found:

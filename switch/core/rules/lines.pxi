@@ -45,11 +45,18 @@ cdef bint _lines_is_valid(const ProposedLine* line) noexcept nogil:
     cdef const uint8_t* tail = _lines_tail(line)
     cdef int kind = line.kind
     cdef uint32_t size = line.tail_size
+    cdef uint16_t flags = 0
     if not kinds_may_be_line(kind) or line.reserved != 0:
         return False
     if not keys_is_zero(tail + size, _lines_size(line) - sizeof(ProposedLine) - size):
         return False
-    if line.flags & ~(ROW_UNFREEZE if kind == KIND_FREEZE else 0):
+    if kind == KIND_FREEZE:
+        flags = ROW_UNFREEZE
+    elif kind == KIND_BOOKED:
+        flags = ROW_REVERSAL
+        if (line.debit == 0) == (line.credit == 0) or size > BOOKED_TAIL_MAX:
+            return False
+    if line.flags & ~flags:
         return False
     if kinds_has_amount(kind):
         if line.amount == 0 or line.amount > AMOUNT_MAX:
@@ -62,13 +69,39 @@ cdef bint _lines_is_valid(const ProposedLine* line) noexcept nogil:
     elif not payment_reference_is_valid(line.reference):
         return False
     if not kinds_has_record(kind):
-        return size == 0
+        return size == 0 or kind == KIND_BOOKED
     if kind == KIND_REGISTER and (
         size == 0 or (tail[0] > RECORD_SERVICE and tail[0] < RECORD_PINS)
     ):
         # Of the clock, of the rules and of certificates that are no longer good nobody asks.
         return False
     return treasury_record_is_valid(kind, tail, size)
+
+
+cdef inline bint _lines_is_of(const ProposedLine* line, int record) noexcept nogil:
+    """Whether a line that is valid is a register row with this record."""
+    return line.kind == KIND_REGISTER and _lines_tail(line)[0] == record
+
+
+cdef bint _lines_lead_to(
+    const uint8_t* lines, uint32_t count, const StatementRecord* record
+) noexcept nogil:
+    """Whether a statement is of the valid lines before it: booked ones of one account, which
+    lead from its opening to its closing balance."""
+    cdef const ProposedLine* line = <const ProposedLine*>lines
+    cdef uint32_t account = line.debit | line.credit
+    cdef uint64_t net = 0
+    cdef uint32_t i
+    if record.lines_count != count:
+        return False
+    for i in range(count):
+        line = <const ProposedLine*>lines
+        if line.kind != KIND_BOOKED or line.debit | line.credit != account:
+            return False
+        # Together they are an amount at most, or it is the proposal's that is wrong.
+        net += line.amount if line.debit != 0 else 0 - line.amount
+        lines += _lines_size(line)
+    return <uint64_t>(record.closing - record.opening) == net
 
 
 cdef bint lines_are_valid(const Row* row, const uint8_t* tail, uint32_t size) noexcept nogil:
@@ -86,7 +119,31 @@ cdef bint lines_are_valid(const Row* row, const uint8_t* tail, uint32_t size) no
             return False
         left -= line.amount
         at += _lines_size(line)
+        if _lines_is_of(line, RECORD_STATEMENT) and not (
+            i + 1 == count
+            and _lines_lead_to(tail + 8, i, <const StatementRecord*>_lines_tail(line))
+        ):
+            return False
     return left == 0
+
+
+cdef bint _lines_are_of_channel(const Draft* draft) noexcept nogil:
+    """Whether a proposal whose shape is right is what a bank's connection may say: what the
+    bank has booked, with or without its statement."""
+    cdef const ProposedLine* line
+    cdef uint32_t at = 8
+    cdef uint32_t end = signed_size(draft.tail_size)
+    if draft.row.kind != KIND_PROPOSE or draft.row.total != PROPOSE_LINES:
+        return False
+    while at < end:
+        line = <const ProposedLine*>(draft.tail + at)
+        if line.kind != KIND_BOOKED and not (
+            _lines_is_of(line, RECORD_STATEMENT)
+            and (<const StatementRecord*>_lines_tail(line)).source == SOURCE_CAMT
+        ):
+            return False
+        at += _lines_size(line)
+    return True
 
 
 # --- what needs a third person --------------------------------------------------------------
@@ -107,7 +164,7 @@ cdef bint _lines_exceed(const State* s, const Draft* draft) noexcept nogil:
         line = <const ProposedLine*>(draft.tail + at)
         if line.amount > most.single:
             return True
-        if line.kind == KIND_REGISTER and _lines_tail(line)[0] == RECORD_THRESHOLDS:
+        if _lines_is_of(line, RECORD_THRESHOLDS):
             return True
         at += _lines_size(line)
     native_assert(at == end, b"_lines_exceed: the lines are all of the item")
@@ -142,9 +199,24 @@ cdef int _lines_exceed_day(
     return 0
 
 
+cdef bint _lines_appoint(const Draft* draft) noexcept nogil:
+    """Whether one of a proposal's lines is of a person or of a bank account."""
+    cdef const ProposedLine* line
+    cdef uint32_t at = 8
+    cdef uint32_t end = signed_size(draft.tail_size)
+    if draft.row.total != PROPOSE_LINES:
+        return False
+    while at < end:
+        line = <const ProposedLine*>(draft.tail + at)
+        if _lines_is_of(line, RECORD_PERSON) or _lines_is_of(line, RECORD_BANK_ACCOUNT):
+            return True
+        at += _lines_size(line)
+    return False
+
+
 cdef int lines_judge(State* s, Draft* draft, int* result) noexcept nogil:
     """What a ledger with people asks of each proposal at last: that its person has not made
-    too many that day, and whether a third person must approve it."""
+    too many that day, and whether a third person must approve it, or nobody."""
     cdef Row* row = &draft.row
     cdef uint64_t high, low, sequence
     cdef bint third
@@ -159,16 +231,35 @@ cdef int lines_judge(State* s, Draft* draft, int* result) noexcept nogil:
     if rc != MDB_NOTFOUND:
         result[0] = RESULT_DAY_COUNT_EXCEEDED
         return rc
-    if s.group.thresholds.sequence == 0:
+    if people_is_channel(s, row):
+        row.flags |= ROW_EVIDENCE
         return 0
-    third = _lines_exceed(s, draft)
-    rc = 0 if third else _lines_exceed_day(s, row, high, low, &third)
+    rc = 0
+    # Two of three could otherwise make a third of their own.
+    third = people_are_three(s) and _lines_appoint(draft)
+    if not third and s.group.thresholds.sequence != 0:
+        third = _lines_exceed(s, draft)
+        rc = 0 if third else _lines_exceed_day(s, row, high, low, &third)
     if rc == 0 and third:
         row.flags |= ROW_THIRD
     return rc
 
 
 # --- the row of a line ----------------------------------------------------------------------
+
+cdef int _lines_find_approval(State* s, Proposed* p, bint* found) noexcept nogil:
+    """Whether a proposal of lines is approved; of a channel, that nobody has withdrawn it."""
+    cdef uint64_t link
+    cdef int rc
+    if not fields_is_of_channel(&p.asked):
+        return cases_find_approval(s, &p.asked, &p.approval, found)
+    memset(&p.approval, 0, sizeof(Row))
+    p.approval.resolves = p.asked.sequence
+    p.approval.timestamp = p.asked.timestamp
+    rc = rows_find_link(s, p.asked.sequence, 0, &link)
+    found[0] = rc == 0 and link == 0
+    return rc
+
 
 cdef int _lines_get(State* s, uint64_t sequence, bint* found) noexcept nogil:
     """Have an approved proposal of lines at hand: the item of one is read, verified and
@@ -179,12 +270,13 @@ cdef int _lines_get(State* s, uint64_t sequence, bint* found) noexcept nogil:
     cdef int rc
     found[0] = sequence != 0 and p.sequence == sequence
     if found[0]:
-        return 0
+        # One that was approved is not withdrawn any more.
+        return _lines_find_approval(s, p, found) if fields_is_of_channel(&p.asked) else 0
     p.sequence = 0
     rc = rows_find_accepted(s, sequence, &p.asked, found)
     found[0] = found[0] and p.asked.kind == KIND_PROPOSE and p.asked.total == PROPOSE_LINES
     if rc == 0 and found[0]:
-        rc = cases_find_approval(s, &p.asked, &p.approval, found)
+        rc = _lines_find_approval(s, p, found)
     if rc != 0 or not found[0]:
         return rc
     rc = rows_get_tail(s, sequence, &p.tail, &size)
@@ -233,8 +325,8 @@ cdef bint _lines_is_row(const Proposed* p, const Draft* draft) noexcept nogil:
 
 
 cdef uint64_t _lines_newest_record(State* s, const uint8_t* tail) noexcept nogil:
-    """The newest register row about the participant, service or person that a record is of,
-    or about the thresholds; 0 of one that is new, or of anything else."""
+    """The newest register row about the participant, service, person or bank account that a
+    record is of, or about the thresholds; 0 of one that is new, or of anything else."""
     cdef const PersonRecord* person = <const PersonRecord*>tail
     if tail[0] == RECORD_PARTICIPANT:
         return s.group.participants[
@@ -248,6 +340,10 @@ cdef uint64_t _lines_newest_record(State* s, const uint8_t* tail) noexcept nogil
         return s.group.people[people_find(s, person.participant, person.number)].sequence
     elif tail[0] == RECORD_THRESHOLDS:
         return s.group.thresholds.sequence
+    elif tail[0] == RECORD_BANK_ACCOUNT:
+        return s.group.banks[
+            banks_find(s, (<const BankAccountRecord*>tail).account)
+        ].sequence
     return 0
 
 
@@ -301,6 +397,9 @@ cdef int lines_ask(State* s, const Draft* draft, bint* line, int* result) noexce
     if not people_are(s):
         if row.kind == KIND_PROPOSE and row.total == PROPOSE_LINES:
             result[0] = RESULT_NOT_SIGNED
+        elif row.kind == KIND_REGISTER and draft.tail[0] == RECORD_STATEMENT:
+            # It speaks of the lines of its proposal.
+            result[0] = RESULT_NOT_APPROVED
         return 0
     if row.kind == KIND_APPROVE:
         rc = rows_find_accepted(s, row.resolves, &asked, &found)
@@ -308,6 +407,9 @@ cdef int lines_ask(State* s, const Draft* draft, bint* line, int* result) noexce
             return rc
         return people_check(s, draft, result)
     if kinds_is_said(row.kind):
+        if people_is_channel(s, row) and not _lines_are_of_channel(draft):
+            result[0] = RESULT_NOT_SIGNED
+            return 0
         return people_check(s, draft, result)
     if not kinds_may_be_line(row.kind):
         return 0

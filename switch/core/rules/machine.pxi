@@ -24,7 +24,7 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
     cdef int kind = row.kind
     cdef bint record = kinds_has_record(kind)
     cdef bint lines = kinds_has_total(kind) and row.total == PROPOSE_LINES
-    if kind >= KIND_REQUEST or not kinds_may_be_asked(kind) or (
+    if not kinds_may_be_asked(kind) or (
         kinds_has_total(kind) and not kinds_may_be_proposed(row.total)
     ):
         payment_mark(draft, RESULT_INVALID_KIND)
@@ -55,6 +55,14 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
     if kinds_speaks(kind):
         if row.debit != 0 or row.credit != 0:
             payment_mark(draft, RESULT_INVALID_ACCOUNT)
+    elif kind == KIND_REQUEST:
+        if row.debit != 0:
+            payment_mark(draft, RESULT_INVALID_ACCOUNT)
+    elif kind == KIND_BOOKED:
+        if (row.debit == 0) == (row.credit == 0):
+            payment_mark(draft, RESULT_INVALID_ACCOUNT)
+        if draft.tail_size > BOOKED_TAIL_MAX:
+            payment_mark(draft, RESULT_INVALID_RECORD)
     if kind == KIND_HOLD:
         if row.deadline == 0 or row.deadline > DEADLINE_MAX_S:
             payment_mark(draft, RESULT_INVALID_DEADLINE)
@@ -102,8 +110,10 @@ cdef inline bint _machine_is_kept(State* s, const Row* hold) noexcept nogil:
 
 cdef inline bint _machine_needs_two(State* s, const Row* row) noexcept nogil:
     """Whether a row with an id is done only if two people want it."""
+    cdef uint64_t link
     if row.kind == KIND_TRANSFER:
-        return row.resolves != 0 and keys_transfer(&s.group.working, row) != LINK_RECOVERY
+        link = keys_transfer(&s.group.working, row)
+        return row.resolves != 0 and link != LINK_RECOVERY and link != LINK_ENDING
     return kinds_has_id(row.kind) and kinds_may_be_proposed(row.kind)
 
 
@@ -129,6 +139,14 @@ cdef int _machine_end(
         row.total = draft.proposal
         rc = cases_approved(s, draft, hold, result)
     return rc
+
+
+cdef inline bint _machine_is_unsaid(int kind, int result, bint approved) noexcept nogil:
+    """Whether a refusal becomes no row. That a bank contradicts itself always does: people
+    must look."""
+    if result == RESULT_OK or result == RESULT_BOOKED_DIFFERS:
+        return False
+    return approved or kind == KIND_BOOKED or not kinds_has_id(kind)
 
 
 cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
@@ -173,6 +191,12 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         rc = treasury_settle(s, row, &result, &other)
     elif kind == KIND_OPEN:
         result = treasury_open(s, row, <const AccountRecord*>draft.tail, &other)
+    elif kind == KIND_REQUEST:
+        rc = booked_request(s, row, &result)
+    elif kind == KIND_BOOKED:
+        rc = booked_decide(s, row, &result, &other)
+    elif kind == KIND_REGISTER and draft.tail[0] == RECORD_STATEMENT:
+        rc = booked_statement(s, row, <const StatementRecord*>draft.tail, &result, &other)
     elif kind == KIND_REGISTER:
         result = treasury_register(s, row, draft.tail)
     elif kind == KIND_CASE_CLOSE:
@@ -205,7 +229,7 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         )
         row.total = other
     row.result = <uint8_t>result
-    if result != RESULT_OK and (two or line or not kinds_has_id(kind)):
+    if _machine_is_unsaid(kind, result, two or line):
         # No row: what two people want is sent again with this id, once it can be done. What
         # resolved the hold is the answer if it is the same thing.
         if (

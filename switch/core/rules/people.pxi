@@ -14,7 +14,7 @@ cdef bint people_record_is_valid(const uint8_t* tail, uint32_t size) noexcept no
     cdef const PersonRecord* record = <const PersonRecord*>tail
     return (
         size >= sizeof(PersonRecord)
-        and PERSON_MAKER <= record.role <= PERSON_AUDITOR
+        and PERSON_MAKER <= record.role <= PERSON_CHANNEL
         and record.active <= 1
         and record.participant != 0 and record.number != 0
         and not keys_is_zero(record.key, 32)
@@ -125,6 +125,24 @@ cdef bint people_are_too_few(
     return before >= 2 and after < 2
 
 
+cdef bint people_are_three(const State* s) noexcept nogil:
+    """Whether three may approve."""
+    cdef const Person* person
+    cdef uint32_t count = 0
+    cdef uint32_t i
+    for i in range(1, s.group.people_count):
+        person = &s.group.people[i]
+        count += _people_counts(person.role, person.active) and (
+            _people_can_act_for(&s.group.participants[person.participant])
+        )
+    return count >= 3
+
+
+cdef inline bint people_is_channel(const State* s, const Row* row) noexcept nogil:
+    """Whether who a row names is a bank's connection and no person."""
+    return s.group.people[people_find(s, row.participant, row.operator_)].role == PERSON_CHANNEL
+
+
 cdef bint people_would_approve(const State* s, const PersonRecord* record) noexcept nogil:
     """Whether somebody may approve who is registered so."""
     return _people_counts(record.role, record.active) and (
@@ -141,6 +159,7 @@ cdef bint _people_may(const State* s, uint32_t index, uint8_t kind) noexcept nog
         and (
             person.role == PERSON_CHECKER
             or (person.role == PERSON_MAKER and kind != KIND_APPROVE)
+            or (person.role == PERSON_CHANNEL and kind == KIND_PROPOSE)
         )
     )
 

@@ -207,6 +207,24 @@ cdef void register_publish(State* s, const Row* row) noexcept nogil:
         if row.debit < table.count and table.at[row.debit].sequence == row.sequence:
             table.at[row.debit].durable = row.sequence
     people_publish(s, row)
+    banks_publish(s, row)
+
+
+cdef void register_publish_all(State* s) noexcept nogil:
+    """All that memory has learned is durable."""
+    cdef uint32_t i
+    cdef int record
+    for i in range(s.group.participants_count):
+        s.group.participants[i].durable = s.group.participants[i].sequence
+    for i in range(s.group.services_count):
+        s.group.services[i].durable = s.group.services[i].sequence
+    for record in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
+        for i in range(s.group.noted[record].count):
+            s.group.noted[record].at[i].durable = s.group.noted[record].at[i].sequence
+    for i in range(s.group.people_count):
+        s.group.people[i].durable = s.group.people[i].sequence
+    s.group.thresholds.durable = s.group.thresholds.sequence
+    banks_publish_all(s)
 
 
 cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
@@ -264,6 +282,8 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         _register_apply_noted(s, row, tail)
     elif RECORD_PERSON <= tail[0] <= RECORD_THRESHOLDS:
         people_apply(s, row, tail)
+    elif RECORD_BANK_ACCOUNT <= tail[0] <= RECORD_STATEMENT:
+        banks_apply(s, row, tail)
     s.group.register_changed = 1
 
 
@@ -569,4 +589,8 @@ cdef bint register_record_is_valid(const uint8_t* tail, uint32_t size) noexcept 
         return people_record_is_valid(tail, size)
     elif record == RECORD_THRESHOLDS:
         return people_thresholds_are_valid(tail, size)
+    elif record == RECORD_BANK_ACCOUNT:
+        return banks_record_is_valid(tail, size)
+    elif record == RECORD_STATEMENT:
+        return banks_statement_is_valid(tail, size)
     return record == RECORD_CLOCK

@@ -12,7 +12,7 @@ cdef bint _treasury_is_short(const Account* account, uint64_t amount) noexcept n
     return account.kind != ACCOUNT_FLOAT and payment_available(account) < amount
 
 
-cdef bint _treasury_overflows(State* s, const Row* row) noexcept nogil:
+cdef bint treasury_overflows(State* s, const Row* row) noexcept nogil:
     cdef const Account* debit = &s.group.working.accounts[row.debit]
     cdef const Account* credit = &s.group.working.accounts[row.credit]
     return payment_overflows(
@@ -59,7 +59,7 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
     if row.amount > payment.amount - refunded:
         result[0] = RESULT_EXCEEDS_PAYMENT
         return 0
-    if _treasury_overflows(s, row):
+    if treasury_overflows(s, row):
         result[0] = RESULT_OVERFLOWS
         return 0
     result[0] = RESULT_OK
@@ -95,8 +95,20 @@ cdef int treasury_top_up(State* s, Row* row, int* result, uint64_t* other) noexc
     if rc != MDB_NOTFOUND:
         return rc
     row.flags |= ROW_CLAIM
-    result[0] = RESULT_OVERFLOWS if _treasury_overflows(s, row) else RESULT_OK
+    result[0] = RESULT_OVERFLOWS if treasury_overflows(s, row) else RESULT_OK
     return 0
+
+
+cdef bint _treasury_may_move(const State* s, const Row* row) noexcept nogil:
+    """Whether a transfer leaves a bank's three accounts alone, ends an open item, or is a
+    payout. What a bank has booked is moved by booked rows alone."""
+    cdef uint8_t debit = keys_kind(&s.group.working, row.debit)
+    cdef uint8_t credit = keys_kind(&s.group.working, row.credit)
+    if debit < ACCOUNT_BANK and credit < ACCOUNT_BANK:
+        return True
+    if row.resolves != 0:
+        return keys_transfer(&s.group.working, row) == LINK_ENDING
+    return debit == ACCOUNT_SETTLEMENT and credit == ACCOUNT_BANK_TRANSIT
 
 
 cdef int treasury_transfer(State* s, const Row* row) noexcept nogil:
@@ -105,6 +117,8 @@ cdef int treasury_transfer(State* s, const Row* row) noexcept nogil:
         return RESULT_ACCOUNT_UNKNOWN
     if row.debit == row.credit:
         return RESULT_ACCOUNTS_MUST_DIFFER
+    if not _treasury_may_move(s, row):
+        return RESULT_ACCOUNT_KIND_WRONG
     debit = &s.group.working.accounts[row.debit]
     if debit.state == STATE_CLOSED:
         return RESULT_DEBIT_CLOSED
@@ -112,7 +126,7 @@ cdef int treasury_transfer(State* s, const Row* row) noexcept nogil:
         return RESULT_CREDIT_CLOSED
     if _treasury_is_short(debit, row.amount):
         return RESULT_INSUFFICIENT_FUNDS
-    return RESULT_OVERFLOWS if _treasury_overflows(s, row) else RESULT_OK
+    return RESULT_OVERFLOWS if treasury_overflows(s, row) else RESULT_OK
 
 
 cdef uint32_t treasury_window_lines(State* s, WindowLine* lines) noexcept nogil:
@@ -226,7 +240,7 @@ cdef int treasury_settle(State* s, const Row* row, int* result, uint64_t* other)
         result[0] = RESULT_NET_DIFFERS
     elif _treasury_is_short(&s.group.working.accounts[row.debit], row.amount):
         result[0] = RESULT_INSUFFICIENT_FUNDS
-    elif _treasury_overflows(s, row):
+    elif treasury_overflows(s, row):
         result[0] = RESULT_OVERFLOWS
     else:
         result[0] = RESULT_OK
@@ -333,6 +347,36 @@ cdef int _treasury_person(
     return RESULT_OK
 
 
+cdef int _treasury_bank(
+    State* s, Row* row, const BankAccountRecord* record, uint32_t* existing
+) noexcept nogil:
+    """The same of a bank account, whose three accounts in the ledger are there."""
+    cdef const Account* image
+    cdef bint moved = False
+    cdef uint32_t index
+    cdef uint32_t i
+    if record.participant >= s.group.participants_count:
+        return RESULT_PARTICIPANT_UNKNOWN
+    for i in range(3):
+        index = register_find_account(s, record.participant, <uint16_t>(record.purpose + i))
+        image = &s.group.working.accounts[index]
+        if image.kind != ACCOUNT_BANK + i:
+            return RESULT_ACCOUNT_UNKNOWN
+        moved = moved or (
+            image.debits_pending | image.debits_posted
+            | image.credits_pending | image.credits_posted
+        ) != 0
+    existing[0] = banks_find(s, record.account)
+    if existing[0] != banks_find_place(s, record.participant, record.purpose):
+        return RESULT_RULE_FIXED
+    if existing[0] == 0 and moved:
+        return RESULT_BALANCE_NOT_ZERO
+    if existing[0] == 0 and s.group.banks_count >= BANK_ACCOUNTS_MAX:
+        return RESULT_TABLE_FULL
+    row.debit = existing[0] if existing[0] != 0 else s.group.banks_count
+    return RESULT_OK
+
+
 cdef bint treasury_record_is_valid(
     int kind, const uint8_t* tail, uint32_t size
 ) noexcept nogil:
@@ -341,7 +385,7 @@ cdef bint treasury_record_is_valid(
     if kind == KIND_OPEN:
         return (
             size >= sizeof(AccountRecord)
-            and ACCOUNT_WALLET <= account.kind <= ACCOUNT_SETTLEMENT
+            and ACCOUNT_WALLET <= account.kind <= ACCOUNT_BANK_TRANSIT
             and keys_is_zero(account.reserved, 25)
         )
     elif kind == KIND_LIMIT:
@@ -375,6 +419,10 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
         existing = s.group.thresholds.sequence != 0
     elif tail[0] == RECORD_PERSON:
         result = _treasury_person(s, row, <const PersonRecord*>tail, &existing)
+        if result != RESULT_OK:
+            return result
+    elif tail[0] == RECORD_BANK_ACCOUNT:
+        result = _treasury_bank(s, row, <const BankAccountRecord*>tail, &existing)
         if result != RESULT_OK:
             return result
     elif tail[0] == RECORD_PARTICIPANT:

@@ -1,0 +1,275 @@
+# What banks say, and who waits for it: requests, booked lines, what ends those that nothing
+# explains, statements.
+#
+# Refuses in the documented order and changes nothing on the way, as treasury.pxi does.
+
+cdef int booked_request(State* s, const Row* row, int* result) noexcept nogil:
+    """A centre asks for money for its wallet, not too often on one day."""
+    cdef const Account* wallet = &s.group.working.accounts[0]
+    cdef uint64_t high, low, sequence
+    cdef int rc
+    if treasury_knows(s, row.credit):
+        wallet = &s.group.working.accounts[row.credit]
+    result[0] = RESULT_ACCOUNT_UNKNOWN
+    if wallet.kind == 0 or wallet.participant != row.participant:
+        return 0
+    result[0] = RESULT_ACCOUNT_KIND_WRONG
+    if wallet.kind != ACCOUNT_WALLET:
+        return 0
+    result[0] = RESULT_CREDIT_CLOSED
+    if wallet.state == STATE_CLOSED:
+        return 0
+    keys_requests(row.credit, keys_day(rows_time(s)), &high, &low)
+    rc = lookup_find(
+        s, s.group.index_txn, MAP_LINKS, high, low, REQUESTS_DAY_MAX - 1, True, &sequence
+    )
+    result[0] = RESULT_DAY_COUNT_EXCEEDED
+    if rc == MDB_NOTFOUND:
+        result[0] = RESULT_OK
+        return 0
+    return rc
+
+
+# --- booked lines -------------------------------------------------------------------------------
+
+cdef int _booked_find_claim(
+    State* s, uint64_t high, uint64_t low, uint64_t* sequence
+) noexcept nogil:
+    """The row that took a claim that is never released, or 0."""
+    cdef uint64_t value
+    cdef int rc = lookup_find(s, s.group.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
+    sequence[0] = value >> 1 if rc == 0 else 0
+    return 0 if rc == MDB_NOTFOUND else rc
+
+
+cdef uint32_t _booked_bank(const State* s, uint32_t account) noexcept nogil:
+    """Index of the bank account, if it is active, whose account of kind bank this one is, or 0."""
+    cdef const Account* image = &s.group.working.accounts[account]
+    cdef uint32_t index
+    if image.kind != ACCOUNT_BANK:
+        return 0
+    index = banks_find_place(s, image.participant, image.purpose)
+    return index if s.group.banks[index].active else 0
+
+
+cdef int _booked_has_said(
+    State* s, uint32_t account, bint credit, uint16_t flags, const uint8_t* reference, Row* said
+) noexcept nogil:
+    """The accepted row of a line of a bank, by its key; its sequence is 0 if there is none."""
+    cdef uint64_t high, low, sequence
+    cdef int rc
+    said.sequence = 0
+    keys_booked(s, account, credit, flags, reference, &high, &low)
+    rc = _booked_find_claim(s, high, low, &sequence)
+    if rc == 0 and sequence != 0:
+        rc = rows_get(s, sequence, said)
+    return rc
+
+
+cdef int _booked_is_free(State* s, uint64_t sequence, bint* free_) noexcept nogil:
+    """Whether no booked row is what a request or a release waited for."""
+    cdef uint64_t link
+    cdef int rc = rows_find_link(s, sequence, LINK_MATCHED, &link)
+    free_[0] = rc == 0 and link == 0
+    return rc
+
+
+cdef int _booked_match_request(State* s, const Row* row, uint32_t* wallet) noexcept nogil:
+    """The wallet for which just this was asked for, if that is open, or 0."""
+    cdef Row asked
+    cdef uint64_t high, low, claimed
+    cdef bint found
+    cdef int rc = rows_find_accepted(s, row.resolves, &asked, &found)
+    wallet[0] = 0
+    if rc != 0 or not found or asked.kind != KIND_REQUEST or asked.amount != row.amount:
+        return rc
+    if rows_time(s) - asked.timestamp >= REQUEST_LIFE_NS:
+        return 0
+    if not treasury_knows(s, asked.credit) or (
+        s.group.working.accounts[asked.credit].state == STATE_CLOSED
+    ):
+        return 0
+    rc = _booked_is_free(s, asked.sequence, &found)
+    if rc != 0 or not found:
+        return rc
+    # What people have credited already by hand is not credited again.
+    keys_claim(s, CLAIM_UTR, 0, row.reference, 0, &high, &low)
+    rc = _booked_find_claim(s, high, low, &claimed)
+    if rc == 0 and claimed == 0:
+        wallet[0] = asked.credit
+    return rc
+
+
+cdef inline bint _booked_is_release(const Table* table, const Row* row) noexcept nogil:
+    """Whether an accepted transfer to a bank transit account sends money out: a payout, or
+    what goes back to its remitter."""
+    if keys_kind(table, row.debit) == ACCOUNT_SETTLEMENT:
+        return row.resolves == 0
+    return keys_kind(table, row.debit) == ACCOUNT_BANK_SUSPENSE
+
+
+cdef int _booked_match_release(
+    State* s, const Row* row, uint32_t transit, bint* matched
+) noexcept nogil:
+    """Whether a line is what a release waited for: of its account, of just its amount."""
+    cdef Row released
+    cdef int rc = rows_find_accepted(s, row.resolves, &released, matched)
+    if rc != 0 or not matched[0]:
+        return rc
+    if (
+        released.kind != KIND_TRANSFER or released.credit != transit
+        or released.amount != row.amount
+        or not _booked_is_release(&s.group.working, &released)
+    ):
+        matched[0] = False
+        return 0
+    return _booked_is_free(s, released.sequence, matched)
+
+
+cdef int booked_decide(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
+    """A line that a bank has booked: once, and to what it says that it is for."""
+    cdef const BankAccount* bank
+    cdef bint credit = row.debit != 0
+    cdef uint32_t account = row.debit if credit else row.credit
+    cdef uint32_t against
+    cdef uint32_t wallet = 0
+    cdef bint matched = False
+    cdef Row said
+    cdef int rc
+    result[0] = RESULT_ACCOUNT_UNKNOWN
+    if not treasury_knows(s, account):
+        return 0
+    bank = &s.group.banks[_booked_bank(s, account)]
+    result[0] = RESULT_ACCOUNT_KIND_WRONG
+    if bank.sequence == 0:
+        return 0
+    rc = _booked_has_said(s, account, credit, row.flags, row.reference, &said)
+    if rc != 0:
+        return rc
+    if said.sequence != 0:
+        other[0] = said.sequence
+        result[0] = RESULT_BOOKED_DIFFERS
+        if said.amount == row.amount:
+            result[0] = RESULT_ALREADY_BOOKED
+        return 0
+    against = register_find_account(s, bank.participant, bank.purpose + (1 if credit else 2))
+    native_assert(treasury_knows(s, against), b"booked_decide: a bank account has all three")
+    if row.flags & ROW_REVERSAL:
+        matched = False
+    elif credit:
+        rc = _booked_match_request(s, row, &wallet)
+        matched = wallet != 0
+    else:
+        rc = _booked_match_release(s, row, against, &matched)
+    if rc != 0:
+        return rc
+    if wallet != 0:
+        against = wallet
+    row.debit = account if credit else against
+    row.credit = against if credit else account
+    row.flags |= ROW_CLAIM
+    if matched:
+        row.flags |= ROW_MATCHED
+    result[0] = RESULT_OVERFLOWS if treasury_overflows(s, row) else RESULT_OK
+    return 0
+
+
+# --- open items ---------------------------------------------------------------------------------
+
+cdef bint _booked_may_end(State* s, const Row* row, const Row* item) noexcept nogil:
+    """Whether an open item may end by a transfer between these accounts."""
+    cdef const Account* image
+    cdef uint8_t kind
+    if keys_kind(&s.group.working, item.debit) == ACCOUNT_BANK:
+        if row.debit != item.credit:
+            return False
+        kind = keys_kind(&s.group.working, row.credit)
+        if kind == ACCOUNT_BANK_TRANSIT:
+            image = &s.group.working.accounts[item.debit]
+            return row.credit == register_find_account(
+                s, image.participant, image.purpose + 2
+            )
+    else:
+        if row.credit != item.debit:
+            return False
+        kind = keys_kind(&s.group.working, row.debit)
+    return kind == ACCOUNT_WALLET or kind == ACCOUNT_SETTLEMENT or kind == ACCOUNT_SUSPENSE
+
+
+cdef int booked_end(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    """A transfer that says what an open item was for: all of it, once."""
+    cdef Row item
+    cdef bint found
+    cdef int rc = rows_find_accepted(s, row.resolves, &item, &found)
+    result[0] = RESULT_CASE_NOT_FOUND
+    if rc != 0 or not found or item.kind != KIND_BOOKED or item.flags & ROW_MATCHED:
+        return rc
+    if not _booked_may_end(s, row, &item):
+        result[0] = RESULT_ACCOUNT_KIND_WRONG
+        return 0
+    if row.amount != item.amount:
+        result[0] = RESULT_NET_DIFFERS
+        return 0
+    rc = rows_find_link(s, row.resolves, LINK_ENDING, other)
+    result[0] = RESULT_CASE_CLOSED if other[0] != 0 else RESULT_OK
+    return rc
+
+
+# --- statements ---------------------------------------------------------------------------------
+
+cdef inline bint _booked_follows(
+    const BankAccount* bank, const StatementRecord* record
+) noexcept nogil:
+    """Whether a statement begins where the last one has ended, and is a later one."""
+    if bank.statement == 0:
+        return True
+    if record.opening != bank.closing:
+        return False
+    return record.last_day > bank.last_day or (
+        record.last_day == bank.last_day and record.number > bank.number
+    )
+
+
+cdef int booked_statement(
+    State* s, Row* row, const StatementRecord* record, int* result, uint64_t* other
+) noexcept nogil:
+    """What a statement says of the lines before it in its proposal, which is at hand: all of
+    them are in the ledger, and nothing is missing since the one before."""
+    cdef const Proposed* p = &s.group.proposed
+    cdef const BankAccount* bank = &s.group.banks[0]
+    cdef const ProposedLine* line
+    cdef Row said
+    cdef uint32_t account, i
+    cdef int rc
+    native_assert(p.sequence == row.total and p.count > 0, b"booked_statement: a line of it")
+    row.debit = 0
+    result[0] = RESULT_ACCOUNT_UNKNOWN
+    if record.bank < s.group.banks_count:
+        bank = &s.group.banks[record.bank]
+    if bank.sequence == 0:
+        return 0
+    account = register_find_account(s, bank.participant, bank.purpose)
+    for i in range(p.count - 1):
+        line = <const ProposedLine*>(p.tail + p.offsets[i])
+        if line.debit != account and line.credit != account:
+            result[0] = RESULT_ACCOUNT_KIND_WRONG
+            return 0
+    if not _booked_follows(bank, record):
+        result[0] = RESULT_STATEMENT_GAP
+        other[0] = bank.statement
+        return 0
+    for i in range(p.count - 1):
+        line = <const ProposedLine*>(p.tail + p.offsets[i])
+        rc = _booked_has_said(
+            s, account, line.debit == account, line.flags, line.reference, &said
+        )
+        if rc != 0:
+            return rc
+        if said.sequence == 0 or said.amount != line.amount:
+            result[0] = RESULT_NOT_BOOKED
+            return 0
+    row.debit = record.bank
+    if bank.statement != 0:
+        row.flags |= ROW_UPDATE
+    result[0] = RESULT_OK
+    return 0
