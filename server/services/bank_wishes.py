@@ -11,6 +11,7 @@ from server.node import Node
 from server.services.wished import About, amount_of, plain
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch.bank_rows import ACCOUNT_SIZE_MAX, BankAccountRecord, bank_account_tail
+from switch.codes import BANK_ACCOUNTS_MAX as ACCOUNTS_MAX
 from switch.codes import AccountKind, Kind, Link, Result, Role, RowFlag
 from switch.entries import Entry
 from switch.errors import shown
@@ -122,6 +123,11 @@ def ending(node: Node, wish: pb.EndingWish) -> About:
 def _payout(node: Node, wish: pb.Payout, reason: str) -> Templates:
     register = node.register
     bank = register.banks.find(wish.account)
+    if not wish.account:
+        active = [one for one in register.banks.after(0, ACCOUNTS_MAX) if one.active]
+        if len(active) != 1:
+            raise ArgumentError("account", "must name one: there are several, or none")
+        [bank] = active
     if bank is None:
         raise NotFoundError(f"account: there is no bank account {shown(wish.account)}")
     return moves.transfer(

@@ -662,7 +662,7 @@ class Payout(_message.Message):
     ACCOUNT_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     account: _builtins.str
-    """The bank's number of the account that pays it."""
+    """The bank's number of the account that pays it; empty: the only one that is active."""
     amount: _builtins.int
     """Paise."""
     def __init__(
