@@ -118,7 +118,6 @@ def add_verbs(add: Add) -> None:
         verb.add_argument(
             "--reason",
             type=to_reason,
-            default="",
             metavar="TEXT",
             help="on the transfer, 1 to 32 plain characters (default: the verb)",
         )
