@@ -85,18 +85,21 @@ def propose_statement(args: Namespace, screen: Screen) -> Exit:
     with open_office(args) as client:
         signer = signer_of(args, client)
         try:
-            wanted = plan(statements, standing_of(client.bank_accounts()), source)
+            wanted = plan(
+                statements, standing_of(client.bank_accounts(), signer), source
+            )
         except StatementError as error:
             screen.note(f"payswitch: {error}")
             return Exit.REFUSED
         return _propose(args, screen, client, signer, wanted)
 
 
-def standing_of(banks: Banks) -> dict[str, Standing]:
+def standing_of(banks: Banks, signer: Signer) -> dict[str, Standing]:
     """The bank accounts that take lines, by their numbers."""
     return {
         one.number: Standing(
-            Bank(one.index, one.account, banks.instance),
+            # Numbers are looked for of the ledger that it is signed for.
+            Bank(one.index, one.account, signer.ledger.instance),
             _record(one.statement) if one.HasField("statement") else None,
         )
         for one in banks.accounts

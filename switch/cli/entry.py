@@ -519,7 +519,10 @@ def _add_wallets(add: Add) -> None:
     accounts = add("accounts", commands.accounts, "the accounts and what they hold")
     accounts.add_argument(
         "--kind",
-        choices=("wallet", "biller", "float", "suspense", "settlement"),
+        choices=(
+            *("wallet", "biller", "float", "suspense", "settlement"),
+            *("bank", "bank_suspense", "bank_transit"),
+        ),
         help="list these instead of the totals of each kind",
     )
     _add_at(accounts)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from switch.bank.lines import canonical_account
 from switch.cli.arguments import add_id, as_argument, to_count
 from switch.cli.commands import open_office, read_network
 from switch.cli.signing import add_person, propose, sign_prepared, signer_of
@@ -108,6 +109,13 @@ def _participant(args: Namespace) -> pb.Wish:
 
 def _service(args: Namespace) -> pb.Wish:
     return pb.Wish(service=pb.ServiceWish(service=args.service, active=not args.off))
+
+
+def _bank_number(text: str) -> str:
+    found = canonical_account(text)
+    if not found:
+        raise ValueError(f"not an account's number: {text[:40]!r}")
+    return found
 
 
 def _bank_account(args: Namespace) -> pb.Wish:
@@ -260,7 +268,11 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
         _bank_account,
         "register a bank account, with its three accounts, or switch one on or off",
         {
-            "number_": {"metavar": "NUMBER", "help": "the bank's, capitals and digits"},
+            "number_": {
+                "type": as_argument(_bank_number),
+                "metavar": "NUMBER",
+                "help": "the bank's, letters and digits",
+            },
             "--participant": {
                 "default": "",
                 "metavar": "PARTICIPANT",

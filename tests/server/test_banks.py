@@ -19,7 +19,7 @@ from switch.client.calls import CallError
 from switch.codes import REQUEST_LIFE_NS, REQUESTS_DAY_MAX, Role
 from switch.ids import new_id
 from switch.v1 import banks_pb2 as pb
-from switch.v1 import people_pb2, proposals_pb2
+from switch.v1 import exceptions_pb2, people_pb2, proposals_pb2
 from tests.server.banking import Banking, Told, ending, line
 from tests.server.council import (
     ALPHA,
@@ -393,3 +393,16 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
 def test_ages_are_of_now(council: Council, banking: Banking) -> None:
     item = unexplained(council, banking, RUPEE)
     assert 0 <= time.time_ns() - item.time_ns < 60 * 10**9
+
+
+def test_what_is_ended_is_no_advance(council: Council, banking: Banking) -> None:
+    """Both are transfers that name a row, and one of them is to come back."""
+    item = unexplained(council, banking, 18 * RUPEE)
+    debit = unexplained(council, banking, 18 * RUPEE, Side.DEBIT)
+    council.done(ending(item.sequence, to_suspense=True))
+    council.done(ending(debit.sequence, from_suspense=True))
+    [page, *_] = council.client().exception_pages(
+        exceptions_pb2.ListExceptionsRequest()
+    )
+    advance = exceptions_pb2.EXCEPTION_KIND_ADVANCE
+    assert advance not in {one.kind for one in page.exceptions}
