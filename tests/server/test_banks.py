@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from server.budgets import cost_of
 from switch.bank import booking
 from switch.bank.booking import book
 from switch.bank.lines import Side
@@ -360,7 +361,7 @@ def test_a_bank_that_contradicts_itself(council: Council, banking: Banking) -> N
     assert (found.debit, list(found.texts)) == (False, ["once more"])
 
 
-# --- who may ------------------------------------------------------------------------
+# --- who may, and at what cost ------------------------------------------------------
 
 
 def test_a_channel_proposes_nothing_else(council: Council, banking: Banking) -> None:
@@ -380,6 +381,23 @@ def test_a_channel_proposes_nothing_else(council: Council, banking: Banking) -> 
     # Nobody stands by what a channel has said.
     [own] = banking.book(banking.statement([line(RUPEE, utr())]))
     assert name_of(council.approve(BETA, own.proposal)) == "PROPOSAL_NOT_FOUND"
+
+
+def test_what_calls_cost() -> None:
+    """A request is a row, lists are lists."""
+    costs = {
+        one.name: cost_of(f"/payswitch.v1.BankService/{one.name}")
+        for one in pb.DESCRIPTOR.services_by_name["BankService"].methods
+    }
+    assert costs.pop("RequestTopUp") == cost_of(
+        "/payswitch.v1.CounterService/CloseShift"
+    )
+    assert costs.pop("GetTopUpRequest") == cost_of(
+        "/payswitch.v1.WalletService/GetWallet"
+    )
+    lists = cost_of("/payswitch.v1.WalletService/ListStatement")
+    assert set(costs.values()) == {lists}
+    assert len(costs) == 3
 
 
 def test_what_a_channel_has_said_is_not_in_the_way(
