@@ -20,7 +20,7 @@ from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
 from switch.errors import ConfigError, UsageError
 from switch.person_keys import read_key
-from switch.signed import AMOUNTS, Ledger, Row, hash_of, read_line, say
+from switch.signed import Ledger, Row, hash_of, paise_of, read_line, say
 from switch.specs import TREASURY
 from switch.v1 import people_pb2 as pb
 from switch.v1 import results_pb2, types_pb2
@@ -80,7 +80,7 @@ def show_lines(lines: Sequence[pb.ProposedLine], screen: Screen) -> None:
     shown = []
     for number, message in enumerate(lines):
         line = read_line(message.line)
-        said = say(line.kind, line.flags, line.resolves, line.tail)
+        said = say(line, message.debit, message.credit)
         facts = [message.participant] if message.participant else []
         facts += [_fact(name, value, language) for name, value in said.facts]
         shown.append(
@@ -100,8 +100,8 @@ def show_lines(lines: Sequence[pb.ProposedLine], screen: Screen) -> None:
 
 
 def _fact(name: str, value: str, language: Language) -> str:
-    is_amount = name in AMOUNTS and value.isdecimal()
-    return f"{name} {language.amount(int(value)) if is_amount else value}"
+    paise = paise_of(name, value)
+    return f"{name} {value if paise is None else language.amount(paise)}"
 
 
 def lines_as_json(lines: Sequence[pb.ProposedLine]) -> list[dict[str, object]]:
@@ -109,7 +109,7 @@ def lines_as_json(lines: Sequence[pb.ProposedLine]) -> list[dict[str, object]]:
     found = []
     for number, message in enumerate(lines):
         line = read_line(message.line)
-        said = say(line.kind, line.flags, line.resolves, line.tail)
+        said = say(line, message.debit, message.credit)
         found.append(
             {
                 "line": number,

@@ -83,12 +83,21 @@ class PeopleMatters:
 
     # --- given ---------------------------------------------------------------------
 
-    def propose(self, proposed: Entry) -> None:
-        """Note an accepted proposal."""
+    def propose(self, proposed: Entry) -> bool:
+        """Note an accepted proposal; whether it waits for somebody's approval."""
         if RowFlag.THIRD in proposed.flags:
             self._third[proposed.sequence] = 0
         if proposed.total == PROPOSE_LINES:
             self._done[proposed.sequence] = 0
+        # A channel's is done without.
+        return RowFlag.EVIDENCE not in proposed.flags
+
+    def finish(self, proposal: int) -> None:
+        """Note that a statement was accepted: then all lines before it are in the
+        ledger, those that had been there among them.
+        """
+        if proposal in self._done:
+            self._done[proposal] = self._count(proposal)
 
     def answered(self, answer: Entry) -> None:
         """Note the last answer to a proposal, or an approval of a stop."""
