@@ -156,24 +156,25 @@ class BankDesk:
 
     # --- in the morning -----------------------------------------------------------
 
-    def top_up(self, script: Script, own: Mapping[str, Client]) -> Counter[str]:
-        """Every centre sends its money, and has it in its wallet: centre → paise.
-
-        Raises SwitchError if something is refused.
+    def collect(self, script: Script, own: Mapping[str, Client]) -> None:
+        """Every centre sends its money, and the bank says so: who has asked has it in
+        its wallet. Raises SwitchError if something is refused.
         """
         self.banked = Banked()
         self.bank.go_on(max(self.bank.day, script.date))
         self._begun = len(self.bank.movements)
         requests = self._ask(script, own)
         self._receive(script, requests)
-        files = self._tell()
-        before = self._treasury.ledger().sequence
-        self._channel.take(*files)
-        self.banked.again = self._channel.repeat()
-        self.banked.again_rows = self._treasury.ledger().sequence - before
+        self._tell()
         open_ = {one.sequence for one in self._treasury.top_up_requests(open_only=True)}
         asked = {one.sequence for one in requests.values()}
         self.banked.by_evidence = len(asked - open_)
+        before = self._treasury.ledger().sequence
+        self.banked.again = self._channel.repeat()
+        self.banked.again_rows = self._treasury.ledger().sequence - before
+
+    def top_up(self, script: Script) -> Counter[str]:
+        """All others have it in theirs, as two people say: centre → paise of all."""
         self._explain()
         self.banked.movements = self.bank.movements[self._begun :]
         credited = self.banked.credited
@@ -271,7 +272,11 @@ class BankDesk:
         self.banked.paid_out = sum(one.payout.amount for one in wishes)
         self._council.paid_out = self.banked.paid_out
         self._pay_released()
-        self._tell()
+        files = self._tell()
+        before = self._treasury.ledger().sequence
+        if any(self._channel.take(*files)[:3]):
+            raise CouncilError("the same statement is taken a second time")
+        self.banked.again_rows += self._treasury.ledger().sequence - before
         self.banked.movements = self.bank.movements[self._begun :]
 
     def _pay_released(self) -> None:

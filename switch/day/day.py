@@ -236,9 +236,12 @@ class Day:
         desk: BankDesk | None,
     ) -> Lived:
         """From the first top-up until the billers have said all that they will."""
+        if desk is not None:
+            with self._phase("collecting"), self._screen.progress(1, "the bank"):
+                desk.collect(script, own)
         begin_unix_s = self._start_billers()
         with self._phase("topping_up"):
-            topped_up = self._top_up(treasury, script, own, desk)
+            topped_up = self._top_up(treasury, script, desk)
         with self._phase("connecting"):
             self._wait_connected(treasury, begin_unix_s)
         with self._phase("sending"), ThreadPoolExecutor(1, "look") as pool:
@@ -420,18 +423,14 @@ class Day:
         return Council(self._server.ledger.parent, treasury, second)
 
     def _top_up(
-        self,
-        treasury: Client,
-        script: Script,
-        own: Mapping[str, Client],
-        desk: BankDesk | None,
+        self, treasury: Client, script: Script, desk: BankDesk | None
     ) -> Mapping[str, int]:
         """Top up every wallet, through the bank if there is one: centre → paise. Raises
         SwitchError if refused.
         """
         if desk is not None:
             with self._screen.progress(1, "topping up wallets"):
-                return desk.top_up(script, own)
+                return desk.top_up(script)
 
         def credit(centre: str) -> None:
             outcome = treasury.top_up(
