@@ -3,7 +3,7 @@
 May use the client's messages and the simulated bank.
 """
 
-from switch.day.bank import Banked
+from switch.day.bank import Banked, Mistake
 from switch.day.proof import Books, Proof
 from switch.simulator.bank import SimulatedBank
 from switch.v1 import admin_pb2, banks_pb2
@@ -64,9 +64,9 @@ def prove_explained(banked: Banked, after: Books, open_count: int) -> Proof:
     """Each request was paid by evidence but those whose transfers were wrong; two
     people have ended the rest, and nothing waits for anybody.
     """
-    wrong = sum(banked.mistakes.values())
+    wrong = banked.mistakes.total()
     # Who pays twice has paid once, and a stranger has not asked.
-    unpaid = max(0, wrong - 2)
+    unpaid = wrong - banked.mistakes[Mistake.TWICE] - banked.mistakes[Mistake.STRANGER]
     waits = sum(map(abs, _left(after)))
     ok = (
         banked.by_evidence == banked.requested - unpaid

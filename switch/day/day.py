@@ -236,12 +236,17 @@ class Day:
         desk: BankDesk | None,
     ) -> Lived:
         """From the first top-up until the billers have said all that they will."""
-        if desk is not None:
-            with self._phase("collecting"), self._screen.progress(1, "the bank"):
-                desk.collect(script, own)
-        begin_unix_s = self._start_billers()
+        # Before the billers dial in: their day begins so many seconds after that.
+        topped_up: Mapping[str, int]
         with self._phase("topping_up"):
-            topped_up = self._top_up(treasury, script, desk)
+            if desk is not None:
+                with self._screen.progress(2, "topping up wallets") as step:
+                    desk.collect(script, own)
+                    step.advance()
+                    topped_up = desk.top_up(script)
+            else:
+                topped_up = self._top_up(treasury, script)
+        begin_unix_s = self._start_billers()
         with self._phase("connecting"):
             self._wait_connected(treasury, begin_unix_s)
         with self._phase("sending"), ThreadPoolExecutor(1, "look") as pool:
@@ -422,15 +427,8 @@ class Day:
         second = self._client(Role.TREASURY, SECOND)
         return Council(self._server.ledger.parent, treasury, second)
 
-    def _top_up(
-        self, treasury: Client, script: Script, desk: BankDesk | None
-    ) -> Mapping[str, int]:
-        """Top up every wallet, through the bank if there is one: centre → paise. Raises
-        SwitchError if refused.
-        """
-        if desk is not None:
-            with self._screen.progress(1, "topping up wallets"):
-                return desk.top_up(script)
+    def _top_up(self, treasury: Client, script: Script) -> Mapping[str, int]:
+        """Top up every wallet by hand: centre → paise. Raises SwitchError."""
 
         def credit(centre: str) -> None:
             outcome = treasury.top_up(
