@@ -354,6 +354,12 @@ def test_a_month_comes_out_to_the_paisa(council: Council) -> None:
         month.bank.go_on(date)
         live(month, day)
         month.check()
+        # Nothing waits for people but what is left for ever.
+        assert month.items(pb.BANK_ITEM_KIND_CREDIT) == []
+        debits = month.items(pb.BANK_ITEM_KIND_DEBIT)
+        assert [one.reference for one in debits] == [
+            one.reference for one in month.left
+        ]
     numbers = [one.number for one in month.bank.sheets]
     assert numbers == [*range(NUMBERED, NUMBERED + YEAR_END + 1), *range(1, 14)]
     end(month)
