@@ -179,6 +179,8 @@ TRAITS: Final[dict[Kind, Traits]] = {
         approval=Need.MAY,
     ),
     Kind.WITHDRAW: Traits(TREASURY, OWN),
+    Kind.REQUEST: Traits(CENTRE | HARNESS, Reference.NONE, amount=True),
+    Kind.BOOKED: Traits(TREASURY, OWN, Money.MOVES, amount=True, total=True, line=True),
 }
 if set(TRAITS) != set(Kind):
     raise ImportError("a kind of row has no traits")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from switch._core import Ledger, Rows, entries_of
+from switch._core import GROUP_MAX, Ledger, Rows, entries_of
 from switch.bank_rows import read_statement
 from switch.codes import (
     REQUEST_LIFE_NS,
@@ -141,16 +141,32 @@ class BankMatters:
 
     def _take_statements(self, rows: Rows) -> list[int]:
         found = []
-        for entry in entries_of(rows):
-            try:
-                tail = self._ledger.tail(entry.sequence)
-            except CorruptionError:
-                continue
+        for tail, proposal in zip(self._tails(rows), rows["total"], strict=True):
             if tail and tail[0] == Record.STATEMENT:
                 one = read_statement(tail)
                 self._openings.setdefault(one.bank, one.opening)
-                found.append(entry.total)
+                found.append(int(proposal))
         return found
+
+    def _tails(self, rows: Rows) -> list[bytes]:
+        """The tail items of some rows; nothing of those that cannot be read."""
+        try:
+            # A walk over their chunks, where each alone would be half of one.
+            return [
+                tail
+                for first in range(0, len(rows), GROUP_MAX)
+                for tail in self._ledger.tails(
+                    rows["sequence"][first : first + GROUP_MAX]
+                )
+            ]
+        except CorruptionError:
+            return [self._tail(int(one)) for one in rows["sequence"]]
+
+    def _tail(self, sequence: int) -> bytes:
+        try:
+            return self._ledger.tail(sequence)
+        except CorruptionError:
+            return b""
 
     def _kind(self, index: int) -> AccountKind:
         """What an account is for, for ever."""

@@ -271,6 +271,18 @@ def test_a_long_statement_chains(count: int, size: int, pieces: int) -> None:
     assert len({one.reference for one in told}) == count
 
 
+def test_no_byte_too_many() -> None:
+    """Of lines of 800 bytes 3,250 would fit, but for what stands around them."""
+    bare = made_of(line(texts=("",)))
+    size = 800 - 64 - len(bare.tail)
+    lines = [line(reference=f"{at:012d}", texts=("x" * size,)) for at in range(3_300)]
+    first, second = book(statement(lines), BANK, Source.CAMT)
+    assert {len(one) for one in first.lines[:-1]} == {800}
+    assert len(first.lines) == 3_249 + 1
+    assert len(pack_lines(first.lines)) + SIGNATURE_SIZE <= LINES_SIZE_MAX
+    assert len(second.lines) == 51 + 1
+
+
 def test_an_advice_is_lines_alone() -> None:
     lines = drawn(random.Random(5), 9_000, 0)
     advice = Statement(ACCOUNT, "A-1", (*lines, lines[0], lines[1]), is_advice=True)

@@ -297,6 +297,15 @@ def test_a_payout_is_released_and_booked(office: Office) -> None:
     assert "INSUFFICIENT_FUNDS" in refused.stdout
 
 
+def test_accounts_of_banks_are_named(office: Office) -> None:
+    shown = office.ask("accounts", "--kind", "bank_transit")
+    assert f"bank/{ACCOUNT} transit" in shown.stdout.replace("\n", "")
+    for part in ("", " suspense", " transit"):
+        explained = office.ask("explain", f"bank/{ACCOUNT}{part}", "--rows", "all")
+        assert explained.returncode == Exit.DONE, explained.stderr
+    assert office.ask("explain", "bank/nowhere").returncode == Exit.REFUSED
+
+
 def test_words_in_bengali(office: Office) -> None:
     shown = office.ask("bank", "--lang", "bn")
     assert "ব্যাঙ্ক হিসাব" in shown.stdout

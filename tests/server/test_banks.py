@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from server.budgets import cost_of
+from switch.bank import booking
+from switch.bank.booking import book
 from switch.bank.lines import Side
 from switch.bank.requests import Letter, make_number
 from switch.client.calls import CallError
-from switch.codes import REQUEST_LIFE_NS, REQUESTS_DAY_MAX, Role
+from switch.codes import REQUEST_LIFE_NS, REQUESTS_DAY_MAX, Role, Source
 from switch.ids import new_id
 from switch.v1 import banks_pb2 as pb
 from switch.v1 import exceptions_pb2, people_pb2, proposals_pb2
@@ -240,6 +243,27 @@ def test_an_advice_before_its_statement(council: Council, banking: Banking) -> N
     assert shown.answer.proposal.state == proposals_pb2.PROPOSAL_STATE_DONE
 
 
+def test_a_statement_in_pieces(
+    council: Council, banking: Banking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a statement, done in order and not otherwise."""
+    monkeypatch.setattr(booking, "STATEMENT_LINES_MAX", 3)
+    before = banking.account
+    statement = banking.statement([line(RUPEE + at, utr()) for at in range(7)])
+    assert statement.closing is not None
+    first, second, third = book(statement, banking.bank, Source.CAMT)
+    assert banking.put(second).results == ["OK"] * 3 + ["STATEMENT_GAP"]
+    assert banking.put(first).results == ["OK"] * 4
+    # What was refused is done once it can be.
+    assert banking.put(second).results == ["OK"]
+    assert banking.account.statement.closing < statement.closing
+    assert banking.put(third).results == ["OK"] * 2
+    after = banking.account
+    assert after.statement.closing == statement.closing
+    assert after.credits_count == before.credits_count + 7
+    assert after.unlisted == before.unlisted
+
+
 # --- what nobody explains ------------------------------------------------------------
 
 
@@ -337,7 +361,7 @@ def test_a_bank_that_contradicts_itself(council: Council, banking: Banking) -> N
     assert (found.debit, list(found.texts)) == (False, ["once more"])
 
 
-# --- who may ------------------------------------------------------------------------
+# --- who may, and at what cost ------------------------------------------------------
 
 
 def test_a_channel_proposes_nothing_else(council: Council, banking: Banking) -> None:
@@ -357,6 +381,23 @@ def test_a_channel_proposes_nothing_else(council: Council, banking: Banking) -> 
     # Nobody stands by what a channel has said.
     [own] = banking.book(banking.statement([line(RUPEE, utr())]))
     assert name_of(council.approve(BETA, own.proposal)) == "PROPOSAL_NOT_FOUND"
+
+
+def test_what_calls_cost() -> None:
+    """A request is a row, lists are lists."""
+    costs = {
+        one.name: cost_of(f"/payswitch.v1.BankService/{one.name}")
+        for one in pb.DESCRIPTOR.services_by_name["BankService"].methods
+    }
+    assert costs.pop("RequestTopUp") == cost_of(
+        "/payswitch.v1.CounterService/CloseShift"
+    )
+    assert costs.pop("GetTopUpRequest") == cost_of(
+        "/payswitch.v1.WalletService/GetWallet"
+    )
+    lists = cost_of("/payswitch.v1.WalletService/ListStatement")
+    assert set(costs.values()) == {lists}
+    assert len(costs) == 3
 
 
 def test_what_a_channel_has_said_is_not_in_the_way(

@@ -159,7 +159,7 @@ cdef bint _people_may(const State* s, uint32_t index, uint8_t kind) noexcept nog
         and (
             person.role == PERSON_CHECKER
             or (person.role == PERSON_MAKER and kind != KIND_APPROVE)
-            or (person.role == PERSON_CHANNEL and kind == KIND_PROPOSE)
+            or (person.role == PERSON_CHANNEL and kinds_has_total(kind))
         )
     )
 

@@ -1,0 +1,397 @@
+"""Goal: statements follow each other without gap or overlap, and behind one every line
+is in the ledger; a bank's channel says what the bank has booked, and nothing else.
+
+Method: proposals of booked lines with a statement are asked for by people and by a
+channel: chains with each fault, lines that are not booked or differ, shapes that are
+none, everything that a channel must not sign; withdrawals, a month, restarts between.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from switch.codes import Kind, Record, Result, RowFlag
+from tests.core.cashier import (
+    BANK,
+    BANK_SUSPENSE,
+    CHANNEL,
+    CSV,
+    NOBODY,
+    NUMBER,
+    OTHER,
+    TRANSIT,
+    Cashier,
+    bank_account,
+    credit,
+    debit,
+    statement,
+)
+from tests.core.council import (
+    ALPHA,
+    BETA,
+    DAY_NS,
+    GAMMA,
+    MAKER,
+    OK,
+    WALLET,
+    Person,
+    no_row,
+    register,
+    top_up,
+)
+from tests.signing import Line, proposal_of_lines
+
+NOT_APPROVED = Result.NOT_APPROVED
+INVALID = Result.INVALID_RECORD
+MONTH_NS = 30 * DAY_NS
+
+
+@pytest.fixture
+def cashier(tmp_path: Path) -> Iterator[Cashier]:
+    """A ledger with two bank accounts; what opening it again gives is compared."""
+    made = Cashier(tmp_path / "ledger").begin()
+    yield made
+    before = made.state()
+    made.catch_up()
+    made.reopen()
+    assert made.state() == before
+    made.rebuild()
+    assert made.state() == before
+    made.close()
+
+
+def day(number: int, opening: int, **given: int) -> list[Line]:
+    """Two lines of a day and its statement: 250 more than before."""
+    lines = [
+        credit(300, b"IN%d" % number, account=given.pop("account", BANK)),
+        debit(50, b"OUT%d" % number, account=BANK),
+    ]
+    given = {"day": 20_000 + number, **given}
+    return [*lines, statement(opening, opening + 250, 2, **given)]
+
+
+def last_statement(cashier: Cashier, bank: int = 1) -> int:
+    """The sequence of the last one of a bank account, as the register has it."""
+    found = cashier.ledger.records(Record.STATEMENT).tolist()
+    return int(found[bank]) if bank < len(found) else 0
+
+
+# --- the chain -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("again", [None, "index", "reopen", "rebuild"])
+def test_statements_follow_each_other(cashier: Cashier, again: str | None) -> None:
+    before = 0
+    for number, opening in enumerate((-10_000, -9_750, -9_500)):
+        asked = cashier.say(*day(number, opening))
+        assert cashier.done(asked, 0, 1, 2) == [OK, OK, OK]
+        row = cashier.ledger.row(last_statement(cashier))
+        assert row.sequence == cashier.ledger.sequence
+        assert (row.debit, row.total, row.checker) == (1, asked.sequence, 0)
+        assert (RowFlag.UPDATE in row.flags) == (before != 0)
+        before = row.sequence
+        if again:
+            cashier.catch_up()
+        if again in ("reopen", "rebuild"):
+            getattr(cashier, again)()
+    for wrong in (
+        statement(-9_500, -9_500, 0, day=20_003),
+        statement(-9_251, -9_251, 0, day=20_003),
+        statement(-9_250, -9_250, 0, day=20_001, number=9),
+    ):
+        told = cashier.told(wrong)
+        no_row(cashier, told, Result.STATEMENT_GAP)
+        assert told.other == before
+    # Of the same day and number the next part, or the next number; of a later day any.
+    told = cashier.told(statement(-9_250, -9_250, 0, day=20_002))
+    assert told.result == OK
+    assert cashier.told(statement(-9_250, -9_250, 0, day=20_002, number=1)).result == OK
+    told = cashier.told(statement(-9_250, -9_250, 0, day=20_002))
+    no_row(cashier, told, Result.STATEMENT_GAP)
+    assert cashier.told(statement(-9_250, -9_250, 0, day=20_003)).result == OK
+
+
+def test_each_bank_account_has_its_own(cashier: Cashier) -> None:
+    asked = cashier.say(*day(0, 0))
+    cashier.done(asked, 0, 1, 2)
+    assert last_statement(cashier, 2) == 0
+    cashier.catch_up()
+    cashier.reopen()
+    other = statement(77, 77, 0, bank=2, day=5)
+    assert cashier.told(other).index == 2
+    assert last_statement(cashier)
+    assert last_statement(cashier, 2)
+
+
+def test_only_the_second_has_one(cashier: Cashier) -> None:
+    assert cashier.told(statement(77, 77, 0, bank=2)).index == 2
+    assert cashier.ledger.records(Record.STATEMENT).tolist()[:2] == [0, 0]
+
+
+def test_a_bank_account_that_is_not_there(cashier: Cashier) -> None:
+    told = cashier.told(statement(0, 0, 0, bank=3))
+    no_row(cashier, told, Result.ACCOUNT_UNKNOWN)
+
+
+def test_lines_of_another_account(cashier: Cashier) -> None:
+    lines = [credit(300, b"IN", account=OTHER), statement(0, 300, 1)]
+    asked = cashier.say(*lines)
+    assert cashier.done(asked, 0, 1) == [OK, Result.ACCOUNT_KIND_WRONG]
+
+
+def test_one_that_is_off_has_statements_yet(cashier: Cashier) -> None:
+    cashier.book(credit(300, b"IN"))
+    cashier.told(register(bank_account(NUMBER, 1, 16, active=0)))
+    asked = cashier.say(credit(300, b"IN"), statement(0, 300, 1))
+    assert cashier.done(asked, 0, 1) == [Result.ACCOUNT_KIND_WRONG, OK]
+
+
+# --- its lines -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_each_line_is_booked_before(cashier: Cashier, left: int) -> None:
+    asked = cashier.say(*day(0, 0))
+    assert cashier.done(asked, 1 - left, 2) == [OK, Result.NOT_BOOKED]
+    assert last_statement(cashier) == 0
+    cashier.reopen()
+    assert cashier.done(asked, left, 2) == [OK, OK]
+
+
+def test_a_line_that_an_advice_has_told(cashier: Cashier) -> None:
+    advice = cashier.say(credit(300, b"IN0"))
+    assert cashier.done(advice, 0) == [OK]
+    cashier.catch_up()
+    asked = cashier.say(*day(0, 0))
+    assert cashier.done(asked, 0, 1, 2) == [Result.ALREADY_BOOKED, OK, OK]
+
+
+def test_a_line_that_contradicts(cashier: Cashier) -> None:
+    advice = cashier.say(credit(301, b"IN0"))
+    assert cashier.done(advice, 0) == [OK]
+    asked = cashier.say(*day(0, 0))
+    told = cashier.done(asked, 0, 1, 2)
+    assert told == [Result.BOOKED_DIFFERS, OK, Result.NOT_BOOKED]
+
+
+def test_the_side_and_the_mark_count(cashier: Cashier) -> None:
+    cashier.done(cashier.say(debit(300, b"A"), credit(300, b"B", flags=0x10)), 0, 1)
+    for line in (credit(300, b"A"), credit(300, b"B")):
+        asked = cashier.say(line, statement(0, 300, 1))
+        assert cashier.done(asked, 1) == [Result.NOT_BOOKED]
+
+
+def test_the_gap_is_asked_before_the_lines(cashier: Cashier) -> None:
+    assert cashier.told(statement(0, 0, 0)).result == OK
+    asked = cashier.say(credit(5, b"A"), statement(1, 6, 1, day=20_001))
+    assert cashier.done(asked, 1) == [Result.STATEMENT_GAP]
+
+
+def test_a_long_statement(cashier: Cashier) -> None:
+    lines = [credit(1, b"L%d" % number) for number in range(7_999)]
+    asked = cashier.say(*lines, statement(0, 7_999, 7_999))
+    for first in range(0, 7_999, 4_000):
+        numbers = range(first, min(first + 4_000, 7_999))
+        assert set(cashier.done(asked, *numbers)) == {OK}
+    assert cashier.done(asked, 7_999) == [OK]
+    assert cashier.balance(BANK_SUSPENSE) == 7_999
+
+
+# --- shapes --------------------------------------------------------------------------
+
+IN, OUT = credit(300, b"IN"), debit(50, b"OUT")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [IN, OUT, statement(0, 251, 2)],
+        [IN, OUT, statement(0, -250, 2)],
+        [IN, OUT, statement(0, 250, 1)],
+        [IN, OUT, statement(0, 250, 3)],
+        [IN, statement(0, 300, 1), OUT],
+        [statement(0, 0, 0), IN],
+        [statement(0, 0, 0), statement(0, 0, 0)],
+        [IN, credit(5, b"X", account=OTHER), statement(0, 305, 2)],
+        [top_up(300, b"UTR"), statement(0, 300, 1)],
+        [top_up(5, b"UTR"), IN, statement(0, 300, 2)],
+        [statement(0, 1, 0)],
+        [statement(0, 0, 0, source=0)],
+        [statement(0, 0, 0, source=3)],
+        [statement(0, 0, 0, bank=0)],
+        [statement(0, 0, 0, day=0)],
+        [statement(0, 0, 0, day=65_536)],
+        [statement(0, 0, 0, day=5, first_day=6)],
+        [statement(10**18 + 1, 10**18 + 1, 0)],
+        [statement(-(10**18) - 1, -(10**18) - 1, 0)],
+        [register(statement(0, 0, 0).tail[:-1])],
+        [register(b"\x0c\1\1" + statement(0, 0, 0).tail[3:])],
+    ],
+)
+def test_statements_that_are_none(cashier: Cashier, lines: list[Line]) -> None:
+    for who in (ALPHA, CHANNEL):
+        [told] = cashier.commit(cashier.proposal(who, lines))
+        no_row(cashier, told, INVALID)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [IN, OUT, statement(0, 250, 2)],
+        [IN, statement(10**18 - 300, 10**18, 1)],
+        [OUT, statement(-(10**18) + 50, -(10**18), 1)],
+        [statement(5, 5, 0, day=65_535, first_day=1)],
+        [IN, OUT],
+    ],
+)
+def test_statements_that_are(cashier: Cashier, lines: list[Line]) -> None:
+    for who in (ALPHA, CHANNEL):
+        cashier.propose(who, *lines)
+
+
+def test_none_without_its_proposal(cashier: Cashier) -> None:
+    row = cashier.row(Kind.REGISTER, who=ALPHA, tail=statement(0, 0, 0).tail)
+    no_row(cashier, cashier.commit(row)[0], NOT_APPROVED)
+
+
+# --- a channel -----------------------------------------------------------------------
+
+
+def test_what_a_channel_says_needs_nobody(cashier: Cashier) -> None:
+    cashier.tell(top_up(10**6, b"UTR"))
+    asked = cashier.say(*day(0, 0))
+    flags = cashier.ledger.row(asked.sequence).flags
+    assert flags == RowFlag.EVIDENCE | RowFlag.TAIL
+    for who in (ALPHA, BETA):
+        told = cashier.approve(who, asked)
+        assert told.result == Result.PROPOSAL_NOT_FOUND
+    # Whoever checks is nobody.
+    row = cashier.line(asked, 0, BETA)
+    no_row(cashier, cashier.commit(row)[0], NOT_APPROVED)
+    assert cashier.done(asked, 0, 1, 2) == [OK, OK, OK]
+
+
+REFUSED: dict[str, Callable[[Cashier], list[Line]]] = {
+    "a top-up": lambda cashier: [top_up(5, b"UTR")],
+    "a top-up among booked lines": lambda cashier: [IN, top_up(5, b"UTR")],
+    "a person": lambda cashier: [register(GAMMA.record())],
+    "a bank account": lambda cashier: [IN, register(bank_account(b"N", 1, 50))],
+    "a statement that people made": lambda cashier: [
+        IN,
+        statement(0, 300, 1, source=CSV),
+    ],
+}
+
+
+@pytest.mark.parametrize("what", REFUSED.values(), ids=REFUSED.keys())
+def test_what_a_channel_does_not_propose(
+    cashier: Cashier, what: Callable[[Cashier], list[Line]]
+) -> None:
+    [told] = cashier.commit(cashier.proposal(CHANNEL, what(cashier)))
+    no_row(cashier, told, Result.NOT_SIGNED)
+    cashier.propose(ALPHA, *what(cashier))
+
+
+def test_what_else_a_channel_does_not_sign(cashier: Cashier) -> None:
+    asked = cashier.propose(ALPHA, IN)
+    own = cashier.say(OUT)
+    rows = [
+        cashier.approval(CHANNEL, asked),
+        cashier.row(Kind.WITHDRAW, who=CHANNEL, resolves=own.sequence, reference=b"no"),
+        cashier.row(Kind.FREEZE, who=CHANNEL, debit=WALLET, reference=b"lost"),
+        cashier.row(Kind.REGISTER, who=CHANNEL, tail=GAMMA.record(active=0)),
+        cashier.row(
+            Kind.PROPOSE,
+            who=CHANNEL,
+            total=Kind.REFUND,
+            amount=1,
+            resolves=1,
+            reference=b"why",
+        ),
+    ]
+    for told in cashier.commit(*rows):
+        assert told.result in (Result.NOT_SIGNED, NOT_APPROVED)
+        assert told.sequence == 0
+    # Nor does another key speak for it.
+    row = proposal_of_lines(cashier.id(), [IN], participant=1, operator=CHANNEL.number)
+    no_row(cashier, cashier.commit(cashier.sign(row, ALPHA))[0], Result.NOT_SIGNED)
+
+
+def test_a_channel_that_is_off(cashier: Cashier) -> None:
+    asked = cashier.say(IN)
+    off = cashier.row(Kind.REGISTER, who=ALPHA, tail=CHANNEL.record(active=0))
+    assert cashier.commit(off)[0].result == OK
+    [told] = cashier.commit(cashier.proposal(CHANNEL, [OUT]))
+    no_row(cashier, told, Result.NOT_SIGNED)
+    # What it has said is said.
+    assert cashier.done(asked, 0) == [OK]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_people_have_withdrawn(cashier: Cashier, again: bool) -> None:
+    asked = cashier.say(*day(0, 0))
+    assert cashier.done(asked, 0) == [OK]
+    assert cashier.withdraw(BETA, asked).result == OK
+    if again:
+        cashier.catch_up()
+        cashier.reopen()
+    assert cashier.done(asked, 1, 2) == [NOT_APPROVED] * 2
+    assert cashier.withdraw(BETA, asked).result == Result.PROPOSAL_WITHDRAWN
+
+
+def test_withdrawn_between_its_lines(cashier: Cashier) -> None:
+    asked = cashier.say(*day(0, 0))
+    given = {"resolves": asked.sequence, "reference": b"no"}
+    withdraw = cashier.row(Kind.WITHDRAW, who=BETA, **given)
+    first, second = (cashier.line(asked, number, NOBODY) for number in (0, 1))
+    told = cashier.commit(first, withdraw, second)
+    assert [each.result for each in told] == [OK, OK, NOT_APPROVED]
+
+
+@pytest.mark.parametrize(("late", "result"), [(-1, OK), (0, NOT_APPROVED)])
+def test_for_a_month(cashier: Cashier, late: int, result: int) -> None:
+    asked = cashier.say(IN)
+    cashier.now += MONTH_NS - 10**9 + late
+    assert cashier.done(asked, 0) == [result]
+
+
+def test_no_third_for_a_channel(tmp_path: Path) -> None:
+    cashier = Cashier(tmp_path / "ledger").begin()
+    cashier.do(register(GAMMA.record()))
+    thresholds = bytes([Record.THRESHOLDS]) + bytes(31)
+    cashier.do(register(thresholds))
+    asked = cashier.say(credit(10**12, b"IN"))
+    assert cashier.ledger.row(asked.sequence).flags == RowFlag.EVIDENCE | RowFlag.TAIL
+    assert cashier.done(asked, 0) == [OK]
+    wanted = cashier.propose(ALPHA, credit(10**12, b"MORE"))
+    assert RowFlag.THIRD in cashier.ledger.row(wanted.sequence).flags
+    cashier.close()
+
+
+def test_so_many_a_day(cashier: Cashier) -> None:
+    for _ in range(256):
+        cashier.say(IN)
+    told = cashier.commit(cashier.proposal(CHANNEL, [IN]))[0]
+    assert told.result == Result.DAY_COUNT_EXCEEDED
+
+
+def test_what_people_book_they_approve(cashier: Cashier) -> None:
+    cashier.do(register(MAKER.record()))
+    for who in (ALPHA, MAKER):
+        asked = cashier.propose(who, credit(5, b"OF %d" % who.number))
+        assert RowFlag.EVIDENCE not in cashier.ledger.row(asked.sequence).flags
+        assert cashier.done(asked, 0) == [NOT_APPROVED]
+        assert cashier.approve(BETA, asked).result == OK
+        assert cashier.lines(asked, 1, BETA)[0].result == OK
+    assert cashier.balance(TRANSIT) == 0
+
+
+def test_a_channel_counts_for_nobody(tmp_path: Path) -> None:
+    cashier = Cashier(tmp_path / "ledger").begin()
+    # Two and a channel are two: one may neither stop the other nor be a third.
+    wanted = cashier.propose(ALPHA, register(Person(3, 9, 9).record()))
+    assert RowFlag.THIRD not in cashier.ledger.row(wanted.sequence).flags
+    off = cashier.row(Kind.REGISTER, who=ALPHA, tail=BETA.record(active=0))
+    assert cashier.commit(off)[0].result == Result.LAST_TREASURIES
+    cashier.close()
