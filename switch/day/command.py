@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("data"),
         metavar="DIR",
-        help="holds ledger/, tls/, people/, bank/ and server.log (default: %(default)s)",
+        help="holds ledger/, tls/, people/, bank/, server.log (default: %(default)s)",
     )
     parser.add_argument(
         "--once", action="store_true", help="end after the report; do not keep serving"
