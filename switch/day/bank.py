@@ -75,6 +75,10 @@ class Banked:
     """What the ledger took of a statement that was sent a second time."""
     again_rows: int = 0
     """Rows that it wrote for that."""
+    has: int = 0
+    """Paise at the bank at the end, by its own book."""
+    mirrored: int = 0
+    """The same in the ledger."""
     movements: list[Movement] = field(default_factory=list)
     """What the bank booked on this day, by its own book."""
 
@@ -277,6 +281,9 @@ class BankDesk:
         if any(self._channel.take(*files)[:3]):
             raise CouncilError("the same statement is taken a second time")
         self.banked.again_rows += self._treasury.ledger().sequence - before
+        account = self.account
+        self.banked.has = self.bank.balance
+        self.banked.mirrored = account.before + account.balance
         self.banked.movements = self.bank.movements[self._begun :]
 
     def _pay_released(self) -> None:

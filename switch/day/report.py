@@ -209,6 +209,8 @@ def _plain_bank(banked: Banked | None) -> dict[str, Any] | None:
         "returned": banked.returned,
         "payouts": banked.payouts,
         "paid_out_paise": banked.paid_out,
+        "bank_has_paise": banked.has,
+        "ledger_has_paise": banked.mirrored,
     }
 
 
@@ -225,10 +227,11 @@ def _show_bank(banked: Banked, screen: Screen) -> None:
         ("returned by two people", banked.returned),
         ("payouts of what was settled", banked.payouts),
     ]
-    count = screen.language.count
-    screen.table(
-        ("bank", "count"), [(name, count(n)) for name, n in rows], right=("count",)
-    )
+    count, amount = screen.language.count, screen.language.amount
+    told = [(name, count(n)) for name, n in rows]
+    told.append(("the bank has", amount(banked.has)))
+    told.append(("the ledger's account of it has", amount(banked.mirrored)))
+    screen.table(("bank account", "value"), told, right=("value",))
 
 
 def _plain(result: Result) -> str:

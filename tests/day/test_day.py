@@ -378,6 +378,7 @@ def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
         assert (done["given_to_wallets"], done["returned"]) == (3561 - 47, 2)
         assert done["statements"] == 2
         assert done["paid_out_paise"] == summary["amount_paise"]
+        assert done["bank_has_paise"] == done["ledger_has_paise"] > 0
     # What it booked alone is told; that belongs to no day, and all is there.
     there = SimulatedBank(ACCOUNT, FIRST_DATE, path=tmp_path / "bank" / "book.jsonl")
     assert there.untold == []
