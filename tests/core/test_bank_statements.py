@@ -4,7 +4,7 @@ is in the ledger; a bank's channel says what the bank has booked, and nothing el
 Method: proposals of booked lines with a statement are asked for by people and by a
 channel: chains with each fault, lines that are not booked or differ, shapes that are
 none, everything that a channel must not sign; withdrawals, a month, restarts between.
-References that a bank has booked are tried by hand, and lines that name what comes later.
+References that a bank has booked are tried by hand; lines name what is to be.
 """
 
 from collections.abc import Callable, Iterator
