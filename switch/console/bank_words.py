@@ -52,6 +52,11 @@ BANK_WORDS: dict[str, tuple[str, str]] = {
         "Statements that the ledger has already",
         "যে বিবরণী খাতায় আগেই আছে",
     ),
+    "older statement": (
+        "of before the last statement in the ledger, and does not lead to it; "
+        "compare both with the bank",
+        "খাতার শেষ বিবরণীর আগের, কিন্তু তার সঙ্গে মেলে না; ব্যাঙ্কের সঙ্গে মিলিয়ে দেখুন",
+    ),
     "late advice": (
         "an advice with a line that no statement of its day lists; ask the bank",
         "এই আগাম বার্তার একটি লাইন কোনো বিবরণীতে নেই; ব্যাঙ্কে জিজ্ঞাসা করুন",

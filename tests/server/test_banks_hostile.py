@@ -1,0 +1,210 @@
+"""Goal: nobody is credited twice or for another, and no chain stands still, whoever lies:
+a bank's file, a clerk, whoever has a channel's key or a disk.
+
+Method: a real server on a ledger with people, a bank account and a channel's key; what a
+thief signs is made by hand. What the core does not refuse yet is expected to fail.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from switch.bank.booking import Piece, book
+from switch.bank.lines import BankLine, Side
+from switch.bank.requests import Letter, make_number
+from switch.bank_rows import NUMBER_MAX, StatementRecord, statement_tail
+from switch.client.banks import booking_row
+from switch.client.calls import CallError
+from switch.codes import Kind, Role, Source
+from switch.signed import Line
+from switch.v1 import banks_pb2 as pb
+from switch.v1 import people_pb2
+from tests.damage import damage_row
+from tests.server.banking import Banking, ending, line
+from tests.server.council import (
+    ALPHA,
+    BETA,
+    CENTRES,
+    CHANNEL,
+    Council,
+    balance,
+    name_of,
+    sitting,
+    top_up,
+)
+from tests.server.harness import RUPEE
+
+SETTINGS = ("--set", "signatures_per_s=1000")
+OPEN, PAID = pb.TOP_UP_STATE_OPEN, pb.TOP_UP_STATE_PAID
+
+_counter = count(1)
+
+
+def utr() -> str:
+    return f"HOST{next(_counter):08d}"
+
+
+@pytest.fixture(scope="module")
+def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
+    with sitting(tmp_path_factory.mktemp("hostile"), *SETTINGS) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def banking(council: Council) -> Banking:
+    return Banking(council)
+
+
+def asked(council: Council, amount: int, centre: str = CENTRES[0]) -> pb.RequestedTopUp:
+    reply = council.client(centre, Role.CENTRE).request_top_up(amount)
+    assert name_of(reply.outcome) == "OK"
+    return reply.request
+
+
+def packed(banking: Banking, amount: int, reference: str, names: int = 0) -> bytes:
+    """A credit as whoever has a key may sign it."""
+    return Line(
+        Kind.BOOKED,
+        0,
+        amount,
+        names,
+        banking.account.account,
+        0,
+        reference.encode("ascii"),
+    ).pack()
+
+
+def piece(*lines: bytes) -> Piece:
+    """An advice of lines that were made by hand."""
+    return Piece(lines, None, {}, {}, 0)
+
+
+def stopped(council: Council, participant: str, number: int) -> None:
+    """One person stops another one."""
+    name = people_pb2.PersonName(participant=participant, number=number)
+    client = council.client(ALPHA[0])
+    stop = people_pb2.StopWish(person=name)
+    made = client.prepare(people_pb2.PrepareRequest(stop=stop, reason="stolen"))
+    assert made.row is not None
+    assert name_of(client.submit(made.row, council.signer(ALPHA))) == "OK"
+
+
+# --- credited twice ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spell", [str.lower, lambda one: f"{one[:4]} {one[4:]}"])
+def test_a_reference_by_hand_is_the_banks_however_it_is_typed(
+    council: Council, banking: Banking, spell: object
+) -> None:
+    reference = utr()
+    one = asked(council, 31 * RUPEE)
+    before = balance(council)
+    council.done(top_up(31 * RUPEE, utr=spell(reference)))  # type: ignore[operator]
+    assert balance(council) == before + 31 * RUPEE
+    [advice] = banking.advice(line(31 * RUPEE, reference, one.number))
+    assert banking.put(advice).results == ["OK"]
+    assert balance(council) == before + 31 * RUPEE
+
+
+def test_a_contradiction_is_told_once(council: Council, banking: Banking) -> None:
+    reference = utr()
+    [first] = banking.advice(line(RUPEE, reference))
+    banking.put(first)
+    [second] = banking.advice(line(2 * RUPEE, reference))
+    told = banking.put(second)
+    assert told.results == ["BOOKED_DIFFERS"]
+    was = banking.account.contradictions_count
+    for _ in range(3):
+        council.do(told.proposal)
+    assert banking.account.contradictions_count == was
+
+
+def test_lines_named_by_a_thief(council: Council, banking: Banking) -> None:
+    """References of another spelling, and requests that are none."""
+    one = asked(council, 41 * RUPEE)
+    before = balance(council)
+    reference = utr()
+    results = banking.put(
+        piece(
+            packed(banking, 41 * RUPEE, reference, one.sequence),
+            packed(banking, 41 * RUPEE, reference.lower(), one.sequence),
+            packed(banking, 41 * RUPEE, reference, one.sequence),
+            packed(banking, 41 * RUPEE, utr(), one.sequence),
+            packed(banking, 41 * RUPEE, utr(), 1),
+            packed(banking, 41 * RUPEE, utr(), 1 << 62),
+        )
+    ).results
+    assert results == ["OK", "OK", "ALREADY_BOOKED", "OK", "OK", "OK"]
+    assert balance(council) == before + 41 * RUPEE
+
+
+def test_what_was_withdrawn_is_not_done(council: Council, banking: Banking) -> None:
+    one = asked(council, 42 * RUPEE)
+    before = balance(council)
+    client, signer = council.client(CHANNEL[0]), council.signer(CHANNEL)
+    lines = [
+        packed(banking, 42 * RUPEE, utr(), one.sequence),
+        packed(banking, 1, utr()),
+    ]
+    outcome = client.submit(booking_row(lines, "x"), signer)
+    withdrawn = council.client().withdraw_signed(
+        outcome.sequence, "stolen", council.signer(ALPHA)
+    )
+    assert name_of(withdrawn) == "OK"
+    assert council.do(outcome.sequence) == ["NOT_APPROVED"] * 2
+    assert balance(council) == before
+
+
+# --- a stolen channel key ------------------------------------------------------------
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the core asks nothing of a channel that is stopped"
+)
+def test_a_channel_that_is_stopped_says_nothing_more(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """What it signed before, and nobody has done yet, is its thief's word."""
+    with sitting(tmp_path_factory.mktemp("stopped"), *SETTINGS) as council:
+        banking = Banking(council)
+        one = asked(council, 51 * RUPEE)
+        lines = [packed(banking, 51 * RUPEE, utr(), one.sequence)]
+        client, signer = council.client(CHANNEL[0]), council.signer(CHANNEL)
+        outcome = client.submit(booking_row(lines, "x"), signer)
+        assert name_of(outcome) == "OK"
+        stopped(council, *CHANNEL)
+        # With the certificate alone, which is not the person.
+        assert council.do(outcome.sequence) == ["NOT_APPROVED"]
+        assert balance(council) == 0
+
+
+@pytest.mark.xfail(strict=True, reason="the core asks nothing of a request to come")
+def test_a_line_names_no_request_that_is_still_to_come(
+    council: Council, banking: Banking
+) -> None:
+    """Money is asked for before it is sent, and sent before a bank tells of it."""
+    newest = council.client().ledger().sequence
+    lines = [packed(banking, 52 * RUPEE, utr(), newest + at) for at in range(1, 12)]
+    client, signer = council.client(CHANNEL[0]), council.signer(CHANNEL)
+    outcome = client.submit(booking_row(lines, "x"), signer)
+    assert name_of(outcome) == "OK"
+    before = balance(council)
+    asked(council, 52 * RUPEE)
+    assert council.do(outcome.sequence) == ["OK"] * 11
+    assert balance(council) == before
+
+
+@pytest.mark.xfail(strict=True, reason="the core asks nothing of a day to come")
+@pytest.mark.parametrize(
+    ("day", "number"), [(dt.date(2149, 6, 6), 1), (dt.date(2027, 11, 27), NUMBER_MAX)]
+)
+def test_a_statement_of_a_day_that_is_still_to_come(
+    council: Council, day: dt.date, number: int
+) -> None:
+    """Nothing could follow it for as long, and nothing takes it back."""
+    banking = Banking(council, f"FUTURE{day.year}")
+    one = banking.statement([], first_day=day, last_day=day, number=number)
+    [told] = [banking.put(piece_) for piece_ in book(one, banking.bank, Source.CAMT)]
+    assert told.results != ["OK"]
