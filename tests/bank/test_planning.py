@@ -168,7 +168,7 @@ def test_the_days_before_lead_to_the_last_one() -> None:
 
 
 def test_what_nobody_can_follow_is_told() -> None:
-    """A thief's statement of tomorrow: the bank's own are older than it, and not there."""
+    """A thief's statement of tomorrow: the bank's are older, and not there."""
     false = StatementRecord(Source.CAMT, 1, 9, 20_785, 20_785, 0, 0, 10**9, bytes(8))
     true = [day(26, 0, line()), day(27, 100, line())]
     found = planned(*true, last=false)

@@ -1,8 +1,8 @@
-"""Goal: nobody is credited twice or for another, and no chain stands still, whoever lies:
-a bank's file, a clerk, whoever has a channel's key or a disk.
+"""Goal: nobody is credited twice or for another, and no chain stands still, whoever
+lies: a bank's file, a clerk, whoever has a channel's key or a disk.
 
-Method: a real server on a ledger with people, a bank account and a channel's key; what a
-thief signs is made by hand. What the core does not refuse yet is expected to fail.
+Method: a real server on a ledger with people, a bank account and a channel's key; what
+a thief signs is made by hand. What the core does not refuse yet is expected to fail.
 """
 
 import datetime as dt
@@ -12,20 +12,17 @@ from itertools import count
 import pytest
 
 from switch.bank.booking import Piece, book
-from switch.bank.lines import BankLine, Side
-from switch.bank.requests import Letter, make_number
-from switch.bank_rows import NUMBER_MAX, StatementRecord, statement_tail
+from switch.bank_rows import NUMBER_MAX
 from switch.client.banks import booking_row
-from switch.client.calls import CallError
 from switch.codes import Kind, Role, Source
-from switch.signed import Line
+from switch.ids import new_id
+from switch.signed import Line, line_id
 from switch.v1 import banks_pb2 as pb
 from switch.v1 import people_pb2
 from tests.damage import damage_row
-from tests.server.banking import Banking, ending, line
+from tests.server.banking import Banking, line
 from tests.server.council import (
     ALPHA,
-    BETA,
     CENTRES,
     CHANNEL,
     Council,
@@ -37,7 +34,6 @@ from tests.server.council import (
 from tests.server.harness import RUPEE
 
 SETTINGS = ("--set", "signatures_per_s=1000")
-OPEN, PAID = pb.TOP_UP_STATE_OPEN, pb.TOP_UP_STATE_PAID
 
 _counter = count(1)
 
@@ -57,8 +53,9 @@ def banking(council: Council) -> Banking:
     return Banking(council)
 
 
-def asked(council: Council, amount: int, centre: str = CENTRES[0]) -> pb.RequestedTopUp:
-    reply = council.client(centre, Role.CENTRE).request_top_up(amount)
+def asked(council: Council, amount: int, request_id: bytes = b"") -> pb.RequestedTopUp:
+    client = council.client(CENTRES[0], Role.CENTRE)
+    reply = client.request_top_up(amount, request_id=request_id)
     assert name_of(reply.outcome) == "OK"
     return reply.request
 
@@ -208,3 +205,39 @@ def test_a_statement_of_a_day_that_is_still_to_come(
     one = banking.statement([], first_day=day, last_day=day, number=number)
     [told] = [banking.put(piece_) for piece_ in book(one, banking.bank, Source.CAMT)]
     assert told.results != ["OK"]
+
+
+# --- a disk --------------------------------------------------------------------------
+
+
+def test_what_is_damaged_hides_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Lists go on beside it, and say what is known of it."""
+    with sitting(tmp_path_factory.mktemp("damaged"), *SETTINGS) as council:
+        banking = Banking(council)
+        lost_id = new_id()
+        fine = asked(council, 61 * RUPEE)
+        lost = asked(council, 62 * RUPEE, lost_id)
+        # Each in a commit of its own, as what is committed together is checked so.
+        told = []
+        for amount in (1, 2, 3):
+            [advice] = banking.advice(line(amount * RUPEE, utr(), "?"))
+            told.append(banking.put(advice).proposal)
+        items = banking.items()
+        account = banking.account
+        ledger = council.directory / "ledger"
+        proposed = council.client().proposal(told[1]).stored.id
+        start = line_id(proposed, 0) + items[1].sequence.to_bytes(8, "little")
+        damage_row(ledger, start)
+        damage_row(ledger, lost_id + lost.sequence.to_bytes(8, "little"))
+        known = pb.BankItem(
+            kind=items[1].kind,
+            sequence=items[1].sequence,
+            account=items[1].account,
+            amount=items[1].amount,
+        )
+        assert banking.items() == [items[0], known, items[2]]
+        assert banking.account == account
+        bare = pb.RequestedTopUp(sequence=lost.sequence, number=lost.number)
+        assert list(council.client().top_up_requests(open_only=True)) == [bare, fine]
