@@ -54,9 +54,8 @@ BANK_WORDS: dict[str, tuple[str, str]] = {
         "যে বিবরণী খাতায় আগেই আছে",
     ),
     "older statement": (
-        "of before the last statement in the ledger, and does not lead to it; "
-        "compare both with the bank",
-        "খাতার শেষ বিবরণীর আগের, কিন্তু তার সঙ্গে মেলে না; ব্যাঙ্কের সঙ্গে মিলিয়ে দেখুন",
+        "older than the last one in the ledger, and leads nowhere; ask the bank",
+        "খাতার শেষ বিবরণীর আগের, কিন্তু তাতে মেলে না; ব্যাঙ্কে জিজ্ঞাসা করুন",
     ),
     "not in its texts": ("not in its texts", "তার লেখায় নেই"),
     "lines not in texts": (

@@ -6,23 +6,29 @@ a thief signs is made by hand. What the core does not refuse yet is expected to 
 """
 
 import datetime as dt
+import signal
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import pytest
 
 from switch.bank.booking import Piece, book
+from switch.bank.lines import Side
 from switch.bank_rows import NUMBER_MAX
 from switch.client.banks import booking_row
+from switch.client.calls import CallError
 from switch.codes import Kind, Role, Source
 from switch.ids import new_id
 from switch.signed import Line, line_id
 from switch.v1 import banks_pb2 as pb
-from switch.v1 import people_pb2
+from switch.v1 import people_pb2, proposals_pb2
 from tests.damage import damage_row
-from tests.server.banking import Banking, line
+from tests.server.banking import DAY, Banking, ending, line
 from tests.server.council import (
     ALPHA,
+    BETA,
     CENTRES,
     CHANNEL,
     Council,
@@ -34,6 +40,9 @@ from tests.server.council import (
 from tests.server.harness import RUPEE
 
 SETTINGS = ("--set", "signatures_per_s=1000")
+
+LINES = 4_500
+"""Of a long statement: several calls, within one proposal."""
 
 _counter = count(1)
 
@@ -207,6 +216,76 @@ def test_a_statement_of_a_day_that_is_still_to_come(
     assert told.results != ["OK"]
 
 
+def test_what_is_done_passes_for_nothing_withdrawn(
+    council: Council, banking: Banking
+) -> None:
+    """Whoever takes back what a channel has said hides nothing by it."""
+    [advice] = banking.advice(line(RUPEE, utr()), line(RUPEE, utr()))
+    proposal = banking.put(advice).proposal
+    client, signer = council.client(), council.signer(ALPHA)
+    assert name_of(client.withdraw_signed(proposal, "hide it", signer)) == "OK"
+    shown = client.proposal(proposal).answer.proposal
+    assert shown.state == proposals_pb2.PROPOSAL_STATE_DONE
+    # One of which half is done was taken back all the same.
+    [advice] = banking.advice(line(RUPEE, utr()), line(RUPEE, utr()))
+    channel, key = council.client(CHANNEL[0]), council.signer(CHANNEL)
+    half = channel.submit(booking_row(advice.lines, "half"), key).sequence
+    request = people_pb2.DoLinesRequest(proposal_sequence=half, lines_max=1)
+    assert client._people.DoLines(request).lines_done == 1
+    assert name_of(client.withdraw_signed(half, "stop it", signer)) == "OK"
+    assert council.do(half) == ["NOT_APPROVED"]
+    shown = client.proposal(half).answer.proposal
+    assert shown.state == proposals_pb2.PROPOSAL_STATE_WITHDRAWN
+
+
+def test_two_people_undo_a_false_statement(council: Council) -> None:
+    """What it put in goes back by a release, and a statement of theirs takes it out of
+    the chain; then the bank's own follows, and all figures are the bank's.
+    """
+    banking = Banking(council, "MENDED1")
+    true = banking.statement([line(100 * RUPEE, utr(), "true")])
+    banking.book(true)
+    one = asked(council, 70 * RUPEE)
+    before = balance(council)
+    council.done(top_up(1_000 * RUPEE))
+    lines = [line(70 * RUPEE, utr(), one.number), line(5_000 * RUPEE, utr(), "false")]
+    banking.book(banking.statement(lines))
+    assert balance(council) == before + 1_070 * RUPEE
+    day = {"opening": 100 * RUPEE, "closing": 109 * RUPEE}
+    following = banking.statement([line(9 * RUPEE, utr())], **day)
+    [told] = banking.book(following)
+    assert told.results == ["OK", "STATEMENT_GAP"]
+    [_, item, *_] = banking.items()
+    council.done(ending(item.sequence, send_back=True))
+    release = banking.items()[0]
+    out = Side.DEBIT
+    undone = banking.statement(
+        [
+            line(5_000 * RUPEE, utr(), release.number, side=out),
+            line(70 * RUPEE, utr(), side=out),
+        ]
+    )
+    [mended] = banking.book(undone, by=ALPHA)
+    assert name_of(council.approve(BETA, mended.proposal)) == "OK"
+    assert council.do(mended.proposal) == ["OK"] * 3
+    debit = banking.items()[0]
+    council.done(ending(debit.sequence, from_wallet=CENTRES[0]))
+    assert balance(council) == before + 1_000 * RUPEE
+    last = banking.statement([], first_day=DAY, number=9)
+    again = book(
+        replace(following, number=last.number, name=last.name),
+        banking.bank,
+        Source.CAMT,
+    )
+    results = [banking.put(one).results for one in again]
+    assert results[0][-1] == "OK", results
+    account = banking.account
+    assert account.statement.closing == following.closing == 109 * RUPEE
+    assert (account.balance, account.unlisted) == (109 * RUPEE, 0)
+    assert (account.suspense, account.transit) == (109 * RUPEE, 0)
+    assert [one.amount for one in banking.items()] == [9 * RUPEE, 100 * RUPEE]
+
+
 # --- a disk --------------------------------------------------------------------------
 
 
@@ -241,3 +320,43 @@ def test_what_is_damaged_hides_nothing_else(
         assert banking.account == account
         bare = pb.RequestedTopUp(sequence=lost.sequence, number=lost.number)
         assert list(council.client().top_up_requests(open_only=True)) == [bare, fine]
+
+
+def test_killed_in_the_middle_of_many_lines(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """What was done stays, the rest is done once, and the figures are the bank's."""
+    with sitting(tmp_path_factory.mktemp("killed"), *SETTINGS) as council:
+        banking = Banking(council)
+        named = [asked(council, 10 * RUPEE) for _ in range(20)]
+        lines = [
+            line(10 * RUPEE, utr(), named[at].number if at < 20 else "?")
+            for at in range(LINES)
+        ]
+        statement = banking.statement(lines)
+        [one] = book(statement, banking.bank, Source.CAMT)
+        client, signer = council.client(CHANNEL[0]), council.signer(CHANNEL)
+        outcome = client.submit(booking_row(one.lines, "statement"), signer)
+        assert name_of(outcome) == "OK"
+        request = people_pb2.DoLinesRequest(proposal_sequence=outcome.sequence)
+        with pytest.raises(CallError):
+            while True:
+                reply = client._people.DoLines(request)
+                request.from_line = reply.next_line
+                if reply.next_line > LINES // 3:
+                    council.server.process.kill()
+                    council.client().ledger()
+        council.stop(signal.SIGKILL)
+        council.start(*SETTINGS)
+        done = council.client().proposal(outcome.sequence).answer.proposal.lines_done
+        assert LINES // 3 < done < LINES
+        assert set(council.do(outcome.sequence)) == {"OK"}
+        assert council.do(outcome.sequence) == []
+        account = banking.account
+        assert account.balance == account.statement.closing == statement.closing
+        assert (account.unlisted, account.credits_count) == (0, LINES - 20)
+        assert balance(council) == 200 * RUPEE
+        assert account.suspense == statement.closing - 200 * RUPEE
+        before = time.monotonic()
+        assert len(banking.items()) == LINES - 20
+        assert time.monotonic() - before < 60
