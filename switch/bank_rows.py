@@ -200,10 +200,8 @@ def read_booked(tail: bytes) -> BookedTexts:
         )
         is_it = is_it and isinstance(one.is_cut, bool) and type(one.charges) is int
         is_it = is_it and 0 <= one.charges <= BALANCE_MAX
-        for text in texts:
-            # Half a surrogate is none that could be sent.
-            text.encode("utf-8")
-        if is_it:
+        # Nothing hidden: no name twice, no half of a surrogate that could not be sent.
+        if is_it and _pack(one) == tail:
             return one
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass

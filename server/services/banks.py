@@ -4,6 +4,9 @@ What banks say is signed, and comes in by PeopleService; here it is read.
 """
 
 import time
+from bisect import bisect_left
+from collections import Counter
+from itertools import islice
 from typing import cast
 
 from server import arguments
@@ -17,6 +20,7 @@ from switch.bank.requests import Letter, make_number, read_number
 from switch.bank_rows import read_booked
 from switch.codes import Kind, Role, RowFlag
 from switch.entries import Entry
+from switch.errors import CorruptionError
 from switch.ids import ID_SIZE
 from switch.ledger import moves
 from switch.ledger.bank_matters import BankItem, BankItemKind
@@ -138,7 +142,12 @@ class BankService:
         open_at_ns = now_ns if request.open_only else 0
         found, following = list_top_ups(node.ledger, wallet, before, size, open_at_ns)
         return pb.ListTopUpRequestsResponse(
-            requests=[self._top_up(one, now_ns) for one in found],
+            requests=[
+                self._damaged(one)
+                if isinstance(one, int)
+                else self._top_up(one, now_ns)
+                for one in found
+            ],
             next_page_token=make_token(request, caller, following),
             as_of_sequence=as_of,
         )
@@ -159,9 +168,19 @@ class BankService:
             next_page_token=make_token(request, caller, following), as_of_sequence=as_of
         )
         for one in page[:size]:
-            known = top_up_of(node.ledger, node.ledger.row(one))
+            try:
+                known = top_up_of(node.ledger, node.ledger.row(one))
+            except CorruptionError:
+                response.requests.append(self._damaged(one))
+                continue
             response.requests.append(self._top_up(known, now_ns))
         return response
+
+    def _damaged(self, sequence: int) -> pb.RequestedTopUp:
+        """What is known of a request that cannot be read; its state is not."""
+        instance = self._node.ledger.instance
+        number = make_number(Letter.REQUEST, instance, sequence)
+        return pb.RequestedTopUp(sequence=sequence, number=number)
 
     def _top_up(self, one: TopUp, now_ns: int) -> pb.RequestedTopUp:
         register, entry = self._node.register, one.entry
@@ -179,9 +198,8 @@ class BankService:
             open_until_ns=one.open_until_ns,
             state=cast("pb.TopUpState.ValueType", int(one.state(now_ns))),
         )
-        if one.booked is not None:
-            message.booked_sequence = one.booked.sequence
-            message.booked_time_ns = one.booked.timestamp
+        message.booked_sequence = one.booked
+        message.booked_time_ns = one.booked_ns
         return message
 
     # --- bank accounts -----------------------------------------------------------
@@ -196,10 +214,12 @@ class BankService:
         found = node.register.banks.after(told, size + 1)
         following = found[size - 1].index if len(found) > size else 0
         items, as_of = node.exceptions.bank_items()
+        # Counted once, however many bank accounts there are.
+        counts = Counter((one.account, one.kind) for one in items)
         openings = node.exceptions.bank_openings()
         return pb.ListBankAccountsResponse(
             accounts=[
-                self._account(one, items, openings.get(one.index, 0))
+                self._account(one, counts, openings.get(one.index, 0))
                 for one in found[:size]
             ],
             next_page_token=make_token(request, caller, following),
@@ -208,7 +228,7 @@ class BankService:
         )
 
     def _account(
-        self, bank: BankAccount, items: list[BankItem], before: int
+        self, bank: BankAccount, counts: Counter[tuple[int, BankItemKind]], before: int
     ) -> pb.BankAccount:
         register = self._node.register
         indices = tuple(parts(register, bank))
@@ -233,13 +253,12 @@ class BankService:
             message.statement.CopyFrom(_statement(known))
             closing = known.record.closing
         message.unlisted = message.balance + before - closing
-        counts = dict.fromkeys(BankItemKind, 0)
-        for one in items:
-            counts[one.kind] += one.account in indices
-        message.credits_count = counts[BankItemKind.CREDIT]
-        message.debits_count = counts[BankItemKind.DEBIT]
-        message.releases_count = counts[BankItemKind.RELEASE]
-        message.contradictions_count = counts[BankItemKind.CONTRADICTION]
+        credits, debits, releases, contradictions = (
+            sum(counts[one, kind] for one in indices) for kind in BankItemKind
+        )
+        message.credits_count, message.debits_count = credits, debits
+        message.releases_count = releases
+        message.contradictions_count = contradictions
         return message
 
     def _balance(self, account: int) -> int:
@@ -267,13 +286,15 @@ class BankService:
                 raise NotFoundError("account: there is no such bank account")
             within = set(parts(register, bank))
         found, as_of = node.exceptions.bank_items()
-        page = [
+        if before:
+            found = found[: bisect_left(found, before, key=_sequence_of)]
+        wanted = (
             one
             for one in reversed(found)
-            if (not before or one.sequence < before)
-            and (not kind or one.kind == kind)
+            if (not kind or one.kind == kind)
             and (within is None or one.account in within)
-        ]
+        )
+        page = list(islice(wanted, size + 1))
         following = page[size - 1].sequence if len(page) > size else 0
         return pb.ListBankItemsResponse(
             items=[self._item(one) for one in page[:size]],
@@ -283,24 +304,29 @@ class BankService:
 
     def _item(self, item: BankItem) -> pb.BankItem:
         ledger, register = self._node.ledger, self._node.register
-        entry = ledger.row(item.sequence)
         account = named(register, register.account, item.account)
         bank = register.banks.owner_of(account.participant, account.purpose)
         message = pb.BankItem(
             kind=cast("pb.BankItemKind.ValueType", int(item.kind)),
             sequence=item.sequence,
-            time_ns=entry.timestamp,
             account=bank.number if bank is not None else "",
-            amount=entry.amount,
-            reference=entry.reference_text,
-            named_sequence=entry.resolves,
+            amount=item.amount,
         )
+        try:
+            entry = ledger.row(item.sequence)
+            tail = ledger.tail(item.sequence) if entry.kind == Kind.BOOKED else b""
+        except CorruptionError:
+            # What is followed is told without what its entry says.
+            return message
+        message.time_ns = entry.timestamp
+        message.reference = entry.reference_text
+        message.named_sequence = entry.resolves
         if entry.kind != Kind.BOOKED:
             message.number = make_number(Letter.RELEASE, ledger.instance, item.sequence)
             return message
         message.debit = entry.credit == self._bank_side(bank)
         message.reversal = bool(int(entry.flags) & _REVERSAL)
-        texts = read_booked(ledger.tail(item.sequence))
+        texts = read_booked(tail)
         message.booked, message.line_kind = texts.booked, texts.kind
         message.charges = texts.charges
         message.texts.extend(texts.texts)
@@ -312,6 +338,10 @@ class BankService:
         if bank is None:
             return 0
         return next(parts(self._node.register, bank))
+
+
+def _sequence_of(item: BankItem) -> int:
+    return item.sequence
 
 
 def _statement(one: BankStatement) -> pb.BankStatement:

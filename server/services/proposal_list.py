@@ -80,6 +80,9 @@ def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
     message.answer.CopyFrom(convert.entry(answer, ledger, register))
     if answer.kind == Kind.WITHDRAW:
         message.state = pb.PROPOSAL_STATE_WITHDRAWN
+        if message.by_channel and message.lines_done >= message.lines_count:
+            # It needed no approval: what was done before it was taken back is done.
+            message.state = pb.PROPOSAL_STATE_DONE
         return message
     message.state = pb.PROPOSAL_STATE_APPROVED
     if proposed.total == PROPOSE_LINES:

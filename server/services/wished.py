@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from server.status import ArgumentError
+from switch.bank.lines import canonical_reference
 from switch.codes import Kind
 from switch.ledger.templates import REFERENCE_SIZE, Templates, template
 
@@ -35,3 +36,10 @@ def plain(field: str, text: str) -> str:
         wanted = f"must be 1 to {REFERENCE_SIZE} printable ASCII characters"
         raise ArgumentError(field, wanted)
     return text
+
+
+def utr_of(text: str) -> str:
+    """A bank's reference as the bank's own lines have it, however it was typed: it is
+    claimed by its bytes, and another spelling would credit the same money once more.
+    """
+    return canonical_reference(text) or text

@@ -15,7 +15,7 @@ from server.services.line_words import proposed_lines
 from server.services.network_specs import specs_of
 from server.services.proposals import advance_at, proposed
 from server.services.stops import stopped
-from server.services.wished import About, plain, record
+from server.services.wished import About, plain, record, utr_of
 from server.services.wished import amount_of as paise
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch.codes import (
@@ -143,7 +143,7 @@ def _top_up(node: Node, wish: pb.TopUpWish) -> About:
             register.treasury_account(PURPOSE_FLOAT).index,
             arguments.centre_wallet(register, wish.centre).index,
             paise(wish.amount),
-            plain("utr", wish.utr),
+            utr_of(plain("utr", wish.utr)),
             sender=0,
         )
     )

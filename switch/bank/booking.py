@@ -26,7 +26,7 @@ from switch.bank_rows import (
     booked_tail,
     statement_tail,
 )
-from switch.codes import Kind, RowFlag, Source
+from switch.codes import AMOUNT_MAX, Kind, RowFlag, Source
 from switch.signed import LINES_MAX, LINES_SIZE_MAX, SIGNATURE_SIZE, Line
 
 _EPOCH: Final = dt.date(1970, 1, 1)
@@ -94,6 +94,8 @@ def book(statement: Statement, bank: Bank, source: Source) -> list[Piece]:
     room = _ROOM - _LINE_SIZE - STATEMENT_SIZE
     for part in _parts(lines, STATEMENT_LINES_MAX, room) or [[]]:
         change = sum(one.change for one, _ in part)
+        if abs(opening + change) > BALANCE_MAX:
+            raise StatementError(place, "leads to what no balance can be")
         record = StatementRecord(
             source,
             bank.number,
@@ -116,7 +118,7 @@ def book(statement: Statement, bank: Bank, source: Source) -> list[Piece]:
 
 def book_advice(advice: Statement, bank: Bank) -> list[Piece]:
     """The proposals of an advice, each movement once. Lines without a reference are
-    left to their statement.
+    left to their statement. Raises StatementError as `book`.
     """
     movements = [one for one in distinct_lines([advice]) if one.reference]
     lines = [(one, _booked(one, bank, "")) for one in movements]
@@ -199,6 +201,9 @@ def _piece(
         counts[line.side] += 1
         sums[line.side] += line.amount
         named += _names(packed)
+    if sum(sums.values()) > AMOUNT_MAX:
+        what = "moves more than one proposal can say"
+        raise StatementError(f"account {part[0][0].account}", what)
     lines = [packed for _, packed in part]
     if own is not None:
         lines.append(own)

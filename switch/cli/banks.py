@@ -184,7 +184,8 @@ def _item(one: pb.BankItem, now_ns: int, language: Language) -> tuple[str, ...]:
     what = language.word(f"item {enum_word(pb.BankItemKind.DESCRIPTOR, one.kind)}")
     if one.reversal:
         what = f"{what}, {language.word('reversal')}"
-    days = max(now_ns - one.time_ns, 0) // (DAY_S * NS_IN_S)
+    # Of an entry that is damaged no time is known.
+    days = max(now_ns - one.time_ns, 0) // (DAY_S * NS_IN_S) if one.time_ns else None
     detail = " · ".join(one.texts)
     if one.texts_cut:
         detail = f"{detail} …"
@@ -199,7 +200,7 @@ def _item(one: pb.BankItem, now_ns: int, language: Language) -> tuple[str, ...]:
         language.amount(one.amount),
         one.reference,
         one.booked,
-        language.count(days),
+        language.count(days) if days is not None else language.word("kind damaged"),
         one.number,
         detail,
     )

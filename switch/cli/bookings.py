@@ -4,6 +4,7 @@ The lines are made here, from the files, and signed here; the switch is asked wh
 accounts they name and where the last statement ended. May use `bank` and `banks`.
 """
 
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from switch.bank.lines import Side, StatementError
 from switch.bank.planning import Plan, Planned, Standing, plan
 from switch.bank.sequence import Break, look_through
 from switch.bank_rows import StatementRecord
-from switch.calendar import day_date
+from switch.calendar import day_date, day_number
 from switch.cli.arguments import add_id, to_reason
 from switch.cli.bank_statements import (
     SHOWN,
@@ -85,9 +86,9 @@ def propose_statement(args: Namespace, screen: Screen) -> Exit:
     with open_office(args) as client:
         signer = signer_of(args, client)
         try:
-            wanted = plan(
-                statements, standing_of(client.bank_accounts(), signer), source
-            )
+            standing = standing_of(client.bank_accounts(), signer)
+            today = day_date(day_number(time.time_ns()))
+            wanted = plan(statements, standing, source, today)
         except StatementError as error:
             screen.note(f"payswitch: {error}")
             return Exit.REFUSED
@@ -130,10 +131,10 @@ def _propose(
     if not bookings:
         if screen.as_json:
             screen.value(_plain_plan(wanted))
-        return Exit.FINDINGS if wanted.late else Exit.DONE
+        return _exit_of(wanted)
     if not agreed(args, screen):
         return Exit.REFUSED
-    result = Exit.FINDINGS if wanted.late else Exit.DONE
+    result = _exit_of(wanted)
     for booking in bookings:
         told = _submit(client, signer, booking)
         if screen.as_json:
@@ -144,6 +145,10 @@ def _propose(
             # What follows would begin where this one did not end.
             return Exit.REFUSED
     return result
+
+
+def _exit_of(wanted: Plan) -> Exit:
+    return Exit.FINDINGS if wanted.late or wanted.older else Exit.DONE
 
 
 def _booking(planned: Planned, args: Namespace, signer: Signer) -> _Booking:
@@ -205,6 +210,8 @@ def _show(
         screen.line(word("nothing to do"))
     if wanted.already:
         screen.facts([("statements already", count(len(wanted.already)))])
+    for older in wanted.older:
+        screen.note(f"{older.account}, {older.name}: {word('older statement')}")
     for late in wanted.late:
         screen.note(f"{late.account}, {late.name}: {word('late advice')}")
 
@@ -272,6 +279,7 @@ def _plain_plan(wanted: Plan) -> dict[str, Any]:
     return {
         "lines_count": 0,
         "already_count": len(wanted.already),
+        "older": [one.name for one in wanted.older],
         "late": [one.name for one in wanted.late],
     }
 

@@ -142,7 +142,7 @@ def _as_json(shown: Shown) -> dict[str, object]:
         "hash": shown.hash.hex(),
         "asks_for": asked_for(row) if row.kind is Kind.PROPOSE else None,
         "amount": row.amount,
-        "lines": lines_as_json(shown.lines),
+        "lines": lines_as_json(shown.lines, shown.ledger),
         "proposal": (
             plain(shown.answer.proposal) if shown.answer.HasField("proposal") else None
         ),
@@ -152,7 +152,7 @@ def _as_json(shown: Shown) -> dict[str, object]:
 
 def _show(shown: Shown, screen: Screen) -> None:
     if shown.lines:
-        show_lines(shown.lines, screen)
+        show_lines(shown.lines, shown.ledger, screen)
     row = shown.stored.row
     facts_of(row, len(shown.lines), shown.hash, shown.ledger, screen)
     word, answer = screen.language.word, shown.answer

@@ -8,6 +8,7 @@ BANK_WORDS: dict[str, tuple[str, str]] = {
         "ব্যাঙ্কে পাঠানোর সময় এই নম্বরটি লিখুন: এতেই ওয়ালেটে টাকা জমা হবে।",
     ),
     "no requests": ("There are none.", "কোনোটি নেই।"),
+    "request unspecified": ("damaged", "তথ্য নষ্ট"),
     "request open": ("has not come", "এখনও আসেনি"),
     "request paid": ("credited", "জমা হয়েছে"),
     "request expired": ("too old", "মেয়াদ শেষ"),
@@ -51,6 +52,15 @@ BANK_WORDS: dict[str, tuple[str, str]] = {
     "statements already": (
         "Statements that the ledger has already",
         "যে বিবরণী খাতায় আগেই আছে",
+    ),
+    "older statement": (
+        "older than the last one in the ledger, and leads nowhere; ask the bank",
+        "খাতার শেষ বিবরণীর আগের, কিন্তু তাতে মেলে না; ব্যাঙ্কে জিজ্ঞাসা করুন",
+    ),
+    "not in its texts": ("not in its texts", "তার লেখায় নেই"),
+    "lines not in texts": (
+        "Lines that name an entry whose number their texts do not have; ask why",
+        "যে সারি এমন ভুক্তির নাম করে যার নম্বর তার লেখায় নেই; কারণ জিজ্ঞাসা করুন",
     ),
     "late advice": (
         "an advice with a line that no statement of its day lists; ask the bank",

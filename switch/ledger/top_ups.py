@@ -5,6 +5,7 @@ requests of an IST day are linked to it, so that a page walks back over days.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from switch._core import Ledger
 from switch.calendar import day_number
 from switch.codes import REQUEST_LIFE_NS, Kind, Link, Result
 from switch.entries import Entry
+from switch.errors import CorruptionError
 
 DAYS_MAX = 4_000
 """Days that one page walks back at most: some ten years, a look at the index each."""
@@ -29,11 +31,14 @@ class TopUp(NamedTuple):
     """A request, and what has paid it."""
 
     entry: Entry
-    booked: Entry | None
+    booked: int
+    """The sequence of the row that has, 0 for none."""
+    booked_ns: int
+    """Its time; 0 also if it cannot be read."""
 
     def state(self, now_ns: int) -> TopUpState:
         """How it stands at a time."""
-        if self.booked is not None:
+        if self.booked:
             return TopUpState.PAID
         is_open = now_ns < self.open_until_ns
         return TopUpState.OPEN if is_open else TopUpState.EXPIRED
@@ -52,29 +57,41 @@ def is_request(entry: Entry) -> bool:
 def top_up_of(ledger: Ledger, entry: Entry) -> TopUp:
     """How an accepted request stands. Raises CorruptionError."""
     booked = ledger.link(entry.sequence, Link.MATCHED)
-    return TopUp(entry, ledger.row(booked) if booked else None)
+    time_ns = 0
+    if booked:
+        with suppress(CorruptionError):
+            # That it is paid the index says.
+            time_ns = ledger.row(booked).timestamp
+    return TopUp(entry, booked, time_ns)
 
 
 def list_top_ups(
     ledger: Ledger, wallet: int, before: int, limit: int, open_at_ns: int = 0
-) -> tuple[list[TopUp], int]:
+) -> tuple[list[TopUp | int], int]:
     """Up to `limit` requests of a wallet, newest first, below `before` if it is not 0;
-    of a time only those that are open then. Also the `before` of the next page, 0 if
-    there is none; a page may be short of it.
-
-    Raises CorruptionError.
+    of a time only those that are open then. Of one that cannot be read its sequence.
+    Also the `before` of the next page, 0 if there is none; a page may be short of it.
     """
-    found: list[TopUp] = []
-    last = ledger.row(before).timestamp if before else ledger.timestamp
+    found: list[TopUp | int] = []
+    last, following = ledger.timestamp, 0
+    if before:
+        with suppress(CorruptionError):
+            last = ledger.row(before).timestamp
     for sequence in _requests(ledger, wallet, last, open_at_ns):
         if before and sequence >= before:
             continue
-        one = top_up_of(ledger, ledger.row(sequence))
-        if open_at_ns and one.state(open_at_ns) is not TopUpState.OPEN:
+        one: TopUp | int
+        try:
+            one = top_up_of(ledger, ledger.row(sequence))
+        except CorruptionError:
+            one = sequence
+        is_open = isinstance(one, int) or one.state(open_at_ns) is TopUpState.OPEN
+        if open_at_ns and not is_open:
             continue
         if len(found) == limit:
-            return found, found[-1].entry.sequence
+            return found, following
         found.append(one)
+        following = sequence
     return found, 0
 
 

@@ -125,6 +125,7 @@ class RequestedTopUp(_message.Message):
     open_until_ns: _builtins.int
     """When it stops being open."""
     state: Global___TopUpState.ValueType
+    """Unspecified: its entry is damaged, and nothing but its number is known."""
     booked_sequence: _builtins.int
     """Of the entry by which it was paid; 0 as long as it is not."""
     booked_time_ns: _builtins.int
@@ -526,6 +527,7 @@ class BankItem(_message.Message):
     sequence: _builtins.int
     """Of the entry: what ends it names this."""
     time_ns: _builtins.int
+    """0: its entry is damaged, and of what it says nothing but the amount is known."""
     account: _builtins.str
     """The bank's number of the account."""
     amount: _builtins.int

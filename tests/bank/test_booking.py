@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from switch.bank import booking
 from switch.bank.booking import Bank, Piece, book, book_advice
 from switch.bank.camt import read_camt
 from switch.bank.lines import (
@@ -25,6 +26,7 @@ from switch.bank.lines import (
     Statement,
     StatementError,
     canonical_reference,
+    tidy_text,
 )
 from switch.bank.requests import Letter, make_number
 from switch.bank_rows import BookedTexts, booked_tail, read_booked, read_statement
@@ -330,3 +332,32 @@ def test_one_day_is_both() -> None:
     found = record(written(piece)[-1])
     assert found[0] == 2
     assert found[3] == found[4] == (DAY - EPOCH).days
+
+
+def test_more_than_a_ledger_can_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file may say anything: it is refused with words, and nothing else happens."""
+    most = 10**18
+    pairs = [
+        line(most, side, f"MOST{at:07d}{side[0].upper()}")
+        for at in range(20)
+        for side in (Side.CREDIT, Side.DEBIT)
+    ]
+    with pytest.raises(StatementError, match="more than one proposal"):
+        book(statement(pairs), BANK, Source.CAMT)
+    advice = Statement(ACCOUNT, "A", tuple(pairs), is_advice=True)
+    with pytest.raises(StatementError, match="more than one proposal"):
+        book_advice(advice, BANK)
+    # Of pieces each must be able to end.
+    monkeypatch.setattr(booking, "STATEMENT_LINES_MAX", 1)
+    ups = [line(most // 2 + 1, Side.CREDIT, f"UPUP{at:08d}") for at in range(2)]
+    downs = [line(most // 2 + 1, Side.DEBIT, f"DOWN{at:08d}") for at in range(2)]
+    with pytest.raises(StatementError, match="no balance"):
+        book(statement([*ups, *downs]), BANK, Source.CAMT)
+
+
+def test_spaces_of_any_kind_part_words() -> None:
+    """A number behind one of them is a word, as a reader sees it."""
+    for space in "\u00a0\u2003\u2028\u3000\x0b\x85":
+        text = tidy_text(f"NEFT{space}{REQUEST}{space}ABC")
+        assert text == f"NEFT {REQUEST} ABC"
+        assert made_of(line(texts=(text,))).resolves == 4_711

@@ -56,7 +56,7 @@ def planned(
     there = {ACCOUNT: Standing(BANKS[ACCOUNT], last)}
     if other:
         there[OTHER] = Standing(BANKS[OTHER], None)
-    return plan(statements, there, Source.CAMT)
+    return plan(statements, there, Source.CAMT, DAY)
 
 
 def last_of(found: Plan) -> StatementRecord:
@@ -74,7 +74,7 @@ def test_days_in_any_order_and_once() -> None:
     ]
     found = planned(days[2], days[0], days[3], days[1], days[0])
     assert [one.statement for one in found.wanted] == days
-    assert (found.already, found.late) == ((), ())
+    assert (found.already, found.older, found.late) == ((), (), ())
     for at in range(1, 5):
         last = last_of(planned(*days[:at]))
         rest = planned(*days, last=last)
@@ -118,7 +118,9 @@ def test_what_does_not_follow() -> None:
     # Of the same place, and another one.
     with pytest.raises(StatementError, match="one between is missing"):
         planned(replace(day(20, 5, line()), name="S-20b"), last=last)
-    assert planned(day(19, 5, line()), last=last).wanted == ()
+    old = day(19, 5, line())
+    found = planned(old, last=last)
+    assert (found.wanted, found.already, found.older) == ((), (), (old,))
     for account in (OTHER, "1"):
         with pytest.raises(StatementError, match="not registered"):
             planned(day(20, 0, line(), account=account))
@@ -142,3 +144,45 @@ def test_advices_are_for_what_no_statement_tells() -> None:
     assert [one.statement for one in found.wanted] == [both]
     bare = replace(line(), reference="")
     assert planned(advice(bare)).wanted == ()
+
+
+def test_statements_of_one_day_again() -> None:
+    """Without numbers their balances alone tell which the ledger has."""
+    first = replace(day(20, 0, line()), number=None)
+    second = replace(day(20, 100, line()), name="S-20b", number=None)
+    back = replace(day(20, 200, line(200, Side.DEBIT)), name="S-20c", number=None)
+    for count_ in (2, 3):
+        ones = [first, second, back][:count_]
+        found = planned(*ones, last=last_of(planned(*ones)))
+        assert (found.wanted, found.older) == ((), ())
+        assert [*found.already] == ones
+
+
+def test_the_days_before_lead_to_the_last_one() -> None:
+    days = [day(20, 0, line()), day(21, 100, line()), day(22, 200, line())]
+    last = last_of(planned(*days))
+    assert planned(days[0], days[1], last=last).already == (days[0], days[1])
+    # One between is missing: whether the ledger has the first nothing tells.
+    found = planned(days[0], days[2], last=last)
+    assert (found.already, found.older) == ((days[2],), (days[0],))
+
+
+def test_what_nobody_can_follow_is_told() -> None:
+    """A thief's statement of tomorrow: the bank's are older, and not there."""
+    false = StatementRecord(Source.CAMT, 1, 9, 20_785, 20_785, 0, 0, 10**9, bytes(8))
+    true = [day(26, 0, line()), day(27, 100, line())]
+    found = planned(*true, last=false)
+    assert (found.wanted, found.already, found.older) == ((), (), (*true,))
+
+
+def test_a_day_to_come_is_not_believed() -> None:
+    """Nothing could follow it until then: a map that takes days for months, say."""
+    for number, is_good in ((28, True), (29, False)):
+        on = dt.date(2026, 11, number)
+        later = day(number, 0, line(day=on))
+        for one in (later, replace(later, opening=None, closing=None, is_advice=True)):
+            if is_good:
+                assert planned(one).wanted
+                continue
+            with pytest.raises(StatementError, match="a day to come"):
+                planned(one)

@@ -106,6 +106,23 @@ def test_texts_pass_for_nothing() -> None:
     assert "\\u202e" in facts["texts"]
 
 
+@pytest.mark.parametrize(
+    "tail",
+    [
+        # A name twice, of which a reader sees the last one.
+        b'{"texts":["to nobody"],"texts":["b"]}',
+        b'{"charges":1,"charges":0}',
+        b'{"texts": ["a"]}',
+        b'{"texts":["\\u0041"]}',
+        b'{"charges":0}',
+        b'{"texts":["a"],"booked":"2026-11-27"}',
+    ],
+)
+def test_nothing_of_a_tail_is_hidden(tail: bytes) -> None:
+    """What is not as it is made is told as it is."""
+    assert read_booked(tail) == BookedTexts(texts=(tail.decode(),))
+
+
 def test_any_bytes_are_read() -> None:
     draw = random.Random(3)
     whole = booked_tail(BookedTexts("2026-11-27", "charge", 5, ("ab", "cd"), True))
