@@ -284,7 +284,7 @@ def _done(node: Node, proposal: Entry, number: int, packed: bytes) -> int:
         # An id may have been used up by something else, and a contradiction is a row.
         if row.total == proposal.sequence and row.result == Result.OK:
             return sequence
-    if packed[0] != Kind.BOOKED or not hasattr(ledger, "find_booked"):
+    if packed[0] != Kind.BOOKED:
         return 0
     line = read_line(packed)
     found = ledger.find_booked(

@@ -106,7 +106,4 @@ def _requests(
     oldest_ns = max(opened, open_at_ns - REQUEST_LIFE_NS if open_at_ns else 0)
     last, first = day_number(last_ns), day_number(oldest_ns)
     for day in range(last, max(first, last - DAYS_MAX) - 1, -1):
-        if hasattr(ledger, "requests"):
-            yield from map(int, ledger.requests(wallet, day))
-        elif newest := ledger.link(wallet, (1 << 23) + 131_072 + day):
-            yield newest
+        yield from map(int, ledger.requests(wallet, day))
