@@ -31,6 +31,7 @@ from switch.v1 import banks_pb2 as pb
 from switch.v1 import results_pb2
 
 _REVERSAL = int(RowFlag.REVERSAL)
+_BALANCE_MOST = 2**63 - 1
 _NOT_THERE = "there is no such request"
 
 
@@ -242,9 +243,9 @@ class BankService:
             account=indices[0],
             suspense_account=indices[1],
             transit_account=indices[2],
-            balance=-mirror,
+            balance=_held(-mirror),
             suspense=suspense,
-            transit=transit,
+            transit=_held(transit),
             before=before,
         )
         known = register.banks.statement(bank.index)
@@ -252,7 +253,7 @@ class BankService:
         if known is not None:
             message.statement.CopyFrom(_statement(known))
             closing = known.record.closing
-        message.unlisted = message.balance + before - closing
+        message.unlisted = _held(before - mirror - closing)
         credits, debits, releases, contradictions = (
             sum(counts[one, kind] for one in indices) for kind in BankItemKind
         )
@@ -338,6 +339,13 @@ class BankService:
         if bank is None:
             return 0
         return next(parts(self._node.register, bank))
+
+
+def _held(paise: int) -> int:
+    """A balance as far as a message can say it. One beyond that is a bank's lie, and
+    must not end the list of all others.
+    """
+    return max(-_BALANCE_MOST, min(paise, _BALANCE_MOST))
 
 
 def _sequence_of(item: BankItem) -> int:

@@ -176,11 +176,28 @@ def _show_items(items: Sequence[pb.BankItem], now_ns: int, screen: Screen) -> No
             *("entry", "what", "bank account", "amount", "reference", "booked day"),
             *("age", "number", "detail"),
         ),
-        [_item(one, now_ns, language) for one in items],
+        [_item(one, _twins(one, items), now_ns, language) for one in items],
     )
 
 
-def _item(one: pb.BankItem, now_ns: int, language: Language) -> tuple[str, ...]:
+def _twins(one: pb.BankItem, items: Sequence[pb.BankItem]) -> list[int]:
+    """Other items of its account with its reference: what has come in and was taken
+    back is not to be credited, nor is what contradicts.
+    """
+    if one.kind == pb.BANK_ITEM_KIND_RELEASE or not one.reference:
+        return []
+    return [
+        other.sequence
+        for other in items
+        if other.sequence != one.sequence
+        and (other.account, other.reference) == (one.account, one.reference)
+        and other.kind != pb.BANK_ITEM_KIND_RELEASE
+    ]
+
+
+def _item(
+    one: pb.BankItem, twins: Sequence[int], now_ns: int, language: Language
+) -> tuple[str, ...]:
     what = language.word(f"item {enum_word(pb.BankItemKind.DESCRIPTOR, one.kind)}")
     if one.reversal:
         what = f"{what}, {language.word('reversal')}"
@@ -193,6 +210,9 @@ def _item(one: pb.BankItem, now_ns: int, language: Language) -> tuple[str, ...]:
         detail = f"{one.line_kind} {detail}".rstrip()
     if one.named_sequence:
         detail = f"{language.word('names entry')} {one.named_sequence}; {detail}"
+    if twins:
+        also = ", ".join(map(str, twins))
+        detail = f"{language.word('same reference')} {also}; {detail}"
     return (
         str(one.sequence),
         what,

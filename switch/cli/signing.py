@@ -112,8 +112,8 @@ def show_lines(
 
 
 def names_what_it_says(line: Line, ledger: Ledger) -> bool | None:
-    """Whether a bank's line names the entry whose number is in its texts; None if it
-    is no such line, or names none.
+    """Whether a bank's line names the entry whose number stands in its texts; None if
+    it is no such line, or names none.
     """
     if line.kind is not Kind.BOOKED or not line.resolves:
         return None

@@ -57,6 +57,7 @@ BANK_WORDS: dict[str, tuple[str, str]] = {
         "older than the last one in the ledger, and leads nowhere; ask the bank",
         "খাতার শেষ বিবরণীর আগের, কিন্তু তাতে মেলে না; ব্যাঙ্কে জিজ্ঞাসা করুন",
     ),
+    "same reference": ("SAME REFERENCE AS", "একই রেফারেন্স"),
     "not in its texts": ("not in its texts", "তার লেখায় নেই"),
     "lines not in texts": (
         "Lines that name an entry whose number their texts do not have; ask why",

@@ -399,7 +399,9 @@ class BankAccount(_message.Message):
     suspense_account: _builtins.int
     transit_account: _builtins.int
     balance: _builtins.int
-    """Paise that the bank has booked since it is registered, in favour of its owner."""
+    """Paise that the bank has booked since it is registered, in favour of its owner. Beyond 64 bits
+    this and the others below are the last that can be said.
+    """
     suspense: _builtins.int
     """Paise that were booked to its credit and that nothing explains yet: the sum of the open items."""
     transit: _builtins.int

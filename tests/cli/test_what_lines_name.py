@@ -8,11 +8,13 @@ import pytest
 
 from switch.bank.requests import Letter, make_number
 from switch.bank_rows import BookedTexts, booked_tail
+from switch.cli.banks import _twins
 from switch.cli.signing import lines_as_json, names_what_it_says, show_lines
 from switch.codes import Kind
 from switch.console.output import Screen
 from switch.console.words import Language
 from switch.signed import Ledger, Line
+from switch.v1 import banks_pb2 as pb2
 from switch.v1 import people_pb2 as pb
 
 LEDGER = Ledger(bytes(range(16)), 0)
@@ -54,3 +56,24 @@ def test_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert text.count("NOT IN ITS") == 1
     found = [one["names_what_it_says"] for one in lines_as_json(shown, LEDGER)]
     assert found == [True, False, None]
+
+
+def test_items_of_one_reference() -> None:
+    """What came in and was taken back is seen as one matter; a release's reason is
+    none of the bank's.
+    """
+    credit, debit = pb2.BANK_ITEM_KIND_CREDIT, pb2.BANK_ITEM_KIND_DEBIT
+    items = [
+        pb2.BankItem(kind=kind, sequence=at, account=account, reference=reference)
+        for at, (kind, account, reference) in enumerate(
+            [
+                (credit, "1", "SAME00000001"),
+                (debit, "1", "SAME00000001"),
+                (credit, "2", "SAME00000001"),
+                (pb2.BANK_ITEM_KIND_RELEASE, "1", "SAME00000001"),
+                (credit, "1", ""),
+                (credit, "1", ""),
+            ]
+        )
+    ]
+    assert [_twins(one, items) for one in items] == [[1], [0], [], [], [], []]

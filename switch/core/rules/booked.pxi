@@ -136,6 +136,21 @@ cdef int _booked_match_release(
     return _booked_is_free(s, released.sequence, matched)
 
 
+cdef bint _booked_is_beyond(
+    const State* s, uint32_t account, bint credit, uint64_t amount
+) noexcept nogil:
+    """Whether a bank would have more, or owe more, than a statement can say: totals only
+    grow, and whoever filled them would have ended the account for ever."""
+    cdef const Account* image = &s.group.working.accounts[account]
+    cdef uint64_t more = image.debits_posted
+    cdef uint64_t less = image.credits_posted
+    if credit:
+        more += amount
+    else:
+        less += amount
+    return max(more, less) - min(more, less) > <uint64_t>AMOUNT_MAX
+
+
 cdef int booked_decide(
     State* s, Row* row, uint64_t proposal, int* result, uint64_t* other
 ) noexcept nogil:
@@ -186,7 +201,9 @@ cdef int booked_decide(
     row.flags |= ROW_CLAIM
     if matched:
         row.flags |= ROW_MATCHED
-    result[0] = RESULT_OVERFLOWS if treasury_overflows(s, row) else RESULT_OK
+    result[0] = RESULT_OK
+    if treasury_overflows(s, row) or _booked_is_beyond(s, account, credit, row.amount):
+        result[0] = RESULT_OVERFLOWS
     return 0
 
 
@@ -212,6 +229,26 @@ cdef bint _booked_may_end(State* s, const Row* row, const Row* item) noexcept no
     return kind == ACCOUNT_WALLET or kind == ACCOUNT_SETTLEMENT or kind == ACCOUNT_SUSPENSE
 
 
+cdef int _booked_was_credited(
+    State* s, const Row* item, int* result, uint64_t* other
+) noexcept nogil:
+    """Refuse to give a wallet what it has by hand: the item's UTR was a top-up's."""
+    cdef uint64_t high, low, sequence
+    cdef Row said
+    cdef int rc
+    if item.flags & (ROW_RECENT | ROW_REVERSAL):
+        return 0
+    keys_utr(s, item.reference, &high, &low)
+    rc = _booked_find_claim(s, high, low, &sequence)
+    if rc != 0 or sequence == 0:
+        return rc
+    rc = rows_get(s, sequence, &said)
+    if rc == 0 and said.kind == KIND_TOP_UP:
+        other[0] = sequence
+        result[0] = RESULT_UTR_ALREADY_CREDITED
+    return rc
+
+
 cdef int booked_end(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
     """A transfer that says what an open item was for: all of it, once."""
     cdef Row item
@@ -227,8 +264,13 @@ cdef int booked_end(State* s, const Row* row, int* result, uint64_t* other) noex
         result[0] = RESULT_NET_DIFFERS
         return 0
     rc = rows_find_link(s, row.resolves, LINK_ENDING, other)
-    result[0] = RESULT_CASE_CLOSED if other[0] != 0 else RESULT_OK
-    return rc
+    if rc != 0 or other[0] != 0:
+        result[0] = RESULT_CASE_CLOSED
+        return rc
+    result[0] = RESULT_OK
+    if keys_kind(&s.group.working, row.credit) != ACCOUNT_WALLET:
+        return 0
+    return _booked_was_credited(s, &item, result, other)
 
 
 # --- statements ---------------------------------------------------------------------------------
@@ -244,10 +286,11 @@ cdef inline bint _booked_follows(
         return False
     if bank.statement == 0:
         return True
+    if not fields_is_of_channel(&proposed.asked):
+        # Without lines two people say where the account stands, whatever was said before.
+        return record.opening == bank.closing or record.lines_count == 0
     if record.opening != bank.closing:
         return False
-    if not fields_is_of_channel(&proposed.asked):
-        return True
     return record.last_day > bank.last_day or (
         record.last_day == bank.last_day and record.number >= bank.number
     )

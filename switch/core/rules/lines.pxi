@@ -133,7 +133,7 @@ cdef bint _lines_are_of_channel(const Draft* draft) noexcept nogil:
     cdef const ProposedLine* line
     cdef uint32_t at = 8
     cdef uint32_t end = signed_size(draft.tail_size)
-    if draft.row.total != PROPOSE_LINES:
+    if draft.row.total != PROPOSE_LINES or draft.row.amount > CHANNEL_AMOUNT_MAX:
         return False
     while at < end:
         line = <const ProposedLine*>(draft.tail + at)
