@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from switch._core import Ledger
-from switch.codes import AccountKind, Kind, PersonRole, Result, Role
+from switch.codes import AccountKind, Kind, PersonRole, Result, Role, RowFlag
 from tests.core.network import NOW
 from tests.core.pair import read_outcome, rows_request
 from tests.records import AccountRecord, Outcome, ParticipantRecord, Row
@@ -231,13 +231,27 @@ class Council:
             *(self.line(asked, number, checker) for number in range(count))
         )
 
+    def have_approved(
+        self, asked: Asked, checker: Person = BETA, third: Person = GAMMA
+    ) -> Person:
+        """A proposal is approved, by two if it must be; whose word was the last."""
+        assert self.approve(checker, asked).result == OK
+        if RowFlag.THIRD not in self.ledger.row(asked.sequence).flags:
+            return checker
+        assert self.approve(third, asked).result == OK
+        return third
+
     def do(
-        self, *lines: Line, maker: Person = ALPHA, checker: Person = BETA
+        self,
+        *lines: Line,
+        maker: Person = ALPHA,
+        checker: Person = BETA,
+        third: Person = GAMMA,
     ) -> list[Outcome]:
         """Proposed, approved and done."""
         asked = self.propose(maker, *lines)
-        assert self.approve(checker, asked).result == OK
-        told = self.lines(asked, len(lines), checker)
+        last = self.have_approved(asked, checker, third)
+        told = self.lines(asked, len(lines), last)
         assert all(each.result == OK for each in told), told
         return told
 

@@ -25,6 +25,7 @@ from switch.codes import (
     Role,
 )
 from tests import people
+from tests.core.cashier import bank_account
 from tests.core.network import NOW, Network, top_up
 from tests.core.pair import Pair
 from tests.longer import SEED, TIMES
@@ -49,6 +50,9 @@ SECOND_NS = 10**9
 DEADLINE_S = 3_600
 CENTRE = 2
 """Which of the network's centres pays."""
+BANKS = AccountKind.BANK, AccountKind.BANK_SUSPENSE, AccountKind.BANK_TRANSIT
+BANK_PURPOSE = 900
+"""Of the first of a bank account's three."""
 DRAWN = 12
 """Changes of a walk that are drawn."""
 ITS_OWN = {Result.ALREADY_EXPIRED, Result.ALREADY_POSTED, Result.ALREADY_VOIDED}
@@ -307,6 +311,45 @@ def ask_of_the_register(walk: Walk) -> None:
     walk.rows(replace(close, id=walk.id()), result=Result.DEBIT_CLOSED)
 
 
+def ask_of_banks(walk: Walk) -> None:
+    """Requests, what a bank has booked of them and besides, and the end of an item."""
+    bank = 0
+    for more, kind in enumerate(BANKS):
+        record = AccountRecord(walk.net.treasury, BANK_PURPOSE + more, kind).pack()
+        opened = walk.rows(walk.row(Kind.OPEN, tail=record))
+        bank = bank or opened.index
+    walk.rows(bank_is(walk))
+    request = Row(
+        Kind.REQUEST,
+        id=walk.id(),
+        participant=walk.centre,
+        credit=walk.wallet,
+        amount=500,
+    )
+    asked = walk.rows(request)
+    refused = replace(request, id=walk.id(), credit=walk.net.wallets[0])
+    walk.rows(refused, result=Result.ACCOUNT_UNKNOWN)
+    booked = walk.row(Kind.BOOKED, amount=500, debit=bank, reference=b"A FIRST ONE")
+    booked.resolves, booked.tail = asked.sequence, b'{"text": "a bank\'s"}'
+    walk.rows(booked)
+    differs = replace(booked, id=walk.id(), amount=501)
+    walk.rows(differs, result=Result.BOOKED_DIFFERS)
+    item = walk.rows(replace(booked, id=walk.id(), reference=b"ANOTHER", flags=0x10))
+    gone = replace(booked, id=walk.id(), debit=0, credit=bank, tail=None)
+    walk.rows(gone)
+    ending = walk.row(Kind.TRANSFER, amount=500, reference=b"it was this")
+    ending.resolves, ending.debit, ending.credit = item.sequence, bank + 1, walk.wallet
+    walk.rows(ending)
+    again = replace(ending, id=walk.id())
+    walk.rows(again, result=Result.CASE_CLOSED)
+
+
+def bank_is(walk: Walk, *, active: int = 1) -> Row:
+    """A bank account of the treasury's, on or off."""
+    tail = bank_account(b"ITSNUMBER", walk.net.treasury, BANK_PURPOSE, active=active)
+    return walk.record(tail)
+
+
 def centre(walk: Walk, **fields: int) -> Row:
     record = ParticipantRecord(walk.net.centre_codes[CENTRE], Role.CENTRE)
     return walk.record(replace(record, **fields).pack())  # type: ignore[arg-type]
@@ -362,6 +405,8 @@ def changes(walk: Walk) -> list[tuple[str, list[Row]]]:
             walk.row(Kind.LIMIT, debit=walk.wallet, tail=LimitRecord(0, 0).pack())]),
         ("thawed", [freeze(walk, heads[0], 0x10), freeze(walk, walk.wallet, 0x10)]),
         ("no money left", [spend(walk)]),
+        ("a bank account off", [bank_is(walk, active=0)]),
+        ("a bank account on", [bank_is(walk)]),
     ]  # fmt: skip
 
 
@@ -382,6 +427,7 @@ def walk(pair: Pair, network: Network) -> Walk:
     ask_of_billers(made)
     ask_of_people(made)
     ask_of_the_register(made)
+    ask_of_banks(made)
     return made
 
 

@@ -379,6 +379,14 @@ def test_each_part_of_a_key_makes_another_line(cashier: Cashier) -> None:
     assert cashier.balance(BANK) == -500
 
 
+def test_a_reversal_ends_no_freeze(cashier: Cashier) -> None:
+    for line in (credit(5, UTR, flags=REVERSAL), debit(5, UTR, flags=REVERSAL)):
+        early = cashier.propose(*cashier.makers(), line)
+        cashier.do(Line(Kind.FREEZE, debit=BANK, reference=b"why"))
+        assert cashier.approve(BETA, early).result == OK
+        assert cashier.lines(early, 1, BETA)[0].result == OK
+
+
 # --- what a line must be -------------------------------------------------------------
 
 

@@ -31,6 +31,10 @@ SEED = 5
 ROWS = (4_000, 8_000, 16_000, 32_000)
 """As many as it takes until each kind is there: closed accounts are rare."""
 STEP_ROWS = 64
+LINKS = (
+    *(Link.CORRECTION, Link.LATE_CONFIRMATION, Link.VERIFY),
+    *(Link.ENDING, Link.MATCHED),
+)
 EACH = 2
 """Rows of each kind that are damaged, accepted and refused ones."""
 NEVER_REFUSED = {
@@ -181,7 +185,7 @@ def facts_about(
                 partial(ledger.resolution, number),
                 model.resolution(number),
             )
-            for what in (Link.CORRECTION, Link.LATE_CONFIRMATION, Link.VERIFY):
+            for what in LINKS:
                 facts[f"link {what} of {number}"] = (
                     partial(ledger.link, number, what),
                     model.link(number, what),

@@ -29,7 +29,7 @@ from tests.model import Rows
 from tests.records import AccountRecord, ParticipantRecord, Row
 
 SPREAD = 100
-SEGMENTS = 5
+SEGMENTS = 7
 STEPS_MAX = 8
 """TURN_STEPS_MAX of the layout."""
 FLOAT = AccountKind.FLOAT

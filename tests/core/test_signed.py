@@ -140,7 +140,7 @@ WRONG_RECORDS = [
     PersonRecord(1, 0, public_key(1)).pack(),
     PersonRecord(1, 7, bytes(32)).pack(),
     PersonRecord(1, 7, public_key(1), role=0).pack(),
-    PersonRecord(1, 7, public_key(1), role=5).pack(),
+    PersonRecord(1, 7, public_key(1), role=6).pack(),
     PersonRecord(1, 7, public_key(1), active=2).pack(),
     *(
         ALPHA.record()[:at] + b"\1" + ALPHA.record()[at + 1 :]
@@ -151,7 +151,7 @@ WRONG_RECORDS = [
         ThresholdsRecord(1, 2, 3).pack()[:at] + b"\1" + bytes(31 - at)
         for at in range(1, 8)
     ),
-    bytes([11]) + bytes(63),
+    bytes([13]) + bytes(63),
 ]
 
 
@@ -163,14 +163,13 @@ def test_a_record_that_is_none(empty: Council, tail: bytes) -> None:
 def test_a_key_is_one_persons(council: Council) -> None:
     other = Person(1, 77, BETA.key)
     asked = council.propose(ALPHA, register(other.record()))
-    assert council.approve(BETA, asked).result == OK
-    told = council.lines(asked, 1, BETA)[0]
+    told = council.lines(asked, 1, council.have_approved(asked))[0]
     no_row(council, told, SAME_PERSON)
     # Of one who is off, too; a person may have the same key as before.
     switched_off(council, ALPHA, MAKER.record(active=0))
     asked = council.propose(ALPHA, register(Person(1, 77, MAKER.key).record()))
-    assert council.approve(BETA, asked).result == OK
-    no_row(council, council.lines(asked, 1, BETA)[0], SAME_PERSON)
+    last = council.have_approved(asked)
+    no_row(council, council.lines(asked, 1, last)[0], SAME_PERSON)
     assert council.do(register(MAKER.record()))[0].index == 4
     # The key that one has had is free.
     assert council.do(register(MAKER.record(key=44)))[0].index == 4
@@ -179,8 +178,7 @@ def test_a_key_is_one_persons(council: Council) -> None:
 
 def test_nobody_is_registered_for_nobody(council: Council) -> None:
     asked = council.propose(ALPHA, register(Person(6, 1, 9).record()))
-    assert council.approve(BETA, asked).result == OK
-    told = council.lines(asked, 1, BETA)[0]
+    told = council.lines(asked, 1, council.have_approved(asked))[0]
     no_row(council, told, Result.PARTICIPANT_UNKNOWN)
 
 
@@ -189,16 +187,17 @@ def test_a_full_table_takes_no_other(tmp_path: Path) -> None:
     others = [Person(1, 100 + n, 100 + n) for n in range(PEOPLE_MAX - 3)]
     for at in range(0, len(others), 2_000):
         told = council.do(
-            *(register(each.record()) for each in others[at : at + 2_000])
+            *(register(each.record()) for each in others[at : at + 2_000]),
+            third=others[0],
         )
     assert told[-1].index == PEOPLE_MAX - 1
     for _ in range(2):
         asked = council.propose(others[-1], register(Person(2, 99, 99).record()))
-        assert council.approve(BETA, asked).result == OK
-        told = council.lines(asked, 1, BETA)
+        told = council.lines(asked, 1, council.have_approved(asked, BETA, ALPHA))
         no_row(council, told[0], Result.TABLE_FULL)
         # Who is there changes still.
-        assert council.do(register(others[0].record(key=99_999)))[0].index == 3
+        change = register(others[0].record(key=99_999))
+        assert council.do(change, third=others[-1])[0].index == 3
         council.catch_up()
         council.reopen()
     assert len(council.ledger.people()[0]) == PEOPLE_MAX

@@ -135,7 +135,7 @@ class Walk(Treasury):
             row = self.row(Kind.REGISTER, ALPHA, tail=record)
             assert self.result(self.signed(row)) == Result.OK
         maker = self.person(GAMMA, 3, role=PersonRole.MAKER)
-        self.lines(of_record(maker.pack()), freeze(WALLET, RowFlag.UNFREEZE))
+        self.have(of_record(maker.pack()), freeze(WALLET, RowFlag.UNFREEZE))
         asked = self.propose(GAMMA, top_up(5, b"UTR 2"))
         gone = self.row(Kind.WITHDRAW, ALPHA, resolves=asked, reference=b"why")
         assert self.result(self.signed(gone)) == Result.OK

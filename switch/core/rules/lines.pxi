@@ -353,7 +353,7 @@ cdef int _lines_newest(State* s, const Draft* draft, uint64_t* newest) noexcept 
     newest[0] = 0
     if draft.row.kind == KIND_REGISTER:
         newest[0] = _lines_newest_record(s, draft.tail)
-    elif draft.row.flags & ROW_UNFREEZE:
+    elif draft.row.kind == KIND_FREEZE and draft.row.flags & ROW_UNFREEZE:
         return rows_find_link(s, draft.row.debit, LINK_FREEZE, newest)
     return 0
 
