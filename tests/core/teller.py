@@ -373,7 +373,7 @@ class Teller(Staff):
         return rows
 
     def can_be_done(self, asked: Row) -> bool:
-        """Whether it is new, nobody has taken it back, and its last line is not done."""
+        """Whether it is new, and neither taken back nor done to its last line."""
         late = self.now - asked.timestamp >= PROPOSAL_LIFE_NS
         if late or asked.sequence in self.model.resolved:
             return False
