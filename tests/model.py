@@ -4,9 +4,9 @@ Lists, dicts and whole numbers; no storage, no threads, no speed. This file take
 requests apart, keeps ids and baskets, and reads; the rules themselves stand in
 tests/model_rules.py, model_prices.py, model_claims.py, model_doubts.py,
 model_register.py, model_persons.py, model_cases.py, model_people.py,
-model_signed.py, model_shapes.py and model_answers.py. They may use `switch.codes`,
-tests/records.py and signing.py; they must not use the compiled core, which is what
-they judge.
+model_signed.py, model_banks.py, model_shapes.py and model_answers.py. They may use
+`switch.codes`, tests/records.py and signing.py; they must not use the compiled core,
+which is what they judge.
 """
 
 import hashlib
@@ -127,6 +127,8 @@ class Model(BillersAnswers):
             return Outcome(Result.NOT_APPROVED)
         answer = self.check(row)
         if answer.result != Result.OK:
+            if row.kind == Kind.BOOKED:
+                return self.refused(row, answer)
             return Outcome(answer.result, other=answer.other)
         if self.needs_lines(row):
             row.total = row.proposal
@@ -176,12 +178,18 @@ class Model(BillersAnswers):
     def decide(self, row: Row) -> Outcome:
         """A new id: refused by the first check that fails, or done."""
         answer = self.check(row)
-        if answer.result == Result.OK:
-            self.do(row)
-        elif self.has_refusals_left(row, 1):
-            self.refuse(row, answer)
-        else:
+        if answer.result != Result.OK:
+            return self.refused(row, answer)
+        self.do(row)
+        return self.outcome(row)
+
+    def refused(self, row: Row, answer: Answer) -> Outcome:
+        """A refusal that is a row, if its kind leaves one, and its sender may."""
+        if row.kind == Kind.BOOKED and answer.result != Result.BOOKED_DIFFERS:
+            return Outcome(answer.result, other=answer.other)
+        if not self.has_refusals_left(row, 1):
             return Outcome(Result.TOO_MANY_REFUSALS)
+        self.refuse(row, answer)
         return self.outcome(row)
 
     def has_refusals_left(self, row: Row, count: int) -> bool:
@@ -324,6 +332,7 @@ class Model(BillersAnswers):
             Kind.OPEN,
             Kind.REGISTER,
             Kind.CASE_CLOSE,
+            Kind.BOOKED,
         )
         reference = row.reference
         if row.kind in WITH_RECORD:
@@ -375,6 +384,8 @@ class Model(BillersAnswers):
             Link.VERIFY: self.verified,
             Link.ADVANCE: self.advanced,
             Link.RECOVERY: self.recovered,
+            Link.ENDING: self.ended,
+            Link.MATCHED: self.matched,
         }
         if what in links:
             return links[Link(what)].get(sequence, 0)

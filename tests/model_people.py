@@ -21,6 +21,8 @@ from tests.records import Row
 PROPOSAL_LIFE_NS = 30 * DAY_S * SECOND_NS
 RECOVERY = (AccountKind.WALLET, AccountKind.SUSPENSE)
 ADVANCE = (AccountKind.SUSPENSE, AccountKind.WALLET)
+EXPLAINED = (AccountKind.WALLET, AccountKind.SETTLEMENT, AccountKind.SUSPENSE)
+"""Where what a bank has booked to an account goes to, or comes from."""
 EVIDENCE = int(RowFlag.EVIDENCE)
 
 
@@ -38,6 +40,12 @@ class People(Cases):
         """Whether a transfer with R gives back what was advanced."""
         return self.kinds_of(row) == RECOVERY
 
+    def is_ending(self, row: Row) -> bool:
+        """Whether a transfer with R ends what a bank has booked."""
+        from_, to = self.kinds_of(row)
+        bank_s = from_ == AccountKind.BANK_SUSPENSE or to == AccountKind.BANK_TRANSIT
+        return row.resolves != 0 and bank_s
+
     def asks_for(self, row: Row) -> int:
         """By which number a proposal asks for this row."""
         advance = row.kind == Kind.TRANSFER and self.kinds_of(row) == ADVANCE
@@ -48,7 +56,8 @@ class People(Cases):
         if row.flags & EVIDENCE:
             return False
         if row.kind == Kind.TRANSFER:
-            return row.resolves != 0 and not self.is_recovery(row)
+            alone = self.is_recovery(row) or self.is_ending(row)
+            return row.resolves != 0 and not alone
         if row.kind == Kind.POST:
             return row.resolves in self.kept
         if row.kind == Kind.VOID:
@@ -256,7 +265,9 @@ class People(Cases):
         if not row.resolves:
             return super().check_transfer(row)
         moved_on = self.check_correction
-        if self.is_recovery(row):
+        if self.is_ending(row):
+            moved_on = self.check_ending
+        elif self.is_recovery(row):
             moved_on = self.check_recovery
         elif self.kinds_of(row) == ADVANCE:
             moved_on = self.check_advance
@@ -294,16 +305,42 @@ class People(Cases):
         done = self.recovered.get(advance.sequence)
         return Answer(Result.CASE_CLOSED, done) if done else OK
 
+    def check_ending(self, row: Row) -> Answer:
+        """It ends what a bank has booked, from and to where that may go, once."""
+        item = self.accepted(row.resolves)
+        known = item is not None and item.kind == Kind.BOOKED
+        if item is None or not known or item.flags & RowFlag.MATCHED:
+            return Answer(Result.CASE_NOT_FOUND)
+        if not self.is_way_out(row, item):
+            return Answer(Result.ACCOUNT_KIND_WRONG)
+        if row.amount != item.amount:
+            return Answer(Result.NET_DIFFERS)
+        done = self.ended.get(item.sequence)
+        return Answer(Result.CASE_CLOSED, done) if done else OK
+
+    def is_way_out(self, row: Row, item: Row) -> bool:
+        """Whether a transfer is between accounts that end such an item."""
+        from_, to = self.kinds_of(row)
+        if self.accounts[item.debit].kind == AccountKind.BANK_TRANSIT:
+            return row.credit == item.debit and from_ in EXPLAINED
+        if row.debit != item.credit:
+            return False
+        suspense = self.accounts[item.credit]
+        transit = suspense.participant, suspense.purpose + 1
+        return to in EXPLAINED or row.credit == self.account_of[transit]
+
     def do_transfer(self, row: Row) -> None:
         if row.resolves:
             self.do_what_was_asked(row)
         super().do_transfer(row)
 
     def do_what_was_asked(self, row: Row) -> None:
-        """A correction, an advance or a recovery."""
+        """A correction, an advance, a recovery or an ending."""
         sequence = len(self.rows) + 1
         self.name_proposal(row)
-        if self.is_recovery(row):
+        if self.is_ending(row):
+            self.ended[row.resolves] = sequence
+        elif self.is_recovery(row):
             self.count_doubt(row, -1)
             self.recovered[row.resolves] = sequence
         elif self.kinds_of(row) == ADVANCE:

@@ -30,11 +30,12 @@ from tests.model_state import (
     financial_year,
     ist_day,
 )
-from tests.records import Row, WindowLine
+from tests.records import Account, Row, WindowLine
 
 COPIED = 0x3E00 | int(  # the head and the tender
     RowFlag.CLAIM | RowFlag.RECENT | RowFlag.STATED | RowFlag.PARTIAL
 )
+OF_BANKS = (AccountKind.BANK, AccountKind.BANK_SUSPENSE, AccountKind.BANK_TRANSIT)
 
 
 class Rules(Prices):
@@ -345,11 +346,22 @@ class Rules(Prices):
             return Answer(Result.ACCOUNT_UNKNOWN)
         if row.debit == row.credit:
             return Answer(Result.ACCOUNTS_MUST_DIFFER)
+        if not self.may_move(row, debit, credit):
+            return Answer(Result.ACCOUNT_KIND_WRONG)
         if debit.state == AccountState.CLOSED:
             return Answer(Result.DEBIT_CLOSED)
         if credit.state == AccountState.CLOSED:
             return Answer(Result.CREDIT_CLOSED)
         return self.check_money(row, needs_funds=debit.kind != AccountKind.FLOAT)
+
+    def may_move(self, row: Row, debit: Account, credit: Account) -> bool:
+        """Whether a bank's accounts have nothing to do with it, or it is a payout. An
+        ending was looked at before.
+        """
+        if debit.kind not in OF_BANKS and credit.kind not in OF_BANKS:
+            return True
+        paid_out = AccountKind.SETTLEMENT, AccountKind.BANK_TRANSIT
+        return row.resolves != 0 or (debit.kind, credit.kind) == paid_out
 
     def do_transfer(self, row: Row) -> None:
         self.move(row)

@@ -19,8 +19,9 @@ from switch.codes import (
     RowFlag,
     Tender,
 )
+from tests.model_banks import BOOKED_TAIL_MAX, Banks, statement_is_whole
 from tests.model_register import ITEM_CODE, WITH_RECORD
-from tests.model_signed import LINES, NOBODYS, Signed
+from tests.model_signed import LINES, NOBODYS, lines_of
 from tests.model_state import DAY_S, PAYS
 from tests.records import KINDS_WITHOUT_ID, ZERO_ID, Payment, Row, flags_of
 from tests.signing import SIGNATURE_SIZE
@@ -37,6 +38,8 @@ WITH_AMOUNT = PAYS | {
     Kind.TRANSFER,
     Kind.SETTLE,
     Kind.PROPOSE,
+    Kind.REQUEST,
+    Kind.BOOKED,
 }
 WITH_REFERENCE = PAYS | {
     Kind.TOP_UP,
@@ -46,6 +49,7 @@ WITH_REFERENCE = PAYS | {
     Kind.CASE_CLOSE,
     Kind.PROPOSE,
     Kind.WITHDRAW,
+    Kind.BOOKED,
 }
 WITHOUT_ACCOUNT = frozenset(
     {Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW}
@@ -62,6 +66,10 @@ PROPOSED = frozenset(
         PROPOSE_LINES,
     }
 )
+FLAGS_OF_LINES: dict[int, int] = {
+    Kind.FREEZE: RowFlag.UNFREEZE,
+    Kind.BOOKED: RowFlag.REVERSAL,
+}
 LINE_BYTES = struct.Struct("<BBHIQQII32s")
 LINES_MAX = 8_000
 LINES_SIZE_MAX = 2_600_000
@@ -73,7 +81,7 @@ NO_REFERENCE = re.compile(b"")
 Shaped = tuple[Row, int]
 
 
-class Shapes(Signed):
+class Shapes(Banks):
     """What requests look like, and who a payment says that it is from."""
 
     def shape(self, row: Row) -> int:
@@ -98,11 +106,12 @@ class Shapes(Signed):
             return Result.INVALID_RECORD
         if of_lines and not self.lines_are_valid(row):
             return Result.INVALID_RECORD
+        too_long = len(row.tail or b"") > BOOKED_TAIL_MAX
+        if row.kind == Kind.BOOKED and too_long:
+            return Result.INVALID_RECORD
         if row.deadline:
             return Result.INVALID_DEADLINE
-        if row.kind in WITHOUT_ACCOUNT and (row.debit or row.credit):
-            return Result.INVALID_ACCOUNT
-        return 0
+        return 0 if accounts_are_valid(row) else Result.INVALID_ACCOUNT
 
     def lines_are_valid(self, row: Row) -> bool:
         """Whether a proposal lists rows of the treasury, each of the shape that it must
@@ -128,17 +137,18 @@ class Shapes(Signed):
             if not self.line_is_valid(line, item):
                 return False
             amount += line[4]
-        return at == end and amount == row.amount
+        whole = at == end and amount == row.amount
+        return whole and statement_is_whole(lines_of(tail))
 
     def line_is_valid(
         self, line: tuple[int, int, int, int, int, int, int, int, bytes], item: bytes
     ) -> bool:
         """Whether one line is that of a row which may be asked for so."""
         kind, zero, flags, size, amount, resolves, debit, credit, reference = line
-        may_have = RowFlag.UNFREEZE if kind == Kind.FREEZE else 0
+        may_have = FLAGS_OF_LINES.get(kind, 0)
         if kind not in LINES or zero or flags & ~may_have or size > LINE_TAIL_MAX:
             return False
-        if any(reference) if kind in WITH_RECORD else size:
+        if any(reference) if kind in WITH_RECORD else size and kind != Kind.BOOKED:
             return False
         if kind == Kind.REGISTER and item[:1] in [bytes([one]) for one in NOBODYS]:
             return False
@@ -225,6 +235,15 @@ def reference_is_valid(row: Row) -> bool:
         return True
     pattern = REFERENCE if row.kind in WITH_REFERENCE else NO_REFERENCE
     return bool(pattern.fullmatch(row.reference))
+
+
+def accounts_are_valid(row: Row) -> bool:
+    """Whether there are accounts only where they are asked for."""
+    if row.kind in WITHOUT_ACCOUNT:
+        return not row.debit and not row.credit
+    if row.kind == Kind.REQUEST:
+        return not row.debit
+    return row.kind != Kind.BOOKED or bool(row.debit) != bool(row.credit)
 
 
 def note_is_valid(note: bytes) -> bool:

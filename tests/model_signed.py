@@ -8,11 +8,19 @@ import struct
 from collections import defaultdict
 from functools import lru_cache
 
-from switch.codes import PROPOSE_LINES, Kind, Record, Result, RowFlag
+from switch.codes import (
+    PROPOSE_LINES,
+    Kind,
+    PersonRole,
+    Record,
+    Result,
+    RowFlag,
+    Source,
+)
 from tests import signing
 from tests.model_people import PROPOSAL_LIFE_NS, People
-from tests.model_persons import Who
-from tests.model_register import ITEM, SERVICE_SIZE
+from tests.model_persons import APPROVERS_LEAST, Who
+from tests.model_register import ITEM, SERVICE_SIZE, WITH_RECORD
 from tests.model_state import OK, Answer, ist_day
 from tests.records import Row
 from tests.signing import SIGNATURE_SIZE, Line
@@ -28,6 +36,7 @@ LINES = frozenset(
         Kind.FREEZE,
         Kind.CLOSE,
         Kind.REGISTER,
+        Kind.BOOKED,
     }
 )
 NOBODYS = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
@@ -102,11 +111,37 @@ class Signed(People):
         tail, who = row.tail or b"", (row.participant, row.operator_)
         if len(tail) < SIGNATURE_SIZE:
             return False
-        checks = row.kind == Kind.APPROVE
-        if not (self.may_approve(who) if checks else self.may_propose(who)):
+        may = self.may_propose(who) or self.may_as_channel(row)
+        if row.kind == Kind.APPROVE:
+            may = self.may_approve(who)
+        if not may:
             return False
         hash_ = signing.row_hash(row, self.instance, said(row))
         return signing.is_right(self.persons[who].key, hash_, tail[-SIGNATURE_SIZE:])
+
+    def is_by_channel(self, row: Row) -> bool:
+        """Whether a bank's connection asks for this."""
+        who = row.participant, row.operator_
+        able = self.can_person_act(who)
+        return able and self.persons[who].role == PersonRole.CHANNEL
+
+    def may_as_channel(self, row: Row) -> bool:
+        """Whether a bank's connection asks for what it may: what its bank has booked,
+        with or without the statement that a program of the bank has written.
+        """
+        of_lines = row.kind == Kind.PROPOSE and row.total == PROPOSE_LINES
+        if not of_lines or not self.is_by_channel(row):
+            return False
+        lines = lines_of(row.tail or b"")
+        booked = [line for line in lines if line.kind == Kind.BOOKED]
+        others = [line for line in lines if line.kind != Kind.BOOKED]
+        statements = [
+            line
+            for line in others
+            if line.kind == Kind.REGISTER
+            and line.tail[:2] == bytes([Record.STATEMENT, Source.CAMT])
+        ]
+        return len(booked) + len(statements) == len(lines)
 
     def keep_in_mind(self, sequence: int, *, stops: bool) -> None:
         """Of a row that was signed: by its signature it is not told again."""
@@ -121,7 +156,8 @@ class Signed(People):
         if not self.persons or row.kind not in LINES or self.is_stop(row):
             return False
         if row.kind == Kind.TRANSFER:
-            return not row.resolves or self.is_recovery(row)
+            alone = self.is_recovery(row) or self.is_ending(row)
+            return not row.resolves or alone
         if row.kind == Kind.REGISTER:
             record = (row.tail or b"")[0]
             first = record == Record.PERSON and self.is_beginning()
@@ -142,11 +178,15 @@ class Signed(People):
         if asked is None or asked.kind != Kind.PROPOSE or asked.total != PROPOSE_LINES:
             return False
         approval = self.approval_of(asked)
+        checker = approval.participant if approval else 0
+        if asked.flags & RowFlag.EVIDENCE:
+            # A channel's needs nobody, as long as nobody has taken it back.
+            approval = asked if self.link_of(asked) is None else None
         if approval is None or self.clock() - approval.timestamp >= PROPOSAL_LIFE_NS:
             return False
-        if row.checker != approval.participant or not self.is_line_of(row, asked):
+        if row.checker != checker or not self.is_line_of(row, asked):
             return False
-        if row.flags & RowFlag.UNFREEZE:
+        if row.kind == Kind.FREEZE and row.flags & RowFlag.UNFREEZE:
             return self.freezes.get(row.debit, 0) < asked.sequence
         if row.kind != Kind.REGISTER:
             return True
@@ -159,12 +199,13 @@ class Signed(People):
         if number >= len(lines) or row.id != signing.line_id(asked.id, number):
             return False
         line = lines[number]
+        own = line.kind in WITH_RECORD  # it will be the hash of its item
         wanted = Row(
             line.kind,
             id=row.id,
             amount=line.amount,
             resolves=line.resolves,
-            reference=row.reference if line.tail else line.reference,
+            reference=row.reference if own else line.reference,
             debit=line.debit,
             credit=line.credit,
             operator_=asked.operator_,
@@ -214,12 +255,18 @@ class Signed(People):
             today = self.proposed[self.who_today(row)]
             today[0] += 1
             today[1] += row.amount
-            if self.needs_third(row, today[1]):
+            if self.is_by_channel(row):
+                row.flags |= RowFlag.EVIDENCE
+            elif self.needs_third(row, today[1]):
                 row.flags |= RowFlag.THIRD
         super().do_propose(row)
 
     def needs_third(self, row: Row, of_today: int) -> bool:
-        """Whether it is of so much that three people have to want it."""
+        """Whether it is of so much that three people have to want it, or could make
+        two people a third of their own.
+        """
+        if self.is_about_who(row) and len(self.approvers()) > APPROVERS_LEAST:
+            return True
         if self.thresholds is None:
             return False
         single, batch, day = self.thresholds
@@ -233,6 +280,19 @@ class Signed(People):
                 for line in lines
             )
         return max(amounts) > single or row.amount > batch or of_today > day or sets
+
+    def is_about_who(self, row: Row) -> bool:
+        """Whether a line of a proposal is of a person or of a bank account."""
+        if row.total != PROPOSE_LINES:
+            return False
+        records = [bytes([Record.PERSON]), bytes([Record.BANK_ACCOUNT])]
+        lines = lines_of(row.tail or b"")
+        of = [line.tail[:1] for line in lines if line.kind == Kind.REGISTER]
+        return any(record in records for record in of)
+
+    def is_for_approval(self, asked: Row) -> bool:
+        by_channel = asked.kind == Kind.PROPOSE and asked.flags & RowFlag.EVIDENCE
+        return super().is_for_approval(asked) and not by_channel
 
     def check_approve(self, row: Row) -> Answer:
         asked = self.accepted(row.resolves)

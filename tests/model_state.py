@@ -19,7 +19,10 @@ NEVER = WORD_MAX
 """When a hold is due that a case has kept."""
 
 PAYS = frozenset((Kind.PAY, Kind.HOLD))
-MONEY = frozenset(range(Kind.PAY, Kind.TRANSFER + 1)) - {Kind.WINDOW} | {Kind.SETTLE}
+MONEY = frozenset(range(Kind.PAY, Kind.TRANSFER + 1)) - {Kind.WINDOW} | {
+    Kind.SETTLE,
+    Kind.BOOKED,
+}
 
 ClaimKey = tuple[str, int, bytes, int]
 
@@ -137,7 +140,9 @@ class State:
         self.service_of: dict[bytes, int] = {}
         self.biller_accounts: list[int] = []
         self.ids: dict[tuple[int, bytes], int] = {}
-        self.claims: dict[ClaimKey, int] = {}  # of bills and UTRs, and by which row
+        self.claims: dict[
+            ClaimKey, int
+        ] = {}  # of bills, UTRs, booked lines: by which row
         # claim -> all who had it, the newest last
         self.claimants: dict[ClaimKey, tuple[int, ...]] = {}
         self.released: dict[ClaimKey, int] = {}  # when a claim was released last, ns
@@ -152,6 +157,9 @@ class State:
         self.corrected: dict[int, int] = {}  # hold -> the transfer that corrected it
         self.advanced: dict[int, int] = {}  # hold -> the transfer that advanced it
         self.recovered: dict[int, int] = {}  # advance -> the transfer back
+        self.ended: dict[int, int] = {}  # booked row -> the transfer that ended it
+        # request or release -> the booked row that was matched to it
+        self.matched: dict[int, int] = {}
         # hold, payment, window, case, proposal -> what resolved it last
         self.resolved: dict[int, int] = {}
         # (wallet, operator, the shift before or 0) -> the one that follows

@@ -136,7 +136,8 @@ class Office:
 
     def have_built(self, rows: Sequence[Row], first: int = 1) -> None:
         """A whole network: `first` rows before the people, all others wanted by two,
-        and two makers, as of what is proposed by one both others can approve.
+        and two makers, as of what is proposed by one both others can approve; and a
+        bank's connection.
         """
         self.tell(*rows[:first])
         one, other = self.begin_with
@@ -144,6 +145,7 @@ class Office:
         makers = [
             self.person((one[0], 3), 3, role=PersonRole.MAKER),
             self.person((one[0], 4), 4, role=PersonRole.MAKER),
+            self.person((one[0], 5), 5, role=PersonRole.CHANNEL),
         ]
         records = [self.row(Kind.REGISTER, one, tail=each.pack()) for each in makers]
         everything = [*records, *rows[first:]]

@@ -4,6 +4,7 @@ down a second time from docs/data-model.md and never taken from the core.
 May use `switch.codes` and nothing else of the product.
 """
 
+import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -532,6 +533,52 @@ def pins(participant: int, *keys: bytes) -> bytes:
 def budget(participant: int, which: int, value: int) -> bytes:
     """What a participant may use: 16 bytes."""
     return struct.pack("<BBHIQ", Record.BUDGET, which, 0, participant, value)
+
+
+@dataclass(slots=True)
+class BankAccountRecord:
+    """An account that a bank keeps: whose, which of its accounts, and its number."""
+
+    participant: int
+    purpose: int
+    account: bytes
+    active: int = 1
+
+    def pack(self) -> bytes:
+        """56 bytes."""
+        fixed = (Record.BANK_ACCOUNT, self.active, self.participant, self.purpose)
+        return struct.pack("<BB2xIH6x40s", *fixed, self.account)
+
+
+@dataclass(slots=True)
+class StatementRecord:
+    """What a bank says of one of its accounts from one day to another."""
+
+    bank: int
+    number: int = 0
+    first_day: int = 1
+    last_day: int = 1
+    lines_count: int = 0
+    opening: int = 0
+    closing: int = 0
+    source: int = 1
+    name: bytes = b""
+
+    def pack(self) -> bytes:
+        """48 bytes."""
+        return struct.pack(
+            "<BB2xIIIIIqq8s",
+            Record.STATEMENT,
+            self.source,
+            self.bank,
+            self.number,
+            self.first_day,
+            self.last_day,
+            self.lines_count,
+            self.opening,
+            self.closing,
+            hashlib.blake2b(self.name, digest_size=32).digest()[:8],
+        )
 
 
 KINDS_WITHOUT_ID = frozenset((Kind.POST, Kind.VOID, Kind.VERIFY, Kind.WINDOW))

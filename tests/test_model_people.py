@@ -88,6 +88,18 @@ class Treasury(Office):
         assert self.results(*self.line_rows(asked)) == [Result.OK] * len(lines)
         return asked
 
+    def by_three(
+        self,
+        *lines: Line,
+        maker: Who = GAMMA,
+        checkers: tuple[Who, Who] = (ALPHA, BETA),
+    ) -> list[int]:
+        """The proposal of these, which needs a third, and what comes of them."""
+        asked = self.propose(maker, *lines)
+        for checker in checkers:
+            assert self.approve(asked, checker).result == Result.OK
+        return self.results(*self.line_rows(asked))
+
     def results(self, *rows: Row) -> list[int]:
         return [outcome.result for outcome in self.tell(*rows)]
 
@@ -220,7 +232,7 @@ def test_what_a_proposal_signs(office: Treasury) -> None:
     assert office.result(replace(proposal, reference=b"x")) == Result.NOT_SIGNED
     assert len(office.model.rows) == count
     support = office.person((MAIN, 7), 7, role=PersonRole.SUPPORT)
-    office.lines(of_record(support.pack()))
+    assert office.by_three(of_record(support.pack())) == [Result.OK]
     assert office.result(office.proposal((MAIN, 7), top_up(5))) == Result.NOT_SIGNED
     assert office.result(proposal) == Result.OK
 
@@ -419,6 +431,25 @@ def test_three_want_what_is_much(office: Treasury) -> None:
     assert is_third(office, of_record(ThresholdsRecord(1, 1, 1).pack()))
 
 
+def test_three_want_a_person_while_three_may(office: Treasury) -> None:
+    support = of_record(office.person((MAIN, 7), 7, role=PersonRole.SUPPORT).pack())
+    limits = of_record(ThresholdsRecord(10**9, 10**9, 10**9).pack())
+    assert len(office.model.approvers()) == 3
+    assert is_third(office, support)
+    assert not is_third(office, limits)  # the first ones
+    asked = office.propose(GAMMA, top_up(5), support)
+    office.approve(asked, ALPHA)
+    assert office.results(*office.line_rows(asked)) == [Result.NOT_APPROVED] * 2
+    office.approve(asked, DELTA)
+    assert office.results(*office.line_rows(asked)) == [Result.OK] * 2
+    # Two cannot make a third of their own; but where there are only two, they can.
+    one = office.model.persons[DELTA]
+    off = PersonRecord(*DELTA, one.key, one.role, active=0)
+    row = office.row(Kind.REGISTER, ALPHA, tail=off.pack())
+    assert office.result(office.signed(row)) == Result.OK
+    assert not is_third(office, support)
+
+
 def is_third(office: Office, *lines: Line, who: Who = ALPHA) -> bool:
     """Whether a proposal of these needs a third person."""
     row = office.model.rows[office.propose(who, *lines) - 1]
@@ -522,7 +553,13 @@ def test_two_stay_who_may_approve(office: Treasury) -> None:
     assert office.results(*office.line_rows(asked)) == [Result.OK]
     assert len(office.model.approvers()) == 3
     maker = PersonRecord(*ALPHA, office.model.persons[ALPHA].key, PersonRole.MAKER)
-    office.lines(of_record(maker.pack()))
+    checkers = BETA, DELTA
+    office.keys[DELTA] = 9
+    gamma = PersonRecord(*GAMMA, office.model.persons[GAMMA].key, PersonRole.MAKER)
+    done = office.by_three(of_record(gamma.pack()), maker=ALPHA, checkers=checkers)
+    assert done == [Result.OK]
+    done = office.by_three(of_record(maker.pack()), checkers=checkers)
+    assert done == [Result.OK]
     asked = office.propose(ALPHA, of_record(replace(maker, participant=2).pack()))
     office.approve(asked, BETA)
     assert office.results(*office.line_rows(asked)) == [Result.SAME_PERSON]

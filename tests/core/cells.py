@@ -7,7 +7,7 @@ second time from docs/data-model.md; tests/core/test_model_random.py asks for it
 from collections import Counter
 
 from switch.codes import PROPOSE_LINES, CaseType, Kind, Record, Result, RowFlag
-from tests.model import Model
+from tests.core.bank_cells import BANK_DEEDS, WatchedBanks
 from tests.model_signed import lines_of
 from tests.records import Outcome, Row, Said
 
@@ -169,11 +169,15 @@ DEEDS: dict[str, set[Result]] = {
         OK, Result.NOT_APPROVED, Result.PARTICIPANT_UNKNOWN, Result.SAME_PERSON,
     },
     "line thresholds": {OK, Result.NOT_APPROVED},
+    **BANK_DEEDS,
 }  # fmt: skip
 """What people do, and each result that it can have by itself."""
 
-THIRDS = {"an amount", "a line", "all lines", "a day", "thresholds"}
+THIRDS = {"an amount", "a line", "all lines", "a day", "thresholds", "people"}
 """Each reason for which a third must approve a proposal, where there is no other."""
+
+ROOM = 2**64
+"""More than any amount."""
 
 NAMES: dict[int, str] = {
     Kind.REFUND: "refund",
@@ -194,7 +198,7 @@ CASE_ROWS = {
 """Case rows that there are, by type and flags."""
 
 
-class Watched(Model):
+class Watched(WatchedBanks):
     """A model that counts what it was asked, and where that stood."""
 
     def __init__(self) -> None:
@@ -266,6 +270,9 @@ class Watched(Model):
 
     def deed(self, row: Row) -> str:
         """What a request of people's is called."""
+        of_banks = self.bank_deed(row)
+        if of_banks:
+            return of_banks
         signed = self.signed_deed(row) if self.persons else ""
         if signed:
             return signed
@@ -315,8 +322,8 @@ class Watched(Model):
     def needs_third(self, row: Row, of_today: int) -> bool:
         """Count why, where it is for one reason alone."""
         needs = super().needs_third(row, of_today)
-        if needs and self.thresholds is not None:
-            single, batch, day = self.thresholds
+        if needs:
+            single, batch, day = self.thresholds or (ROOM, ROOM, ROOM)
             lines = row.total == PROPOSE_LINES
             amounts = (
                 [line.amount for line in lines_of(row.tail or b"")] if lines else []
@@ -326,6 +333,7 @@ class Watched(Model):
                 "a line": any(amount > single for amount in amounts),
                 "all lines": row.amount > batch,
                 "a day": of_today > day,
+                "people": self.is_about_who(row) and len(self.approvers()) > 2,
             }
             why = [reason for reason, is_so in reasons.items() if is_so]
             if len(why) < 2:

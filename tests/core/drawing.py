@@ -5,13 +5,16 @@ Part of tests/core/generator.py, which see.
 
 import random
 
-from switch.codes import CaseType, Kind, Result, RowFlag
+from switch.codes import AccountKind, CaseType, Kind, Result, RowFlag
 from tests.core.network import Network
 from tests.model import Model
 from tests.records import Row
 
 WALLETS_AT_ONCE = 24
-ROWS = ("case", "closable", "proposal", "shift", "moved", "stop")
+ROWS = (
+    *("case", "closable", "proposal", "shift", "moved", "stop"),
+    *("request", "booked", "item", "release", "told", "top-up"),
+)
 """What is kept in mind of the rows, as chance alone seldom finds one."""
 HOLDS = (
     "late",
@@ -39,6 +42,8 @@ NAMES = {
     Kind.VERIFY: "verified",
     Kind.PROPOSE: "proposal",
     Kind.SHIFT: "shift",
+    Kind.REQUEST: "request",
+    Kind.TOP_UP: "top-up",
 }
 FEW = 12
 """Of each so many are spoken of again and again."""
@@ -120,6 +125,14 @@ class Drawing:
         elif row.kind == Kind.POST:
             if row.amount != self.model.rows[row.resolves - 1].amount:
                 self.rare["in part"].append(row.resolves)
+        elif row.kind == Kind.BOOKED:
+            self.rare["booked"].append(row.sequence)
+            if not row.flags & RowFlag.MATCHED:
+                self.rare["item"].append(row.sequence)
+        elif row.kind == Kind.TRANSFER and self.goes_to_bank(row):
+            self.rare["release"].append(row.sequence)  # or what ends a debit
+        elif row.kind == Kind.PROPOSE and row.flags & RowFlag.EVIDENCE:
+            self.rare["told"].append(row.sequence)
         elif row.kind == Kind.TRANSFER and row.resolves:
             self.rare["moved"].append(row.sequence)
             if row.flags & RowFlag.CASE:
@@ -133,6 +146,10 @@ class Drawing:
             self.rare[NAMES[Kind(row.kind)]].append(
                 row.resolves if whose else row.sequence
             )
+
+    def goes_to_bank(self, row: Row) -> bool:
+        """Whether a transfer is to an account from which a bank takes it."""
+        return self.model.accounts[row.credit].kind == AccountKind.BANK_TRANSIT
 
     def by_treasury(
         self, kind: Kind, debit: int = 0, credit: int = 0, amount: int = 0

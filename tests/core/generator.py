@@ -18,7 +18,7 @@ from switch.codes import (
 from tests.core import spelling
 from tests.core.mutation import break_payment, break_row, vary_payment, vary_row
 from tests.core.network import NOW, Network
-from tests.core.staff import Staff
+from tests.core.teller import Teller
 from tests.model import Ask, Model, Payments, Rows
 from tests.records import Payment, Row, ServiceRecord, flags_of
 
@@ -47,7 +47,7 @@ def is_long(row: Row) -> bool:
     return row.kind == Kind.WINDOW or lines
 
 
-class Generator(Staff):
+class Generator(Teller):
     """Draws groups of requests and the time at which each is committed."""
 
     def __init__(self, seed: int, network: Network, model: Model) -> None:
@@ -83,6 +83,12 @@ class Generator(Staff):
             (self.shift, 2),
             (self.basket, 3),
             (self.great, 4),
+            (self.request, 5),
+            (self.booked, 12),
+            (self.great_booked, 1),
+            (self.ending, 10),
+            (self.payout, 4),
+            (self.bank_account, 2),
             *self.people_kinds(),
             (self.repeat, 8),
             (self.broken, 9),
@@ -102,6 +108,9 @@ class Generator(Staff):
             (self.certificate, 4),
             (self.withdraw, 2),
             (self.busy, 1),
+            (self.tell, 14),
+            (self.do_told, 10),
+            (self.of_told, 2),
         ]
 
     def group(self) -> tuple[list[Ask], int]:

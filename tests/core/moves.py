@@ -23,6 +23,7 @@ from switch.codes import (
 )
 from tests.core.decisions import Decisions
 from tests.core.network import BILL_HOURS, BILL_RULES, DUPLICATES, STEP
+from tests.model_rules import OF_BANKS
 from tests.records import (
     AccountRecord,
     LimitRecord,
@@ -106,6 +107,9 @@ class Moves(Decisions):
         if self.chance(8):
             row.debit = self.any_account()
         accounts = self.model.accounts
+        if self.chance(8):
+            of_banks = [i for i, a in enumerate(accounts) if a.kind in OF_BANKS]
+            row.debit = self.rng.choice(of_banks or [row.debit])
         frozen = [i for i, a in enumerate(accounts) if a.state == AccountState.FROZEN]
         if frozen and not self.chance(3):
             row.debit = self.rng.choice(frozen)

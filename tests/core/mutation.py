@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from switch.codes import AMOUNT_MAX, TENDER_SHIFT, Kind
+from switch.codes import AMOUNT_MAX, TENDER_SHIFT, Kind, RowFlag
 from tests.records import Payment, Row
 
 WORD_MAX = 2**64 - 1
@@ -92,7 +92,7 @@ def break_row(rng: random.Random, row: Row) -> Row:
     changed = row.copy()
     draw = 7 if row.tail is not None and rng.randrange(2) else rng.randrange(9)
     if draw == 0:
-        changed.kind = rng.choice((0, Kind.EXPIRE, Kind.CASE, 23, 255))
+        changed.kind = rng.choice((0, Kind.EXPIRE, Kind.CASE, 25, 255))
         changed.tail = None
     elif draw == 1:
         changed.id = bytes(16)
@@ -124,7 +124,7 @@ def break_tail(rng: random.Random, tail: bytes) -> bytes:
 def vary_row(rng: random.Random, row: Row) -> Row:
     """The same id with one field changed."""
     changed = row.copy()
-    draw = rng.randrange(13)
+    draw = rng.randrange(14)
     if draw == 0:
         pay = Kind.HOLD if row.kind == Kind.PAY else Kind.PAY
         changed.kind, changed.tail = pay, None
@@ -151,6 +151,8 @@ def vary_row(rng: random.Random, row: Row) -> Row:
         changed.checker = row.checker + 1
     elif draw == 11:
         changed.total = row.total + 1
+    elif draw == 12:
+        changed.flags ^= RowFlag.UNFREEZE
     elif row.tail is not None:
         changed.tail = row.tail + b" "
     else:

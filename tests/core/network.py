@@ -25,8 +25,10 @@ from switch.codes import (
     PriceRule,
     Role,
 )
+from tests.model_rules import OF_BANKS
 from tests.records import (
     AccountRecord,
+    BankAccountRecord,
     ParticipantRecord,
     Row,
     ServiceRecord,
@@ -36,6 +38,7 @@ from tests.records import (
 NOW = 1_774_000_000 * 10**9
 """Where tests begin: 20 March 2026, before the end of a financial year."""
 CENTRES_COUNT = 8
+BANKS_COUNT = 2
 HEADS = (1, 2, 4)
 DEADLINE_S = 3_600
 UNUSED_PURPOSE = 10_000
@@ -84,9 +87,11 @@ class Network:
     great_centre: int = 0
     great_head: int = 0
     great_service: int = 0
+    great_bank: int = 0
     billers: list[int] = field(default_factory=list)
     heads: list[list[int]] = field(default_factory=list)
     services: list[ServiceRecord] = field(default_factory=list)
+    banks: list[BankAccountRecord] = field(default_factory=list)
     participants_count: int = 0
     accounts_count: int = 0
     spread: int = 0
@@ -122,6 +127,17 @@ class Network:
         self.services.append(record)
         return len(self.services)
 
+    def bank(self, owner: int, purpose: int, number: bytes) -> int:
+        """A bank account with its three accounts, of which the first is told."""
+        three = [
+            self.account(owner, purpose + place, kind)
+            for place, kind in enumerate(OF_BANKS)
+        ]
+        record = BankAccountRecord(owner, purpose, number)
+        self.add(Kind.REGISTER, record.pack())
+        self.banks.append(record)
+        return three[0]
+
     def centre(self, code: bytes, *, states: bool = True) -> tuple[int, int]:
         """A centre and its wallet."""
         centre = self.participant(code, Role.CENTRE, states=states)
@@ -151,6 +167,9 @@ def make_network(spread: int = 0) -> Network:
     add_services(net)
     add_spelled_services(net)
     add_priced_services(net)
+    for number in range(BANKS_COUNT):
+        net.bank(net.treasury, 16 * (number + 1), b"BANK%d" % number)
+    net.great_bank = net.bank(net.great_treasury, 16, b"GREATBANK")
     return net
 
 

@@ -278,6 +278,14 @@ class Pair:
         assert ledger.records(Record.PERSON).tolist() == people
         thresholds = [0, model.thresholds_row] if model.thresholds_row else [0]
         assert ledger.records(Record.THRESHOLDS).tolist() == thresholds
+        banks = [0, *(each.sequence for each in model.banks.values())]
+        assert ledger.records(Record.BANK_ACCOUNT).tolist() == banks
+        statements = [0] * len(banks)
+        for index, statement in model.statements.items():
+            statements[index] = statement.sequence
+        found = ledger.records(Record.STATEMENT).tolist()
+        assert found == statements[: len(found)]
+        assert not any(statements[len(found) :])
         for key, index in list(model.account_of.items())[-SAMPLE:]:
             assert ledger.find_account(*key) == index
         for code, index in list(model.participant_of.items())[-SAMPLE:]:

@@ -24,7 +24,7 @@ from tests.model_persons import Who
 from tests.model_register import read_service
 from tests.model_signed import LINES
 from tests.office import line_of
-from tests.records import ParticipantRecord, Row, ServiceRecord
+from tests.records import ParticipantRecord, Row, ServiceRecord, StatementRecord
 from tests.signing import Line, PersonRecord, ThresholdsRecord
 
 KEYS = {signing.public_key(number): number for number in range(1, 33)}
@@ -74,6 +74,11 @@ class Staff(Priced):
                 able = self.model.may_approve
             row.participant, row.operator_ = self.one_of(able)
         return row
+
+    def is_channel(self, who: Who) -> bool:
+        """Whether this is a bank's connection that can act."""
+        able = self.model.can_person_act(who)
+        return able and self.model.persons[who].role == PersonRole.CHANNEL
 
     # --- signatures -------------------------------------------------------------------
 
@@ -128,7 +133,8 @@ class Staff(Priced):
         right = model.shape(row) == 0
         if right and model.is_stop(row) and not self.chance(4):
             return [self.signed(row)]
-        if row.kind == Kind.TRANSFER and row.resolves and not model.is_recovery(row):
+        alone = model.is_recovery(row) or model.is_ending(row)
+        if row.kind == Kind.TRANSFER and row.resolves and not alone:
             return [row]
         if self.chance(20) or (not right and not self.chance(6)):
             return [row]
@@ -306,11 +312,15 @@ class Staff(Priced):
             known = model.persons.get(who)
             key = known.key if known else signing.public_key(rng.randrange(1, 33))
             more = PersonRecord(*who, key, PersonRole.CHECKER)
-            self.wanted.append(Line(Kind.REGISTER, tail=more.pack()))
-            return []
+            return self.hire(more)
+        if not any(map(self.is_channel, model.persons)) and not self.chance(3):
+            key = signing.public_key(rng.randrange(1, 33))
+            who = self.net.treasury, rng.randrange(9, 12)
+            more = PersonRecord(*who, key, PersonRole.CHANNEL)
+            return self.hire(more)
         whose = [self.net.treasury, self.net.great_treasury, rng.randrange(9)]
         whose += [who for who, _ in model.persons]
-        whose += [9_999] if self.chance(2) else []
+        whose += [9_999, 9_999]
         who = rng.choice(whose), rng.randrange(1, 6)
         before = model.persons.get(who)
         key = signing.public_key(rng.randrange(1, 33))
@@ -328,6 +338,21 @@ class Staff(Priced):
             self.wanted.append(Line(Kind.REGISTER, tail=treasurer.pack()))
         return []
 
+    def hire(self, record: PersonRecord) -> list[Row]:
+        """Somebody is wanted, sometimes by a proposal of nothing else: with amounts it
+        might need three where there are two.
+        """
+        line = Line(Kind.REGISTER, tail=record.pack())
+        if self.has_window or self.chance(2):
+            self.wanted.append(line)
+            return []
+        row = self.by_treasury(Kind.PROPOSE)
+        return [
+            signing.proposal_of_lines(
+                row.id, [line], participant=row.participant, operator=row.operator_
+            )
+        ]
+
     def remember(self, row: Row) -> None:
         super().remember(row)
         if row.sequence in self.model.stops:
@@ -344,7 +369,11 @@ class Staff(Priced):
     def strange(self) -> list[Row]:
         """Of a ledger without people, what only people can ask for."""
         row = self.by_treasury(self.rng.choice((Kind.PROPOSE, Kind.APPROVE)))
-        if self.chance(2):
+        if self.chance(5):
+            statement = StatementRecord(1).pack()
+            row.kind, row.reference, row.tail = Kind.REGISTER, b"", statement
+            row.total = self.last_of("proposal")
+        elif self.chance(2):
             record = PersonRecord(self.net.treasury, 1, signing.public_key(1))
             row.kind, row.reference, row.tail = Kind.REGISTER, b"", record.pack()
         elif row.kind == Kind.APPROVE:

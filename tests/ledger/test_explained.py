@@ -25,7 +25,10 @@ from tests.records import Row
 
 ROWS = 4_000
 ENDS = (Kind.POST, Kind.VOID, Kind.EXPIRE)
-POSTS = (Kind.PAY, Kind.POST, Kind.REFUND, Kind.TOP_UP, Kind.TRANSFER, Kind.SETTLE)
+POSTS = (
+    *(Kind.PAY, Kind.POST, Kind.REFUND, Kind.TOP_UP),
+    *(Kind.TRANSFER, Kind.SETTLE, Kind.BOOKED),
+)
 COUNTED = (Kind.PAY, Kind.POST, Kind.REFUND, Kind.TRANSFER)
 PAGES = {"STEP_ROWS": 7, "ACCOUNT_ROWS_MAX": 22, "LEDGER_ROWS_MAX": 70}
 

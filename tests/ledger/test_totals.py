@@ -19,7 +19,10 @@ from tests.core.pair import Pair
 from tests.model import Rows
 
 ROWS = 3_000
-POSTING = {Kind.PAY, Kind.POST, Kind.REFUND, Kind.TOP_UP, Kind.TRANSFER, Kind.SETTLE}
+POSTING = {
+    *(Kind.PAY, Kind.POST, Kind.REFUND, Kind.TOP_UP),
+    *(Kind.TRANSFER, Kind.SETTLE, Kind.BOOKED),
+}
 
 
 @pytest.fixture(scope="module")
