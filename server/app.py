@@ -40,6 +40,7 @@ from server.observer import Observer
 from server.security_log import security_log
 from server.services import health, reflection
 from server.services.admin import AdminService
+from server.services.banks import BankService
 from server.services.billers import BillerService
 from server.services.counter import CounterService
 from server.services.explain import ExplainService
@@ -60,6 +61,7 @@ from switch.ledger.committer import Committer
 from switch.ledger.opening import Progress, open_ledger
 from switch.v1 import (
     admin_pb2,
+    banks_pb2,
     billers_pb2,
     counter_pb2,
     explain_pb2,
@@ -90,6 +92,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
         (counter_pb2.DESCRIPTOR, "CounterService"),
         (admin_pb2.DESCRIPTOR, "AdminService"),
         (people_pb2.DESCRIPTOR, "PeopleService"),
+        (banks_pb2.DESCRIPTOR, "BankService"),
         (explain_pb2.DESCRIPTOR, "ExplainService"),
     )
 )
@@ -426,6 +429,7 @@ def all_behaviours(node: Node) -> dict[str, Behaviour]:
         "CounterService": CounterService(node),
         "AdminService": AdminService(node),
         "PeopleService": PeopleService(node),
+        "BankService": BankService(node),
         "ExplainService": ExplainService(node),
     }
     found: dict[str, Behaviour] = {}

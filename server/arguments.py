@@ -89,7 +89,8 @@ def named_account(
 ) -> Account:
     """The account with this owner and head: a centre its wallet, a biller its own.
 
-    "float", "suspense" and "settlement" need no owner.
+    "float", "suspense", "settlement" and a bank's three ("bank/0123", and behind it
+    " suspense" or " transit") need no owner.
     """
     if caller.role in (Role.CENTRE, Role.BILLER):
         if participant_id not in ("", caller.participant):
@@ -97,6 +98,8 @@ def named_account(
         participant_id = caller.participant
     elif not participant_id and head in TREASURY_HEADS:
         participant_id = TREASURY
+    elif not participant_id and (banks := register.banks.find_head(head)):
+        participant_id = register.participant(banks[0]).spec.id
     if not participant_id:
         raise ArgumentError("participant", "must name whose account it is")
     owner = participant(register, participant_id, "participant")
@@ -107,18 +110,29 @@ def named_account(
         found = register.find_account(owner.index, PURPOSE_WALLET)
     elif owner.spec.role is Role.TREASURY and head in TREASURY_HEADS:
         found = register.find_account(owner.index, TREASURY_HEADS[head])
+    elif owner.spec.role is Role.TREASURY and (banks := register.banks.find_head(head)):
+        whose, purpose = banks
+        if whose == owner.index:
+            found = register.find_account(whose, purpose)
     if found is None:
         text = f"{shown(participant_id)} has no account {shown(head)}"
         raise NotFoundError(f"head: {text}")
     return found
 
 
-def account_head(account: Account) -> str:
+_NAMED_BY_PURPOSE: Final = {
+    AccountKind.FLOAT: "float",
+    AccountKind.SUSPENSE: "suspense",
+    AccountKind.SETTLEMENT: "settlement",
+}
+
+
+def account_head(register: Register, account: Account) -> str:
     """The head that an account is named by; a wallet has none."""
-    purposes = {purpose: name for name, purpose in TREASURY_HEADS.items()}
     if account.kind in (AccountKind.WALLET, AccountKind.BILLER):
         return account.head
-    return purposes[account.purpose]
+    name = _NAMED_BY_PURPOSE.get(account.kind)
+    return name or register.banks.head_of(account.participant, account.purpose)
 
 
 def point(ledger: Ledger, sequence: int, time_ns: int, prefix: str = "") -> int:

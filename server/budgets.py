@@ -30,6 +30,7 @@ Cost = tuple[int, int, int, int]
 _PAYMENT: Final = "/payswitch.v1.PaymentService/"
 _COUNTER: Final = "/payswitch.v1.CounterService/"
 _PEOPLE: Final = "/payswitch.v1.PeopleService/"
+_BANK: Final = "/payswitch.v1.BankService/"
 _BILLER: Final = "/payswitch.v1.BillerService/"
 _READ: Final[Cost] = (READS, 1, 0, 0)
 _LIST: Final[Cost] = (READS, LIST_READS, 0, 0)
@@ -44,6 +45,7 @@ _COSTS: Final[Mapping[str, Cost]] = {
     _PAYMENT + "WatchPayment": (READS, 1, 0, WATCHES),
     _COUNTER + "PayBill": _WRITE,
     _COUNTER + "CloseShift": _WRITE,
+    _BANK + "RequestTopUp": _WRITE,
     _COUNTER + "FetchBill": (FETCHES, 1, 0, 0),
     _COUNTER + "FetchBills": (FETCHES, 1, REFERENCES_FIELD, 0),
     _BILLER + "FollowFeed": (READS, 1, 0, FEEDS),

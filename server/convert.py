@@ -184,13 +184,20 @@ def _fill(
     actors.say_who(result, said, ledger, register)
     if kind in _ON_OTHER and said.resolves and said.result == Result.OK:
         spoken_of = entry(ledger.row(said.resolves), ledger, register)
-        for name in ("service", "centre", "biller", "head"):
+        for name in ("service", "centre", "biller", "head", "bank"):
             setattr(result, name, getattr(spoken_of, name))
-    if kind in _MONEY or kind in _ON_ACCOUNT:
-        sides = (said.debit, said.credit) if kind in _MONEY else (said.debit,)
-        for index in sides:
-            if index:
-                _name(result, named(register, register.account, index), register)
+    for index in _accounts_of(said):
+        if index:
+            _name(result, named(register, register.account, index), register)
+
+
+def _accounts_of(said: Entry) -> tuple[int, ...]:
+    """Those that it names; 0 is none."""
+    if said.kind in _MONEY:
+        return said.debit, said.credit
+    if said.kind in _ON_ACCOUNT:
+        return (said.debit,)
+    return (said.credit,) if said.kind == Kind.REQUEST else ()
 
 
 def _describe(result: types_pb2.Entry, tail: PaymentTail) -> None:
@@ -212,6 +219,8 @@ def _name(result: types_pb2.Entry, account: Account, register: Register) -> None
     elif account.kind is AccountKind.BILLER:
         result.biller = owner.spec.id
         result.head = account.head
+    elif bank := register.banks.owner_of(account.participant, account.purpose):
+        result.bank = bank.number
 
 
 def payment(
@@ -330,7 +339,9 @@ def account(index: int, image: Rows, register: Register) -> admin_pb2.Account:
         kind=cast("admin_pb2.AccountKind.ValueType", int(image["kind"])),
         state=cast("wallets_pb2.AccountState.ValueType", int(image["state"])),
         participant=owner.spec.id,
-        head=_PURPOSES.get(known.kind, known.head),
+        head=_PURPOSES.get(known.kind)
+        or register.banks.head_of(known.participant, known.purpose)
+        or known.head,
         debits_pending=int(image["debits_pending"]),
         debits_posted=int(image["debits_posted"]),
         credits_pending=int(image["credits_pending"]),

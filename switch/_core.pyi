@@ -339,10 +339,8 @@ class Ledger:
         """
 
     def records(self, record: int) -> npt.NDArray[np.uint64]:
-        """Sequences of the current `register` rows of RECORD_*, by index; 0 is none.
-
-        With record 0: the sequences of the `open` rows, by account index.
-        """
+        """Sequences of the current `register` rows of RECORD_*, by index; 0 is none. With
+        record 0: the sequences of the `open` rows, by account index."""
 
     def people(self) -> tuple[Rows, npt.NDArray[np.uint64]]:
         """Who is registered, PERSON_RECORD by index, and the sequences of their rows.
@@ -408,8 +406,8 @@ class Ledger:
         """The tail item of a row, b"" if it has none."""
 
     def tails(self, sequences: npt.NDArray[np.uint64]) -> list[bytes]:
-        """The tail items of these rows, in this order; at most GROUP_MAX. Ascending
-        ones cost one walk over their chunks; to one alone `tail` walks half a chunk."""
+        """The tail items of these rows; ascending ones cost one walk over their chunks.
+        At most GROUP_MAX."""
 
     def find(self, sender: int, id: bytes) -> int:
         """Sequence of the row with this id of this participant, 0 if there is none."""
@@ -418,19 +416,25 @@ class Ledger:
         self, wanted: list[tuple[int, bytes, int | None]]
     ) -> list[tuple[Entry, int, int] | Exception | None]:
         """Of each (sender, id, wallet) what `find` finds, with a wallet only if it is
-        debited, and its `resolution`, (0, 0) if it was refused. At most 64. The time
-        does not tell whether there is a row that debits another wallet."""
+        debited (its time does not tell), and its `resolution`. At most 64."""
 
     def resolution(self, sequence: int) -> tuple[int, int]:
-        """(sequence of the row that resolved `sequence` last or 0, its `total`): it
-        ends a hold, refunds a payment (the total is what was refunded so far), closes
-        a case, approves or withdraws a proposal, approves a shift."""
+        """(sequence of the row that resolved `sequence` last or 0, its `total`), as an
+        end of a hold, or a refund (the total is what was refunded so far)."""
 
     def link(self, sequence: int, what: int) -> int:
         """Sequence of the newest row linked to another as `codes.Link` says, or 0."""
 
     def settled(self, window: int, account: int) -> int:
         """Sequence of the settle row of this window and account, 0 if there is none."""
+
+    def requests(self, wallet: int, day: int) -> npt.NDArray[np.uint64]:
+        """Sequences of the requests for a wallet on an IST day, descending."""
+
+    def find_booked(
+        self, account: int, debit: bool, reversal: bool, reference: bytes
+    ) -> int:
+        """Sequence of what a bank has booked to this side of its account, or 0."""
 
     def account_rows(
         self, account: int, before: int, limit: int

@@ -138,6 +138,7 @@ include "core/wire/wire.pxi"
 include "core/wire/questions.pxi"
 include "core/engine/replay.pxi"
 include "core/engine/reads.pxi"
+include "core/engine/linked.pxi"
 include "core/engine/durable.pxi"
 include "core/engine/lifetime.pxi"
 include "core/engine/group.pxi"
@@ -275,6 +276,37 @@ cdef class Ledger(_Reading):
         pthread_mutex_lock(&self.s.shared.lock)
         memcpy(keys, self.s.shared.token_keys, TOKEN_KEYS_MAX * sizeof(TokenKey))
         pthread_mutex_unlock(&self.s.shared.lock)
+
+    # --- what centres and banks have said ----------------------------------------------------
+
+    def requests(self, uint32_t wallet, uint32_t day):
+        cdef object _in_use = self._use()
+        cdef uint64_t[REQUESTS_DAY_MAX] found
+        cdef uint32_t count
+        cdef int rc
+        with nogil:
+            rc = linked_requests(self.s, wallet, day, found, &count)
+        self._check(rc)
+        return np.array([found[i] for i in range(count)], np.uint64)
+
+    def find_booked(
+        self, uint32_t account, bint debit, bint reversal, bytes reference not None
+    ):
+        cdef object _in_use = self._use()
+        cdef uint8_t[REFERENCE_SIZE] padded
+        cdef uint64_t sequence
+        cdef int rc
+        self._need_account(account)
+        if not face_pad(reference, padded, REFERENCE_SIZE):
+            return 0
+        with nogil:
+            rc = linked_booked(
+                self.s, account, not debit, ROW_REVERSAL if reversal else 0, padded, &sequence
+            )
+        self._check(rc)
+        return sequence
+
+    # --- quotations --------------------------------------------------------------------------
 
     def seal_quotation(self, quotation not None):
         cdef object _in_use = self._use()

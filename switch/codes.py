@@ -568,6 +568,9 @@ REQUEST_LIFE_NS = 30 * 24 * 3600 * 10**9
 REQUESTS_DAY_MAX = 64
 """Requests for one wallet on an IST day."""
 
+CHANNEL_AMOUNT_MAX = 10**15
+"""Paise of one proposal of a bank's channel: ten lakh crore rupees."""
+
 BANK_ACCOUNTS_MAX = 256
 """Bank accounts of the register, index 0 included."""
 

@@ -2,15 +2,24 @@
 
 Who signs computes it from what it has shown and never takes a hash from a switch; so it
 stands here, for both sides, over bytes alone. docs/data-model.md says what each is. May
-use `codes` and `ids`.
+use `codes`, `ids` and `bank_rows`.
 """
 
+import datetime as dt
 import hashlib
 import json
+import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from switch.bank_rows import (
+    BANK_ACCOUNT_SIZE,
+    STATEMENT_SIZE,
+    read_bank_account,
+    read_booked,
+    read_statement,
+)
 from switch.codes import (
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
@@ -297,7 +306,8 @@ def read_thresholds(tail: bytes) -> tuple[int, int, int]:
 
 def speaks_of(tail: bytes) -> int:
     """The participant index that a record in a tail speaks of, 0 for none by index."""
-    if _record(tail) not in (Record.PINS, Record.BUDGET, Record.PERSON):
+    of_one = Record.PINS, Record.BUDGET, Record.PERSON, Record.BANK_ACCOUNT
+    if _record(tail) not in of_one:
         return 0
     return int.from_bytes(tail[4:8], "little")
 
@@ -322,14 +332,23 @@ class Said(NamedTuple):
     number."""
 
 
-def say(kind: Kind, flags: int, resolves: int, tail: bytes) -> Said:
-    """What a line, or a stop, is about."""
+def say(line: Line, debit: str = "", credit: str = "") -> Said:
+    """What a line, or a stop, is about. Transfers are told apart by what their accounts
+    are called.
+    """
+    kind, tail = line.kind, line.tail
     if kind is Kind.FREEZE:
-        return Said("unfreeze" if flags & RowFlag.UNFREEZE else "freeze")
+        return Said("unfreeze" if line.flags & RowFlag.UNFREEZE else "freeze")
     if kind is Kind.TRANSFER:
-        return Said("recover" if resolves else "fund suspense", _of_row(resolves))
+        what = _transfer(line.resolves, debit, credit)
+        return Said(what, _of_row(line.resolves))
     if kind is Kind.SETTLE:
-        return Said("settle", (("window", str(resolves)),))
+        return Said("settle", (("window", str(line.resolves)),))
+    if kind is Kind.BOOKED:
+        side = "credit" if line.debit else "debit"
+        if line.flags & RowFlag.REVERSAL:
+            side = "credit taken back" if line.credit else "debit taken back"
+        return Said(side, _of_row(line.resolves) + _say_booked(tail))
     if kind is Kind.OPEN:
         participant, purpose, account = struct.unpack_from("<IHB", tail)
         facts: dict[str, Any] = {"participant no": participant, "purpose": purpose}
@@ -347,6 +366,45 @@ def say(kind: Kind, flags: int, resolves: int, tail: bytes) -> Said:
     if kind is Kind.REGISTER:
         return _say_record(tail)
     return Said(kind.name.lower().replace("_", " "))
+
+
+BANK_PREFIX: Final = "bank/"
+"""How the names of a bank's three accounts begin, as no participant's id can."""
+BANK_SUSPENSE: Final = " suspense"
+BANK_TRANSIT: Final = " transit"
+"""How the names of two of them end."""
+
+
+def _transfer(resolves: int, debit: str, credit: str) -> str:
+    """What a transfer is, by its accounts."""
+    released = credit.startswith(BANK_PREFIX) and credit.endswith(BANK_TRANSIT)
+    if debit.startswith(BANK_PREFIX):
+        return "return" if released else "end credit"
+    if released:
+        return "explain debit" if resolves else "payout"
+    return "recover" if resolves else "fund suspense"
+
+
+def _say_booked(tail: bytes) -> tuple[tuple[str, str], ...]:
+    """What a bank wrote; all of it quoted but for what has a form."""
+    one = read_booked(tail)
+    facts: dict[str, Any] = {}
+    if one.booked:
+        is_day = _DAY.fullmatch(one.booked)
+        facts["booked"] = one.booked if is_day else _quoted(one.booked)
+    if one.kind:
+        is_word = one.kind.isascii() and one.kind.isalpha()
+        facts["kind"] = one.kind if is_word else _quoted(one.kind)
+    if one.charges:
+        facts["charges"] = one.charges
+    if one.texts:
+        facts["texts"] = " ".join(map(_quoted, one.texts))
+    if one.is_cut:
+        facts["cut"] = "yes"
+    return _facts(facts)
+
+
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _say_record(tail: bytes) -> Said:
@@ -376,7 +434,27 @@ def _say_record(tail: bytes) -> Said:
         names = ("single", "batch", "day")
         pairs = zip(names, read_thresholds(tail), strict=True)
         return Said("thresholds", _facts(dict(pairs)))
+    if record is Record.BANK_ACCOUNT:
+        bank = read_bank_account(tail)
+        facts = {"account": bank.account, "active": _yes(bank.active)}
+        facts |= {"purpose": bank.purpose}
+        return Said("bank account", _with_texts(facts, tail[BANK_ACCOUNT_SIZE:]))
+    if record is Record.STATEMENT:
+        return _say_statement(tail)
     return Said("register")
+
+
+def _say_statement(tail: bytes) -> Said:
+    one = read_statement(tail)
+    first, last = (
+        (dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat()
+        for day in (one.first_day, one.last_day)
+    )
+    facts: dict[str, Any] = {"bank no": one.bank, "source": one.source.name.lower()}
+    facts |= {"number": one.number} if one.number else {}
+    facts |= {"days": first if first == last else f"{first} to {last}"}
+    facts |= {"lines": one.lines_count, "opening": one.opening, "closing": one.closing}
+    return Said("statement", _with_texts(facts, tail[STATEMENT_SIZE:]))
 
 
 def _say_service(tail: bytes) -> Said:
@@ -406,8 +484,15 @@ def _say_service(tail: bytes) -> Said:
 
 AMOUNTS: Final = frozenset(
     {"a day", "a payment", "single", "batch", "day", "least", "most", "steps of"}
+    | {"charges", "opening", "closing"}
 )
 """Facts whose number is paise."""
+
+
+def paise_of(name: str, value: str) -> int | None:
+    """The amount that a fact is, if it is one."""
+    is_amount = name in AMOUNTS and value.removeprefix("-").isdecimal()
+    return int(value) if is_amount else None
 
 
 def _of_row(resolves: int) -> tuple[tuple[str, str], ...]:
@@ -482,9 +567,3 @@ def _quoted(text: str) -> str:
 
 _JOINERS: Final = "\u200c\u200d"
 """Bengali is written with them."""
-
-
-def iter_said(lines: Iterable[bytes]) -> Iterator[Said]:
-    """What each packed line says."""
-    for one in map(read_line, lines):
-        yield say(one.kind, one.flags, one.resolves, one.tail)

@@ -1,5 +1,6 @@
 """A wall clock that a test sets for other processes; the machine's own stays."""
 
+import os
 import struct
 import subprocess
 from pathlib import Path
@@ -42,7 +43,9 @@ class Leaps:
         source.write_text(SOURCE)
         command = ["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
         subprocess.run(command, check=True)
-        self.prefix = ("env", f"LD_PRELOAD={library}", f"LEAP_FILE={self._file}")
+        # Behind a sanitizer's, which must be the first.
+        preload = f"{os.environ.get('LD_PRELOAD', '')} {library}".strip()
+        self.prefix = ("env", f"LD_PRELOAD={preload}", f"LEAP_FILE={self._file}")
 
     def set(self, seconds: int) -> None:
         mode = "r+b" if self._file.exists() else "wb"

@@ -163,6 +163,7 @@ def test_large_bounds_match_the_layout() -> None:
     defined = dict(re.findall(r"#define (\w+) (0x[0-9A-F]+|\d+)U?L?L?\b", text))
     assert {name: int(number, 0) for name, number in defined.items()} == {
         "AMOUNT_MAX": codes.AMOUNT_MAX,
+        "CHANNEL_AMOUNT_MAX": codes.CHANNEL_AMOUNT_MAX,
         "NO_AMOUNT_LIMIT": codes.NO_AMOUNT_LIMIT,
         "NO_COUNT_LIMIT": codes.NO_COUNT_LIMIT,
         "NEVER": 2**64 - 1,  # the core's own: when a kept hold is due

@@ -17,6 +17,7 @@ from server.services.network_specs import specs_of
 from server.services.noted import page_of
 from server.services.proposal_list import list_proposals
 from server.services.proposals import do
+from server.services.wished import utr_of
 from server.status import ArgumentError, NotFoundError
 from switch._core import GROUP_MAX, WINDOW_LINE, Rows
 from switch.codes import Kind, Role
@@ -134,7 +135,7 @@ class AdminService:
             register.treasury_account(PURPOSE_FLOAT).index,
             arguments.centre_wallet(register, request.centre).index,
             request.amount,
-            request.utr,
+            utr_of(request.utr),
             sender=caller.index,
         )
         return pb.TopUpResponse(outcome=await do(self._node, move))

@@ -81,7 +81,7 @@ class ExplainService:
             index=account.index,
             kind=cast("admin_pb2.AccountKind.ValueType", int(account.kind)),
             participant=register.participant(account.participant).spec.id,
-            head=arguments.account_head(account),
+            head=arguments.account_head(register, account),
             after_sequence=after,
             as_of_sequence=last,
             opening=_totals(opening),

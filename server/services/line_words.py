@@ -10,7 +10,7 @@ from server.actors import named
 from switch.codes import AccountKind, Kind, Record
 from switch.money import format_amount
 from switch.register.register import Register
-from switch.signed import AMOUNTS, Line, read_line, say, speaks_of
+from switch.signed import BANK_PREFIX, Line, paise_of, read_line, say, speaks_of
 from switch.v1 import people_pb2 as pb
 
 
@@ -41,8 +41,10 @@ def _account(index: int, register: Register) -> str:
     owner = named(register, register.participant, account.participant).spec.id
     if account.kind is AccountKind.WALLET:
         return owner
-    head = arguments.account_head(account)
-    return f"{owner} {head}"
+    head = arguments.account_head(register, account)
+    if head.startswith(BANK_PREFIX):
+        return head
+    return f"{owner} {head or f'account {index}'}"
 
 
 def whom(kind: Kind, tail: bytes, register: Register) -> str:
@@ -65,7 +67,7 @@ def whom(kind: Kind, tail: bytes, register: Register) -> str:
 
 def _text(line: Line, names: pb.ProposedLine) -> str:
     """What a line says, in one sentence of English."""
-    said = say(line.kind, line.flags, line.resolves, line.tail)
+    said = say(line, names.debit, names.credit)
     words = [said.what]
     if names.participant:
         words.append(f"of {names.participant}")
@@ -73,11 +75,11 @@ def _text(line: Line, names: pb.ProposedLine) -> str:
         words.append(format_amount(line.amount))
     if names.debit and names.credit:
         words.append(f"from {names.debit} to {names.credit}")
-    elif names.debit:
-        words.append(names.debit)
+    elif names.debit or names.credit:
+        words.append(names.debit or names.credit)
     if line.text:
         words.append(f'"{line.text}"')
     for name, value in said.facts:
-        is_amount = name in AMOUNTS and value.isdecimal()
-        words.append(f"{name}: {format_amount(int(value)) if is_amount else value}")
+        paise = paise_of(name, value)
+        words.append(f"{name}: {value if paise is None else format_amount(paise)}")
     return ", ".join(words)

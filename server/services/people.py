@@ -21,7 +21,7 @@ from server.services.stops import check_stop
 from server.services.wishes import prepare
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch._core import PARTICIPANT_RECORD, SERVICE_RECORD, Rows
-from switch.codes import PROPOSE_LINES, Kind, Record, Result
+from switch.codes import PROPOSE_LINES, Kind, Record, Result, RowFlag
 from switch.entries import Entry
 from switch.errors import OverloadError
 from switch.ledger.lines import line_row, lines_of, signed_part, signed_row
@@ -35,6 +35,7 @@ from switch.signed import (
     SIGNATURE_SIZE,
     Row,
     line_id,
+    read_line,
     read_person,
 )
 from switch.v1 import people_pb2 as pb
@@ -185,8 +186,7 @@ class PeopleService:
             end = min(told + size, len(lines))
             response.lines.extend(proposed_lines(lines[told:end], node.register))
             for number, line in enumerate(response.lines, told):
-                row_id = line_id(entry.id, number)
-                line.done_sequence = _done(node, entry, row_id)
+                line.done_sequence = _done(node, entry, number, lines[number])
             following = end if end < len(lines) else 0
             response.next_page_token = make_token(request, caller, following)
         return response
@@ -228,7 +228,7 @@ class PeopleService:
         done = 0
         following = 0
         for number, line in enumerate(lines):
-            if _done(node, proposal, line_id(proposal.id, number)):
+            if _done(node, proposal, number, line):
                 done += 1
             elif number >= request.from_line and len(found) < most:
                 found.append(line_row(proposal, number, line, checker=checker))
@@ -273,13 +273,27 @@ def _check_no_shift(node: Node, sequence: int) -> None:
         raise ArgumentError("resolves", "a shift is signed at its centre")
 
 
-def _done(node: Node, proposal: Entry, row_id: bytes) -> int:
-    """The row by which a line is done, or 0."""
-    sequence = node.ledger.find(proposal.participant, row_id)
-    # An id may have been used up by something else.
-    if sequence and node.ledger.row(sequence).total == proposal.sequence:
-        return sequence
-    return 0
+def _done(node: Node, proposal: Entry, number: int, packed: bytes) -> int:
+    """The row by which a line is done, or 0. What a bank has said before is done by
+    whatever said it first.
+    """
+    ledger = node.ledger
+    sequence = ledger.find(proposal.participant, line_id(proposal.id, number))
+    if sequence:
+        row = ledger.row(sequence)
+        # An id may have been used up by something else, and a contradiction is a row.
+        if row.total == proposal.sequence and row.result == Result.OK:
+            return sequence
+    if packed[0] != Kind.BOOKED:
+        return 0
+    line = read_line(packed)
+    found = ledger.find_booked(
+        line.debit or line.credit,
+        bool(line.credit),
+        bool(line.flags & RowFlag.REVERSAL),
+        line.reference.rstrip(b"\0"),
+    )
+    return found if found and ledger.row(found).amount == line.amount else 0
 
 
 def _done_now(reply: Rows) -> int:

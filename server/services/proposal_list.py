@@ -59,6 +59,7 @@ def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
         proposed=convert.entry(proposed, ledger, register),
         approve_until_ns=until_ns,
         third_needed=RowFlag.THIRD in proposed.flags,
+        by_channel=RowFlag.EVIDENCE in proposed.flags,
     )
     if proposed.total == PROPOSE_LINES:
         message.lines_count = count_lines(ledger.tail(sequence))
@@ -70,22 +71,35 @@ def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
         message.approvals.append(sender)
     if answer is None or (answer.kind == Kind.APPROVE and standing.first_approval):
         is_late = now_ns >= until_ns
-        message.state = pb.PROPOSAL_STATE_EXPIRED if is_late else pb.PROPOSAL_STATE_OPEN
+        message.state = pb.PROPOSAL_STATE_OPEN
+        if message.by_channel:
+            message.state = _of_lines(message)
+        if is_late and message.state != pb.PROPOSAL_STATE_DONE:
+            message.state = pb.PROPOSAL_STATE_EXPIRED
         return message
     message.answer.CopyFrom(convert.entry(answer, ledger, register))
     if answer.kind == Kind.WITHDRAW:
         message.state = pb.PROPOSAL_STATE_WITHDRAWN
+        if message.by_channel and message.lines_done >= message.lines_count:
+            # It needed no approval: what was done before it was taken back is done.
+            message.state = pb.PROPOSAL_STATE_DONE
         return message
     message.state = pb.PROPOSAL_STATE_APPROVED
     if proposed.total == PROPOSE_LINES:
-        if message.lines_done >= message.lines_count:
-            message.state = pb.PROPOSAL_STATE_DONE
+        message.state = _of_lines(message)
         return message
     deed = deed_of(ledger, proposed)
     if deed is not None:
         message.state = pb.PROPOSAL_STATE_DONE
         message.done.CopyFrom(convert.entry(deed, ledger, register))
     return message
+
+
+def _of_lines(message: pb.Proposal) -> pb.ProposalState.ValueType:
+    """Of lines that need no approval any more."""
+    if message.lines_done >= message.lines_count:
+        return pb.PROPOSAL_STATE_DONE
+    return pb.PROPOSAL_STATE_APPROVED
 
 
 def _approvals(ledger: Ledger, answer: Entry | None) -> list[Entry]:

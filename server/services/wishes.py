@@ -6,14 +6,17 @@ may want it, the ledger says. In a reading thread.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from server import arguments, convert
 from server.node import Node
+from server.services.bank_wishes import bank_account, ending
 from server.services.line_words import proposed_lines
 from server.services.network_specs import specs_of
 from server.services.proposals import advance_at, proposed
 from server.services.stops import stopped
+from server.services.wished import About, plain, record, utr_of
+from server.services.wished import amount_of as paise
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch.codes import (
     BUDGET_BOUNDS,
@@ -28,7 +31,7 @@ from switch.codes import (
 from switch.errors import shown
 from switch.ledger import moves
 from switch.ledger.lines import line_of, sizes
-from switch.ledger.templates import REFERENCE_SIZE, Templates, template
+from switch.ledger.templates import REFERENCE_SIZE
 from switch.register.budgets import budget_tail
 from switch.register.certificates import PIN_SIZE, PINS_MAX, pins_tail
 from switch.register.identity import Identity
@@ -56,13 +59,6 @@ from switch.v1 import people_pb2 as pb
 
 _ALREADY = None
 """In place of a row: it is so already."""
-
-
-class _About(NamedTuple):
-    """A row that is wanted, and what of the register it is about, if that is once."""
-
-    row: Templates
-    about: tuple[str, str | int] | None = None
 
 
 def prepare(
@@ -133,46 +129,46 @@ def _wishes(node: Node, request: pb.PrepareRequest) -> pb.PrepareResponse:
             text = "one proposal speaks of each once: of this one it does already"
             raise ArgumentError(f"wishes[{at}].{name}", text)
         seen.add(made.about)
-        lines.append(line_of(made.row))
-    if sizes(lines) > LINES_SIZE_MAX:
+        lines += [line_of(one) for one in (*made.before, made.row)]
+    if len(lines) > LINES_MAX or sizes(lines) > LINES_SIZE_MAX:
         raise ArgumentError("wishes", f"must come to at most {LINES_SIZE_MAX} bytes")
     return _lines(node, request.reason, lines, already)
 
 
-def _top_up(node: Node, wish: pb.TopUpWish) -> _About:
+def _top_up(node: Node, wish: pb.TopUpWish) -> About:
     register = node.register
-    return _About(
+    return About(
         moves.top_up(
             b"",
             register.treasury_account(PURPOSE_FLOAT).index,
             arguments.centre_wallet(register, wish.centre).index,
-            _amount(wish.amount),
-            _plain("utr", wish.utr),
+            paise(wish.amount),
+            utr_of(plain("utr", wish.utr)),
             sender=0,
         )
     )
 
 
-def _fund_suspense(node: Node, wish: pb.FundSuspenseWish) -> _About:
+def _fund_suspense(node: Node, wish: pb.FundSuspenseWish) -> About:
     register = node.register
-    return _About(
+    return About(
         moves.transfer(
             b"",
             register.treasury_account(PURPOSE_FLOAT).index,
             register.treasury_account(PURPOSE_SUSPENSE).index,
-            _amount(wish.amount),
-            _plain("reason", wish.reason),
+            paise(wish.amount),
+            plain("reason", wish.reason),
             sender=0,
         )
     )
 
 
-def _recover(node: Node, wish: pb.RecoverAdvanceWish) -> _About:
+def _recover(node: Node, wish: pb.RecoverAdvanceWish) -> About:
     advance = advance_at(node, wish.advance_sequence)
-    return _About(moves.recover(b"", advance, _plain("reason", wish.reason), sender=0))
+    return About(moves.recover(b"", advance, plain("reason", wish.reason), sender=0))
 
 
-def _limit(node: Node, wish: pb.LimitWish) -> _About | None:
+def _limit(node: Node, wish: pb.LimitWish) -> About | None:
     wallet = arguments.centre_wallet(node.register, wish.centre).index
     wanted = (wish.day_amount_max, wish.day_count_max, wish.payment_max)
     image, _ = node.ledger.account(wallet)
@@ -181,39 +177,39 @@ def _limit(node: Node, wish: pb.LimitWish) -> _About | None:
     now = tuple(int(image[name]) for name in names)
     if now == tuple(one or no for one, no in zip(wanted, none, strict=True)):
         return _ALREADY
-    return _About(moves.set_limit(wallet, *wanted, row_id=b""))
+    return About(moves.set_limit(wallet, *wanted, row_id=b""))
 
 
-def _close(node: Node, wish: pb.CloseWish) -> _About | None:
+def _close(node: Node, wish: pb.CloseWish) -> About | None:
     wallet = arguments.centre_wallet(node.register, wish.centre).index
     if _state(node, wallet) == AccountState.CLOSED:
         return _ALREADY
-    return _About(moves.close(b"", wallet, _plain("reason", wish.reason), sender=0))
+    return About(moves.close(b"", wallet, plain("reason", wish.reason), sender=0))
 
 
-def _unfreeze(node: Node, wish: pb.UnfreezeWish) -> _About | None:
+def _unfreeze(node: Node, wish: pb.UnfreezeWish) -> About | None:
     wallet = arguments.centre_wallet(node.register, wish.centre).index
     if _state(node, wallet) != AccountState.FROZEN:
         return _ALREADY
-    reason = _plain("reason", wish.reason)
-    return _About(moves.freeze(b"", wallet, reason, sender=0, unfreeze=True))
+    reason = plain("reason", wish.reason)
+    return About(moves.freeze(b"", wallet, reason, sender=0, unfreeze=True))
 
 
-def _settle(node: Node, wish: pb.SettleWish) -> _About:
+def _settle(node: Node, wish: pb.SettleWish) -> About:
     register = node.register
-    return _About(
+    return About(
         moves.settle(
             b"",
             wish.window,
             arguments.biller_head(register, wish.biller, wish.head).index,
             register.treasury_account(PURPOSE_SETTLEMENT).index,
-            _amount(wish.amount),
+            paise(wish.amount),
             sender=0,
         )
     )
 
 
-def _pins(node: Node, wish: pb.PinsWish) -> _About | None:
+def _pins(node: Node, wish: pb.PinsWish) -> About | None:
     whose = arguments.participant(node.register, wish.participant, "participant")
     if len(wish.pins) > PINS_MAX:
         raise ArgumentError("pins", f"must be at most {PINS_MAX}")
@@ -222,10 +218,10 @@ def _pins(node: Node, wish: pb.PinsWish) -> _About | None:
             raise ArgumentError(f"pins[{at}]", f"must be {PIN_SIZE} bytes of its own")
     if node.register.pins(whose.index) == tuple(wish.pins):
         return _ALREADY
-    return _record(pins_tail(whose.index, wish.pins), ("pins", whose.index))
+    return record(pins_tail(whose.index, wish.pins), ("pins", whose.index))
 
 
-def _budget(node: Node, wish: pb.BudgetWish) -> _About | None:
+def _budget(node: Node, wish: pb.BudgetWish) -> About | None:
     whose = arguments.participant(node.register, wish.participant, "participant")
     if int(wish.budget) not in list(Budget):
         raise ArgumentError("budget", "must be a budget")
@@ -236,10 +232,10 @@ def _budget(node: Node, wish: pb.BudgetWish) -> _About | None:
     if node.register.budgets_of(whose.index).get(budget, 0) == wish.value:
         return _ALREADY
     tail = budget_tail(whose.index, budget, wish.value)
-    return _record(tail, (f"budget {budget}", whose.index))
+    return record(tail, (f"budget {budget}", whose.index))
 
 
-def _person(node: Node, wish: pb.PersonWish) -> _About | None:
+def _person(node: Node, wish: pb.PersonWish) -> About | None:
     whose = arguments.participant(node.register, wish.participant, "participant")
     if not wish.number:
         raise ArgumentError("number", "must be at least 1")
@@ -253,31 +249,31 @@ def _person(node: Node, wish: pb.PersonWish) -> _About | None:
     if known and (known.role, known.active, known.key) == (role, wish.active, key):
         return _ALREADY
     tail = person_tail(whose.index, wish.number, role, key, active=wish.active)
-    return _record(tail, (f"person {wish.number}", whose.index))
+    return record(tail, (f"person {wish.number}", whose.index))
 
 
-def _thresholds(node: Node, wish: pb.Thresholds) -> _About | None:
+def _thresholds(node: Node, wish: pb.Thresholds) -> About | None:
     now = node.register.thresholds
     wanted = (wish.single, wish.batch, wish.day)
     if now is not None and (now.single, now.batch, now.day) == wanted:
         return _ALREADY
-    return _record(thresholds_tail(*wanted), ("thresholds", 0))
+    return record(thresholds_tail(*wanted), ("thresholds", 0))
 
 
-def _participant(node: Node, wish: pb.ParticipantWish) -> _About | None:
+def _participant(node: Node, wish: pb.ParticipantWish) -> About | None:
     known = arguments.participant(node.register, wish.participant, "participant")
     if known.spec.active == wish.active:
         return _ALREADY
     tail = participant_tail(replace(known.spec, active=wish.active))
-    return _record(tail, ("participant", known.index))
+    return record(tail, ("participant", known.index))
 
 
-def _service(node: Node, wish: pb.ServiceWish) -> _About | None:
+def _service(node: Node, wish: pb.ServiceWish) -> About | None:
     known = _known_service(node, wish.service)
     if known.spec.active == wish.active:
         return _ALREADY
     tail = service_tail(replace(known.spec, active=wish.active), node.register)
-    return _record(tail, ("service", known.index))
+    return record(tail, ("service", known.index))
 
 
 def _known_service(node: Node, code: str) -> Service:
@@ -287,7 +283,7 @@ def _known_service(node: Node, code: str) -> Service:
     return known
 
 
-_MAKERS: Mapping[str, Callable[[Node, Any], _About | None]] = {
+_MAKERS: Mapping[str, Callable[[Node, Any], About | None]] = {
     "top_up": _top_up,
     "fund_suspense": _fund_suspense,
     "recover_advance": _recover,
@@ -301,31 +297,14 @@ _MAKERS: Mapping[str, Callable[[Node, Any], _About | None]] = {
     "thresholds": _thresholds,
     "participant": _participant,
     "service": _service,
+    "bank_account": bank_account,
+    "ending": ending,
 }
-
-
-def _record(tail: bytes, about: tuple[str, str | int]) -> _About:
-    return _About(template(Kind.REGISTER, tail=tail), about)
 
 
 def _state(node: Node, account: int) -> int:
     image, _ = node.ledger.account(account)
     return int(image["state"])
-
-
-def _amount(amount: int) -> int:
-    if not amount:
-        raise ArgumentError("amount", "must be at least one paisa")
-    return amount
-
-
-def _plain(field: str, text: str) -> str:
-    """What fits in a row as its reference: a line that does not would stop all."""
-    fits = 1 <= len(text) <= REFERENCE_SIZE and text.isascii()
-    if not fits or not text.isprintable() or text != text.strip():
-        wanted = f"must be 1 to {REFERENCE_SIZE} printable ASCII characters"
-        raise ArgumentError(field, wanted)
-    return text
 
 
 # --- a network, a payment, a stop ----------------------------------------------------

@@ -165,8 +165,10 @@ def first_reference(texts: list[str]) -> str:
 
 
 def tidy_text(text: str) -> str:
-    """A text on one line without what a screen would obey; cut if it is too long."""
-    bare = _SPACES.sub(" ", text).strip()
+    """A text on one line without what a screen would obey; cut if it is too long. What
+    is a space to a reader stays one, so that no two words become another.
+    """
+    bare = " ".join(text.split())
     return "".join(c for c in bare if c.isprintable())[:TEXT_MAX]
 
 

@@ -143,7 +143,7 @@ def distinct_lines(statements: Iterable[Statement]) -> list[BankLine]:
     """
     seen: set[LineKey] = set()
     lines: list[BankLine] = []
-    distinct, _ = _each_once(statements)
+    distinct, _ = each_once(statements)
     # Sorted is stable: statements come in their order.
     for one in sorted(distinct, key=lambda one: one.is_advice):
         for line in one.lines:
@@ -158,7 +158,7 @@ def distinct_lines(statements: Iterable[Statement]) -> list[BankLine]:
 
 def look_through(statements: Sequence[Statement]) -> list[Finding]:
     """What is wrong with statements and advices of some accounts, taken together."""
-    distinct, findings = _each_once(statements)
+    distinct, findings = each_once(statements)
     by_account: dict[str, list[Statement]] = defaultdict(list)
     for one in distinct:
         by_account[one.account].append(one)
@@ -171,7 +171,7 @@ def look_through(statements: Sequence[Statement]) -> list[Finding]:
     return findings
 
 
-def _each_once(
+def each_once(
     statements: Iterable[Statement],
 ) -> tuple[list[Statement], list[Finding]]:
     """Without those that say again what one of the same name or number has said."""
@@ -206,7 +206,7 @@ def _says_the_same(one: Statement, other: Statement) -> bool:
 def _look_at_chain(
     account: str, statements: list[Statement], findings: list[Finding]
 ) -> None:
-    for before, after in pairwise(_in_order(statements)):
+    for before, after in pairwise(in_order(statements)):
         if before.number is not None and (before.number, before.year) == (
             after.number,
             after.year,
@@ -245,7 +245,7 @@ def _look_at_chain(
             )
 
 
-def _in_order(statements: Sequence[Statement]) -> list[Statement]:
+def in_order(statements: Sequence[Statement]) -> list[Statement]:
     """By day, then by number, then each behind the one whose balance it begins with."""
 
     def place(one: Statement) -> tuple[str, int]:

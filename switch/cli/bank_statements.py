@@ -27,6 +27,18 @@ SHOWN = 200
 
 def add_arguments(command: ArgumentParser) -> None:
     """What it takes."""
+    add_files(command)
+    command.add_argument(
+        "--limit",
+        type=to_count,
+        default=SHOWN,
+        metavar="N",
+        help="lines and findings to show at most, 0 for all (default: %(default)s)",
+    )
+
+
+def add_files(command: ArgumentParser) -> None:
+    """Which files, and how they are read."""
     command.add_argument("files", nargs="+", metavar="FILE", type=Path)
     kind = command.add_mutually_exclusive_group()
     kind.add_argument(
@@ -40,19 +52,12 @@ def add_arguments(command: ArgumentParser) -> None:
         help="where this bank writes its own reference, in place of "
         f"{', '.join(REFERENCE_FIELDS)}; may be given again",
     )
-    command.add_argument(
-        "--limit",
-        type=to_count,
-        default=SHOWN,
-        metavar="N",
-        help="lines and findings to show at most, 0 for all (default: %(default)s)",
-    )
 
 
 def bank_statement(args: Namespace, screen: Screen) -> Exit:
     """Read the files, say what they hold, and what does not fit."""
     try:
-        statements = join_pages(_read_all(args, screen))
+        statements = read_files(args, screen)
     except StatementError as error:
         screen.note(f"not believed: {error}")
         return Exit.REFUSED
@@ -62,11 +67,16 @@ def bank_statement(args: Namespace, screen: Screen) -> Exit:
         for line in lines:
             screen.value({"line": _plain_line(line)})
         for finding in findings:
-            screen.value({"finding": _plain_finding(finding)})
+            screen.value({"finding": plain_finding(finding)})
         screen.value({"statements": [_plain_statement(one) for one in statements]})
     else:
         _show(statements, lines, findings, args.limit, screen)
     return Exit.FINDINGS if findings else Exit.DONE
+
+
+def read_files(args: Namespace, screen: Screen) -> list[Statement]:
+    """Whole statements and advices. Raises StatementError."""
+    return join_pages(_read_all(args, screen))
 
 
 def _read_all(args: Namespace, screen: Screen) -> Iterator[Statement]:
@@ -147,6 +157,11 @@ def _show(
         for side in Side:
             total = format_amount(totals[account, side])
             screen.line(f"{account}, {side}: {total}")
+    show_findings(findings, limit, screen)
+
+
+def show_findings(findings: Sequence[Finding], limit: int, screen: Screen) -> None:
+    """What is wrong, as many as a person is shown."""
     told = findings[: limit or None]
     for finding in told:
         screen.line(f"{finding.what}, {finding.account}: {finding.text}")
@@ -170,7 +185,8 @@ def _plain_line(line: BankLine) -> dict[str, object]:
     }
 
 
-def _plain_finding(finding: Finding) -> dict[str, object]:
+def plain_finding(finding: Finding) -> dict[str, object]:
+    """The same for machines."""
     return {"what": finding.what, "account": finding.account, "text": finding.text}
 
 

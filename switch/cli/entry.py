@@ -23,11 +23,14 @@ import grpc
 
 from switch.cli import (
     bank_statements,
+    banks,
     bills,
+    bookings,
     budgets,
     certificates,
     commands,
     counter,
+    endings,
     exceptions,
     explain,
     office,
@@ -270,26 +273,29 @@ def _parser() -> argparse.ArgumentParser:
         "that the switch has a payment, and how it stands: no receipt",
     )
     _add_asked(acknowledgement)
-    _add_bills(_verbs(found, "bill", "fetch, pay and follow a bill", common, remote))
-    _add_shifts(_verbs(found, "shift", "close and sign a shift", common, remote))
+    what = "fetch, pay and follow a bill"
+    _add_bills(_Verbs(found, "bill", what, (common, remote)))
+    _add_shifts(_Verbs(found, "shift", "close and sign a shift", (common, remote)))
     _add_wallets(add)
     _add_office(add)
     for of in (
         *(certificates.add_commands, budgets.add_commands),
-        *(people.add_commands, wishes.add_batch),
+        *(people.add_commands, wishes.add_batch, banks.add_commands),
     ):
         for one in of(add):
             add_id(one)
     explanation = add("explain", explain.explain, explain.TEXT)
     explain.add_arguments(explanation)
     _add_at(explanation)
-    _add_exceptions(add)
+    exceptions.add_commands(add)
     what = "ask for what two people must want; another one approves it"
-    propose = _verbs(found, "propose", what, common, remote)
-    _add_proposals(propose)
+    propose = _Verbs(found, "propose", what, (common, remote))
+    exceptions.add_verbs(propose)
     wishes.add_verbs(propose)
+    endings.add_verbs(propose.nested("ending", endings.TEXT))
+    bookings.add_verb(propose)
     what = "freeze, or switch off, at once; another person stands by it afterwards"
-    people.add_stops(_verbs(found, "stop", what, common, remote))
+    people.add_stops(_Verbs(found, "stop", what, (common, remote)))
     add("services", commands.services, "what can be paid")
     add("ledger", commands.ledger, "where the ledger stands")
     simulate = partial(simulator.run, credentials_of=commands.credentials_of)
@@ -304,26 +310,38 @@ Add = Callable[
 ]
 
 
-def _verbs(
-    found: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    noun: str,
-    text: str,
-    *parents: argparse.ArgumentParser,
-) -> Add:
-    """A command that takes a verb; what is returned adds one."""
-    command = found.add_parser(noun, help=text, description=text)
-    verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
+class _Verbs:
+    """A command that takes a verb; called, it adds one."""
 
-    def add(
-        name: str, run: Callable[[argparse.Namespace, Screen], Exit], text: str
+    def __init__(
+        self,
+        found: "argparse._SubParsersAction[argparse.ArgumentParser]",
+        noun: str,
+        text: str,
+        parents: Sequence[argparse.ArgumentParser],
+        dest: str = "verb",
+    ) -> None:
+        command = found.add_parser(noun, help=text, description=text)
+        self._verbs = command.add_subparsers(
+            dest=dest, required=True, metavar=dest.upper()
+        )
+        self._parents = list(parents)
+
+    def __call__(
+        self,
+        name: str,
+        run: Callable[[argparse.Namespace, Screen], Exit],
+        text: str,
     ) -> argparse.ArgumentParser:
-        verb = verbs.add_parser(
-            name, help=text, description=text, parents=list(parents), allow_abbrev=False
+        verb = self._verbs.add_parser(
+            name, help=text, description=text, parents=self._parents, allow_abbrev=False
         )
         verb.set_defaults(run=run)
         return verb
 
-    return add
+    def nested(self, noun: str, text: str) -> "_Verbs":
+        """A verb that says by another what is meant."""
+        return _Verbs(self._verbs, noun, text, self._parents, dest="how")
 
 
 def _add_bills(add: Add) -> None:
@@ -471,73 +489,6 @@ def _add_office(add: Add) -> None:
     )
 
 
-def _add_exceptions(add: Add) -> None:
-    found = {name: add(name, run, text) for name, run, text in exceptions.COMMANDS}
-    listed = found["exceptions"]
-    listed.add_argument(
-        "--kind",
-        action="append",
-        default=[],
-        choices=tuple(exceptions.KINDS),
-        help="only these; may be given several times",
-    )
-    listed.add_argument("--biller", default="", metavar="BILLER", help="only of it")
-    listed.add_argument("--centre", default="", metavar="CENTRE", help="only of it")
-    listed.add_argument(
-        "--owner", choices=tuple(exceptions.OWNERS), help="only what is its turn"
-    )
-    listed.add_argument(
-        "--overdue", action="store_true", help="only of payments that are after T+1"
-    )
-    listed.add_argument(
-        "--history", action="store_true", help="with all that happened to each payment"
-    )
-    for name, help_text in (
-        ("withdraw", "of the proposal"),
-        ("approve", "of the proposal"),
-        ("recover", "of the advance"),
-    ):
-        command = found[name]
-        command.add_argument("entry", type=to_count, metavar="ENTRY", help=help_text)
-        add_id(command)
-        if name != "recover":
-            signing.add_person(command, required=False)
-    which = found["proposals"].add_mutually_exclusive_group()
-    which.add_argument(
-        "--open", action="store_true", help="what nobody has answered (the default)"
-    )
-    which.add_argument("--all", action="store_true", help="all that ever were")
-    fund = found["fund-suspense"]
-    fund.add_argument(
-        "amount", type=as_argument(parse_amount), metavar="AMOUNT", help="in rupees"
-    )
-    add_id(fund)
-    for name in ("withdraw", "recover", "fund-suspense"):
-        add_reason(found[name])
-
-
-def _add_proposals(add: Add) -> None:
-    for name, run, text in exceptions.VERBS:
-        verb = add(name, run, text)
-        verb.add_argument(
-            "entry",
-            type=to_count,
-            metavar="ENTRY",
-            help="of the payment, its hold, or what `payswitch exceptions` names",
-        )
-        if name not in exceptions.WHOLE:
-            verb.add_argument(
-                "amount",
-                nargs="?",
-                type=as_argument(parse_amount),
-                metavar="AMOUNT",
-                help="in rupees (default: the whole)",
-            )
-        add_reason(verb)
-        add_id(verb)
-        signing.add_person(verb, required=False)
-
-
 def _add_wallets(add: Add) -> None:
     balance = add("balance", commands.balance, "what a wallet holds")
     balance.add_argument("centre", metavar="CENTRE")
@@ -568,7 +519,10 @@ def _add_wallets(add: Add) -> None:
     accounts = add("accounts", commands.accounts, "the accounts and what they hold")
     accounts.add_argument(
         "--kind",
-        choices=("wallet", "biller", "float", "suspense", "settlement"),
+        choices=(
+            *("wallet", "biller", "float", "suspense", "settlement"),
+            *("bank", "bank_suspense", "bank_transit"),
+        ),
         help="list these instead of the totals of each kind",
     )
     _add_at(accounts)

@@ -4,11 +4,12 @@ Over the wire only, as `commands`, whose ways they share.
 """
 
 import time
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 from switch.calendar import DAY_S, NS_IN_S, format_ist, ist_date
 from switch.cli import people, signing
+from switch.cli.arguments import add_id, add_reason, as_argument, to_count
 from switch.cli.commands import open_office, who
 from switch.cli.office import show_outcome
 from switch.codes import Result
@@ -258,7 +259,7 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
                 who(one.proposed),
                 word(f"proposal {_word(proposals_pb2.ProposalState, one.state)}"),
                 format_ist(one.answer.time_ns) if one.HasField("answer") else "",
-                _answered_by(one),
+                word("by channel") if one.by_channel else _answered_by(one),
                 str(one.done.sequence) if one.HasField("done") else "",
                 _lines_done(one, language),
             )
@@ -354,3 +355,72 @@ VERBS: tuple[Command, ...] = tuple(
     )
 )
 """What can be proposed."""
+
+Add = Callable[[str, Callable[[Namespace, Screen], Exit], str], ArgumentParser]
+
+
+def add_commands(add: Add) -> None:
+    """The commands of what people put right."""
+    found = {name: add(name, run, text) for name, run, text in COMMANDS}
+    listed = found["exceptions"]
+    listed.add_argument(
+        "--kind",
+        action="append",
+        default=[],
+        choices=tuple(KINDS),
+        help="only these; may be given several times",
+    )
+    listed.add_argument("--biller", default="", metavar="BILLER", help="only of it")
+    listed.add_argument("--centre", default="", metavar="CENTRE", help="only of it")
+    listed.add_argument("--owner", choices=tuple(OWNERS), help="only what is its turn")
+    listed.add_argument(
+        "--overdue", action="store_true", help="only of payments that are after T+1"
+    )
+    listed.add_argument(
+        "--history", action="store_true", help="with all that happened to each payment"
+    )
+    for name, help_text in (
+        ("withdraw", "of the proposal"),
+        ("approve", "of the proposal"),
+        ("recover", "of the advance"),
+    ):
+        command = found[name]
+        command.add_argument("entry", type=to_count, metavar="ENTRY", help=help_text)
+        add_id(command)
+        if name != "recover":
+            signing.add_person(command, required=False)
+    which = found["proposals"].add_mutually_exclusive_group()
+    which.add_argument(
+        "--open", action="store_true", help="what nobody has answered (the default)"
+    )
+    which.add_argument("--all", action="store_true", help="all that ever were")
+    fund = found["fund-suspense"]
+    fund.add_argument(
+        "amount", type=as_argument(parse_amount), metavar="AMOUNT", help="in rupees"
+    )
+    add_id(fund)
+    for name in ("withdraw", "recover", "fund-suspense"):
+        add_reason(found[name])
+
+
+def add_verbs(add: Add) -> None:
+    """The verbs of `payswitch propose` about one payment."""
+    for name, run, text in VERBS:
+        verb = add(name, run, text)
+        verb.add_argument(
+            "entry",
+            type=to_count,
+            metavar="ENTRY",
+            help="of the payment, its hold, or what `payswitch exceptions` names",
+        )
+        if name not in WHOLE:
+            verb.add_argument(
+                "amount",
+                nargs="?",
+                type=as_argument(parse_amount),
+                metavar="AMOUNT",
+                help="in rupees (default: the whole)",
+            )
+        add_reason(verb)
+        add_id(verb)
+        signing.add_person(verb, required=False)

@@ -14,6 +14,7 @@ from switch.cli.commands import first, open_office, to_point, who
 from switch.client import BEGINNING, NOW, Client, Point, balance_of
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.errors import UsageError
+from switch.signed import BANK_PREFIX
 from switch.v1 import admin_pb2, types_pb2
 from switch.v1 import explain_pb2 as pb
 
@@ -47,11 +48,16 @@ class Name(NamedTuple):
 
 
 def to_name(text: str) -> Name:
-    """`CENTRE`, `BILLER/HEAD`, `float`, `suspense` or `settlement`. A participant that
-    has such a name, or is called `window` or `day`, is named with a slash behind it.
+    """`CENTRE`, `BILLER/HEAD`, `float`, `suspense`, `settlement`, or a bank account's
+    three as lines call them, `bank/0123 suspense`. A participant that has such a name,
+    or is called `window` or `day`, is named with a slash behind it, a biller's head
+    behind `bank//`.
     """
     if text in PURPOSES:
         return Name("", text)
+    if text.startswith(BANK_PREFIX):
+        head = text.removeprefix(BANK_PREFIX)
+        return Name("bank", head[1:]) if head[:1] == "/" else Name("", text)
     participant, _, head = text.partition("/")
     return Name(participant, head)
 

@@ -142,7 +142,7 @@ def _as_json(shown: Shown) -> dict[str, object]:
         "hash": shown.hash.hex(),
         "asks_for": asked_for(row) if row.kind is Kind.PROPOSE else None,
         "amount": row.amount,
-        "lines": lines_as_json(shown.lines),
+        "lines": lines_as_json(shown.lines, shown.ledger),
         "proposal": (
             plain(shown.answer.proposal) if shown.answer.HasField("proposal") else None
         ),
@@ -152,7 +152,7 @@ def _as_json(shown: Shown) -> dict[str, object]:
 
 def _show(shown: Shown, screen: Screen) -> None:
     if shown.lines:
-        show_lines(shown.lines, screen)
+        show_lines(shown.lines, shown.ledger, screen)
     row = shown.stored.row
     facts_of(row, len(shown.lines), shown.hash, shown.ledger, screen)
     word, answer = screen.language.word, shown.answer
@@ -169,6 +169,8 @@ def _show(shown: Shown, screen: Screen) -> None:
             facts += [("lines done", screen.language.count(stands.lines_done))]
         if stands.approvals:
             facts += [("approvals", ", ".join(map(actor, stands.approvals)))]
+        if stands.by_channel:
+            facts += [("approvals", word("by channel"))]
         if stands.third_needed:
             facts += [("third", word("third needed"))]
     screen.facts(facts)
@@ -237,13 +239,18 @@ def do(args: Namespace, screen: Screen) -> Exit:
             outcomes = client.do_lines(
                 args.entry, lines_max=args.lines_max, progress=tell
             )
-    refused = [one for one in outcomes if one.outcome.result != int(Result.OK)]
+    # What a bank has said before is in the ledger: there is nothing to be done.
+    there = [one for one in outcomes if one.outcome.result == _ALREADY]
+    refused = [
+        one for one in outcomes if one.outcome.result not in (int(Result.OK), _ALREADY)
+    ]
     if screen.as_json:
         screen.value(
             {
                 "lines_count": count,
                 "lines_done": done,
-                "done_now": len(outcomes) - len(refused),
+                "done_now": len(outcomes) - len(refused) - len(there),
+                "already_booked": len(there),
                 "refused": [plain(one) for one in refused],
             }
         )
@@ -253,7 +260,10 @@ def do(args: Namespace, screen: Screen) -> Exit:
             text = language.result(result)
             line = f"{language.word('line')} {one.line}: {text} ({result.name})"
             screen.line(line)
-        facts = [("done", language.count(len(outcomes) - len(refused)))]
+        count_done = len(outcomes) - len(refused) - len(there)
+        facts = [("done", language.count(count_done))]
+        if there:
+            facts += [("booked before", language.count(len(there)))]
         if count:
             facts += [("lines", language.count(count))]
             facts += [("lines done", language.count(done))]
@@ -261,6 +271,7 @@ def do(args: Namespace, screen: Screen) -> Exit:
     return Exit.REFUSED if refused else Exit.DONE
 
 
+_ALREADY = int(Result.ALREADY_BOOKED)
 REFUSED_SHOWN = 20
 """Lines that were refused of which people are told one by one."""
 

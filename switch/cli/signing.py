@@ -10,6 +10,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from switch.bank.requests import find_number
+from switch.bank_rows import read_booked
 from switch.cli.arguments import to_count
 from switch.cli.commands import open_office
 from switch.cli.office import show_outcome
@@ -20,7 +22,7 @@ from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
 from switch.errors import ConfigError, UsageError
 from switch.person_keys import read_key
-from switch.signed import AMOUNTS, Ledger, Row, hash_of, read_line, say
+from switch.signed import Ledger, Line, Row, hash_of, paise_of, read_line, say
 from switch.specs import TREASURY
 from switch.v1 import people_pb2 as pb
 from switch.v1 import results_pb2, types_pb2
@@ -74,15 +76,23 @@ def signer_of(args: Namespace, client: Client) -> Signer:
 # --- what is shown -------------------------------------------------------------------
 
 
-def show_lines(lines: Sequence[pb.ProposedLine], screen: Screen) -> None:
-    """What each line says."""
+def show_lines(
+    lines: Sequence[pb.ProposedLine], ledger: Ledger, screen: Screen
+) -> None:
+    """What each line says. Whose money a line of a bank is its maker has put beside its
+    texts: what these do not say is told.
+    """
     language, word = screen.language, screen.language.word
     shown = []
+    unsaid = 0
     for number, message in enumerate(lines):
         line = read_line(message.line)
-        said = say(line.kind, line.flags, line.resolves, line.tail)
+        said = say(line, message.debit, message.credit)
         facts = [message.participant] if message.participant else []
         facts += [_fact(name, value, language) for name, value in said.facts]
+        if names_what_it_says(line, ledger) is False:
+            unsaid += 1
+            facts.insert(0, word("not in its texts").upper())
         shown.append(
             (
                 str(number),
@@ -97,19 +107,33 @@ def show_lines(lines: Sequence[pb.ProposedLine], screen: Screen) -> None:
         )
     columns = ("line", "what", "from", "to", "amount", "reference", "detail")
     screen.table((*columns, "done"), shown)
+    if unsaid:
+        screen.line(f"{word('lines not in texts')}: {language.count(unsaid)}")
+
+
+def names_what_it_says(line: Line, ledger: Ledger) -> bool | None:
+    """Whether a bank's line names the entry whose number stands in its texts; None if
+    it is no such line, or names none.
+    """
+    if line.kind is not Kind.BOOKED or not line.resolves:
+        return None
+    found = find_number(read_booked(line.tail).texts, ledger.instance)
+    return found is not None and found.sequence == line.resolves
 
 
 def _fact(name: str, value: str, language: Language) -> str:
-    is_amount = name in AMOUNTS and value.isdecimal()
-    return f"{name} {language.amount(int(value)) if is_amount else value}"
+    paise = paise_of(name, value)
+    return f"{name} {value if paise is None else language.amount(paise)}"
 
 
-def lines_as_json(lines: Sequence[pb.ProposedLine]) -> list[dict[str, object]]:
+def lines_as_json(
+    lines: Sequence[pb.ProposedLine], ledger: Ledger
+) -> list[dict[str, object]]:
     """The same for machines."""
     found = []
     for number, message in enumerate(lines):
         line = read_line(message.line)
-        said = say(line.kind, line.flags, line.resolves, line.tail)
+        said = say(line, message.debit, message.credit)
         found.append(
             {
                 "line": number,
@@ -120,6 +144,7 @@ def lines_as_json(lines: Sequence[pb.ProposedLine]) -> list[dict[str, object]]:
                 "credit": message.credit,
                 "participant": message.participant,
                 "facts": dict(said.facts),
+                "names_what_it_says": names_what_it_says(line, ledger),
                 "done_sequence": message.done_sequence,
             }
         )
@@ -196,7 +221,7 @@ def sign_prepared(
     digest = _digest(made.row, row_id, signer)
     if not screen.as_json:
         if made.lines:
-            show_lines(made.lines, screen)
+            show_lines(made.lines, signer.ledger, screen)
         facts_of(made.row, len(made.lines), digest, signer.ledger, screen)
         if made.already_count:
             screen.facts([("already so", str(made.already_count))])

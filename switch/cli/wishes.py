@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from switch.bank.lines import canonical_account
 from switch.cli.arguments import add_id, as_argument, to_count
 from switch.cli.commands import open_office, read_network
 from switch.cli.signing import add_person, propose, sign_prepared, signer_of
@@ -110,7 +111,24 @@ def _service(args: Namespace) -> pb.Wish:
     return pb.Wish(service=pb.ServiceWish(service=args.service, active=not args.off))
 
 
-def _proposing(
+def _bank_number(text: str) -> str:
+    found = canonical_account(text)
+    if not found:
+        raise ValueError(f"not an account's number: {text[:40]!r}")
+    return found
+
+
+def _bank_account(args: Namespace) -> pb.Wish:
+    wish = pb.BankAccountWish(
+        number=args.number_,
+        participant=args.participant,
+        active=not args.off,
+        name=args.name,
+    )
+    return pb.Wish(bank_account=wish)
+
+
+def proposing(
     make: Callable[[Namespace], pb.Wish],
 ) -> Callable[[Namespace, Screen], Exit]:
     """The command that proposes one wish."""
@@ -129,17 +147,22 @@ _AMOUNT = as_argument(parse_amount)
 def add_verbs(add: Add) -> None:
     """Add the verbs of `payswitch propose` that are lines."""
     for name, make, text, arguments in _VERBS:
-        verb = add(name, _proposing(make), text)
+        verb = add(name, proposing(make), text)
         for argument, options in arguments.items():
             verb.add_argument(argument, **options)
-        verb.add_argument(
-            "--because",
-            default=name,
-            metavar="TEXT",
-            help="why, 1 to 32 plain characters (default: %(default)s)",
-        )
-        add_person(verb)
-        add_id(verb)
+        add_signed(verb, name)
+
+
+def add_signed(verb: ArgumentParser, because: str) -> None:
+    """Why it is proposed, and by whom."""
+    verb.add_argument(
+        "--because",
+        default=because,
+        metavar="TEXT",
+        help="why, 1 to 32 plain characters (default: %(default)s)",
+    )
+    add_person(verb)
+    add_id(verb)
 
 
 _CENTRE = {"centre": {"metavar": "CENTRE"}}
@@ -238,6 +261,25 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
             "single": {"type": _AMOUNT, "help": "one amount of more"},
             "batch": {"type": _AMOUNT, "help": "a proposal of more"},
             "day": {"type": _AMOUNT, "help": "a person's day of more"},
+        },
+    ),
+    (
+        "bank-account",
+        _bank_account,
+        "register a bank account, with its three accounts, or switch one on or off",
+        {
+            "number_": {
+                "type": as_argument(_bank_number),
+                "metavar": "NUMBER",
+                "help": "the bank's, letters and digits",
+            },
+            "--participant": {
+                "default": "",
+                "metavar": "PARTICIPANT",
+                "help": "of the treasury, whose it is (default: treasury)",
+            },
+            "--name": {"default": "", "metavar": "TEXT", "help": "for people"},
+            **_OFF,
         },
     ),
     ("participant", _participant, "switch a participant on", {**_WHOSE, **_OFF}),

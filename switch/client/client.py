@@ -20,6 +20,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from switch.client.admin import BATCH_MAX, PAGE_SIZE, AdminCalls
+from switch.client.banks import BankCalls
 from switch.client.calls import (
     CALL_TIMEOUT_S,
     RETRIES_MAX,
@@ -41,6 +42,7 @@ from switch.ids import new_id
 from switch.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    banks_pb2_grpc,
     billers_pb2,
     billers_pb2_grpc,
     counter_pb2_grpc,
@@ -116,7 +118,7 @@ def balance_of(account: admin_pb2.Account) -> int:
     return account.credits_posted - account.debits_posted
 
 
-class Client(AdminCalls, PeopleCalls, CounterCalls, ExplainCalls):
+class Client(AdminCalls, PeopleCalls, BankCalls, CounterCalls, ExplainCalls):
     """One participant's connection to a switch. Thread-safe; a context manager."""
 
     def __init__(
@@ -139,6 +141,7 @@ class Client(AdminCalls, PeopleCalls, CounterCalls, ExplainCalls):
             admin_pb2_grpc.AdminServiceStub(self._channel),
         )
         self._people = people_pb2_grpc.PeopleServiceStub(self._channel)
+        self._banks = banks_pb2_grpc.BankServiceStub(self._channel)
         self._payments = payments_pb2_grpc.PaymentServiceStub(self._channel)
         self._wallets = wallets_pb2_grpc.WalletServiceStub(self._channel)
         self._explain = explain_pb2_grpc.ExplainServiceStub(self._channel)

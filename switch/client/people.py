@@ -15,6 +15,7 @@ from switch.ids import new_id
 from switch.person_keys import PersonKey
 from switch.signed import (
     Ledger,
+    Line,
     Row,
     Stored,
     amount_of,
@@ -295,7 +296,7 @@ def _stops(request: pb.PrepareRequest, row: Row) -> bool:
     if row.kind is not Kind.REGISTER:
         return False
     what = wish.WhichOneof("what")
-    said = say(Kind.REGISTER, 0, 0, row.tail)
+    said = say(Line(Kind.REGISTER, tail=row.tail))
     facts = dict(said.facts)
     named = {
         "participant": ("participant", facts.get("id") == wish.participant),

@@ -66,6 +66,22 @@ PEOPLE_WORDS: dict[str, tuple[str, str]] = {
     "what service": ("service", "পরিষেবা"),
     "what pins": ("keys of certificates", "সার্টিফিকেটের চাবি"),
     "what budget": ("budget", "ব্যবহারের সীমা"),
+    "what bank account": ("bank account", "ব্যাঙ্ক হিসাব"),
+    "what statement": ("a bank's statement", "ব্যাঙ্কের বিবরণী"),
+    "what credit": ("booked: money came in", "ব্যাঙ্কে টাকা এসেছে"),
+    "what debit": ("booked: money went out", "ব্যাঙ্ক থেকে টাকা গেছে"),
+    "what credit taken back": (
+        "booked: the bank took a credit back",
+        "ব্যাঙ্ক একটি জমা ফেরত নিয়েছে",
+    ),
+    "what debit taken back": (
+        "booked: the bank gave a debit back",
+        "ব্যাঙ্ক একটি খরচ ফেরত দিয়েছে",
+    ),
+    "what end credit": ("what came in is given to", "আসা টাকা যাকে দেওয়া হচ্ছে"),
+    "what return": ("what came in goes back", "আসা টাকা ফেরত যাচ্ছে"),
+    "what explain debit": ("what went out was paid by", "যাওয়া টাকা যে দিয়েছে"),
+    "what payout": ("released, to be paid out", "দেওয়ার জন্য ছাড়া হচ্ছে"),
     "what person": ("person", "ব্যক্তি"),
     "what thresholds": ("thresholds of a third person", "তৃতীয় জনের সীমা"),
 }

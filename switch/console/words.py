@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from switch.codes import Result
+from switch.console.bank_words import BANK_WORDS
 from switch.console.exception_words import EXCEPTION_WORDS
 from switch.console.explain_words import EXPLAIN_WORDS
 from switch.console.people_words import PEOPLE_WORDS
@@ -227,6 +228,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     **EXCEPTION_WORDS,
     **EXPLAIN_WORDS,
+    **BANK_WORDS,
     **PEOPLE_WORDS,
 }
 """Key → English, Bengali."""

@@ -332,7 +332,7 @@ cdef enum:  # how the citizen paid the operator
 cdef enum:  # Row.flags
     ROW_TAIL = 0x0001       # the chunk's tail has an item for this row
     ROW_CLAIM = 0x0002      # took a bill's claim or a UTR's; copied by what ends or refunds it
-    ROW_RECENT = 0x0004     # took a claim of its citizen's reference, likewise
+    ROW_RECENT = 0x0004     # took a claim of its citizen's reference, likewise; a booked: a UTR's
     ROW_RELEASE = 0x0008    # releases the claim of what it resolves
     ROW_UNFREEZE = 0x0010   # a freeze row that ends a freeze
     ROW_REVERSAL = 0x0010   # a booked row that takes a line of the other side back

@@ -93,6 +93,7 @@ cdef enum:
 cdef extern from *:
     """
     #define AMOUNT_MAX 1000000000000000000ULL  /* paise; fits a signed 64-bit too */
+    #define CHANNEL_AMOUNT_MAX 1000000000000000ULL  /* paise of one proposal of a channel */
     #define NO_AMOUNT_LIMIT 0xFFFFFFFFFFFFFFFFULL
     #define NO_COUNT_LIMIT 0xFFFFFFFFU
     #define LINK_CORRECTION (1ULL << 22)  /* of a hold: the transfer that pays it after all */
@@ -113,6 +114,7 @@ cdef extern from *:
     #define TOKEN_LIFE_MAX_NS 86400000000000ULL  /* a day: no quotation is older */
     """
     const uint64_t AMOUNT_MAX
+    const uint64_t CHANNEL_AMOUNT_MAX
     const uint64_t NO_AMOUNT_LIMIT
     const uint32_t NO_COUNT_LIMIT
     const uint64_t LINK_CORRECTION

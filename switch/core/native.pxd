@@ -6,6 +6,8 @@ cdef extern from "core/native.h" nogil:
     void native_init(int portable)
     int native_crc_is_portable()
     void native_prefetch(const void* address)
+    void* native_scattered(size_t size)
+    void* native_scattered_zeros(size_t size)
     void native_will_need(const void* at, size_t size)
     uint32_t native_crc(uint32_t crc, const uint8_t* data, size_t size)
     uint32_t native_crc_portable(uint32_t crc, const uint8_t* data, size_t size)

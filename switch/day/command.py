@@ -3,14 +3,15 @@
 Begins a ledger with people, if there is none, whose keys it keeps in `people/`: all
 that the treasury does is proposed by one of them and approved by another. Starts a
 server and forty simulated billers, loads the sample network with every service
-confirmed by its biller, tops up every wallet, and sends the day's payments at their
-times, SPEED times faster than life. Billers decline, do not answer and answer late at
-the sample's rates; two are gone for an hour and one for good, one is slow, others
-forget or answer twice, wrongly or too late, or credit other amounts or too late. Then
-the billers' lists of the day end what they have not answered, two people decide what is
-left, and the settlement window is closed and settled; it proves what came of the day,
-and keeps serving. The last line of standard output is one JSON object; standard error
-has everything that is not the report.
+confirmed by its biller, tops up every wallet through a simulated bank, whose book and
+statements it keeps in `bank/`, and sends the day's payments at their times, SPEED times
+faster than life. Billers decline, do not answer and answer late at the sample's rates;
+two are gone for an hour and one for good, one is slow, others forget or answer twice,
+wrongly or too late, or credit other amounts or too late. Then the billers' lists of the
+day end what they have not answered, two people decide what is left, and the settlement
+window is closed, settled and paid out by the bank; it proves what came of the day, and
+keeps serving. The last line of standard output is one JSON object; standard error has
+everything that is not the report.
 """
 
 import argparse
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("data"),
         metavar="DIR",
-        help="holds ledger/, tls/, people/ and server.log (default: %(default)s)",
+        help="holds ledger/, tls/, people/, bank/, server.log (default: %(default)s)",
     )
     parser.add_argument(
         "--once", action="store_true", help="end after the report; do not keep serving"

@@ -14,7 +14,6 @@ from switch.client import Client
 from switch.client.people import Signer
 from switch.codes import PersonRole, Result
 from switch.day.proof import Books, Proof
-from switch.day.script import Script
 from switch.errors import SwitchError
 from switch.ids import new_id
 from switch.person_keys import PersonKey, make_key, read_key
@@ -75,6 +74,12 @@ class Council:
         """What was proposed, by entry."""
         self.settled = 0
         """Paise."""
+        self.paid_out = 0
+        """Paise of it that were released to the bank."""
+
+    def key(self, participant: str, number: int) -> PersonKey:
+        """A person's key, made when it is first asked for."""
+        return _key(self._data, participant, number)
 
     def _find_makers(self) -> list[Signer]:
         registered = self._first.people().people
@@ -109,14 +114,6 @@ class Council:
         ]
         self.do_all([pb.Wish(person=one) for one in clerks], "clerks")
         self._makers = self._find_makers()
-
-    def top_up(self, script: Script) -> None:
-        """Credit every wallet, in one proposal; the first centre's line comes first."""
-        wishes = [
-            pb.TopUpWish(centre=one, amount=amount, utr=script.utr(one))
-            for one, amount in script.top_ups.items()
-        ]
-        self.do_all([pb.Wish(top_up=one) for one in wishes], "top-ups")
 
     def settle(self, closed: admin_pb2.CloseWindowResponse) -> Counter[str]:
         """Settle all that a closed window says is payable: biller → paise."""
@@ -217,7 +214,7 @@ def prove_people(
         is_done = one.state == proposals_pb2.PROPOSAL_STATE_DONE
         if not others or not is_done or one.lines_done != one.lines_count:
             wrong.append(sequence)
-    moved = after.settlement - before.settlement
+    moved = after.settlement - before.settlement + council.paid_out
     detail = f"{len(council.proposals)} proposals, {lines} lines"
     if wrong:
         detail = f"{len(wrong)} are not, such as {wrong[:5]}"

@@ -22,6 +22,13 @@ from switch.client import CallError, Client
 from switch.client.messages import messages_of
 from switch.codes import Result, Role
 from switch.console.output import Screen
+from switch.day.bank import BankDesk
+from switch.day.bank_proofs import (
+    prove_again,
+    prove_explained,
+    prove_lines,
+    prove_mirror,
+)
 from switch.day.bill_proofs import (
     prove_fetches,
     prove_paid_once,
@@ -77,6 +84,12 @@ LOOK_S = 15.75 * 3600.0
 """The second of the day at which it is looked at, in the middle of its troubles."""
 RESOLVE_S = 10.0
 """Longer than the longest deadline, nothing is waited for."""
+_TOP_UPS = (
+    types_pb2.ENTRY_KIND_TOP_UP,
+    types_pb2.ENTRY_KIND_BOOKED,
+    types_pb2.ENTRY_KIND_TRANSFER,
+)
+"""By hand, by the bank's word, and by two people's about what the bank has said."""
 _FOR_BILLERS = (
     exceptions_pb2.EXCEPTION_KIND_KEPT,
     exceptions_pb2.EXCEPTION_KIND_UNVERIFIED,
@@ -98,8 +111,10 @@ class Lived:
 
     script: Script
     before: Books
-    topped_up: int
-    """Paise."""
+    topped_up: Mapping[str, int]
+    """Centre → paise."""
+    is_by_hand: bool
+    """They are no bank's, but the treasury's own word."""
     replayed: Replayed
     seen: Look
     """In the middle of it."""
@@ -141,6 +156,7 @@ class Day:
 
     def _run(self) -> DayReport:
         treasury = self._client(Role.TREASURY, TREASURY)
+        desk: BankDesk | None = None
         with self._phase("loading"):
             treasury.wait_ready(READY_TIMEOUT_S)
             council = self._council(treasury)
@@ -149,11 +165,16 @@ class Day:
                 treasury.load_network(*network)
             else:
                 council.load(*network)
+            if council is not None:
+                second = self._client(Role.TREASURY, SECOND)
+                desk = BankDesk(self._server.ledger.parent, treasury, second, council)
+                desk.catch_up()
             script = self._script(treasury)
+            own = self._own(script)
             # What earlier days left open is theirs; this day gets a window of its own.
             treasury.close_window(treasury.ledger().last_window)
             before = Books(*treasury.accounts())
-        lived = self._live(treasury, script, before, council)
+        lived = self._live(treasury, script, before, own, desk)
         with self._phase("deciding"):
             second = self._client(Role.TREASURY, SECOND)
             office = Office(treasury, second, f"STATEMENTS/{script.number}", council)
@@ -163,6 +184,9 @@ class Day:
         if council is not None:
             with self._phase("settling"):
                 settled = council.settle(window)
+        if desk is not None:
+            with self._phase("paying_out"):
+                desk.pay_out(settled)
         self._screen.note("auditing")
         # The books do not change any more: they are audited while the rest is proved.
         with ThreadPoolExecutor(1, "audit") as pool:
@@ -179,6 +203,8 @@ class Day:
                 proofs = self._prove(treasury, lived, after, seen, settled)
                 if council is not None:
                     proofs.append(prove_people(treasury, council, before, after))
+                if desk is not None:
+                    proofs += _prove_bank(desk, before, after)
                 proofs += [
                     prove_nothing_listed(seen, office.decided),
                     prove_window(window, seen.fates),
@@ -187,6 +213,7 @@ class Day:
                 proof, answer = audited.result()
         return DayReport(
             script,
+            None if desk is None else desk.banked,
             lived.replayed,
             seen.fates,
             lived.seen.counts,
@@ -196,7 +223,7 @@ class Day:
             answer,
             after.sequence,
             len(treasury.services()),
-            lived.topped_up,
+            sum(lived.topped_up.values()),
             self._seconds,
         )
 
@@ -205,17 +232,26 @@ class Day:
         treasury: Client,
         script: Script,
         before: Books,
-        council: Council | None,
+        own: dict[str, Client],
+        desk: BankDesk | None,
     ) -> Lived:
         """From the first top-up until the billers have said all that they will."""
-        begin_unix_s = self._start_billers()
+        # Before the billers dial in: their day begins so many seconds after that.
+        topped_up: Mapping[str, int]
         with self._phase("topping_up"):
-            topped_up = self._top_up(treasury, script, council)
+            if desk is not None:
+                with self._screen.progress(2, "topping up wallets") as step:
+                    desk.collect(script, own)
+                    step.advance()
+                    topped_up = desk.top_up(script)
+            else:
+                topped_up = self._top_up(treasury, script)
+        begin_unix_s = self._start_billers()
         with self._phase("connecting"):
             self._wait_connected(treasury, begin_unix_s)
         with self._phase("sending"), ThreadPoolExecutor(1, "look") as pool:
             looked = pool.submit(self._look_in_time, before, begin_unix_s)
-            replayed = self._replay(script, begin_unix_s)
+            replayed = self._replay(script, own, begin_unix_s)
             seen = looked.result()
         with self._phase("waiting"):
             self._wait_until_answered(treasury)
@@ -224,7 +260,15 @@ class Day:
             billers = self._billers.stop()
         credits = read_credits(self._billers.credits)
         return Lived(
-            script, before, topped_up, replayed, seen, billers, credits, asked_s
+            script,
+            before,
+            topped_up,
+            desk is None,
+            replayed,
+            seen,
+            billers,
+            credits,
+            asked_s,
         )
 
     def _prove(
@@ -238,6 +282,7 @@ class Day:
         """What a whole day proves, by what is `seen` when it is over."""
         script, before, replayed = lived.script, lived.before, lived.replayed
         fates = seen.fates
+        by_hand = sum(lived.topped_up.values()) if lived.is_by_hand else 0
         biller, _ = paid_by_biller(fates).most_common(1)[0]
         late_max = self._pace.late_questions_max(lived.asked_s)
         return [
@@ -248,8 +293,8 @@ class Day:
             prove_paid_once(replayed, fates, lived.credits),
             prove_prices(replayed, fates),
             prove_fates(replayed, fates),
-            prove_money(before, after, lived.topped_up),
-            prove_wallets(before, after, script, fates),
+            prove_money(before, after, by_hand),
+            prove_wallets(before, after, lived.topped_up, fates),
             prove_billers(before, after, fates, settled),
             prove_credits_have_money(lived.seen, f"at {_hours(LOOK_S)}"),
             prove_money_has_credits(lived.seen, f"at {_hours(LOOK_S)}"),
@@ -350,7 +395,7 @@ class Day:
         first = load_sample().centres[0].id
         number = 1
         for line in treasury.statement(first):
-            if line.entry.kind == types_pb2.ENTRY_KIND_TOP_UP:
+            if line.entry.kind in _TOP_UPS:
                 number = day_of_utr(line.entry.reference) + 1
             if number > 1:
                 break
@@ -382,12 +427,8 @@ class Day:
         second = self._client(Role.TREASURY, SECOND)
         return Council(self._server.ledger.parent, treasury, second)
 
-    def _top_up(self, treasury: Client, script: Script, council: Council | None) -> int:
-        """Top up every wallet; return the paise. Raises SwitchError if refused."""
-        if council is not None:
-            with self._screen.progress(1, "topping up wallets"):
-                council.top_up(script)
-            return sum(script.top_ups.values())
+    def _top_up(self, treasury: Client, script: Script) -> Mapping[str, int]:
+        """Top up every wallet by hand: centre → paise. Raises SwitchError."""
 
         def credit(centre: str) -> None:
             outcome = treasury.top_up(
@@ -406,14 +447,19 @@ class Day:
         ):
             for _ in pool.map(credit, others):
                 step.advance()
-        return sum(script.top_ups.values())
+        return script.top_ups
 
-    def _replay(self, script: Script, begin_unix_s: float) -> Replayed:
-        harness = self._client(Role.HARNESS, HARNESS)
+    def _own(self, script: Script) -> dict[str, Client]:
+        """The centres with certificates of their own."""
         centres = sorted({step.centre for step in script.steps})
         rng = random.Random(f"{self._args.seed}/{script.number}/own")
         chosen = rng.sample(centres, min(self._args.own_centres, len(centres)))
-        own = {centre: self._client(Role.CENTRE, centre) for centre in chosen}
+        return {centre: self._client(Role.CENTRE, centre) for centre in chosen}
+
+    def _replay(
+        self, script: Script, own: dict[str, Client], begin_unix_s: float
+    ) -> Replayed:
+        harness = self._client(Role.HARNESS, HARNESS)
         with self._screen.progress(len(script.steps), f"{script.date:%d %B}") as step:
             advance: Callable[[int], None] = step.advance
             return Replay(
@@ -435,6 +481,15 @@ class Day:
                 break
         resume = entries[-1].sequence if entries else cursor
         return [*entries, *client.feed(cursor=resume)]
+
+
+def _prove_bank(desk: BankDesk, before: Books, after: Books) -> list[Proof]:
+    return [
+        prove_mirror(desk.bank, desk.account, after),
+        prove_lines(before, after, desk.banked),
+        prove_explained(desk.banked, after, desk.open_count),
+        prove_again(desk.banked),
+    ]
 
 
 def _hours(second: float) -> str:

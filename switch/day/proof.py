@@ -21,7 +21,6 @@ from switch.codes import Result
 from switch.credentials import Credentials
 from switch.day.fates import Fates, State, completed, count_states
 from switch.day.replay import Replayed
-from switch.day.script import Script
 from switch.day.sending import Sent, is_repeat, result_of
 from switch.day.speed import STATUS_CALLS_MAX, STATUS_PER_MINUTE_MAX
 from switch.programs import program
@@ -33,6 +32,7 @@ AUDIT_TIMEOUT_S = 600.0
 Key = tuple[str, str, int]
 """A step's: what it pays."""
 _FLOAT = admin_pb2.ACCOUNT_KIND_FLOAT
+_BANK = admin_pb2.ACCOUNT_KIND_BANK
 _WALLET = admin_pb2.ACCOUNT_KIND_WALLET
 _BILLER = admin_pb2.ACCOUNT_KIND_BILLER
 NOTHING: Mapping[str, int] = MappingProxyType({})
@@ -65,13 +65,19 @@ class Books:
 
     @property
     def topped_up(self) -> int:
-        """Paise that ever came in: the debit balance of the bank float."""
-        return -self.balances(_FLOAT)[TREASURY]
+        """Paise that ever came in by hand: the debit balance of the bank float."""
+        return -self.balances(_FLOAT).get(TREASURY, 0)
+
+    @property
+    def banked(self) -> int:
+        """Paise that banks have, as far as they have told."""
+        return -sum(self.balances(_BANK).values())
 
     @property
     def held(self) -> int:
-        """Paise in all accounts but the float; holds are still in their wallets."""
-        return sum(balance_of(one) for one in self.accounts if one.kind != _FLOAT)
+        """Paise in all other accounts; holds are still in their wallets."""
+        outside = _FLOAT, _BANK
+        return sum(balance_of(one) for one in self.accounts if one.kind not in outside)
 
     @property
     def settlement(self) -> int:
@@ -194,24 +200,29 @@ def prove_fates(replayed: Replayed, fates: Fates, open_max: int = 0) -> Proof:
 
 
 def prove_money(before: Books, after: Books, topped_up: int) -> Proof:
-    """What is in the accounts is what was topped up, to the paisa."""
+    """What is in the accounts is what banks have and what was topped up by hand, of
+    which `topped_up` came today, to the paisa.
+    """
     pending = [sum(one.debits_pending for one in after.accounts)]
     pending += [sum(one.credits_pending for one in after.accounts)]
     ok = (
-        after.held == after.topped_up
+        after.held == after.topped_up + after.banked
         and after.topped_up - before.topped_up == topped_up
         and pending[0] == pending[1]
     )
     return Proof(
-        "wallets, billers, suspense and settlement hold what was topped up",
+        "wallets, billers, suspense, transit and settlement hold what the bank has",
         ok,
-        f"{after.held} paise held, {after.topped_up} topped up",
+        f"{after.held} paise held, {after.banked} at the bank, {after.topped_up} "
+        "topped up by hand",
     )
 
 
-def prove_wallets(before: Books, after: Books, script: Script, fates: Fates) -> Proof:
-    """Each wallet changed by its top-up less what it paid."""
-    change = Counter(script.top_ups)
+def prove_wallets(
+    before: Books, after: Books, top_ups: Mapping[str, int], fates: Fates
+) -> Proof:
+    """Each wallet changed by its top-up less what it paid; `top_ups` are by centre."""
+    change = Counter(top_ups)
     for fate in completed(fates):
         change[fate.hold.centre] -= fate.paid
     return _prove_balances(

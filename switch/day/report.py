@@ -10,6 +10,7 @@ from typing import Any
 
 from switch.codes import Result
 from switch.console.output import Screen
+from switch.day.bank import Banked
 from switch.day.fates import Fates, State, count_states
 from switch.day.proof import Proof, Tally, tallies
 from switch.day.replay import Replayed, Told
@@ -23,6 +24,8 @@ class DayReport:
     """What came of a day, and the proofs."""
 
     script: Script
+    banked: Banked | None
+    """What was done with the bank; None where there is none."""
     replayed: Replayed
     fates: Fates
     listed: Counter[str]
@@ -77,6 +80,7 @@ def summarise(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
         "turned_away": report.replayed.turned_away,
         "status_questions": report.billers.get("status", 0),
         "topped_up_paise": report.topped_up,
+        "bank": _plain_bank(report.banked),
         "sequence": report.sequence,
         "messages": report.replayed.messages,
         "proofs_ok": ok,
@@ -91,6 +95,8 @@ def show(report: DayReport, screen: Screen) -> None:
     _show_departments(report, screen)
     _show_billers(report, screen)
     _show_exceptions(report, screen)
+    if report.banked is not None:
+        _show_bank(report.banked, screen)
     language = screen.language
     refused: Counter[Result] = Counter()
     for tally in tallies(report.replayed.sent, report.fates).values():
@@ -187,6 +193,45 @@ def _show_exceptions(report: DayReport, screen: Screen) -> None:
         ],
         right=columns,
     )
+
+
+def _plain_bank(banked: Banked | None) -> dict[str, Any] | None:
+    if banked is None:
+        return None
+    return {
+        "statements": banked.statements,
+        "lines": banked.lines,
+        "requested": banked.requested,
+        "by_evidence": banked.by_evidence,
+        "without_certificate": banked.cannot_ask,
+        "mistakes": {one.name.lower(): n for one, n in banked.mistakes.items()},
+        "given_to_wallets": banked.to_wallets,
+        "returned": banked.returned,
+        "payouts": banked.payouts,
+        "paid_out_paise": banked.paid_out,
+        "bank_has_paise": banked.has,
+        "ledger_has_paise": banked.mirrored,
+    }
+
+
+def _show_bank(banked: Banked, screen: Screen) -> None:
+    """What the bank said, and what became of it."""
+    rows = [
+        ("statements of the bank", banked.statements),
+        ("their lines", banked.lines),
+        ("top-ups asked for", banked.requested),
+        ("credited by what the bank said", banked.by_evidence),
+        ("unmatched: the centre cannot ask, it has no certificate", banked.cannot_ask),
+        *((f"unmatched: {one.value}", n) for one, n in banked.mistakes.items()),
+        ("given to wallets by two people", banked.to_wallets),
+        ("returned by two people", banked.returned),
+        ("payouts of what was settled", banked.payouts),
+    ]
+    count, amount = screen.language.count, screen.language.amount
+    told = [(name, count(n)) for name, n in rows]
+    told.append(("the bank has", amount(banked.has)))
+    told.append(("the ledger's account of it has", amount(banked.mirrored)))
+    screen.table(("bank account", "value"), told, right=("value",))
 
 
 def _plain(result: Result) -> str:

@@ -8,6 +8,7 @@ answer, so that a replay proves something.
 
 import datetime as dt
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count, islice
@@ -62,6 +63,7 @@ by ten seconds; one says other amounts; three confirm bookings after they have b
 given back, two of them against their promise."""
 
 _SATURDAY = 5
+_UTR = re.compile(r"DAY([0-9]{5})(?:/|[0-9]{8}$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +80,23 @@ class Script:
 
     def utr(self, centre: str) -> str:
         """The bank's reference of a centre's top-up."""
-        return f"DAY{self.number:05d}/{centre}"
+        return utr_of(self.number, centre)
+
+
+def utr_of(day: int, centre: str) -> str:
+    """What people write on a centre's top-up."""
+    return f"DAY{day:05d}/{centre}"
+
+
+def transfer_utr(day: int, serial: int) -> str:
+    """The bank's reference of a day's transfer: 16 capitals and digits."""
+    return f"DAY{day:05d}{serial:08d}"
 
 
 def day_of_utr(utr: str) -> int:
     """The number of the day whose top-up this is, 0 if it is another's."""
-    head, slash, _ = utr.partition("/")
-    digits = head.removeprefix("DAY")
-    return int(digits) if slash and len(digits) == 5 and digits.isdecimal() else 0
+    found = _UTR.match(utr)
+    return int(found[1]) if found else 0
 
 
 def march_day(number: int) -> dt.date:

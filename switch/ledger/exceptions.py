@@ -24,6 +24,7 @@ from switch.calendar import (
 )
 from switch.codes import PROPOSAL_LIFE_NS, CaseType, Kind, Link
 from switch.errors import CorruptionError
+from switch.ledger.bank_matters import BankItem
 from switch.ledger.open_matters import ExceptionKind, Matter, Numbers, OpenMatters
 from switch.ledger.overdue import DECIDE_DAYS, OVERDUE_DAYS, undecided_since
 
@@ -175,6 +176,21 @@ class Exceptions:
         """How a proposal stands, as of the newest row that was read."""
         matters = self._matters
         return Standing(matters.first_approval(proposal), matters.lines_done(proposal))
+
+    def bank_items(self) -> tuple[list[BankItem], int]:
+        """What is open about banks, by sequence; and the newest row that was read."""
+        as_of = self._matters.read_on()
+        return self._matters.bank_items(), as_of
+
+    def bank_openings(self) -> dict[int, int]:
+        """What each bank account's first statement began with, by its index."""
+        self._matters.read_on()
+        return self._matters.bank_openings()
+
+    def requests(self, now_ns: int) -> tuple[list[int], int]:
+        """The requests for top-ups that are open, likewise."""
+        as_of = self._matters.read_on()
+        return self._matters.requests(now_ns), as_of
 
     def stops(self) -> tuple[list[int], int]:
         """The stops that are open, and the newest row that was read."""

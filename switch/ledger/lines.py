@@ -6,12 +6,10 @@ row is just what was proposed and approved; so it is made of the proposal's own 
 
 from collections.abc import Sequence
 
-from switch.codes import Kind, RowFlag, Trait, kinds_with
+from switch.codes import Kind, RowFlag
 from switch.entries import Entry
 from switch.ledger.templates import Templates, get_bytes, put_bytes, template
 from switch.signed import SIGNATURE_SIZE, Line, Row, line_id, read_line, split_lines
-
-_RECORDED = frozenset(kinds_with(Trait.RECORD))
 
 
 def signed_row(
@@ -64,7 +62,7 @@ def line_row(proposal: Entry, number: int, line: bytes, *, checker: int) -> Temp
         resolves=one.resolves,
         debit=one.debit,
         credit=one.credit,
-        tail=one.tail if one.kind in _RECORDED else None,
+        tail=one.tail or None,
     )
     put_bytes(made.rows, "reference", one.reference)
     return made

@@ -61,6 +61,7 @@ __all__ = [
     "cancels",
     "close",
     "confirmed",
+    "ending",
     "freeze",
     "hold",
     "join",
@@ -76,6 +77,7 @@ __all__ = [
     "recover",
     "refund_id",
     "rejected",
+    "request_top_up",
     "set_limit",
     "settle",
     "top_up",
@@ -130,6 +132,37 @@ def transfer(
         credit=credit,
         amount=amount,
         reference=reason,
+    )
+
+
+def ending(
+    row_id: bytes,
+    item: Entry,
+    debit: int,
+    credit: int,
+    reason: str,
+    *,
+    sender: int,
+) -> Templates:
+    """Say what a line that a bank has booked was: all of it, from where it is, or to
+    where it was missed.
+    """
+    made = transfer(row_id, debit, credit, item.amount, reason, sender=sender)
+    made.rows["resolves"] = item.sequence
+    return made
+
+
+def request_top_up(
+    row_id: bytes, wallet: int, amount: int, *, sender: int, operator: int = 0
+) -> Templates:
+    """Ask for money for a wallet; nothing moves."""
+    return template(
+        Kind.REQUEST,
+        row_id=row_id,
+        sender=sender,
+        credit=wallet,
+        amount=amount,
+        operator=operator,
     )
 
 

@@ -1,8 +1,8 @@
 """What the journal leaves open for people: cases, proposals, approvals, advances.
 
-May use the core, `follower`, `histories`, `people_matters` and `moves`. A function of
-the journal, read once from its first row on and then followed, with no store beside it:
-what is kept here is what is open.
+May use the core, `follower`, `histories`, `bank_matters`, `people_matters` and `moves`.
+A function of the journal, read once from its first row on and then followed, with no
+store beside it: what is kept here is what is open.
 """
 
 import threading
@@ -26,6 +26,7 @@ from switch.codes import (
 )
 from switch.entries import Entry
 from switch.errors import CorruptionError
+from switch.ledger.bank_matters import BankItem, BankMatters
 from switch.ledger.follower import Follower
 from switch.ledger.histories import Histories
 from switch.ledger.moves import refund_id
@@ -110,6 +111,7 @@ class OpenMatters:
         self._owed: dict[int, tuple[Matter, _Deed]] = {}
         self._deeds: dict[_Deed, int] = {}
         self._people = PeopleMatters(ledger)
+        self._banks = BankMatters(ledger)
         # All proposals, by sequence, and those that nobody has answered.
         self._proposed = array("Q")
         self._unanswered: set[int] = set()
@@ -147,6 +149,21 @@ class OpenMatters:
         """The stops that nobody else has approved, and that hold still, ascending."""
         with self._lock:
             return self._people.stops()
+
+    def bank_items(self) -> list[BankItem]:
+        """What is open about banks, by sequence."""
+        with self._lock:
+            return self._banks.items()
+
+    def bank_openings(self) -> dict[int, int]:
+        """What each bank account began with, by its index."""
+        with self._lock:
+            return self._banks.openings()
+
+    def requests(self, now_ns: int) -> list[int]:
+        """The requests for top-ups that are open, ascending."""
+        with self._lock:
+            return self._banks.requests(now_ns)
 
     def collect(self) -> tuple[list[Matter], Numbers, Numbers]:
         """What is open, but for what is only kept, unverified or overdue.
@@ -228,6 +245,8 @@ class OpenMatters:
         self._take_proposals(accepted[_IS_SAID[accepted["kind"]]])
         with self._lock:
             self._people.take_lines(accepted)
+            for proposal in self._banks.take(rows):
+                self._people.finish(proposal)
         kinds, totals = rows["kind"], rows["total"]
         # An approved end of a hold is the deed of its proposal.
         chosen = _IS_FOLLOWED[kinds] | (_ENDS_HOLD[kinds] & (totals != 0))
@@ -246,8 +265,8 @@ class OpenMatters:
             for entry in entries_of(rows):
                 if entry.kind == Kind.PROPOSE:
                     self._proposed.append(entry.sequence)
-                    self._unanswered.add(entry.sequence)
-                    self._people.propose(entry)
+                    if self._people.propose(entry):
+                        self._unanswered.add(entry.sequence)
                 elif entry.kind == Kind.WITHDRAW or self._people.is_answered(entry):
                     self._unanswered.discard(entry.resolves)
                     self._people.answered(entry)
@@ -261,6 +280,8 @@ class OpenMatters:
         kind = entry.kind
         if kind == Kind.APPROVE and entry.resolves not in self._proposals:
             # Shifts are approved, too, and stops, and lines.
+            return
+        if kind == Kind.TRANSFER and self._banks.is_ending(entry):
             return
         if kind == Kind.APPROVE and self._people.first_approval(entry.resolves):
             # It waits for a third person.

@@ -21,7 +21,8 @@ from switch.codes import (
 )
 from switch.entries import Entry
 from switch.errors import CorruptionError
-from switch.signed import count_lines
+from switch.ledger.lines import lines_of
+from switch.signed import Line, count_lines, read_line
 
 _IS_LINE = np.isin(np.arange(256), [int(one) for one in kinds_with(Trait.LINE)])
 _IS_STOPPED = np.isin(np.arange(256), [int(Kind.FREEZE), int(Kind.REGISTER)])
@@ -36,6 +37,15 @@ class _Approved(NamedTuple):
     lines_count: int
 
 
+class _Missing(NamedTuple):
+    """A line of a channel's proposal that is not in the ledger."""
+
+    number: int
+    line: Line
+    done: int
+    """How many of its proposal were done by then."""
+
+
 class PeopleMatters:
     """What is open of what people sign. Whoever has it guards it."""
 
@@ -48,6 +58,10 @@ class PeopleMatters:
         self._done: dict[int, int] = {}
         self._approved: dict[int, _Approved] = {}
         self._stops: dict[int, Entry] = {}
+        # Of proposals of channels that may have lines to be done: when each was made,
+        # and the first line that was not there when it was looked for last.
+        self._said: dict[int, int] = {}
+        self._missing: dict[int, _Missing] = {}
 
     # --- asked ---------------------------------------------------------------------
 
@@ -70,12 +84,60 @@ class PeopleMatters:
         return self._done.get(proposal, 0)
 
     def undone(self, now_ns: int) -> list[int]:
-        """Approved proposals that have lines to be done, by sequence."""
+        """Proposals that have lines to be done, by sequence: approved ones, and those
+        of channels, which need no approval.
+        """
         for sequence, one in list(self._approved.items()):
             is_late = now_ns >= one.time_ns + PROPOSAL_LIFE_NS
             if is_late or self._done.get(sequence, 0) >= one.lines_count:
                 del self._approved[sequence]
-        return sorted(self._approved)
+        for sequence, time_ns in list(self._said.items()):
+            if now_ns >= time_ns + PROPOSAL_LIFE_NS or self._is_said(sequence):
+                self._forget_said(sequence)
+        return sorted([*self._approved, *self._said])
+
+    def _forget_said(self, proposal: int) -> None:
+        self._said.pop(proposal, None)
+        self._missing.pop(proposal, None)
+
+    def _is_said(self, proposal: int) -> bool:
+        """Whether all that a channel's proposal says is in the ledger, by its own lines
+        or by what the bank had said before.
+        """
+        done = self._done.get(proposal, 0)
+        known = self._missing.get(proposal)
+        is_as_before = known is not None and known.done == done
+        if known is not None and is_as_before and not self._is_booked(known.line):
+            # Without its item, which may be long.
+            return False
+        tail = self._tail(proposal)
+        if not tail:
+            return False
+        lines = lines_of(tail)
+        if done >= len(lines):
+            return True
+        for number in range(known.number if known else 0, len(lines)):
+            line = read_line(lines[number])
+            if not self._is_booked(line):
+                self._missing[proposal] = _Missing(number, line, done)
+                return False
+        return True
+
+    def _is_booked(self, line: Line) -> bool:
+        """Whether a bank's line is in the ledger; of a statement that is not known."""
+        ledger = self._ledger
+        if line.kind is not Kind.BOOKED or not hasattr(ledger, "find_booked"):
+            return False
+        found = ledger.find_booked(
+            line.debit or line.credit,
+            bool(line.credit),
+            bool(line.flags & RowFlag.REVERSAL),
+            line.reference.rstrip(b"\0"),
+        )
+        try:
+            return bool(found) and ledger.row(found).amount == line.amount
+        except CorruptionError:
+            return False
 
     def stops(self) -> list[int]:
         """The stops that are open, by sequence."""
@@ -83,17 +145,30 @@ class PeopleMatters:
 
     # --- given ---------------------------------------------------------------------
 
-    def propose(self, proposed: Entry) -> None:
-        """Note an accepted proposal."""
+    def propose(self, proposed: Entry) -> bool:
+        """Note an accepted proposal; whether it waits for somebody's approval."""
         if RowFlag.THIRD in proposed.flags:
             self._third[proposed.sequence] = 0
         if proposed.total == PROPOSE_LINES:
             self._done[proposed.sequence] = 0
+        if RowFlag.EVIDENCE in proposed.flags and proposed.total == PROPOSE_LINES:
+            # A channel's is done without.
+            self._said[proposed.sequence] = proposed.timestamp
+            return False
+        return RowFlag.EVIDENCE not in proposed.flags
+
+    def finish(self, proposal: int) -> None:
+        """Note that a statement was accepted: then all lines before it are in the
+        ledger, those that had been there among them.
+        """
+        if proposal in self._done:
+            self._done[proposal] = self._count(proposal)
 
     def answered(self, answer: Entry) -> None:
         """Note the last answer to a proposal, or an approval of a stop."""
         self._stops.pop(answer.resolves, None)
         self._third.pop(answer.resolves, None)
+        self._forget_said(answer.resolves)
         if answer.kind == Kind.APPROVE and answer.resolves in self._done:
             count = self._count(answer.resolves)
             self._approved[answer.resolves] = _Approved(answer.timestamp, count)

@@ -36,6 +36,7 @@ from switch.codes import (
     Role,
 )
 from switch.ledger.templates import get_bytes, people_json, put_bytes
+from switch.register.banks import Banks
 from switch.register.budgets import Override, read_budget
 from switch.register.certificates import (
     Pinned,
@@ -129,6 +130,7 @@ class Register:
         self._by_number: dict[tuple[int, int], Person] = {}
         self.thresholds: Thresholds | None = None
         """From where on a third person is needed; None before the first."""
+        self.banks = Banks()
         # By participant; what is there for others to read is never changed.
         self._budgets: dict[int, Mapping[Budget, int]] = {}
         self.refresh()
@@ -148,6 +150,8 @@ class Register:
                     # A confirmation speaks of a revocation, which is older.
                     *(Record.CONFIRMATION, Record.REVOCATION, Record.PINS),
                     *(Record.PERSON, Record.THRESHOLDS, Record.BUDGET),
+                    # And a statement of a bank account.
+                    *(Record.STATEMENT, Record.BANK_ACCOUNT),
                     *(Record.SERVICE, _OPENS, Record.PARTICIPANT),
                 )
             }
@@ -170,6 +174,12 @@ class Register:
                 self._take_person(index, sequence)
             for _, sequence in changes[Record.THRESHOLDS]:
                 self.thresholds = thresholds_of(self.ledger.tail(sequence), sequence)
+            for index, sequence in changes[Record.BANK_ACCOUNT]:
+                self.banks.take_account(self.record(sequence), index, sequence)
+            for index, sequence in changes[Record.STATEMENT]:
+                time_ns = self.ledger.row(sequence).timestamp
+                tail = self.ledger.tail(sequence)
+                self.banks.take_statement(tail, index, sequence, time_ns)
             # Only now: what could not be read is tried again the next time.
             self._seen.update(now)
             changed = any(changes.values())

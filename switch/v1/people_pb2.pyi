@@ -561,6 +561,125 @@ class ServiceWish(_message.Message):
 Global___ServiceWish: _TypeAlias = ServiceWish  # noqa: Y015
 
 @_typing.final
+class BankAccountWish(_message.Message):
+    """A bank account, new or changed. Of a new one its three accounts are opened by lines before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """The bank's number for it: capitals and digits, at most 34."""
+    participant: _builtins.str
+    """Participant id of whose it is, one of the treasury; empty: the treasury, or whose it is."""
+    active: _builtins.bool
+    name: _builtins.str
+    """For people; empty: the one it has."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        participant: _builtins.str = ...,
+        active: _builtins.bool = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "name", b"name", "number", b"number", "participant", b"participant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BankAccountWish: _TypeAlias = BankAccountWish  # noqa: Y015
+
+@_typing.final
+class EndingWish(_message.Message):
+    """What becomes of a line that a bank has booked and that nothing explains. All of its amount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    CREDIT_WALLET_FIELD_NUMBER: _builtins.int
+    SEND_BACK_FIELD_NUMBER: _builtins.int
+    TO_SETTLEMENT_FIELD_NUMBER: _builtins.int
+    TO_SUSPENSE_FIELD_NUMBER: _builtins.int
+    FROM_WALLET_FIELD_NUMBER: _builtins.int
+    FROM_SETTLEMENT_FIELD_NUMBER: _builtins.int
+    FROM_SUSPENSE_FIELD_NUMBER: _builtins.int
+    PAYOUT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    item: _builtins.int
+    """Sequence of the booked entry; 0 of a payout."""
+    credit_wallet: _builtins.str
+    """Of a credit: to the wallet of the centre with this participant id."""
+    send_back: _builtins.bool
+    """Of a credit: back to its remitter, through the bank that booked it. What is released so
+    has a number, that the transfer carries to the bank.
+    """
+    to_settlement: _builtins.bool
+    """Of a credit: to settlement, or to suspense."""
+    to_suspense: _builtins.bool
+    from_wallet: _builtins.str
+    """Of a debit: the wallet of the centre with this participant id has paid it."""
+    from_settlement: _builtins.bool
+    """Of a debit: settlement has paid it, or suspense."""
+    from_suspense: _builtins.bool
+    reason: _builtins.str
+    """Why, 1 to 32 characters of printable ASCII."""
+    @_builtins.property
+    def payout(self) -> Global___Payout:
+        """Releases money from settlement to be paid out by a bank; it has a number, too."""
+
+    def __init__(
+        self,
+        *,
+        item: _builtins.int = ...,
+        credit_wallet: _builtins.str = ...,
+        send_back: _builtins.bool = ...,
+        to_settlement: _builtins.bool = ...,
+        to_suspense: _builtins.bool = ...,
+        from_wallet: _builtins.str = ...,
+        from_settlement: _builtins.bool = ...,
+        from_suspense: _builtins.bool = ...,
+        payout: Global___Payout | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credit_wallet", b"credit_wallet", "from_settlement", b"from_settlement", "from_suspense", b"from_suspense", "from_wallet", b"from_wallet", "payout", b"payout", "send_back", b"send_back", "to_settlement", b"to_settlement", "to_suspense", b"to_suspense", "what", b"what"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit_wallet", b"credit_wallet", "from_settlement", b"from_settlement", "from_suspense", b"from_suspense", "from_wallet", b"from_wallet", "item", b"item", "payout", b"payout", "reason", b"reason", "send_back", b"send_back", "to_settlement", b"to_settlement", "to_suspense", b"to_suspense", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["credit_wallet", "send_back", "to_settlement", "to_suspense", "from_wallet", "from_settlement", "from_suspense", "payout"]  # noqa: Y015
+    _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
+
+Global___EndingWish: _TypeAlias = EndingWish  # noqa: Y015
+
+@_typing.final
+class Payout(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """The bank's number of the account that pays it; empty: the only one that is active."""
+    amount: _builtins.int
+    """Paise."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        amount: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Payout: _TypeAlias = Payout  # noqa: Y015
+
+@_typing.final
 class Wish(_message.Message):
     """One thing that is wanted."""
 
@@ -579,6 +698,8 @@ class Wish(_message.Message):
     THRESHOLDS_FIELD_NUMBER: _builtins.int
     PARTICIPANT_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
+    BANK_ACCOUNT_FIELD_NUMBER: _builtins.int
+    ENDING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def top_up(self) -> Global___TopUpWish: ...
     @_builtins.property
@@ -605,6 +726,10 @@ class Wish(_message.Message):
     def participant(self) -> Global___ParticipantWish: ...
     @_builtins.property
     def service(self) -> Global___ServiceWish: ...
+    @_builtins.property
+    def bank_account(self) -> Global___BankAccountWish: ...
+    @_builtins.property
+    def ending(self) -> Global___EndingWish: ...
     def __init__(
         self,
         *,
@@ -621,12 +746,14 @@ class Wish(_message.Message):
         thresholds: Global___Thresholds | None = ...,
         participant: Global___ParticipantWish | None = ...,
         service: Global___ServiceWish | None = ...,
+        bank_account: Global___BankAccountWish | None = ...,
+        ending: Global___EndingWish | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "close", b"close", "fund_suspense", b"fund_suspense", "limit", b"limit", "participant", b"participant", "person", b"person", "pins", b"pins", "recover_advance", b"recover_advance", "service", b"service", "settle", b"settle", "thresholds", b"thresholds", "top_up", b"top_up", "unfreeze", b"unfreeze", "what", b"what"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bank_account", b"bank_account", "budget", b"budget", "close", b"close", "ending", b"ending", "fund_suspense", b"fund_suspense", "limit", b"limit", "participant", b"participant", "person", b"person", "pins", b"pins", "recover_advance", b"recover_advance", "service", b"service", "settle", b"settle", "thresholds", b"thresholds", "top_up", b"top_up", "unfreeze", b"unfreeze", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "close", b"close", "fund_suspense", b"fund_suspense", "limit", b"limit", "participant", b"participant", "person", b"person", "pins", b"pins", "recover_advance", b"recover_advance", "service", b"service", "settle", b"settle", "thresholds", b"thresholds", "top_up", b"top_up", "unfreeze", b"unfreeze", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bank_account", b"bank_account", "budget", b"budget", "close", b"close", "ending", b"ending", "fund_suspense", b"fund_suspense", "limit", b"limit", "participant", b"participant", "person", b"person", "pins", b"pins", "recover_advance", b"recover_advance", "service", b"service", "settle", b"settle", "thresholds", b"thresholds", "top_up", b"top_up", "unfreeze", b"unfreeze", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["top_up", "fund_suspense", "recover_advance", "limit", "close", "unfreeze", "settle", "pins", "budget", "person", "thresholds", "participant", "service"]  # noqa: Y015
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["top_up", "fund_suspense", "recover_advance", "limit", "close", "unfreeze", "settle", "pins", "budget", "person", "thresholds", "participant", "service", "bank_account", "ending"]  # noqa: Y015
     _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
 

@@ -69,6 +69,7 @@ class Proposal(_message.Message):
     LINES_DONE_FIELD_NUMBER: _builtins.int
     APPROVALS_FIELD_NUMBER: _builtins.int
     THIRD_NEEDED_FIELD_NUMBER: _builtins.int
+    BY_CHANNEL_FIELD_NUMBER: _builtins.int
     state: Global___ProposalState.ValueType
     approve_until_ns: _builtins.int
     """Until when it may be approved."""
@@ -77,6 +78,8 @@ class Proposal(_message.Message):
     lines_done: _builtins.int
     third_needed: _builtins.bool
     """Whether a third person must approve it."""
+    by_channel: _builtins.bool
+    """A bank's channel has signed it: it needs no approval, and none is taken."""
     @_builtins.property
     def proposed(self) -> _types_pb2.Entry:
         """Who proposed what, about which entry (`resolves`), when, and for how much."""
@@ -105,10 +108,11 @@ class Proposal(_message.Message):
         lines_done: _builtins.int = ...,
         approvals: _abc.Iterable[_types_pb2.Actor] | None = ...,
         third_needed: _builtins.bool = ...,
+        by_channel: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "done", b"done", "proposed", b"proposed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "done", b"done", "lines_count", b"lines_count", "lines_done", b"lines_done", "proposed", b"proposed", "state", b"state", "third_needed", b"third_needed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "by_channel", b"by_channel", "done", b"done", "lines_count", b"lines_count", "lines_done", b"lines_done", "proposed", b"proposed", "state", b"state", "third_needed", b"third_needed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,103 +4,20 @@ Method: PyPI's mock-bank runs as a process of its own; money arrives there, its 
 moved on, and what it sends is read. It writes the payer's reference as the bank's.
 """
 
-import json
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from switch.bank.camt import read_camt
-from switch.bank.lines import LineKind, Side, Statement, StatementError
-from switch.bank.sequence import Break, distinct_lines, join_pages, look_through
+from switch.bank.lines import LineKind, Side, StatementError
+from switch.bank.sequence import Break, distinct_lines, look_through
+from tests.bank.mock import Bank, mock_bank
 from tests.bank.writer import OTHER_UTR, SHORT_UTR, UTR
-
-IBAN = "GB33BUKB20201555555555"
-WAIT_S = 60
-
-
-class Bank:
-    """A mock bank and its one account of ours."""
-
-    def __init__(self, port: int) -> None:
-        self.base = f"http://127.0.0.1:{port}"
-
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.base + path, data, method=method)
-        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
-            return json.load(answer)
-
-    def is_there(self) -> bool:
-        try:
-            self.ask("GET", "/_mock/health")
-        except (urllib.error.URLError, ConnectionError):
-            return False
-        return True
-
-    def credit(self, paise: int, reference: str, note: str) -> None:
-        body = {
-            "account": "FLOAT",
-            "amount": paise,
-            "end_to_end_id": reference,
-            "note": note,
-        }
-        self.ask("POST", "/_mock/credits", body)
-
-    def behave(self, behaviour: str) -> None:
-        self.ask("PATCH", "/_mock/accounts/FLOAT", {"behaviour": behaviour})
-
-    def go_on(self, days: int) -> None:
-        self.ask("POST", f"/_mock/advance?days={days}")
-
-    def files(self, kind: str) -> list[bytes]:
-        rows = self.ask("GET", f"/_mock/messages?type={kind}")
-        ours = [row for row in rows if IBAN in row["body"]]
-        return [row["body"].encode() for row in ours]
-
-    def statements(self, kind: str) -> list[Statement]:
-        parts = [
-            one
-            for at, data in enumerate(self.files(kind))
-            for one in read_camt(data, f"{kind}-{at}", references=("EndToEndId",))
-        ]
-        return join_pages(parts)
 
 
 @pytest.fixture
 def bank() -> Iterator[Bank]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mockbank", "--port", str(port), "--quiet"]
-    # A Monday, so that the days that follow are working days.
-    command += ["--clock", "2026-11-23T10:00", "--timezone", "Asia/Kolkata"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    made = Bank(port)
-    try:
-        end = time.monotonic() + WAIT_S
-        while not made.is_there():
-            assert process.poll() is None, "it did not start"
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        account = {
-            "id": "FLOAT",
-            "name": "Float",
-            "iban": IBAN,
-            "currency": "INR",
-            "balance": 10_000,
-        }
-        made.ask("POST", "/_mock/accounts", account)
+    with mock_bank() as made:
         yield made
-    finally:
-        process.terminate()
-        process.wait(WAIT_S)
 
 
 def test_a_week_of_statements_and_advices(bank: Bank) -> None:

@@ -7,123 +7,25 @@ server that is no development server.
 
 import hashlib
 import json
-import os
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from switch.authority.development import DevAuthority
 from switch.codes import Role
 from switch.console.output import Exit
 from switch.person_keys import make_key, read_key
 from switch.specs import ParticipantSpec, Specs, specs_to_json
+from tests.cli.office import CENTRES, Office, balance, begun
 from tests.server.harness import ServerProcess
-
-COMMAND_S = 60.0
-CENTRES = ("centre-1", "centre-2", "centre-3")
-
-
-class Office:
-    """A directory with keys, certificates and a ledger, and its server."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
-        self.tls = directory / "tls"
-        authority = DevAuthority(self.tls)
-        authority.server()
-        for name in ("treasury", "checker"):
-            authority.leaf(Role.TREASURY, name)
-        self.address = ""
-
-    def run(self, *words: str, entry: str = "") -> "subprocess.CompletedProcess[str]":
-        """A command, with where the switch is if it asks one."""
-        return subprocess.run(
-            [sys.executable, "-m", "switch", *words],
-            input=entry,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_S,
-            check=False,
-            env={**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"},
-        )
-
-    def ask(
-        self, *words: str, by: str = "", unseen: bool = False
-    ) -> "subprocess.CompletedProcess[str]":
-        """A command that asks the switch, as a person if one is named: `alpha`. Without
-        a terminal one must say that what is shown is signed.
-        """
-        where = ["--address", self.address, "--tls", str(self.tls)]
-        if by:
-            participant, number = PEOPLE[by]
-            where += ["--as", f"treasury/{participant}", "--person", str(number)]
-            where += ["--key", str(self.directory / f"{by}.key")]
-            where += [] if unseen else ["--yes"]
-        return self.run(*words, *where)
-
-    def said(self, *words: str, by: str = "") -> Any:
-        """What a command answers to machines; it must have been done."""
-        done = self.ask(*words, "--json", by=by)
-        assert done.returncode == Exit.DONE, (words, done.stdout, done.stderr)
-        return json.loads(done.stdout)
-
-    def proposed(self, *words: str, by: str = "alpha") -> str:
-        """Propose; the entry."""
-        return str(self.said(*words, by=by)["sequence"])
-
-    def agreed(self, entry: str, by: str = "beta") -> None:
-        """Approve and do."""
-        self.said("approve", entry, by=by)
-        self.said("do", entry)
-
-
-PEOPLE = {"alpha": ("treasury", 1), "beta": ("checker", 1), "gamma": ("checker", 2)}
 
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    """Begun by commands alone."""
-    found = Office(tmp_path_factory.mktemp("office") / "people")
-    keys = {}
-    for name in PEOPLE:
-        done = found.run("person-key", str(found.directory / f"{name}.key"), "--json")
-        assert done.returncode == Exit.DONE, done.stderr
-        keys[name] = json.loads(done.stdout)["public_key"]
-    found.directory.joinpath("keys.json").write_text(json.dumps(keys))
-    words = ["init", "--data", str(found.directory / "ledger"), "--treasury", "checker"]
-    for name in ("alpha", "beta"):
-        participant, number = PEOPLE[name]
-        words += ["--person", f"{participant}/{number}:{keys[name]}"]
-    done = found.run(*words)
-    assert done.returncode == Exit.DONE, done.stderr
-    again = found.run(*words)
-    assert again.returncode == Exit.USAGE
-    assert "is in use" in again.stderr
-    participants = [ParticipantSpec(id=name, role=Role.CENTRE) for name in CENTRES]
-    network = found.directory / "network.json"
-    network.write_text(specs_to_json(Specs(tuple(participants), ())))
-    server = ServerProcess(found.directory, "--set", "signatures_per_s=1000", dev=False)
-    server.wait_ready()
-    found.address = server.address
-    try:
-        for _ in range(10):
-            made = found.said("network", "propose", str(network), by="alpha")
-            if not made["lines_count"]:
-                break
-            found.agreed(str(made["sequence"]))
+    with begun(tmp_path_factory.mktemp("office") / "people") as found:
         yield found
-    finally:
-        assert server.stop() == 0, server.log()
-
-
-def balance(office: Office, centre: str = CENTRES[0]) -> int:
-    return int(office.said("balance", centre)["wallet"]["balance"])
 
 
 def test_a_key_signs_nothing_that_nobody_has_seen(office: Office) -> None:

@@ -20,7 +20,8 @@ from tests.core.wire_compare import DisagreementError, Walk, loose_class
 from tests.core.wire_maker import Maker
 from tests.longer import quarter
 
-MESSAGES = quarter(40_000)
+WHOLE = 40_000
+MESSAGES = quarter(WHOLE)
 """Of each seed."""
 LOOSE: Any = loose_class(billers_pb2.Answer, billers_pb2.ConnectRequest)
 LOOSE_ANSWER: Any = type(LOOSE().answers.add())
@@ -110,5 +111,7 @@ def test_answers_are_read_the_same(seed: int) -> None:
     assert sorts.total() == MESSAGES
     for sort in ("answers", "bad texts", "bills", "malformed"):
         assert sorts[sort] > MESSAGES // 20, sorts
-    assert sorts["crowded"] > 0
-    assert sorts["deep groups"] > 0
+    if MESSAGES == WHOLE:
+        # Both are rare: a quarter may have none.
+        assert sorts["crowded"] > 0
+        assert sorts["deep groups"] > 0

@@ -4,6 +4,7 @@ is in the ledger; a bank's channel says what the bank has booked, and nothing el
 Method: proposals of booked lines with a statement are asked for by people and by a
 channel: chains with each fault, lines that are not booked or differ, shapes that are
 none, everything that a channel must not sign; withdrawals, a month, restarts between.
+References that a bank has booked are tried by hand; lines name what is to be.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ from tests.core.cashier import (
     NOBODY,
     NUMBER,
     OTHER,
+    OTHER_SUSPENSE,
+    RESTS,
+    REVERSAL,
     TRANSIT,
     Cashier,
     bank_account,
@@ -40,11 +44,14 @@ from tests.core.council import (
     register,
     top_up,
 )
+from tests.records import Outcome
 from tests.signing import Line, proposal_of_lines
 
 NOT_APPROVED = Result.NOT_APPROVED
 INVALID = Result.INVALID_RECORD
 MONTH_NS = 30 * DAY_NS
+UTR = b"ALPHA0000000001"
+CLAIM, UTR_CLAIM = RowFlag.CLAIM, RowFlag.RECENT
 
 
 @pytest.fixture
@@ -100,16 +107,41 @@ def test_statements_follow_each_other(cashier: Cashier, again: str | None) -> No
         statement(-9_251, -9_251, 0, day=20_003),
         statement(-9_250, -9_250, 0, day=20_001, number=9),
     ):
-        told = cashier.told(wrong)
+        told = said(cashier, wrong)
         no_row(cashier, told, Result.STATEMENT_GAP)
         assert told.other == before
     # Of the same day and number the next part, or the next number; of a later day any.
-    told = cashier.told(statement(-9_250, -9_250, 0, day=20_002))
-    assert told.result == OK
-    assert cashier.told(statement(-9_250, -9_250, 0, day=20_002, number=1)).result == OK
-    told = cashier.told(statement(-9_250, -9_250, 0, day=20_002))
-    no_row(cashier, told, Result.STATEMENT_GAP)
-    assert cashier.told(statement(-9_250, -9_250, 0, day=20_003)).result == OK
+    same = statement(-9_250, -9_250, 0, day=20_002)
+    assert said(cashier, same).result == OK
+    following = statement(-9_250, -9_250, 0, day=20_002, number=1)
+    assert said(cashier, following).result == OK
+    no_row(cashier, said(cashier, same), Result.STATEMENT_GAP)
+    later = statement(-9_250, -9_250, 0, day=20_003)
+    assert said(cashier, later).result == OK
+
+
+def test_people_follow_by_the_balance_alone(cashier: Cashier) -> None:
+    """What days were said wrongly is put right by two of them."""
+    assert cashier.told(statement(5, 5, 0, day=20_009, number=9)).result == OK
+    no_row(cashier, cashier.told(statement(4, 4, 0, day=20_010)), Result.STATEMENT_GAP)
+    assert cashier.told(statement(5, 5, 0, day=20_001)).result == OK
+    assert said(cashier, statement(5, 5, 0, day=20_002)).result == OK
+
+
+def test_no_day_to_come(cashier: Cashier) -> None:
+    """Or nothing could follow for so long."""
+    today = (cashier.now // 10**9 + 19_800) // 86_400
+    for tell in (cashier.told, lambda line: said(cashier, line)):
+        told = tell(statement(5, 5, 0, day=today + 2))
+        no_row(cashier, told, Result.STATEMENT_GAP)
+        assert told.other == 0
+    assert said(cashier, statement(5, 5, 0, day=today + 1)).result == OK
+
+
+def said(cashier: Cashier, line: Line) -> Outcome:
+    """What becomes of one line of the channel's."""
+    [told] = cashier.commit(cashier.line(cashier.say(line), 0, NOBODY))
+    return told
 
 
 def test_each_bank_account_has_its_own(cashier: Cashier) -> None:
@@ -324,8 +356,11 @@ def test_a_channel_that_is_off(cashier: Cashier) -> None:
     assert cashier.commit(off)[0].result == OK
     [told] = cashier.commit(cashier.proposal(CHANNEL, [OUT]))
     no_row(cashier, told, Result.NOT_SIGNED)
-    # What it has said is said.
-    assert cashier.done(asked, 0) == [OK]
+    # Nor does what it has said go on, and not when it is on again either.
+    assert cashier.done(asked, 0) == [NOT_APPROVED]
+    cashier.do(register(CHANNEL.record()))
+    assert cashier.done(asked, 0) == [NOT_APPROVED]
+    assert cashier.done(cashier.say(IN), 0) == [OK]
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -395,3 +430,38 @@ def test_a_channel_counts_for_nobody(tmp_path: Path) -> None:
     off = cashier.row(Kind.REGISTER, who=ALPHA, tail=BETA.record(active=0))
     assert cashier.commit(off)[0].result == Result.LAST_TREASURIES
     cashier.close()
+
+
+# --- references of banks ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", RESTS)
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_reference_that_a_bank_has_booked_is_not_credited_by_hand(
+    cashier: Cashier, asked: bool, how: str
+) -> None:
+    """Matched or not, and however it is typed."""
+    named = cashier.requested(500) if asked else 0
+    row = cashier.book(credit(500, UTR, named))
+    cashier.rest(how)
+    for typed in (UTR, UTR.lower(), UTR[:4] + b" " + UTR[4:], b"a l" + UTR[2:]):
+        told = cashier.told(top_up(500, typed))
+        no_row(cashier, told, Result.UTR_ALREADY_CREDITED)
+        assert told.other == row.sequence
+    # In another bank account it is another line, which nothing can be credited for.
+    named = cashier.requested(500)
+    other = cashier.book(credit(500, UTR, named, account=OTHER))
+    assert (other.credit, other.flags) == (OTHER_SUSPENSE, CLAIM)
+    # A reversal has not taken it.
+    cashier.book(credit(500, b"BACK", flags=REVERSAL))
+    assert cashier.told(top_up(500, b"BACK")).result == OK
+
+
+def test_a_line_names_nothing_that_is_still_to_come(cashier: Cashier) -> None:
+    lines = [credit(500, UTR + b"%d" % n, cashier.ledger.sequence + n) for n in (1, 2)]
+    asked = cashier.say(*lines)
+    assert asked.sequence == lines[0].resolves
+    assert cashier.requested(500) == lines[1].resolves
+    assert cashier.done(asked, 0, 1) == [OK, OK]
+    assert cashier.balance(WALLET) == 0
+    assert cashier.balance(BANK_SUSPENSE) == 1_000

@@ -57,6 +57,7 @@ from tests.records import AccountRecord, Row
 from tests.signing import Line
 
 UTR = b"ALPHA0000000001"
+UTR_CLAIM = RowFlag.RECENT
 MONTH_NS = 30 * DAY_NS
 
 
@@ -230,7 +231,7 @@ def test_what_was_asked_for_is_credited(cashier: Cashier, how: str) -> None:
     cashier.rest(how)
     row = cashier.book(credit(500, UTR, asked, tail=b'{"text": "T1"}'))
     assert (row.debit, row.credit, row.resolves) == (BANK, WALLET, asked)
-    assert row.flags == CLAIM | MATCHED | RowFlag.TAIL
+    assert row.flags == CLAIM | UTR_CLAIM | MATCHED | RowFlag.TAIL
     assert cashier.ledger.tail(row.sequence) == b'{"text": "T1"}'
     assert cashier.ledger.link(asked, Link.MATCHED) == row.sequence
     assert (cashier.balance(WALLET), cashier.balance(BANK)) == (500, -500)
@@ -239,7 +240,8 @@ def test_what_was_asked_for_is_credited(cashier: Cashier, how: str) -> None:
     cashier.rest(how)
     # Once: what names it again is looked at by people.
     again = cashier.book(credit(500, UTR + b"2", asked))
-    assert (again.credit, again.flags, again.resolves) == (BANK_SUSPENSE, CLAIM, asked)
+    assert (again.credit, again.resolves) == (BANK_SUSPENSE, asked)
+    assert again.flags == CLAIM | UTR_CLAIM
     assert cashier.ledger.link(asked, Link.MATCHED) == row.sequence
 
 
@@ -309,7 +311,9 @@ def test_what_fits_nothing_waits(
     wallet = cashier.balance(WALLET)
     row = cashier.book(line)
     assert (row.debit, row.credit, row.resolves) == (BANK, BANK_SUSPENSE, line.resolves)
-    assert row.flags == CLAIM | RowFlag(line.flags)
+    # What was taken back, or credited by hand, has its claim already, or none.
+    takes = RowFlag(0) if named in (taken_back, credited_by_hand) else UTR_CLAIM
+    assert row.flags == CLAIM | takes | RowFlag(line.flags)
     assert (cashier.balance(BANK_SUSPENSE), cashier.balance(BANK)) == (
         line.amount,
         -line.amount,
@@ -413,7 +417,7 @@ def test_lines_that_are_none(cashier: Cashier, line: Line) -> None:
 def test_as_much_as_a_bank_may_write(cashier: Cashier) -> None:
     row = cashier.book(credit(5, UTR, tail=b"x" * 1_024))
     assert len(cashier.ledger.tail(row.sequence)) == 1_024
-    assert cashier.book(credit(5, b"OTHER")).flags == CLAIM
+    assert cashier.book(credit(5, b"OTHER")).flags == CLAIM | UTR_CLAIM
 
 
 def test_accounts_that_no_bank_keeps(cashier: Cashier) -> None:

@@ -13,21 +13,25 @@ from pathlib import Path
 
 import pytest
 
+from switch.bank.lines import canonical_reference
 from switch.calendar import financial_year
 from switch.codes import AmountRule, KeyRule, PriceRule, Result
 from switch.config import Config
+from switch.day.bank import ACCOUNT
 from switch.day.replay import (
     forged,
 )
 from switch.day.script import (
     ADVANCE,
     DAYS_MAX,
+    FIRST_DATE,
     LOST_PERMILLE,
     SPELT_PERMILLE,
     TROUBLES,
     Script,
     day_of_utr,
     march_day,
+    transfer_utr,
     write_script,
 )
 from switch.day.server import ServerError, ServerProcess, choose_port
@@ -37,6 +41,7 @@ from switch.day.step import Step, Token
 from switch.errors import UsageError
 from switch.references import WrongReferenceError, canonical
 from switch.sample import load_sample
+from switch.simulator.bank import SimulatedBank
 from switch.simulator.bills import dues_of
 from switch.simulator.script import Trouble, parse_script
 from switch.specs import spec_problems
@@ -228,7 +233,13 @@ def test_a_utr_tells_its_day(script: Script) -> None:
     utr = write_script(4_321, payments=10).utr("bsk-03561")
     assert len(utr) <= 32
     assert day_of_utr(utr) == 4_321
-    for other in ("", "UTR12345", "DAY1/x", "DAYabcde/x", "DAY12345"):
+    transfer = transfer_utr(4_321, 17)
+    assert canonical_reference(transfer) == transfer
+    assert day_of_utr(transfer) == 4_321
+    for other in (
+        *("", "UTR12345", "DAY1/x", "DAYabcde/x", "DAY12345"),
+        *("DAY123450000001", "DAY12345000000012", "payout cesc"),
+    ):
         assert day_of_utr(other) == 0
 
 
@@ -349,12 +360,42 @@ def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
     assert first["centres_with_own_certificate"] == 50
     assert number(first["repeats"]) > 20
     assert "₹" in text
+    bank = the_bank_goes_on_alone(tmp_path)
     code, second, text = run_day(tmp_path, *words, "--json")
     assert code == 0, text
     assert second["day"] == 2
     assert second["audit"] == "ok"
     assert "₹" not in text
+    for summary in (first, second):
+        done = summary["bank"]
+        assert isinstance(done, dict)
+        # Four of those who asked have made mistakes, one of them by paying twice.
+        assert (done["requested"], done["by_evidence"]) == (50, 47)
+        assert done["mistakes"] == {
+            **dict.fromkeys(("amount", "typo", "numberless", "twice", "stranger"), 1)
+        }
+        assert done["without_certificate"] == 3561 - 50
+        assert (done["given_to_wallets"], done["returned"]) == (3561 - 47, 2)
+        assert done["statements"] == 2
+        assert done["paid_out_paise"] == summary["amount_paise"]
+        assert done["bank_has_paise"] == done["ledger_has_paise"] > 0
+    # What it booked alone is told; that belongs to no day, and all is there.
+    there = SimulatedBank(ACCOUNT, FIRST_DATE, path=tmp_path / "bank" / "book.jsonl")
+    assert there.untold == []
+    assert len(there.sheets) == len(bank.sheets) + 2 + 2
+    returned = [one for one in there.movements if one.party == "NOBODY AT NIGHT"]
+    assert [one.change for one in returned] == [77_700, -77_700]
     assert number(second["sequence"]) > number(first["sequence"])
+
+
+def the_bank_goes_on_alone(data: Path) -> SimulatedBank:
+    """A statement that nobody has sent, and what is in none: a day was cut short."""
+    bank = SimulatedBank(ACCOUNT, FIRST_DATE, path=data / "bank" / "book.jsonl")
+    bank.receive(55_500, "AT NIGHT", transfer_utr(1, 99_000_001), "bsk-00001")
+    bank.receive(77_700, "AT NIGHT", transfer_utr(1, 99_000_002), "NOBODY AT NIGHT")
+    bank.close()
+    bank.receive(100, "AFTER IT", transfer_utr(1, 99_000_003), "bsk-00001")
+    return bank
 
 
 def number(value: object) -> int:

@@ -193,7 +193,7 @@ def test_a_right_day_proves_right(
         prove_prices(replayed, fates),
         prove_fates(replayed, fates),
         prove_money(before, now, sum(small.top_ups.values())),
-        prove_wallets(before, now, small, fates),
+        prove_wallets(before, now, small.top_ups, fates),
         prove_billers(before, now, fates),
         prove_receipts(fates, 1),
         prove_credits_have_money(seen_of(day), "at the end"),
@@ -408,7 +408,7 @@ def test_one_paisa_too_many_is_seen(
     now = books_of(moved, 9)
     # The sum is right; only whose money it is differs.
     assert prove_money(before, now, topped_up).ok
-    assert not prove_wallets(before, now, small, day[1]).ok
+    assert not prove_wallets(before, now, small.top_ups, day[1]).ok
     assert not prove_billers(before, now, day[1]).ok
 
 

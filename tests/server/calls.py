@@ -20,6 +20,7 @@ from switch.calendar import ist_date
 from switch.ids import new_id
 from switch.v1 import (
     admin_pb2,
+    banks_pb2,
     billers_pb2,
     budgets_pb2,
     counter_pb2,
@@ -38,6 +39,7 @@ FILES: Final = (
     counter_pb2,
     admin_pb2,
     people_pb2,
+    banks_pb2,
     explain_pb2,
 )
 
@@ -125,6 +127,8 @@ class Things:
     pinned: str = "centre-a"
     hold: int = 1
     hold_id: bytes = b"h" * 16
+    request: str = "T000000000001AAA"
+    """The number of a request for a top-up."""
 
 
 def fill(method: Method, things: Things) -> Any:
@@ -219,6 +223,12 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "Submit.amount": _nothing,
     "Submit.reference": lambda _: b"a cell",
     "GetProposal.sequence": lambda things: things.proposal,
+    "RequestTopUp.amount": lambda _: 100,
+    "GetTopUpRequest.number": lambda things: things.request,
+    "GetTopUpRequest.id": _nothing,
+    # No bank account is registered.
+    "ListBankItems.account": _nothing,
+    "ListBankItems.kind": _nothing,
 }
 _BY_NAME: Final[dict[str, Any]] = {
     "id": lambda _: new_id(),

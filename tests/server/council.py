@@ -26,9 +26,12 @@ FIRST, SECOND = "treasury", "checker"
 CENTRES = tuple(f"centre-{at}" for at in range(1, 6))
 ALPHA, BETA, GAMMA, MAKER = (FIRST, 1), (SECOND, 1), (SECOND, 2), (FIRST, 2)
 """The first two, a third and one who proposes alone: participant and number."""
+CHANNEL = (SECOND, 9)
+"""A bank's connection."""
 LAKH = 100_000 * RUPEE
 
 Name = tuple[str, int]
+_NAMES = (ALPHA, BETA, GAMMA, MAKER, CHANNEL)
 
 
 class Council:
@@ -40,7 +43,7 @@ class Council:
         directory.mkdir(exist_ok=True)
         self.authority = DevAuthority(directory / "tls")
         self.authority.server()
-        self.keys = {name: self._key(name) for name in (ALPHA, BETA, GAMMA, MAKER)}
+        self.keys = {name: self._key(name) for name in _NAMES}
         self._clients: dict[str, Client] = {}
 
     def _key(self, name: Name) -> PersonKey:

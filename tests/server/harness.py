@@ -36,6 +36,7 @@ from switch.ids import new_id
 from switch.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    banks_pb2_grpc,
     billers_pb2_grpc,
     counter_pb2_grpc,
     explain_pb2_grpc,
@@ -159,7 +160,7 @@ def running(
 
 
 class Peer:
-    """One client with one certificate: a channel and the six stubs."""
+    """One client with one certificate: a channel and the stubs."""
 
     def __init__(self, address: str, credentials: Credentials) -> None:
         """Connects with the first call."""
@@ -175,6 +176,7 @@ class Peer:
         self.admin = admin_pb2_grpc.AdminServiceStub(self.channel)
         self.explain = explain_pb2_grpc.ExplainServiceStub(self.channel)
         self.counter = counter_pb2_grpc.CounterServiceStub(self.channel)
+        self.banks = banks_pb2_grpc.BankServiceStub(self.channel)
 
     def close(self) -> None:
         """Close the channel."""

@@ -22,7 +22,7 @@ from switch.codes import Role
 from switch.credentials import presented, presented_by
 from switch.ids import new_id
 from switch.register.rights import MATRIX
-from switch.v1 import admin_pb2, network_pb2, payments_pb2, results_pb2
+from switch.v1 import admin_pb2, banks_pb2, network_pb2, payments_pb2, results_pb2
 from tests.server.calls import METHODS, NOTHING, Method, Things, exists, fill
 from tests.server.certificates import KINDS, Issuer
 from tests.server.harness import CALL_S, Failure, Peer, Peers, ServerProcess, payment
@@ -96,6 +96,10 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         assert outcome.result == results_pb2.RESULT_OK
         return outcome
 
+    def asked(peer: Peer) -> str:
+        request = banks_pb2.RequestTopUpRequest(id=new_id(), amount=100)
+        return peer.banks.RequestTopUp(request, timeout=CALL_S).request.number
+
     def proposed(peer: Peer) -> int:
         return propose(peer, REFUND, paid(a).sequence).sequence
 
@@ -124,6 +128,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         revocation=revoke(peers.treasury, serial=b"\1").revocation,
         hold=held_a.sequence,
         hold_id=held_a.id,
+        request=asked(a),
     )
     foreign = Things(
         centre="centre-b",
@@ -146,6 +151,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         pinned="checker",
         hold=held_b.sequence,
         hold_id=held_b.id,
+        request=asked(b),
     )
     missing = Things(
         centre="nowhere",

@@ -176,6 +176,11 @@ def test_a_shift_is_signed_at_its_centre(council: Council) -> None:
         council.client().submit(row, council.signer(ALPHA))
 
 
+def registered(tail: bytes) -> Line:
+    """The line that registers what a tail says."""
+    return Line(Kind.REGISTER, tail=tail)
+
+
 def test_a_text_is_not_taken_for_a_fact() -> None:
     behind = texts(
         id="bsk-00017",
@@ -184,7 +189,7 @@ def test_a_text_is_not_taken_for_a_fact() -> None:
         name_en="a, role: centre",
         **{"x, role: centre": "\x1b[2J\u202eb\u200d"},
     )
-    said = say(Kind.REGISTER, 0, 0, participant("mallory", behind, Role.TREASURY))
+    said = say(registered(participant("mallory", behind, Role.TREASURY)))
     facts = dict(said.facts)
     assert (facts["id"], facts["role"], facts["active"]) == (
         *("mallory", "treasury"),
@@ -193,7 +198,7 @@ def test_a_text_is_not_taken_for_a_fact() -> None:
     assert facts["text role"] == '"centre"'
     assert facts["name_en"] == '"a, role: centre"'
     assert facts['"x, role: centre"'] == '"\\u001b[2J\\u202eb\u200d"'
-    bad = say(Kind.REGISTER, 0, 0, participant("mallory", b"\x1b]0;x\x07"))
+    bad = say(registered(participant("mallory", b"\x1b]0;x\x07")))
     assert dict(bad.facts)["text"] == '"\\u001b]0;x\\u0007"'
 
 
@@ -222,7 +227,7 @@ def test_all_of_a_service_is_shown() -> None:
         find_head=lambda _, head: names[head],
     )
     tail = service_tail(spec, cast("Register", register))
-    facts = dict(say(Kind.REGISTER, 0, 0, tail).facts)
+    facts = dict(say(registered(tail)).facts)
     assert facts["accounts"] == "7 9"
     days = [one.day for one in spec.tariff]
     assert facts["fees"] == (

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from switch.audit.reader import Journal
+from switch.client import Client
 from switch.console.output import Screen
 from switch.console.words import Language
 from switch.day.billers import BillersProcess
@@ -91,7 +92,9 @@ class HardDay(Day):
 
     troubles = TROUBLES + MORE_TROUBLES
 
-    def _replay(self, script: Script, begin_unix_s: float) -> Replayed:
+    def _replay(
+        self, script: Script, own: dict[str, Client], begin_unix_s: float
+    ) -> Replayed:
         assert isinstance(self._server, Killed)
         server = self._server
         errors: list[BaseException] = []
@@ -110,7 +113,7 @@ class HardDay(Day):
         thread = threading.Thread(target=kill)
         thread.start()
         try:
-            return super()._replay(script, begin_unix_s)
+            return super()._replay(script, own, begin_unix_s)
         finally:
             thread.join()
             assert not errors, errors

@@ -17,7 +17,7 @@ cdef struct Lookup:           # the entries of one key, the newest first
 
 # --- rows by id, and by what they resolve ---------------------------------------------------
 
-cdef int _reads_begin_lookup(
+cdef int reads_begin_lookup(
     State* s, View* view, Lookup* lookup, int map_, uint64_t high, uint64_t low
 ) noexcept nogil:
     cdef int rc
@@ -79,7 +79,7 @@ cdef int _reads_old(
     return MDB_NOTFOUND
 
 
-cdef int _reads_next(
+cdef int reads_next(
     State* s, const View* view, Lookup* lookup, uint64_t* value
 ) noexcept nogil:
     """The next entry of the key, from the newest on; MDB_NOTFOUND after the last."""
@@ -109,9 +109,9 @@ cdef int reads_find(
     cdef int rc
     sequence[0] = 0
     keys_id(s, id, sender, &high, &low)
-    rc = _reads_begin_lookup(s, &view, &lookup, MAP_IDS, high, low)
+    rc = reads_begin_lookup(s, &view, &lookup, MAP_IDS, high, low)
     while rc == 0 and sequence[0] == 0:
-        rc = _reads_next(s, &view, &lookup, &value)
+        rc = reads_next(s, &view, &lookup, &value)
         if rc == 0:
             rc = views_get_row(&view, value, &row)
         if rc == 0 and row.participant == sender and memcmp(row.id, id, 16) == 0:
@@ -137,9 +137,9 @@ cdef int reads_find_own(
     cdef int rc
     sequence[0] = 0
     keys_id(s, id, sender, &high, &low)
-    rc = _reads_begin_lookup(s, &view, &lookup, MAP_IDS, high, low)
+    rc = reads_begin_lookup(s, &view, &lookup, MAP_IDS, high, low)
     while rc == 0:
-        rc = _reads_next(s, &view, &lookup, &value)
+        rc = reads_next(s, &view, &lookup, &value)
         if rc == 0:
             rc = views_get_row(&view, value, &row)
         if rc == 0 and found == 0 and row.participant == sender and memcmp(row.id, id, 16) == 0:
@@ -171,9 +171,9 @@ cdef int reads_link(
     cdef int rc
     sequence[0] = 0
     total[0] = 0
-    rc = _reads_begin_lookup(s, &view, &lookup, MAP_LINKS, resolved, what)
+    rc = reads_begin_lookup(s, &view, &lookup, MAP_LINKS, resolved, what)
     if rc == 0:
-        rc = _reads_next(s, &view, &lookup, &value)
+        rc = reads_next(s, &view, &lookup, &value)
     if rc == 0:
         rc = views_get_row(&view, value, &row)
     if rc == 0:
@@ -194,11 +194,11 @@ cdef int _reads_takers(
     cdef Lookup lookup
     cdef uint64_t value
     cdef bint first = True
-    cdef int rc = _reads_begin_lookup(s, &view, &lookup, MAP_CLAIMS, high, low)
+    cdef int rc = reads_begin_lookup(s, &view, &lookup, MAP_CLAIMS, high, low)
     count[0] = 0
     free_[0] = False
     while rc == 0 and count[0] < <uint32_t>TAKERS_MAX:
-        rc = _reads_next(s, &view, &lookup, &value)
+        rc = reads_next(s, &view, &lookup, &value)
         if rc == 0 and value & 1 == 0:
             takers[count[0]] = value >> 1
             count[0] += 1

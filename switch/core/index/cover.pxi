@@ -37,7 +37,7 @@ cdef Cover* _cover_new(uint64_t keys_max) noexcept nogil:
     cdef Cover* cover = <Cover*>calloc(1, sizeof(Cover))
     if cover == NULL:
         return NULL
-    cover.filter = <uint32_t*>calloc(filter_size, 32)
+    cover.filter = <uint32_t*>native_scattered_zeros(<size_t>filter_size * 32)
     if cover.filter == NULL:
         free(cover)
         return NULL

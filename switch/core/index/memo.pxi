@@ -15,8 +15,8 @@ cdef int memo_init(Memo* memo, uint64_t least, uint64_t seed) noexcept nogil:
     memo.count = 0
     memo.capacity = capacity
     memo.seed = seed
-    memo.entries = <Entry*>malloc(capacity * sizeof(Entry))
-    memo.slots = <uint32_t*>calloc(capacity * 2, sizeof(uint32_t))
+    memo.entries = <Entry*>native_scattered(<size_t>capacity * sizeof(Entry))
+    memo.slots = <uint32_t*>native_scattered_zeros(<size_t>capacity * 2 * sizeof(uint32_t))
     if memo.entries == NULL or memo.slots == NULL:
         memo_free(memo)
         return ENOMEM
@@ -86,7 +86,7 @@ cdef int _memo_grow(Memo* memo) noexcept nogil:
     if entries == NULL:
         return ENOMEM
     memo.entries = entries
-    slots = <uint32_t*>calloc(<size_t>memo.capacity * 4, sizeof(uint32_t))
+    slots = <uint32_t*>native_scattered_zeros(<size_t>memo.capacity * 4 * sizeof(uint32_t))
     if slots == NULL:
         return ENOMEM
     free(memo.slots)

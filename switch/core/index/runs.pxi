@@ -57,9 +57,11 @@ cdef Run* runs_new(
     run.entries_max = entries_max
     words[:] = [<uint64_t>map_, <uint64_t>level, first, last, entries_max]
     run.seed = native_crc(s.config.instance_check, <const uint8_t*>words, sizeof(words))
-    run.fences = <Fence*>malloc(<size_t>runs_count_pages(entries_max) * sizeof(Fence))
+    run.fences = <Fence*>native_scattered(
+        <size_t>runs_count_pages(entries_max) * sizeof(Fence)
+    )
     run.parts = <uint64_t*>malloc(<size_t>parts * 8)
-    run.filter = <uint32_t*>calloc(<size_t>parts * PART_LINES, 32)
+    run.filter = <uint32_t*>native_scattered_zeros(<size_t>parts * PART_LINES * 32)
     if run.fences == NULL or run.parts == NULL or run.filter == NULL:
         runs_free(run)
         return NULL

@@ -87,13 +87,28 @@ cdef void keys_booked(
     keys_claim(s, CLAIM_BOOKED, owner, reference, 0, high, low)
 
 
+cdef void keys_utr(
+    State* s, const uint8_t* reference, uint64_t* high, uint64_t* low
+) noexcept nogil:
+    """The claim of a bank's reference, however it is typed: capitals, without spaces."""
+    cdef uint8_t[REFERENCE_SIZE] bare
+    cdef uint32_t size = 0
+    cdef uint32_t i
+    memset(bare, 0, REFERENCE_SIZE)
+    for i in range(<uint32_t>REFERENCE_SIZE):
+        if reference[i] != 32:
+            bare[size] = reference[i] - 32 if 97 <= reference[i] <= 122 else reference[i]
+            size += 1
+    keys_claim(s, CLAIM_UTR, 0, bare, 0, high, low)
+
+
 cdef void keys_claim_of(
     State* s, const Table* table, const Row* row, uint64_t* high, uint64_t* low
 ) noexcept nogil:
     """The claim of a bill, of a UTR or of a bank's line that an accepted row took."""
     cdef bint credit
     if row.kind == KIND_TOP_UP:
-        keys_claim(s, CLAIM_UTR, 0, row.reference, 0, high, low)
+        keys_utr(s, row.reference, high, low)
     elif row.kind == KIND_BOOKED:
         credit = keys_kind(table, row.debit) == ACCOUNT_BANK
         keys_booked(
@@ -209,7 +224,7 @@ cdef inline void keys_requests(
 
 
 cdef enum:
-    KEYS_OF_ROW = 3           # entries that one row adds to all maps, at most
+    KEYS_OF_ROW = 4           # entries that one row adds to all maps, at most
 
 cdef struct Derived:          # what a row adds to the maps
     Entry entries[KEYS_OF_ROW]
@@ -218,7 +233,8 @@ cdef struct Derived:          # what a row adds to the maps
 
 
 cdef inline uint64_t keys_most(int map_, uint64_t rows) noexcept nogil:
-    """Entries that so many rows add to one map at most: a bill takes two claims."""
+    """Entries that so many rows add to one map at most: a bill, or a line that a bank has
+    booked, takes two claims."""
     return 2 * rows if map_ == MAP_CLAIMS else rows
 
 
@@ -260,6 +276,9 @@ cdef void keys_derive(
     if row.flags & ROW_RECENT and kinds_may_claim(row.kind):
         if claims != NULL:
             high, low = claims[CLAIMS_REFERENCE].high, claims[CLAIMS_REFERENCE].low
+            _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
+        elif row.kind == KIND_BOOKED:
+            keys_utr(s, row.reference, &high, &low)
             _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
         elif _keys_reference_of(s, table, row, tail, tail_size, &high, &low):
             _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)

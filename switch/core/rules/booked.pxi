@@ -77,7 +77,6 @@ cdef int _booked_is_free(State* s, uint64_t sequence, bint* free_) noexcept nogi
 cdef int _booked_match_request(State* s, const Row* row, uint32_t* wallet) noexcept nogil:
     """The wallet for which just this was asked for, if that is open, or 0."""
     cdef Row asked
-    cdef uint64_t high, low, claimed
     cdef bint found
     cdef int rc = rows_find_accepted(s, row.resolves, &asked, &found)
     wallet[0] = 0
@@ -90,14 +89,25 @@ cdef int _booked_match_request(State* s, const Row* row, uint32_t* wallet) noexc
     ):
         return 0
     rc = _booked_is_free(s, asked.sequence, &found)
-    if rc != 0 or not found:
-        return rc
-    # What people have credited already by hand is not credited again.
-    keys_claim(s, CLAIM_UTR, 0, row.reference, 0, &high, &low)
-    rc = _booked_find_claim(s, high, low, &claimed)
-    if rc == 0 and claimed == 0:
+    if rc == 0 and found:
         wallet[0] = asked.credit
     return rc
+
+
+cdef int _booked_credit(
+    State* s, Row* row, uint64_t before, uint32_t* wallet
+) noexcept nogil:
+    """Money that came in: its UTR is claimed, if nobody has it, and with that it may be what
+    a request before that sequence waited for."""
+    cdef uint64_t high, low, claimed
+    cdef int rc
+    keys_utr(s, row.reference, &high, &low)
+    rc = _booked_find_claim(s, high, low, &claimed)
+    if rc != 0 or claimed != 0:
+        # People have credited it by hand, or another bank account had it.
+        return rc
+    row.flags |= ROW_RECENT
+    return _booked_match_request(s, row, wallet) if row.resolves < before else 0
 
 
 cdef inline bint _booked_is_release(const Table* table, const Row* row) noexcept nogil:
@@ -126,8 +136,27 @@ cdef int _booked_match_release(
     return _booked_is_free(s, released.sequence, matched)
 
 
-cdef int booked_decide(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
-    """A line that a bank has booked: once, and to what it says that it is for."""
+cdef bint _booked_is_beyond(
+    const State* s, uint32_t account, bint credit, uint64_t amount
+) noexcept nogil:
+    """Whether a bank would have more, or owe more, than a statement can say: totals only
+    grow, and whoever filled them would have ended the account for ever."""
+    cdef const Account* image = &s.group.working.accounts[account]
+    cdef uint64_t more = image.debits_posted
+    cdef uint64_t less = image.credits_posted
+    if credit:
+        more += amount
+    else:
+        less += amount
+    return max(more, less) - min(more, less) > <uint64_t>AMOUNT_MAX
+
+
+cdef int booked_decide(
+    State* s, Row* row, uint64_t proposal, int* result, uint64_t* other
+) noexcept nogil:
+    """A line that a bank has booked: once, and to what it says that it is for. That was there
+    before the line was proposed: nobody can sign today for who asks tomorrow."""
+    cdef uint64_t before = proposal if proposal != 0 else s.group.first + s.group.rows_count
     cdef const BankAccount* bank
     cdef bint credit = row.debit != 0
     cdef uint32_t account = row.debit if credit else row.credit
@@ -159,9 +188,9 @@ cdef int booked_decide(State* s, Row* row, int* result, uint64_t* other) noexcep
     if row.flags & ROW_REVERSAL:
         matched = False
     elif credit:
-        rc = _booked_match_request(s, row, &wallet)
+        rc = _booked_credit(s, row, before, &wallet)
         matched = wallet != 0
-    else:
+    elif row.resolves < before:
         rc = _booked_match_release(s, row, against, &matched)
     if rc != 0:
         return rc
@@ -172,7 +201,9 @@ cdef int booked_decide(State* s, Row* row, int* result, uint64_t* other) noexcep
     row.flags |= ROW_CLAIM
     if matched:
         row.flags |= ROW_MATCHED
-    result[0] = RESULT_OVERFLOWS if treasury_overflows(s, row) else RESULT_OK
+    result[0] = RESULT_OK
+    if treasury_overflows(s, row) or _booked_is_beyond(s, account, credit, row.amount):
+        result[0] = RESULT_OVERFLOWS
     return 0
 
 
@@ -198,6 +229,26 @@ cdef bint _booked_may_end(State* s, const Row* row, const Row* item) noexcept no
     return kind == ACCOUNT_WALLET or kind == ACCOUNT_SETTLEMENT or kind == ACCOUNT_SUSPENSE
 
 
+cdef int _booked_was_credited(
+    State* s, const Row* item, int* result, uint64_t* other
+) noexcept nogil:
+    """Refuse to give a wallet what it has by hand: the item's UTR was a top-up's."""
+    cdef uint64_t high, low, sequence
+    cdef Row said
+    cdef int rc
+    if item.flags & (ROW_RECENT | ROW_REVERSAL):
+        return 0
+    keys_utr(s, item.reference, &high, &low)
+    rc = _booked_find_claim(s, high, low, &sequence)
+    if rc != 0 or sequence == 0:
+        return rc
+    rc = rows_get(s, sequence, &said)
+    if rc == 0 and said.kind == KIND_TOP_UP:
+        other[0] = sequence
+        result[0] = RESULT_UTR_ALREADY_CREDITED
+    return rc
+
+
 cdef int booked_end(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
     """A transfer that says what an open item was for: all of it, once."""
     cdef Row item
@@ -213,19 +264,31 @@ cdef int booked_end(State* s, const Row* row, int* result, uint64_t* other) noex
         result[0] = RESULT_NET_DIFFERS
         return 0
     rc = rows_find_link(s, row.resolves, LINK_ENDING, other)
-    result[0] = RESULT_CASE_CLOSED if other[0] != 0 else RESULT_OK
-    return rc
+    if rc != 0 or other[0] != 0:
+        result[0] = RESULT_CASE_CLOSED
+        return rc
+    result[0] = RESULT_OK
+    if keys_kind(&s.group.working, row.credit) != ACCOUNT_WALLET:
+        return 0
+    return _booked_was_credited(s, &item, result, other)
 
 
 # --- statements ---------------------------------------------------------------------------------
 
 cdef inline bint _booked_follows(
-    const BankAccount* bank, const StatementRecord* record
+    const State* s, const Proposed* proposed, const BankAccount* bank,
+    const StatementRecord* record
 ) noexcept nogil:
     """Whether a statement begins where the last one has ended, and is no earlier one. A long
-    one comes in parts of one day and number."""
+    one comes in parts of one day and number. People may put right which days were said."""
+    # A day to come, and nothing could follow for so long.
+    if record.last_day > keys_day(rows_time(s)) + 1:
+        return False
     if bank.statement == 0:
         return True
+    if not fields_is_of_channel(&proposed.asked):
+        # Without lines two people say where the account stands, whatever was said before.
+        return record.opening == bank.closing or record.lines_count == 0
     if record.opening != bank.closing:
         return False
     return record.last_day > bank.last_day or (
@@ -257,7 +320,7 @@ cdef int booked_statement(
         if line.debit != account and line.credit != account:
             result[0] = RESULT_ACCOUNT_KIND_WRONG
             return 0
-    if not _booked_follows(bank, record):
+    if not _booked_follows(s, p, bank, record):
         result[0] = RESULT_STATEMENT_GAP
         other[0] = bank.statement
         return 0

@@ -133,7 +133,7 @@ cdef bint _lines_are_of_channel(const Draft* draft) noexcept nogil:
     cdef const ProposedLine* line
     cdef uint32_t at = 8
     cdef uint32_t end = signed_size(draft.tail_size)
-    if draft.row.total != PROPOSE_LINES:
+    if draft.row.total != PROPOSE_LINES or draft.row.amount > CHANNEL_AMOUNT_MAX:
         return False
     while at < end:
         line = <const ProposedLine*>(draft.tail + at)
@@ -248,7 +248,9 @@ cdef int lines_judge(State* s, Draft* draft, int* result) noexcept nogil:
 # --- the row of a line ----------------------------------------------------------------------
 
 cdef int _lines_find_approval(State* s, Proposed* p, bint* found) noexcept nogil:
-    """Whether a proposal of lines is approved; of a channel, that nobody has withdrawn it."""
+    """Whether a proposal of lines is approved; of a channel, that nobody has withdrawn it, and
+    that it is still the one that has signed: what was stopped says nothing more."""
+    cdef const Person* channel
     cdef uint64_t link
     cdef int rc
     if not fields_is_of_channel(&p.asked):
@@ -257,7 +259,11 @@ cdef int _lines_find_approval(State* s, Proposed* p, bint* found) noexcept nogil
     p.approval.resolves = p.asked.sequence
     p.approval.timestamp = p.asked.timestamp
     rc = rows_find_link(s, p.asked.sequence, 0, &link)
-    found[0] = rc == 0 and link == 0
+    channel = &s.group.people[people_find(s, p.asked.participant, p.asked.operator_)]
+    found[0] = (
+        rc == 0 and link == 0 and channel.sequence < p.asked.sequence
+        and people_may_speak(s, channel)
+    )
     return rc
 
 

@@ -194,7 +194,7 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     elif kind == KIND_REQUEST:
         rc = booked_request(s, row, &result)
     elif kind == KIND_BOOKED:
-        rc = booked_decide(s, row, &result, &other)
+        rc = booked_decide(s, row, draft.proposal, &result, &other)
     elif kind == KIND_REGISTER and draft.tail[0] == RECORD_STATEMENT:
         rc = booked_statement(s, row, <const StatementRecord*>draft.tail, &result, &other)
     elif kind == KIND_REGISTER:

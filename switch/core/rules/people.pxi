@@ -143,6 +143,14 @@ cdef inline bint people_is_channel(const State* s, const Row* row) noexcept nogi
     return s.group.people[people_find(s, row.participant, row.operator_)].role == PERSON_CHANNEL
 
 
+cdef bint people_may_speak(const State* s, const Person* channel) noexcept nogil:
+    """Whether somebody is a bank's connection that may say what it has booked."""
+    return (
+        channel.role == PERSON_CHANNEL and channel.active != 0
+        and _people_can_act_for(&s.group.participants[channel.participant])
+    )
+
+
 cdef bint people_would_approve(const State* s, const PersonRecord* record) noexcept nogil:
     """Whether somebody may approve who is registered so."""
     return _people_counts(record.role, record.active) and (

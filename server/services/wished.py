@@ -1,0 +1,45 @@
+"""What makers of wishes share: the rows that are wanted, and what fits in one."""
+
+from typing import NamedTuple
+
+from server.status import ArgumentError
+from switch.bank.lines import canonical_reference
+from switch.codes import Kind
+from switch.ledger.templates import REFERENCE_SIZE, Templates, template
+
+
+class About(NamedTuple):
+    """A row that is wanted, and what of the register it is about, if that is once."""
+
+    row: Templates
+    about: tuple[str, str | int] | None = None
+    before: tuple[Templates, ...] = ()
+    """Rows that must be done first."""
+
+
+def record(tail: bytes, about: tuple[str, str | int]) -> About:
+    """A row of the register."""
+    return About(template(Kind.REGISTER, tail=tail), about)
+
+
+def amount_of(amount: int) -> int:
+    """An amount in paise that moves something."""
+    if not amount:
+        raise ArgumentError("amount", "must be at least one paisa")
+    return amount
+
+
+def plain(field: str, text: str) -> str:
+    """What fits in a row as its reference: a line that does not would stop all."""
+    fits = 1 <= len(text) <= REFERENCE_SIZE and text.isascii()
+    if not fits or not text.isprintable() or text != text.strip():
+        wanted = f"must be 1 to {REFERENCE_SIZE} printable ASCII characters"
+        raise ArgumentError(field, wanted)
+    return text
+
+
+def utr_of(text: str) -> str:
+    """A bank's reference as the bank's own lines have it, however it was typed: it is
+    claimed by its bytes, and another spelling would credit the same money once more.
+    """
+    return canonical_reference(text) or text
