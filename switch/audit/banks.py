@@ -167,14 +167,16 @@ class Banks:
             (int(record["last_day"]), int(record["number"])),
             int(record["closing"]),
         )
-        if before is not None and record["opening"] != before.closing:
+        # Without a line two people say where the account stands.
+        told = said.proposal in self.channels
+        follows = told or record["lines_count"]
+        if before is not None and follows and record["opening"] != before.closing:
             text = f"it opens with {record['opening']}, and statement"
             yield f"{text} {before.sequence} closed with {before.closing}"
         if said.last[0] > int(ist_days(row["timestamp"])) + 1:
             yield f"its last day, {said.last[0]}, is still to come"
         # What people have made of a file goes on by its balance alone, whatever a
         # connection has said of days.
-        told = said.proposal in self.channels
         if told and before is not None and said.last < before.last:
             yield f"its last day and number are before those of {before.sequence}"
         yield from _misplaced(row, bank, update=before is not None)

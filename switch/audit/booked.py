@@ -27,6 +27,7 @@ from switch.audit.layout import (
     Mask,
     Rows,
     mix,
+    pick,
 )
 from switch.audit.lines import Lines
 from switch.audit.reader import Journal
@@ -37,6 +38,8 @@ from switch.audit.utrs import Utrs
 from switch.codes import AccountKind, Kind
 
 KEY_SEED: Final = 7
+BALANCE_MAX: Final = 10**18
+"""What a bank may have said that it has, or lacks: paise."""
 TOGETHER: Final = 65_536
 """Rows that are read again at a time."""
 NAMES_OTHER: Final = {
@@ -106,10 +109,29 @@ class Booked:
                 "it matches, and takes a line back": matched & back,
             },
         )
+        self._bounded(rows, mirror, incoming)
         self.items.booked(other, rows, incoming)
         self._sequences.append(rows["sequence"].copy())
         self._about.append(rows["resolves"].copy())
         self._keys.append(self._hashes(rows, mirror, incoming))
+
+    def _bounded(self, rows: Rows, mirrors: Index, incoming: Mask) -> None:
+        """What a bank has stays within bounds behind every row; the rows are counted
+        in the accounts' totals already.
+        """
+        for mirror in np.unique(mirrors).tolist():
+            mine = pick(rows, mirrors == mirror)
+            amounts = mine["amount"].tolist()
+            balance = int(self.accounts["debits_posted"][mirror])
+            balance -= int(self.accounts["credits_posted"][mirror])
+            if abs(balance) + sum(amounts) <= BALANCE_MAX:
+                continue
+            signs = np.where(incoming[mirrors == mirror], 1, -1).tolist()
+            for at in reversed(range(len(mine))):
+                if abs(balance) > BALANCE_MAX:
+                    text = f"behind it its bank account has {balance} paise"
+                    self.findings.add("banks", int(mine["sequence"][at]), text)
+                balance -= signs[at] * amounts[at]
 
     @staticmethod
     def _hashes(rows: Rows, mirror: Index, incoming: Mask) -> U64:
@@ -145,7 +167,7 @@ class Booked:
         named = np.flatnonzero(about)
         order = named[np.lexsort((sequences[named], about[named]))]
         self._matches(journal, sequences[order], about[order], utrs)
-        self.items.finish(journal, endings)
+        self.items.finish(journal, utrs, endings)
         order = np.argsort(keys, kind="stable")
         self._statements(journal, lines, keys[order], sequences[order])
 

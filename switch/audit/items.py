@@ -14,8 +14,21 @@ from switch.audit.accounts import Accounts, exact_sum
 from switch.audit.banks import Banks
 from switch.audit.findings import Findings
 from switch.audit.kinds import Move
-from switch.audit.layout import CASE, MATCHED, OK, ROW, U64, Index, Mask, Rows, pick
+from switch.audit.layout import (
+    CASE,
+    MATCHED,
+    OK,
+    RECENT,
+    REVERSAL,
+    ROW,
+    U64,
+    Index,
+    Mask,
+    Rows,
+    pick,
+)
 from switch.audit.reader import Journal
+from switch.audit.utrs import Utrs
 from switch.codes import AccountKind, Kind, Result
 
 R = Result
@@ -23,6 +36,7 @@ ENDS: Final = (AccountKind.WALLET, AccountKind.SETTLEMENT, AccountKind.SUSPENSE)
 """Where what came from, or went to, is found to belong."""
 ENDING_RESULTS: Final = (
     *(R.CASE_NOT_FOUND, R.ACCOUNT_KIND_WRONG, R.NET_DIFFERS, R.CASE_CLOSED),
+    R.UTR_ALREADY_CREDITED,
 )
 """What a transfer that names an item is told of that."""
 WRONG: Final = {
@@ -30,6 +44,7 @@ WRONG: Final = {
     R.ACCOUNT_KIND_WRONG: "it ends an item of other accounts",
     R.NET_DIFFERS: "it ends another amount than was booked",
     R.CASE_CLOSED: "the item that it ends was ended before",
+    R.UTR_ALREADY_CREDITED: "people have credited by hand what it credits to a wallet",
 }
 """What is wrong with an accepted one that should have been told that."""
 
@@ -66,8 +81,10 @@ class Items:
         text = "its flags say that it corrects a payment, and it ends an item"
         self.findings.add_rows("banks", rows["sequence"][corrects], text)
 
-    def finish(self, journal: Journal, refused: list[Rows]) -> None:
-        """Judge what ended items, and who was `refused`; then what is left of them."""
+    def finish(self, journal: Journal, utrs: Utrs, refused: list[Rows]) -> None:
+        """Judge what ended items, and who was `refused`; then what is left of them.
+        `utrs` are finished.
+        """
         rows = np.concatenate([np.empty(0, ROW), *self._endings, *refused])
         self._endings.clear()
         rows = pick(rows, np.argsort(rows["sequence"]))
@@ -76,8 +93,12 @@ class Items:
         gone |= np.maximum(items["debit"], items["credit"]) > self.accounts.count
         items[gone | (items["result"] != OK)] = np.zeros((), ROW)
         ended: dict[int, int] = {}
-        for row, item in zip(rows, items, strict=True):
+        by_hand = utrs.claimers(journal, items)
+        by_hand = np.where(by_hand["kind"] == Kind.TOP_UP, by_hand["sequence"], 0)
+        for row, item, hand in zip(rows, items, by_hand.tolist(), strict=True):
             told, other = self._told(row, item, ended)
+            if told == R.OK and hand and self._again(row, item):
+                told, other = R.UTR_ALREADY_CREDITED, hand
             sequence, accepted = int(row["sequence"]), bool(row["result"] == OK)
             if not accepted:
                 if told != row["result"] or other != row["total"]:
@@ -119,6 +140,14 @@ class Items:
             return R.NET_DIFFERS, 0
         other = ended.get(int(row["resolves"]), 0)
         return (R.CASE_CLOSED if other else R.OK), other
+
+    def _again(self, row: np.void, item: np.void) -> bool:
+        """Whether an ending gives a wallet what came in with a reference that the item
+        has not claimed.
+        """
+        to_wallet = self.accounts["kind"][int(row["credit"])] == AccountKind.WALLET
+        claims = int(item["flags"]) & (RECENT | REVERSAL)
+        return bool(self._incoming(item) and to_wallet and not claims)
 
     def _balances(self) -> None:
         """What the accounts hold is what is open, and on its way."""

@@ -58,6 +58,9 @@ PROPOSES: Final = (
 """What may be proposed; of what was refused no row says it, but its signature does."""
 ALONE: Final = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
 """Records of the register that need no proposal."""
+CHANNEL_AMOUNT_MAX: Final = 10**15
+"""Of one proposal of a bank's connection, paise."""
+TOO_MUCH: Final = "a bank's connection proposes more money than it may"
 ALIEN: Final = "a bank's connection proposes more than its bank has booked"
 STOPPED: Final = "the connection that told it was stopped, or changed, before it"
 UNDONE: Final = "what needs a proposal of lines is refused without a row"
@@ -171,6 +174,8 @@ class People:
             self._sign(row, tail, PROPOSERS, totals)
             if channel and not _told(tail):
                 self._add("people", row, ALIEN)
+            if channel and row["amount"] > CHANNEL_AMOUNT_MAX:
+                self._add("people", row, TOO_MUCH)
             who = _who(row)
             full = self._day(row)[1] >= PROPOSALS_DAY_MAX
             if row["result"] == Result.DAY_COUNT_EXCEEDED and not full:
@@ -189,6 +194,8 @@ class People:
             if not said.told:
                 self._add("people", row, ALIEN)
                 self.unsigned.add(int(row["sequence"]))
+            if row["amount"] > CHANNEL_AMOUNT_MAX:
+                self._add("people", row, TOO_MUCH)
         if bool(int(row["flags"]) & EVIDENCE) != channel:
             text = "its flags do not say whether a bank's connection has signed it"
             self._add("people", row, text)

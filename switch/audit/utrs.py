@@ -17,6 +17,7 @@ from switch.audit.layout import (
     CLAIM,
     RECENT,
     REVERSAL,
+    ROW,
     U64,
     Mask,
     Rows,
@@ -102,15 +103,21 @@ class Utrs:
                 text = f"it claims a UTR that sequence {first} has claimed"
                 self.findings.add("banks", sequence, text)
 
-    def taken_before(self, journal: Journal, rows: Rows) -> Mask:
-        """Whose reference another row had claimed before."""
-        taken: Mask = np.zeros(len(rows), dtype=np.bool_)
+    def claimers(self, journal: Journal, rows: Rows) -> Rows:
+        """The rows before some that have claimed their references, or empty ones."""
+        claimers = np.zeros(len(rows), ROW)
         at = find(hashed(rows), self._known)
         found = np.flatnonzero(at != NOWHERE)
         found = found[self._sequences[at[found]] < rows["sequence"][found]]
         before = journal.rows_at(self._sequences[at[found]])
         theirs = canonical(before["reference"])
-        taken[found] = (theirs == canonical(rows["reference"][found])).all(axis=1)
+        same = (theirs == canonical(rows["reference"][found])).all(axis=1)
+        claimers[found[same]] = before[same]
+        return claimers
+
+    def taken_before(self, journal: Journal, rows: Rows) -> Mask:
+        """Whose reference another row had claimed before."""
+        taken: Mask = self.claimers(journal, rows)["sequence"] != 0
         return taken
 
 

@@ -5,6 +5,7 @@ Method: twins, as in `test_audit_people`: the same rows once right, without a fi
 and once with one thing forged, every check of the bytes right.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from tests.audit.people_story import (
     DAY,
     FLOAT,
     SETTLEMENT,
+    THIRD,
     UPDATE,
     WALLET,
     register,
@@ -395,12 +397,38 @@ def differs_asleep(desk: BankDesk, forged: bool) -> None:
     desk.books(told, result=R.BOOKED_DIFFERS, **said)
 
 
+def bounded(more: Callable[[int, bytes], Line], *, back: int) -> Tell:
+    """A bank says that it has, or lacks, as much as may be; and a paisa more, even if
+    that is taken back at once.
+    """
+
+    def tell(desk: BankDesk, forged: bool) -> None:
+        each, less = 10**17, came if more is went else went
+        lines = [more(each, b"MUCH%08d" % at) for at in range(10)]
+        rest = [more(1, b"MORE00000001")] if forged else []
+        rest += [less(back, b"LESS00000001")] if back else []
+        for part in (lines, rest) if rest else (lines,):
+            desk.three(asked := desk.propose(part, flags=THIRD))
+            for at in range(len(part)):
+                desk.books(asked, at)
+
+    return tell
+
+
 BACK = Line(Kind.BOOKED, 500, 0, MIRROR, 0, UTR, b"", REVERSAL)
+MUCH = "behind it its bank account has 1000000000000000001 paise"
 CONTENT = "is not what proposal"
 SHAPE = "has not the shape of a row"
 WRITTEN = "what its bank has written is not what"
 CONTRADICTS = "BOOKED_DIFFERS"
 ROWS: dict[str, Forgery] = {
+    "more than may be": ("banks", MUCH, bounded(came, back=0)),
+    "less than may be": (
+        "banks",
+        "has -1000000000000000001 paise",
+        bounded(went, back=0),
+    ),
+    "more for a moment": ("banks", MUCH, bounded(came, back=5)),
     "told twice": ("banks", "its line was booked by", again(came(500), went(500, UTR))),
     "told twice, not back": ("banks", "was booked by", again(came(500), BACK)),
     "told twice, of a debit": ("banks", "was booked by", again(went(5), came(5))),

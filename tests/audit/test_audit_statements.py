@@ -101,6 +101,29 @@ def by_people(**wrong: object) -> Tell:
     return tell
 
 
+def stands(*, people: bool, lines: int = 0) -> Tell:
+    """Two people say where an account stands, and the chain goes on from there; a
+    bank's connection does not, nor do they with lines.
+    """
+
+    def tell(desk: BankDesk, forged: bool) -> None:
+        desk.states([came(500)])
+        some = [came(5, b"UTR00000000%d" % at) for at in range(lines * forged)]
+        whole = [*some, stated(some, 9_000, number=2)]
+        if people or not forged:
+            asked = desk.propose(whole)
+            desk.approve(asked)
+        else:
+            asked = desk.tells(whole)
+        for at in range(len(some)):
+            desk.books(asked, at)
+        desk.closes(asked)
+        closing = 9_000 + 5 * len(some)
+        desk.states([came(50, b"UTR000000009")], opening=closing, number=2)
+
+    return tell
+
+
 def to_come(*, people: bool) -> Tell:
     """A day behind tomorrow, where a bank's clock may be ahead of ours."""
 
@@ -221,6 +244,8 @@ STATEMENTS: dict[str, Forgery] = {
         "are before those of",
         second(days=(DAY_ONE - 1, DAY_ONE - 1)),
     ),
+    "a gap of a connection's": ("banks", "it opens with 9000", stands(people=False)),
+    "a gap with lines": ("banks", "it opens with 9000", stands(people=True, lines=1)),
     "a gap by people": ("banks", "it opens with 501", by_people(opening=501)),
     "a day to come": ("banks", "is still to come", to_come(people=False)),
     "a day to come by people": ("banks", "is still to come", to_come(people=True)),
@@ -287,6 +312,24 @@ def proposes(*lines: Line, **fields: object) -> Tell:
             desk.tells([came(500)])
 
     return tell
+
+
+def proposes_much(desk: BankDesk, forged: bool) -> None:
+    """As much as may be at once, or a paisa more."""
+    asked = desk.tells([came(10**15 - 1), went(1 + forged)])
+    desk.books(asked)
+
+
+def refused_much(desk: BankDesk, forged: bool) -> None:
+    desk.now += DAY
+    for _ in range(256):
+        desk.tells([came(1)])
+    line = came(10**15 + forged)
+    desk.tells([line], flags=0, total=0, result=R.DAY_COUNT_EXCEEDED, key=None)
+    row = desk.rows[-1]
+    row.total, row.tail = 512, (row.tail or b"")[:-64]
+    desk.sign(row)
+    row.total = 0
 
 
 def as_maker(desk: BankDesk, forged: bool) -> None:
@@ -487,6 +530,8 @@ CHANNELS: dict[str, Forgery] = {
     "an approval": ("people", "may not do that", channel_approves),
     "a stop": ("people", "may not do that", channel_stops),
     "a withdrawal": ("people", "may not do that", channel_withdraws),
+    "too much": ("people", "more money than it may", proposes_much),
+    "too much, refused": ("people", "more money than it may", refused_much),
     "more, refused": ("people", MORE, refused_alien),
 }
 

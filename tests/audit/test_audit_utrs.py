@@ -20,19 +20,24 @@ from tests.audit.bank_story import (
     MATCHED,
     MIRROR,
     OTHER_MIRROR,
+    OTHER_WALLET,
     RECENT,
     REVERSAL,
+    WAITING,
     BankDesk,
     Forgery,
     Tell,
     came,
+    ends,
     found_by_its_words,
     went,
     written,
 )
 from tests.audit.journal_story import FLOAT
+from tests.audit.journal_story import MIRROR as BANK
 from tests.audit.journal_story import A as WALLET
-from tests.audit.people_story import CLAIM, UPDATE, Desk, top_up
+from tests.audit.people_story import CLAIM, SETTLEMENT, UPDATE, Desk, top_up
+from tests.audit.people_story import WALLET as CENTRES
 from tests.audit.told_story import going_on
 from tests.audit.told_story import written as stored
 from tests.records import RULES_RECORD
@@ -112,6 +117,19 @@ def freed_by_none(line: Line) -> Tell:
     return tell
 
 
+def ended_by_hand(to: int, *, line: Line | None = None, utr: bytes = TYPED) -> Tell:
+    """What two people had credited by hand is given to a wallet once more; right is
+    what they had not.
+    """
+
+    def tell(desk: BankDesk, forged: bool) -> None:
+        desk.done(top_up(500, utr if forged else NEXT))
+        item = desk.told(line or came(500))
+        desk.done(ends(item, WAITING, to))
+
+    return tell
+
+
 # --- the claim ------------------------------------------------------------------------
 
 
@@ -130,6 +148,7 @@ def flagged(flags: int, line: Line, *before: Line) -> Tell:
 CREDITED = "its bank reference was credited by sequence"
 OTHER = "names is no open request of its amount"
 KEPT = "and its wallet has not got it"
+HAND = "people have credited by hand what it credits"
 UNCLAIMED = "does not claim its reference as a UTR"
 TAKEN = "it claims a UTR that sequence"
 NOTHING = "and says nothing that came in"
@@ -148,6 +167,8 @@ FORGERIES: dict[str, Forgery] = {
     "met behind another bank's": ("banks", OTHER, not_met_elsewhere),
     "kept behind one taken back": ("banks", KEPT, freed_by_none(BACK)),
     "kept behind a debit": ("banks", KEPT, freed_by_none(went(500, UTR))),
+    "ended behind a hand": ("banks", HAND, ended_by_hand(CENTRES)),
+    "ended for another": ("banks", HAND, ended_by_hand(OTHER_WALLET, utr=UTR)),
     "no claim": ("banks", UNCLAIMED, flagged(CLAIM, came(500))),
     "no claim before another": (
         "banks",
@@ -158,6 +179,38 @@ FORGERIES: dict[str, Forgery] = {
     "a debit's": ("banks", NOTHING, flagged(BOTH, went(500))),
     "one's taken back": ("banks", NOTHING, flagged(BOTH | REVERSAL, BACK)),
 }
+
+
+@pytest.mark.parametrize("name", ["settlement", "back", "line"])
+def test_what_a_hand_has_credited_may_end_elsewhere(tmp_path: Path, name: str) -> None:
+    """It is no wallet's, takes a line back, or a line had claimed the reference."""
+    desk = BankDesk()
+    if name == "settlement":
+        ended_by_hand(SETTLEMENT)(desk, True)
+    elif name == "back":
+        ended_by_hand(CENTRES, line=BACK)(desk, True)
+    else:
+        desk.told(ELSEWHERE)
+        desk.done(ends(desk.told(came(500)), WAITING, CENTRES))
+    assert desk.found(tmp_path) == {}
+
+
+@pytest.mark.parametrize("hand", [True, False])
+def test_who_may_not_end_it_was_told_so(tmp_path: Path, hand: bool) -> None:
+    """Where no people say what is done; the row in the way is the top-up."""
+    s = going_on()
+    top = s.top_up(WALLET, 500, "utr 00000099")
+    reference = b"UTR00000099" if hand else b"UTR00000098"
+    claim = 0 if hand else RECENT
+    fields: dict[str, Any] = {"amount": 500, "reference": reference}
+    fields |= {"debit": BANK, "credit": BANK + 1, "flags": CLAIM | claim}
+    item = s.add(Kind.BOOKED, **fields)
+    fields = {"amount": 500, "reference": b"found", "resolves": item.sequence}
+    fields |= {"debit": BANK + 1, "credit": WALLET, "total": top.sequence}
+    s.add(Kind.TRANSFER, result=R.UTR_ALREADY_CREDITED, **fields)
+    s.commit()
+    report = audit(stored(tmp_path, s.groups, index=False))
+    assert [one.check for one in report.findings.kept] == ["refusals"] * (not hand)
 
 
 @pytest.mark.parametrize("name", FORGERIES)

@@ -129,14 +129,14 @@ class Network:
 
     def bank(self, owner: int, purpose: int, number: bytes) -> int:
         """A bank account with its three accounts, of which the first is told."""
-        first = self.accounts_count + 1
-        for place, kind in enumerate(OF_BANKS):
-            self.add(Kind.OPEN, AccountRecord(owner, purpose + place, kind).pack())
-        self.accounts_count += len(OF_BANKS)
+        three = [
+            self.account(owner, purpose + place, kind)
+            for place, kind in enumerate(OF_BANKS)
+        ]
         record = BankAccountRecord(owner, purpose, number)
         self.add(Kind.REGISTER, record.pack())
         self.banks.append(record)
-        return first
+        return three[0]
 
     def centre(self, code: bytes, *, states: bool = True) -> tuple[int, int]:
         """A centre and its wallet."""

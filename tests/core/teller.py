@@ -18,6 +18,7 @@ from switch.codes import (
 from tests import signing
 from tests.core.staff import Staff
 from tests.model_banks import Bank
+from tests.model_people import PROPOSAL_LIFE_NS
 from tests.model_rules import OF_BANKS
 from tests.model_state import ist_day
 from tests.office import line_of
@@ -228,6 +229,9 @@ class Teller(Staff):
             row.debit, row.credit = row.credit, row.debit
         elif draw == 6:
             row.credit = self.of_bank(self.bank(), 2)
+        if self.chance(8):
+            # Of two that end the same, the second finds it ended.
+            return [row, replace(row, id=rng.randbytes(16))]
         return [row]
 
     def payout(self) -> list[Row]:
@@ -358,12 +362,7 @@ class Teller(Staff):
         self.look()
         found = [self.model.rows[at - 1] for at in self.rare["told"][-12:]]
         if not self.chance(8):
-            over = self.model.resolved
-            found = [
-                row
-                for row in found
-                if not self.is_done(row) and row.sequence not in over
-            ]
+            found = [row for row in found if self.can_be_done(row)]
         if not found:
             return self.tell()
         asked = self.rng.choice(found)
@@ -373,11 +372,14 @@ class Teller(Staff):
             del rows[self.rng.randrange(len(rows))]
         return rows
 
-    def is_done(self, asked: Row) -> bool:
-        """Whether the last line of a proposal has been done."""
+    def can_be_done(self, asked: Row) -> bool:
+        """Whether it is new, and neither taken back nor done to its last line."""
+        late = self.now - asked.timestamp >= PROPOSAL_LIFE_NS
+        if late or asked.sequence in self.model.resolved:
+            return False
         last = len(signing.lines_of(asked.tail or b"")) - 1
         id_ = signing.line_id(asked.id, last)
-        return self.model.find(asked.participant, id_) != 0
+        return self.model.find(asked.participant, id_) == 0
 
     def of_told(self) -> list[Row]:
         """Somebody approves what a connection has said, or takes it back."""
