@@ -12,6 +12,7 @@ from switch.codes import (
     AccountKind,
     AccountState,
     Kind,
+    PersonRole,
     RowFlag,
     Source,
 )
@@ -21,8 +22,14 @@ from tests.model_banks import Bank
 from tests.model_rules import OF_BANKS
 from tests.model_state import ist_day
 from tests.office import line_of
-from tests.records import AccountRecord, BankAccountRecord, Row, StatementRecord
-from tests.signing import Line
+from tests.records import (
+    AccountRecord,
+    BankAccountRecord,
+    ParticipantRecord,
+    Row,
+    StatementRecord,
+)
+from tests.signing import Line, PersonRecord
 
 CLOSED = AccountState.CLOSED
 BANKS_MOST = 24
@@ -33,6 +40,11 @@ TELLS_AT_ONCE = (0, 1, 2, 5, 20)
 ROOM = 2**64 - 1
 FORTUNE = 10**15
 """More than there is."""
+FORETOLD = 50_000, 4_321
+"""What many requests and payouts are of, so that a line can name one that is to be."""
+FORETOLD_LINES = 120
+PAYOUTS = 6
+"""So many are wanted then."""
 NEW_BANK = 5_000
 """From which purpose on accounts of new ones are opened."""
 
@@ -53,7 +65,38 @@ class Teller(Staff):
 
     def number(self) -> bytes:
         """A bank's reference that is new."""
-        return b"N%012d" % self.rng.randrange(10**12)
+        number = b"N%012d" % self.rng.randrange(10**12)
+        return number if self.chance(4) else number[:4] + b" " + number[4:]
+
+    def said(self) -> bytes:
+        """A reference by which money has come, by hand or by a bank's word, sometimes
+        as another would type it.
+        """
+        rng = self.rng
+        name = rng.choice(("booked", "top-up"))
+        one = self.model.accepted(self.last_of(name, 200 if self.chance(2) else 20))
+        if self.chance(3) and self.model.matched:
+            matched = list(self.model.matched.values())[-40:]
+            one = self.model.accepted(rng.choice(matched))
+        if one is None or one.kind not in (Kind.BOOKED, Kind.TOP_UP):
+            return self.number()
+        typed = one.reference
+        if self.chance(3):
+            typed = typed.replace(b" ", b"")
+        if self.chance(4):
+            typed = rng.choice((typed.lower(), typed.upper(), typed.swapcase()))
+        if self.chance(4) and len(typed) in range(2, 32):
+            at = rng.randrange(1, len(typed))
+            typed = typed[:at] + b" " + typed[at:]
+        if self.chance(20):
+            typed = typed.replace(b" ", b"-")
+        return typed
+
+    def top_up(self) -> list[Row]:
+        rows = super().top_up()
+        if self.chance(4):
+            rows[0].reference = self.said()
+        return rows
 
     def waits(self, name: str, done: dict[int, int]) -> Row | None:
         """A row of the last of which something is still to come, if there is one."""
@@ -68,7 +111,7 @@ class Teller(Staff):
         """Money is asked for a wallet; seldom for another's, or again and again."""
         rng, accounts = self.rng, self.model.accounts
         row = Row(Kind.REQUEST, id=rng.randbytes(16), credit=self.wallet())
-        row.amount = rng.choice((50_000, rng.randrange(1, 90_000)))
+        row.amount = rng.choice((FORETOLD[0], rng.randrange(1, 90_000)))
         if self.chance(9):
             row.credit = self.any_account()
         if self.chance(12):
@@ -123,6 +166,8 @@ class Teller(Staff):
             row.debit = mirror
             if self.chance(2):
                 row.debit, row.credit = 0, mirror
+            if not self.chance(3):
+                row.reference = self.said()
         if self.chance(12):
             row.flags = RowFlag.REVERSAL
         if self.chance(3):
@@ -148,10 +193,8 @@ class Teller(Staff):
         row.resolves, row.amount = asked.sequence, asked.amount
         if self.chance(10):
             row.amount += rng.choice((1, 99))
-        if self.chance(10):
-            topped = model.accepted(self.last_of("top-up"))
-            if topped is not None and topped.kind == Kind.TOP_UP:
-                row.reference = topped.reference
+        if self.chance(6):
+            row.reference = self.said()
         if self.chance(20):
             row.resolves = rng.choice((0, 1, self.past((Kind.PAY, Kind.BOOKED))))
 
@@ -233,6 +276,7 @@ class Teller(Staff):
     def payout(self) -> list[Row]:
         """Money leaves for a bank: it is released; or by a way that is none."""
         row = self.by_treasury(Kind.TRANSFER, amount=self.rng.randrange(1, 9_000))
+        row.amount = row.amount if self.chance(2) else FORETOLD[1]
         row.debit = self.net.settlement
         row.credit = self.of_bank(self.bank(), 2)
         if self.chance(5):
@@ -304,9 +348,11 @@ class Teller(Staff):
         rng = self.rng
         if self.has_window:
             return []
-        by_channel = not self.chance(4)
-        able = self.is_channel if by_channel else self.model.may_propose
+        by_channel = not self.chance(3)
         bank = self.bank()
+        if not by_channel and not self.chance(3):
+            # People say their own in peace, of those of which banks say little.
+            bank = rng.choice(list(self.model.banks.values()))
         count = rng.choice(TELLS_AT_ONCE)
         lines = [line_of(self.booked_at(bank)) for _ in range(count)]
         mirror = self.of_bank(bank)
@@ -314,9 +360,11 @@ class Teller(Staff):
             # Of one account only: names of releases may have led to another.
             lines = [line for line in lines if mirror in (line.debit, line.credit)]
         if not lines or not self.chance(3):
-            lines.append(self.statement(bank, lines))
+            lines.append(self.statement(bank, lines, 28 if by_channel else 14))
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
+        lines = self.foretold(bank) if self.chance(12) else lines
+        able = self.is_channel if by_channel else self.model.may_propose
         row = self.by_treasury(Kind.PROPOSE)
         row.participant, row.operator_ = self.one_of(able)
         row = signing.proposal_of_lines(
@@ -325,8 +373,24 @@ class Teller(Staff):
         row.amount = min(row.amount, ROOM)
         return [row]
 
-    def statement(self, bank: Bank, lines: list[Line]) -> Line:
-        """The statement of these, which most often follows the last."""
+    def foretold(self, bank: Bank) -> list[Line]:
+        """Lines of all that will be asked for, or released, soon behind them."""
+        place = self.rng.randrange(2)
+        mirror = self.of_bank(bank)
+        between = (0, mirror) if place else (mirror, 0)
+        if place:
+            payouts = [row for _ in range(PAYOUTS) for row in self.payout()]
+            self.wanted[:0] = map(line_of, payouts)
+        first = len(self.model.rows) + 1
+        return [
+            Line(Kind.BOOKED, FORETOLD[place], at, *between, self.number())
+            for at in range(first, first + FORETOLD_LINES)
+        ]
+
+    def statement(self, bank: Bank, lines: list[Line], right: int) -> Line:
+        """The statement of these, which most often follows the last; the greater
+        `right`, the more often.
+        """
         rng = self.rng
         last = self.model.statements.get(bank.index)
         day = ist_day(self.now)
@@ -337,14 +401,19 @@ class Teller(Staff):
             record.last_day, record.number = max(day, last_day), number + 1
         record.first_day = record.last_day - rng.randrange(3)
         moved = sum(line.amount if line.debit else -line.amount for line in lines)
-        draw = rng.randrange(24)
+        draw = rng.randrange(right)
         if draw == 0:
             record.opening += 1
+        elif draw in (6, 7):
+            record.last_day = day + rng.choice((1, 1, 2, 3, 30))
+        elif draw == 8 and last is not None:
+            record.last_day, record.number = last_day, max(0, number - 1)
+            record.first_day = 1
         elif draw == 1 and last is not None:
             record.number = last.place[1]
             record.last_day = last.place[0]
         elif draw == 2 and last is not None:
-            record.last_day -= 1
+            record.last_day = max(1, last_day - rng.randrange(1, 4))
             record.first_day = record.last_day
         elif draw == 3:
             record.bank = rng.choice((1, 2, 999))
@@ -372,6 +441,32 @@ class Teller(Staff):
         if self.chance(4):
             del rows[self.rng.randrange(len(rows))]
         return rows
+
+    def renew(self) -> list[Row]:
+        """A connection is stopped, or the register is told of it again, while some of
+        what it has said is not done.
+        """
+        model = self.model
+        found = [
+            who for who, one in model.persons.items() if one.role == PersonRole.CHANNEL
+        ]
+        if not found or self.chance(3):
+            who = self.rng.choice(list(model.treasuries)), self.rng.randrange(9, 12)
+            key = signing.public_key(self.rng.randrange(1, 33))
+            return self.hire(PersonRecord(*who, key, PersonRole.CHANNEL))
+        who = self.rng.choice(found)
+        record: PersonRecord | ParticipantRecord
+        record = PersonRecord(*who, model.persons[who].key, PersonRole.CHANNEL)
+        if not self.chance(3):
+            return self.hire(record)
+        if self.chance(2 if who[0] != self.net.treasury else 6):
+            record = self.participant_off(who[0])
+        record = replace(record, active=0)
+        row = self.by_treasury(Kind.REGISTER)
+        row.reference, row.tail = b"", record.pack()
+        again = replace(record, active=1)
+        self.wanted.append(Line(Kind.REGISTER, tail=again.pack()))
+        return [row]
 
     def is_done(self, asked: Row) -> bool:
         """Whether the last line of a proposal has been done."""
