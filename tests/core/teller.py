@@ -13,12 +13,14 @@ from switch.codes import (
     AccountState,
     Kind,
     PersonRole,
+    Role,
     RowFlag,
     Source,
 )
 from tests import signing
 from tests.core.staff import Staff
 from tests.model_banks import Bank
+from tests.model_persons import Who
 from tests.model_rules import OF_BANKS
 from tests.model_state import ist_day
 from tests.office import line_of
@@ -363,7 +365,10 @@ class Teller(Staff):
             lines.append(self.statement(bank, lines, 28 if by_channel else 14))
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
-        lines = self.foretold(bank) if self.chance(12) else lines
+        soon: list[Row] = []
+        if self.chance(12):
+            soon = self.payouts_soon() if self.chance(2) else []
+            lines = self.foretold(soon[0].credit if soon else 0, bank)
         able = self.is_channel if by_channel else self.model.may_propose
         row = self.by_treasury(Kind.PROPOSE)
         row.participant, row.operator_ = self.one_of(able)
@@ -371,21 +376,44 @@ class Teller(Staff):
             row.id, lines, participant=row.participant, operator=row.operator_
         )
         row.amount = min(row.amount, ROOM)
-        return [row]
+        return [row, *soon]
 
-    def foretold(self, bank: Bank) -> list[Line]:
-        """Lines of all that will be asked for, or released, soon behind them."""
-        place = self.rng.randrange(2)
-        mirror = self.of_bank(bank)
-        between = (0, mirror) if place else (mirror, 0)
-        if place:
-            payouts = [row for _ in range(PAYOUTS) for row in self.payout()]
-            self.wanted[:0] = map(line_of, payouts)
+    def foretold(self, transit: int, bank: Bank) -> list[Line]:
+        """Lines of all that will be asked for, or released to there, soon behind."""
+        between, amount = (self.of_bank(bank), 0), FORETOLD[0]
+        if transit:
+            one = self.model.accounts[transit]
+            mirror = self.model.account_of.get((one.participant, one.purpose - 2), 0)
+            between, amount = (0, mirror), FORETOLD[1]
         first = len(self.model.rows) + 1
         return [
-            Line(Kind.BOOKED, FORETOLD[place], at, *between, self.number())
+            Line(Kind.BOOKED, amount, at, *between, self.number())
             for at in range(first, first + FORETOLD_LINES)
         ]
+
+    def payouts_soon(self) -> list[Row]:
+        """Payouts that are approved and not done, if there are; more are wanted."""
+        payouts = [row for _ in range(PAYOUTS) for row in self.payout()]
+        self.wanted[:0] = map(line_of, payouts)
+        model = self.model
+        self.look()
+        for at in self.rare["proposal"][:-200:-1]:
+            asked = model.rows[at - 1]
+            if asked.total != PROPOSE_LINES or model.approval_of(asked) is None:
+                continue
+            done = signing.line_rows(asked, at, checker=self.checker_of(asked))
+            left = [
+                row
+                for row in done
+                if row.kind == Kind.TRANSFER
+                and (row.amount, row.resolves) == (FORETOLD[1], 0)
+                and row.debit == self.net.settlement
+                and model.kinds_of(row)[1] == OF_BANKS[2]
+                and not model.find(row.participant, row.id)
+            ]
+            if left:
+                return left
+        return []
 
     def statement(self, bank: Bank, lines: list[Line], right: int) -> Line:
         """The statement of these, which most often follows the last; the greater
@@ -404,15 +432,15 @@ class Teller(Staff):
         draw = rng.randrange(right)
         if draw == 0:
             record.opening += 1
-        elif draw in (6, 7):
-            record.last_day = day + rng.choice((1, 1, 2, 3, 30))
-        elif draw == 8 and last is not None:
+        elif draw in (6, 7, 9, 11):
+            record.last_day = day + rng.choice((1, 1, 1, 2, 3, 30))
+        elif draw in (8, 10) and last is not None:
             record.last_day, record.number = last_day, max(0, number - 1)
             record.first_day = 1
         elif draw == 1 and last is not None:
             record.number = last.place[1]
             record.last_day = last.place[0]
-        elif draw == 2 and last is not None:
+        elif draw in (2, 12, 13) and last is not None:
             record.last_day = max(1, last_day - rng.randrange(1, 4))
             record.first_day = record.last_day
         elif draw == 3:
@@ -451,7 +479,12 @@ class Teller(Staff):
             who for who, one in model.persons.items() if one.role == PersonRole.CHANNEL
         ]
         if not found or self.chance(3):
-            who = self.rng.choice(list(model.treasuries)), self.rng.randrange(9, 12)
+            whose = [
+                at
+                for at in sorted(model.treasuries)
+                if (one := model.participants[at]).active and one.role == Role.TREASURY
+            ]
+            who = self.rng.choice(whose or [1]), self.rng.randrange(9, 12)
             key = signing.public_key(self.rng.randrange(1, 33))
             return self.hire(PersonRecord(*who, key, PersonRole.CHANNEL))
         who = self.rng.choice(found)
@@ -459,14 +492,24 @@ class Teller(Staff):
         record = PersonRecord(*who, model.persons[who].key, PersonRole.CHANNEL)
         if not self.chance(3):
             return self.hire(record)
-        if self.chance(2 if who[0] != self.net.treasury else 6):
+        if who[0] != self.net.treasury or self.chance(6):
             record = self.participant_off(who[0])
         record = replace(record, active=0)
         row = self.by_treasury(Kind.REGISTER)
         row.reference, row.tail = b"", record.pack()
         again = replace(record, active=1)
         self.wanted.append(Line(Kind.REGISTER, tail=again.pack()))
-        return [row]
+        return [row, *self.left_of(who)]
+
+    def left_of(self, who: Who) -> list[Row]:
+        """What a connection has said and is not done, of the last."""
+        self.look()
+        for at in self.rare["told"][:-60:-1]:
+            asked = self.model.rows[at - 1]
+            by = asked.participant, asked.operator_
+            if by == who and not self.is_done(asked):
+                return self.deeds(asked, 0)
+        return []
 
     def is_done(self, asked: Row) -> bool:
         """Whether the last line of a proposal has been done."""
