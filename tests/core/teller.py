@@ -363,7 +363,7 @@ class Teller(Staff):
         if not self.chance(6):
             # Of one account only: names of releases may have led to another.
             lines = [line for line in lines if mirror in (line.debit, line.credit)]
-        if self.chance(20):
+        if self.chance(8):
             # Just so much as a connection may say, or one more.
             left = CHANNEL_AMOUNT_MAX - sum(line.amount for line in lines)
             left += rng.randrange(2)
@@ -374,7 +374,7 @@ class Teller(Staff):
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
         soon: list[Row] = []
-        if self.chance(12):
+        if self.chance(8):
             soon = self.payouts_soon() if self.chance(2) else []
             lines = self.foretold(soon[0].credit if soon else 0, bank)
         able = self.is_channel if by_channel else self.model.may_propose
@@ -495,6 +495,8 @@ class Teller(Staff):
         """A connection is stopped, or the register is told of it again, while some of
         what it has said is not done.
         """
+        if self.chance(2):
+            return self.do_told()
         model = self.model
         found = [
             who for who, one in model.persons.items() if one.role == PersonRole.CHANNEL
