@@ -368,6 +368,7 @@ class Teller(Staff):
             left = CHANNEL_AMOUNT_MAX - sum(line.amount for line in lines)
             left += rng.randrange(2)
             between = (mirror, 0) if self.chance(2) else (0, mirror)
+            left = max(left, 1)  # as a line of before may be so great
             lines.append(Line(Kind.BOOKED, left, 0, *between, self.number()))
         if not lines or not self.chance(3):
             lines.append(self.statement(bank, lines, 28 if by_channel else 14))
