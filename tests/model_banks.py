@@ -21,6 +21,7 @@ from switch.codes import (
     RowFlag,
     Source,
 )
+from tests.model_claims import utr_key
 from tests.model_rules import OF_BANKS
 from tests.model_signed import Signed, lines_of
 from tests.model_state import DAY_S, OK, SECOND_NS, Answer, ClaimKey, ist_day
@@ -209,15 +210,22 @@ class Banks(Signed):
         return self.check_money(filled, needs_funds=False)
 
     def fill(self, row: Row) -> None:
-        """The other account of a booked line, and whether it fits what it names."""
+        """The other account of a booked line, what it claims, and whether it fits what
+        it names.
+        """
         named = self.accepted(row.resolves)
         if row.resolves in self.matched or row.flags & RowFlag.REVERSAL:
             named = None
         if named is not None and named.amount != row.amount:
             named = None
+        if row.resolves >= self.said_at(row):
+            named = None
         if is_credit(row):
             row.credit = self.beside(row.debit, 1)
-            if named is not None and self.is_awaited(named, row):
+            if self.takes_utr(row):
+                row.flags |= RowFlag.RECENT
+            mine = bool(row.flags & RowFlag.RECENT)
+            if mine and named is not None and self.is_awaited(named):
                 row.credit = named.credit
                 row.flags |= RowFlag.MATCHED
             return
@@ -225,14 +233,22 @@ class Banks(Signed):
         if named is not None and self.is_release(named, row.debit):
             row.flags |= RowFlag.MATCHED
 
-    def is_awaited(self, named: Row, row: Row) -> bool:
+    def said_at(self, row: Row) -> int:
+        """The row by which a line was said: its proposal, or where nobody is itself."""
+        return row.proposal if self.persons else len(self.rows) + 1
+
+    def takes_utr(self, row: Row) -> bool:
+        """Whether a line is the first that speaks of its money."""
+        first = utr_key(row.reference) not in self.claims
+        return is_credit(row) and not row.flags & RowFlag.REVERSAL and first
+
+    def is_awaited(self, named: Row) -> bool:
         """Whether that is a request which may be met by a line by now."""
         if named.kind != Kind.REQUEST:
             return False
         late = self.clock() - named.timestamp >= REQUEST_LIFE_NS
         closed = self.accounts[named.credit].state == AccountState.CLOSED
-        topped_up = ("utr", 0, row.reference, 0) in self.claims
-        return not (late or closed or topped_up)
+        return not (late or closed)
 
     def is_release(self, named: Row, transit: int) -> bool:
         """Whether that is money which was released to be booked there."""
@@ -247,6 +263,8 @@ class Banks(Signed):
         self.fill(row)
         self.claims[key] = len(self.rows) + 1
         row.flags |= RowFlag.CLAIM
+        if row.flags & RowFlag.RECENT:
+            self.claims[utr_key(row.reference)] = len(self.rows) + 1
         if row.flags & RowFlag.MATCHED:
             self.matched[row.resolves] = len(self.rows) + 1
         self.move(row)
@@ -274,10 +292,14 @@ class Banks(Signed):
         if any(bank_of(line) != mirror for line in lines):
             return Answer(Result.ACCOUNT_KIND_WRONG)
         last = self.statements.get(index)
-        if last is not None:
-            follows = (last_day, number) >= last.place
-            if opening != last.closing or not follows:
-                return Answer(Result.STATEMENT_GAP, last.sequence)
+        other = last.sequence if last is not None else 0
+        if last_day > ist_day(self.clock()) + 1:
+            return Answer(Result.STATEMENT_GAP, other)
+        if last is not None and opening != last.closing:
+            return Answer(Result.STATEMENT_GAP, other)
+        by_channel = asked.flags & RowFlag.EVIDENCE
+        if last is not None and by_channel and (last_day, number) < last.place:
+            return Answer(Result.STATEMENT_GAP, other)
         return OK if all(map(self.is_booked, lines)) else Answer(Result.NOT_BOOKED)
 
     def is_booked(self, line: Line) -> bool:

@@ -13,6 +13,11 @@ HOUR_NS = 3_600 * SECOND_NS
 TAKERS_MAX = 16
 
 
+def utr_key(reference: bytes) -> ClaimKey:
+    """The claim of what a bank calls a transfer, however that is typed."""
+    return "utr", 0, reference.replace(b" ", b"").upper(), 0
+
+
 class Claims(Doubts):
     """Both kinds of claims."""
 

@@ -18,6 +18,7 @@ from switch.codes import (
     Result,
     RowFlag,
 )
+from tests.model_claims import utr_key
 from tests.model_prices import Prices
 from tests.model_references import PERIOD
 from tests.model_state import (
@@ -329,13 +330,13 @@ class Rules(Prices):
             return Answer(Result.ACCOUNT_KIND_WRONG)
         if credit.state == AccountState.CLOSED:
             return Answer(Result.CREDIT_CLOSED)
-        taken = self.claims.get(("utr", 0, row.reference, 0), 0)
+        taken = self.claims.get(utr_key(row.reference), 0)
         if taken:
             return Answer(Result.UTR_ALREADY_CREDITED, taken)
         return self.check_money(row, needs_funds=False)
 
     def do_top_up(self, row: Row) -> None:
-        self.claims["utr", 0, row.reference, 0] = len(self.rows) + 1
+        self.claims[utr_key(row.reference)] = len(self.rows) + 1
         row.flags |= RowFlag.CLAIM
         self.move(row)
         self.append(row)

@@ -125,6 +125,13 @@ class Signed(People):
         able = self.can_person_act(who)
         return able and self.persons[who].role == PersonRole.CHANNEL
 
+    def is_as_it_was(self, asked: Row) -> bool:
+        """Whether a connection is one now, and was not touched since it said this."""
+        if not self.is_by_channel(asked):
+            return False
+        who = asked.participant, asked.operator_
+        return self.persons[who].sequence < asked.sequence
+
     def may_as_channel(self, row: Row) -> bool:
         """Whether a bank's connection asks for what it may: what its bank has booked,
         with or without the statement that a program of the bank has written.
@@ -181,7 +188,8 @@ class Signed(People):
         checker = approval.participant if approval else 0
         if asked.flags & RowFlag.EVIDENCE:
             # A channel's needs nobody, as long as nobody has taken it back.
-            approval = asked if self.link_of(asked) is None else None
+            stands = self.link_of(asked) is None and self.is_as_it_was(asked)
+            approval = asked if stands else None
         if approval is None or self.clock() - approval.timestamp >= PROPOSAL_LIFE_NS:
             return False
         if row.checker != checker or not self.is_line_of(row, asked):

@@ -28,6 +28,7 @@ from tests.banking import (
     OK,
     OTHER,
     OTHER_ITEMS,
+    SETTLEMENT,
     TRANSIT,
     Desk,
     credit,
@@ -220,6 +221,14 @@ def test_banks_without_people(bare: Desk) -> None:
     assert (told.result, told.other) == (Result.CASE_CLOSED, count + 5)
     row = desk.row(Kind.REGISTER, (MAIN, 0), tail=statement()[0].tail)
     assert desk.result(row) == Result.NOT_APPROVED
+    # What was asked for before the line itself is old enough, if nobody proposes.
+    count = len(desk.model.rows)
+    asks = desk.row(Kind.REQUEST, (2, 0), amount=5, credit=1)
+    named = replace(line, id=desk.id(), reference=b"N2", resolves=count + 1)
+    later = replace(line, id=desk.id(), reference=b"N3", resolves=count + 5)
+    own = replace(line, id=desk.id(), reference=b"N4", resolves=count + 3)
+    assert desk.results(asks, named, own, later) == [OK] * 4
+    assert [row.credit for row in desk.model.rows[-3:]] == [1, items, items]
 
 
 # --- requests -------------------------------------------------------------------------
@@ -270,7 +279,7 @@ def test_money_comes_that_was_asked_for(desk: Desk) -> None:
     asked = desk.asks(700)
     made = desk.booked(credit(700, named=asked, tail=b'{"text": "T"}'))
     assert (made.debit, made.credit, made.resolves) == (BANK, WALLET, asked)
-    flags = RowFlag.TAIL | RowFlag.CLAIM | RowFlag.MATCHED
+    flags = RowFlag.TAIL | RowFlag.CLAIM | RowFlag.RECENT | RowFlag.MATCHED
     assert (made.flags, made.checker) == (flags, 0)
     assert made.total == desk.model.rows[-2].sequence
     assert desk.model.accounts[WALLET].balance == 700
@@ -280,7 +289,8 @@ def test_money_comes_that_was_asked_for(desk: Desk) -> None:
     assert histories == [[made.sequence], [made.sequence], []]
     # The second is not what was asked for any more.
     made = desk.booked(credit(700, b"NEFT00000002", asked))
-    assert (made.credit, made.resolves, made.flags) == (ITEMS, asked, RowFlag.CLAIM)
+    flags = RowFlag.CLAIM | RowFlag.RECENT
+    assert (made.credit, made.resolves, made.flags) == (ITEMS, asked, flags)
     assert desk.balances() == (-1_400, 700, 0)
 
 
@@ -325,6 +335,112 @@ def test_a_frozen_wallet_has_its_money(desk: Desk) -> None:
     asked = desk.asks(700)
     desk.lines(freeze(WALLET))
     assert desk.booked(credit(700, named=asked)).credit == WALLET
+
+
+def test_a_reference_of_a_bank_is_credited_once(desk: Desk) -> None:
+    """By whom it is said, at which bank account, however it is typed."""
+    one, two = desk.asks(700), desk.asks(700)
+    desk.lines(top_up(5, b"sbin 1"))
+    by_hand = last(desk)
+    assert by_hand.flags & RowFlag.CLAIM
+    made = desk.booked(credit(700, b"SBIN1", one))
+    assert (made.credit, made.flags) == (ITEMS, RowFlag.CLAIM)
+    assert desk.model.link(one, Link.MATCHED) == 0
+    made = desk.booked(credit(700, b"Neft 0001", one))
+    flags = RowFlag.CLAIM | RowFlag.RECENT
+    assert (made.credit, made.flags) == (WALLET, flags | RowFlag.MATCHED)
+    assert made.reference == b"Neft 0001"
+    # At the other bank account it is another line, but the same money.
+    there = replace(credit(700, b"NEFT0001", two), debit=OTHER)
+    assert desk.told(there) == [OK]
+    assert (last(desk).credit, last(desk).flags) == (OTHER_ITEMS, RowFlag.CLAIM)
+    again = desk.booked(credit(700, b"neft0001", two))
+    assert (again.credit, again.flags) == (ITEMS, RowFlag.CLAIM)
+    for typed in (b"NEFT0001", b"neft0001", b"N E  F T 0 0 0 1", b"N eft0001"):
+        asked = desk.propose(ALPHA, top_up(5, typed))
+        desk.approve(asked, BETA)
+        [told] = desk.tell(*desk.line_rows(asked))
+        assert told.result == Result.UTR_ALREADY_CREDITED
+        assert (told.other, told.sequence) == (made.sequence, NO_ROW)
+    # Only spaces and case are nothing; the row has what was typed.
+    for typed in (b"NEFT-0001", b"NEFT.0001", b"NEFT0001A", b"0NEFT0001", b"NEFT001"):
+        desk.lines(top_up(5, typed))
+        assert last(desk).reference == typed
+
+
+def test_what_is_not_matched_has_its_reference_too(desk: Desk) -> None:
+    made = desk.booked(credit(700))
+    assert (made.credit, made.flags) == (ITEMS, RowFlag.CLAIM | RowFlag.RECENT)
+    asked = desk.propose(ALPHA, top_up(5, b"neft00000001"))
+    desk.approve(asked, BETA)
+    [told] = desk.tell(*desk.line_rows(asked))
+    assert (told.result, told.other) == (Result.UTR_ALREADY_CREDITED, made.sequence)
+    # Ended or taken back, it keeps it.
+    assert desk.wanted(move(700, ITEMS, WALLET, made.sequence)) == [OK]
+    back = desk.booked(debit(700, flags=RowFlag.REVERSAL))
+    assert desk.wanted(move(700, WALLET, TRANSIT, back.sequence)) == [OK]
+    assert desk.wanted(top_up(5, b"NEFT00000001")) == [Result.UTR_ALREADY_CREDITED]
+
+
+def test_what_takes_no_reference(desk: Desk) -> None:
+    asked = desk.asks(700)
+    for line in (
+        credit(700, flags=RowFlag.REVERSAL), debit(700),
+        debit(700, flags=RowFlag.REVERSAL),
+    ):  # fmt: skip
+        assert desk.booked(line).flags & ~RowFlag.REVERSAL == RowFlag.CLAIM
+    assert desk.told(replace(credit(5), debit=99)) == [Result.ACCOUNT_UNKNOWN]
+    made = desk.booked(credit(700, named=asked))
+    assert made.credit == WALLET
+    assert desk.told(credit(701)) == [Result.BOOKED_DIFFERS]
+    # What was refused has taken none.
+    desk.lines(freeze(WALLET))
+    assert desk.wanted(replace(top_up(5, b"U"), credit=99)) == [Result.ACCOUNT_UNKNOWN]
+    assert desk.booked(credit(5, b"U")).flags & RowFlag.RECENT
+
+
+def test_nobody_signs_for_who_asks_tomorrow(desk: Desk) -> None:
+    asks = len(desk.model.rows) + 2
+    lines = (
+        credit(700, named=asks),
+        credit(700, b"N2", asks),
+        credit(5, b"N3", asks - 1),
+    )
+    asked = desk.propose(CHANNEL, *lines)
+    assert (asked, desk.asks(700)) == (asks - 1, asks)
+    one, two, own = desk.line_rows(asked, 0)
+    assert desk.results(one, own) == [OK, OK]
+    made = desk.model.rows[-2]
+    assert (made.credit, made.resolves) == (ITEMS, asks)
+    assert made.flags == RowFlag.CLAIM | RowFlag.RECENT
+    # Said after the request it is matched, by a new line.
+    assert desk.told(credit(700, b"N2", asks)) == [OK]
+    assert last(desk).credit == WALLET
+    assert desk.result(two) == Result.ALREADY_BOOKED
+    # By people: it is asked of the proposal, not of when it is approved or done.
+    asks = len(desk.model.rows) + 2
+    asked = desk.propose(GAMMA, credit(800, b"N4", asks))
+    assert desk.asks(800) == asks
+    desk.approve(asked, BETA)
+    assert desk.results(*desk.line_rows(asked)) == [OK]
+    assert last(desk).credit == ITEMS
+    # Just before the proposal it is old enough.
+    asked = desk.propose(GAMMA, credit(800, b"N5", asks))
+    desk.approve(asked, BETA)
+    assert desk.results(*desk.line_rows(asked)) == [OK]
+    assert last(desk).credit == WALLET
+
+
+def test_nor_for_what_is_released_tomorrow(desk: Desk) -> None:
+    desk.lines(move(5_000, FLOAT, SETTLEMENT))
+    release = len(desk.model.rows) + 4
+    asked = desk.propose(CHANNEL, debit(700, named=release))
+    assert desk.wanted(move(700, SETTLEMENT, TRANSIT)) == [OK]
+    assert last(desk).sequence == release
+    assert desk.results(*desk.line_rows(asked, 0)) == [OK]
+    assert (last(desk).resolves, last(desk).flags) == (release, RowFlag.CLAIM)
+    made = desk.booked(debit(700, b"N2", release))
+    assert made.flags == RowFlag.CLAIM | RowFlag.MATCHED
 
 
 def test_which_lines_are_the_same(desk: Desk) -> None:

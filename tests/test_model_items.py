@@ -13,6 +13,7 @@ from switch.codes import (
     Link,
     PersonRole,
     Result,
+    Role,
     RowFlag,
     Source,
 )
@@ -36,11 +37,14 @@ from tests.banking import (
     statement,
 )
 from tests.model import Model
-from tests.signing import Line, ThresholdsRecord
+from tests.model_state import IST_S, SECOND_NS
+from tests.records import ParticipantRecord
+from tests.signing import Line, ThresholdsRecord, line_rows
 from tests.test_model_people import (
     ALPHA,
     BETA,
     BRANCH,
+    DAY_NS,
     DELTA,
     FLOAT,
     GAMMA,
@@ -54,6 +58,8 @@ from tests.test_model_people import (
     of_record,
     top_up,
 )
+
+IST_NS = IST_S * SECOND_NS
 
 
 @pytest.fixture
@@ -151,22 +157,23 @@ def test_what_was_matched_is_no_item(desk: Desk) -> None:
 
 def test_all_in_one_request(desk: Desk) -> None:
     """What comes first is there for what comes next."""
-    told = len(desk.model.rows) + 1
-    ends = told + 1
-    request, item = ends + 2, ends + 5
-    lines = (credit(700, named=request), credit(700, b"N2", request), credit(9, b"N2"))
-    assert desk.propose(CHANNEL, *lines) == told
+    ends = len(desk.model.rows) + 1
+    request = ends + 2
+    told, item = request + 1, request + 3
     move_twice = (
-        move(700, ITEMS, TRANSIT, item - 1),
-        move(700, ITEMS, SUSPENSE, item - 1),
+        move(700, ITEMS, TRANSIT, item),
+        move(700, ITEMS, SUSPENSE, item),
     )
     assert desk.propose(GAMMA, *move_twice) == ends
     assert desk.approve(ends, BETA).sequence == request - 1
-    rows = [desk.request(700), *desk.line_rows(told, 0), *desk.line_rows(ends)]
-    results = desk.results(*rows)
-    assert results == [OK, OK, OK, Result.BOOKED_DIFFERS, OK, Result.CASE_CLOSED]
-    release = desk.model.rows[item]
-    assert (release.kind, release.resolves) == (Kind.TRANSFER, item - 1)
+    lines = (credit(700, named=request), credit(700, b"N2", request), credit(9, b"N2"))
+    asked = desk.proposal(CHANNEL, *lines)
+    done = line_rows(asked, told, checker=0)
+    results = desk.results(desk.request(700), asked, *done, *desk.line_rows(ends))
+    booked = [OK, OK, Result.BOOKED_DIFFERS]
+    assert results == [OK, OK, *booked, OK, Result.CASE_CLOSED]
+    release = desk.model.rows[item + 1]
+    assert (release.kind, release.resolves) == (Kind.TRANSFER, item)
     assert desk.balances() == (-1_400, 0, 700)
     assert desk.model.accounts[WALLET].balance == 700
 
@@ -241,9 +248,51 @@ def test_statements_follow_each_other(desk: Desk) -> None:
     assert desk.told(*statement(opening=500, number=2)) == [OK]
     later = statement(debit(900, b"N9"), opening=500, number=0, last_day=TODAY + 1)
     assert desk.told(*later) == [OK, OK]
-    assert desk.told(*statement(opening=-400, last_day=TODAY + 2)) == [OK]
+    assert desk.told(*statement(opening=-400, last_day=TODAY + 1)) == [OK]
     assert desk.told(*statement(opening=5, bank=2)) == [OK]
     assert (last(desk).debit, last(desk).flags & RowFlag.UPDATE) == (2, 0)
+
+
+def test_people_put_right_what_days_were_said(desk: Desk) -> None:
+    later = statement(credit(700), number=5, last_day=TODAY + 1)
+    assert desk.told(*later) == [OK, OK]
+    made = last(desk).sequence
+    earlier = statement(opening=700, number=9)
+    lower = statement(opening=700, number=4, last_day=TODAY + 1)
+    for lines in (earlier, lower):
+        asked = desk.propose(CHANNEL, *lines)
+        [told] = desk.tell(*desk.line_rows(asked, 0))
+        assert (told.result, told.other) == (Result.STATEMENT_GAP, made)
+    # Of people's only the balance is asked, whatever program has written it.
+    wrong = statement(opening=701, number=4)
+    assert desk.wanted(*wrong) == [Result.STATEMENT_GAP]
+    assert desk.wanted(*lower) == [OK]
+    right = statement(opening=700, number=3, source=Source.CSV, first_day=1, last_day=2)
+    assert desk.wanted(*right) == [OK]
+    # Now the connection's must follow that.
+    lower = statement(opening=700, number=2, first_day=1, last_day=2)
+    assert desk.told(*lower) == [Result.STATEMENT_GAP]
+    assert desk.told(*earlier) == [OK]
+
+
+def test_no_day_to_come_is_said(desk: Desk) -> None:
+    far = statement(credit(700), last_day=TODAY + 2)
+    asked = desk.propose(CHANNEL, *far)
+    line, whole = desk.line_rows(asked, 0)
+    told = desk.tell(line, whole)[1]
+    assert (told.result, told.sequence) == (Result.STATEMENT_GAP, NO_ROW)
+    assert told.other == 0  # there is none yet
+    assert desk.wanted(*far) == [Result.ALREADY_BOOKED, Result.STATEMENT_GAP]
+    # At the next IST midnight it is of tomorrow.
+    midnight = (TODAY + 1) * DAY_NS - IST_NS
+    desk.now = midnight - SECOND_NS - 1
+    assert desk.result(whole) == Result.STATEMENT_GAP
+    assert desk.result(whole) == OK
+    assert desk.model.rows[-1].timestamp == midnight - 1 + SECOND_NS
+    made = last(desk).sequence
+    far = statement(opening=700, last_day=TODAY + 3)
+    [told] = desk.tell(*desk.line_rows(desk.propose(CHANNEL, *far), 0))
+    assert (told.result, told.other) == (Result.STATEMENT_GAP, made)
 
 
 def test_behind_a_statement_all_is_booked(desk: Desk) -> None:
@@ -400,8 +449,61 @@ def test_a_channel_that_is_off_says_nothing(desk: Desk) -> None:
     row = desk.row(Kind.REGISTER, GAMMA, tail=off.pack())
     assert desk.result(desk.signed(row)) == OK
     assert desk.result(desk.proposal(CHANNEL, credit(6))) == Result.NOT_SIGNED
-    # What it has said before is said.
+    # Nor what it has said before.
+    lines = desk.line_rows(early, 0)
+    assert desk.results(*lines) == [Result.NOT_APPROVED]
+    # Nor when it is started again, but for what it says from then on.
+    on = replace(off, active=1)
+    again = desk.propose(GAMMA, of_record(on.pack()))
+    between = desk.propose(ALPHA, credit(7, b"N7"))
+    for checker in (ALPHA, BETA):
+        desk.approve(again, checker)
+    assert desk.results(*desk.line_rows(again)) == [OK]
+    assert desk.results(*desk.line_rows(early, 0)) == [Result.NOT_APPROVED]
+    assert desk.told(credit(6, b"N6")) == [OK]
+    # Who is no connection needs approvals, and nothing else.
+    desk.approve(between, BETA)
+    assert desk.results(*desk.line_rows(between)) == [OK]
+
+
+def test_a_channel_that_was_changed_says_nothing_that_it_said_before(
+    desk: Desk,
+) -> None:
+    early = desk.propose(CHANNEL, credit(5))
+    same = desk.person(CHANNEL, 5, role=PersonRole.CHANNEL)
+    assert desk.by_three(of_record(same.pack())) == [OK]
+    assert desk.results(*desk.line_rows(early, 0)) == [Result.NOT_APPROVED]
+    early = desk.propose(CHANNEL, credit(5))
+    maker = desk.person(CHANNEL, 5, role=PersonRole.MAKER)
+    assert desk.by_three(of_record(maker.pack())) == [OK]
+    assert desk.results(*desk.line_rows(early, 0)) == [Result.NOT_APPROVED]
+    # What is refused changes nobody.
+    assert desk.by_three(of_record(same.pack())) == [OK]
+    early = desk.propose(CHANNEL, credit(5))
+    taken = desk.person(CHANNEL, 1, role=PersonRole.CHANNEL)
+    assert desk.by_three(of_record(taken.pack())) == [Result.SAME_PERSON]
     assert desk.results(*desk.line_rows(early, 0)) == [OK]
+
+
+def test_a_channel_of_a_stopped_participant_says_nothing(desk: Desk) -> None:
+    third = ParticipantRecord(b"third", Role.TREASURY)
+    desk.lines(of_record(third.pack()))
+    whose = last(desk).debit
+    theirs = whose, 1
+    record = desk.person(theirs, 6, role=PersonRole.CHANNEL)
+    assert desk.by_three(of_record(record.pack())) == [OK]
+    asked = desk.propose(theirs, credit(5))
+    row = desk.row(Kind.REGISTER, ALPHA, tail=replace(third, active=0).pack())
+    assert desk.result(desk.signed(row)) == OK
+    lines = desk.line_rows(asked, 0)
+    assert desk.results(*lines) == [Result.NOT_APPROVED]
+    # Its person was not touched: it stands by its word when the participant is back.
+    desk.lines(of_record(third.pack()))
+    assert desk.results(*lines) == [OK]
+    # One that is the treasury's no more can do nothing.
+    asked = desk.propose(theirs, credit(6, b"N2"))
+    desk.lines(of_record(replace(third, role=Role.CENTRE).pack()))
+    assert desk.results(*desk.line_rows(asked, 0)) == [Result.NOT_APPROVED]
 
 
 def test_three_want_a_bank_account_while_three_may(desk: Desk) -> None:

@@ -11,12 +11,16 @@ from switch.codes import (
     AccountKind,
     AccountState,
     Kind,
+    PersonRole,
     Record,
     Result,
     RowFlag,
 )
 from tests.model import Model
-from tests.model_banks import REQUEST_LIFE_NS
+from tests.model_banks import REQUEST_LIFE_NS, STATEMENT_BYTES
+from tests.model_claims import utr_key
+from tests.model_people import PROPOSAL_LIFE_NS
+from tests.model_state import Answer, ist_day
 from tests.records import Row
 
 OK = Result.OK
@@ -60,16 +64,53 @@ MATCHES = {
         "credit": (
             "matched", "of nothing known", "taken back", "that came before",
             "of another amount", "too late", "of a closed wallet", "topped up already",
+            "booked already", "to come",
         ),
         "debit": (
             "matched to a payout", "matched to a return", "of nothing known",
             "taken back", "that came before", "of another amount", "of another bank",
-            "of what ended a debit",
+            "of what ended a debit", "to come",
         ),
     }.items()
     for what in reasons
 }  # fmt: skip
 """What becomes of an accepted booked line, and why, where there is one reason alone."""
+
+UTRS = {
+    "booked: nobody has it",
+    "booked: of a top-up, as typed", "booked: of a top-up, typed otherwise",
+    "booked: of one elsewhere, as typed", "booked: of one elsewhere, typed otherwise",
+    "booked: of one here, typed otherwise",  # as typed it is the same line
+    "top-up: of a top-up, as typed", "top-up: of a top-up, typed otherwise",
+    "top-up: of one booked, as typed", "top-up: of one booked, typed otherwise",
+    "top-up: of one matched, as typed", "top-up: of one matched, typed otherwise",
+}  # fmt: skip
+"""Whose the reference of money is that comes, and how it was typed."""
+
+STATEMENTS = {
+    (by, what, answer)
+    for by, of in {
+        "channel": Result.STATEMENT_GAP,
+        "people": OK,
+    }.items()
+    for what, answer in {
+        "of another opening": Result.STATEMENT_GAP,
+        "of a day to come": Result.STATEMENT_GAP,
+        "of an earlier day": of,
+        "of an earlier number": of,
+        "of tomorrow": OK,
+        "in its place": OK,
+    }.items()
+}
+"""Who says a statement whose lines are booked, where it stands to the one before, for
+one reason alone, and what is answered.
+"""
+
+WORDS = {
+    "done", "withdrawn", "too old", "of one who is stopped", "of one of another role",
+    "of a participant that is stopped", "of one who was started again",
+}  # fmt: skip
+"""Why a line that a channel has said is done or not, where there is one reason."""
 
 
 class WatchedBanks(Model):
@@ -78,6 +119,9 @@ class WatchedBanks(Model):
     def __init__(self) -> None:
         super().__init__()
         self.matches_met: Counter[str] = Counter()
+        self.utrs_met: Counter[str] = Counter()
+        self.statements_met: Counter[tuple[str, str, Result]] = Counter()
+        self.words_met: Counter[str] = Counter()
 
     def do_booked(self, row: Row) -> None:
         """Count why it was matched, or not."""
@@ -85,7 +129,82 @@ class WatchedBanks(Model):
         side = "credit" if row.debit else "debit"
         if len(reasons) == 1:
             self.matches_met[f"{side} {reasons[0]}"] += 1
+        if row.debit and not row.flags & RowFlag.REVERSAL:
+            self.count_utr("booked", row, self.claims.get(utr_key(row.reference), 0))
         super().do_booked(row)
+
+    def check_top_up(self, row: Row) -> Answer:
+        """Count whose the reference is."""
+        answer = super().check_top_up(row)
+        if answer.result == Result.UTR_ALREADY_CREDITED:
+            self.count_utr("top-up", row, answer.other)
+        return answer
+
+    def count_utr(self, what: str, row: Row, taken: int) -> None:
+        """Count who has the reference of money that comes."""
+        if not taken:
+            self.utrs_met[f"{what}: nobody has it"] += 1
+            return
+        taker = self.rows[taken - 1]
+        whose = "a top-up"
+        if taker.kind == Kind.BOOKED:
+            whose = f"one {'matched' if taker.flags & RowFlag.MATCHED else 'booked'}"
+            if what == "booked":
+                whose = f"one {'here' if taker.debit == row.debit else 'elsewhere'}"
+        typed = "as typed" if taker.reference == row.reference else "typed otherwise"
+        self.utrs_met[f"{what}: of {whose}, {typed}"] += 1
+
+    def check_statement(self, row: Row) -> Answer:
+        """Count where it stands, if it is of its bank account."""
+        answer = super().check_statement(row)
+        if answer.result in (OK, Result.STATEMENT_GAP):
+            told = STATEMENT_BYTES.unpack_from(row.tail or b"")
+            _, _, _, index, number, _, last_day, _, opening, _, _ = told
+            reasons = self.places(index, (last_day, number), opening)
+            told_by = self.rows[row.proposal - 1].flags & RowFlag.EVIDENCE
+            by = "channel" if told_by else "people"
+            if len(reasons) == 1:
+                self.statements_met[by, reasons[0], Result(answer.result)] += 1
+        return answer
+
+    def places(self, index: int, place: tuple[int, int], opening: int) -> list[str]:
+        """What is said against a statement, or where it is."""
+        last, tomorrow = self.statements.get(index), ist_day(self.clock()) + 1
+        reasons = ["of a day to come"] if place[0] > tomorrow else []
+        if last is not None and opening != last.closing:
+            reasons.append("of another opening")
+        if last is not None and place < last.place:
+            earlier = "day" if place[0] < last.place[0] else "number"
+            reasons.append(f"of an earlier {earlier}")
+        there = "of tomorrow" if place[0] == tomorrow else "in its place"
+        return reasons or [there]
+
+    def is_line(self, row: Row) -> bool:
+        """Count what a channel has said."""
+        asked = self.accepted(row.proposal)
+        if asked is not None and asked.kind == Kind.PROPOSE and not row.checker:
+            told = asked.flags & RowFlag.EVIDENCE and self.is_line_of(row, asked)
+            reasons = self.against(asked) if told else ()
+            if len(reasons) == 1:
+                self.words_met[reasons[0]] += 1
+        return super().is_line(row)
+
+    def against(self, asked: Row) -> list[str]:
+        """Why nothing comes of what a channel has said; or that it does."""
+        reasons = ["withdrawn"] if self.link_of(asked) else []
+        if self.clock() - asked.timestamp >= PROPOSAL_LIFE_NS:
+            reasons.append("too old")
+        one = self.persons[asked.participant, asked.operator_]
+        whose = self.participants[asked.participant]
+        changed = {
+            "of one who is stopped": not one.active,
+            "of one of another role": one.role != PersonRole.CHANNEL,
+            "of a participant that is stopped": not whose.active,
+        }
+        said = [why for why, is_so in changed.items() if is_so]
+        if not said and one.sequence > asked.sequence:
+            said = ["of one who was started again"]
+        return reasons + said or ["done"]
 
     def alike(self, row: Row, named: Row) -> list[str]:
         """Why a line is not what a row waits for, on either side."""
@@ -93,6 +212,7 @@ class WatchedBanks(Model):
             "taken back": row.flags & RowFlag.REVERSAL,
             "that came before": row.resolves in self.matched,
             "of another amount": row.amount != named.amount,
+            "to come": bool(self.persons) and named.sequence >= row.proposal,
         }
         return [reason for reason, is_so in reasons.items() if is_so]
 
@@ -106,8 +226,10 @@ class WatchedBanks(Model):
             reasons.append("too late")
         if self.accounts[named.credit].state == AccountState.CLOSED:
             reasons.append("of a closed wallet")
-        if self.claims.get(("utr", 0, row.reference, 0)):
-            reasons.append("topped up already")
+        taken = self.claims.get(utr_key(row.reference), 0)
+        if taken and not row.flags & RowFlag.REVERSAL:
+            by_hand = self.rows[taken - 1].kind == Kind.TOP_UP
+            reasons.append(f"{'topped up' if by_hand else 'booked'} already")
         return reasons or ["matched"]
 
     def of_debit(self, row: Row) -> list[str]:

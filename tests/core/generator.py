@@ -111,6 +111,7 @@ class Generator(Teller):
             (self.tell, 14),
             (self.do_told, 10),
             (self.of_told, 2),
+            (self.renew, 1),
         ]
 
     def group(self) -> tuple[list[Ask], int]:

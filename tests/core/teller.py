@@ -12,6 +12,8 @@ from switch.codes import (
     AccountKind,
     AccountState,
     Kind,
+    PersonRole,
+    Role,
     RowFlag,
     Source,
 )
@@ -19,11 +21,18 @@ from tests import signing
 from tests.core.staff import Staff
 from tests.model_banks import Bank
 from tests.model_people import PROPOSAL_LIFE_NS
+from tests.model_persons import Who
 from tests.model_rules import OF_BANKS
 from tests.model_state import ist_day
 from tests.office import line_of
-from tests.records import AccountRecord, BankAccountRecord, Row, StatementRecord
-from tests.signing import Line
+from tests.records import (
+    AccountRecord,
+    BankAccountRecord,
+    ParticipantRecord,
+    Row,
+    StatementRecord,
+)
+from tests.signing import Line, PersonRecord
 
 CLOSED = AccountState.CLOSED
 BANKS_MOST = 24
@@ -34,6 +43,11 @@ TELLS_AT_ONCE = (0, 1, 2, 5, 20)
 ROOM = 2**64 - 1
 FORTUNE = 10**15
 """More than there is."""
+FORETOLD = 50_000, 4_321
+"""What many requests and payouts are of, so that a line can name one that is to be."""
+FORETOLD_LINES = 120
+PAYOUTS = 6
+"""So many are wanted then."""
 NEW_BANK = 5_000
 """From which purpose on accounts of new ones are opened."""
 
@@ -54,7 +68,38 @@ class Teller(Staff):
 
     def number(self) -> bytes:
         """A bank's reference that is new."""
-        return b"N%012d" % self.rng.randrange(10**12)
+        number = b"N%012d" % self.rng.randrange(10**12)
+        return number if self.chance(4) else number[:4] + b" " + number[4:]
+
+    def said(self) -> bytes:
+        """A reference by which money has come, by hand or by a bank's word, sometimes
+        as another would type it.
+        """
+        rng = self.rng
+        name = rng.choice(("booked", "top-up"))
+        one = self.model.accepted(self.last_of(name, 200 if self.chance(2) else 20))
+        if self.chance(3) and self.model.matched:
+            matched = list(self.model.matched.values())[-40:]
+            one = self.model.accepted(rng.choice(matched))
+        if one is None or one.kind not in (Kind.BOOKED, Kind.TOP_UP):
+            return self.number()
+        typed = one.reference
+        if self.chance(3):
+            typed = typed.replace(b" ", b"")
+        if self.chance(4):
+            typed = rng.choice((typed.lower(), typed.upper(), typed.swapcase()))
+        if self.chance(4) and len(typed) in range(2, 32):
+            at = rng.randrange(1, len(typed))
+            typed = typed[:at] + b" " + typed[at:]
+        if self.chance(20):
+            typed = typed.replace(b" ", b"-")
+        return typed
+
+    def top_up(self) -> list[Row]:
+        rows = super().top_up()
+        if self.chance(4):
+            rows[0].reference = self.said()
+        return rows
 
     def waits(self, name: str, done: dict[int, int]) -> Row | None:
         """A row of the last of which something is still to come, if there is one."""
@@ -69,7 +114,7 @@ class Teller(Staff):
         """Money is asked for a wallet; seldom for another's, or again and again."""
         rng, accounts = self.rng, self.model.accounts
         row = Row(Kind.REQUEST, id=rng.randbytes(16), credit=self.wallet())
-        row.amount = rng.choice((50_000, rng.randrange(1, 90_000)))
+        row.amount = rng.choice((FORETOLD[0], rng.randrange(1, 90_000)))
         if self.chance(9):
             row.credit = self.any_account()
         if self.chance(12):
@@ -124,6 +169,8 @@ class Teller(Staff):
             row.debit = mirror
             if self.chance(2):
                 row.debit, row.credit = 0, mirror
+            if not self.chance(3):
+                row.reference = self.said()
         if self.chance(12):
             row.flags = RowFlag.REVERSAL
         if self.chance(3):
@@ -149,10 +196,8 @@ class Teller(Staff):
         row.resolves, row.amount = asked.sequence, asked.amount
         if self.chance(10):
             row.amount += rng.choice((1, 99))
-        if self.chance(10):
-            topped = model.accepted(self.last_of("top-up"))
-            if topped is not None and topped.kind == Kind.TOP_UP:
-                row.reference = topped.reference
+        if self.chance(6):
+            row.reference = self.said()
         if self.chance(20):
             row.resolves = rng.choice((0, 1, self.past((Kind.PAY, Kind.BOOKED))))
 
@@ -237,6 +282,7 @@ class Teller(Staff):
     def payout(self) -> list[Row]:
         """Money leaves for a bank: it is released; or by a way that is none."""
         row = self.by_treasury(Kind.TRANSFER, amount=self.rng.randrange(1, 9_000))
+        row.amount = row.amount if self.chance(2) else FORETOLD[1]
         row.debit = self.net.settlement
         row.credit = self.of_bank(self.bank(), 2)
         if self.chance(5):
@@ -308,9 +354,11 @@ class Teller(Staff):
         rng = self.rng
         if self.has_window:
             return []
-        by_channel = not self.chance(4)
-        able = self.is_channel if by_channel else self.model.may_propose
+        by_channel = not self.chance(3)
         bank = self.bank()
+        if not by_channel and not self.chance(3):
+            # People say their own in peace, of those of which banks say little.
+            bank = rng.choice(list(self.model.banks.values()))
         count = rng.choice(TELLS_AT_ONCE)
         lines = [line_of(self.booked_at(bank)) for _ in range(count)]
         mirror = self.of_bank(bank)
@@ -318,19 +366,63 @@ class Teller(Staff):
             # Of one account only: names of releases may have led to another.
             lines = [line for line in lines if mirror in (line.debit, line.credit)]
         if not lines or not self.chance(3):
-            lines.append(self.statement(bank, lines))
+            lines.append(self.statement(bank, lines, 28 if by_channel else 14))
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
+        soon: list[Row] = []
+        if self.chance(12):
+            soon = self.payouts_soon() if self.chance(2) else []
+            lines = self.foretold(soon[0].credit if soon else 0, bank)
+        able = self.is_channel if by_channel else self.model.may_propose
         row = self.by_treasury(Kind.PROPOSE)
         row.participant, row.operator_ = self.one_of(able)
         row = signing.proposal_of_lines(
             row.id, lines, participant=row.participant, operator=row.operator_
         )
         row.amount = min(row.amount, ROOM)
-        return [row]
+        return [row, *soon]
 
-    def statement(self, bank: Bank, lines: list[Line]) -> Line:
-        """The statement of these, which most often follows the last."""
+    def foretold(self, transit: int, bank: Bank) -> list[Line]:
+        """Lines of all that will be asked for, or released to there, soon behind."""
+        between, amount = (self.of_bank(bank), 0), FORETOLD[0]
+        if transit:
+            one = self.model.accounts[transit]
+            mirror = self.model.account_of.get((one.participant, one.purpose - 2), 0)
+            between, amount = (0, mirror), FORETOLD[1]
+        first = len(self.model.rows) + 1
+        return [
+            Line(Kind.BOOKED, amount, at, *between, self.number())
+            for at in range(first, first + FORETOLD_LINES)
+        ]
+
+    def payouts_soon(self) -> list[Row]:
+        """Payouts that are approved and not done, if there are; more are wanted."""
+        payouts = [row for _ in range(PAYOUTS) for row in self.payout()]
+        self.wanted[:0] = map(line_of, payouts)
+        model = self.model
+        self.look()
+        for at in self.rare["proposal"][:-200:-1]:
+            asked = model.rows[at - 1]
+            if asked.total != PROPOSE_LINES or model.approval_of(asked) is None:
+                continue
+            done = signing.line_rows(asked, at, checker=self.checker_of(asked))
+            left = [
+                row
+                for row in done
+                if row.kind == Kind.TRANSFER
+                and (row.amount, row.resolves) == (FORETOLD[1], 0)
+                and row.debit == self.net.settlement
+                and model.kinds_of(row)[1] == OF_BANKS[2]
+                and not model.find(row.participant, row.id)
+            ]
+            if left:
+                return left
+        return []
+
+    def statement(self, bank: Bank, lines: list[Line], right: int) -> Line:
+        """The statement of these, which most often follows the last; the greater
+        `right`, the more often.
+        """
         rng = self.rng
         last = self.model.statements.get(bank.index)
         day = ist_day(self.now)
@@ -341,14 +433,19 @@ class Teller(Staff):
             record.last_day, record.number = max(day, last_day), number + 1
         record.first_day = record.last_day - rng.randrange(3)
         moved = sum(line.amount if line.debit else -line.amount for line in lines)
-        draw = rng.randrange(24)
+        draw = rng.randrange(right)
         if draw == 0:
             record.opening += 1
+        elif draw in (6, 7, 9, 11):
+            record.last_day = day + rng.choice((1, 1, 1, 2, 3, 30))
+        elif draw in (8, 10) and last is not None:
+            record.last_day, record.number = last_day, max(0, number - 1)
+            record.first_day = 1
         elif draw == 1 and last is not None:
             record.number = last.place[1]
             record.last_day = last.place[0]
-        elif draw == 2 and last is not None:
-            record.last_day -= 1
+        elif draw in (2, 12, 13) and last is not None:
+            record.last_day = max(1, last_day - rng.randrange(1, 4))
             record.first_day = record.last_day
         elif draw == 3:
             record.bank = rng.choice((1, 2, 999))
@@ -377,9 +474,54 @@ class Teller(Staff):
         late = self.now - asked.timestamp >= PROPOSAL_LIFE_NS
         if late or asked.sequence in self.model.resolved:
             return False
+        return not self.is_done(asked)
+
+    def renew(self) -> list[Row]:
+        """A connection is stopped, or the register is told of it again, while some of
+        what it has said is not done.
+        """
+        model = self.model
+        found = [
+            who for who, one in model.persons.items() if one.role == PersonRole.CHANNEL
+        ]
+        if not found or self.chance(3):
+            whose = [
+                at
+                for at in sorted(model.treasuries)
+                if (one := model.participants[at]).active and one.role == Role.TREASURY
+            ]
+            who = self.rng.choice(whose or [1]), self.rng.randrange(9, 12)
+            key = signing.public_key(self.rng.randrange(1, 33))
+            return self.hire(PersonRecord(*who, key, PersonRole.CHANNEL))
+        who = self.rng.choice(found)
+        record: PersonRecord | ParticipantRecord
+        record = PersonRecord(*who, model.persons[who].key, PersonRole.CHANNEL)
+        if not self.chance(3):
+            return self.hire(record)
+        if who[0] != self.net.treasury or self.chance(6):
+            record = self.participant_off(who[0])
+        record = replace(record, active=0)
+        row = self.by_treasury(Kind.REGISTER)
+        row.reference, row.tail = b"", record.pack()
+        again = replace(record, active=1)
+        self.wanted.append(Line(Kind.REGISTER, tail=again.pack()))
+        return [row, *self.left_of(who)]
+
+    def left_of(self, who: Who) -> list[Row]:
+        """What a connection has said and is not done, of the last."""
+        self.look()
+        for at in self.rare["told"][:-60:-1]:
+            asked = self.model.rows[at - 1]
+            by = asked.participant, asked.operator_
+            if by == who and not self.is_done(asked):
+                return self.deeds(asked, 0)
+        return []
+
+    def is_done(self, asked: Row) -> bool:
+        """Whether the last line of a proposal has been done."""
         last = len(signing.lines_of(asked.tail or b"")) - 1
         id_ = signing.line_id(asked.id, last)
-        return self.model.find(asked.participant, id_) == 0
+        return self.model.find(asked.participant, id_) != 0
 
     def of_told(self) -> list[Row]:
         """Somebody approves what a connection has said, or takes it back."""

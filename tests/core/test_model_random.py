@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from switch.codes import CaseType, Result, RowFlag
-from tests.core.bank_cells import MATCHES
+from tests.core.bank_cells import MATCHES, STATEMENTS, UTRS, WORDS
 from tests.core.cells import ANSWERS, CASE_ROWS, DEEDS, THIRDS, Watched
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
@@ -77,6 +77,9 @@ deeds: Counter[tuple[str, Result]] = Counter()
 cases: Counter[tuple[CaseType, RowFlag]] = Counter()
 thirds: Counter[str] = Counter()
 matches: Counter[str] = Counter()
+utrs: Counter[str] = Counter()
+statements: Counter[tuple[str, str, Result]] = Counter()
+words: Counter[str] = Counter()
 
 
 def open_pair(
@@ -151,6 +154,9 @@ def test_core_does_what_the_model_does(
     cases.update(pair.model.cases_met)
     thirds.update(pair.model.thirds_met)
     matches.update(pair.model.matches_met)
+    utrs.update(pair.model.utrs_met)
+    statements.update(pair.model.statements_met)
+    words.update(pair.model.words_met)
     done[seed] = pair.operations
 
 
@@ -185,6 +191,17 @@ def test_everything_became_of_what_banks_said() -> None:
         pytest.skip("only some seeds were run")
     assert set(matches) == MATCHES
     assert not [each for each in MATCHES if matches[each] < CELLS_LEAST]
+    assert set(utrs) == UTRS
+    assert not [each for each in UTRS if utrs[each] < CELLS_LEAST]
+
+
+def test_connections_and_people_said_all_that_they_may() -> None:
+    if len(done) < len(CASES):
+        pytest.skip("only some seeds were run")
+    assert set(statements) == STATEMENTS
+    assert not [each for each in STATEMENTS if statements[each] < CELLS_LEAST]
+    assert set(words) == WORDS
+    assert not [each for each in WORDS if words[each] < CELLS_LEAST]
 
 
 def test_every_path_of_the_index_was_taken() -> None:

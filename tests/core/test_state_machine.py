@@ -217,7 +217,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def credit(self, place: int, amount: int, utr: int) -> None:
         wallet = self.net.wallets[place]
         row = self.row(Kind.TOP_UP, debit=self.net.float_, credit=wallet, amount=amount)
-        row.reference = b"UTR %d" % utr
+        row.reference = (b"UTR %d", b"utr%d", b"U tR %d")[amount % 3] % utr
         self.do(row)
 
     @rule(debit=st.integers(0, 14), credit=st.integers(0, 14), amount=amounts)
