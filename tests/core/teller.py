@@ -211,7 +211,8 @@ class Teller(Staff):
         row.resolves, row.amount = one.sequence, one.amount
         owner = model.accounts[one.credit]
         if not self.chance(8):
-            row.credit = model.account_of[owner.participant, owner.purpose - 2]
+            mirror = owner.participant, owner.purpose - 2
+            row.credit = model.account_of.get(mirror, row.credit)
         if self.chance(10):
             row.amount += 1
 
