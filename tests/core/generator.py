@@ -108,7 +108,7 @@ class Generator(Teller):
             (self.certificate, 4),
             (self.withdraw, 2),
             (self.busy, 1),
-            (self.tell, 20),
+            (self.tell, 16),
             (self.do_told, 16),
             (self.of_told, 2),
             (self.renew, 1),

@@ -13,7 +13,6 @@ from switch.codes import (
     AccountState,
     Kind,
     PersonRole,
-    Role,
     RowFlag,
     Source,
 )
@@ -47,7 +46,7 @@ FORTUNE = 10**15
 FORETOLD = 50_000, 4_321
 """What many requests and payouts are of, so that a line can name one that is to be."""
 FORETOLD_LINES = 120
-PAYOUTS = 6
+PAYOUTS = 9
 """So many are wanted then."""
 NEW_BANK = 5_000
 """From which purpose on accounts of new ones are opened."""
@@ -249,6 +248,8 @@ class Teller(Staff):
         rng, model = self.rng, self.model
         row = self.by_treasury(Kind.TRANSFER, amount=rng.randrange(1, 9_000))
         item = self.waits("item", {} if self.chance(5) else model.ended)
+        if self.chance(2):
+            item = self.came_by_hand() if self.chance(2) else self.went()
         if item is None:
             return []
         row.resolves, row.amount = item.sequence, item.amount
@@ -261,7 +262,7 @@ class Teller(Staff):
                 row.credit = self.of_bank(bank, 2) if bank else other
         else:
             row.debit, row.credit = other, item.debit
-        draw = rng.randrange(18)
+        draw = rng.randrange(16)
         if draw == 0:
             row.amount += 1
         elif draw == 1:
@@ -271,7 +272,7 @@ class Teller(Staff):
         elif draw == 3:
             row.resolves = self.last_of("booked", 200)
         elif draw == 4:
-            row.resolves = rng.choice((0, self.last_of("request")))
+            row.resolves = rng.choice((0, 1, self.last_of("request")))
         elif draw == 5:
             row.debit, row.credit = row.credit, row.debit
         elif draw == 6:
@@ -281,10 +282,28 @@ class Teller(Staff):
             return [row, replace(row, id=rng.randbytes(16))]
         return [row]
 
+    def items(self, from_: AccountKind) -> list[Row]:
+        """The last open items of money that has come, or gone."""
+        model = self.model
+        last = [model.rows[at - 1] for at in self.rare["item"][-300:]]
+        left = [row for row in last if row.sequence not in model.ended]
+        return [row for row in left if model.kinds_of(row)[0] == from_]
+
+    def came_by_hand(self) -> Row | None:
+        """An open item of money that has come and that another row has claimed."""
+        own = RowFlag.RECENT | RowFlag.REVERSAL
+        found = [row for row in self.items(AccountKind.BANK) if not row.flags & own]
+        return self.rng.choice(found) if found else None
+
+    def went(self) -> Row | None:
+        """An open item of money that has gone."""
+        found = self.items(AccountKind.BANK_TRANSIT)
+        return self.rng.choice(found) if found else None
+
     def payout(self) -> list[Row]:
         """Money leaves for a bank: it is released; or by a way that is none."""
         row = self.by_treasury(Kind.TRANSFER, amount=self.rng.randrange(1, 9_000))
-        row.amount = row.amount if self.chance(2) else FORETOLD[1]
+        row.amount = row.amount if self.chance(3) else FORETOLD[1]
         row.debit = self.net.settlement
         row.credit = self.of_bank(self.bank(), 2)
         if self.chance(5):
@@ -376,11 +395,13 @@ class Teller(Staff):
             lines.append(Line(Kind.BOOKED, left, 0, *between, self.number()))
         if not lines or not self.chance(3):
             lines.append(self.statement(bank, lines, 28 if by_channel else 14))
+        if not by_channel and self.chance(6):
+            lines = [self.statement(bank, [], 4)]
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
         soon: list[Row] = []
         if self.chance(8):
-            soon = self.payouts_soon() if self.chance(2) else []
+            soon = [] if self.chance(3) else self.payouts_soon()
             lines = self.foretold(soon[0].credit if soon else 0, bank)
         able = self.is_channel if by_channel else self.model.may_propose
         if (
@@ -427,19 +448,29 @@ class Teller(Staff):
                 continue
             if self.now - approval.timestamp >= PROPOSAL_LIFE_NS:
                 break
-            done = signing.line_rows(asked, at, checker=self.checker_of(asked))
-            left = [
-                row
-                for row in done
-                if row.kind == Kind.TRANSFER
-                and (row.amount, row.resolves) == (FORETOLD[1], 0)
-                and row.debit == self.net.settlement
-                and model.kinds_of(row)[1] == OF_BANKS[2]
-                and not model.find(row.participant, row.id)
-            ]
+            left = self.payouts_of(asked, self.checker_of(asked))
             if left:
                 return left
-        return []
+        other = self.undecided()
+        if other is None or other.total != PROPOSE_LINES:
+            return []
+        row = self.by_treasury(Kind.APPROVE)
+        row.resolves = other.sequence
+        row.reference = signing.hash_of(other, model.instance)
+        left = self.payouts_of(other, row.participant)
+        return [*left[:1], row, *left] if left else []
+
+    def payouts_of(self, asked: Row, checker: int) -> list[Row]:
+        """What such a proposal would release, as far as that is not done."""
+        return [
+            row
+            for row in signing.line_rows(asked, asked.sequence, checker=checker)
+            if row.kind == Kind.TRANSFER
+            and (row.amount, row.resolves) == (FORETOLD[1], 0)
+            and row.debit == self.net.settlement
+            and self.model.kinds_of(row)[1] == OF_BANKS[2]
+            and not self.model.find(row.participant, row.id)
+        ]
 
     def statement(self, bank: Bank, lines: list[Line], right: int) -> Line:
         """The statement of these, which most often follows the last; the greater
@@ -459,7 +490,7 @@ class Teller(Staff):
         if draw == 0:
             record.opening += 1
         elif draw in (6, 7, 9, 11):
-            record.last_day = day + rng.choice((1, 1, 1, 2, 3, 30))
+            record.last_day = day + rng.choice((1, 1, 1, 1, 2, 30))
         elif draw in (8, 10) and last is not None:
             record.last_day, record.number = last_day, max(0, number - 1)
             record.first_day = 1
@@ -508,13 +539,8 @@ class Teller(Staff):
         found = [
             who for who, one in model.persons.items() if one.role == PersonRole.CHANNEL
         ]
-        if not found or self.chance(3):
-            whose = [
-                at
-                for at in sorted(model.treasuries)
-                if (one := model.participants[at]).active and one.role == Role.TREASURY
-            ]
-            who = self.rng.choice(whose or [1]), self.rng.randrange(9, 12)
+        if not any(map(self.is_other, found)) or self.chance(6):
+            who = self.net.great_treasury, self.rng.randrange(9, 12)
             key = signing.public_key(self.rng.randrange(1, 33))
             return self.hire(PersonRecord(*who, key, PersonRole.CHANNEL))
         others = [who for who in found if who[0] != self.net.treasury]
