@@ -23,6 +23,7 @@ from switch.register.register import (
     Participant,
     Register,
 )
+from switch.signed import BANK_PREFIX
 from switch.specs import TREASURY
 
 TREASURY_HEADS: Final = {
@@ -100,6 +101,8 @@ def named_account(
         participant_id = TREASURY
     elif not participant_id and (banks := register.banks.find_head(head)):
         participant_id = register.participant(banks[0]).spec.id
+    if not participant_id and head.startswith(BANK_PREFIX):
+        raise NotFoundError(f"head: there is no account {shown(head)}")
     if not participant_id:
         raise ArgumentError("participant", "must name whose account it is")
     owner = participant(register, participant_id, "participant")

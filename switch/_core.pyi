@@ -339,8 +339,8 @@ class Ledger:
         """
 
     def records(self, record: int) -> npt.NDArray[np.uint64]:
-        """Sequences of the current `register` rows of RECORD_*, by index; 0 is none. With
-        record 0: the sequences of the `open` rows, by account index."""
+        """Sequences of the current `register` rows of RECORD_*, by index; 0 is none.
+        With record 0: the sequences of the `open` rows, by account index."""
 
     def people(self) -> tuple[Rows, npt.NDArray[np.uint64]]:
         """Who is registered, PERSON_RECORD by index, and the sequences of their rows.

@@ -207,6 +207,11 @@ class Banks(Signed):
             return Answer(told, taken)
         filled = row.copy()
         self.fill(filled)
+        bank_s = self.accounts[bank_of(row)]
+        has = bank_s.debits_posted - bank_s.credits_posted
+        has += row.amount if is_credit(row) else -row.amount
+        if abs(has) > AMOUNT_MAX:
+            return Answer(Result.OVERFLOWS)
         return self.check_money(filled, needs_funds=False)
 
     def fill(self, row: Row) -> None:
@@ -295,9 +300,10 @@ class Banks(Signed):
         other = last.sequence if last is not None else 0
         if last_day > ist_day(self.clock()) + 1:
             return Answer(Result.STATEMENT_GAP, other)
-        if last is not None and opening != last.closing:
-            return Answer(Result.STATEMENT_GAP, other)
         by_channel = asked.flags & RowFlag.EVIDENCE
+        begins_anew = not by_channel and not lines
+        if last is not None and opening != last.closing and not begins_anew:
+            return Answer(Result.STATEMENT_GAP, other)
         if last is not None and by_channel and (last_day, number) < last.place:
             return Answer(Result.STATEMENT_GAP, other)
         return OK if all(map(self.is_booked, lines)) else Answer(Result.NOT_BOOKED)

@@ -14,6 +14,7 @@ from switch.codes import (
     RowFlag,
 )
 from tests.model_cases import Cases
+from tests.model_claims import utr_key
 from tests.model_doubts import first_of_basket
 from tests.model_state import DAY_S, OK, SECOND_NS, Answer
 from tests.records import Row
@@ -316,7 +317,21 @@ class People(Cases):
         if row.amount != item.amount:
             return Answer(Result.NET_DIFFERS)
         done = self.ended.get(item.sequence)
-        return Answer(Result.CASE_CLOSED, done) if done else OK
+        if done:
+            return Answer(Result.CASE_CLOSED, done)
+        return self.check_by_hand(row, item)
+
+    def check_by_hand(self, row: Row, item: Row) -> Answer:
+        """No wallet gets what somebody has given it by hand."""
+        comes = self.accounts[item.debit].kind == AccountKind.BANK
+        to_wallet = self.accounts[row.credit].kind == AccountKind.WALLET
+        own = item.flags & (RowFlag.RECENT | RowFlag.REVERSAL)
+        if not comes or not to_wallet or own:
+            return OK
+        taken = self.claims.get(utr_key(item.reference), 0)
+        if not taken or self.rows[taken - 1].kind != Kind.TOP_UP:
+            return OK
+        return Answer(Result.UTR_ALREADY_CREDITED, taken)
 
     def is_way_out(self, row: Row, item: Row) -> bool:
         """Whether a transfer is between accounts that end such an item."""

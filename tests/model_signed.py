@@ -26,6 +26,7 @@ from tests.records import Row
 from tests.signing import SIGNATURE_SIZE, Line
 
 PROPOSALS_DAY_MAX = 256
+CHANNEL_AMOUNT_MAX = 10**15
 LINES = frozenset(
     {
         Kind.TOP_UP,
@@ -133,11 +134,13 @@ class Signed(People):
         return self.persons[who].sequence < asked.sequence
 
     def may_as_channel(self, row: Row) -> bool:
-        """Whether a bank's connection asks for what it may: what its bank has booked,
-        with or without the statement that a program of the bank has written.
+        """Whether a bank's connection asks for what it may: not too much of what its
+        bank has booked, with or without the statement that a program of it wrote.
         """
         of_lines = row.kind == Kind.PROPOSE and row.total == PROPOSE_LINES
         if not of_lines or not self.is_by_channel(row):
+            return False
+        if row.amount > CHANNEL_AMOUNT_MAX:
             return False
         lines = lines_of(row.tail or b"")
         booked = [line for line in lines if line.kind == Kind.BOOKED]

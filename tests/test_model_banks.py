@@ -496,11 +496,27 @@ def test_what_may_be_booked(desk: Desk) -> None:
 
 
 def test_a_bank_account_overflows(desk: Desk) -> None:
+    """So much and no more stands on a bank account, on either side of nothing."""
     most = 10**18
-    for number in range(18):
-        assert desk.told(credit(most, b"C%d" % number)) == [OK]
-    assert desk.told(credit(most, b"D")) == [Result.OVERFLOWS]
-    assert last(desk).kind == Kind.PROPOSE
+    assert desk.wanted(credit(most - 1, b"C")) == [OK]
+    assert desk.wanted(credit(2, b"D")) == [Result.OVERFLOWS]
+    assert last(desk).kind == Kind.APPROVE
+    assert desk.wanted(credit(1, b"D")) == [OK]
+    assert desk.wanted(credit(1, b"E")) == [Result.OVERFLOWS]
+    assert desk.wanted(debit(most, b"E")) == [OK]
+    assert desk.wanted(debit(most, b"F")) == [OK]
+    assert desk.wanted(debit(1, b"G")) == [Result.OVERFLOWS]
+    assert desk.wanted(replace(credit(most, b"H"), debit=OTHER)) == [OK]
+    # Nor do the sums of all that came and went leave their 64 bits.
+    for number in range(16):
+        assert desk.wanted(credit(most, b"C%d" % number)) == [OK]
+        assert desk.wanted(debit(most, b"D%d" % number)) == [OK]
+    assert desk.wanted(credit(most, b"I")) == [OK]
     room = 2**64 - 1 - 18 * most
-    assert desk.told(credit(room + 1, b"E")) == [Result.OVERFLOWS]
-    assert desk.told(credit(room, b"F")) == [OK]
+    for line in credit(room, b"J"), debit(room, b"J"):
+        more = replace(line, amount=room + 1)
+        assert desk.wanted(more) == [Result.OVERFLOWS]
+        assert desk.wanted(line) == [OK]
+        assert desk.wanted(replace(line, amount=1, reference=b"K")) == [
+            Result.OVERFLOWS
+        ]

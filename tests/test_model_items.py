@@ -114,6 +114,34 @@ def test_how_a_credit_ends(desk: Desk) -> None:
     assert desk.result(row) == Result.NOT_APPROVED
 
 
+def test_no_wallet_gets_what_it_has_by_hand(desk: Desk) -> None:
+    desk.lines(top_up(5, b"Neft 1"))
+    by_hand = last(desk).sequence
+    first = desk.booked(credit(700, b"SAME"))
+    there = replace(credit(700, b"SAME"), debit=OTHER)
+    assert desk.told(there) == [OK]
+    second = last(desk)
+    assert second.flags == RowFlag.CLAIM
+    assert first.flags & RowFlag.RECENT
+    item = desk.booked(credit(700, b"NEFT1")).sequence
+    back = desk.booked(credit(700, b"NEFT1", flags=RowFlag.REVERSAL)).sequence
+    asked = desk.propose(ALPHA, move(700, ITEMS, WALLET, item))
+    desk.approve(asked, BETA)
+    [told] = desk.tell(*desk.line_rows(asked))
+    assert (told.result, told.other) == (Result.UTR_ALREADY_CREDITED, by_hand)
+    assert desk.wanted(move(699, ITEMS, WALLET, item)) == [Result.NET_DIFFERS]
+    # It goes anywhere else; then it is ended, which is asked before.
+    assert desk.wanted(move(700, ITEMS, SUSPENSE, item)) == [OK]
+    assert desk.wanted(move(700, ITEMS, WALLET, item)) == [Result.CASE_CLOSED]
+    # What is taken back, or was booked before by a bank, or by nobody, has its wallet.
+    assert desk.wanted(move(700, ITEMS, WALLET, back)) == [OK]
+    assert desk.wanted(move(700, OTHER_ITEMS, WALLET, second.sequence)) == [OK]
+    assert desk.wanted(move(700, ITEMS, WALLET, first.sequence)) == [OK]
+    # A debit is none of this.
+    taken = desk.booked(debit(700, b"NEFT1")).sequence
+    assert desk.wanted(move(700, WALLET, TRANSIT, taken)) == [OK]
+
+
 def test_how_a_debit_ends(desk: Desk) -> None:
     desk.lines(top_up(700, b"UTR"))
     taken = desk.booked(debit(700, b"UTR", flags=RowFlag.REVERSAL))
@@ -264,8 +292,8 @@ def test_people_put_right_what_days_were_said(desk: Desk) -> None:
         [told] = desk.tell(*desk.line_rows(asked, 0))
         assert (told.result, told.other) == (Result.STATEMENT_GAP, made)
     # Of people's only the balance is asked, whatever program has written it.
-    wrong = statement(opening=701, number=4)
-    assert desk.wanted(*wrong) == [Result.STATEMENT_GAP]
+    wrong = statement(credit(1, b"N2"), opening=701, number=4)
+    assert desk.wanted(*wrong) == [OK, Result.STATEMENT_GAP]
     assert desk.wanted(*lower) == [OK]
     right = statement(opening=700, number=3, source=Source.CSV, first_day=1, last_day=2)
     assert desk.wanted(*right) == [OK]
@@ -273,6 +301,21 @@ def test_people_put_right_what_days_were_said(desk: Desk) -> None:
     lower = statement(opening=700, number=2, first_day=1, last_day=2)
     assert desk.told(*lower) == [Result.STATEMENT_GAP]
     assert desk.told(*earlier) == [OK]
+
+
+def test_two_people_say_where_an_account_stands(desk: Desk) -> None:
+    assert desk.told(*statement(credit(700))) == [OK, OK]
+    assert desk.told(*statement(opening=500, number=2)) == [Result.STATEMENT_GAP]
+    assert desk.wanted(*statement(credit(1, b"N2"), opening=500)) == [
+        OK,
+        Result.STATEMENT_GAP,
+    ]
+    far = statement(opening=500, last_day=TODAY + 2)
+    assert desk.wanted(*far) == [Result.STATEMENT_GAP]
+    assert desk.wanted(*statement(opening=500)) == [OK]
+    assert last(desk).flags & RowFlag.UPDATE
+    assert desk.told(*statement(opening=700, number=2)) == [Result.STATEMENT_GAP]
+    assert desk.told(*statement(opening=500, number=2)) == [OK]
 
 
 def test_no_day_to_come_is_said(desk: Desk) -> None:
@@ -393,6 +436,12 @@ def test_what_a_channel_may_sign(desk: Desk) -> None:
         desk.approval(last(desk).sequence, CHANNEL),
     ):
         assert desk.result(desk.signed(row)) == Result.NOT_SIGNED
+    # So much in all, and no more.
+    most = 10**15
+    for lines in ([credit(most + 1)], [credit(most), debit(1)]):
+        assert desk.result(desk.proposal(CHANNEL, *lines)) == Result.NOT_SIGNED
+        assert desk.propose(GAMMA, *lines)
+    assert desk.told(credit(most - 1, b"A"), debit(1, b"B")) == [OK, OK]
     assert desk.told(*statement(credit(5))) == [OK, OK]
     asked = desk.model.rows[-3]
     flags = RowFlag.TAIL | RowFlag.EVIDENCE

@@ -9,6 +9,8 @@ from collections import Counter
 from itertools import islice
 from typing import cast
 
+import numpy as np
+
 from server import arguments
 from server.actors import named
 from server.node import Node
@@ -16,6 +18,7 @@ from server.page_tokens import make_token, read_token
 from server.services.bank_wishes import parts
 from server.services.proposals import do
 from server.status import ArgumentError, NotFoundError
+from switch._core import entries_of
 from switch.bank.requests import Letter, make_number, read_number
 from switch.bank_rows import read_booked
 from switch.codes import Kind, Role, RowFlag
@@ -298,12 +301,40 @@ class BankService:
         page = list(islice(wanted, size + 1))
         following = page[size - 1].sequence if len(page) > size else 0
         return pb.ListBankItemsResponse(
-            items=[self._item(one) for one in page[:size]],
+            items=self._page(page[:size]),
             next_page_token=make_token(request, caller, following),
             as_of_sequence=as_of,
         )
 
-    def _item(self, item: BankItem) -> pb.BankItem:
+    def _page(self, items: list[BankItem]) -> list[pb.BankItem]:
+        """Items, newest first, as messages; what their entries say is read in one walk
+        unless one of them is damaged.
+        """
+        ledger = self._node.ledger
+        sequences = np.array([one.sequence for one in reversed(items)], np.uint64)
+        if not items:
+            return []
+        try:
+            said = zip(
+                entries_of(ledger.gather(sequences)),
+                ledger.tails(sequences),
+                strict=True,
+            )
+            known = [*said][::-1]
+        except CorruptionError:
+            return [self._read_item(one) for one in items]
+        return [self._item(*one) for one in zip(items, known, strict=True)]
+
+    def _read_item(self, item: BankItem) -> pb.BankItem:
+        ledger = self._node.ledger
+        try:
+            entry = ledger.row(item.sequence)
+            return self._item(item, (entry, ledger.tail(item.sequence)))
+        except CorruptionError:
+            # What is followed is told without what its entry says.
+            return self._item(item, None)
+
+    def _item(self, item: BankItem, said: tuple[Entry, bytes] | None) -> pb.BankItem:
         ledger, register = self._node.ledger, self._node.register
         account = named(register, register.account, item.account)
         bank = register.banks.owner_of(account.participant, account.purpose)
@@ -313,12 +344,9 @@ class BankService:
             account=bank.number if bank is not None else "",
             amount=item.amount,
         )
-        try:
-            entry = ledger.row(item.sequence)
-            tail = ledger.tail(item.sequence) if entry.kind == Kind.BOOKED else b""
-        except CorruptionError:
-            # What is followed is told without what its entry says.
+        if said is None:
             return message
+        entry, tail = said
         message.time_ns = entry.timestamp
         message.reference = entry.reference_text
         message.named_sequence = entry.resolves

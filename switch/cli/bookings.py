@@ -52,6 +52,8 @@ class _Told(NamedTuple):
 
     outcome: results_pb2.Outcome
     lines: Sequence[pb.LineOutcome] = ()
+    is_tried: bool = False
+    """A channel's is done at once."""
 
     @property
     def is_done(self) -> bool:
@@ -166,7 +168,7 @@ def _submit(client: Client, signer: Signer, booking: _Booking) -> _Told:
     is_channel = signer.person.role == int(PersonRole.CHANNEL)
     if outcome.result != int(Result.OK) or not is_channel:
         return _Told(outcome)
-    return _Told(outcome, client.do_lines(outcome.sequence))
+    return _Told(outcome, client.do_lines(outcome.sequence), is_tried=True)
 
 
 # --- what is shown -------------------------------------------------------------------
@@ -237,7 +239,7 @@ def _tell(booking: _Booking, told: _Told, signer: Signer, screen: Screen) -> Non
         screen.line(word("approve it"))
         screen.command("approve", str(outcome.sequence), "--person=N", "--key=FILE")
         return
-    counts = _counts(told)
+    counts = _counts(booking, told)
     facts = [("booked now", language.count(counts["booked"]))]
     facts += [("booked before", language.count(counts["already"]))]
     screen.facts(facts)
@@ -248,11 +250,14 @@ def _tell(booking: _Booking, told: _Told, signer: Signer, screen: Screen) -> Non
             screen.line(f"{word('line')} {one.line}: {text}")
 
 
-def _counts(told: _Told) -> dict[str, int]:
-    found = [Result(one.outcome.result) for one in told.lines]
-    done = found.count(Result.OK)
-    already = found.count(Result.ALREADY_BOOKED)
-    return {"booked": done, "already": already, "refused": len(found) - done - already}
+def _counts(booking: _Booking, told: _Told) -> dict[str, int]:
+    """What became of its lines; what was there already the switch passes over."""
+    if not told.is_tried:
+        return {"booked": 0, "already": 0, "refused": 0}
+    booked = sum(one.outcome.result == int(Result.OK) for one in told.lines)
+    refused = sum(not _is_there(one) for one in told.lines)
+    already = len(booking.planned.piece.lines) - booked - refused
+    return {"booked": booked, "already": already, "refused": refused}
 
 
 def _plain(booking: _Booking, told: _Told) -> dict[str, Any]:
@@ -270,7 +275,7 @@ def _plain(booking: _Booking, told: _Told) -> dict[str, Any]:
         "debits": piece.sums[Side.DEBIT],
         "naming": piece.named,
         "hash": booking.hash.hex(),
-        **_counts(told),
+        **_counts(booking, told),
         "refused_lines": [plain(one) for one in told.lines if not _is_there(one)],
     }
 

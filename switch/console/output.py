@@ -67,7 +67,7 @@ class Screen:
 
     def value(self, value: Mapping[str, Any]) -> None:
         """One JSON object on one line of standard output."""
-        print(json.dumps(value, ensure_ascii=False), flush=True)
+        print(_harmless_json(json.dumps(value, ensure_ascii=False)), flush=True)
 
     def line(self, text: str) -> None:
         """A line of text for people on standard output."""
@@ -141,6 +141,18 @@ def harmless(text: str) -> str:
     """
     return "".join(
         one if one.isprintable() or one in _KEPT else ascii(one)[1:-1] for one in text
+    )
+
+
+def _harmless_json(text: str) -> str:
+    """The same JSON, in which a terminal finds nothing to act on either: JSON itself
+    escapes neither C1 controls nor marks that turn text round.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or one in _KEPT else json.dumps(one)[1:-1]
+        for one in text
     )
 
 

@@ -4,6 +4,7 @@ May use the client and `bank`. Files are judged as `payswitch propose statement`
 them; what the ledger has already is not sent again.
 """
 
+import time
 from typing import NamedTuple
 
 from switch.bank.booking import Bank
@@ -11,12 +12,13 @@ from switch.bank.camt import read_camt
 from switch.bank.planning import Standing, plan
 from switch.bank.sequence import Break, join_pages, look_through
 from switch.bank_rows import StatementRecord
+from switch.calendar import day_date, day_number
 from switch.client import Client
 from switch.client.banks import Banks, booking_id, booking_row
 from switch.client.people import Signer
 from switch.codes import Result, Source
 from switch.errors import SwitchError, WireError
-from switch.signed import Row
+from switch.signed import Row, count_lines
 
 REASON = "statement"
 
@@ -60,7 +62,8 @@ class Channel:
         if findings:
             raise SwitchError(f"{findings[0].what}: {findings[0].text}")
         standing = _standing(self._client.bank_accounts(), self._signer)
-        wanted = plan(statements, standing, Source.CAMT)
+        today = day_date(day_number(time.time_ns()))
+        wanted = plan(statements, standing, Source.CAMT, today)
         if wanted.late:
             raise SwitchError(f"{wanted.late[0].name} is told too late")
         taken = Taken(0, 0, 0)
@@ -80,12 +83,16 @@ class Channel:
             raise WireError(f"what the bank says was refused: {name}")
         lines = self._client.do_lines(outcome.sequence)
         results = [Result(one.outcome.result) for one in lines]
-        ok, already = Result.OK, Result.ALREADY_BOOKED
+        fine = (Result.OK, Result.ALREADY_BOOKED)
+        refused = tuple(one.name for one in results if one not in fine)
+        booked = results.count(Result.OK)
+        # What the ledger had is not done again, and not among the outcomes.
+        count = 0 if outcome.repeat else count_lines(row.tail)
         return Taken(
             0 if outcome.repeat else 1,
-            results.count(ok),
-            results.count(already),
-            tuple(one.name for one in results if one not in (ok, already)),
+            booked,
+            max(count - booked - len(refused), 0),
+            refused,
         )
 
     def repeat(self) -> Taken:

@@ -126,7 +126,7 @@ class PeopleMatters:
     def _is_booked(self, line: Line) -> bool:
         """Whether a bank's line is in the ledger; of a statement that is not known."""
         ledger = self._ledger
-        if line.kind is not Kind.BOOKED or not hasattr(ledger, "find_booked"):
+        if line.kind is not Kind.BOOKED:
             return False
         found = ledger.find_booked(
             line.debit or line.credit,

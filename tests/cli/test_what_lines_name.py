@@ -4,6 +4,8 @@ texts do not: a maker puts beside the texts whose money it is.
 Method: lines made by hand, shown as a command shows them.
 """
 
+import json
+
 import pytest
 
 from switch.bank.requests import Letter, make_number
@@ -77,3 +79,16 @@ def test_items_of_one_reference() -> None:
         )
     ]
     assert [_twins(one, items) for one in items] == [[1], [0], [], [], [], []]
+
+
+def test_machines_are_told_nothing_that_a_terminal_obeys(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A bank's texts are a thief's, if its channel's key is: escaped, and the same."""
+    said = {"texts": ["\x1b[2J\x9b2J\u202e\u2066a", "বাংলা ক\u200dষ\u200c", "\U000e0041"]}
+    Screen(as_json=True, language=Language("en")).value(said)
+    text = capsys.readouterr().out
+    assert json.loads(text) == said
+    shown = text.rstrip("\n").replace("\u200d", "").replace("\u200c", "")
+    assert shown.isprintable()
+    assert "বাংলা" in text

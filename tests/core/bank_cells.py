@@ -20,6 +20,7 @@ from tests.model import Model
 from tests.model_banks import REQUEST_LIFE_NS, STATEMENT_BYTES
 from tests.model_claims import utr_key
 from tests.model_people import PROPOSAL_LIFE_NS
+from tests.model_signed import CHANNEL_AMOUNT_MAX
 from tests.model_state import Answer, ist_day
 from tests.records import Row
 
@@ -28,6 +29,7 @@ _ENDING = {
     OK, Result.CASE_NOT_FOUND, Result.ACCOUNT_KIND_WRONG, Result.NET_DIFFERS,
     Result.CASE_CLOSED,
 }  # fmt: skip
+_BY_HAND = Result.UTR_ALREADY_CREDITED
 _BOOKED = {OK, Result.ALREADY_BOOKED, Result.BOOKED_DIFFERS, Result.ACCOUNT_KIND_WRONG}
 _BANK = {OK, Result.ACCOUNT_UNKNOWN, Result.RULE_FIXED}
 _STATEMENT = {OK, Result.STATEMENT_GAP, Result.NOT_BOOKED, Result.NOT_APPROVED}
@@ -37,7 +39,7 @@ BANK_DEEDS: dict[str, set[Result]] = {
         Result.DAY_COUNT_EXCEEDED,
     },
     "payout": {OK, Result.INSUFFICIENT_FUNDS},
-    "ending of a credit": {*_ENDING, Result.CREDIT_CLOSED},
+    "ending of a credit": {*_ENDING, Result.CREDIT_CLOSED, _BY_HAND},
     "ending of a debit": {*_ENDING, Result.DEBIT_CLOSED, Result.INSUFFICIENT_FUNDS},
     # From here on where nobody is registered.
     "booked": {*_BOOKED, Result.ACCOUNT_UNKNOWN, Result.OVERFLOWS},
@@ -45,7 +47,7 @@ BANK_DEEDS: dict[str, set[Result]] = {
     "statement": {Result.NOT_APPROVED},
     # From here on where people are.
     "line payout": {OK, Result.NOT_APPROVED, Result.INSUFFICIENT_FUNDS},
-    "line ending of a credit": {*_ENDING, Result.NOT_APPROVED},
+    "line ending of a credit": {*_ENDING, Result.NOT_APPROVED, _BY_HAND},
     "line ending of a debit": {*_ENDING, Result.NOT_APPROVED},
     "line booked": {*_BOOKED, Result.NOT_APPROVED, Result.ACCOUNT_UNKNOWN},
     "line bank account": {*_BANK, Result.NOT_APPROVED},
@@ -101,6 +103,9 @@ STATEMENTS = {
         "of tomorrow": OK,
         "in its place": OK,
     }.items()
+} | {
+    ("channel", "of another opening, without lines", Result.STATEMENT_GAP),
+    ("people", "of another opening, without lines", OK),
 }
 """Who says a statement whose lines are booked, where it stands to the one before, for
 one reason alone, and what is answered.
@@ -109,6 +114,7 @@ one reason alone, and what is answered.
 WORDS = {
     "done", "withdrawn", "too old", "of one who is stopped", "of one of another role",
     "of a participant that is stopped", "of one who was started again",
+    "signed: as much as may be", "not signed: of too much",
 }  # fmt: skip
 """Why a line that a channel has said is done or not, where there is one reason."""
 
@@ -159,8 +165,10 @@ class WatchedBanks(Model):
         answer = super().check_statement(row)
         if answer.result in (OK, Result.STATEMENT_GAP):
             told = STATEMENT_BYTES.unpack_from(row.tail or b"")
-            _, _, _, index, number, _, last_day, _, opening, _, _ = told
+            _, _, _, index, number, _, last_day, count, opening, _, _ = told
             reasons = self.places(index, (last_day, number), opening)
+            if not count and "of another opening" in reasons:
+                reasons[reasons.index("of another opening")] += ", without lines"
             told_by = self.rows[row.proposal - 1].flags & RowFlag.EVIDENCE
             by = "channel" if told_by else "people"
             if len(reasons) == 1:
@@ -178,6 +186,16 @@ class WatchedBanks(Model):
             reasons.append(f"of an earlier {earlier}")
         there = "of tomorrow" if place[0] == tomorrow else "in its place"
         return reasons or [there]
+
+    def may_as_channel(self, row: Row) -> bool:
+        """Count what is as much as a channel may say, or a little more."""
+        may = super().may_as_channel(row)
+        if row.kind == Kind.PROPOSE and self.is_by_channel(row):
+            if may and row.amount == CHANNEL_AMOUNT_MAX:
+                self.words_met["signed: as much as may be"] += 1
+            elif row.amount == CHANNEL_AMOUNT_MAX + 1:
+                self.words_met["not signed: of too much"] += 1
+        return may
 
     def is_line(self, row: Row) -> bool:
         """Count what a channel has said."""

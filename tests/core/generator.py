@@ -108,8 +108,8 @@ class Generator(Teller):
             (self.certificate, 4),
             (self.withdraw, 2),
             (self.busy, 1),
-            (self.tell, 14),
-            (self.do_told, 10),
+            (self.tell, 20),
+            (self.do_told, 16),
             (self.of_told, 2),
             (self.renew, 1),
         ]

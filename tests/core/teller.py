@@ -23,6 +23,7 @@ from tests.model_banks import Bank
 from tests.model_people import PROPOSAL_LIFE_NS
 from tests.model_persons import Who
 from tests.model_rules import OF_BANKS
+from tests.model_signed import CHANNEL_AMOUNT_MAX
 from tests.model_state import ist_day
 from tests.office import line_of
 from tests.records import (
@@ -365,15 +366,28 @@ class Teller(Staff):
         if not self.chance(6):
             # Of one account only: names of releases may have led to another.
             lines = [line for line in lines if mirror in (line.debit, line.credit)]
+        if self.chance(8):
+            # Just so much as a connection may say, or one more.
+            left = CHANNEL_AMOUNT_MAX - sum(line.amount for line in lines)
+            left += rng.randrange(2)
+            between = (mirror, 0) if self.chance(2) else (0, mirror)
+            left = max(left, 1)  # as a line of before may be so great
+            lines.append(Line(Kind.BOOKED, left, 0, *between, self.number()))
         if not lines or not self.chance(3):
             lines.append(self.statement(bank, lines, 28 if by_channel else 14))
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
         soon: list[Row] = []
-        if self.chance(12):
+        if self.chance(8):
             soon = self.payouts_soon() if self.chance(2) else []
             lines = self.foretold(soon[0].credit if soon else 0, bank)
         able = self.is_channel if by_channel else self.model.may_propose
+        if (
+            by_channel
+            and self.chance(2)
+            and any(map(self.is_other, self.model.persons))
+        ):
+            able = self.is_other
         row = self.by_treasury(Kind.PROPOSE)
         row.participant, row.operator_ = self.one_of(able)
         row = signing.proposal_of_lines(
@@ -381,6 +395,10 @@ class Teller(Staff):
         )
         row.amount = min(row.amount, ROOM)
         return [row, *soon]
+
+    def is_other(self, who: Who) -> bool:
+        """Whether this is a connection of a participant that may well be stopped."""
+        return who[0] != self.net.treasury and self.is_channel(who)
 
     def foretold(self, transit: int, bank: Bank) -> list[Line]:
         """Lines of all that will be asked for, or released to there, soon behind."""
@@ -403,8 +421,11 @@ class Teller(Staff):
         self.look()
         for at in self.rare["proposal"][:-200:-1]:
             asked = model.rows[at - 1]
-            if asked.total != PROPOSE_LINES or model.approval_of(asked) is None:
+            approval = model.approval_of(asked)
+            if asked.total != PROPOSE_LINES or approval is None:
                 continue
+            if self.now - approval.timestamp >= PROPOSAL_LIFE_NS:
+                break
             done = signing.line_rows(asked, at, checker=self.checker_of(asked))
             left = [
                 row
@@ -448,7 +469,7 @@ class Teller(Staff):
             record.last_day = max(1, last_day - rng.randrange(1, 4))
             record.first_day = record.last_day
         elif draw == 3:
-            record.bank = rng.choice((1, 2, 999))
+            record.bank = rng.choice((1, 2, 999, 999))
         elif draw == 4:
             record.source = Source.CSV
         record.closing = record.opening + moved + (0 if draw != 5 else 1)
@@ -480,6 +501,8 @@ class Teller(Staff):
         """A connection is stopped, or the register is told of it again, while some of
         what it has said is not done.
         """
+        if self.chance(2):
+            return self.do_told()
         model = self.model
         found = [
             who for who, one in model.persons.items() if one.role == PersonRole.CHANNEL
@@ -493,7 +516,8 @@ class Teller(Staff):
             who = self.rng.choice(whose or [1]), self.rng.randrange(9, 12)
             key = signing.public_key(self.rng.randrange(1, 33))
             return self.hire(PersonRecord(*who, key, PersonRole.CHANNEL))
-        who = self.rng.choice(found)
+        others = [who for who in found if who[0] != self.net.treasury]
+        who = self.rng.choice(others if others and self.chance(2) else found)
         record: PersonRecord | ParticipantRecord
         record = PersonRecord(*who, model.persons[who].key, PersonRole.CHANNEL)
         if not self.chance(3):

@@ -246,3 +246,16 @@ def test_ended_by_two_in_one_request(cashier: Cashier) -> None:
     told = cashier.lines(asked, 2, BETA)
     assert [each.result for each in told] == [OK, Result.CASE_CLOSED]
     assert told[1].other == told[0].sequence
+
+
+def test_a_wallet_has_what_was_credited_by_hand_once(cashier: Cashier) -> None:
+    """The line that comes behind goes wherever else an item may."""
+    by_hand = cashier.told(top_up(500, UTR.lower())).sequence
+    item = open_credit(cashier)
+    told = cashier.told(ending(item, 500, BANK_SUSPENSE, WALLET))
+    no_row(cashier, told, Result.UTR_ALREADY_CREDITED)
+    assert told.other == by_hand
+    assert cashier.told(ending(item, 500, BANK_SUSPENSE, SETTLEMENT)).result == OK
+    # What was taken back has another one's reference, and is no second credit of it.
+    back = open_credit(cashier, flags=REVERSAL)
+    assert cashier.told(ending(back, 500, BANK_SUSPENSE, WALLET)).result == OK

@@ -123,9 +123,19 @@ def test_statements_follow_each_other(cashier: Cashier, again: str | None) -> No
 def test_people_follow_by_the_balance_alone(cashier: Cashier) -> None:
     """What days were said wrongly is put right by two of them."""
     assert cashier.told(statement(5, 5, 0, day=20_009, number=9)).result == OK
-    no_row(cashier, cashier.told(statement(4, 4, 0, day=20_010)), Result.STATEMENT_GAP)
+    lines = credit(1, b"ONE"), statement(4, 5, 1, day=20_010)
+    assert [each.result for each in cashier.tell(*lines)] == [OK, Result.STATEMENT_GAP]
     assert cashier.told(statement(5, 5, 0, day=20_001)).result == OK
     assert said(cashier, statement(5, 5, 0, day=20_002)).result == OK
+
+
+def test_people_say_where_an_account_stands(cashier: Cashier) -> None:
+    """A statement of theirs without lines begins the chain anew."""
+    assert said(cashier, statement(10**18, 10**18, 0)).result == OK
+    no_row(cashier, said(cashier, statement(5, 5, 0)), Result.STATEMENT_GAP)
+    assert cashier.told(statement(5, 5, 0)).result == OK
+    asked = cashier.say(credit(1, b"ONE"), statement(5, 6, 1, day=20_002))
+    assert cashier.done(asked, 0, 1) == [OK, OK]
 
 
 def test_no_day_to_come(cashier: Cashier) -> None:
@@ -348,6 +358,12 @@ def test_what_else_a_channel_does_not_sign(cashier: Cashier) -> None:
     # Nor does another key speak for it.
     row = proposal_of_lines(cashier.id(), [IN], participant=1, operator=CHANNEL.number)
     no_row(cashier, cashier.commit(cashier.sign(row, ALPHA))[0], Result.NOT_SIGNED)
+
+
+def test_a_channel_says_so_much_at_once(cashier: Cashier) -> None:
+    for amount, result in ((10**15, OK), (10**15 + 1, Result.NOT_SIGNED)):
+        [told] = cashier.commit(cashier.proposal(CHANNEL, [credit(amount, UTR)]))
+        assert told.result == result
 
 
 def test_a_channel_that_is_off(cashier: Cashier) -> None:

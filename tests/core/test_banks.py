@@ -437,9 +437,19 @@ def test_accounts_that_no_bank_keeps(cashier: Cashier) -> None:
 
 
 def test_sums_that_no_account_holds(cashier: Cashier) -> None:
-    for number in range(18):
-        cashier.book(credit(10**18, b"MUCH%d" % number))
-    no_row(cashier, cashier.told(credit(10**18, b"MORE")), Result.OVERFLOWS)
+    """Totals hold 2^64, a statement no balance beyond 10^18 on either side."""
+    most = 10**18
+    cashier.book(credit(most, b"ALL"))
+    no_row(cashier, cashier.told(credit(1, b"MORE")), Result.OVERFLOWS)
+    for number in range(16):
+        cashier.book(debit(most, b"OUT%d" % number))
+        cashier.book(credit(most, b"IN%d" % number))
+    cashier.book(debit(most, b"OUT"))
+    cashier.book(debit(most, b"OWED"))
+    no_row(cashier, cashier.told(debit(1, b"MORE")), Result.OVERFLOWS)
+    cashier.book(credit(most, b"IN"))
+    # The balance has room, credits of bank suspense have not: 18 x 10^18 are in.
+    no_row(cashier, cashier.told(credit(most, b"MORE")), Result.OVERFLOWS)
     cashier.book(credit(4 * 10**17, b"MORE"))
 
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -95,16 +94,6 @@ def stopped(council: Council, participant: str, number: int) -> None:
     made = client.prepare(people_pb2.PrepareRequest(stop=stop, reason="stolen"))
     assert made.row is not None
     assert name_of(client.submit(made.row, council.signer(ALPHA))) == "OK"
-
-
-def fill(banking: Banking, count_: int, side: Side = Side.CREDIT) -> None:
-    """Say of a bank account the most that a line can say, often."""
-    of = banking.account.account
-    debit, credit = (of, 0) if side is Side.CREDIT else (0, of)
-    for _ in range(count_):
-        reference = utr().encode("ascii")
-        made = Line(Kind.BOOKED, 0, 10**18, 0, debit, credit, reference)
-        banking.put(piece(made.pack()))
 
 
 def waiting(council: Council) -> set[int]:
@@ -236,34 +225,12 @@ def test_a_line_names_no_request_that_is_still_to_come(
 def test_a_bank_account_cannot_be_filled_up(council: Council) -> None:
     """Totals only grow: who fills them ends the account, for ever."""
     banking = Banking(council, "FILLED1")
-    fill(banking, 18)
-    banking.put(piece(packed(banking, 2**64 - 1 - 18 * 10**18, utr())))
+    client, signer = council.client(CHANNEL[0]), council.signer(CHANNEL)
+    of = banking.account.account
+    made = Line(Kind.BOOKED, 0, 10**15 + 1, 0, of, 0, utr().encode("ascii"))
+    told = client.submit(booking_row([made.pack()], "all there is"), signer)
+    assert name_of(told) == "NOT_SIGNED"
     assert banking.put(piece(packed(banking, RUPEE, utr()))).results == ["OK"]
-
-
-def test_what_is_too_much_is_told_all_the_same(tmp_path: Path) -> None:
-    """The figures of all accounts are there, beside those of one that is filled up."""
-    with sitting(tmp_path / "filled", *SETTINGS) as council:
-        banking = Banking(council)
-        other = Banking(council, "OTHER1")
-        fill(banking, 18, Side.CREDIT)
-        fill(banking, 3, Side.DEBIT)
-        assert other.account.balance == 0
-        account = banking.account
-        assert (account.suspense, account.credits_count) == (18 * 10**18, 18)
-        assert account.balance == account.unlisted == 2**63 - 1
-        assert account.transit == -3 * 10**18
-        assert len(banking.items()) == 21
-        council.restart()
-        assert banking.account == account
-
-
-def test_where_an_account_begins_people_say(council: Council) -> None:
-    """What its first statement begins with is believed for ever."""
-    banking = Banking(council, "FIRST1")
-    one = banking.statement([], opening=10**18, closing=10**18)
-    [told] = banking.book(one)
-    assert told.results != ["OK"]
 
 
 @pytest.mark.parametrize(
