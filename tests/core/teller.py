@@ -248,6 +248,8 @@ class Teller(Staff):
         rng, model = self.rng, self.model
         row = self.by_treasury(Kind.TRANSFER, amount=rng.randrange(1, 9_000))
         item = self.waits("item", {} if self.chance(5) else model.ended)
+        if self.chance(3):
+            item = self.came_by_hand() or item
         if item is None:
             return []
         row.resolves, row.amount = item.sequence, item.amount
@@ -260,7 +262,7 @@ class Teller(Staff):
                 row.credit = self.of_bank(bank, 2) if bank else other
         else:
             row.debit, row.credit = other, item.debit
-        draw = rng.randrange(18)
+        draw = rng.randrange(16)
         if draw == 0:
             row.amount += 1
         elif draw == 1:
@@ -270,7 +272,7 @@ class Teller(Staff):
         elif draw == 3:
             row.resolves = self.last_of("booked", 200)
         elif draw == 4:
-            row.resolves = rng.choice((0, self.last_of("request")))
+            row.resolves = rng.choice((0, 1, self.last_of("request")))
         elif draw == 5:
             row.debit, row.credit = row.credit, row.debit
         elif draw == 6:
@@ -279,6 +281,19 @@ class Teller(Staff):
             # Of two that end the same, the second finds it ended.
             return [row, replace(row, id=rng.randbytes(16))]
         return [row]
+
+    def came_by_hand(self) -> Row | None:
+        """An open item of money that has come and that another row has claimed."""
+        model, own = self.model, RowFlag.RECENT | RowFlag.REVERSAL
+        last = [model.rows[at - 1] for at in self.rare["item"][-200:]]
+        found = [
+            row
+            for row in last
+            if not row.flags & own
+            and row.sequence not in model.ended
+            and model.kinds_of(row)[0] == AccountKind.BANK
+        ]
+        return self.rng.choice(found) if found else None
 
     def payout(self) -> list[Row]:
         """Money leaves for a bank: it is released; or by a way that is none."""
@@ -375,6 +390,8 @@ class Teller(Staff):
             lines.append(Line(Kind.BOOKED, left, 0, *between, self.number()))
         if not lines or not self.chance(3):
             lines.append(self.statement(bank, lines, 28 if by_channel else 14))
+        if not by_channel and self.chance(6):
+            lines = [self.statement(bank, [], 4)]
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
         soon: list[Row] = []
@@ -426,19 +443,29 @@ class Teller(Staff):
                 continue
             if self.now - approval.timestamp >= PROPOSAL_LIFE_NS:
                 break
-            done = signing.line_rows(asked, at, checker=self.checker_of(asked))
-            left = [
-                row
-                for row in done
-                if row.kind == Kind.TRANSFER
-                and (row.amount, row.resolves) == (FORETOLD[1], 0)
-                and row.debit == self.net.settlement
-                and model.kinds_of(row)[1] == OF_BANKS[2]
-                and not model.find(row.participant, row.id)
-            ]
+            left = self.payouts_of(asked, self.checker_of(asked))
             if left:
                 return left
-        return []
+        other = self.undecided()
+        if other is None or other.total != PROPOSE_LINES:
+            return []
+        row = self.by_treasury(Kind.APPROVE)
+        row.resolves = other.sequence
+        row.reference = signing.hash_of(other, model.instance)
+        left = self.payouts_of(other, row.participant)
+        return [*left[:1], row, *left] if left else []
+
+    def payouts_of(self, asked: Row, checker: int) -> list[Row]:
+        """What such a proposal would release, as far as that is not done."""
+        return [
+            row
+            for row in signing.line_rows(asked, asked.sequence, checker=checker)
+            if row.kind == Kind.TRANSFER
+            and (row.amount, row.resolves) == (FORETOLD[1], 0)
+            and row.debit == self.net.settlement
+            and self.model.kinds_of(row)[1] == OF_BANKS[2]
+            and not self.model.find(row.participant, row.id)
+        ]
 
     def statement(self, bank: Bank, lines: list[Line], right: int) -> Line:
         """The statement of these, which most often follows the last; the greater
