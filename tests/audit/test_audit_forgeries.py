@@ -319,7 +319,7 @@ PAIRS: dict[str, Pair] = {
     "space behind a bank reference": (
         "fields",
         lambda s: s.top_up(A, 500, "UTR-9"),
-        lambda s: s.top_up(A, 500, "UTR-A1 "),
+        lambda s: s.top_up(A, 500, "UTR-9 "),
     ),
     "no period": (
         "services",
