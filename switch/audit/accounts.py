@@ -63,10 +63,10 @@ class Accounts:
 
     def moves(self, rows: Rows) -> Index:
         """What transfers that name a row are, as `Move`: their accounts' kinds say."""
-        known = np.maximum(rows["debit"], rows["credit"]) <= self.count
         kinds = self._fields["kind"]
         debit, credit = (
-            kinds[np.where(known, rows[side], 0)] for side in ("debit", "credit")
+            kinds[np.where(rows[side] <= self.count, rows[side], 0)]
+            for side in ("debit", "credit")
         )
         wallet, suspense = int(AccountKind.WALLET), int(AccountKind.SUSPENSE)
         moves = np.full(len(rows), Move.CORRECTION, dtype=np.intp)

@@ -194,7 +194,11 @@ class Refusals:
         text = "what a bank has booked has a row only if that contradicts another"
         self.findings.add_rows("refusals", rows["sequence"][told], text)
         if (ends := ends & np.isin(rows["result"], ENDING_RESULTS)).any():
-            self.endings.append(pick(rows, ends))
+            endings = pick(rows, ends)
+            # What is opened later was no account when it was named.
+            for side in ("debit", "credit"):
+                endings[side][~self._known(endings[side])] = 0
+            self.endings.append(endings)
         rows = pick(rows, ~(deeds | told | ends))
         doubtful = doubtful_of(rows)
         if doubtful.any():

@@ -80,6 +80,7 @@ class Timeline:
         """Those of `at` that are of the same thing as `places`, others NOWHERE."""
         if not len(known):
             return np.full(len(places), NOWHERE, dtype=np.intp)
-        same = (at >= 0) & (known[at] // self._each == places // self._each)
+        there = known[np.maximum(at, 0)]
+        same = (at >= 0) & (there // self._each == places // self._each)
         found: Index = np.where(same, at, NOWHERE)
         return found

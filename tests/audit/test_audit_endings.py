@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from switch.audit import audit
-from switch.codes import Kind, Result
+from switch.codes import AccountKind, Kind, Result
 from tests.audit.bank_story import (
     MIRROR,
     OTHER_MIRROR,
@@ -251,7 +251,7 @@ def refused(
     return result, {**item, **right}, {**item, **wrong}
 
 
-ENDED = named(b"UTR000000002")
+ENDED, CHARGE = named(b"UTR000000002"), named(b"charges of May")
 BY = next(row.sequence for row in story().rows if row.resolves == ENDED)
 REFUSED = {
     "no item": refused(R.CASE_NOT_FOUND, {"resolves": 3}, {}),
@@ -259,6 +259,12 @@ REFUSED = {
         R.CASE_NOT_FOUND, {"resolves": named(b"UTR000000001"), "amount": 70_000}, {}
     ),
     "other accounts": refused(R.ACCOUNT_KIND_WRONG, {"credit": X0}, {}),
+    "no account": refused(R.ACCOUNT_KIND_WRONG, {"credit": 2**32 - 1}, {}),
+    "no account pays": refused(
+        R.ACCOUNT_KIND_WRONG,
+        {"debit": 99, "credit": WAY, "resolves": CHARGE, "amount": 20},
+        {},
+    ),
     "another amount": refused(R.NET_DIFFERS, {"amount": 4}, {}),
     "ended": refused(
         R.CASE_CLOSED,
@@ -294,6 +300,20 @@ def test_who_was_refused_had_a_cause(tmp_path: Path, name: str) -> None:
     assert found[0] == []
     assert len(found[1]) == 1
     assert f"refusals: {result.name}" in found[1][0]
+
+
+def test_what_is_opened_later_was_no_account(tmp_path: Path) -> None:
+    s = going_on()
+    fields = refused(R.ACCOUNT_KIND_WRONG, {"credit": WAY + 1}, {})[1]
+    s.add(Kind.TRANSFER, **fields)
+    s.open(WAY + 1, 6, 1, AccountKind.WALLET)
+    s.commit()
+    report = audit(written(tmp_path / "right", s.groups, index=False))
+    assert report.findings.kept == []
+    s.add(Kind.TRANSFER, **fields)
+    s.commit()
+    report = audit(written(tmp_path / "wrong", s.groups, index=False))
+    assert [one.check for one in report.findings.kept] == ["refusals"]
 
 
 RECORD = bank_account(b"0123456789", 16)
