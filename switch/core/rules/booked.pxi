@@ -156,7 +156,7 @@ cdef int booked_decide(
 ) noexcept nogil:
     """A line that a bank has booked: once, and to what it says that it is for. That was there
     before the line was proposed: nobody can sign today for who asks tomorrow."""
-    cdef uint64_t before = proposal if proposal != 0 else s.group.first + s.group.rows_count
+    cdef uint64_t before = proposal if people_are(s) else s.group.first + s.group.rows_count
     cdef const BankAccount* bank
     cdef bint credit = row.debit != 0
     cdef uint32_t account = row.debit if credit else row.credit
