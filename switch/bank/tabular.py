@@ -122,10 +122,15 @@ def _map(given: dict[str, Any]) -> ColumnMap:
     return replace(made, account=account)
 
 
+_HAS_YEAR = re.compile("%[YyGcxDF]")
+
+
 def _look_at_format(date_format: str) -> None:
     """It says day, month and year: a date written by it is read as the same."""
     for day in (dt.datetime(2026, 11, 27), dt.datetime(2031, 2, 3)):  # noqa: DTZ001
         text = day.strftime(date_format)
+        if not _HAS_YEAR.search(date_format):
+            raise ValueError("date_format has no year")
         try:
             is_right = dt.datetime.strptime(text, date_format) == day  # noqa: DTZ007
         except (ValueError, re.error):
