@@ -338,7 +338,7 @@ class Staff(Priced):
             self.wanted.append(Line(Kind.REGISTER, tail=treasurer.pack()))
         return []
 
-    def hire(self, record: PersonRecord | ParticipantRecord) -> list[Row]:
+    def hire(self, record: PersonRecord) -> list[Row]:
         """Somebody is wanted, sometimes by a proposal of nothing else: with amounts it
         might need three where there are two.
         """

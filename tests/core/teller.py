@@ -533,10 +533,9 @@ class Teller(Staff):
         """A connection is stopped, or the register is told of it again, while some of
         what it has said is not done.
         """
+        if self.chance(2):
+            return self.do_told()
         model = self.model
-        if not model.participants[self.net.great_treasury].active:
-            off = self.participant_off(self.net.great_treasury)
-            return self.hire(replace(off, active=1))
         found = [
             who for who, one in model.persons.items() if one.role == PersonRole.CHANNEL
         ]
