@@ -114,6 +114,9 @@ class Moves(Decisions):
         if frozen and not self.chance(3):
             row.debit = self.rng.choice(frozen)
             row.flags = RowFlag.UNFREEZE
+        closed = [i for i, a in enumerate(accounts) if a.state == AccountState.CLOSED]
+        if closed and self.chance(6):
+            row.debit = self.rng.choice(closed)
         return [row]
 
     def close(self) -> list[Row]:

@@ -396,7 +396,7 @@ class Teller(Staff):
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
         soon: list[Row] = []
-        if self.chance(8):
+        if self.chance(6):
             soon = [] if self.chance(3) else self.payouts_soon()
             lines = self.foretold(soon[0].credit if soon else 0, bank)
         able = self.is_channel if by_channel else self.model.may_propose
