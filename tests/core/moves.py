@@ -115,7 +115,7 @@ class Moves(Decisions):
             row.debit = self.rng.choice(frozen)
             row.flags = RowFlag.UNFREEZE
         closed = [i for i, a in enumerate(accounts) if a.state == AccountState.CLOSED]
-        if closed and self.chance(6):
+        if closed and self.chance(12):
             row.debit = self.rng.choice(closed)
         return [row]
 
