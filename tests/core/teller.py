@@ -419,9 +419,7 @@ class Teller(Staff):
         return who[0] != self.net.treasury and self.is_channel(who)
 
     def foretold(self, transit: int, amount: int) -> list[Line]:
-        """Lines of all of this amount that will be asked for, or released to there, soon
-        behind.
-        """
+        """Lines of all of this amount that is soon asked for, or released to there."""
         between = (self.of_bank(self.bank()), 0)
         if transit:
             one = self.model.accounts[transit]
