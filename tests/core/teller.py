@@ -282,7 +282,8 @@ class Teller(Staff):
         """The last open items of money that has come, or gone."""
         model = self.model
         last = [model.rows[at - 1] for at in self.rare["item"][-300:]]
-        left = [row for row in last if row.sequence not in model.ended]
+        ended = {} if self.chance(5) else model.ended
+        left = [row for row in last if row.sequence not in ended]
         return [row for row in left if model.kinds_of(row)[0] == from_]
 
     def came_by_hand(self) -> Row | None:
@@ -370,7 +371,7 @@ class Teller(Staff):
         rng = self.rng
         if self.has_window:
             return []
-        by_channel = not self.chance(3)
+        by_channel = rng.randrange(5) < 3
         bank = self.bank()
         if not by_channel and not self.chance(3):
             # People say their own in peace, of those of which banks say little.
@@ -381,6 +382,9 @@ class Teller(Staff):
         if not self.chance(6):
             # Of one account only: names of releases may have led to another.
             lines = [line for line in lines if mirror in (line.debit, line.credit)]
+        if lines and self.chance(10):
+            # An account that is none of a bank's.
+            lines[0] = replace(lines[0], debit=self.any_account() or 1, credit=0)
         if self.chance(8):
             # Just so much as a connection may say, or one more.
             left = CHANNEL_AMOUNT_MAX - sum(line.amount for line in lines)
