@@ -340,8 +340,8 @@ class Staff(Priced):
     def hire(
         self, record: PersonRecord | ParticipantRecord | ThresholdsRecord
     ) -> list[Row]:
-        """Somebody is wanted, or thresholds are, sometimes by a proposal of nothing else: with amounts it
-        might need three where there are two.
+        """Somebody is wanted, or thresholds are, sometimes by a proposal of nothing else:
+        with amounts it might need three where there are two.
         """
         line = Line(Kind.REGISTER, tail=record.pack())
         if self.has_window or self.chance(2):
