@@ -340,7 +340,7 @@ class Staff(Priced):
     def hire(
         self, record: PersonRecord | ParticipantRecord | ThresholdsRecord
     ) -> list[Row]:
-        """Somebody is wanted, or thresholds are, sometimes by a proposal of nothing else:
+        """Somebody is wanted, or thresholds, sometimes by a proposal of nothing else:
         with amounts it might need three where there are two.
         """
         line = Line(Kind.REGISTER, tail=record.pack())
