@@ -319,7 +319,7 @@ class Staff(Priced):
             return self.hire(more)
         whose = [self.net.treasury, self.net.great_treasury, rng.randrange(9)]
         whose += [who for who, _ in model.persons]
-        whose += [9_999] if self.chance(2) else []
+        whose += [9_999, 9_999]
         who = rng.choice(whose), rng.randrange(1, 6)
         before = model.persons.get(who)
         key = signing.public_key(rng.randrange(1, 33))

@@ -210,7 +210,8 @@ class Teller(Staff):
         row.resolves, row.amount = one.sequence, one.amount
         owner = model.accounts[one.credit]
         if not self.chance(8):
-            row.credit = model.account_of[owner.participant, owner.purpose - 2]
+            mirror = owner.participant, owner.purpose - 2
+            row.credit = model.account_of.get(mirror, row.credit)
         if self.chance(10):
             row.amount += 1
 
@@ -276,6 +277,9 @@ class Teller(Staff):
             row.debit, row.credit = row.credit, row.debit
         elif draw == 6:
             row.credit = self.of_bank(self.bank(), 2)
+        if self.chance(8):
+            # Of two that end the same, the second finds it ended.
+            return [row, replace(row, id=rng.randbytes(16))]
         return [row]
 
     def items(self, from_: AccountKind) -> list[Row]:
@@ -512,12 +516,7 @@ class Teller(Staff):
         self.look()
         found = [self.model.rows[at - 1] for at in self.rare["told"][-12:]]
         if not self.chance(8):
-            over = self.model.resolved
-            found = [
-                row
-                for row in found
-                if not self.is_done(row) and row.sequence not in over
-            ]
+            found = [row for row in found if self.can_be_done(row)]
         if not found:
             return self.tell()
         asked = self.rng.choice(found)
@@ -526,6 +525,13 @@ class Teller(Staff):
         if self.chance(4):
             del rows[self.rng.randrange(len(rows))]
         return rows
+
+    def can_be_done(self, asked: Row) -> bool:
+        """Whether it is new, and neither taken back nor done to its last line."""
+        late = self.now - asked.timestamp >= PROPOSAL_LIFE_NS
+        if late or asked.sequence in self.model.resolved:
+            return False
+        return not self.is_done(asked)
 
     def renew(self) -> list[Row]:
         """A connection is stopped, or the register is told of it again, while some of
