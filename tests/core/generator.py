@@ -100,7 +100,7 @@ class Generator(Teller):
         if not self.model.persons:
             return [(self.strange, 1)]
         return [
-            (self.propose_lines, 24),
+            (self.propose_lines, 30),
             (self.approve, 16),
             (self.do_lines, 4),
             (self.stop, 5),

@@ -114,6 +114,9 @@ class Moves(Decisions):
         if frozen and not self.chance(3):
             row.debit = self.rng.choice(frozen)
             row.flags = RowFlag.UNFREEZE
+        closed = [i for i, a in enumerate(accounts) if a.state == AccountState.CLOSED]
+        if closed and self.chance(8):
+            row.debit = self.rng.choice(closed)
         return [row]
 
     def close(self) -> list[Row]:
@@ -305,7 +308,7 @@ class Moves(Decisions):
         elif draw == 2:
             record.code = b"NEW-%d" % self.rng.randrange(20)
             record.series = self.rng.randrange(len(self.services) + 2)
-        elif draw in (3, 4):
+        elif draw in (3, 4) or (draw in (5, 6) and self.model.persons):
             self.change_what_is_fixed(record)
         record.heads_count = len(record.heads)
         row.tail = record.pack()

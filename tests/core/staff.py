@@ -304,8 +304,7 @@ class Staff(Priced):
             # Mostly above all that is asked for; the last is no bound at all.
             amounts = (0, 50_000, 10**6, 10**7, 10**9, WORD_MAX, WORD_MAX)
             record = ThresholdsRecord(*(rng.choice(amounts) for _ in range(3)))
-            self.wanted.append(Line(Kind.REGISTER, tail=record.pack()))
-            return []
+            return self.hire(record)
         if len(model.approvers()) < APPROVERS_ENOUGH and not self.chance(6):
             # Of three who must want it, two approve.
             who = self.net.treasury, rng.randrange(1, 9)
@@ -338,9 +337,11 @@ class Staff(Priced):
             self.wanted.append(Line(Kind.REGISTER, tail=treasurer.pack()))
         return []
 
-    def hire(self, record: PersonRecord) -> list[Row]:
-        """Somebody is wanted, sometimes by a proposal of nothing else: with amounts it
-        might need three where there are two.
+    def hire(
+        self, record: PersonRecord | ParticipantRecord | ThresholdsRecord
+    ) -> list[Row]:
+        """Somebody is wanted, or thresholds, sometimes by a proposal of nothing else:
+        with amounts it might need three where there are two.
         """
         line = Line(Kind.REGISTER, tail=record.pack())
         if self.has_window or self.chance(2):

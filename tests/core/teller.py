@@ -43,10 +43,10 @@ TELLS_AT_ONCE = (0, 1, 2, 5, 20)
 ROOM = 2**64 - 1
 FORTUNE = 10**15
 """More than there is."""
-FORETOLD = 50_000, 4_321
-"""What many requests and payouts are of, so that a line can name one that is to be."""
+FORETOLD = 50_000
+"""What many requests are of, so that a line can name one that is to be."""
 FORETOLD_LINES = 120
-PAYOUTS = 9
+PAYOUTS = 3
 """So many are wanted then."""
 NEW_BANK = 5_000
 """From which purpose on accounts of new ones are opened."""
@@ -114,7 +114,7 @@ class Teller(Staff):
         """Money is asked for a wallet; seldom for another's, or again and again."""
         rng, accounts = self.rng, self.model.accounts
         row = Row(Kind.REQUEST, id=rng.randbytes(16), credit=self.wallet())
-        row.amount = rng.choice((FORETOLD[0], rng.randrange(1, 90_000)))
+        row.amount = rng.choice((FORETOLD, rng.randrange(1, 90_000)))
         if self.chance(9):
             row.credit = self.any_account()
         if self.chance(12):
@@ -262,7 +262,7 @@ class Teller(Staff):
                 row.credit = self.of_bank(bank, 2) if bank else other
         else:
             row.debit, row.credit = other, item.debit
-        draw = rng.randrange(16)
+        draw = rng.randrange(14)
         if draw == 0:
             row.amount += 1
         elif draw == 1:
@@ -286,7 +286,8 @@ class Teller(Staff):
         """The last open items of money that has come, or gone."""
         model = self.model
         last = [model.rows[at - 1] for at in self.rare["item"][-300:]]
-        left = [row for row in last if row.sequence not in model.ended]
+        ended = {} if self.chance(5) else model.ended
+        left = [row for row in last if row.sequence not in ended]
         return [row for row in left if model.kinds_of(row)[0] == from_]
 
     def came_by_hand(self) -> Row | None:
@@ -303,7 +304,6 @@ class Teller(Staff):
     def payout(self) -> list[Row]:
         """Money leaves for a bank: it is released; or by a way that is none."""
         row = self.by_treasury(Kind.TRANSFER, amount=self.rng.randrange(1, 9_000))
-        row.amount = row.amount if self.chance(3) else FORETOLD[1]
         row.debit = self.net.settlement
         row.credit = self.of_bank(self.bank(), 2)
         if self.chance(5):
@@ -375,7 +375,7 @@ class Teller(Staff):
         rng = self.rng
         if self.has_window:
             return []
-        by_channel = not self.chance(3)
+        by_channel = rng.randrange(5) < 3
         bank = self.bank()
         if not by_channel and not self.chance(3):
             # People say their own in peace, of those of which banks say little.
@@ -386,6 +386,9 @@ class Teller(Staff):
         if not self.chance(6):
             # Of one account only: names of releases may have led to another.
             lines = [line for line in lines if mirror in (line.debit, line.credit)]
+        if lines and self.chance(10):
+            # An account that is none of a bank's.
+            lines[0] = replace(lines[0], debit=self.any_account() or 1, credit=0)
         if self.chance(8):
             # Just so much as a connection may say, or one more.
             left = CHANNEL_AMOUNT_MAX - sum(line.amount for line in lines)
@@ -399,10 +402,11 @@ class Teller(Staff):
             lines = [self.statement(bank, [], 4)]
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
-        soon: list[Row] = []
-        if self.chance(8):
-            soon = [] if self.chance(3) else self.payouts_soon()
-            lines = self.foretold(soon[0].credit if soon else 0, bank)
+        soon = self.payouts_soon() if self.chance(3) else []
+        if soon:
+            lines = self.foretold(soon[0].credit, soon[0].amount)
+        elif self.chance(10):
+            lines = self.foretold(0, FORETOLD)[: FORETOLD_LINES // 3]
         able = self.is_channel if by_channel else self.model.may_propose
         if (
             by_channel
@@ -422,13 +426,13 @@ class Teller(Staff):
         """Whether this is a connection of a participant that may well be stopped."""
         return who[0] != self.net.treasury and self.is_channel(who)
 
-    def foretold(self, transit: int, bank: Bank) -> list[Line]:
-        """Lines of all that will be asked for, or released to there, soon behind."""
-        between, amount = (self.of_bank(bank), 0), FORETOLD[0]
+    def foretold(self, transit: int, amount: int) -> list[Line]:
+        """Lines of all of this amount that is soon asked for, or released to there."""
+        between = (self.of_bank(self.bank()), 0)
         if transit:
             one = self.model.accounts[transit]
             mirror = self.model.account_of.get((one.participant, one.purpose - 2), 0)
-            between, amount = (0, mirror), FORETOLD[1]
+            between = (0, mirror)
         first = len(self.model.rows) + 1
         return [
             Line(Kind.BOOKED, amount, at, *between, self.number())
@@ -466,7 +470,7 @@ class Teller(Staff):
             row
             for row in signing.line_rows(asked, asked.sequence, checker=checker)
             if row.kind == Kind.TRANSFER
-            and (row.amount, row.resolves) == (FORETOLD[1], 0)
+            and not row.resolves
             and row.debit == self.net.settlement
             and self.model.kinds_of(row)[1] == OF_BANKS[2]
             and not self.model.find(row.participant, row.id)
@@ -533,9 +537,10 @@ class Teller(Staff):
         """A connection is stopped, or the register is told of it again, while some of
         what it has said is not done.
         """
-        if self.chance(2):
-            return self.do_told()
         model = self.model
+        if not model.participants[self.net.great_treasury].active:
+            off = self.participant_off(self.net.great_treasury)
+            return self.hire(replace(off, active=1))
         found = [
             who for who, one in model.persons.items() if one.role == PersonRole.CHANNEL
         ]
