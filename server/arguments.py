@@ -23,7 +23,7 @@ from switch.register.register import (
     Participant,
     Register,
 )
-from switch.signed import BANK_PREFIX
+from switch.said import BANK_PREFIX
 from switch.specs import TREASURY
 
 TREASURY_HEADS: Final = {
@@ -96,8 +96,13 @@ def named_account(
     if caller.role in (Role.CENTRE, Role.BILLER):
         if participant_id not in ("", caller.participant):
             raise ForbiddenError("others' accounts are not yours to ask for")
-        participant_id = caller.participant
-    elif not participant_id and head in TREASURY_HEADS:
+        return account_named(register, caller.participant, head)
+    return office_account(register, participant_id, head)
+
+
+def office_account(register: Register, participant_id: str, head: str) -> Account:
+    """The same for an office, which may name any."""
+    if not participant_id and head in TREASURY_HEADS:
         participant_id = TREASURY
     elif not participant_id and (banks := register.banks.find_head(head)):
         participant_id = register.participant(banks[0]).spec.id
@@ -105,6 +110,11 @@ def named_account(
         raise NotFoundError(f"head: there is no account {shown(head)}")
     if not participant_id:
         raise ArgumentError("participant", "must name whose account it is")
+    return account_named(register, participant_id, head)
+
+
+def account_named(register: Register, participant_id: str, head: str) -> Account:
+    """The account with this owner and head."""
     owner = participant(register, participant_id, "participant")
     found: Account | None = None
     if owner.spec.role is Role.BILLER:

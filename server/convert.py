@@ -77,6 +77,7 @@ _REFERENCE_IS_HASH = frozenset(
 )
 # As plain numbers: whether a flag is `in` some is asked in Python, each time.
 _TAIL, _AS_DIRECT, _STATED = map(int, (RowFlag.TAIL, RowFlag.AS_DIRECT, RowFlag.STATED))
+_OWED = int(RowFlag.OWED)
 
 
 def entries(
@@ -154,6 +155,8 @@ def _fill(
     flags = int(said.flags)
     if flags & _AS_DIRECT:
         result.as_direct = True
+    if kind == Kind.TRANSFER and flags & _OWED:
+        result.owed = True
     if kind not in _REFERENCE_IS_HASH:
         result.reference = said.reference_text
     price_rule = PriceRule.STATED
@@ -292,7 +295,11 @@ def statement_lines(
     found = entries([line.entry for line in lines], ledger, register)
     return [
         wallets_pb2.StatementLine(
-            entry=one, change=line.change, balance=line.balance, pending=line.pending
+            entry=one,
+            change=line.change,
+            balance=max(line.balance, 0),
+            pending=line.pending,
+            owed=max(-line.balance, 0),
         )
         for line, one in zip(lines, found, strict=True)
     ]
@@ -305,9 +312,10 @@ def wallet(image: Rows, centre: str) -> wallets_pb2.Wallet:
     day = int(image["day"])
     return wallets_pb2.Wallet(
         centre=centre,
-        balance=balance,
+        balance=max(balance, 0),
         pending=pending,
-        available=balance - pending,
+        available=max(balance - pending, 0),
+        owed=max(-balance, 0),
         state=cast("wallets_pb2.AccountState.ValueType", int(image["state"])),
         day_amount=int(image["day_amount"]),
         day_count=int(image["day_count"]),
@@ -318,6 +326,8 @@ def wallet(image: Rows, centre: str) -> wallets_pb2.Wallet:
         receipt=int(image["receipt"]),
         receipt_year=int(image["year"]),
         payment_max=int(image["payment_max"]),
+        low_balance=int(image["low_balance"]),
+        low_since_sequence=int(image["low_since"]),
         kept=int(image["kept_amount"]),
         kept_count=int(image["kept_count"]),
     )
@@ -334,6 +344,7 @@ def account(index: int, image: Rows, register: Register) -> admin_pb2.Account:
     """An account image with its owner's name."""
     known = named(register, register.account, index)
     owner = named(register, register.participant, known.participant)
+    owed = int(image["debits_posted"]) - int(image["credits_posted"])
     return admin_pb2.Account(
         index=index,
         kind=cast("admin_pb2.AccountKind.ValueType", int(image["kind"])),
@@ -347,6 +358,7 @@ def account(index: int, image: Rows, register: Register) -> admin_pb2.Account:
         credits_pending=int(image["credits_pending"]),
         credits_posted=int(image["credits_posted"]),
         holds_count=int(image["holds_count"]),
+        owed=max(owed, 0) if known.kind is AccountKind.WALLET else 0,
     )
 
 
@@ -448,7 +460,7 @@ _FEE = ("code", "amount", "valid_from", "name_en", "name_bn")
 def revocation(one: Revocation, register: Register) -> certificates_pb2.Revocation:
     """A revocation, with ids for indices."""
     by = one.confirmed_by
-    return certificates_pb2.Revocation(
+    message = certificates_pb2.Revocation(
         number=one.index,
         participant=register.participant(one.participant).spec.id,
         authority=one.authority,
@@ -459,6 +471,13 @@ def revocation(one: Revocation, register: Register) -> certificates_pb2.Revocati
         revoked_by=register.participant(one.revoked_by).spec.id,
         confirmed_by=register.participant(by).spec.id if by else "",
     )
+    if one.revoker:
+        message.revoker.participant = message.revoked_by
+        message.revoker.operator = one.revoker
+    if one.confirmer:
+        message.confirmer.participant = message.confirmed_by
+        message.confirmer.operator = one.confirmer
+    return message
 
 
 def pins(one: Pinned, register: Register) -> certificates_pb2.Pins:
@@ -521,6 +540,7 @@ def participant_spec(message: network_pb2.Participant) -> ParticipantSpec:
         day_amount_max=message.day_amount_max,
         day_count_max=message.day_count_max,
         payment_max=message.payment_max,
+        low_balance=message.low_balance,
         may_state_dues=message.may_state_dues,
         never_credits_late=message.never_credits_late,
     )

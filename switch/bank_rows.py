@@ -1,10 +1,11 @@
-"""What rows about banks carry in their tails: two records, and what a bank wrote.
+"""What rows about banks carry in their tails: three records, and what a bank wrote.
 
 For both sides of the wire, as `signed`, over bytes alone; docs/data-model.md says what
 each is. May use `codes`.
 """
 
 import json
+import re
 import struct
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +26,9 @@ BALANCE_MAX: Final = 10**18
 
 _BANK_ACCOUNT: Final = struct.Struct("<BBxxIH6x40s")
 _STATEMENT: Final = struct.Struct("<BBxxIIIIIqq8s")
+_BENEFICIARY: Final = struct.Struct("<BBxxI40s16s")
+_IFSC: Final = re.compile("[A-Z]{4}0[A-Z0-9]{6}")
+_ACCOUNT: Final = re.compile(f"[A-Z0-9]{{1,{ACCOUNT_SIZE_MAX}}}")
 
 
 class BankAccountRecord(NamedTuple):
@@ -116,6 +120,55 @@ def read_statement(tail: bytes) -> StatementRecord:
     """A statement out of a tail."""
     _, source, *values = _STATEMENT.unpack_from(tail)
     return StatementRecord(Source(source), *values)
+
+
+# --- to whom money is paid out --------------------------------------------------------
+
+
+class BeneficiaryRecord(NamedTuple):
+    """To which account at a bank the money of a biller's account goes."""
+
+    active: bool
+    account: int
+    """Index of the biller's account in the ledger."""
+    number: str
+    """Of its owner's account at the bank."""
+    ifsc: str
+    """The bank's branch."""
+
+
+def beneficiary_tail(one: BeneficiaryRecord) -> bytes:
+    """The record of a beneficiary; texts for people may follow. Raises ValueError."""
+    try:
+        return _BENEFICIARY.pack(
+            int(Record.BENEFICIARY),
+            int(one.active),
+            one.account,
+            one.number.encode("ascii"),
+            one.ifsc.encode("ascii"),
+        )
+    except (struct.error, UnicodeEncodeError) as error:
+        raise ValueError(f"no beneficiary can be that: {error}") from None
+
+
+def read_beneficiary(tail: bytes) -> BeneficiaryRecord:
+    """A beneficiary out of a tail."""
+    _, active, account, *texts = _BENEFICIARY.unpack_from(tail)
+    number, ifsc = (one.rstrip(b"\0").decode("ascii", "replace") for one in texts)
+    return BeneficiaryRecord(bool(active), account, number, ifsc)
+
+
+BENEFICIARY_SIZE: Final = _BENEFICIARY.size
+
+
+def is_account_number(text: str) -> bool:
+    """Whether an account at a bank may have this number, in its one form."""
+    return _ACCOUNT.fullmatch(text) is not None
+
+
+def is_ifsc(text: str) -> bool:
+    """Whether a bank's branch may have this code, in its one form."""
+    return _IFSC.fullmatch(text) is not None
 
 
 # --- what a bank wrote ----------------------------------------------------------------

@@ -1,38 +1,16 @@
 """What a person signs: a row's hash, and the lines of a proposal.
 
 Who signs computes it from what it has shown and never takes a hash from a switch; so it
-stands here, for both sides, over bytes alone. docs/data-model.md says what each is. May
-use `codes`, `ids` and `bank_rows`.
+stands here, for both sides, over bytes alone. docs/data-model.md says what each is;
+what lines say for people is in `said`. May use `codes` and `ids`.
 """
 
-import datetime as dt
 import hashlib
-import json
-import re
 import struct
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from switch.bank_rows import (
-    BANK_ACCOUNT_SIZE,
-    STATEMENT_SIZE,
-    read_bank_account,
-    read_booked,
-    read_statement,
-)
-from switch.codes import (
-    NO_AMOUNT_LIMIT,
-    NO_COUNT_LIMIT,
-    AccountKind,
-    Budget,
-    Kind,
-    PersonRole,
-    Record,
-    Role,
-    RowFlag,
-    Trait,
-    kinds_with,
-)
+from switch.codes import Kind, PersonRole, Record, RowFlag, Trait, kinds_with
 from switch.ids import ID_SIZE
 
 LINES_MAX: Final = 8_000
@@ -55,16 +33,7 @@ _HEAD: Final = struct.Struct("<II")
 _PERSON: Final = struct.Struct("<BBBxII4x32s")
 PERSON_SIZE: Final = _PERSON.size
 """Bytes of a person's record."""
-_THRESHOLDS: Final = struct.Struct("<B7xQQQ")
-_SERVICE: Final = struct.Struct("<x7B16sQQIII32x5BxH4xQ24x64s")
-_SERVICE_SIZE: Final = 256
-_SERVICE_FIELDS: Final = (
-    *("amount rule", "mode", "duplicate rule", "key rule", "deadline policy"),
-    *("active", "heads", "code", "least", "most", "duplicate hours", "deadline s"),
-    *("biller no", "price rule", "letters", "ignored", "check digit", "fees"),
-    *("series no", "steps of", "pattern"),
-)
-_FEE: Final = struct.Struct("<8sQI4x")
+_THRESHOLDS: Final = struct.Struct("<B3xIQQQ")
 _RECORDED: Final = frozenset(kinds_with(Trait.RECORD))
 
 
@@ -277,9 +246,24 @@ def person_tail(
     return _PERSON.pack(int(Record.PERSON), *values)
 
 
-def thresholds_tail(single: int, batch: int, day: int) -> bytes:
-    """The record of the thresholds, likewise; paise."""
-    return _THRESHOLDS.pack(int(Record.THRESHOLDS), single, batch, day)
+class ThresholdsRecord(NamedTuple):
+    """From where on a third person is needed, as the record has it; paise."""
+
+    single: int
+    batch: int
+    day: int
+    wait_s: int = 0
+    """From a beneficiary's newest row to a payout; 0: what the rules say."""
+
+
+def thresholds_tail(one: ThresholdsRecord) -> bytes:
+    """The record of the thresholds, likewise. Raises ValueError."""
+    try:
+        return _THRESHOLDS.pack(
+            int(Record.THRESHOLDS), one.wait_s, one.single, one.batch, one.day
+        )
+    except struct.error as error:
+        raise ValueError(f"no thresholds can be that: {error}") from None
 
 
 class PersonRecord(NamedTuple):
@@ -298,272 +282,23 @@ def read_person(tail: bytes) -> PersonRecord:
     return PersonRecord(PersonRole(role), bool(active), participant, number, key)
 
 
-def read_thresholds(tail: bytes) -> tuple[int, int, int]:
-    """`single`, `batch`, `day` out of a tail, paise."""
-    _, single, batch, day = _THRESHOLDS.unpack_from(tail)
-    return single, batch, day
+def read_thresholds(tail: bytes) -> ThresholdsRecord:
+    """The thresholds out of a tail."""
+    _, wait_s, single, batch, day = _THRESHOLDS.unpack_from(tail)
+    return ThresholdsRecord(single, batch, day, wait_s)
 
 
 def speaks_of(tail: bytes) -> int:
     """The participant index that a record in a tail speaks of, 0 for none by index."""
     of_one = Record.PINS, Record.BUDGET, Record.PERSON, Record.BANK_ACCOUNT
-    if _record(tail) not in of_one:
+    if record_of(tail) not in (*of_one, Record.REVOCATION):
         return 0
     return int.from_bytes(tail[4:8], "little")
 
 
-def _record(tail: bytes) -> Record | None:
+def record_of(tail: bytes) -> Record | None:
+    """Of what a record is; None of what is not known here."""
     try:
         return Record(tail[0])
     except (IndexError, ValueError):
         return None
-
-
-# --- what they say -------------------------------------------------------------------
-
-
-class Said(NamedTuple):
-    """What a line says beside its amount and its accounts, read from its own bytes."""
-
-    what: str
-    """A word: `top up`, `recover`, `unfreeze`, `person` …"""
-    facts: tuple[tuple[str, str], ...] = ()
-    """Name and value, in order; a value may be an amount in paise, then it is a
-    number."""
-
-
-def say(line: Line, debit: str = "", credit: str = "") -> Said:
-    """What a line, or a stop, is about. Transfers are told apart by what their accounts
-    are called.
-    """
-    kind, tail = line.kind, line.tail
-    if kind is Kind.FREEZE:
-        return Said("unfreeze" if line.flags & RowFlag.UNFREEZE else "freeze")
-    if kind is Kind.TRANSFER:
-        what = _transfer(line.resolves, debit, credit)
-        return Said(what, _of_row(line.resolves))
-    if kind is Kind.SETTLE:
-        return Said("settle", (("window", str(line.resolves)),))
-    if kind is Kind.BOOKED:
-        side = "credit" if line.debit else "debit"
-        if line.flags & RowFlag.REVERSAL:
-            side = "credit taken back" if line.credit else "debit taken back"
-        return Said(side, _of_row(line.resolves) + _say_booked(tail))
-    if kind is Kind.OPEN:
-        participant, purpose, account = struct.unpack_from("<IHB", tail)
-        facts: dict[str, Any] = {"participant no": participant, "purpose": purpose}
-        facts["kind"] = AccountKind(account).name.lower()
-        return Said("open", _with_texts(facts, tail[32:]))
-    if kind is Kind.LIMIT:
-        day, count, form = struct.unpack_from("<QIB", tail)
-        one = struct.unpack_from("<Q", tail, 16)[0] if form else NO_AMOUNT_LIMIT
-        facts = {
-            "a day": "none" if day == NO_AMOUNT_LIMIT else day,
-            "payments a day": "none" if count == NO_COUNT_LIMIT else count,
-            "a payment": "none" if one == NO_AMOUNT_LIMIT else one,
-        }
-        return Said("limit", _facts(facts))
-    if kind is Kind.REGISTER:
-        return _say_record(tail)
-    return Said(kind.name.lower().replace("_", " "))
-
-
-BANK_PREFIX: Final = "bank/"
-"""How the names of a bank's three accounts begin, as no participant's id can."""
-BANK_SUSPENSE: Final = " suspense"
-BANK_TRANSIT: Final = " transit"
-"""How the names of two of them end."""
-
-
-def _transfer(resolves: int, debit: str, credit: str) -> str:
-    """What a transfer is, by its accounts."""
-    released = credit.startswith(BANK_PREFIX) and credit.endswith(BANK_TRANSIT)
-    if debit.startswith(BANK_PREFIX):
-        return "return" if released else "end credit"
-    if released:
-        return "explain debit" if resolves else "payout"
-    return "recover" if resolves else "fund suspense"
-
-
-def _say_booked(tail: bytes) -> tuple[tuple[str, str], ...]:
-    """What a bank wrote; all of it quoted but for what has a form."""
-    one = read_booked(tail)
-    facts: dict[str, Any] = {}
-    if one.booked:
-        is_day = _DAY.fullmatch(one.booked)
-        facts["booked"] = one.booked if is_day else _quoted(one.booked)
-    if one.kind:
-        is_word = one.kind.isascii() and one.kind.isalpha()
-        facts["kind"] = one.kind if is_word else _quoted(one.kind)
-    if one.charges:
-        facts["charges"] = one.charges
-    if one.texts:
-        facts["texts"] = " ".join(map(_quoted, one.texts))
-    if one.is_cut:
-        facts["cut"] = "yes"
-    return _facts(facts)
-
-
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def _say_record(tail: bytes) -> Said:
-    record = _record(tail)
-    facts: dict[str, Any]
-    if record is Record.PARTICIPANT:
-        _, role, active, code, states, never = struct.unpack_from("<BBB5x32sBB", tail)
-        facts = {"id": _text(code), "role": Role(role).name.lower()}
-        facts |= {"active": _yes(active)}
-        facts |= {"may state dues": _yes(states)} if states else {}
-        facts |= {"never credits late": _yes(never)} if never else {}
-        return Said("participant", _with_texts(facts, tail[64:]))
-    if record is Record.SERVICE:
-        return _say_service(tail)
-    if record is Record.PINS:
-        keys = [tail[8 + 32 * at : 40 + 32 * at].hex() for at in range(tail[1])]
-        return Said("pins", _facts({"keys": ", ".join(keys) or "any"}))
-    if record is Record.BUDGET:
-        value = struct.unpack_from("<Q", tail, 8)[0]
-        return Said("budget", _facts({Budget(tail[1]).name.lower(): value}))
-    if record is Record.PERSON:
-        one = read_person(tail)
-        facts = {"number": one.number, "role": one.role.name.lower()}
-        facts |= {"active": _yes(one.active), "key": one.key.hex()}
-        return Said("person", _facts(facts))
-    if record is Record.THRESHOLDS:
-        names = ("single", "batch", "day")
-        pairs = zip(names, read_thresholds(tail), strict=True)
-        return Said("thresholds", _facts(dict(pairs)))
-    if record is Record.BANK_ACCOUNT:
-        bank = read_bank_account(tail)
-        facts = {"account": bank.account, "active": _yes(bank.active)}
-        facts |= {"purpose": bank.purpose}
-        return Said("bank account", _with_texts(facts, tail[BANK_ACCOUNT_SIZE:]))
-    if record is Record.STATEMENT:
-        return _say_statement(tail)
-    return Said("register")
-
-
-def _say_statement(tail: bytes) -> Said:
-    one = read_statement(tail)
-    first, last = (
-        (dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat()
-        for day in (one.first_day, one.last_day)
-    )
-    facts: dict[str, Any] = {"bank no": one.bank, "source": one.source.name.lower()}
-    facts |= {"number": one.number} if one.number else {}
-    facts |= {"days": first if first == last else f"{first} to {last}"}
-    facts |= {"lines": one.lines_count, "opening": one.opening, "closing": one.closing}
-    return Said("statement", _with_texts(facts, tail[STATEMENT_SIZE:]))
-
-
-def _say_service(tail: bytes) -> Said:
-    """All of a service's record that is not zero: where money goes, what it costs."""
-    one = dict(zip(_SERVICE_FIELDS, _SERVICE.unpack_from(tail), strict=True))
-    heads = struct.unpack_from("<8I", tail, 52)[: one["heads"]]
-    facts: dict[str, Any] = {
-        "code": _text(one["code"]),
-        "active": _yes(one["active"]),
-        "biller no": one["biller no"],
-        "accounts": " ".join(map(str, heads)),
-    }
-    for name in _SERVICE_FIELDS:
-        if name not in (*facts, "heads", "fees", "pattern") and one[name]:
-            facts[name] = one[name]
-    if pattern := _text(one["pattern"]):
-        facts["pattern"] = pattern
-    end = _SERVICE_SIZE + one["fees"] * _FEE.size
-    fees = [
-        f"{_text(code)} {fee} paise from day {day}"
-        for code, fee, day in _FEE.iter_unpack(tail[_SERVICE_SIZE:end])
-    ]
-    if fees:
-        facts["fees"] = "; ".join(fees)
-    return Said("service", _with_texts(facts, tail[end:]))
-
-
-AMOUNTS: Final = frozenset(
-    {"a day", "a payment", "single", "batch", "day", "least", "most", "steps of"}
-    | {"charges", "opening", "closing"}
-)
-"""Facts whose number is paise."""
-
-
-def paise_of(name: str, value: str) -> int | None:
-    """The amount that a fact is, if it is one."""
-    is_amount = name in AMOUNTS and value.removeprefix("-").isdecimal()
-    return int(value) if is_amount else None
-
-
-def _of_row(resolves: int) -> tuple[tuple[str, str], ...]:
-    return (("entry", str(resolves)),) if resolves else ()
-
-
-def _facts(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, str(value)) for name, value in values.items())
-
-
-def _text(data: bytes) -> str:
-    return data.rstrip(b"\0").decode("ascii", "replace")
-
-
-def _yes(flag: int) -> str:
-    return "yes" if flag else "no"
-
-
-def read_texts(data: bytes) -> dict[str, str]:
-    """The texts for people behind a record: an object of texts, each name once.
-
-    Raises ValueError if they are anything else.
-    """
-    if not data:
-        return {}
-    try:
-        found = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
-    except RecursionError:
-        raise ValueError("texts are no such depths") from None
-    if not isinstance(found, dict):
-        raise ValueError("texts have names")
-    for text in (*found, *found.values()):
-        if not isinstance(text, str):
-            raise ValueError("a text is a text")
-        # Half a surrogate is none that could be sent.
-        text.encode("utf-8")
-    return found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a text has its name alone")
-    return found
-
-
-def _with_texts(facts: dict[str, Any], data: bytes) -> tuple[tuple[str, str], ...]:
-    """Facts of a record, and the texts behind it, quoted: whoever wrote them is not to
-    pass them off as facts.
-    """
-    try:
-        texts = read_texts(data)
-    except ValueError:
-        texts = {"text": data.decode("utf-8", "replace")}
-    found = dict(facts)
-    for text, value in texts.items():
-        name = text if text.isidentifier() and text.isascii() else _quoted(text)
-        while name in found:
-            name = f"text {name}"
-        found[name] = _quoted(value)
-    return _facts(found)
-
-
-def _quoted(text: str) -> str:
-    """A text in quotes, with nothing in it that a terminal would act on."""
-    quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(
-        one if one.isprintable() or one in _JOINERS else ascii(one)[1:-1]
-        for one in quoted
-    )
-
-
-_JOINERS: Final = "\u200c\u200d"
-"""Bengali is written with them."""

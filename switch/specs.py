@@ -100,6 +100,8 @@ class ParticipantSpec:
     """Payments of the centre's wallet in an IST day; 0 is no limit."""
     payment_max: int = 0
     """Paise that the centre's wallet may spend in one payment; 0 is no limit."""
+    low_balance: int = 0
+    """Paise; with less available the centre's wallet is low. 0 is none."""
     may_state_dues: bool = False
     """It is believed about what a bill comes to, with no quotation: for load tests."""
     never_credits_late: bool = False
@@ -258,6 +260,10 @@ def _participant_problems(spec: ParticipantSpec) -> Iterator[Problem]:
         yield Problem("may_state_dues", "is for centres and harnesses only")
     if spec.never_credits_late and spec.role is not Role.BILLER:
         yield Problem("never_credits_late", "is for billers only")
+    if not 0 <= spec.low_balance <= AMOUNT_MAX:
+        yield Problem("low_balance", "must be 0 to 10^18 paise")
+    if spec.role is not Role.CENTRE and spec.low_balance:
+        yield Problem("low_balance", "is for centres only")
     if spec.role is not Role.CENTRE and spec.payment_max:
         yield Problem("payment_max", "is for centres only")
     if spec.role is not Role.CENTRE and (spec.day_amount_max or spec.day_count_max):
@@ -438,6 +444,7 @@ _COUNTS = {
     "day_amount_max",
     "day_count_max",
     "payment_max",
+    "low_balance",
     "amount_min",
     "amount_max",
     "amount_step",

@@ -17,6 +17,7 @@ from server.services.network_specs import specs_of
 from server.services.noted import page_of
 from server.services.proposal_list import list_proposals
 from server.services.proposals import do
+from server.services.windows import get_schedule, list_windows
 from server.services.wished import utr_of
 from server.status import ArgumentError, NotFoundError
 from switch._core import GROUP_MAX, WINDOW_LINE, Rows
@@ -38,6 +39,7 @@ from switch.v1 import (
     exceptions_pb2,
     proposals_pb2,
     results_pb2,
+    schedules_pb2,
 )
 
 LOADS_MAX = 64
@@ -174,6 +176,7 @@ class AdminService:
             request.day_amount_max,
             request.day_count_max,
             request.payment_max,
+            request.low_balance,
             row_id=request.id,
             sender=caller.index,
         )
@@ -260,6 +263,18 @@ class AdminService:
         if entry.kind != Kind.WINDOW:
             raise NotFoundError(f"window: entry {window} is no window")
         return self._lines(request, caller, told, size)
+
+    async def ListWindows(
+        self, request: schedules_pb2.ListWindowsRequest, caller: Identity
+    ) -> schedules_pb2.ListWindowsResponse:
+        """The windows that are closed, newest first."""
+        return await self._node.read(list_windows, self._node, request, caller)
+
+    async def GetSchedule(
+        self, request: schedules_pb2.GetScheduleRequest, caller: Identity
+    ) -> schedules_pb2.GetScheduleResponse:
+        """When windows close by themselves."""
+        return await self._node.read(get_schedule, self._node, request, caller)
 
     async def Settle(
         self, request: pb.SettleRequest, caller: Identity

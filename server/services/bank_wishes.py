@@ -4,13 +4,23 @@ In a reading thread. Whether a line may be the ledger says; here what is named i
 and what cannot be is told before anybody signs it.
 """
 
+import time
 from collections.abc import Iterator
 
 from server import arguments
 from server.node import Node
 from server.services.wished import About, amount_of, plain
 from server.status import ArgumentError, NotFoundError, PreconditionError
-from switch.bank_rows import ACCOUNT_SIZE_MAX, BankAccountRecord, bank_account_tail
+from switch.bank_rows import (
+    ACCOUNT_SIZE_MAX,
+    BankAccountRecord,
+    BeneficiaryRecord,
+    bank_account_tail,
+    beneficiary_tail,
+    is_account_number,
+    is_ifsc,
+)
+from switch.calendar import format_ist
 from switch.codes import BANK_ACCOUNTS_MAX as ACCOUNTS_MAX
 from switch.codes import AccountKind, Kind, Link, Result, Role, RowFlag
 from switch.entries import Entry
@@ -41,12 +51,7 @@ def bank_account(node: Node, wish: pb.BankAccountWish) -> About | None:
     """A bank account, new or changed; of a new one its accounts first."""
     register = node.register
     number = wish.number
-    is_number = number.isascii() and number.isalnum() and number.upper() == number
-    if not is_number or len(number) > ACCOUNT_SIZE_MAX:
-        text = f"must be 1 to {ACCOUNT_SIZE_MAX} capitals and digits"
-        raise ArgumentError("number", text)
-    if len(wish.name) > NAME_MAX:
-        raise ArgumentError("name", f"must be at most {NAME_MAX} characters")
+    _check_number(number, wish.name)
     known = register.banks.find(number)
     if known is not None:
         return _changed(register, known, wish)
@@ -62,6 +67,14 @@ def bank_account(node: Node, wish: pb.BankAccountWish) -> About | None:
         raise PreconditionError("TABLE_FULL", "there is no room for another")
     record = BankAccountRecord(wish.active, whose.index, purpose, number)
     return _registered(record, wish.name, opened)
+
+
+def _check_number(number: str, name: str) -> None:
+    if not is_account_number(number):
+        text = f"must be 1 to {ACCOUNT_SIZE_MAX} capitals and digits"
+        raise ArgumentError("number", text)
+    if len(name) > NAME_MAX:
+        raise ArgumentError("name", f"must be at most {NAME_MAX} characters")
 
 
 def _changed(
@@ -101,6 +114,59 @@ def _opened(
     return tuple(rows)
 
 
+# --- to whom money is paid out -------------------------------------------------------
+
+
+def beneficiary(node: Node, wish: pb.BeneficiaryWish) -> About | None:
+    """A beneficiary, new or changed."""
+    register = node.register
+    account = arguments.biller_head(register, wish.biller, wish.head).index
+    known = register.banks.beneficiary_of(account)
+    number = wish.number or (known.number if known else "")
+    ifsc = wish.ifsc or (known.ifsc if known else "")
+    name = wish.name or (known.name if known else "")
+    _check_number(number, name)
+    if not is_ifsc(ifsc):
+        text = "must be four capitals, 0 and six capitals or digits"
+        raise ArgumentError("ifsc", text)
+    wanted = (number, ifsc, wish.active, name)
+    if known and wanted == (known.number, known.ifsc, known.active, known.name):
+        return _ALREADY
+    record = BeneficiaryRecord(wish.active, account, number, ifsc)
+    tail = beneficiary_tail(record) + people_json({"name": name})
+    return About(template(Kind.REGISTER, tail=tail), ("beneficiary", account))
+
+
+def _paid_to(register: Register, wish: pb.Payout) -> int:
+    """The row that a payout names: the newest about its beneficiary, or 0."""
+    banks = register.banks
+    if wish.biller or wish.head:
+        account = arguments.biller_head(register, wish.biller, wish.head).index
+        known = banks.beneficiary_of(account)
+        if known is None:
+            whose = f"{shown(wish.biller)} {shown(wish.head)}"
+            raise NotFoundError(f"head: {whose} has no beneficiary")
+    elif not banks.has_beneficiaries:
+        return 0
+    else:
+        active = banks.active_beneficiaries()
+        if len(active) != 1:
+            text = "must name one: there are several beneficiaries, or none is active"
+            raise ArgumentError("biller", text)
+        [known] = active
+    if not known.active:
+        text = f"the beneficiary {known.number} at {known.ifsc} is switched off"
+        raise PreconditionError("BENEFICIARY_WRONG", text)
+    until_ns = register.usable_from_ns(known)
+    if time.time_ns() < until_ns:
+        text = (
+            f"the beneficiary {known.number} at {known.ifsc} may be used from "
+            f"{format_ist(until_ns)} on"
+        )
+        raise PreconditionError("BENEFICIARY_WAITS", text)
+    return known.sequence
+
+
 # --- what becomes of a line ----------------------------------------------------------
 
 
@@ -114,9 +180,11 @@ def ending(node: Node, wish: pb.EndingWish) -> About:
         if wish.item:
             raise ArgumentError("item", "must be left out: nothing is ended")
         return About(_payout(node, wish.payout, reason))
+    if wish.owed and what != "from_wallet":
+        raise ArgumentError("owed", "is only of a wallet that has paid a debit")
     item = _item(node, wish.item)
     credit, debit = _accounts(node.register, item, what, wish)
-    row = moves.ending(b"", item, debit, credit, reason, sender=0)
+    row = moves.ending(b"", item, debit, credit, reason, sender=0, owed=wish.owed)
     return About(row, ("ending", item.sequence))
 
 
@@ -130,11 +198,12 @@ def _payout(node: Node, wish: pb.Payout, reason: str) -> Templates:
         [bank] = active
     if bank is None:
         raise NotFoundError(f"account: there is no bank account {shown(wish.account)}")
-    return moves.transfer(
+    return moves.payout(
         b"",
         register.treasury_account(PURPOSE_SETTLEMENT).index,
         _part(register, bank, TRANSIT),
         amount_of(wish.amount),
+        _paid_to(register, wish),
         reason,
         sender=0,
     )

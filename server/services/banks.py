@@ -6,6 +6,7 @@ What banks say is signed, and comes in by PeopleService; here it is read.
 import time
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 from itertools import islice
 from typing import cast
 
@@ -16,6 +17,8 @@ from server.actors import named
 from server.node import Node
 from server.page_tokens import make_token, read_token
 from server.services.bank_wishes import parts
+from server.services.line_words import beneficiary
+from server.services.noted import page_of
 from server.services.proposals import do
 from server.status import ArgumentError, NotFoundError
 from switch._core import entries_of
@@ -91,6 +94,19 @@ class BankService:
     ) -> pb.ListBankItemsResponse:
         """What waits for people, newest first."""
         return await self._node.read(self._items, request, caller)
+
+    async def ListBeneficiaries(
+        self, request: pb.ListBeneficiariesRequest, caller: Identity
+    ) -> pb.ListBeneficiariesResponse:
+        """To which accounts at banks billers' money is paid out."""
+        node = self._node
+        after = node.register.banks.beneficiaries_after
+        page, token = page_of(node, request, caller, after)
+        return pb.ListBeneficiariesResponse(
+            beneficiaries=[beneficiary(one, node.register) for one in page],
+            next_page_token=token,
+            as_of_sequence=node.ledger.sequence,
+        )
 
     # --- requests, in a reading thread -------------------------------------------
 
@@ -221,9 +237,10 @@ class BankService:
         # Counted once, however many bank accounts there are.
         counts = Counter((one.account, one.kind) for one in items)
         openings = node.exceptions.bank_openings()
+        opened = node.exceptions.bank_opened()
         return pb.ListBankAccountsResponse(
             accounts=[
-                self._account(one, counts, openings.get(one.index, 0))
+                self._account(one, counts, openings.get(one.index), opened)
                 for one in found[:size]
             ],
             next_page_token=make_token(request, caller, following),
@@ -232,10 +249,17 @@ class BankService:
         )
 
     def _account(
-        self, bank: BankAccount, counts: Counter[tuple[int, BankItemKind]], before: int
+        self,
+        bank: BankAccount,
+        counts: Counter[tuple[int, BankItemKind]],
+        first: int | None,
+        opened_with: Mapping[int, int],
     ) -> pb.BankAccount:
+        """As it stands; its first statement began with `first`, if there is one."""
         register = self._node.register
         indices = tuple(parts(register, bank))
+        opened = opened_with.get(indices[0], 0)
+        before = 0 if first is None else first - opened
         mirror, suspense, transit = (self._balance(one) for one in indices)
         message = pb.BankAccount(
             index=bank.index,
@@ -252,7 +276,7 @@ class BankService:
             before=before,
         )
         known = register.banks.statement(bank.index)
-        closing = before
+        closing = before + opened
         if known is not None:
             message.statement.CopyFrom(_statement(known))
             closing = known.record.closing

@@ -23,8 +23,9 @@ from switch.register.certificates import (
     revocation_tail,
 )
 from switch.register.identity import Identity
+from switch.register.register import Register
 from switch.v1 import certificates_pb2 as pb
-from switch.v1 import results_pb2
+from switch.v1 import people_pb2, results_pb2
 
 log = logging.getLogger("server")
 
@@ -36,33 +37,46 @@ async def revoke(
     node: Node, request: pb.RevokeCertificateRequest, caller: Identity
 ) -> pb.RevokeCertificateResponse:
     """Revoke a certificate, at once, by one person's word."""
-    whose = arguments.participant(node.register, request.participant, "participant")
-    if len(request.authority) != AUTHORITY_SIZE or not any(request.authority):
-        raise ArgumentError("authority", f"must be {AUTHORITY_SIZE} bytes")
-    if not 1 <= len(request.serial) <= SERIAL_MAX or not request.serial[0]:
-        text = f"must be 1 to {SERIAL_MAX} bytes, the first not zero"
-        raise ArgumentError("serial", text)
-    reason = request.reason
-    if not 1 <= len(reason) <= REASON_MAX or not (
-        reason.isascii() and reason.isprintable()
-    ):
-        text = f"must be 1 to {REASON_MAX} printable ASCII characters"
-        raise ArgumentError("reason", text)
-    serial = int.from_bytes(request.serial)
-    known = node.register.find_revocation(whose.index, request.authority, serial)
+    tail, known = check_revocation(node.register, request)
     if known is not None and not await node.read(_is_known, node, request.id, caller):
         return pb.RevokeCertificateResponse(
             outcome=_first(known), revocation=known.index
         )
-    tail = revocation_tail(whose.index, request.authority, serial, reason)
     outcome = await note(node, request.id, tail, caller)
-    known = node.register.find_revocation(whose.index, request.authority, serial)
+    _, known = check_revocation(node.register, request)
     if outcome.result != results_pb2.RESULT_OK or known is None:
         return pb.RevokeCertificateResponse(outcome=outcome)
-    log.warning(
-        "a certificate of %s is revoked by %s", whose.spec.id, caller.participant
-    )
+    text = "a certificate of %s is revoked by %s"
+    log.warning(text, request.participant, caller.participant)
     return pb.RevokeCertificateResponse(outcome=outcome, revocation=known.index)
+
+
+def check_revocation(
+    register: Register,
+    wanted: pb.RevokeCertificateRequest | people_pb2.RevocationWish,
+) -> tuple[bytes, Revocation | None]:
+    """The record of a revocation that is wanted, and what there is of it already.
+
+    Raises ArgumentError for a field that cannot be used.
+    """
+    whose = arguments.participant(register, wanted.participant, "participant")
+    if len(wanted.authority) != AUTHORITY_SIZE or not any(wanted.authority):
+        raise ArgumentError("authority", f"must be {AUTHORITY_SIZE} bytes")
+    if not 1 <= len(wanted.serial) <= SERIAL_MAX or not wanted.serial[0]:
+        text = f"must be 1 to {SERIAL_MAX} bytes, the first not zero"
+        raise ArgumentError("serial", text)
+    check_why(wanted.reason)
+    serial = int.from_bytes(wanted.serial)
+    tail = revocation_tail(whose.index, wanted.authority, serial, wanted.reason)
+    return tail, register.find_revocation(whose.index, wanted.authority, serial)
+
+
+def check_why(reason: str) -> None:
+    """Raise ArgumentError unless it is a reason for a revocation."""
+    is_plain = reason.isascii() and reason.isprintable()
+    if not 1 <= len(reason) <= REASON_MAX or not is_plain:
+        text = f"must be 1 to {REASON_MAX} printable ASCII characters"
+        raise ArgumentError("reason", text)
 
 
 async def confirm(

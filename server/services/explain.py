@@ -7,6 +7,7 @@ import numpy as np
 from server import arguments, convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
+from server.services.windows import window_message
 from server.status import ArgumentError, NotFoundError
 from switch.calendar import DAY_S, NS_IN_S, day_start_ns, parse_date
 from switch.codes import AccountKind, Kind, Role
@@ -195,6 +196,7 @@ class ExplainService:
             lines_count=len(lines),
             settled=_sum(lines["payable"][settled != 0]),
             chain=self._chain(window),
+            closed=window_message(self._node, entry),
             next_page_token=make_token(
                 request, caller, told + size if told + size < len(lines) else 0
             ),

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 
 from server import arguments
 from server.actors import named
-from switch.codes import AccountKind, Kind, Record
+from switch.bank_rows import read_beneficiary
+from switch.codes import AccountKind, Kind, Record, Result
+from switch.errors import CorruptionError
 from switch.money import format_amount
+from switch.register.banks import Beneficiary
 from switch.register.register import Register
-from switch.signed import BANK_PREFIX, Line, paise_of, read_line, say, speaks_of
+from switch.said import BANK_PREFIX, paise_of, payee_text, say
+from switch.signed import Line, read_line, speaks_of
+from switch.v1 import banks_pb2
 from switch.v1 import people_pb2 as pb
 
 
@@ -27,6 +32,10 @@ def _message(packed: bytes, register: Register) -> pb.ProposedLine:
         credit=_account(line.credit, register),
         participant=whom(line.kind, line.tail, register),
     )
+    if line.kind is Kind.TRANSFER and line.resolves:
+        to = _paid_to(line, register)
+        if to is not None:
+            message.beneficiary.CopyFrom(to)
     message.text = _text(line, message)
     return message
 
@@ -47,9 +56,60 @@ def _account(index: int, register: Register) -> str:
     return f"{owner} {head or f'account {index}'}"
 
 
+def _paid_to(line: Line, register: Register) -> banks_pb2.Beneficiary | None:
+    """To whom a payout goes; None of any other transfer.
+
+    Read from the entry that it names, which a newer one may have followed.
+    """
+    ledger = register.ledger
+    try:
+        entry = ledger.row(line.resolves)
+        tail = ledger.tail(line.resolves) if entry.kind is Kind.REGISTER else b""
+    except (LookupError, CorruptionError):
+        return None
+    if not tail or tail[0] != Record.BENEFICIARY or entry.result != Result.OK:
+        return None
+    one = read_beneficiary(tail)
+    known = register.banks.beneficiary_of(one.account)
+    return beneficiary(
+        Beneficiary(
+            known.index if known else 0,
+            line.resolves,
+            entry.timestamp,
+            one.account,
+            one.number,
+            one.ifsc,
+            one.active,
+            known.name if known else "",
+        ),
+        register,
+    )
+
+
+def beneficiary(one: Beneficiary, register: Register) -> banks_pb2.Beneficiary:
+    """A beneficiary as a message."""
+    account = named(register, register.account, one.account)
+    owner = named(register, register.participant, account.participant)
+    return banks_pb2.Beneficiary(
+        index=one.index,
+        sequence=one.sequence,
+        time_ns=one.time_ns,
+        biller=owner.spec.id,
+        head=account.head,
+        account=one.account,
+        number=one.number,
+        ifsc=one.ifsc,
+        active=one.active,
+        name=one.name,
+        usable_from_ns=register.usable_from_ns(one),
+    )
+
+
 def whom(kind: Kind, tail: bytes, register: Register) -> str:
     """The participant that a record speaks of by its index; empty for none."""
     index = 0
+    if kind is Kind.REGISTER and tail and tail[0] == Record.BENEFICIARY:
+        return _account(read_beneficiary(tail).account, register)
     if kind is Kind.REGISTER:
         if tail and tail[0] == Record.SERVICE:
             index = int.from_bytes(tail[48:52], "little")
@@ -67,7 +127,9 @@ def whom(kind: Kind, tail: bytes, register: Register) -> str:
 
 def _text(line: Line, names: pb.ProposedLine) -> str:
     """What a line says, in one sentence of English."""
-    said = say(line, names.debit, names.credit)
+    to = names.beneficiary
+    payee = payee_text(to.biller, to.head, to.number, to.ifsc)
+    said = say(line, names.debit, names.credit, payee)
     words = [said.what]
     if names.participant:
         words.append(f"of {names.participant}")

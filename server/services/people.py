@@ -17,7 +17,7 @@ from server.services.line_words import proposed_lines, whom
 from server.services.noted import page_of
 from server.services.proposal_list import proposal_message
 from server.services.proposals import deed, do, proposal_at
-from server.services.stops import check_stop
+from server.services.stops import check_stop, is_stop
 from server.services.wishes import prepare
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch._core import PARTICIPANT_RECORD, SERVICE_RECORD, Rows
@@ -95,6 +95,8 @@ class PeopleService:
             response.thresholds.single = known.single
             response.thresholds.batch = known.batch
             response.thresholds.day = known.day
+            response.thresholds.wait_s = register.beneficiary_wait_s
+        response.wait_s = register.beneficiary_wait_s
         return response
 
     async def Prepare(
@@ -173,9 +175,12 @@ class PeopleService:
             row=row.tobytes(), instance=ledger.instance, epoch=EPOCH
         )
         if entry.kind in _STOPS:
-            if not entry.operator or entry.total:
-                raise NotFoundError(f"sequence: nobody has signed entry {sequence}")
-            response.tail = signed_part(ledger.tail(sequence))
+            tail = ledger.tail(sequence) if entry.operator else b""
+            is_freeze = entry.kind == Kind.FREEZE
+            if not entry.operator or entry.total or not (is_freeze or is_stop(tail)):
+                text = f"sequence: entry {sequence} is no stop that anybody has signed"
+                raise NotFoundError(text)
+            response.tail = signed_part(tail)
             stops, _ = node.exceptions.stops()
             response.stop.CopyFrom(_stop(node, entry, is_open=sequence in stops))
             return response

@@ -10,7 +10,9 @@ from typing import Any
 
 from server import arguments, convert
 from server.node import Node
-from server.services.bank_wishes import bank_account, ending
+from server.services.bank_wishes import bank_account, beneficiary, ending
+from server.services.begin_wishes import opening, schedule
+from server.services.certificates import check_revocation
 from server.services.line_words import proposed_lines
 from server.services.network_specs import specs_of
 from server.services.proposals import advance_at, proposed
@@ -19,6 +21,7 @@ from server.services.wished import About, plain, record, utr_of
 from server.services.wished import amount_of as paise
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch.codes import (
+    AMOUNT_MAX,
     BUDGET_BOUNDS,
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
@@ -33,7 +36,12 @@ from switch.ledger import moves
 from switch.ledger.lines import line_of, sizes
 from switch.ledger.templates import REFERENCE_SIZE
 from switch.register.budgets import budget_tail
-from switch.register.certificates import PIN_SIZE, PINS_MAX, pins_tail
+from switch.register.certificates import (
+    PIN_SIZE,
+    PINS_MAX,
+    confirmation_tail,
+    pins_tail,
+)
 from switch.register.identity import Identity
 from switch.register.load import network_counts, next_phase
 from switch.register.people import Person
@@ -43,13 +51,13 @@ from switch.register.register import (
     PURPOSE_SUSPENSE,
     Participant,
     Service,
-    participant_tail,
-    service_tail,
 )
+from switch.register.tails import participant_tail, service_tail
 from switch.signed import (
     KEY_SIZE,
     LINES_MAX,
     LINES_SIZE_MAX,
+    ThresholdsRecord,
     amount_of,
     person_tail,
     thresholds_tail,
@@ -57,6 +65,8 @@ from switch.signed import (
 from switch.v1 import admin_pb2
 from switch.v1 import people_pb2 as pb
 
+WAIT_MAX_S = 2_678_400
+"""Seconds that a beneficiary may have to wait: 31 days."""
 _ALREADY = None
 """In place of a row: it is so already."""
 
@@ -170,10 +180,17 @@ def _recover(node: Node, wish: pb.RecoverAdvanceWish) -> About:
 
 def _limit(node: Node, wish: pb.LimitWish) -> About | None:
     wallet = arguments.centre_wallet(node.register, wish.centre).index
-    wanted = (wish.day_amount_max, wish.day_count_max, wish.payment_max)
+    if wish.low_balance > AMOUNT_MAX:
+        raise ArgumentError("low_balance", "must be at most 10^18 paise")
+    wanted = (
+        wish.day_amount_max,
+        wish.day_count_max,
+        wish.payment_max,
+        wish.low_balance,
+    )
     image, _ = node.ledger.account(wallet)
-    names = "day_amount_max", "day_count_max", "payment_max"
-    none = NO_AMOUNT_LIMIT, NO_COUNT_LIMIT, NO_AMOUNT_LIMIT
+    names = "day_amount_max", "day_count_max", "payment_max", "low_balance"
+    none = NO_AMOUNT_LIMIT, NO_COUNT_LIMIT, NO_AMOUNT_LIMIT, 0
     now = tuple(int(image[name]) for name in names)
     if now == tuple(one or no for one, no in zip(wanted, none, strict=True)):
         return _ALREADY
@@ -254,10 +271,13 @@ def _person(node: Node, wish: pb.PersonWish) -> About | None:
 
 def _thresholds(node: Node, wish: pb.Thresholds) -> About | None:
     now = node.register.thresholds
-    wanted = (wish.single, wish.batch, wish.day)
-    if now is not None and (now.single, now.batch, now.day) == wanted:
+    if wish.wait_s > WAIT_MAX_S:
+        raise ArgumentError("wait_s", f"must be at most {WAIT_MAX_S} seconds")
+    wait_s = wish.wait_s or (now.wait_s if now else 0)
+    wanted = ThresholdsRecord(wish.single, wish.batch, wish.day, wait_s)
+    if now and wanted == ThresholdsRecord(now.single, now.batch, now.day, now.wait_s):
         return _ALREADY
-    return record(thresholds_tail(*wanted), ("thresholds", 0))
+    return record(thresholds_tail(wanted), ("thresholds", 0))
 
 
 def _participant(node: Node, wish: pb.ParticipantWish) -> About | None:
@@ -299,6 +319,9 @@ _MAKERS: Mapping[str, Callable[[Node, Any], About | None]] = {
     "service": _service,
     "bank_account": bank_account,
     "ending": ending,
+    "beneficiary": beneficiary,
+    "schedule": schedule,
+    "opening": opening,
 }
 
 
@@ -363,6 +386,10 @@ def _stop(node: Node, request: pb.PrepareRequest) -> pb.PrepareResponse:
         response.row.debit = arguments.centre_wallet(register, wish.wallet).index
         response.row.reference = request.reason.encode()
         return response
+    if what in ("revocation", "confirmation"):
+        response.row.kind = int(Kind.REGISTER)  # type: ignore[assignment]
+        response.row.tail = _revoked(node, wish)
+        return response
     known: Participant | Service | Person
     if what == "participant":
         known = arguments.participant(register, wish.participant, "participant")
@@ -380,6 +407,19 @@ def _stop(node: Node, request: pb.PrepareRequest) -> pb.PrepareResponse:
     response.row.kind = int(Kind.REGISTER)  # type: ignore[assignment]
     response.row.tail = stopped(register, known)
     return response
+
+
+def _revoked(node: Node, wish: pb.StopWish) -> bytes:
+    """The record that revokes a certificate, or that stands by a revocation."""
+    if not wish.HasField("revocation"):
+        if not wish.confirmation:
+            raise ArgumentError("confirmation", "must be the number of a revocation")
+        return confirmation_tail(wish.confirmation)
+    tail, known = check_revocation(node.register, wish.revocation)
+    if known is not None:
+        text = f"it is revoked already: number {known.index}"
+        raise PreconditionError("REVOKED", text)
+    return tail
 
 
 def _known_person(node: Node, name: pb.PersonName) -> Person:

@@ -28,6 +28,14 @@ def to_count(text: str) -> int:
     return int(text)
 
 
+def span_text(seconds: int) -> str:
+    """A span of time as a person types it: 24h, 90m."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and seconds % size == 0 and (unit != "d" or seconds > size):
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
 def add_reason(command: argparse.ArgumentParser) -> None:
     """A reason, as the ledger keeps it."""
     command.add_argument(

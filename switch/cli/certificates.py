@@ -8,17 +8,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from switch.calendar import format_ist
+from switch.cli.arguments import to_count
 from switch.cli.commands import open_office
 from switch.cli.office import show_outcome
+from switch.cli.signing import add_person, signer_of
+from switch.codes import Result
 from switch.console.output import Exit, Screen, plain
 from switch.credentials import presented_by
 from switch.ids import new_id
+from switch.v1 import people_pb2 as pb
+from switch.v1 import types_pb2
 
 
 def revoke(args: Namespace, screen: Screen) -> Exit:
     """Have a certificate not accepted any more."""
     known = presented_by(args.file)
     serial = known.serial.to_bytes((known.serial.bit_length() + 7) // 8)
+    if is_signed(args):
+        wish = pb.RevocationWish(
+            participant=args.participant,
+            authority=known.authority,
+            serial=serial,
+            reason=args.reason,
+        )
+        return _sign(args, screen, pb.StopWish(revocation=wish))
     with open_office(args) as client:
         reply = client.revoke_certificate(
             args.participant,
@@ -36,9 +49,38 @@ def revoke(args: Namespace, screen: Screen) -> Exit:
 
 def confirm(args: Namespace, screen: Screen) -> Exit:
     """Stand by another person's revocation."""
+    if is_signed(args):
+        return _sign(args, screen, pb.StopWish(confirmation=args.number_))
     with open_office(args) as client:
-        outcome = client.confirm_revocation(args.number, move_id=args.id or new_id())
+        outcome = client.confirm_revocation(args.number_, move_id=args.id or new_id())
     return show_outcome(outcome, screen)
+
+
+def is_signed(args: Namespace) -> bool:
+    """Whether a person signs it, as in a ledger with people one must."""
+    return bool(args.number) or args.key is not None
+
+
+def _sign(args: Namespace, screen: Screen, wish: pb.StopWish) -> Exit:
+    """Have a row made, show what it says, sign it."""
+    with open_office(args) as client:
+        signer = signer_of(args, client)
+        made = client.prepare(pb.PrepareRequest(stop=wish))
+        assert made.row is not None
+        outcome = client.submit(made.row, signer, move_id=args.id or new_id())
+        number = 0
+        if wish.HasField("revocation") and outcome.result == int(Result.OK):
+            number = next(
+                one.number
+                for one in client.revocations()
+                if one.sequence == outcome.sequence
+            )
+    shown = show_outcome(outcome, screen)
+    if number and not screen.as_json:
+        screen.line(screen.language.word("to be confirmed"))
+        person = ("--person=N", "--key=FILE")
+        screen.command("confirm-revocation", str(number), *person)
+    return shown
 
 
 def pin(args: Namespace, screen: Screen) -> Exit:
@@ -72,14 +114,20 @@ def revocations(args: Namespace, screen: Screen) -> Exit:
                 one.participant,
                 one.serial.hex(),
                 format_ist(one.time_ns),
-                one.revoked_by,
-                one.confirmed_by,
+                _by(one.revoked_by, one.revoker),
+                _by(one.confirmed_by, one.confirmer),
                 one.reason,
             )
             for one in found
         ],
     )
     return Exit.DONE
+
+
+def _by(participant: str, signed: types_pb2.Actor) -> str:
+    """Who said it: a participant, or the person of one."""
+    number = signed.operator
+    return f"{participant}/{number}" if number else participant
 
 
 def pins(args: Namespace, screen: Screen) -> Exit:
@@ -114,12 +162,14 @@ def add_commands(add: Add) -> Iterator[ArgumentParser]:
     revoking.add_argument("participant", metavar="ID", help="whose certificate it is")
     revoking.add_argument("file", type=Path, metavar="FILE", help="it, in PEM")
     revoking.add_argument("reason", metavar="REASON", help="why")
+    add_person(revoking, required=False)
     yield revoking
     what = "stand by the revocation of another person"
     confirming = add("confirm-revocation", confirm, what)
     confirming.add_argument(
-        "number", type=int, metavar="NUMBER", help="of `revocations`"
+        "number_", type=to_count, metavar="NUMBER", help="of `revocations`"
     )
+    add_person(confirming, required=False)
     yield confirming
     pinning = add("pin", pin, "say which keys a participant may have; none: any")
     pinning.add_argument("participant", metavar="ID", help="whose keys")

@@ -21,7 +21,7 @@ from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
 from switch.credentials import Credentials
-from switch.errors import ConfigError
+from switch.errors import ConfigError, UsageError
 from switch.ids import new_id
 from switch.programs import program, tethered
 from switch.references import PatternError, describe
@@ -98,9 +98,15 @@ def balance(args: Namespace, screen: Screen) -> Exit:
         ("pending", language.amount(wallet.pending)),
         ("available", language.amount(wallet.available)),
     ]
+    if wallet.owed:
+        facts.insert(2, ("owed", language.amount(wallet.owed)))
     if args.at == NOW:
         count = language.count(wallet.kept_count)
-        facts.insert(3, ("kept", f"{language.amount(wallet.kept)} ({count})"))
+        facts.insert(-1, ("kept", f"{language.amount(wallet.kept)} ({count})"))
+        if wallet.low_balance:
+            facts.append(("low balance", language.amount(wallet.low_balance)))
+        if wallet.low_since_sequence:
+            facts.append(("low since", str(wallet.low_since_sequence)))
     if args.at == NOW and wallet.day:
         spent = f"{language.amount(wallet.day_amount)} ({wallet.day_count})"
         facts.append(("spent today", f"{wallet.day}: {spent}"))
@@ -128,7 +134,7 @@ def statement(args: Namespace, screen: Screen) -> Exit:
                 line.entry.service,
                 line.entry.reference,
                 language.amount(line.change),
-                language.amount(line.balance),
+                language.amount(line.balance - line.owed),
                 who(line.entry),
             )
             for line in lines
@@ -242,8 +248,12 @@ def read_network(file: Path | None) -> Specs:
 
 def accounts(args: Namespace, screen: Screen) -> Exit:
     """Every account, or the totals of each kind."""
+    if args.low:
+        return _low(args, screen)
     with open_office(args) as client:
         found, sequence = client.accounts(*args.at)
+    if args.owed:
+        found = [one for one in found if one.owed]
     if args.kind:
         found = [one for one in found if _account_kind(one) == args.kind]
     if screen.as_json:
@@ -251,10 +261,58 @@ def accounts(args: Namespace, screen: Screen) -> Exit:
             {"as_of_sequence": sequence, "accounts": [plain(one) for one in found]}
         )
         return Exit.DONE
-    if args.kind:
+    if args.owed:
+        _show_owed(found, screen)
+    elif args.kind:
         _show_accounts(found, screen)
     else:
         _show_totals(found, screen)
+    screen.facts([("as of", str(sequence))])
+    return Exit.DONE
+
+
+def _show_owed(found: list[admin_pb2.Account], screen: Screen) -> None:
+    """What centres owe: each makes up for it with what comes into its wallet next."""
+    language = screen.language
+    screen.table(
+        ("account", "centre", "owed"),
+        [(str(one.index), one.participant, language.amount(one.owed)) for one in found],
+        right=("owed",),
+        footer=("", "", language.amount(sum(one.owed for one in found))),
+    )
+
+
+def _low(args: Namespace, screen: Screen) -> Exit:
+    """Wallets that are low, those first that have been so for longest."""
+    if args.at != NOW or args.kind or args.owed:
+        raise UsageError("which wallets are low is known of now, and of wallets alone")
+    with open_office(args) as client:
+        found, sequence = client.low_balances()
+    if screen.as_json:
+        wallets = [
+            {**plain(one), "lacking": max(one.low_balance - one.available, 0)}
+            for one in found
+        ]
+        screen.value({"as_of_sequence": sequence, "wallets": wallets})
+        return Exit.DONE
+    amount = screen.language.amount
+    money = ("low balance", "available", "lacking", "owed")
+    screen.table(
+        ("centre", "low since", "entry", *money),
+        [
+            (
+                one.centre,
+                format_ist(one.low_since_ns) if one.low_since_ns else "",
+                str(one.low_since_sequence),
+                amount(one.low_balance),
+                amount(one.available),
+                amount(max(one.low_balance - one.available, 0)),
+                amount(one.owed) if one.owed else "",
+            )
+            for one in found
+        ],
+        right=money,
+    )
     screen.facts([("as of", str(sequence))])
     return Exit.DONE
 
@@ -285,8 +343,14 @@ def _show_totals(found: list[admin_pb2.Account], screen: Screen) -> None:
     count: dict[str, int] = defaultdict(int)
     total: dict[str, int] = defaultdict(int)
     for one in found:
-        count[_account_kind(one)] += 1
-        total[_account_kind(one)] += balance_of(one)
+        kind = _account_kind(one)
+        count[kind] += 1
+        total[kind] += balance_of(one) + one.owed
+        if one.owed:
+            # Apart: what some owe is no part of what others have.
+            owes = screen.language.word("owed by wallets")
+            count[owes] += 1
+            total[owes] -= one.owed
     language = screen.language
     screen.table(
         ("kind", "account", "balance"),

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from switch.cli.arguments import as_argument, to_count, to_reason
+from switch.cli.explain import Name, to_name
 from switch.cli.wishes import add_signed, proposing
 from switch.console.output import Exit, Screen
+from switch.errors import UsageError
 from switch.money import parse_amount
 from switch.v1 import people_pb2 as pb
 
@@ -46,15 +48,21 @@ def _to_suspense(args: Namespace) -> pb.Wish:
 
 
 def _payout(args: Namespace) -> pb.Wish:
-    return _ending(args, payout=pb.Payout(account=args.account, amount=args.amount))
+    to = args.to or Name("", "")
+    payout = pb.Payout(
+        account=args.account, amount=args.amount, biller=to.participant, head=to.head
+    )
+    return _ending(args, payout=payout)
 
 
 def _explain_debit(args: Namespace) -> pb.Wish:
+    if args.owed and args.payer in (SETTLEMENT, SUSPENSE):
+        raise UsageError("--owed is of a centre: nobody else owes")
     if args.payer == SETTLEMENT:
         return _ending(args, from_settlement=True)
     if args.payer == SUSPENSE:
         return _ending(args, from_suspense=True)
-    return _ending(args, from_wallet=args.payer)
+    return _ending(args, from_wallet=args.payer, owed=args.owed)
 
 
 _ITEM = {"item": {"type": to_count, "metavar": "ITEM", "help": "its entry"}}
@@ -92,6 +100,11 @@ _VERBS: tuple[
                 "metavar": "NUMBER",
                 "help": "which bank account pays (default: the only one)",
             },
+            "--to": {
+                "type": to_name,
+                "metavar": "BILLER/HEAD",
+                "help": "to whose beneficiary (default: the only one)",
+            },
         },
     ),
     (
@@ -103,6 +116,10 @@ _VERBS: tuple[
             "payer": {
                 "metavar": "FROM",
                 "help": f"a centre, {SETTLEMENT!r} or {SUSPENSE!r}",
+            },
+            "--owed": {
+                "action": "store_true",
+                "help": "although the wallet has not enough: its centre owes the rest",
             },
         },
     ),

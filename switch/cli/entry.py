@@ -24,6 +24,7 @@ import grpc
 from switch.cli import (
     bank_statements,
     banks,
+    beneficiaries,
     bills,
     bookings,
     budgets,
@@ -34,10 +35,12 @@ from switch.cli import (
     exceptions,
     explain,
     office,
+    openings,
     others,
     payments,
     people,
     signing,
+    windows,
     wishes,
 )
 from switch.cli.arguments import add_id, add_reason, as_argument, to_count
@@ -281,6 +284,7 @@ def _parser() -> argparse.ArgumentParser:
     for of in (
         *(certificates.add_commands, budgets.add_commands),
         *(people.add_commands, wishes.add_batch, banks.add_commands),
+        *(beneficiaries.add_commands, windows.add_commands),
     ):
         for one in of(add):
             add_id(one)
@@ -294,6 +298,9 @@ def _parser() -> argparse.ArgumentParser:
     wishes.add_verbs(propose)
     endings.add_verbs(propose.nested("ending", endings.TEXT))
     bookings.add_verb(propose)
+    beneficiaries.add_verb(propose)
+    windows.add_verb(propose)
+    openings.add_verb(propose)
     what = "freeze, or switch off, at once; another person stands by it afterwards"
     people.add_stops(_Verbs(found, "stop", what, (common, remote)))
     add("services", commands.services, "what can be paid")
@@ -517,6 +524,12 @@ def _add_wallets(add: Add) -> None:
     )
 
     accounts = add("accounts", commands.accounts, "the accounts and what they hold")
+    accounts.add_argument(
+        "--owed", action="store_true", help="wallets whose centres owe, and how much"
+    )
+    accounts.add_argument(
+        "--low", action="store_true", help="wallets that have less than they should"
+    )
     accounts.add_argument(
         "--kind",
         choices=(

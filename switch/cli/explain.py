@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from switch.calendar import day_start_ns, format_ist, parse_date, parse_moment
 from switch.cli.commands import first, open_office, to_point, who
+from switch.cli.windows import closed_by, days_text, years_text
 from switch.client import BEGINNING, NOW, Client, Point, balance_of
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.errors import UsageError
-from switch.signed import BANK_PREFIX
+from switch.said import BANK_PREFIX
 from switch.v1 import admin_pb2, types_pb2
 from switch.v1 import explain_pb2 as pb
 
@@ -300,6 +301,9 @@ def _window(client: Client, args: Namespace, screen: Screen) -> Exit:
             ("window", f"{found.window.sequence}"),
             ("time", format_ist(found.window.time_ns)),
             ("after", str(found.after_sequence)),
+            ("closed by", closed_by(found.closed, screen)),
+            ("accounting days", days_text(found.closed)),
+            ("financial year", years_text(found.closed)),
         ]
     )
     sums = (found.credits, found.debits, found.carried, found.payable)

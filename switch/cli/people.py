@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from switch.calendar import format_ist
-from switch.cli.arguments import add_id, to_count, to_reason
+from switch.cli.arguments import add_id, span_text, to_count, to_reason
 from switch.cli.commands import open_office
 from switch.cli.office import show_outcome
 from switch.cli.signing import (
@@ -33,6 +33,7 @@ from switch.errors import UsageError
 from switch.ids import new_id
 from switch.person_keys import make_key
 from switch.programs import program, tethered
+from switch.said import payee_text
 from switch.v1 import people_pb2 as pb
 from switch.v1 import proposals_pb2, types_pb2
 
@@ -92,6 +93,7 @@ def people(args: Namespace, screen: Screen) -> Exit:
     if screen.as_json:
         value: dict[str, Any] = {"people": [plain(one) for one in found.people]}
         value["thresholds"] = plain(thresholds) if thresholds else None
+        value["wait_s"] = found.wait_s
         screen.value(value | {"instance": found.ledger.instance.hex()})
         return Exit.DONE
     word = screen.language.word
@@ -117,6 +119,7 @@ def people(args: Namespace, screen: Screen) -> Exit:
             ("batch", amount(thresholds.batch)),
             ("day", amount(thresholds.day)),
         ]
+    facts.append(("beneficiary waits", span_text(found.wait_s)))
     screen.facts(facts)
     return Exit.DONE
 
@@ -239,6 +242,16 @@ def do(args: Namespace, screen: Screen) -> Exit:
             outcomes = client.do_lines(
                 args.entry, lines_max=args.lines_max, progress=tell
             )
+        waiting = {
+            one.outcome.other_sequence
+            for one in outcomes
+            if one.outcome.result == int(Result.BENEFICIARY_WAITS)
+        }
+        usable = [
+            one
+            for one in (client.beneficiaries() if waiting else ())
+            if one.sequence in waiting
+        ]
     # What a bank has said before is in the ledger: there is nothing to be done.
     there = [one for one in outcomes if one.outcome.result == _ALREADY]
     refused = [
@@ -255,6 +268,10 @@ def do(args: Namespace, screen: Screen) -> Exit:
             }
         )
     else:
+        for to in usable:
+            payee = payee_text(to.biller, to.head, to.number, to.ifsc)
+            word = language.word("may be used from")
+            screen.line(f"{payee}: {word} {format_ist(to.usable_from_ns)}")
         for one in refused[:REFUSED_SHOWN]:
             result = Result(one.outcome.result)
             text = language.result(result)

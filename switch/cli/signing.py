@@ -22,7 +22,8 @@ from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
 from switch.errors import ConfigError, UsageError
 from switch.person_keys import read_key
-from switch.signed import Ledger, Line, Row, hash_of, paise_of, read_line, say
+from switch.said import paise_of, payee_text, say
+from switch.signed import Ledger, Line, Row, hash_of, read_line
 from switch.specs import TREASURY
 from switch.v1 import people_pb2 as pb
 from switch.v1 import results_pb2, types_pb2
@@ -87,7 +88,7 @@ def show_lines(
     unsaid = 0
     for number, message in enumerate(lines):
         line = read_line(message.line)
-        said = say(line, message.debit, message.credit)
+        said = say(line, message.debit, message.credit, _payee(message))
         facts = [message.participant] if message.participant else []
         facts += [_fact(name, value, language) for name, value in said.facts]
         if names_what_it_says(line, ledger) is False:
@@ -121,6 +122,12 @@ def names_what_it_says(line: Line, ledger: Ledger) -> bool | None:
     return found is not None and found.sequence == line.resolves
 
 
+def _payee(message: pb.ProposedLine) -> str:
+    """To whom a payout goes."""
+    to = message.beneficiary
+    return payee_text(to.biller, to.head, to.number, to.ifsc)
+
+
 def _fact(name: str, value: str, language: Language) -> str:
     paise = paise_of(name, value)
     return f"{name} {value if paise is None else language.amount(paise)}"
@@ -133,7 +140,7 @@ def lines_as_json(
     found = []
     for number, message in enumerate(lines):
         line = read_line(message.line)
-        said = say(line, message.debit, message.credit)
+        said = say(line, message.debit, message.credit, _payee(message))
         found.append(
             {
                 "line": number,

@@ -53,6 +53,7 @@ def _limit(args: Namespace) -> pb.Wish:
         day_amount_max=args.day_amount,
         day_count_max=args.day_count,
         payment_max=args.payment,
+        low_balance=args.low,
     )
     return pb.Wish(limit=wish)
 
@@ -97,8 +98,24 @@ def _person(args: Namespace) -> pb.Wish:
     return pb.Wish(person=wish)
 
 
+_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def _to_wait(text: str) -> int:
+    """A span of time in seconds. Raises ValueError."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS_S or not number.isdecimal() or not 1 <= len(number) <= 7:
+        raise ValueError(f"not a span of time: {text[:32]!r} (24h, 90m and 2d are)")
+    found = int(number) * _UNITS_S[unit]
+    if not found:
+        raise ValueError("a beneficiary waits at least a second")
+    return found
+
+
 def _thresholds(args: Namespace) -> pb.Wish:
-    wish = pb.Thresholds(single=args.single, batch=args.batch, day=args.day)
+    wish = pb.Thresholds(
+        single=args.single, batch=args.batch, day=args.day, wait_s=args.wait
+    )
     return pb.Wish(thresholds=wish)
 
 
@@ -199,12 +216,18 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
     (
         "limit",
         _limit,
-        "say what a wallet may spend; what is left out has no limit",
+        "say what a wallet may spend, and when it is low; what is left out has none",
         {
             **_CENTRE,
             "--day-amount": _AT_MOST,
             "--day-count": {"type": to_count, "default": 0, "metavar": "N"},
             "--payment": _AT_MOST,
+            "--low": {
+                "type": _AMOUNT,
+                "default": 0,
+                "metavar": "AMOUNT",
+                "help": "in rupees: with less available the wallet is low",
+            },
         },
     ),
     ("close-wallet", _close, "close a wallet for ever", {**_CENTRE, **_REASON}),
@@ -261,6 +284,13 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
             "single": {"type": _AMOUNT, "help": "one amount of more"},
             "batch": {"type": _AMOUNT, "help": "a proposal of more"},
             "day": {"type": _AMOUNT, "help": "a person's day of more"},
+            "--wait": {
+                "type": as_argument(_to_wait),
+                "default": 0,
+                "metavar": "TIME",
+                "help": "from a change of a beneficiary to a payout, such as 24h, 90m "
+                "or 2d (default: as it is)",
+            },
         },
     ),
     (
@@ -298,14 +328,15 @@ _BATCHED: Mapping[str, tuple[Callable[[Namespace], pb.Wish], tuple[str, ...]]] =
     "top-up": (_top_up, ("centre", "amount", "utr")),
     "fund-suspense": (_fund_suspense, ("amount", "reason")),
     "recover": (_recover, ("entry", "reason")),
-    "limit": (_limit, ("centre", "day_amount", "day_count", "payment")),
+    "limit": (_limit, ("centre", "day_amount", "day_count", "payment", "low")),
     "close-wallet": (_close, ("centre", "reason")),
     "unfreeze": (_unfreeze, ("centre", "reason")),
     "settle": (_settle, ("window", "biller", "head", "amount")),
 }
 """What a line of a batch may be, and the columns that it takes."""
 _NUMBERS = ("entry", "window", "day_count")
-_AMOUNTS = ("amount", "day_amount", "payment")
+_AMOUNTS = ("amount", "day_amount", "payment", "low")
+_OPTIONAL = ("day_amount", "day_count", "payment", "low")
 _COLUMNS = {"what", *(name for _, names in _BATCHED.values() for name in names)}
 
 
@@ -368,6 +399,8 @@ def _batched(row: Mapping[str, str | None], place: str) -> tuple[pb.Wish, int]:
             values[name] = _value(name, value or "", place)
         elif value and name != "what":
             raise UsageError(f"{place}: {what} takes no {name}")
+    # A column that came later: older files have it not.
+    values.setdefault("low", 0)
     missing = [name for name in wanted if name not in values]
     if missing:
         raise UsageError(f"{place}: {what} needs {', '.join(missing)}")
@@ -377,7 +410,7 @@ def _batched(row: Mapping[str, str | None], place: str) -> tuple[pb.Wish, int]:
 
 
 def _value(name: str, text: str, place: str) -> object:
-    is_optional = name in ("day_amount", "day_count", "payment")
+    is_optional = name in _OPTIONAL
     if is_optional and not text:
         return 0
     try:

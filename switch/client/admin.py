@@ -101,16 +101,20 @@ class AdminCalls:
         day_amount_max: int = 0,
         day_count_max: int = 0,
         payment_max: int = 0,
+        low_balance: int = 0,
         *,
         move_id: bytes = b"",
     ) -> results_pb2.Outcome:
-        """Set what a wallet may spend in an IST day, and at once; 0 is no limit."""
+        """Set what a wallet may spend in an IST day, and at once, and below what it is
+        low; 0 is none.
+        """
         request = admin_pb2.SetLimitRequest(
             id=move_id or new_id(),
             centre=centre,
             day_amount_max=day_amount_max,
             day_count_max=day_count_max,
             payment_max=payment_max,
+            low_balance=low_balance,
         )
         reply = self._caller.change(self._admin.SetLimit, request, [request.id])
         return reply.outcome

@@ -100,6 +100,17 @@ class BankCalls:
             request.page_token = reply.next_page_token
 
 
+    def beneficiaries(self) -> Iterator[pb.Beneficiary]:
+        """To which accounts at banks billers' money is paid out, as registered last."""
+        request = pb.ListBeneficiariesRequest(page_size=PAGE_SIZE)
+        while True:
+            reply = self._caller.read(self._banks.ListBeneficiaries, request)
+            yield from reply.beneficiaries
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
+
+
 def booking_row(lines: Sequence[bytes], reason: str) -> Row:
     """The proposal of packed lines, as a person signs it."""
     tail = pack_lines(lines)

@@ -36,6 +36,7 @@ from switch.client.counter import CounterCalls, give_ids, matched
 from switch.client.explain import BEGINNING, NOW, ExplainCalls, Point
 from switch.client.people import PeopleCalls
 from switch.client.stream import PaymentStream, ids_of
+from switch.client.windows import WindowCalls
 from switch.credentials import Credentials
 from switch.errors import WireError
 from switch.ids import new_id
@@ -118,7 +119,9 @@ def balance_of(account: admin_pb2.Account) -> int:
     return account.credits_posted - account.debits_posted
 
 
-class Client(AdminCalls, PeopleCalls, BankCalls, CounterCalls, ExplainCalls):
+class Client(
+    AdminCalls, WindowCalls, PeopleCalls, BankCalls, CounterCalls, ExplainCalls
+):
     """One participant's connection to a switch. Thread-safe; a context manager."""
 
     def __init__(
@@ -290,6 +293,26 @@ class Client(AdminCalls, PeopleCalls, BankCalls, CounterCalls, ExplainCalls):
             yield from reply.lines
             if not reply.next_page_token:
                 return
+            request.page_token = reply.next_page_token
+
+    def low_balances(
+        self, centre: str = "", after_sequence: int = 0
+    ) -> tuple[list[wallets_pb2.LowBalance], int]:
+        """The wallets that are low, in the order in which they became so, and as of
+        which entry; of those that became so after an entry.
+
+        Given back as `after_sequence` the next time that entry leaves out what has been
+        told; a wallet that has risen and fallen since is told again.
+        """
+        request = wallets_pb2.ListLowBalancesRequest(
+            centre=centre, after_sequence=after_sequence, page_size=PAGE_SIZE
+        )
+        found: list[wallets_pb2.LowBalance] = []
+        while True:
+            reply = self._caller.read(self._wallets.ListLowBalances, request)
+            found += reply.wallets
+            if not reply.next_page_token:
+                return found, reply.as_of_sequence
             request.page_token = reply.next_page_token
 
     def acknowledge(

@@ -5,6 +5,7 @@ the hash of the row and the lines that were shown, computed here from their byte
 hash is taken from the switch. May use `calls`, the words and the messages.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from switch.codes import PROPOSE_LINES, Kind
 from switch.errors import SwitchError, UsageError
 from switch.ids import new_id
 from switch.person_keys import PersonKey
+from switch.said import Said, say
 from switch.signed import (
     Ledger,
     Line,
@@ -22,7 +24,6 @@ from switch.signed import (
     hash_of,
     pack_lines,
     read_row,
-    say,
 )
 from switch.v1 import people_pb2 as pb
 from switch.v1 import people_pb2_grpc, results_pb2
@@ -40,6 +41,8 @@ class Registered(NamedTuple):
     people: tuple[pb.Person, ...]
     thresholds: pb.Thresholds | None
     ledger: Ledger
+    wait_s: int
+    """Seconds until money is paid out to a beneficiary that is new, or changed."""
 
 
 class Prepared(NamedTuple):
@@ -98,7 +101,7 @@ class PeopleCalls:
             request.page_token = reply.next_page_token
         thresholds = reply.thresholds if reply.HasField("thresholds") else None
         ledger = Ledger(reply.instance, reply.epoch)
-        return Registered(tuple(found), thresholds, ledger)
+        return Registered(tuple(found), thresholds, ledger, reply.wait_s)
 
     def signer(self, participant: str, number: int, key: PersonKey) -> Signer:
         """The person of a participant with this number, and its key.
@@ -298,6 +301,14 @@ def _stops(request: pb.PrepareRequest, row: Row) -> bool:
     what = wish.WhichOneof("what")
     said = say(Line(Kind.REGISTER, tail=row.tail))
     facts = dict(said.facts)
+    if what == "revocation":
+        wanted = wish.revocation
+        is_it = facts.get("authority") == wanted.authority.hex()
+        is_it = is_it and facts.get("serial") == wanted.serial.hex()
+        is_it = is_it and facts.get("reason") == json.dumps(wanted.reason)
+        return is_it and said.what == what
+    if what == "confirmation":
+        return said == Said(what, (("number", str(wish.confirmation)),))
     named = {
         "participant": ("participant", facts.get("id") == wish.participant),
         "service": ("service", facts.get("code") == wish.service),

@@ -27,7 +27,8 @@ from switch.ledger.follower import Follower
 from switch.ledger.payment_tails import BillPart, PaymentTail, payment_tail
 from switch.ledger.statements import Payment
 from switch.payment_states import Standing
-from switch.register.register import Register, record_tariff, record_texts
+from switch.register.register import Register
+from switch.register.tails import record_tariff, record_texts
 from switch.tariffs import Fee, fees_on
 
 

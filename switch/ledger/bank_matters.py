@@ -63,6 +63,8 @@ class BankMatters:
         self._requests: dict[int, int] = {}
         # By the index of a bank account: what its first statement began with.
         self._openings: dict[int, int] = {}
+        # By its account of kind bank: what it was opened with.
+        self._opened: dict[int, int] = {}
         self._kinds: dict[int, AccountKind] = {}
 
     # --- asked ---------------------------------------------------------------------
@@ -83,8 +85,16 @@ class BankMatters:
         """By a bank account's index what its first statement began with, paise."""
         return dict(self._openings)
 
-    def is_ending(self, transfer: Entry) -> bool:
-        """Whether an accepted transfer that names a row ends what a bank has booked."""
+    def opened(self) -> dict[int, int]:
+        """By an account of kind bank what it was opened with, paise in favour of its
+        owner.
+        """
+        return dict(self._opened)
+
+    def is_banks(self, transfer: Entry) -> bool:
+        """Whether an accepted transfer that names a row ends what a bank has booked, or
+        releases money to a beneficiary.
+        """
         return (
             self._kind(transfer.debit) == AccountKind.BANK_SUSPENSE
             or self._kind(transfer.credit) == AccountKind.BANK_TRANSIT
@@ -127,13 +137,28 @@ class BankMatters:
             self._open(entry, BankItemKind.DEBIT, entry.debit)
 
     def _take_transfer(self, entry: Entry) -> None:
-        if entry.resolves:
-            self._items.pop(entry.resolves, None)
-        if self._kind(entry.credit) != AccountKind.BANK_TRANSIT:
+        ended = self._items.pop(entry.resolves, None) if entry.resolves else None
+        debited, credited = self._kind(entry.debit), self._kind(entry.credit)
+        if debited == AccountKind.BANK:
+            self._opened[entry.debit] = self._opened.get(entry.debit, 0) + entry.amount
+        elif credited == AccountKind.BANK:
+            before = self._opened.get(entry.credit, 0)
+            self._opened[entry.credit] = before - entry.amount
+        if credited != AccountKind.BANK_TRANSIT:
             return
-        is_return = self._kind(entry.debit) == AccountKind.BANK_SUSPENSE
-        if is_return or not entry.resolves:
+        is_return = debited == AccountKind.BANK_SUSPENSE
+        if is_return or (ended is None and self._is_payout(entry)):
             self._open(entry, BankItemKind.RELEASE, entry.credit)
+
+    def _is_payout(self, transfer: Entry) -> bool:
+        """Whether it names nothing, or a beneficiary; an ending names a booked line,
+        which may be damaged.
+        """
+        try:
+            named = transfer.resolves
+            return not named or self._ledger.row(named).kind == Kind.REGISTER
+        except CorruptionError:
+            return False
 
     def _open(self, entry: Entry, kind: BankItemKind, account: int) -> None:
         item = BankItem(entry.sequence, kind, account, entry.amount)

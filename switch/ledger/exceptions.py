@@ -187,6 +187,13 @@ class Exceptions:
         self._matters.read_on()
         return self._matters.bank_openings()
 
+    def bank_opened(self) -> dict[int, int]:
+        """What each account of kind bank was opened with, by its index, in favour of
+        its owner.
+        """
+        self._matters.read_on()
+        return self._matters.bank_opened()
+
     def requests(self, now_ns: int) -> tuple[list[int], int]:
         """The requests for top-ups that are open, likewise."""
         as_of = self._matters.read_on()

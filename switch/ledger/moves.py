@@ -66,6 +66,7 @@ __all__ = [
     "hold",
     "join",
     "pay",
+    "payout",
     "post",
     "propose_advance",
     "propose_close",
@@ -143,12 +144,32 @@ def ending(
     reason: str,
     *,
     sender: int,
+    owed: bool = False,
 ) -> Templates:
     """Say what a line that a bank has booked was: all of it, from where it is, or to
-    where it was missed.
+    where it was missed. `owed`: although the wallet that has paid it has not enough.
     """
     made = transfer(row_id, debit, credit, item.amount, reason, sender=sender)
     made.rows["resolves"] = item.sequence
+    made.rows["flags"] |= int(RowFlag.OWED) if owed else 0
+    return made
+
+
+def payout(
+    row_id: bytes,
+    settlement: int,
+    transit: int,
+    amount: int,
+    beneficiary: int,
+    reason: str,
+    *,
+    sender: int,
+) -> Templates:
+    """Release money for a bank to pay out; to a beneficiary by the sequence of the
+    newest row about it, 0 where there are none.
+    """
+    made = transfer(row_id, settlement, transit, amount, reason, sender=sender)
+    made.rows["resolves"] = beneficiary
     return made
 
 

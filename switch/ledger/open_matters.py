@@ -160,6 +160,11 @@ class OpenMatters:
         with self._lock:
             return self._banks.openings()
 
+    def bank_opened(self) -> dict[int, int]:
+        """What each account of kind bank was opened with."""
+        with self._lock:
+            return self._banks.opened()
+
     def requests(self, now_ns: int) -> list[int]:
         """The requests for top-ups that are open, ascending."""
         with self._lock:
@@ -281,7 +286,7 @@ class OpenMatters:
         if kind == Kind.APPROVE and entry.resolves not in self._proposals:
             # Shifts are approved, too, and stops, and lines.
             return
-        if kind == Kind.TRANSFER and self._banks.is_ending(entry):
+        if kind == Kind.TRANSFER and self._banks.is_banks(entry):
             return
         if kind == Kind.APPROVE and self._people.first_approval(entry.resolves):
             # It waits for a third person.

@@ -190,6 +190,11 @@ class PeopleMatters:
             self._take_stop(entry)
 
     def _take_stop(self, entry: Entry) -> None:
+        if entry.kind == Kind.REGISTER and not entry.total:
+            tail = self._tail(entry.sequence)
+            if tail and tail[0] not in _ACTIVE_AT:
+                # A certificate is revoked: that is confirmed, and no stop.
+                return
         for sequence, stop in list(self._stops.items()):
             if stop.kind == entry.kind and stop.debit == entry.debit:
                 is_over = (

@@ -144,8 +144,8 @@ def open_account(
     return template(Kind.OPEN, row_id=row_id, sender=sender, tail=tail)
 
 
-LIMIT_DAY_SIZE = 16
-"""Bytes of a limit record of the first form."""
+LIMIT_SIZES = (16, 24, 32)
+"""Bytes of a limit record, by its form."""
 
 
 def set_limit(
@@ -153,28 +153,32 @@ def set_limit(
     day_amount_max: int,
     day_count_max: int,
     payment_max: int = 0,
+    low_balance: int = 0,
     *,
     row_id: bytes,
     sender: int = 0,
     checker: int = 0,
 ) -> Templates:
-    """What a wallet may spend in an IST day, and in one payment; 0 for no limit.
+    """What a wallet may spend in an IST day, and in one payment, and below which
+    available balance it is low; 0 for none.
 
-    Without a limit of one payment the record is of the first form, byte for byte what
-    it was before there was another: a request that is sent again must stay the same.
+    What is not said takes no place: the record is byte for byte what it was before
+    there was another form, as a request that is sent again must stay the same.
     """
+    form = 2 if low_balance else 1 if payment_max else 0
     record = np.zeros(1, LIMIT_RECORD)
     record["day_amount_max"] = day_amount_max or NO_AMOUNT_LIMIT
     record["day_count_max"] = day_count_max or NO_COUNT_LIMIT
-    record["form"] = 1 if payment_max else 0
-    record["payment_max"] = payment_max
+    record["form"] = form
+    record["payment_max"] = payment_max or (NO_AMOUNT_LIMIT if form == 2 else 0)
+    record["low_balance"] = low_balance
     return template(
         Kind.LIMIT,
         row_id=row_id,
         sender=sender,
         debit=account,
         checker=checker,
-        tail=record.tobytes()[: None if payment_max else LIMIT_DAY_SIZE],
+        tail=record.tobytes()[: LIMIT_SIZES[form]],
     )
 
 

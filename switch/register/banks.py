@@ -1,4 +1,5 @@
-"""What the register says of banks: their accounts, and each one's last statement.
+"""What the register says of banks: their accounts, each one's last statement, and to
+whom billers' money is paid out.
 
 May use the words. A part of `Register`, which gives it the rows; any thread may read.
 What was booked, and what is open of it, is the ledger's to tell.
@@ -10,13 +11,15 @@ from itertools import islice
 
 from switch.bank_rows import (
     BANK_ACCOUNT_SIZE,
+    BENEFICIARY_SIZE,
     PURPOSE_FIRST,
     PURPOSE_LAST,
     StatementRecord,
     read_bank_account,
+    read_beneficiary,
     read_statement,
 )
-from switch.signed import BANK_PREFIX, BANK_SUSPENSE, BANK_TRANSIT, read_texts
+from switch.said import BANK_PREFIX, BANK_SUSPENSE, BANK_TRANSIT, read_texts
 
 SUSPENSE = 1
 TRANSIT = 2
@@ -55,23 +58,38 @@ class BankStatement:
     record: StatementRecord
 
 
+@dataclass(frozen=True, slots=True)
+class Beneficiary:
+    """To whom the money of a biller's account is paid out, as registered last."""
+
+    index: int
+    """Among all of them, from 1."""
+    sequence: int
+    time_ns: int
+    account: int
+    """Index of the biller's account."""
+    number: str
+    ifsc: str
+    active: bool
+    name: str
+    """For people."""
+
+
 class Banks:
-    """The bank accounts of a register."""
+    """The bank accounts of a register, and its beneficiaries."""
 
     def __init__(self) -> None:
         self._accounts: dict[int, BankAccount] = {}
         self._by_number: dict[str, BankAccount] = {}
         self._by_purpose: dict[tuple[int, int], BankAccount] = {}
         self._statements: dict[int, BankStatement] = {}
+        self._beneficiaries: dict[int, Beneficiary] = {}
+        self._by_account: dict[int, Beneficiary] = {}
 
     def take_account(self, tail: bytes, index: int, sequence: int) -> None:
         """Note the newest row about a bank account."""
         one = read_bank_account(tail)
-        try:
-            name = read_texts(tail[BANK_ACCOUNT_SIZE:]).get("name", "")
-        except ValueError:
-            # The ledger takes any bytes here.
-            name = ""
+        name = _name(tail[BANK_ACCOUNT_SIZE:])
         known = BankAccount(
             index,
             sequence,
@@ -91,6 +109,42 @@ class Banks:
     ) -> None:
         """Note the newest statement of the bank account with this index."""
         self._statements[index] = BankStatement(sequence, time_ns, read_statement(tail))
+
+    def take_beneficiary(
+        self, tail: bytes, index: int, sequence: int, time_ns: int
+    ) -> None:
+        """Note the newest row about a beneficiary."""
+        one = read_beneficiary(tail)
+        known = Beneficiary(
+            index,
+            sequence,
+            time_ns,
+            one.account,
+            one.number,
+            one.ifsc,
+            one.active,
+            _name(tail[BENEFICIARY_SIZE:]),
+        )
+        self._beneficiaries[index] = known
+        self._by_account[one.account] = known
+
+    @property
+    def has_beneficiaries(self) -> bool:
+        """Whether payouts name to whom they go."""
+        return bool(self._beneficiaries)
+
+    def beneficiaries_after(self, index: int, count: int) -> list[Beneficiary]:
+        """Up to `count` beneficiaries behind this index, by index, without gaps."""
+        last = min(index + count, len(self._beneficiaries))
+        return [self._beneficiaries[one] for one in range(index + 1, last + 1)]
+
+    def beneficiary_of(self, account: int) -> Beneficiary | None:
+        """To whom the money of a biller's account, by its index, is paid out."""
+        return self._by_account.get(account)
+
+    def active_beneficiaries(self) -> list[Beneficiary]:
+        """Those that money may be paid out to, now or later."""
+        return [one for one in self._by_account.values() if one.active]
 
     def after(self, index: int, count: int) -> list[BankAccount]:
         """Up to `count` bank accounts behind this index, by index, without gaps."""
@@ -137,3 +191,12 @@ class Banks:
     def first_free(self, participant: int, most: int) -> list[int]:
         """Some of them, the least."""
         return list(islice(self.free_purposes(participant), most))
+
+
+def _name(texts: bytes) -> str:
+    """What it is called, of the texts behind a record."""
+    try:
+        return read_texts(texts).get("name", "")
+    except ValueError:
+        # The ledger takes any bytes here.
+        return ""

@@ -18,7 +18,7 @@ from switch.ledger.committer import Committer
 from switch.ledger.opening import open_ledger
 from switch.ledger.templates import Templates, derived_id, join, template
 from switch.person_keys import parse_public
-from switch.register.register import participant_tail
+from switch.register.tails import participant_tail
 from switch.signed import person_tail
 from switch.specs import TREASURY, ParticipantSpec, check_specs
 

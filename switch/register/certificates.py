@@ -9,7 +9,6 @@ May use the core's records and `templates`. What is in a certificate itself is r
 `credentials`.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +18,7 @@ import numpy as np
 from switch._core import CONFIRMATION_RECORD, PINS_RECORD, REVOCATION_RECORD
 from switch.codes import Record
 from switch.ledger.templates import people_json, put_bytes
+from switch.said import read_texts
 
 AUTHORITY_SIZE: Final = 32
 """Bytes by which an authority is known."""
@@ -43,8 +43,12 @@ class Revocation:
     serial: int
     reason: str
     revoked_by: int
+    revoker: int = 0
+    """Number of the person who has signed it, 0 where nobody has."""
     confirmed_by: int = 0
     """0 until a second person has stood by it."""
+    confirmer: int = 0
+    """As `revoker`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +101,14 @@ def pins_tail(participant: int, pins: Sequence[bytes]) -> bytes:
 
 
 def read_revocation(
-    tail: bytes, index: int, sequence: int, time_ns: int, sender: int
+    tail: bytes, index: int, sequence: int, time_ns: int, sender: tuple[int, int]
 ) -> Revocation:
-    """A revocation out of its row and tail, as if nobody had confirmed it."""
+    """A revocation out of its row and tail without the signature, as if nobody had
+    confirmed it. `sender` is its participant's index, and the person's number.
+    """
     record = np.frombuffer(tail, REVOCATION_RECORD, 1)[0]
     size = int(record["serial_size"])
-    texts = json.loads(tail[REVOCATION_RECORD.itemsize :] or b"{}")
+    texts = _texts(tail[REVOCATION_RECORD.itemsize :])
     return Revocation(
         index,
         sequence,
@@ -111,8 +117,16 @@ def read_revocation(
         record["authority"].tobytes(),
         int.from_bytes(record["serial"].tobytes()[:size]),
         texts.get("reason", ""),
-        sender,
+        *sender,
     )
+
+
+def _texts(data: bytes) -> dict[str, str]:
+    try:
+        return read_texts(data)
+    except ValueError:
+        # The ledger takes any bytes here, if they are signed.
+        return {}
 
 
 def read_confirmation(tail: bytes) -> int:

@@ -40,9 +40,8 @@ from switch.register.register import (
     Participant,
     Register,
     Service,
-    participant_tail,
-    service_tail,
 )
+from switch.register.tails import participant_tail, service_tail
 from switch.specs import (
     FOR_EVER,
     FORM,
@@ -391,6 +390,8 @@ def _limits(
         if wallet is None or not _limit_differs(images[wallet.index], spec):
             continue
         limits = spec.day_amount_max, spec.day_count_max, spec.payment_max
+        if spec.low_balance:
+            limits = (*limits, spec.low_balance)
         # `changed` tells this change apart from an earlier one to the same limit.
         changed = int(images[wallet.index]["changed"])
         row_id = derived_id(Kind.LIMIT, wallet.index, changed, *limits)
@@ -398,11 +399,12 @@ def _limits(
 
 
 def _limit_differs(image: np.void, spec: ParticipantSpec) -> bool:
-    names = "day_amount_max", "day_count_max", "payment_max"
+    names = "day_amount_max", "day_count_max", "payment_max", "low_balance"
     return tuple(int(image[name]) for name in names) != (
         spec.day_amount_max or NO_AMOUNT_LIMIT,
         spec.day_count_max or NO_COUNT_LIMIT,
         spec.payment_max or NO_AMOUNT_LIMIT,
+        spec.low_balance,
     )
 
 
@@ -484,6 +486,7 @@ def describe(register: Register) -> Specs:
                 day_amount_max=_limit(int(amount_max), NO_AMOUNT_LIMIT),
                 day_count_max=_limit(int(count_max), NO_COUNT_LIMIT),
                 payment_max=_limit(int(image["payment_max"]), NO_AMOUNT_LIMIT),
+                low_balance=int(image["low_balance"]),
             )
         participants.append(spec)
     return Specs(tuple(participants), tuple(one.spec for one in register.services()))

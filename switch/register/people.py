@@ -5,7 +5,7 @@ May use the words. Whether a signature is right the ledger decides.
 
 from dataclasses import dataclass
 
-from switch.codes import PersonRole
+from switch.codes import BENEFICIARY_WAIT_S, PersonRole
 from switch.signed import read_person, read_thresholds
 
 
@@ -32,7 +32,14 @@ class Thresholds:
     single: int
     batch: int
     day: int
+    wait_s: int
+    """Seconds from a beneficiary's newest row to a payout; 0: what the rules say."""
     sequence: int
+
+    @property
+    def waits_s(self) -> int:
+        """The same as it holds."""
+        return self.wait_s or BENEFICIARY_WAIT_S
 
 
 def person_of(tail: bytes, index: int, sequence: int, time_ns: int) -> Person:

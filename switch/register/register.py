@@ -2,7 +2,7 @@
 
 May use the core, `templates` and `specs`. It holds what the journal's `register` and
 `open` rows say and follows them; it never sees a payment and commits nothing. What a
-`register` row's tail looks like is written here too, beside what reads it.
+`register` row's tail looks like is written beside it, in `tails` and others.
 """
 
 import threading
@@ -17,10 +17,11 @@ from switch._core import (
     ACCOUNT_RECORD,
     PARTICIPANT_RECORD,
     SERVICE_RECORD,
-    TARIFF_ITEM,
     Ledger,
 )
+from switch.calendar import NS_IN_S
 from switch.codes import (
+    BENEFICIARY_WAIT_S,
     AccountKind,
     AmountRule,
     Budget,
@@ -35,8 +36,8 @@ from switch.codes import (
     Record,
     Role,
 )
-from switch.ledger.templates import get_bytes, people_json, put_bytes
-from switch.register.banks import Banks
+from switch.ledger.templates import get_bytes
+from switch.register.banks import Banks, Beneficiary
 from switch.register.budgets import Override, read_budget
 from switch.register.certificates import (
     Pinned,
@@ -46,9 +47,10 @@ from switch.register.certificates import (
     read_revocation,
 )
 from switch.register.people import Person, Thresholds, person_of, thresholds_of
-from switch.signed import SIGNATURE_SIZE, read_texts
-from switch.specs import TREASURY, NetworkError, ParticipantSpec, Problem, ServiceSpec
-from switch.tariffs import DAY_LAST, Fee, day_text
+from switch.register.tails import record_tariff, tariff_size, texts_of
+from switch.schedule_rows import ScheduleRecord, read_schedule
+from switch.signed import SIGNATURE_SIZE
+from switch.specs import TREASURY, ParticipantSpec, ServiceSpec
 
 PURPOSE_FLOAT = 0
 PURPOSE_SUSPENSE = 1
@@ -83,6 +85,15 @@ class Account:
     kind: AccountKind
     head: str
     """Head of account of a biller account, empty for any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The schedule as it was said last."""
+
+    sequence: int
+    time_ns: int
+    schedule: ScheduleRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,8 @@ class Register:
         self._by_number: dict[tuple[int, int], Person] = {}
         self.thresholds: Thresholds | None = None
         """From where on a third person is needed; None before the first."""
+        self.schedule: Registered | None = None
+        """When windows close by themselves; None before the first."""
         self.banks = Banks()
         # By participant; what is there for others to read is never changed.
         self._budgets: dict[int, Mapping[Budget, int]] = {}
@@ -152,6 +165,7 @@ class Register:
                     *(Record.PERSON, Record.THRESHOLDS, Record.BUDGET),
                     # And a statement of a bank account.
                     *(Record.STATEMENT, Record.BANK_ACCOUNT),
+                    *(Record.SCHEDULE, Record.BENEFICIARY),
                     *(Record.SERVICE, _OPENS, Record.PARTICIPANT),
                 )
             }
@@ -180,6 +194,14 @@ class Register:
                 time_ns = self.ledger.row(sequence).timestamp
                 tail = self.ledger.tail(sequence)
                 self.banks.take_statement(tail, index, sequence, time_ns)
+            for index, sequence in changes[Record.BENEFICIARY]:
+                time_ns = self.ledger.row(sequence).timestamp
+                tail = self.ledger.tail(sequence)
+                self.banks.take_beneficiary(tail, index, sequence, time_ns)
+            for _, sequence in changes[Record.SCHEDULE]:
+                time_ns = self.ledger.row(sequence).timestamp
+                said = read_schedule(self.ledger.tail(sequence))
+                self.schedule = Registered(sequence, time_ns, said)
             # Only now: what could not be read is tried again the next time.
             self._seen.update(now)
             changed = any(changes.values())
@@ -210,7 +232,7 @@ class Register:
     def _take_participant(self, index: int, sequence: int) -> None:
         tail = self.record(sequence)
         record = np.frombuffer(tail, PARTICIPANT_RECORD, 1)[0]
-        texts = _texts(tail, PARTICIPANT_RECORD)
+        texts = texts_of(tail, PARTICIPANT_RECORD)
         spec = ParticipantSpec(
             id=get_bytes(tail, PARTICIPANT_RECORD, "code").decode("ascii"),
             role=Role(int(record["role"])),
@@ -235,7 +257,7 @@ class Register:
             int(record["participant"]),
             int(record["purpose"]),
             AccountKind(int(record["kind"])),
-            _texts(tail, ACCOUNT_RECORD).get("head", ""),
+            texts_of(tail, ACCOUNT_RECORD).get("head", ""),
         )
         self._accounts[index] = account
         self._by_owner[account.participant, account.purpose] = account
@@ -246,7 +268,7 @@ class Register:
     def _take_service(self, index: int, sequence: int) -> None:
         tail = self.record(sequence)
         record = np.frombuffer(tail, SERVICE_RECORD, 1)[0]
-        texts = _texts(tail, SERVICE_RECORD, _tariff_size(tail))
+        texts = texts_of(tail, SERVICE_RECORD, tariff_size(tail))
         biller = int(record["biller"])
         heads = record["heads"].tolist()[: int(record["heads_count"])]
         key_rule = int(record["key_rule"])
@@ -283,15 +305,20 @@ class Register:
         self._by_code[spec.code] = service
 
     def _take_revocation(self, index: int, sequence: int) -> None:
-        row, tail = self.ledger.row(sequence), self.ledger.tail(sequence)
-        one = read_revocation(tail, index, sequence, row.timestamp, row.participant)
+        row, tail = self.ledger.row(sequence), self.record(sequence)
+        by = (row.participant, row.operator)
+        one = read_revocation(tail, index, sequence, row.timestamp, by)
         self._revocations[index] = one
         self._revoked.setdefault((one.participant, one.authority, one.serial), index)
 
     def _take_confirmation(self, sequence: int) -> None:
         index = read_confirmation(self.ledger.tail(sequence))
-        by = self.ledger.row(sequence).participant
-        self._revocations[index] = replace(self._revocations[index], confirmed_by=by)
+        row = self.ledger.row(sequence)
+        self._revocations[index] = replace(
+            self._revocations[index],
+            confirmed_by=row.participant,
+            confirmer=row.operator,
+        )
 
     def _take_pins(self, index: int, sequence: int) -> None:
         row, tail = self.ledger.row(sequence), self.ledger.tail(sequence)
@@ -385,6 +412,16 @@ class Register:
         """The person with this index among all. LookupError if there is none."""
         return self._people[index]
 
+    @property
+    def beneficiary_wait_s(self) -> int:
+        """Seconds from a beneficiary's newest row to a payout, as they hold."""
+        known = self.thresholds
+        return BENEFICIARY_WAIT_S if known is None else known.waits_s
+
+    def usable_from_ns(self, known: Beneficiary) -> int:
+        """From when on money may be paid out to a beneficiary, as thresholds are now."""
+        return known.time_ns + self.beneficiary_wait_s * NS_IN_S
+
     # --- budgets -------------------------------------------------------------------
 
     def budgets_of(self, participant: int) -> Mapping[Budget, int]:
@@ -460,135 +497,3 @@ class Register:
     def find_service(self, code: str) -> Service | None:
         """The service with this code."""
         return self._by_code.get(code)
-
-
-def record_texts(tail: bytes, record: Record) -> dict[str, str]:
-    """The texts for people in the tail of a `register` row; empty ones are left out."""
-    if record is Record.SERVICE:
-        return _texts(tail, SERVICE_RECORD, _tariff_size(tail))
-    return _texts(tail, PARTICIPANT_RECORD)
-
-
-def _texts(tail: bytes, dtype: np.dtype[np.void], more: int = 0) -> dict[str, str]:
-    """What follows the record, and `more` bytes, in a tail: the texts for people."""
-    try:
-        return read_texts(tail[dtype.itemsize + more :])
-    except ValueError:
-        # The ledger takes any bytes here. Nobody is to end a switch by a name.
-        return {}
-
-
-def _item_text(at: int, language: str) -> str:
-    """What the name of a tariff's line is called among the texts."""
-    return f"tariff_{at}_{language}"
-
-
-def _tariff_size(tail: bytes) -> int:
-    """Bytes of the tariff between a service's record and its texts."""
-    record = np.frombuffer(tail, SERVICE_RECORD, 1)[0]
-    return int(record["items_count"]) * TARIFF_ITEM.itemsize
-
-
-def record_tariff(tail: bytes) -> tuple[Fee, ...]:
-    """The lines of a tariff in the tail of a service's `register` row, with names."""
-    texts = record_texts(tail, Record.SERVICE)
-    count = _tariff_size(tail) // TARIFF_ITEM.itemsize
-    lines = np.frombuffer(tail, TARIFF_ITEM, count, SERVICE_RECORD.itemsize)
-    return tuple(
-        Fee(
-            code=line["code"].tobytes().rstrip(b"\0").decode("ascii"),
-            amount=int(line["fee"]),
-            # The ledger knows days that no calendar has.
-            valid_from=day_text(min(int(line["valid_from"]), DAY_LAST)),
-            name_en=texts.get(_item_text(at, "en"), ""),
-            name_bn=texts.get(_item_text(at, "bn"), ""),
-        )
-        for at, line in enumerate(lines)
-    )
-
-
-def _tariff_items(tariff: tuple[Fee, ...]) -> bytes:
-    """The lines of a tariff, by code and day, as they stand behind the record."""
-    lines = np.zeros(len(tariff), TARIFF_ITEM)
-    for at, fee in enumerate(tariff):
-        put_bytes(lines[at : at + 1], "code", fee.code.encode())
-        lines["fee"][at] = fee.amount
-        lines["valid_from"][at] = fee.day
-    return lines.tobytes()
-
-
-# --- the tails of `register` rows -------------------------------------------------
-
-
-def participant_tail(spec: ParticipantSpec) -> bytes:
-    """The tail of a participant's `register` row: the record, then the texts."""
-    record = np.zeros(1, PARTICIPANT_RECORD)
-    record["record"] = int(Record.PARTICIPANT)
-    record["role"] = int(spec.role)
-    record["active"] = int(spec.active)
-    record["may_state_dues"] = int(spec.may_state_dues)
-    record["never_credits_late"] = int(spec.never_credits_late)
-    put_bytes(record, "code", spec.id.encode())
-    texts = {
-        "name_en": spec.name_en,
-        "name_bn": spec.name_bn,
-        "code": spec.code,
-        "district": spec.district,
-        "host_kind": spec.host_kind,
-    }
-    return record.tobytes() + people_json(texts)
-
-
-def service_tail(spec: ServiceSpec, register: Register) -> bytes:
-    """The tail of a service's `register` row: the record, its tariff, then the texts.
-
-    Raises NetworkError if the biller, a head of it or the series is not registered.
-    """
-    biller = register.find_participant(spec.biller)
-    heads = [register.find_head(spec.biller, head) for head in spec.heads]
-    found = [head.index for head in heads if head]
-    if biller is None or len(found) != len(heads):
-        text = f"service {spec.code}: its biller or a head is not there"
-        raise NetworkError(text, [Problem("services", text)])
-    series = register.find_service(spec.series) if spec.series else None
-    if spec.series and series is None:
-        text = f"service {spec.code}: there is no service {spec.series}"
-        raise NetworkError(text, [Problem("services", text)])
-    record = np.zeros(1, SERVICE_RECORD)
-    values = {
-        "record": int(Record.SERVICE),
-        "amount_rule": int(spec.amount_rule),
-        "mode": int(spec.mode),
-        "duplicate_rule": int(spec.duplicate_rule),
-        "key_rule": 0 if spec.key_rule is None else int(spec.key_rule),
-        "deadline_policy": int(spec.deadline_policy),
-        "active": int(spec.active),
-        "heads_count": len(found),
-        "amount_min": spec.amount_min,
-        "amount_max": spec.amount_max,
-        "duplicate_hours": spec.duplicate_hours,
-        "deadline_s": spec.deadline_s,
-        "biller": biller.index,
-        "letters": int(spec.letters),
-        "ignored": int(spec.ignored),
-        "check_digit": int(spec.check_digit),
-        "series": series.index if series else 0,
-        "price_rule": int(spec.price_rule),
-        "items_count": len(spec.tariff),
-        "amount_step": spec.amount_step,
-    }
-    for name, value in values.items():
-        record[name] = value
-    record["heads"][0, : len(found)] = found
-    put_bytes(record, "code", spec.code.encode())
-    put_bytes(record, "pattern", spec.pattern.encode("ascii"))
-    texts = {
-        "name_en": spec.name_en,
-        "name_bn": spec.name_bn,
-        "department_en": spec.department_en,
-        "department_bn": spec.department_bn,
-    }
-    for at, fee in enumerate(spec.tariff):
-        texts[_item_text(at, "en")] = fee.name_en
-        texts[_item_text(at, "bn")] = fee.name_bn
-    return record.tobytes() + _tariff_items(spec.tariff) + people_json(texts)

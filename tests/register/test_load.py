@@ -44,7 +44,7 @@ from switch.register.load import (
     load_network,
     network_requests,
 )
-from switch.register.register import record_tariff, record_texts
+from switch.register.tails import record_tariff, record_texts
 from switch.sample import sample_specs
 from switch.tariffs import ITEMS_MAX, Fee
 

@@ -36,8 +36,10 @@ from switch.console.output import Screen
 from switch.console.words import Language
 from switch.errors import SwitchError
 from switch.ids import new_id
-from switch.register.register import Register, service_tail
-from switch.signed import Ledger, Line, Row, Stored, pack_lines, say
+from switch.register.register import Register
+from switch.register.tails import service_tail
+from switch.said import say
+from switch.signed import Ledger, Line, Row, Stored, pack_lines
 from switch.specs import ServiceSpec
 from switch.tariffs import Fee
 from switch.v1 import admin_pb2 as admin

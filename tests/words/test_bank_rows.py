@@ -23,7 +23,8 @@ from switch.bank_rows import (
 )
 from switch.codes import Kind, RowFlag, Source
 from switch.console.words import WORDS
-from switch.signed import Line, paise_of, read_line, say
+from switch.said import paise_of, say
+from switch.signed import Line, read_line
 
 SUSPENSE, TRANSIT = "bank/0123 suspense", "bank/0123 transit"
 

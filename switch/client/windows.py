@@ -1,0 +1,36 @@
+"""Settlement windows: when they close by themselves, and which are closed.
+
+A part of the client library; `switch.client.Client` has these methods. May use `calls`
+and the messages.
+"""
+
+from collections.abc import Iterator
+
+from switch.client.calls import Caller
+from switch.v1 import admin_pb2_grpc
+from switch.v1 import schedules_pb2 as pb
+
+PAGE_SIZE = 100
+"""Windows asked for at a time; each costs its lines."""
+
+
+class WindowCalls:
+    """The calls of AdminService about windows, as methods that are safe to repeat."""
+
+    _caller: Caller
+    _admin: admin_pb2_grpc.AdminServiceStub
+
+    def windows(self) -> Iterator[pb.Window]:
+        """The windows that are closed, newest first."""
+        request = pb.ListWindowsRequest(page_size=PAGE_SIZE)
+        while True:
+            reply = self._caller.read(self._admin.ListWindows, request)
+            yield from reply.windows
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
+
+    def schedule(self, cutoffs: int = 0) -> pb.GetScheduleResponse:
+        """When windows close by themselves, and so many of the next times."""
+        request = pb.GetScheduleRequest(cutoffs_count=cutoffs)
+        return self._caller.read(self._admin.GetSchedule, request)
