@@ -26,6 +26,7 @@ from switch.codes import (
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
     PROPOSE_LINES,
+    WAIT_MAX_S,
     AccountState,
     Budget,
     Kind,
@@ -65,8 +66,6 @@ from switch.signed import (
 from switch.v1 import admin_pb2
 from switch.v1 import people_pb2 as pb
 
-WAIT_MAX_S = 2_678_400
-"""Seconds that a beneficiary may have to wait: 31 days."""
 _ALREADY = None
 """In place of a row: it is so already."""
 

@@ -4,7 +4,7 @@ its treasury and a key of its own.
 
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -61,9 +61,11 @@ class Council:
             words += ["--person", f"{name[0]}/{name[1]}:{self.keys[name].public.hex()}"]
         subprocess.run(program("switch.register.begin", *words), check=True)
 
-    def start(self, *arguments: str) -> None:
+    def start(self, *arguments: str, prefix: Sequence[str] = ()) -> None:
         """Start the server, as no development server."""
-        self.server = ServerProcess(self.directory, *arguments, dev=False)
+        self.server = ServerProcess(
+            self.directory, *arguments, dev=False, prefix=prefix
+        )
         self.server.wait_ready()
 
     def stop(self, number: int = signal.SIGTERM) -> None:
@@ -120,9 +122,11 @@ class Council:
         return [results.Result.Name(one.outcome.result)[7:] for one in found]
 
     def done(self, *wishes: pb.Wish) -> int:
-        """Propose by one, approve by another, do it all."""
+        """Propose by one, approve by another, by a third where one is needed, do it all."""
         sequence = self.propose(ALPHA, *wishes)
         assert self.approve(BETA, sequence).result == results.RESULT_OK
+        if self.client().proposal(sequence).answer.proposal.third_needed:
+            assert self.approve(GAMMA, sequence).result == results.RESULT_OK
         assert set(self.do(sequence)) == {"OK"}
         return sequence
 

@@ -1,0 +1,269 @@
+"""Goal: money of a biller goes to one account at a bank, which two or three people have
+seen; whoever changes it waits, and what was proposed before is not paid to it.
+
+Method: a real server on a ledger with people, whose settlement account was opened with
+money; thresholds with a wait of seconds. What an approver sees is read with the client
+library, as commands do.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switch.client.calls import CallError
+from switch.codes import Result, Role
+from switch.said import say
+from switch.signed import read_line
+from switch.specs import ParticipantSpec, Specs
+from switch.v1 import banks_pb2
+from switch.v1 import people_pb2 as pb
+from switch.v1 import proposals_pb2
+from tests.server.banking import Banking, ending
+from tests.server.council import (
+    ALPHA,
+    BETA,
+    GAMMA,
+    LAKH,
+    Council,
+    centres,
+    name_of,
+    person,
+    sitting,
+)
+from tests.server.harness import RUPEE
+
+WAIT_S = 2
+HEADS = ("0801-01", "0801-02")
+NUMBER, IFSC = "33445566", "SBIN0001234"
+OTHER = "77889900"
+WAITS = proposals_pb2.PROPOSAL_STATE_OPEN
+
+
+def thresholds(wait_s: int, amount: int = 10**15) -> pb.Wish:
+    wish = pb.Thresholds(single=amount, batch=amount, day=amount, wait_s=wait_s)
+    return pb.Wish(thresholds=wish)
+
+
+def beneficiary(head: str = HEADS[0], **changes: Any) -> pb.Wish:
+    values: dict[str, Any] = {"biller": "power", "head": head, "active": True}
+    values |= {"number": NUMBER, "ifsc": IFSC, **changes}
+    return pb.Wish(beneficiary=pb.BeneficiaryWish(**values))
+
+
+def payout(amount: int, **more: Any) -> pb.Wish:
+    made: pb.Wish = ending(0, payout=pb.Payout(amount=amount, **more))
+    return made
+
+
+def opened(head: str, amount: int, participant: str = "") -> pb.Wish:
+    wish = pb.OpeningWish(participant=participant, head=head, amount=amount)
+    return pb.Wish(opening=wish)
+
+
+def power() -> Specs:
+    biller = ParticipantSpec(id="power", role=Role.BILLER, heads=HEADS)
+    return Specs((*centres().participants, biller), ())
+
+
+def begun(council: Council) -> Banking:
+    """Billers, a bank account, and money in settlement."""
+    council.load(power())
+    banking = Banking(council)
+    council.done(opened("settlement", LAKH), thresholds(WAIT_S))
+    # Whoever changes thresholds, or a beneficiary, needs three from here on.
+    council.done(person(GAMMA, council))
+    return banking
+
+
+def found(council: Council, head: str = HEADS[0]) -> banks_pb2.Beneficiary:
+    [one] = [one for one in council.client().beneficiaries() if one.head == head]
+    return one
+
+
+def wait_for(council: Council, head: str = HEADS[0]) -> None:
+    usable_ns = found(council, head).usable_from_ns
+    time.sleep(max(usable_ns - time.time_ns(), 0) / 1e9 + 0.01)
+
+
+def text_of(council: Council, *wishes: pb.Wish) -> str:
+    """Why a proposal is not made."""
+    request = pb.PrepareRequest(wishes=wishes, reason="a test")
+    with pytest.raises(CallError) as failure:
+        council.client().prepare(request)
+    return f"{failure.value.reason} {failure.value.text}"
+
+
+@pytest.fixture(scope="module")
+def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
+    arguments = ("--set", "signatures_per_s=1000")
+    with sitting(tmp_path_factory.mktemp("beneficiaries"), *arguments) as one:
+        begun(one)
+        yield one
+
+
+def test_before_the_first_a_payout_names_nobody(council: Council) -> None:
+    assert list(council.client().beneficiaries()) == []
+    sequence = council.propose(ALPHA, payout(RUPEE))
+    [line] = council.client().proposal(sequence).lines
+    assert not line.HasField("beneficiary")
+    assert read_line(line.line).resolves == 0
+    assert name_of(council.approve(BETA, sequence)) == "OK"
+    # The first one comes before it is done: then it names nobody, and is not.
+    council.done(beneficiary(name="Power board"))
+    assert council.do(sequence) == ["BENEFICIARY_WRONG"]
+    assert "no beneficiary" in text_of(
+        council, payout(RUPEE, biller="power", head=HEADS[1])
+    )
+
+
+def test_an_approver_sees_where_the_money_goes(council: Council) -> None:
+    one = found(council)
+    assert (one.biller, one.head, one.number, one.ifsc) == (
+        *("power", HEADS[0], NUMBER, IFSC),
+    )
+    assert (one.active, one.name, one.index) == (True, "Power board", 1)
+    assert one.usable_from_ns == one.time_ns + WAIT_S * 10**9
+    text = text_of(council, payout(RUPEE))
+    if time.time_ns() < one.usable_from_ns:
+        assert text.startswith("BENEFICIARY_WAITS")
+        assert "may be used from" in text
+    wait_for(council)
+    sequence = council.propose(ALPHA, payout(RUPEE))
+    [line] = council.client().proposal(sequence).lines
+    assert line.beneficiary == one
+    packed = read_line(line.line)
+    assert packed.resolves == one.sequence
+    assert NUMBER in line.text
+    assert IFSC in line.text
+    said = say(packed, line.debit, line.credit, "somebody")
+    assert said.what == "payout"
+    assert name_of(council.approve(BETA, sequence)) == "OK"
+    assert council.do(sequence) == ["OK"]
+    [release] = [
+        item
+        for item in council.client().bank_items()
+        if item.sequence == council.client().proposal(sequence).lines[0].done_sequence
+    ]
+    assert release.kind == banks_pb2.BANK_ITEM_KIND_RELEASE
+    assert release.number.startswith("R")
+    assert release.amount == RUPEE
+    # It is no advance that somebody owes.
+    assert list(council.client().exceptions()) == []
+
+
+def test_a_change_waits_and_ends_what_was_proposed_before(council: Council) -> None:
+    wait_for(council)
+    before = council.propose(ALPHA, payout(2 * RUPEE))
+    council.done(beneficiary(number=OTHER, name=""))
+    changed = found(council)
+    assert (changed.number, changed.ifsc, changed.name) == (OTHER, IFSC, "Power board")
+    assert text_of(council, payout(RUPEE)).startswith("BENEFICIARY_WAITS")
+    assert name_of(council.approve(BETA, before)) == "OK"
+    outcomes = council.client().do_lines(before)
+    assert [Result(one.outcome.result) for one in outcomes] == [
+        Result.BENEFICIARY_WRONG
+    ]
+    assert outcomes[0].outcome.other_sequence == changed.sequence
+    # What it was proposed for is still what is shown of it.
+    [line] = council.client().proposal(before).lines
+    assert line.beneficiary.number == NUMBER
+    wait_for(council)
+    council.done(payout(2 * RUPEE, biller="power", head=HEADS[0]))
+    # A longer wait holds for what is approved already, and that is done later.
+    late = council.propose(ALPHA, payout(3 * RUPEE))
+    assert name_of(council.approve(BETA, late)) == "OK"
+    council.done(thresholds(3_600))
+    [outcome] = council.client().do_lines(late)
+    assert Result(outcome.outcome.result) is Result.BENEFICIARY_WAITS
+    assert outcome.outcome.other_sequence == changed.sequence
+    assert found(council).usable_from_ns == changed.time_ns + 3_600 * 10**9
+    council.done(thresholds(WAIT_S))
+    assert council.do(late) == ["OK"]
+
+
+def test_one_that_is_off_gets_nothing(council: Council) -> None:
+    wait_for(council)
+    known = found(council)
+    before = council.propose(ALPHA, payout(RUPEE))
+    council.done(beneficiary(number="", ifsc="", active=False))
+    off = found(council)
+    assert (off.number, off.ifsc, off.active) == (known.number, known.ifsc, False)
+    assert "none is active" in text_of(council, payout(RUPEE))
+    named = payout(RUPEE, biller="power", head=HEADS[0])
+    assert text_of(council, named).startswith("BENEFICIARY_WRONG")
+    assert name_of(council.approve(BETA, before)) == "OK"
+    assert council.do(before) == ["BENEFICIARY_WRONG"]
+    council.done(beneficiary(number="", ifsc="", active=True))
+    wait_for(council)
+    council.done(payout(RUPEE))
+
+
+def test_of_several_one_is_named(council: Council) -> None:
+    council.done(beneficiary(HEADS[1], number="1"))
+    assert "must name one" in text_of(council, payout(RUPEE))
+    wait_for(council)
+    wait_for(council, HEADS[1])
+    sequence = council.propose(ALPHA, payout(RUPEE, biller="power", head=HEADS[1]))
+    [line] = council.client().proposal(sequence).lines
+    assert (line.beneficiary.head, line.beneficiary.number) == (HEADS[1], "1")
+    listed = list(council.client("auditor", Role.AUDITOR).beneficiaries())
+    assert [one.head for one in listed] == list(HEADS)
+    pages = []
+    request = banks_pb2.ListBeneficiariesRequest(page_size=1)
+    while True:
+        page = council.client()._banks.ListBeneficiaries(request)
+        pages += page.beneficiaries
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            break
+    assert pages == listed
+
+
+def test_what_cannot_be_is_told_before_a_signature(council: Council) -> None:
+    for wish, why in (
+        (beneficiary("nothing"), "no biller"),
+        (beneficiary(number="12 3"), "capitals and digits"),
+        (beneficiary(number="1" * 35), "capitals and digits"),
+        (beneficiary(ifsc="SBIN1234567"), "four capitals"),
+        (beneficiary(HEADS[1], number="2", name="x" * 201), "at most 200"),
+    ):
+        assert why in text_of(council, wish)
+    twice = (beneficiary(number="21"), beneficiary(number="22"))
+    assert "speaks of each once" in text_of(council, *twice)
+    assert "at most" in text_of(council, thresholds(31 * 86_400 + 1))
+    known = found(council)
+    again = beneficiary(number=known.number, ifsc=known.ifsc, name="")
+    made = council.client().prepare(pb.PrepareRequest(wishes=[again], reason="again"))
+    assert (made.row, made.already_count) == (None, 1)
+
+
+def test_the_wait_is_told_and_kept(council: Council) -> None:
+    registered = council.client().people()
+    assert registered.wait_s == WAIT_S
+    assert registered.thresholds is not None
+    assert registered.thresholds.wait_s == WAIT_S
+    # 0 leaves it as it is.
+    council.done(thresholds(0, 10**14))
+    assert council.client().people().wait_s == WAIT_S
+
+
+def test_a_third_person_approves_a_beneficiary(tmp_path: Path) -> None:
+    with sitting(tmp_path / "third", "--set", "signatures_per_s=1000") as council:
+        assert council.client().people().wait_s == 86_400
+        council.load(power())
+        council.done(person(GAMMA, council))
+        client = council.client()
+        sequence = council.propose(ALPHA, beneficiary())
+        assert client.proposal(sequence).answer.proposal.third_needed
+        assert name_of(council.approve(BETA, sequence)) == "OK"
+        assert client.proposal(sequence).answer.proposal.state == WAITS
+        assert council.do(sequence) == ["NOT_APPROVED"]
+        assert name_of(council.approve(GAMMA, sequence)) == "OK"
+        assert council.do(sequence) == ["OK"]
+        one = found(council)
+        assert one.usable_from_ns == one.time_ns + 86_400 * 10**9
+        council.restart()
+        assert found(council) == one
