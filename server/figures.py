@@ -21,11 +21,12 @@ from server.node import READS_WAITING_MAX, Node
 from server.security_log import Cause, SecurityLog
 from switch._core import LMDB_VERSION
 from switch.billing.health import Health
-from switch.codes import RULES_VERSION
+from switch.codes import RULES_VERSION, AccountKind
 from switch.config import Config
 from switch.ledger.exceptions import Owner, Wanted, are_overdue, owners
 from switch.ledger.open_matters import ExceptionKind
 from switch.ledger.totals import first_at
+from switch.money import PAISE_IN_RUPEE
 
 KIB = 1 << 10
 NS_IN_S = 1_000_000_000
@@ -244,6 +245,25 @@ def hold_figures(node: Node, now_ns: int) -> list[Family]:
         gauge("holds_unverified", "Holds given back, and nobody knows.").add(
             ledger.unverified_count
         ),
+    ]
+
+
+def wallet_figures(node: Node) -> list[Family]:
+    """Wallets that are low, and those whose centres owe.
+
+    Reads every account at one moment, while nothing is decided: not for each collection.
+    """
+    images, _ = node.ledger.accounts()
+    wallets = images[images["kind"] == AccountKind.WALLET]
+    held, spent = wallets["credits_posted"], wallets["debits_posted"]
+    owes = spent > held
+    owed = sum((spent[owes] - held[owes]).tolist())
+    return [
+        gauge("wallets_low", "Wallets with less than their low balance.").add(
+            int(np.count_nonzero(wallets["low_since"]))
+        ),
+        gauge("wallets_owing", "Wallets below zero.").add(int(np.count_nonzero(owes))),
+        gauge("wallets_owed_rupees", "What these owe.").add(owed / PAISE_IN_RUPEE),
     ]
 
 

@@ -75,6 +75,7 @@ class Metrics:
         self._why_not = lambda: f"the ledger is being opened ({opening()})"
         self._node: Node | None = None
         self._exceptions: list[Family] = []
+        self._wallets: list[Family] = []
         self._failures: Counter[str] = Counter()
         self._complained: dict[str, float] = {}
         self._lag_s = 0.0
@@ -113,6 +114,7 @@ class Metrics:
         self.add("budgets", partial(figures.budget_figures, node), on_loop=True)
         self.add("billers", partial(figures.biller_figures, node), on_loop=True)
         self.add("exceptions", lambda: self._exceptions)
+        self.add("wallets", lambda: self._wallets)
         self._why_not = lambda: ""
 
     def become_unready(self, why: str) -> None:
@@ -120,8 +122,15 @@ class Metrics:
         self._why_not = lambda: why
 
     async def look(self, node: Node) -> None:
-        """Look through the list of exceptions again and again, until cancelled."""
+        """Look through the list of exceptions, and wallets, again and again, until
+        cancelled.
+        """
         while True:
+            try:
+                self._wallets = await node.read(figures.wallet_figures, node)
+            except Exception as error:  # noqa: BLE001
+                self._wallets = []
+                self._failed("wallets", error)
             try:
                 now_ns = time.time_ns()
                 self._exceptions = await node.read(

@@ -120,10 +120,11 @@ def parse_weekdays(text: str) -> int:
         return _ALL_DAYS if text == "all" else 0
     found = 0
     for part in text.lower().split(","):
-        first, _, last = part.partition("-")
-        if first not in WEEKDAYS or (last or first) not in WEEKDAYS:
+        first, is_span, last = part.partition("-")
+        last = last if is_span else first
+        if first not in WEEKDAYS or last not in WEEKDAYS:
             raise ValueError(f"not days: {text[:40]!r} (mon-sat and mon,wed are)")
-        begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
+        begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last)
         if end < begin:
             raise ValueError(f"days go from monday to sunday: {part!r}")
         for day in range(begin, end + 1):

@@ -7,6 +7,7 @@ from server.actors import named
 from server.node import Node
 from server.page_tokens import make_token, read_token
 from server.status import NotFoundError
+from switch._core import Rows
 from switch.codes import Role
 from switch.errors import CorruptionError
 from switch.ledger import statements
@@ -69,6 +70,7 @@ class WalletService:
         ledger, register = node.ledger, node.register
         size = arguments.page_size(request.page_size, node.config)
         after = max(request.after_sequence, read_token(request, caller))
+        found: list[tuple[int, Rows]]
         if request.centre or caller.role is Role.CENTRE:
             wallet = arguments.own_wallet(register, caller, request.centre).index
             image, as_of = ledger.account(wallet)
@@ -79,7 +81,7 @@ class WalletService:
             since = images["low_since"]
             low = np.flatnonzero(since > after)
             low = low[np.argsort(since[low])]
-            found = [(int(at), images[at]) for at in low[: size + 1]]
+            found = [(int(at), images[at]) for at in low[: size + 1].tolist()]
         following = int(found[size - 1][1]["low_since"]) if len(found) > size else 0
         return pb.ListLowBalancesResponse(
             wallets=[self._low(*one) for one in found[:size]],
@@ -87,7 +89,7 @@ class WalletService:
             as_of_sequence=as_of,
         )
 
-    def _low(self, account: int, image: np.void) -> pb.LowBalance:
+    def _low(self, account: int, image: Rows) -> pb.LowBalance:
         ledger, register = self._node.ledger, self._node.register
         known = named(register, register.account, account)
         owner = named(register, register.participant, known.participant).spec.id

@@ -47,10 +47,7 @@ def window_message(node: Node, entry: Entry) -> pb.Window:
     ledger = node.ledger
     lines = explained.window_lines(ledger, entry.sequence)
     is_settled = np.array(
-        [
-            ledger.settled(entry.sequence, one) != 0
-            for one in lines["account"].tolist()
-        ],
+        [ledger.settled(entry.sequence, one) != 0 for one in lines["account"].tolist()],
         np.bool_,
     )
     message = pb.Window(
@@ -114,4 +111,3 @@ def get_schedule(
     for cutoff in cutoffs_after(one, time.time_ns(), count):
         response.cutoffs.add(time_ns=cutoff.time_ns, year_end=cutoff.year_end)
     return response
-

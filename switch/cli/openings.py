@@ -1,4 +1,4 @@
-"""`payswitch propose openings`: a network that comes from elsewhere begins with balances.
+"""`payswitch propose openings`: what a network that comes from elsewhere begins with.
 
 One proposal of a file of CSV, whole or not at all: control figures that do not fit, an
 account that is there twice or has moved, and a bad amount stop it before anything is

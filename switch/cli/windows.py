@@ -130,9 +130,7 @@ def schedule(args: Namespace, screen: Screen) -> Exit:
 
 def _schedule(args: Namespace) -> pb.Wish:
     wanted = schedules_pb2.Schedule(
-        weekdays=[
-            at + 1 for at in range(len(WEEKDAYS)) if args.days >> at & 1
-        ],
+        weekdays=[at + 1 for at in range(len(WEEKDAYS)) if args.days >> at & 1],
         minutes=sorted(set(args.cut_off)),
         holidays=_holidays(args.holidays),
     )

@@ -99,7 +99,6 @@ class BankCalls:
                 return
             request.page_token = reply.next_page_token
 
-
     def beneficiaries(self) -> Iterator[pb.Beneficiary]:
         """To which accounts at banks billers' money is paid out, as registered last."""
         request = pb.ListBeneficiariesRequest(page_size=PAGE_SIZE)

@@ -389,9 +389,9 @@ def _limits(
         wallet = register.find_wallet(spec.id)
         if wallet is None or not _limit_differs(images[wallet.index], spec):
             continue
-        limits = spec.day_amount_max, spec.day_count_max, spec.payment_max
+        limits = [spec.day_amount_max, spec.day_count_max, spec.payment_max]
         if spec.low_balance:
-            limits = (*limits, spec.low_balance)
+            limits.append(spec.low_balance)
         # `changed` tells this change apart from an earlier one to the same limit.
         changed = int(images[wallet.index]["changed"])
         row_id = derived_id(Kind.LIMIT, wallet.index, changed, *limits)

@@ -419,7 +419,7 @@ class Register:
         return BENEFICIARY_WAIT_S if known is None else known.waits_s
 
     def usable_from_ns(self, known: Beneficiary) -> int:
-        """From when on money may be paid out to a beneficiary, as thresholds are now."""
+        """From when on money may be paid out to it, as thresholds are now."""
         return known.time_ns + self.beneficiary_wait_s * NS_IN_S
 
     # --- budgets -------------------------------------------------------------------

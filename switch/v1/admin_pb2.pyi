@@ -294,6 +294,7 @@ class SetLimitRequest(_message.Message):
     DAY_AMOUNT_MAX_FIELD_NUMBER: _builtins.int
     DAY_COUNT_MAX_FIELD_NUMBER: _builtins.int
     PAYMENT_MAX_FIELD_NUMBER: _builtins.int
+    LOW_BALANCE_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     centre: _builtins.str
     day_amount_max: _builtins.int
@@ -302,6 +303,8 @@ class SetLimitRequest(_message.Message):
     """Payments of one IST day; 0 is none."""
     payment_max: _builtins.int
     """Paise of one payment; 0 is none."""
+    low_balance: _builtins.int
+    """Paise: with less available the wallet is low. At most 10^18; 0 is none."""
     def __init__(
         self,
         *,
@@ -310,10 +313,11 @@ class SetLimitRequest(_message.Message):
         day_amount_max: _builtins.int = ...,
         day_count_max: _builtins.int = ...,
         payment_max: _builtins.int = ...,
+        low_balance: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "id", b"id", "payment_max", b"payment_max"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "id", b"id", "low_balance", b"low_balance", "payment_max", b"payment_max"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1002,6 +1006,7 @@ class Account(_message.Message):
     CREDITS_PENDING_FIELD_NUMBER: _builtins.int
     CREDITS_POSTED_FIELD_NUMBER: _builtins.int
     HOLDS_COUNT_FIELD_NUMBER: _builtins.int
+    OWED_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Dense, from 1."""
     kind: Global___AccountKind.ValueType
@@ -1010,11 +1015,15 @@ class Account(_message.Message):
     """Participant id of the owner, and the head or purpose."""
     head: _builtins.str
     debits_pending: _builtins.int
-    """Paise."""
+    """Paise. The balance, credits_posted less debits_posted, is negative where its owner owes; of a
+    float or an account of a bank that is as it should be.
+    """
     debits_posted: _builtins.int
     credits_pending: _builtins.int
     credits_posted: _builtins.int
     holds_count: _builtins.int
+    owed: _builtins.int
+    """Of a wallet: paise that its centre owes, the balance where that is negative."""
     def __init__(
         self,
         *,
@@ -1028,10 +1037,11 @@ class Account(_message.Message):
         credits_pending: _builtins.int = ...,
         credits_posted: _builtins.int = ...,
         holds_count: _builtins.int = ...,
+        owed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credits_pending", b"credits_pending", "credits_posted", b"credits_posted", "debits_pending", b"debits_pending", "debits_posted", b"debits_posted", "head", b"head", "holds_count", b"holds_count", "index", b"index", "kind", b"kind", "participant", b"participant", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credits_pending", b"credits_pending", "credits_posted", b"credits_posted", "debits_pending", b"debits_pending", "debits_posted", b"debits_posted", "head", b"head", "holds_count", b"holds_count", "index", b"index", "kind", b"kind", "owed", b"owed", "participant", b"participant", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

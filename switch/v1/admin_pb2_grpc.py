@@ -8,6 +8,7 @@ from switch.v1 import budgets_pb2 as switch_dot_v1_dot_budgets__pb2
 from switch.v1 import certificates_pb2 as switch_dot_v1_dot_certificates__pb2
 from switch.v1 import exceptions_pb2 as switch_dot_v1_dot_exceptions__pb2
 from switch.v1 import proposals_pb2 as switch_dot_v1_dot_proposals__pb2
+from switch.v1 import schedules_pb2 as switch_dot_v1_dot_schedules__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -116,6 +117,16 @@ class AdminServiceStub:
                 request_serializer=switch_dot_v1_dot_admin__pb2.ListWindowLinesRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_admin__pb2.ListWindowLinesResponse.FromString,
                 _registered_method=True)
+        self.ListWindows = channel.unary_unary(
+                '/payswitch.v1.AdminService/ListWindows',
+                request_serializer=switch_dot_v1_dot_schedules__pb2.ListWindowsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_schedules__pb2.ListWindowsResponse.FromString,
+                _registered_method=True)
+        self.GetSchedule = channel.unary_unary(
+                '/payswitch.v1.AdminService/GetSchedule',
+                request_serializer=switch_dot_v1_dot_schedules__pb2.GetScheduleRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_schedules__pb2.GetScheduleResponse.FromString,
+                _registered_method=True)
         self.Settle = channel.unary_unary(
                 '/payswitch.v1.AdminService/Settle',
                 request_serializer=switch_dot_v1_dot_admin__pb2.SettleRequest.SerializeToString,
@@ -220,7 +231,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetLimit(self, request, context):
-        """Sets what a wallet may spend in an IST day.
+        """Sets what a wallet may spend in an IST day and in one payment, and when it is low.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -287,7 +298,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CloseWindow(self, request, context):
-        """Closes the settlement window that is open. Idempotent by `previous_window`.
+        """Closes the settlement window that is open. Idempotent by `previous_window`: one that a cut-off
+        has closed meanwhile is answered as it is, `repeat` set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -295,6 +307,21 @@ class AdminServiceServicer:
 
     def ListWindowLines(self, request, context):
         """The lines of a closed window, by account, page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWindows(self, request, context):
+        """The windows that are closed, newest first: which entries and which days each has, and who closed
+        it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSchedule(self, request, context):
+        """When windows close by themselves, and the next times that they do.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -329,13 +356,14 @@ class AdminServiceServicer:
         word is enough, and is listed until a second one confirms it; nothing takes it back: who is
         wronged is given another certificate. RESULT_LAST_TREASURIES if fewer than two of the treasury
         could act for certain. Of a certificate that is revoked already the first outcome, `repeat` set.
+        In a ledger with people RESULT_NOT_SIGNED: a person signs it, see PeopleService.Prepare.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmRevocation(self, request, context):
-        """Stands by another person's revocation.
+        """Stands by another person's revocation. In a ledger with people RESULT_NOT_SIGNED, likewise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -478,6 +506,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListWindowLines,
                     request_deserializer=switch_dot_v1_dot_admin__pb2.ListWindowLinesRequest.FromString,
                     response_serializer=switch_dot_v1_dot_admin__pb2.ListWindowLinesResponse.SerializeToString,
+            ),
+            'ListWindows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWindows,
+                    request_deserializer=switch_dot_v1_dot_schedules__pb2.ListWindowsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_schedules__pb2.ListWindowsResponse.SerializeToString,
+            ),
+            'GetSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSchedule,
+                    request_deserializer=switch_dot_v1_dot_schedules__pb2.GetScheduleRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_schedules__pb2.GetScheduleResponse.SerializeToString,
             ),
             'Settle': grpc.unary_unary_rpc_method_handler(
                     servicer.Settle,
@@ -953,6 +991,60 @@ class AdminService:
             '/payswitch.v1.AdminService/ListWindowLines',
             switch_dot_v1_dot_admin__pb2.ListWindowLinesRequest.SerializeToString,
             switch_dot_v1_dot_admin__pb2.ListWindowLinesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWindows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/ListWindows',
+            switch_dot_v1_dot_schedules__pb2.ListWindowsRequest.SerializeToString,
+            switch_dot_v1_dot_schedules__pb2.ListWindowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/GetSchedule',
+            switch_dot_v1_dot_schedules__pb2.GetScheduleRequest.SerializeToString,
+            switch_dot_v1_dot_schedules__pb2.GetScheduleResponse.FromString,
             options,
             channel_credentials,
             insecure,

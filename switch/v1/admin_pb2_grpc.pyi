@@ -10,6 +10,7 @@ from switch.v1 import budgets_pb2 as _budgets_pb2
 from switch.v1 import certificates_pb2 as _certificates_pb2
 from switch.v1 import exceptions_pb2 as _exceptions_pb2
 from switch.v1 import proposals_pb2 as _proposals_pb2
+from switch.v1 import schedules_pb2 as _schedules_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -53,7 +54,7 @@ class AdminServiceStub:
     payment that could still be refunded. Until then it can be frozen.
     """
     SetLimit: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetLimitRequest, _admin_pb2.SetLimitResponse]
-    """Sets what a wallet may spend in an IST day."""
+    """Sets what a wallet may spend in an IST day and in one payment, and when it is low."""
     ListExceptions: _grpc.UnaryUnaryMultiCallable[_exceptions_pb2.ListExceptionsRequest, _exceptions_pb2.ListExceptionsResponse]
     """What people must see to, oldest first: see exceptions.proto."""
     Propose: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ProposeRequest, _admin_pb2.ProposeResponse]
@@ -77,9 +78,17 @@ class AdminServiceStub:
     ListBillers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListBillersRequest, _admin_pb2.ListBillersResponse]
     """Queue, connections and health of every biller."""
     CloseWindow: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CloseWindowRequest, _admin_pb2.CloseWindowResponse]
-    """Closes the settlement window that is open. Idempotent by `previous_window`."""
+    """Closes the settlement window that is open. Idempotent by `previous_window`: one that a cut-off
+    has closed meanwhile is answered as it is, `repeat` set.
+    """
     ListWindowLines: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListWindowLinesRequest, _admin_pb2.ListWindowLinesResponse]
     """The lines of a closed window, by account, page by page."""
+    ListWindows: _grpc.UnaryUnaryMultiCallable[_schedules_pb2.ListWindowsRequest, _schedules_pb2.ListWindowsResponse]
+    """The windows that are closed, newest first: which entries and which days each has, and who closed
+    it.
+    """
+    GetSchedule: _grpc.UnaryUnaryMultiCallable[_schedules_pb2.GetScheduleRequest, _schedules_pb2.GetScheduleResponse]
+    """When windows close by themselves, and the next times that they do."""
     Settle: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SettleRequest, _admin_pb2.SettleResponse]
     """Moves a window's exact net from a biller's account to settlement, once."""
     AcceptClock: _grpc.UnaryUnaryMultiCallable[_admin_pb2.AcceptClockRequest, _admin_pb2.AcceptClockResponse]
@@ -96,9 +105,10 @@ class AdminServiceStub:
     word is enough, and is listed until a second one confirms it; nothing takes it back: who is
     wronged is given another certificate. RESULT_LAST_TREASURIES if fewer than two of the treasury
     could act for certain. Of a certificate that is revoked already the first outcome, `repeat` set.
+    In a ledger with people RESULT_NOT_SIGNED: a person signs it, see PeopleService.Prepare.
     """
     ConfirmRevocation: _grpc.UnaryUnaryMultiCallable[_certificates_pb2.ConfirmRevocationRequest, _certificates_pb2.ConfirmRevocationResponse]
-    """Stands by another person's revocation."""
+    """Stands by another person's revocation. In a ledger with people RESULT_NOT_SIGNED, likewise."""
     PinKeys: _grpc.UnaryUnaryMultiCallable[_certificates_pb2.PinKeysRequest, _certificates_pb2.PinKeysResponse]
     """Says which keys a participant's certificates may have, in place of those said before; on open
     connections within a second. Of the treasury each sets its own alone (RESULT_LAST_TREASURIES).
@@ -144,7 +154,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     payment that could still be refunded. Until then it can be frozen.
     """
     SetLimit: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetLimitRequest, _admin_pb2.SetLimitResponse]  # type: ignore[assignment]
-    """Sets what a wallet may spend in an IST day."""
+    """Sets what a wallet may spend in an IST day and in one payment, and when it is low."""
     ListExceptions: _aio.UnaryUnaryMultiCallable[_exceptions_pb2.ListExceptionsRequest, _exceptions_pb2.ListExceptionsResponse]  # type: ignore[assignment]
     """What people must see to, oldest first: see exceptions.proto."""
     Propose: _aio.UnaryUnaryMultiCallable[_admin_pb2.ProposeRequest, _admin_pb2.ProposeResponse]  # type: ignore[assignment]
@@ -168,9 +178,17 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ListBillers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListBillersRequest, _admin_pb2.ListBillersResponse]  # type: ignore[assignment]
     """Queue, connections and health of every biller."""
     CloseWindow: _aio.UnaryUnaryMultiCallable[_admin_pb2.CloseWindowRequest, _admin_pb2.CloseWindowResponse]  # type: ignore[assignment]
-    """Closes the settlement window that is open. Idempotent by `previous_window`."""
+    """Closes the settlement window that is open. Idempotent by `previous_window`: one that a cut-off
+    has closed meanwhile is answered as it is, `repeat` set.
+    """
     ListWindowLines: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListWindowLinesRequest, _admin_pb2.ListWindowLinesResponse]  # type: ignore[assignment]
     """The lines of a closed window, by account, page by page."""
+    ListWindows: _aio.UnaryUnaryMultiCallable[_schedules_pb2.ListWindowsRequest, _schedules_pb2.ListWindowsResponse]  # type: ignore[assignment]
+    """The windows that are closed, newest first: which entries and which days each has, and who closed
+    it.
+    """
+    GetSchedule: _aio.UnaryUnaryMultiCallable[_schedules_pb2.GetScheduleRequest, _schedules_pb2.GetScheduleResponse]  # type: ignore[assignment]
+    """When windows close by themselves, and the next times that they do."""
     Settle: _aio.UnaryUnaryMultiCallable[_admin_pb2.SettleRequest, _admin_pb2.SettleResponse]  # type: ignore[assignment]
     """Moves a window's exact net from a biller's account to settlement, once."""
     AcceptClock: _aio.UnaryUnaryMultiCallable[_admin_pb2.AcceptClockRequest, _admin_pb2.AcceptClockResponse]  # type: ignore[assignment]
@@ -187,9 +205,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     word is enough, and is listed until a second one confirms it; nothing takes it back: who is
     wronged is given another certificate. RESULT_LAST_TREASURIES if fewer than two of the treasury
     could act for certain. Of a certificate that is revoked already the first outcome, `repeat` set.
+    In a ledger with people RESULT_NOT_SIGNED: a person signs it, see PeopleService.Prepare.
     """
     ConfirmRevocation: _aio.UnaryUnaryMultiCallable[_certificates_pb2.ConfirmRevocationRequest, _certificates_pb2.ConfirmRevocationResponse]  # type: ignore[assignment]
-    """Stands by another person's revocation."""
+    """Stands by another person's revocation. In a ledger with people RESULT_NOT_SIGNED, likewise."""
     PinKeys: _aio.UnaryUnaryMultiCallable[_certificates_pb2.PinKeysRequest, _certificates_pb2.PinKeysResponse]  # type: ignore[assignment]
     """Says which keys a participant's certificates may have, in place of those said before; on open
     connections within a second. Of the treasury each sets its own alone (RESULT_LAST_TREASURIES).
@@ -262,7 +281,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.SetLimitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.SetLimitResponse, _abc.Awaitable[_admin_pb2.SetLimitResponse]]:
-        """Sets what a wallet may spend in an IST day."""
+        """Sets what a wallet may spend in an IST day and in one payment, and when it is low."""
 
     @_abc_1.abstractmethod
     def ListExceptions(
@@ -340,7 +359,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.CloseWindowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.CloseWindowResponse, _abc.Awaitable[_admin_pb2.CloseWindowResponse]]:
-        """Closes the settlement window that is open. Idempotent by `previous_window`."""
+        """Closes the settlement window that is open. Idempotent by `previous_window`: one that a cut-off
+        has closed meanwhile is answered as it is, `repeat` set.
+        """
 
     @_abc_1.abstractmethod
     def ListWindowLines(
@@ -349,6 +370,24 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListWindowLinesResponse, _abc.Awaitable[_admin_pb2.ListWindowLinesResponse]]:
         """The lines of a closed window, by account, page by page."""
+
+    @_abc_1.abstractmethod
+    def ListWindows(
+        self,
+        request: _schedules_pb2.ListWindowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_schedules_pb2.ListWindowsResponse, _abc.Awaitable[_schedules_pb2.ListWindowsResponse]]:
+        """The windows that are closed, newest first: which entries and which days each has, and who closed
+        it.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSchedule(
+        self,
+        request: _schedules_pb2.GetScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_schedules_pb2.GetScheduleResponse, _abc.Awaitable[_schedules_pb2.GetScheduleResponse]]:
+        """When windows close by themselves, and the next times that they do."""
 
     @_abc_1.abstractmethod
     def Settle(
@@ -389,6 +428,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         word is enough, and is listed until a second one confirms it; nothing takes it back: who is
         wronged is given another certificate. RESULT_LAST_TREASURIES if fewer than two of the treasury
         could act for certain. Of a certificate that is revoked already the first outcome, `repeat` set.
+        In a ledger with people RESULT_NOT_SIGNED: a person signs it, see PeopleService.Prepare.
         """
 
     @_abc_1.abstractmethod
@@ -397,7 +437,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _certificates_pb2.ConfirmRevocationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_certificates_pb2.ConfirmRevocationResponse, _abc.Awaitable[_certificates_pb2.ConfirmRevocationResponse]]:
-        """Stands by another person's revocation."""
+        """Stands by another person's revocation. In a ledger with people RESULT_NOT_SIGNED, likewise."""
 
     @_abc_1.abstractmethod
     def PinKeys(

@@ -399,7 +399,8 @@ class BankAccount(_message.Message):
     suspense_account: _builtins.int
     transit_account: _builtins.int
     balance: _builtins.int
-    """Paise that the bank has booked since it is registered, in favour of its owner. Beyond 64 bits
+    """Paise that the account was opened with here, and that the bank has booked since it is registered,
+    in favour of its owner. Beyond 64 bits
     this and the others below are the last that can be said.
     """
     suspense: _builtins.int
@@ -413,7 +414,9 @@ class BankAccount(_message.Message):
     the account had before its first statement, `before`, is right.
     """
     before: _builtins.int
-    """The opening of its first statement: what it had when it was registered."""
+    """The opening of its first statement, less what the account was opened with here: what it had when
+    it was registered and the ledger was not told of.
+    """
     credits_count: _builtins.int
     """Credits and debits that nothing explains, releases that are not booked, and contradictions."""
     debits_count: _builtins.int
@@ -637,3 +640,109 @@ class ListBankItemsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListBankItemsResponse: _TypeAlias = ListBankItemsResponse  # noqa: Y015
+
+@_typing.final
+class Beneficiary(_message.Message):
+    """--- beneficiaries -------------------------------------------------------------------------------"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    TIME_NS_FIELD_NUMBER: _builtins.int
+    BILLER_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    IFSC_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    USABLE_FROM_NS_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """From 1, in the order in which they were first registered."""
+    sequence: _builtins.int
+    """Of the entry that says so: what payouts name."""
+    time_ns: _builtins.int
+    biller: _builtins.str
+    """Whose money it is: participant id, head, and index of the account in the ledger."""
+    head: _builtins.str
+    account: _builtins.int
+    number: _builtins.str
+    """The account at the bank, and the bank's branch."""
+    ifsc: _builtins.str
+    active: _builtins.bool
+    name: _builtins.str
+    """For people; may be empty."""
+    usable_from_ns: _builtins.int
+    """From when on money may be paid out to it, as thresholds are now."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        sequence: _builtins.int = ...,
+        time_ns: _builtins.int = ...,
+        biller: _builtins.str = ...,
+        head: _builtins.str = ...,
+        account: _builtins.int = ...,
+        number: _builtins.str = ...,
+        ifsc: _builtins.str = ...,
+        active: _builtins.bool = ...,
+        name: _builtins.str = ...,
+        usable_from_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "active", b"active", "biller", b"biller", "head", b"head", "ifsc", b"ifsc", "index", b"index", "name", b"name", "number", b"number", "sequence", b"sequence", "time_ns", b"time_ns", "usable_from_ns", b"usable_from_ns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Beneficiary: _TypeAlias = Beneficiary  # noqa: Y015
+
+@_typing.final
+class ListBeneficiariesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """1 to 1,000; 0 is 100."""
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBeneficiariesRequest: _TypeAlias = ListBeneficiariesRequest  # noqa: Y015
+
+@_typing.final
+class ListBeneficiariesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BENEFICIARIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    as_of_sequence: _builtins.int
+    @_builtins.property
+    def beneficiaries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Beneficiary]: ...
+    def __init__(
+        self,
+        *,
+        beneficiaries: _abc.Iterable[Global___Beneficiary] | None = ...,
+        next_page_token: _builtins.str = ...,
+        as_of_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "beneficiaries", b"beneficiaries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBeneficiariesResponse: _TypeAlias = ListBeneficiariesResponse  # noqa: Y015

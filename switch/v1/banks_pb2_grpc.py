@@ -63,6 +63,11 @@ class BankServiceStub:
                 request_serializer=switch_dot_v1_dot_banks__pb2.ListBankItemsRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_banks__pb2.ListBankItemsResponse.FromString,
                 _registered_method=True)
+        self.ListBeneficiaries = channel.unary_unary(
+                '/payswitch.v1.BankService/ListBeneficiaries',
+                request_serializer=switch_dot_v1_dot_banks__pb2.ListBeneficiariesRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_banks__pb2.ListBeneficiariesResponse.FromString,
+                _registered_method=True)
 
 
 class BankServiceServicer:
@@ -114,6 +119,14 @@ class BankServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListBeneficiaries(self, request, context):
+        """To which accounts at banks the money of billers is paid out, in the order in which each was
+        first registered, as it was last.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BankServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -141,6 +154,11 @@ def add_BankServiceServicer_to_server(servicer, server):
                     servicer.ListBankItems,
                     request_deserializer=switch_dot_v1_dot_banks__pb2.ListBankItemsRequest.FromString,
                     response_serializer=switch_dot_v1_dot_banks__pb2.ListBankItemsResponse.SerializeToString,
+            ),
+            'ListBeneficiaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBeneficiaries,
+                    request_deserializer=switch_dot_v1_dot_banks__pb2.ListBeneficiariesRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_banks__pb2.ListBeneficiariesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -282,6 +300,33 @@ class BankService:
             '/payswitch.v1.BankService/ListBankItems',
             switch_dot_v1_dot_banks__pb2.ListBankItemsRequest.SerializeToString,
             switch_dot_v1_dot_banks__pb2.ListBankItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBeneficiaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.BankService/ListBeneficiaries',
+            switch_dot_v1_dot_banks__pb2.ListBeneficiariesRequest.SerializeToString,
+            switch_dot_v1_dot_banks__pb2.ListBeneficiariesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,10 @@ class BankServiceStub:
     """What banks have booked and nothing explains, what was released and is not booked, and where a
     bank has contradicted itself, newest first.
     """
+    ListBeneficiaries: _grpc.UnaryUnaryMultiCallable[_banks_pb2.ListBeneficiariesRequest, _banks_pb2.ListBeneficiariesResponse]
+    """To which accounts at banks the money of billers is paid out, in the order in which each was
+    first registered, as it was last.
+    """
 
 @_typing.type_check_only
 class BankServiceAsyncStub(BankServiceStub):
@@ -90,6 +94,10 @@ class BankServiceAsyncStub(BankServiceStub):
     ListBankItems: _aio.UnaryUnaryMultiCallable[_banks_pb2.ListBankItemsRequest, _banks_pb2.ListBankItemsResponse]  # type: ignore[assignment]
     """What banks have booked and nothing explains, what was released and is not booked, and where a
     bank has contradicted itself, newest first.
+    """
+    ListBeneficiaries: _aio.UnaryUnaryMultiCallable[_banks_pb2.ListBeneficiariesRequest, _banks_pb2.ListBeneficiariesResponse]  # type: ignore[assignment]
+    """To which accounts at banks the money of billers is paid out, in the order in which each was
+    first registered, as it was last.
     """
 
 class BankServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -149,6 +157,16 @@ class BankServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_banks_pb2.ListBankItemsResponse, _abc.Awaitable[_banks_pb2.ListBankItemsResponse]]:
         """What banks have booked and nothing explains, what was released and is not booked, and where a
         bank has contradicted itself, newest first.
+        """
+
+    @_abc_1.abstractmethod
+    def ListBeneficiaries(
+        self,
+        request: _banks_pb2.ListBeneficiariesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_banks_pb2.ListBeneficiariesResponse, _abc.Awaitable[_banks_pb2.ListBeneficiariesResponse]]:
+        """To which accounts at banks the money of billers is paid out, in the order in which each was
+        first registered, as it was last.
         """
 
 def add_BankServiceServicer_to_server(servicer: BankServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -23,37 +23,38 @@ _sym_db = _symbol_database.Default()
 
 
 from switch.v1 import results_pb2 as switch_dot_v1_dot_results__pb2
+from switch.v1 import types_pb2 as switch_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cswitch/v1/certificates.proto\x12\x0cpayswitch.v1\x1a\x17switch/v1/results.proto\"n\n\x18RevokeCertificateRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x13\n\x0bparticipant\x18\x02 \x01(\t\x12\x11\n\tauthority\x18\x03 \x01(\x0c\x12\x0e\n\x06serial\x18\x04 \x01(\x0c\x12\x0e\n\x06reason\x18\x05 \x01(\t\"W\n\x19RevokeCertificateResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12\x12\n\nrevocation\x18\x02 \x01(\r\":\n\x18\x43onfirmRevocationRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x12\n\nrevocation\x18\x02 \x01(\r\"C\n\x19\x43onfirmRevocationResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\"?\n\x0ePinKeysRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x13\n\x0bparticipant\x18\x02 \x01(\t\x12\x0c\n\x04pins\x18\x03 \x03(\x0c\"9\n\x0fPinKeysResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\"\xb1\x01\n\nRevocation\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x13\n\x0bparticipant\x18\x02 \x01(\t\x12\x11\n\tauthority\x18\x03 \x01(\x0c\x12\x0e\n\x06serial\x18\x04 \x01(\x0c\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0f\n\x07time_ns\x18\x06 \x01(\x04\x12\x10\n\x08sequence\x18\x07 \x01(\x04\x12\x12\n\nrevoked_by\x18\x08 \x01(\t\x12\x14\n\x0c\x63onfirmed_by\x18\t \x01(\t\"Y\n\x16ListRevocationsRequest\x12\x18\n\x10unconfirmed_only\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"y\n\x17ListRevocationsResponse\x12-\n\x0brevocations\x18\x01 \x03(\x0b\x32\x18.payswitch.v1.Revocation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\"8\n\x0fListPinsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x04Pins\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\x0c\n\x04pins\x18\x02 \x03(\x0c\x12\x0f\n\x07time_ns\x18\x03 \x01(\x04\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x11\n\tpinned_by\x18\x05 \x01(\t\"e\n\x10ListPinsResponse\x12 \n\x04pins\x18\x01 \x03(\x0b\x32\x12.payswitch.v1.Pins\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cswitch/v1/certificates.proto\x12\x0cpayswitch.v1\x1a\x17switch/v1/results.proto\x1a\x15switch/v1/types.proto\"n\n\x18RevokeCertificateRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x13\n\x0bparticipant\x18\x02 \x01(\t\x12\x11\n\tauthority\x18\x03 \x01(\x0c\x12\x0e\n\x06serial\x18\x04 \x01(\x0c\x12\x0e\n\x06reason\x18\x05 \x01(\t\"W\n\x19RevokeCertificateResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12\x12\n\nrevocation\x18\x02 \x01(\r\":\n\x18\x43onfirmRevocationRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x12\n\nrevocation\x18\x02 \x01(\r\"C\n\x19\x43onfirmRevocationResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\"?\n\x0ePinKeysRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x13\n\x0bparticipant\x18\x02 \x01(\t\x12\x0c\n\x04pins\x18\x03 \x03(\x0c\"9\n\x0fPinKeysResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\"\xff\x01\n\nRevocation\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x13\n\x0bparticipant\x18\x02 \x01(\t\x12\x11\n\tauthority\x18\x03 \x01(\x0c\x12\x0e\n\x06serial\x18\x04 \x01(\x0c\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0f\n\x07time_ns\x18\x06 \x01(\x04\x12\x10\n\x08sequence\x18\x07 \x01(\x04\x12\x12\n\nrevoked_by\x18\x08 \x01(\t\x12\x14\n\x0c\x63onfirmed_by\x18\t \x01(\t\x12$\n\x07revoker\x18\n \x01(\x0b\x32\x13.payswitch.v1.Actor\x12&\n\tconfirmer\x18\x0b \x01(\x0b\x32\x13.payswitch.v1.Actor\"Y\n\x16ListRevocationsRequest\x12\x18\n\x10unconfirmed_only\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"y\n\x17ListRevocationsResponse\x12-\n\x0brevocations\x18\x01 \x03(\x0b\x32\x18.payswitch.v1.Revocation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\"8\n\x0fListPinsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x04Pins\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\x0c\n\x04pins\x18\x02 \x03(\x0c\x12\x0f\n\x07time_ns\x18\x03 \x01(\x04\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x11\n\tpinned_by\x18\x05 \x01(\t\"e\n\x10ListPinsResponse\x12 \n\x04pins\x18\x01 \x03(\x0b\x32\x12.payswitch.v1.Pins\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.certificates_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REVOKECERTIFICATEREQUEST']._serialized_start=71
-  _globals['_REVOKECERTIFICATEREQUEST']._serialized_end=181
-  _globals['_REVOKECERTIFICATERESPONSE']._serialized_start=183
-  _globals['_REVOKECERTIFICATERESPONSE']._serialized_end=270
-  _globals['_CONFIRMREVOCATIONREQUEST']._serialized_start=272
-  _globals['_CONFIRMREVOCATIONREQUEST']._serialized_end=330
-  _globals['_CONFIRMREVOCATIONRESPONSE']._serialized_start=332
-  _globals['_CONFIRMREVOCATIONRESPONSE']._serialized_end=399
-  _globals['_PINKEYSREQUEST']._serialized_start=401
-  _globals['_PINKEYSREQUEST']._serialized_end=464
-  _globals['_PINKEYSRESPONSE']._serialized_start=466
-  _globals['_PINKEYSRESPONSE']._serialized_end=523
-  _globals['_REVOCATION']._serialized_start=526
-  _globals['_REVOCATION']._serialized_end=703
-  _globals['_LISTREVOCATIONSREQUEST']._serialized_start=705
-  _globals['_LISTREVOCATIONSREQUEST']._serialized_end=794
-  _globals['_LISTREVOCATIONSRESPONSE']._serialized_start=796
-  _globals['_LISTREVOCATIONSRESPONSE']._serialized_end=917
-  _globals['_LISTPINSREQUEST']._serialized_start=919
-  _globals['_LISTPINSREQUEST']._serialized_end=975
-  _globals['_PINS']._serialized_start=977
-  _globals['_PINS']._serialized_end=1072
-  _globals['_LISTPINSRESPONSE']._serialized_start=1074
-  _globals['_LISTPINSRESPONSE']._serialized_end=1175
+  _globals['_REVOKECERTIFICATEREQUEST']._serialized_start=94
+  _globals['_REVOKECERTIFICATEREQUEST']._serialized_end=204
+  _globals['_REVOKECERTIFICATERESPONSE']._serialized_start=206
+  _globals['_REVOKECERTIFICATERESPONSE']._serialized_end=293
+  _globals['_CONFIRMREVOCATIONREQUEST']._serialized_start=295
+  _globals['_CONFIRMREVOCATIONREQUEST']._serialized_end=353
+  _globals['_CONFIRMREVOCATIONRESPONSE']._serialized_start=355
+  _globals['_CONFIRMREVOCATIONRESPONSE']._serialized_end=422
+  _globals['_PINKEYSREQUEST']._serialized_start=424
+  _globals['_PINKEYSREQUEST']._serialized_end=487
+  _globals['_PINKEYSRESPONSE']._serialized_start=489
+  _globals['_PINKEYSRESPONSE']._serialized_end=546
+  _globals['_REVOCATION']._serialized_start=549
+  _globals['_REVOCATION']._serialized_end=804
+  _globals['_LISTREVOCATIONSREQUEST']._serialized_start=806
+  _globals['_LISTREVOCATIONSREQUEST']._serialized_end=895
+  _globals['_LISTREVOCATIONSRESPONSE']._serialized_start=897
+  _globals['_LISTREVOCATIONSRESPONSE']._serialized_end=1018
+  _globals['_LISTPINSREQUEST']._serialized_start=1020
+  _globals['_LISTPINSREQUEST']._serialized_end=1076
+  _globals['_PINS']._serialized_start=1078
+  _globals['_PINS']._serialized_end=1173
+  _globals['_LISTPINSRESPONSE']._serialized_start=1175
+  _globals['_LISTPINSRESPONSE']._serialized_end=1276
 # @@protoc_insertion_point(module_scope)

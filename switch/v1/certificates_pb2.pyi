@@ -10,6 +10,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from switch.v1 import results_pb2 as _results_pb2
+from switch.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -189,6 +190,8 @@ class Revocation(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     REVOKED_BY_FIELD_NUMBER: _builtins.int
     CONFIRMED_BY_FIELD_NUMBER: _builtins.int
+    REVOKER_FIELD_NUMBER: _builtins.int
+    CONFIRMER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     participant: _builtins.str
     """Participant id."""
@@ -202,6 +205,12 @@ class Revocation(_message.Message):
     revoked_by: _builtins.str
     """Participant ids of who revoked it, and of who stands by it; empty as long as nobody does."""
     confirmed_by: _builtins.str
+    @_builtins.property
+    def revoker(self) -> _types_pb2.Actor:
+        """10 and 11: the same with the number of whoever has signed it; left out where nobody has."""
+
+    @_builtins.property
+    def confirmer(self) -> _types_pb2.Actor: ...
     def __init__(
         self,
         *,
@@ -214,10 +223,12 @@ class Revocation(_message.Message):
         sequence: _builtins.int = ...,
         revoked_by: _builtins.str = ...,
         confirmed_by: _builtins.str = ...,
+        revoker: _types_pb2.Actor | None = ...,
+        confirmer: _types_pb2.Actor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmer", b"confirmer", "revoker", b"revoker"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "confirmed_by", b"confirmed_by", "number", b"number", "participant", b"participant", "reason", b"reason", "revoked_by", b"revoked_by", "sequence", b"sequence", "serial", b"serial", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "confirmed_by", b"confirmed_by", "confirmer", b"confirmer", "number", b"number", "participant", b"participant", "reason", b"reason", "revoked_by", b"revoked_by", "revoker", b"revoker", "sequence", b"sequence", "serial", b"serial", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,44 +23,45 @@ _sym_db = _symbol_database.Default()
 
 
 from switch.v1 import admin_pb2 as switch_dot_v1_dot_admin__pb2
+from switch.v1 import schedules_pb2 as switch_dot_v1_dot_schedules__pb2
 from switch.v1 import types_pb2 as switch_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17switch/v1/explain.proto\x12\x0cpayswitch.v1\x1a\x15switch/v1/admin.proto\x1a\x15switch/v1/types.proto\"h\n\x06Totals\x12\x16\n\x0e\x64\x65\x62its_pending\x18\x01 \x01(\x04\x12\x15\n\rdebits_posted\x18\x02 \x01(\x04\x12\x17\n\x0f\x63redits_pending\x18\x03 \x01(\x04\x12\x16\n\x0e\x63redits_posted\x18\x04 \x01(\x04\"\x96\x01\n\x08Movement\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.payswitch.v1.EntryKind\x12 \n\x04side\x18\x02 \x01(\x0e\x32\x12.payswitch.v1.Side\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12\x0e\n\x06posted\x18\x04 \x01(\x04\x12\x10\n\x08reserved\x18\x05 \x01(\x04\x12\x10\n\x08released\x18\x06 \x01(\x04\"|\n\nChainPlace\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0f\n\x07time_ns\x18\x02 \x01(\x04\x12\r\n\x05\x63hunk\x18\x03 \x01(\x04\x12\x16\n\x0e\x66irst_sequence\x18\x04 \x01(\x04\x12\x15\n\rentries_count\x18\x05 \x01(\r\x12\r\n\x05\x63heck\x18\x06 \x01(\r\"y\n\nSettlement\x12\x0e\n\x06window\x18\x01 \x01(\x04\x12\x0f\n\x07payable\x18\x02 \x01(\x04\x12\x18\n\x10settled_sequence\x18\x03 \x01(\x04\x12\x0f\n\x07\x63\x61rried\x18\x04 \x01(\x04\x12\x0e\n\x06\x64\x65\x62its\x18\x05 \x01(\x04\x12\x0f\n\x07\x63redits\x18\x06 \x01(\x04\"\xb3\x01\n\x15\x45xplainAccountRequest\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\x0c\n\x04head\x18\x02 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x04\x12\x15\n\rafter_time_ns\x18\x04 \x01(\x04\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\x0f\n\x07time_ns\x18\x06 \x01(\x04\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\t\"\xcd\x03\n\x16\x45xplainAccountResponse\x12\r\n\x05index\x18\x01 \x01(\r\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.payswitch.v1.AccountKind\x12\x13\n\x0bparticipant\x18\x03 \x01(\t\x12\x0c\n\x04head\x18\x04 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x05 \x01(\x04\x12\x16\n\x0e\x61s_of_sequence\x18\x06 \x01(\x04\x12%\n\x07opening\x18\x07 \x01(\x0b\x32\x14.payswitch.v1.Totals\x12%\n\x07\x63losing\x18\x08 \x01(\x0b\x32\x14.payswitch.v1.Totals\x12)\n\tmovements\x18\t \x03(\x0b\x32\x16.payswitch.v1.Movement\x12\'\n\nopen_holds\x18\n \x03(\x0b\x32\x13.payswitch.v1.Entry\x12\x16\n\x0eopen_holds_cut\x18\x0b \x01(\x08\x12,\n\nsettlement\x18\x0c \x01(\x0b\x32\x18.payswitch.v1.Settlement\x12\'\n\x05\x63hain\x18\r \x01(\x0b\x32\x18.payswitch.v1.ChainPlace\x12\x17\n\x0fnext_page_token\x18\x0e \x01(\t\"\x8e\x02\n\x14ListMovementsRequest\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\x0c\n\x04head\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.payswitch.v1.EntryKind\x12 \n\x04side\x18\x04 \x01(\x0e\x32\x12.payswitch.v1.Side\x12\x11\n\topen_only\x18\x05 \x01(\x08\x12\x16\n\x0e\x61\x66ter_sequence\x18\x06 \x01(\x04\x12\x15\n\rafter_time_ns\x18\x07 \x01(\x04\x12\x10\n\x08sequence\x18\x08 \x01(\x04\x12\x0f\n\x07time_ns\x18\t \x01(\x04\x12\x11\n\tpage_size\x18\n \x01(\x05\x12\x12\n\npage_token\x18\x0b \x01(\t\"n\n\x15ListMovementsResponse\x12$\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x13.payswitch.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\"M\n\x14\x45xplainWindowRequest\x12\x0e\n\x06window\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"j\n\rExplainedLine\x12&\n\x04line\x18\x01 \x01(\x0b\x32\x18.payswitch.v1.WindowLine\x12\x18\n\x10settled_sequence\x18\x02 \x01(\x04\x12\x17\n\x0fsettled_time_ns\x18\x03 \x01(\x04\"\xab\x02\n\x15\x45xplainWindowResponse\x12#\n\x06window\x18\x01 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x13\n\x0blines_count\x18\x03 \x01(\r\x12\x0e\n\x06\x64\x65\x62its\x18\x04 \x01(\x04\x12\x0f\n\x07\x63redits\x18\x05 \x01(\x04\x12\x0f\n\x07\x63\x61rried\x18\x06 \x01(\x04\x12\x0f\n\x07payable\x18\x07 \x01(\x04\x12\x0f\n\x07settled\x18\x08 \x01(\x04\x12*\n\x05lines\x18\t \x03(\x0b\x32\x1b.payswitch.v1.ExplainedLine\x12\'\n\x05\x63hain\x18\n \x01(\x0b\x32\x18.payswitch.v1.ChainPlace\x12\x17\n\x0fnext_page_token\x18\x0b \x01(\t\"G\n\x11\x45xplainDayRequest\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xb1\x01\n\x12\x45xplainDayResponse\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x12\x16\n\x0e\x61s_of_sequence\x18\x02 \x01(\x04\x12)\n\tmovements\x18\x03 \x03(\x0b\x32\x16.payswitch.v1.Movement\x12\'\n\x05\x63hain\x18\x04 \x01(\x0b\x32\x18.payswitch.v1.ChainPlace\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t*=\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0e\n\nSIDE_DEBIT\x10\x01\x12\x0f\n\x0bSIDE_CREDIT\x10\x02\x32\xf2\x02\n\x0e\x45xplainService\x12[\n\x0e\x45xplainAccount\x12#.payswitch.v1.ExplainAccountRequest\x1a$.payswitch.v1.ExplainAccountResponse\x12X\n\rListMovements\x12\".payswitch.v1.ListMovementsRequest\x1a#.payswitch.v1.ListMovementsResponse\x12X\n\rExplainWindow\x12\".payswitch.v1.ExplainWindowRequest\x1a#.payswitch.v1.ExplainWindowResponse\x12O\n\nExplainDay\x12\x1f.payswitch.v1.ExplainDayRequest\x1a .payswitch.v1.ExplainDayResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17switch/v1/explain.proto\x12\x0cpayswitch.v1\x1a\x15switch/v1/admin.proto\x1a\x19switch/v1/schedules.proto\x1a\x15switch/v1/types.proto\"h\n\x06Totals\x12\x16\n\x0e\x64\x65\x62its_pending\x18\x01 \x01(\x04\x12\x15\n\rdebits_posted\x18\x02 \x01(\x04\x12\x17\n\x0f\x63redits_pending\x18\x03 \x01(\x04\x12\x16\n\x0e\x63redits_posted\x18\x04 \x01(\x04\"\x96\x01\n\x08Movement\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.payswitch.v1.EntryKind\x12 \n\x04side\x18\x02 \x01(\x0e\x32\x12.payswitch.v1.Side\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12\x0e\n\x06posted\x18\x04 \x01(\x04\x12\x10\n\x08reserved\x18\x05 \x01(\x04\x12\x10\n\x08released\x18\x06 \x01(\x04\"|\n\nChainPlace\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0f\n\x07time_ns\x18\x02 \x01(\x04\x12\r\n\x05\x63hunk\x18\x03 \x01(\x04\x12\x16\n\x0e\x66irst_sequence\x18\x04 \x01(\x04\x12\x15\n\rentries_count\x18\x05 \x01(\r\x12\r\n\x05\x63heck\x18\x06 \x01(\r\"y\n\nSettlement\x12\x0e\n\x06window\x18\x01 \x01(\x04\x12\x0f\n\x07payable\x18\x02 \x01(\x04\x12\x18\n\x10settled_sequence\x18\x03 \x01(\x04\x12\x0f\n\x07\x63\x61rried\x18\x04 \x01(\x04\x12\x0e\n\x06\x64\x65\x62its\x18\x05 \x01(\x04\x12\x0f\n\x07\x63redits\x18\x06 \x01(\x04\"\xb3\x01\n\x15\x45xplainAccountRequest\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\x0c\n\x04head\x18\x02 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x04\x12\x15\n\rafter_time_ns\x18\x04 \x01(\x04\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\x0f\n\x07time_ns\x18\x06 \x01(\x04\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\t\"\xcd\x03\n\x16\x45xplainAccountResponse\x12\r\n\x05index\x18\x01 \x01(\r\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.payswitch.v1.AccountKind\x12\x13\n\x0bparticipant\x18\x03 \x01(\t\x12\x0c\n\x04head\x18\x04 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x05 \x01(\x04\x12\x16\n\x0e\x61s_of_sequence\x18\x06 \x01(\x04\x12%\n\x07opening\x18\x07 \x01(\x0b\x32\x14.payswitch.v1.Totals\x12%\n\x07\x63losing\x18\x08 \x01(\x0b\x32\x14.payswitch.v1.Totals\x12)\n\tmovements\x18\t \x03(\x0b\x32\x16.payswitch.v1.Movement\x12\'\n\nopen_holds\x18\n \x03(\x0b\x32\x13.payswitch.v1.Entry\x12\x16\n\x0eopen_holds_cut\x18\x0b \x01(\x08\x12,\n\nsettlement\x18\x0c \x01(\x0b\x32\x18.payswitch.v1.Settlement\x12\'\n\x05\x63hain\x18\r \x01(\x0b\x32\x18.payswitch.v1.ChainPlace\x12\x17\n\x0fnext_page_token\x18\x0e \x01(\t\"\x8e\x02\n\x14ListMovementsRequest\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\x0c\n\x04head\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.payswitch.v1.EntryKind\x12 \n\x04side\x18\x04 \x01(\x0e\x32\x12.payswitch.v1.Side\x12\x11\n\topen_only\x18\x05 \x01(\x08\x12\x16\n\x0e\x61\x66ter_sequence\x18\x06 \x01(\x04\x12\x15\n\rafter_time_ns\x18\x07 \x01(\x04\x12\x10\n\x08sequence\x18\x08 \x01(\x04\x12\x0f\n\x07time_ns\x18\t \x01(\x04\x12\x11\n\tpage_size\x18\n \x01(\x05\x12\x12\n\npage_token\x18\x0b \x01(\t\"n\n\x15ListMovementsResponse\x12$\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x13.payswitch.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\"M\n\x14\x45xplainWindowRequest\x12\x0e\n\x06window\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"j\n\rExplainedLine\x12&\n\x04line\x18\x01 \x01(\x0b\x32\x18.payswitch.v1.WindowLine\x12\x18\n\x10settled_sequence\x18\x02 \x01(\x04\x12\x17\n\x0fsettled_time_ns\x18\x03 \x01(\x04\"\xd1\x02\n\x15\x45xplainWindowResponse\x12#\n\x06window\x18\x01 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x13\n\x0blines_count\x18\x03 \x01(\r\x12\x0e\n\x06\x64\x65\x62its\x18\x04 \x01(\x04\x12\x0f\n\x07\x63redits\x18\x05 \x01(\x04\x12\x0f\n\x07\x63\x61rried\x18\x06 \x01(\x04\x12\x0f\n\x07payable\x18\x07 \x01(\x04\x12\x0f\n\x07settled\x18\x08 \x01(\x04\x12*\n\x05lines\x18\t \x03(\x0b\x32\x1b.payswitch.v1.ExplainedLine\x12\'\n\x05\x63hain\x18\n \x01(\x0b\x32\x18.payswitch.v1.ChainPlace\x12\x17\n\x0fnext_page_token\x18\x0b \x01(\t\x12$\n\x06\x63losed\x18\x0c \x01(\x0b\x32\x14.payswitch.v1.Window\"G\n\x11\x45xplainDayRequest\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xb1\x01\n\x12\x45xplainDayResponse\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x12\x16\n\x0e\x61s_of_sequence\x18\x02 \x01(\x04\x12)\n\tmovements\x18\x03 \x03(\x0b\x32\x16.payswitch.v1.Movement\x12\'\n\x05\x63hain\x18\x04 \x01(\x0b\x32\x18.payswitch.v1.ChainPlace\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t*=\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0e\n\nSIDE_DEBIT\x10\x01\x12\x0f\n\x0bSIDE_CREDIT\x10\x02\x32\xf2\x02\n\x0e\x45xplainService\x12[\n\x0e\x45xplainAccount\x12#.payswitch.v1.ExplainAccountRequest\x1a$.payswitch.v1.ExplainAccountResponse\x12X\n\rListMovements\x12\".payswitch.v1.ListMovementsRequest\x1a#.payswitch.v1.ListMovementsResponse\x12X\n\rExplainWindow\x12\".payswitch.v1.ExplainWindowRequest\x1a#.payswitch.v1.ExplainWindowResponse\x12O\n\nExplainDay\x12\x1f.payswitch.v1.ExplainDayRequest\x1a .payswitch.v1.ExplainDayResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.explain_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SIDE']._serialized_start=2368
-  _globals['_SIDE']._serialized_end=2429
-  _globals['_TOTALS']._serialized_start=87
-  _globals['_TOTALS']._serialized_end=191
-  _globals['_MOVEMENT']._serialized_start=194
-  _globals['_MOVEMENT']._serialized_end=344
-  _globals['_CHAINPLACE']._serialized_start=346
-  _globals['_CHAINPLACE']._serialized_end=470
-  _globals['_SETTLEMENT']._serialized_start=472
-  _globals['_SETTLEMENT']._serialized_end=593
-  _globals['_EXPLAINACCOUNTREQUEST']._serialized_start=596
-  _globals['_EXPLAINACCOUNTREQUEST']._serialized_end=775
-  _globals['_EXPLAINACCOUNTRESPONSE']._serialized_start=778
-  _globals['_EXPLAINACCOUNTRESPONSE']._serialized_end=1239
-  _globals['_LISTMOVEMENTSREQUEST']._serialized_start=1242
-  _globals['_LISTMOVEMENTSREQUEST']._serialized_end=1512
-  _globals['_LISTMOVEMENTSRESPONSE']._serialized_start=1514
-  _globals['_LISTMOVEMENTSRESPONSE']._serialized_end=1624
-  _globals['_EXPLAINWINDOWREQUEST']._serialized_start=1626
-  _globals['_EXPLAINWINDOWREQUEST']._serialized_end=1703
-  _globals['_EXPLAINEDLINE']._serialized_start=1705
-  _globals['_EXPLAINEDLINE']._serialized_end=1811
-  _globals['_EXPLAINWINDOWRESPONSE']._serialized_start=1814
-  _globals['_EXPLAINWINDOWRESPONSE']._serialized_end=2113
-  _globals['_EXPLAINDAYREQUEST']._serialized_start=2115
-  _globals['_EXPLAINDAYREQUEST']._serialized_end=2186
-  _globals['_EXPLAINDAYRESPONSE']._serialized_start=2189
-  _globals['_EXPLAINDAYRESPONSE']._serialized_end=2366
-  _globals['_EXPLAINSERVICE']._serialized_start=2432
-  _globals['_EXPLAINSERVICE']._serialized_end=2802
+  _globals['_SIDE']._serialized_start=2433
+  _globals['_SIDE']._serialized_end=2494
+  _globals['_TOTALS']._serialized_start=114
+  _globals['_TOTALS']._serialized_end=218
+  _globals['_MOVEMENT']._serialized_start=221
+  _globals['_MOVEMENT']._serialized_end=371
+  _globals['_CHAINPLACE']._serialized_start=373
+  _globals['_CHAINPLACE']._serialized_end=497
+  _globals['_SETTLEMENT']._serialized_start=499
+  _globals['_SETTLEMENT']._serialized_end=620
+  _globals['_EXPLAINACCOUNTREQUEST']._serialized_start=623
+  _globals['_EXPLAINACCOUNTREQUEST']._serialized_end=802
+  _globals['_EXPLAINACCOUNTRESPONSE']._serialized_start=805
+  _globals['_EXPLAINACCOUNTRESPONSE']._serialized_end=1266
+  _globals['_LISTMOVEMENTSREQUEST']._serialized_start=1269
+  _globals['_LISTMOVEMENTSREQUEST']._serialized_end=1539
+  _globals['_LISTMOVEMENTSRESPONSE']._serialized_start=1541
+  _globals['_LISTMOVEMENTSRESPONSE']._serialized_end=1651
+  _globals['_EXPLAINWINDOWREQUEST']._serialized_start=1653
+  _globals['_EXPLAINWINDOWREQUEST']._serialized_end=1730
+  _globals['_EXPLAINEDLINE']._serialized_start=1732
+  _globals['_EXPLAINEDLINE']._serialized_end=1838
+  _globals['_EXPLAINWINDOWRESPONSE']._serialized_start=1841
+  _globals['_EXPLAINWINDOWRESPONSE']._serialized_end=2178
+  _globals['_EXPLAINDAYREQUEST']._serialized_start=2180
+  _globals['_EXPLAINDAYREQUEST']._serialized_end=2251
+  _globals['_EXPLAINDAYRESPONSE']._serialized_start=2254
+  _globals['_EXPLAINDAYRESPONSE']._serialized_end=2431
+  _globals['_EXPLAINSERVICE']._serialized_start=2497
+  _globals['_EXPLAINSERVICE']._serialized_end=2867
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from switch.v1 import admin_pb2 as _admin_pb2
+from switch.v1 import schedules_pb2 as _schedules_pb2
 from switch.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -478,6 +479,7 @@ class ExplainWindowResponse(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     CHAIN_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
     after_sequence: _builtins.int
     lines_count: _builtins.int
     """Of all lines, on every page, in paise."""
@@ -498,6 +500,10 @@ class ExplainWindowResponse(_message.Message):
     def chain(self) -> Global___ChainPlace:
         """Of the window's entry."""
 
+    @_builtins.property
+    def closed(self) -> _schedules_pb2.Window:
+        """Who closed it, and which days and financial year it has."""
+
     def __init__(
         self,
         *,
@@ -512,10 +518,11 @@ class ExplainWindowResponse(_message.Message):
         lines: _abc.Iterable[Global___ExplainedLine] | None = ...,
         chain: Global___ChainPlace | None = ...,
         next_page_token: _builtins.str = ...,
+        closed: _schedules_pb2.Window | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "closed", b"closed", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "carried", b"carried", "chain", b"chain", "credits", b"credits", "debits", b"debits", "lines", b"lines", "lines_count", b"lines_count", "next_page_token", b"next_page_token", "payable", b"payable", "settled", b"settled", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "carried", b"carried", "chain", b"chain", "closed", b"closed", "credits", b"credits", "debits", b"debits", "lines", b"lines", "lines_count", b"lines_count", "next_page_token", b"next_page_token", "payable", b"payable", "settled", b"settled", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,37 +24,37 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17switch/v1/network.proto\x12\x0cpayswitch.v1\"\xa7\x02\n\x0bParticipant\x12\n\n\x02id\x18\x01 \x01(\t\x12 \n\x04role\x18\x02 \x01(\x0e\x32\x12.payswitch.v1.Role\x12\x0e\n\x06\x61\x63tive\x18\x03 \x01(\x08\x12\x0f\n\x07name_en\x18\x04 \x01(\t\x12\x0f\n\x07name_bn\x18\x05 \x01(\t\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\x12\x10\n\x08\x64istrict\x18\x07 \x01(\t\x12\x11\n\thost_kind\x18\x08 \x01(\t\x12\r\n\x05heads\x18\t \x03(\t\x12\x16\n\x0e\x64\x61y_amount_max\x18\n \x01(\x04\x12\x15\n\rday_count_max\x18\x0b \x01(\r\x12\x13\n\x0bpayment_max\x18\x0c \x01(\x04\x12\x16\n\x0emay_state_dues\x18\r \x01(\x08\x12\x1a\n\x12never_credits_late\x18\x0e \x01(\x08\"\xdd\x05\n\x07Service\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07name_en\x18\x02 \x01(\t\x12\x0f\n\x07name_bn\x18\x03 \x01(\t\x12\x15\n\rdepartment_en\x18\x04 \x01(\t\x12\x15\n\rdepartment_bn\x18\x05 \x01(\t\x12\x0e\n\x06\x62iller\x18\x06 \x01(\t\x12\r\n\x05heads\x18\x07 \x03(\t\x12-\n\x0b\x61mount_rule\x18\x08 \x01(\x0e\x32\x18.payswitch.v1.AmountRule\x12\x12\n\namount_min\x18\t \x01(\x04\x12\x12\n\namount_max\x18\n \x01(\x04\x12\'\n\x04mode\x18\x0b \x01(\x0e\x32\x19.payswitch.v1.ServiceMode\x12\x33\n\x0e\x64uplicate_rule\x18\x0c \x01(\x0e\x32\x1b.payswitch.v1.DuplicateRule\x12\x17\n\x0f\x64uplicate_hours\x18\r \x01(\r\x12\'\n\x08key_rule\x18\x0e \x01(\x0e\x32\x15.payswitch.v1.KeyRule\x12\x12\n\ndeadline_s\x18\x0f \x01(\r\x12\x35\n\x0f\x64\x65\x61\x64line_policy\x18\x10 \x01(\x0e\x32\x1c.payswitch.v1.DeadlinePolicy\x12\x0e\n\x06\x61\x63tive\x18\x11 \x01(\x08\x12&\n\x07ignored\x18\x12 \x03(\x0e\x32\x15.payswitch.v1.Ignored\x12&\n\x07letters\x18\x13 \x01(\x0e\x32\x15.payswitch.v1.Letters\x12\x0f\n\x07pattern\x18\x14 \x01(\t\x12-\n\x0b\x63heck_digit\x18\x15 \x01(\x0e\x32\x18.payswitch.v1.CheckDigit\x12\x0e\n\x06series\x18\x16 \x01(\t\x12+\n\nprice_rule\x18\x17 \x01(\x0e\x32\x17.payswitch.v1.PriceRule\x12\x13\n\x0b\x61mount_step\x18\x18 \x01(\x04\x12!\n\x06tariff\x18\x19 \x03(\x0b\x32\x11.payswitch.v1.Fee\"Y\n\x03\x46\x65\x65\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x12\n\nvalid_from\x18\x03 \x01(\t\x12\x0f\n\x07name_en\x18\x04 \x01(\t\x12\x0f\n\x07name_bn\x18\x05 \x01(\t*u\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_CENTRE\x10\x01\x12\x0f\n\x0bROLE_BILLER\x10\x02\x12\x11\n\rROLE_TREASURY\x10\x03\x12\x10\n\x0cROLE_AUDITOR\x10\x04\x12\x10\n\x0cROLE_HARNESS\x10\x05*\xb0\x01\n\nAmountRule\x12\x1b\n\x17\x41MOUNT_RULE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41MOUNT_RULE_EXACT\x10\x01\x12\x17\n\x13\x41MOUNT_RULE_MIN_MAX\x10\x02\x12\x13\n\x0f\x41MOUNT_RULE_ANY\x10\x03\x12\x1f\n\x1b\x41MOUNT_RULE_EXACT_AND_ABOVE\x10\x04\x12\x1f\n\x1b\x41MOUNT_RULE_EXACT_AND_BELOW\x10\x05*h\n\tPriceRule\x12\x1a\n\x16PRICE_RULE_UNSPECIFIED\x10\x00\x12\x15\n\x11PRICE_RULE_TARIFF\x10\x01\x12\x13\n\x0fPRICE_RULE_BILL\x10\x02\x12\x13\n\x0fPRICE_RULE_OPEN\x10\x03*`\n\x0bServiceMode\x12\x1c\n\x18SERVICE_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13SERVICE_MODE_DIRECT\x10\x01\x12\x1a\n\x16SERVICE_MODE_CONFIRMED\x10\x02*|\n\rDuplicateRule\x12\x1e\n\x1a\x44UPLICATE_RULE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44UPLICATE_RULE_NONE\x10\x01\x12\x17\n\x13\x44UPLICATE_RULE_ONCE\x10\x02\x12\x19\n\x15\x44UPLICATE_RULE_WITHIN\x10\x03*p\n\x07KeyRule\x12\x18\n\x14KEY_RULE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_RULE_BILL_ID\x10\x01\x12\x1d\n\x19KEY_RULE_REFERENCE_PERIOD\x10\x02\x12\x16\n\x12KEY_RULE_REFERENCE\x10\x03*a\n\x07Letters\x12\x17\n\x13LETTERS_UNSPECIFIED\x10\x00\x12\x17\n\x13LETTERS_AS_THEY_ARE\x10\x01\x12\x11\n\rLETTERS_UPPER\x10\x02\x12\x11\n\rLETTERS_LOWER\x10\x03*\x82\x01\n\x07Ignored\x12\x17\n\x13IGNORED_UNSPECIFIED\x10\x00\x12\x11\n\rIGNORED_SPACE\x10\x01\x12\x12\n\x0eIGNORED_HYPHEN\x10\x02\x12\x11\n\rIGNORED_SLASH\x10\x03\x12\x11\n\rIGNORED_POINT\x10\x04\x12\x11\n\rIGNORED_ZEROS\x10\x05*Y\n\nCheckDigit\x12\x1b\n\x17\x43HECK_DIGIT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43HECK_DIGIT_LUHN\x10\x01\x12\x18\n\x14\x43HECK_DIGIT_VERHOEFF\x10\x02*h\n\x0e\x44\x65\x61\x64linePolicy\x12\x1f\n\x1b\x44\x45\x41\x44LINE_POLICY_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x41\x44LINE_POLICY_RELEASE\x10\x01\x12\x18\n\x14\x44\x45\x41\x44LINE_POLICY_KEEP\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17switch/v1/network.proto\x12\x0cpayswitch.v1\"\xbc\x02\n\x0bParticipant\x12\n\n\x02id\x18\x01 \x01(\t\x12 \n\x04role\x18\x02 \x01(\x0e\x32\x12.payswitch.v1.Role\x12\x0e\n\x06\x61\x63tive\x18\x03 \x01(\x08\x12\x0f\n\x07name_en\x18\x04 \x01(\t\x12\x0f\n\x07name_bn\x18\x05 \x01(\t\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\x12\x10\n\x08\x64istrict\x18\x07 \x01(\t\x12\x11\n\thost_kind\x18\x08 \x01(\t\x12\r\n\x05heads\x18\t \x03(\t\x12\x16\n\x0e\x64\x61y_amount_max\x18\n \x01(\x04\x12\x15\n\rday_count_max\x18\x0b \x01(\r\x12\x13\n\x0bpayment_max\x18\x0c \x01(\x04\x12\x16\n\x0emay_state_dues\x18\r \x01(\x08\x12\x1a\n\x12never_credits_late\x18\x0e \x01(\x08\x12\x13\n\x0blow_balance\x18\x0f \x01(\x04\"\xdd\x05\n\x07Service\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07name_en\x18\x02 \x01(\t\x12\x0f\n\x07name_bn\x18\x03 \x01(\t\x12\x15\n\rdepartment_en\x18\x04 \x01(\t\x12\x15\n\rdepartment_bn\x18\x05 \x01(\t\x12\x0e\n\x06\x62iller\x18\x06 \x01(\t\x12\r\n\x05heads\x18\x07 \x03(\t\x12-\n\x0b\x61mount_rule\x18\x08 \x01(\x0e\x32\x18.payswitch.v1.AmountRule\x12\x12\n\namount_min\x18\t \x01(\x04\x12\x12\n\namount_max\x18\n \x01(\x04\x12\'\n\x04mode\x18\x0b \x01(\x0e\x32\x19.payswitch.v1.ServiceMode\x12\x33\n\x0e\x64uplicate_rule\x18\x0c \x01(\x0e\x32\x1b.payswitch.v1.DuplicateRule\x12\x17\n\x0f\x64uplicate_hours\x18\r \x01(\r\x12\'\n\x08key_rule\x18\x0e \x01(\x0e\x32\x15.payswitch.v1.KeyRule\x12\x12\n\ndeadline_s\x18\x0f \x01(\r\x12\x35\n\x0f\x64\x65\x61\x64line_policy\x18\x10 \x01(\x0e\x32\x1c.payswitch.v1.DeadlinePolicy\x12\x0e\n\x06\x61\x63tive\x18\x11 \x01(\x08\x12&\n\x07ignored\x18\x12 \x03(\x0e\x32\x15.payswitch.v1.Ignored\x12&\n\x07letters\x18\x13 \x01(\x0e\x32\x15.payswitch.v1.Letters\x12\x0f\n\x07pattern\x18\x14 \x01(\t\x12-\n\x0b\x63heck_digit\x18\x15 \x01(\x0e\x32\x18.payswitch.v1.CheckDigit\x12\x0e\n\x06series\x18\x16 \x01(\t\x12+\n\nprice_rule\x18\x17 \x01(\x0e\x32\x17.payswitch.v1.PriceRule\x12\x13\n\x0b\x61mount_step\x18\x18 \x01(\x04\x12!\n\x06tariff\x18\x19 \x03(\x0b\x32\x11.payswitch.v1.Fee\"Y\n\x03\x46\x65\x65\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x12\n\nvalid_from\x18\x03 \x01(\t\x12\x0f\n\x07name_en\x18\x04 \x01(\t\x12\x0f\n\x07name_bn\x18\x05 \x01(\t*u\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_CENTRE\x10\x01\x12\x0f\n\x0bROLE_BILLER\x10\x02\x12\x11\n\rROLE_TREASURY\x10\x03\x12\x10\n\x0cROLE_AUDITOR\x10\x04\x12\x10\n\x0cROLE_HARNESS\x10\x05*\xb0\x01\n\nAmountRule\x12\x1b\n\x17\x41MOUNT_RULE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41MOUNT_RULE_EXACT\x10\x01\x12\x17\n\x13\x41MOUNT_RULE_MIN_MAX\x10\x02\x12\x13\n\x0f\x41MOUNT_RULE_ANY\x10\x03\x12\x1f\n\x1b\x41MOUNT_RULE_EXACT_AND_ABOVE\x10\x04\x12\x1f\n\x1b\x41MOUNT_RULE_EXACT_AND_BELOW\x10\x05*h\n\tPriceRule\x12\x1a\n\x16PRICE_RULE_UNSPECIFIED\x10\x00\x12\x15\n\x11PRICE_RULE_TARIFF\x10\x01\x12\x13\n\x0fPRICE_RULE_BILL\x10\x02\x12\x13\n\x0fPRICE_RULE_OPEN\x10\x03*`\n\x0bServiceMode\x12\x1c\n\x18SERVICE_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13SERVICE_MODE_DIRECT\x10\x01\x12\x1a\n\x16SERVICE_MODE_CONFIRMED\x10\x02*|\n\rDuplicateRule\x12\x1e\n\x1a\x44UPLICATE_RULE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44UPLICATE_RULE_NONE\x10\x01\x12\x17\n\x13\x44UPLICATE_RULE_ONCE\x10\x02\x12\x19\n\x15\x44UPLICATE_RULE_WITHIN\x10\x03*p\n\x07KeyRule\x12\x18\n\x14KEY_RULE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_RULE_BILL_ID\x10\x01\x12\x1d\n\x19KEY_RULE_REFERENCE_PERIOD\x10\x02\x12\x16\n\x12KEY_RULE_REFERENCE\x10\x03*a\n\x07Letters\x12\x17\n\x13LETTERS_UNSPECIFIED\x10\x00\x12\x17\n\x13LETTERS_AS_THEY_ARE\x10\x01\x12\x11\n\rLETTERS_UPPER\x10\x02\x12\x11\n\rLETTERS_LOWER\x10\x03*\x82\x01\n\x07Ignored\x12\x17\n\x13IGNORED_UNSPECIFIED\x10\x00\x12\x11\n\rIGNORED_SPACE\x10\x01\x12\x12\n\x0eIGNORED_HYPHEN\x10\x02\x12\x11\n\rIGNORED_SLASH\x10\x03\x12\x11\n\rIGNORED_POINT\x10\x04\x12\x11\n\rIGNORED_ZEROS\x10\x05*Y\n\nCheckDigit\x12\x1b\n\x17\x43HECK_DIGIT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43HECK_DIGIT_LUHN\x10\x01\x12\x18\n\x14\x43HECK_DIGIT_VERHOEFF\x10\x02*h\n\x0e\x44\x65\x61\x64linePolicy\x12\x1f\n\x1b\x44\x45\x41\x44LINE_POLICY_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x41\x44LINE_POLICY_RELEASE\x10\x01\x12\x18\n\x14\x44\x45\x41\x44LINE_POLICY_KEEP\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.network_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=1166
-  _globals['_ROLE']._serialized_end=1283
-  _globals['_AMOUNTRULE']._serialized_start=1286
-  _globals['_AMOUNTRULE']._serialized_end=1462
-  _globals['_PRICERULE']._serialized_start=1464
-  _globals['_PRICERULE']._serialized_end=1568
-  _globals['_SERVICEMODE']._serialized_start=1570
-  _globals['_SERVICEMODE']._serialized_end=1666
-  _globals['_DUPLICATERULE']._serialized_start=1668
-  _globals['_DUPLICATERULE']._serialized_end=1792
-  _globals['_KEYRULE']._serialized_start=1794
-  _globals['_KEYRULE']._serialized_end=1906
-  _globals['_LETTERS']._serialized_start=1908
-  _globals['_LETTERS']._serialized_end=2005
-  _globals['_IGNORED']._serialized_start=2008
-  _globals['_IGNORED']._serialized_end=2138
-  _globals['_CHECKDIGIT']._serialized_start=2140
-  _globals['_CHECKDIGIT']._serialized_end=2229
-  _globals['_DEADLINEPOLICY']._serialized_start=2231
-  _globals['_DEADLINEPOLICY']._serialized_end=2335
+  _globals['_ROLE']._serialized_start=1187
+  _globals['_ROLE']._serialized_end=1304
+  _globals['_AMOUNTRULE']._serialized_start=1307
+  _globals['_AMOUNTRULE']._serialized_end=1483
+  _globals['_PRICERULE']._serialized_start=1485
+  _globals['_PRICERULE']._serialized_end=1589
+  _globals['_SERVICEMODE']._serialized_start=1591
+  _globals['_SERVICEMODE']._serialized_end=1687
+  _globals['_DUPLICATERULE']._serialized_start=1689
+  _globals['_DUPLICATERULE']._serialized_end=1813
+  _globals['_KEYRULE']._serialized_start=1815
+  _globals['_KEYRULE']._serialized_end=1927
+  _globals['_LETTERS']._serialized_start=1929
+  _globals['_LETTERS']._serialized_end=2026
+  _globals['_IGNORED']._serialized_start=2029
+  _globals['_IGNORED']._serialized_end=2159
+  _globals['_CHECKDIGIT']._serialized_start=2161
+  _globals['_CHECKDIGIT']._serialized_end=2250
+  _globals['_DEADLINEPOLICY']._serialized_start=2252
+  _globals['_DEADLINEPOLICY']._serialized_end=2356
   _globals['_PARTICIPANT']._serialized_start=42
-  _globals['_PARTICIPANT']._serialized_end=337
-  _globals['_SERVICE']._serialized_start=340
-  _globals['_SERVICE']._serialized_end=1073
-  _globals['_FEE']._serialized_start=1075
-  _globals['_FEE']._serialized_end=1164
+  _globals['_PARTICIPANT']._serialized_end=358
+  _globals['_SERVICE']._serialized_start=361
+  _globals['_SERVICE']._serialized_end=1094
+  _globals['_FEE']._serialized_start=1096
+  _globals['_FEE']._serialized_end=1185
 # @@protoc_insertion_point(module_scope)

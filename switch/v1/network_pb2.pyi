@@ -274,6 +274,7 @@ class Participant(_message.Message):
     PAYMENT_MAX_FIELD_NUMBER: _builtins.int
     MAY_STATE_DUES_FIELD_NUMBER: _builtins.int
     NEVER_CREDITS_LATE_FIELD_NUMBER: _builtins.int
+    LOW_BALANCE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """[a-z0-9-]{1,32}, permanent; the last part of the certificate's SPIFFE id."""
     role: Global___Role.ValueType
@@ -298,6 +299,8 @@ class Participant(_message.Message):
     """Of a biller: its word that it credits nothing after the last moment. Without it no service
     of it can release at the deadline.
     """
+    low_balance: _builtins.int
+    """A centre's wallet is low with less than so many paise available, at most 10^18; 0 is none."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Heads of account of a biller, one account each, in order."""
@@ -319,10 +322,11 @@ class Participant(_message.Message):
         payment_max: _builtins.int = ...,
         may_state_dues: _builtins.bool = ...,
         never_credits_late: _builtins.bool = ...,
+        low_balance: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "may_state_dues", b"may_state_dues", "name_bn", b"name_bn", "name_en", b"name_en", "never_credits_late", b"never_credits_late", "payment_max", b"payment_max", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "low_balance", b"low_balance", "may_state_dues", b"may_state_dues", "name_bn", b"name_bn", "name_en", b"name_en", "never_credits_late", b"never_credits_late", "payment_max", b"payment_max", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -235,8 +235,8 @@ class PaymentOutcome(_message.Message):
     time_ns: _builtins.int
     """When it was decided, nanoseconds since 1970-01-01 UTC."""
     wallet_balance: _builtins.int
-    """Paise in the wallet right after this payment, reserved ones included. For a
-    repeated answer: now.
+    """Paise in the wallet right after this payment, reserved ones included; 0 where its
+    centre owes. For a repeated answer: now.
     """
     wallet_pending: _builtins.int
     """Paise of these that open holds reserve."""

@@ -8,10 +8,12 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from switch.v1 import banks_pb2 as _banks_pb2
 from switch.v1 import budgets_pb2 as _budgets_pb2
 from switch.v1 import network_pb2 as _network_pb2
 from switch.v1 import proposals_pb2 as _proposals_pb2
 from switch.v1 import results_pb2 as _results_pb2
+from switch.v1 import schedules_pb2 as _schedules_pb2
 from switch.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -110,22 +112,28 @@ class Thresholds(_message.Message):
     SINGLE_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     DAY_FIELD_NUMBER: _builtins.int
+    WAIT_S_FIELD_NUMBER: _builtins.int
     single: _builtins.int
     """One amount."""
     batch: _builtins.int
     """One proposal."""
     day: _builtins.int
     """The proposals of one person on an IST day."""
+    wait_s: _builtins.int
+    """Seconds from a beneficiary's newest entry until money is paid out to it, at most 2,678,400. Of a
+    wish 0 leaves it as it is.
+    """
     def __init__(
         self,
         *,
         single: _builtins.int = ...,
         batch: _builtins.int = ...,
         day: _builtins.int = ...,
+        wait_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "day", b"day", "single", b"single"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "day", b"day", "single", b"single", "wait_s", b"wait_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -164,11 +172,14 @@ class ListPeopleResponse(_message.Message):
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
     INSTANCE_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    WAIT_S_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     as_of_sequence: _builtins.int
     instance: _builtins.bytes
     """The ledger's, 16 bytes, and its epoch: both are hashed."""
     epoch: _builtins.int
+    wait_s: _builtins.int
+    """Thresholds.wait_s as it holds, also where no thresholds are set."""
     @_builtins.property
     def people(self) -> _containers.RepeatedCompositeFieldContainer[Global___Person]: ...
     @_builtins.property
@@ -184,10 +195,11 @@ class ListPeopleResponse(_message.Message):
         as_of_sequence: _builtins.int = ...,
         instance: _builtins.bytes = ...,
         epoch: _builtins.int = ...,
+        wait_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["thresholds", b"thresholds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "epoch", b"epoch", "instance", b"instance", "next_page_token", b"next_page_token", "people", b"people", "thresholds", b"thresholds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "epoch", b"epoch", "instance", b"instance", "next_page_token", b"next_page_token", "people", b"people", "thresholds", b"thresholds", "wait_s", b"wait_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -209,7 +221,7 @@ class PersonRow(_message.Message):
     DEBIT_FIELD_NUMBER: _builtins.int
     TAIL_FIELD_NUMBER: _builtins.int
     kind: _types_pb2.EntryKind.ValueType
-    """Propose, approve, withdraw; of a stop freeze or register."""
+    """Propose, approve, withdraw; of a stop freeze or register, of a revocation register."""
     total: _builtins.int
     """Of a propose what it asks for: 512 lines, or a ProposalKind."""
     resolves: _builtins.int
@@ -320,7 +332,7 @@ Global___RecoverAdvanceWish: _TypeAlias = RecoverAdvanceWish  # noqa: Y015
 
 @_typing.final
 class LimitWish(_message.Message):
-    """What a wallet may spend; 0 is no limit."""
+    """What a wallet may spend, and below which available balance it is low; 0 is none."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -328,10 +340,12 @@ class LimitWish(_message.Message):
     DAY_AMOUNT_MAX_FIELD_NUMBER: _builtins.int
     DAY_COUNT_MAX_FIELD_NUMBER: _builtins.int
     PAYMENT_MAX_FIELD_NUMBER: _builtins.int
+    LOW_BALANCE_FIELD_NUMBER: _builtins.int
     centre: _builtins.str
     day_amount_max: _builtins.int
     day_count_max: _builtins.int
     payment_max: _builtins.int
+    low_balance: _builtins.int
     def __init__(
         self,
         *,
@@ -339,10 +353,11 @@ class LimitWish(_message.Message):
         day_amount_max: _builtins.int = ...,
         day_count_max: _builtins.int = ...,
         payment_max: _builtins.int = ...,
+        low_balance: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "payment_max", b"payment_max"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "low_balance", b"low_balance", "payment_max", b"payment_max"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -609,6 +624,7 @@ class EndingWish(_message.Message):
     FROM_SUSPENSE_FIELD_NUMBER: _builtins.int
     PAYOUT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    OWED_FIELD_NUMBER: _builtins.int
     item: _builtins.int
     """Sequence of the booked entry; 0 of a payout."""
     credit_wallet: _builtins.str
@@ -627,6 +643,10 @@ class EndingWish(_message.Message):
     from_suspense: _builtins.bool
     reason: _builtins.str
     """Why, 1 to 32 characters of printable ASCII."""
+    owed: _builtins.bool
+    """With `from_wallet`: although the wallet has not enough. What is missing its centre owes, until
+    what comes in next has made up for it.
+    """
     @_builtins.property
     def payout(self) -> Global___Payout:
         """Releases money from settlement to be paid out by a bank; it has a number, too."""
@@ -644,10 +664,11 @@ class EndingWish(_message.Message):
         from_suspense: _builtins.bool = ...,
         payout: Global___Payout | None = ...,
         reason: _builtins.str = ...,
+        owed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["credit_wallet", b"credit_wallet", "from_settlement", b"from_settlement", "from_suspense", b"from_suspense", "from_wallet", b"from_wallet", "payout", b"payout", "send_back", b"send_back", "to_settlement", b"to_settlement", "to_suspense", b"to_suspense", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit_wallet", b"credit_wallet", "from_settlement", b"from_settlement", "from_suspense", b"from_suspense", "from_wallet", b"from_wallet", "item", b"item", "payout", b"payout", "reason", b"reason", "send_back", b"send_back", "to_settlement", b"to_settlement", "to_suspense", b"to_suspense", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit_wallet", b"credit_wallet", "from_settlement", b"from_settlement", "from_suspense", b"from_suspense", "from_wallet", b"from_wallet", "item", b"item", "owed", b"owed", "payout", b"payout", "reason", b"reason", "send_back", b"send_back", "to_settlement", b"to_settlement", "to_suspense", b"to_suspense", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["credit_wallet", "send_back", "to_settlement", "to_suspense", "from_wallet", "from_settlement", "from_suspense", "payout"]  # noqa: Y015
     _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
@@ -657,27 +678,139 @@ Global___EndingWish: _TypeAlias = EndingWish  # noqa: Y015
 
 @_typing.final
 class Payout(_message.Message):
+    """In a ledger with beneficiaries it goes to one of them, and names the newest entry about it. One
+    that may not be used yet is FAILED_PRECONDITION with reason BENEFICIARY_WAITS, and the text says
+    from when on it may.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    BILLER_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """The bank's number of the account that pays it; empty: the only one that is active."""
     amount: _builtins.int
     """Paise."""
+    biller: _builtins.str
+    """To the beneficiary of this biller's account: participant id and head. Both empty: to the only
+    one that is active, or in a ledger without beneficiaries to nobody who is named.
+    """
+    head: _builtins.str
     def __init__(
         self,
         *,
         account: _builtins.str = ...,
         amount: _builtins.int = ...,
+        biller: _builtins.str = ...,
+        head: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "biller", b"biller", "head", b"head"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Payout: _TypeAlias = Payout  # noqa: Y015
+
+@_typing.final
+class BeneficiaryWish(_message.Message):
+    """To which account at a bank the money of a biller's account is paid out, new or changed. It may be
+    used after Thresholds.wait_s.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BILLER_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    IFSC_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    biller: _builtins.str
+    """Participant id and head."""
+    head: _builtins.str
+    number: _builtins.str
+    """The account at the bank: capitals and digits, at most 34. Empty: the one it has."""
+    ifsc: _builtins.str
+    """The bank's branch: four capitals, 0, six capitals or digits. Empty: the one it has."""
+    active: _builtins.bool
+    name: _builtins.str
+    """For people; empty: the one it has."""
+    def __init__(
+        self,
+        *,
+        biller: _builtins.str = ...,
+        head: _builtins.str = ...,
+        number: _builtins.str = ...,
+        ifsc: _builtins.str = ...,
+        active: _builtins.bool = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "biller", b"biller", "head", b"head", "ifsc", b"ifsc", "name", b"name", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeneficiaryWish: _TypeAlias = BeneficiaryWish  # noqa: Y015
+
+@_typing.final
+class ScheduleWish(_message.Message):
+    """When windows close by themselves, in place of what was said before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def schedule(self) -> _schedules_pb2.Schedule: ...
+    def __init__(
+        self,
+        *,
+        schedule: _schedules_pb2.Schedule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduleWish: _TypeAlias = ScheduleWish  # noqa: Y015
+
+@_typing.final
+class OpeningWish(_message.Message):
+    """What an account of a network that comes from elsewhere begins with. It must never have moved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    participant: _builtins.str
+    """Participant id; empty of a bank account."""
+    head: _builtins.str
+    """As ExplainAccount names accounts: empty of a wallet, the head of a biller's account,
+    "suspense", "settlement", or "bank/0123" of a bank account.
+    """
+    amount: _builtins.int
+    """Paise in favour of the account's owner, not 0; negative of a bank account that is overdrawn
+    alone.
+    """
+    def __init__(
+        self,
+        *,
+        participant: _builtins.str = ...,
+        head: _builtins.str = ...,
+        amount: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "head", b"head", "participant", b"participant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpeningWish: _TypeAlias = OpeningWish  # noqa: Y015
 
 @_typing.final
 class Wish(_message.Message):
@@ -700,6 +833,9 @@ class Wish(_message.Message):
     SERVICE_FIELD_NUMBER: _builtins.int
     BANK_ACCOUNT_FIELD_NUMBER: _builtins.int
     ENDING_FIELD_NUMBER: _builtins.int
+    BENEFICIARY_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    OPENING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def top_up(self) -> Global___TopUpWish: ...
     @_builtins.property
@@ -730,6 +866,12 @@ class Wish(_message.Message):
     def bank_account(self) -> Global___BankAccountWish: ...
     @_builtins.property
     def ending(self) -> Global___EndingWish: ...
+    @_builtins.property
+    def beneficiary(self) -> Global___BeneficiaryWish: ...
+    @_builtins.property
+    def schedule(self) -> Global___ScheduleWish: ...
+    @_builtins.property
+    def opening(self) -> Global___OpeningWish: ...
     def __init__(
         self,
         *,
@@ -748,12 +890,15 @@ class Wish(_message.Message):
         service: Global___ServiceWish | None = ...,
         bank_account: Global___BankAccountWish | None = ...,
         ending: Global___EndingWish | None = ...,
+        beneficiary: Global___BeneficiaryWish | None = ...,
+        schedule: Global___ScheduleWish | None = ...,
+        opening: Global___OpeningWish | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bank_account", b"bank_account", "budget", b"budget", "close", b"close", "ending", b"ending", "fund_suspense", b"fund_suspense", "limit", b"limit", "participant", b"participant", "person", b"person", "pins", b"pins", "recover_advance", b"recover_advance", "service", b"service", "settle", b"settle", "thresholds", b"thresholds", "top_up", b"top_up", "unfreeze", b"unfreeze", "what", b"what"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bank_account", b"bank_account", "beneficiary", b"beneficiary", "budget", b"budget", "close", b"close", "ending", b"ending", "fund_suspense", b"fund_suspense", "limit", b"limit", "opening", b"opening", "participant", b"participant", "person", b"person", "pins", b"pins", "recover_advance", b"recover_advance", "schedule", b"schedule", "service", b"service", "settle", b"settle", "thresholds", b"thresholds", "top_up", b"top_up", "unfreeze", b"unfreeze", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bank_account", b"bank_account", "budget", b"budget", "close", b"close", "ending", b"ending", "fund_suspense", b"fund_suspense", "limit", b"limit", "participant", b"participant", "person", b"person", "pins", b"pins", "recover_advance", b"recover_advance", "service", b"service", "settle", b"settle", "thresholds", b"thresholds", "top_up", b"top_up", "unfreeze", b"unfreeze", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bank_account", b"bank_account", "beneficiary", b"beneficiary", "budget", b"budget", "close", b"close", "ending", b"ending", "fund_suspense", b"fund_suspense", "limit", b"limit", "opening", b"opening", "participant", b"participant", "person", b"person", "pins", b"pins", "recover_advance", b"recover_advance", "schedule", b"schedule", "service", b"service", "settle", b"settle", "thresholds", b"thresholds", "top_up", b"top_up", "unfreeze", b"unfreeze", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["top_up", "fund_suspense", "recover_advance", "limit", "close", "unfreeze", "settle", "pins", "budget", "person", "thresholds", "participant", "service", "bank_account", "ending"]  # noqa: Y015
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["top_up", "fund_suspense", "recover_advance", "limit", "close", "unfreeze", "settle", "pins", "budget", "person", "thresholds", "participant", "service", "bank_account", "ending", "beneficiary", "schedule", "opening"]  # noqa: Y015
     _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
 
@@ -817,7 +962,9 @@ Global___PaymentWish: _TypeAlias = PaymentWish  # noqa: Y015
 
 @_typing.final
 class StopWish(_message.Message):
-    """What a stop freezes or switches off."""
+    """What one person does alone: freeze or switch off; revoke a certificate, or stand by somebody
+    else's revocation.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -825,12 +972,18 @@ class StopWish(_message.Message):
     PARTICIPANT_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
     PERSON_FIELD_NUMBER: _builtins.int
+    REVOCATION_FIELD_NUMBER: _builtins.int
+    CONFIRMATION_FIELD_NUMBER: _builtins.int
     wallet: _builtins.str
     """Participant id of a centre."""
     participant: _builtins.str
     service: _builtins.str
+    confirmation: _builtins.int
+    """Number of the revocation that is confirmed."""
     @_builtins.property
     def person(self) -> Global___PersonName: ...
+    @_builtins.property
+    def revocation(self) -> Global___RevocationWish: ...
     def __init__(
         self,
         *,
@@ -838,16 +991,50 @@ class StopWish(_message.Message):
         participant: _builtins.str = ...,
         service: _builtins.str = ...,
         person: Global___PersonName | None = ...,
+        revocation: Global___RevocationWish | None = ...,
+        confirmation: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["participant", b"participant", "person", b"person", "service", b"service", "wallet", b"wallet", "what", b"what"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmation", b"confirmation", "participant", b"participant", "person", b"person", "revocation", b"revocation", "service", b"service", "wallet", b"wallet", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["participant", b"participant", "person", b"person", "service", b"service", "wallet", b"wallet", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmation", b"confirmation", "participant", b"participant", "person", b"person", "revocation", b"revocation", "service", b"service", "wallet", b"wallet", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["wallet", "participant", "service", "person"]  # noqa: Y015
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["wallet", "participant", "service", "person", "revocation", "confirmation"]  # noqa: Y015
     _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
 
 Global___StopWish: _TypeAlias = StopWish  # noqa: Y015
+
+@_typing.final
+class RevocationWish(_message.Message):
+    """Fields as those of AdminService.RevokeCertificate. One that is revoked already is
+    FAILED_PRECONDITION with reason REVOKED.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    AUTHORITY_FIELD_NUMBER: _builtins.int
+    SERIAL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    participant: _builtins.str
+    authority: _builtins.bytes
+    serial: _builtins.bytes
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        participant: _builtins.str = ...,
+        authority: _builtins.bytes = ...,
+        serial: _builtins.bytes = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "participant", b"participant", "reason", b"reason", "serial", b"serial"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevocationWish: _TypeAlias = RevocationWish  # noqa: Y015
 
 @_typing.final
 class PersonName(_message.Message):
@@ -923,6 +1110,7 @@ class ProposedLine(_message.Message):
     PARTICIPANT_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     DONE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    BENEFICIARY_FIELD_NUMBER: _builtins.int
     line: _builtins.bytes
     """As it is signed: 64 bytes, its tail, zeros up to a multiple of 8."""
     debit: _builtins.str
@@ -934,6 +1122,10 @@ class ProposedLine(_message.Message):
     """What it says, in English."""
     done_sequence: _builtins.int
     """Of the entry by which it is done; 0 as long as it is not."""
+    @_builtins.property
+    def beneficiary(self) -> _banks_pb2.Beneficiary:
+        """Of a payout: to whom it goes, by the entry that it names."""
+
     def __init__(
         self,
         *,
@@ -943,10 +1135,11 @@ class ProposedLine(_message.Message):
         participant: _builtins.str = ...,
         text: _builtins.str = ...,
         done_sequence: _builtins.int = ...,
+        beneficiary: _banks_pb2.Beneficiary | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beneficiary", b"beneficiary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "debit", b"debit", "done_sequence", b"done_sequence", "line", b"line", "participant", b"participant", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beneficiary", b"beneficiary", "credit", b"credit", "debit", b"debit", "done_sequence", b"done_sequence", "line", b"line", "participant", b"participant", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

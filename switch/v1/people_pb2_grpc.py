@@ -92,9 +92,11 @@ class PeopleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Submit(self, request, context):
-        """One row that a person has signed: a propose, an approve, a withdraw, or a stop. A person of the
-        caller's participant, by its number. What is approved is done by DoLines. In a ledger without
-        people FAILED_PRECONDITION with reason NO_PEOPLE.
+        """One row that a person has signed: a propose, an approve, a withdraw, a stop, a revocation of a
+        certificate or a confirmation of one. A person of the caller's participant, by its number. What
+        is approved is done by DoLines. Durable when it is answered, and idempotent by id: after any RPC
+        error send it again as it is. In a ledger without people FAILED_PRECONDITION with reason
+        NO_PEOPLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,9 +42,11 @@ class PeopleServiceStub:
     Prepare: _grpc.UnaryUnaryMultiCallable[_people_pb2.PrepareRequest, _people_pb2.PrepareResponse]
     """Makes of what somebody wants the row that is to be signed, with its lines. Nothing is recorded."""
     Submit: _grpc.UnaryUnaryMultiCallable[_people_pb2.SubmitRequest, _people_pb2.SubmitResponse]
-    """One row that a person has signed: a propose, an approve, a withdraw, or a stop. A person of the
-    caller's participant, by its number. What is approved is done by DoLines. In a ledger without
-    people FAILED_PRECONDITION with reason NO_PEOPLE.
+    """One row that a person has signed: a propose, an approve, a withdraw, a stop, a revocation of a
+    certificate or a confirmation of one. A person of the caller's participant, by its number. What
+    is approved is done by DoLines. Durable when it is answered, and idempotent by id: after any RPC
+    error send it again as it is. In a ledger without people FAILED_PRECONDITION with reason
+    NO_PEOPLE.
     """
     GetProposal: _grpc.UnaryUnaryMultiCallable[_people_pb2.GetProposalRequest, _people_pb2.GetProposalResponse]
     """A proposal, or a stop: its row, its lines page by page with what they say, and how it stands."""
@@ -69,9 +71,11 @@ class PeopleServiceAsyncStub(PeopleServiceStub):
     Prepare: _aio.UnaryUnaryMultiCallable[_people_pb2.PrepareRequest, _people_pb2.PrepareResponse]  # type: ignore[assignment]
     """Makes of what somebody wants the row that is to be signed, with its lines. Nothing is recorded."""
     Submit: _aio.UnaryUnaryMultiCallable[_people_pb2.SubmitRequest, _people_pb2.SubmitResponse]  # type: ignore[assignment]
-    """One row that a person has signed: a propose, an approve, a withdraw, or a stop. A person of the
-    caller's participant, by its number. What is approved is done by DoLines. In a ledger without
-    people FAILED_PRECONDITION with reason NO_PEOPLE.
+    """One row that a person has signed: a propose, an approve, a withdraw, a stop, a revocation of a
+    certificate or a confirmation of one. A person of the caller's participant, by its number. What
+    is approved is done by DoLines. Durable when it is answered, and idempotent by id: after any RPC
+    error send it again as it is. In a ledger without people FAILED_PRECONDITION with reason
+    NO_PEOPLE.
     """
     GetProposal: _aio.UnaryUnaryMultiCallable[_people_pb2.GetProposalRequest, _people_pb2.GetProposalResponse]  # type: ignore[assignment]
     """A proposal, or a stop: its row, its lines page by page with what they say, and how it stands."""
@@ -111,9 +115,11 @@ class PeopleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _people_pb2.SubmitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_people_pb2.SubmitResponse, _abc.Awaitable[_people_pb2.SubmitResponse]]:
-        """One row that a person has signed: a propose, an approve, a withdraw, or a stop. A person of the
-        caller's participant, by its number. What is approved is done by DoLines. In a ledger without
-        people FAILED_PRECONDITION with reason NO_PEOPLE.
+        """One row that a person has signed: a propose, an approve, a withdraw, a stop, a revocation of a
+        certificate or a confirmation of one. A person of the caller's participant, by its number. What
+        is approved is done by DoLines. Durable when it is answered, and idempotent by id: after any RPC
+        error send it again as it is. In a ledger without people FAILED_PRECONDITION with reason
+        NO_PEOPLE.
         """
 
     @_abc_1.abstractmethod

@@ -25,27 +25,33 @@ _sym_db = _symbol_database.Default()
 from switch.v1 import types_pb2 as switch_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17switch/v1/wallets.proto\x12\x0cpayswitch.v1\x1a\x15switch/v1/types.proto\"\xce\x02\n\x06Wallet\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x04\x12\x0f\n\x07pending\x18\x03 \x01(\x04\x12\x11\n\tavailable\x18\x04 \x01(\x04\x12)\n\x05state\x18\x05 \x01(\x0e\x32\x1a.payswitch.v1.AccountState\x12\x12\n\nday_amount\x18\x06 \x01(\x04\x12\x11\n\tday_count\x18\x07 \x01(\r\x12\x16\n\x0e\x64\x61y_amount_max\x18\x08 \x01(\x04\x12\x15\n\rday_count_max\x18\t \x01(\r\x12\x0b\n\x03\x64\x61y\x18\n \x01(\t\x12\x13\n\x0bholds_count\x18\x0b \x01(\r\x12\x0f\n\x07receipt\x18\x0c \x01(\r\x12\x14\n\x0creceipt_year\x18\r \x01(\r\x12\x13\n\x0bpayment_max\x18\x0e \x01(\x04\x12\x0c\n\x04kept\x18\x0f \x01(\x04\x12\x12\n\nkept_count\x18\x10 \x01(\r\"E\n\x10GetWalletRequest\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0f\n\x07time_ns\x18\x03 \x01(\x04\"Q\n\x11GetWalletResponse\x12$\n\x06wallet\x18\x01 \x01(\x0b\x32\x14.payswitch.v1.Wallet\x12\x16\n\x0e\x61s_of_sequence\x18\x02 \x01(\x04\"e\n\rStatementLine\x12\"\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\x0e\n\x06\x63hange\x18\x02 \x01(\x12\x12\x0f\n\x07\x62\x61lance\x18\x03 \x01(\x04\x12\x0f\n\x07pending\x18\x04 \x01(\x04\"p\n\x14ListStatementRequest\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x0f\n\x07time_ns\x18\x05 \x01(\x04\"t\n\x15ListStatementResponse\x12*\n\x05lines\x18\x01 \x03(\x0b\x32\x1b.payswitch.v1.StatementLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04*y\n\x0c\x41\x63\x63ountState\x12\x1d\n\x19\x41\x43\x43OUNT_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41\x43\x43OUNT_STATE_OPEN\x10\x01\x12\x18\n\x14\x41\x43\x43OUNT_STATE_FROZEN\x10\x02\x12\x18\n\x14\x41\x43\x43OUNT_STATE_CLOSED\x10\x03\x32\xb7\x01\n\rWalletService\x12L\n\tGetWallet\x12\x1e.payswitch.v1.GetWalletRequest\x1a\x1f.payswitch.v1.GetWalletResponse\x12X\n\rListStatement\x12\".payswitch.v1.ListStatementRequest\x1a#.payswitch.v1.ListStatementResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17switch/v1/wallets.proto\x12\x0cpayswitch.v1\x1a\x15switch/v1/types.proto\"\x8d\x03\n\x06Wallet\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x04\x12\x0f\n\x07pending\x18\x03 \x01(\x04\x12\x11\n\tavailable\x18\x04 \x01(\x04\x12)\n\x05state\x18\x05 \x01(\x0e\x32\x1a.payswitch.v1.AccountState\x12\x12\n\nday_amount\x18\x06 \x01(\x04\x12\x11\n\tday_count\x18\x07 \x01(\r\x12\x16\n\x0e\x64\x61y_amount_max\x18\x08 \x01(\x04\x12\x15\n\rday_count_max\x18\t \x01(\r\x12\x0b\n\x03\x64\x61y\x18\n \x01(\t\x12\x13\n\x0bholds_count\x18\x0b \x01(\r\x12\x0f\n\x07receipt\x18\x0c \x01(\r\x12\x14\n\x0creceipt_year\x18\r \x01(\r\x12\x13\n\x0bpayment_max\x18\x0e \x01(\x04\x12\x0c\n\x04kept\x18\x0f \x01(\x04\x12\x12\n\nkept_count\x18\x10 \x01(\r\x12\x0c\n\x04owed\x18\x11 \x01(\x04\x12\x13\n\x0blow_balance\x18\x12 \x01(\x04\x12\x1a\n\x12low_since_sequence\x18\x13 \x01(\x04\"E\n\x10GetWalletRequest\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0f\n\x07time_ns\x18\x03 \x01(\x04\"Q\n\x11GetWalletResponse\x12$\n\x06wallet\x18\x01 \x01(\x0b\x32\x14.payswitch.v1.Wallet\x12\x16\n\x0e\x61s_of_sequence\x18\x02 \x01(\x04\"s\n\rStatementLine\x12\"\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\x0e\n\x06\x63hange\x18\x02 \x01(\x12\x12\x0f\n\x07\x62\x61lance\x18\x03 \x01(\x04\x12\x0f\n\x07pending\x18\x04 \x01(\x04\x12\x0c\n\x04owed\x18\x05 \x01(\x04\"p\n\x14ListStatementRequest\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x0f\n\x07time_ns\x18\x05 \x01(\x04\"t\n\x15ListStatementResponse\x12*\n\x05lines\x18\x01 \x03(\x0b\x32\x1b.payswitch.v1.StatementLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\"g\n\x16ListLowBalancesRequest\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x84\x01\n\nLowBalance\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x1a\n\x12low_since_sequence\x18\x02 \x01(\x04\x12\x14\n\x0clow_since_ns\x18\x03 \x01(\x04\x12\x13\n\x0blow_balance\x18\x04 \x01(\x04\x12\x11\n\tavailable\x18\x05 \x01(\x04\x12\x0c\n\x04owed\x18\x06 \x01(\x04\"u\n\x17ListLowBalancesResponse\x12)\n\x07wallets\x18\x01 \x03(\x0b\x32\x18.payswitch.v1.LowBalance\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04*y\n\x0c\x41\x63\x63ountState\x12\x1d\n\x19\x41\x43\x43OUNT_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41\x43\x43OUNT_STATE_OPEN\x10\x01\x12\x18\n\x14\x41\x43\x43OUNT_STATE_FROZEN\x10\x02\x12\x18\n\x14\x41\x43\x43OUNT_STATE_CLOSED\x10\x03\x32\x97\x02\n\rWalletService\x12L\n\tGetWallet\x12\x1e.payswitch.v1.GetWalletRequest\x1a\x1f.payswitch.v1.GetWalletResponse\x12X\n\rListStatement\x12\".payswitch.v1.ListStatementRequest\x1a#.payswitch.v1.ListStatementResponse\x12^\n\x0fListLowBalances\x12$.payswitch.v1.ListLowBalancesRequest\x1a%.payswitch.v1.ListLowBalancesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.wallets_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCOUNTSTATE']._serialized_start=890
-  _globals['_ACCOUNTSTATE']._serialized_end=1011
+  _globals['_ACCOUNTSTATE']._serialized_start=1326
+  _globals['_ACCOUNTSTATE']._serialized_end=1447
   _globals['_WALLET']._serialized_start=65
-  _globals['_WALLET']._serialized_end=399
-  _globals['_GETWALLETREQUEST']._serialized_start=401
-  _globals['_GETWALLETREQUEST']._serialized_end=470
-  _globals['_GETWALLETRESPONSE']._serialized_start=472
-  _globals['_GETWALLETRESPONSE']._serialized_end=553
-  _globals['_STATEMENTLINE']._serialized_start=555
-  _globals['_STATEMENTLINE']._serialized_end=656
-  _globals['_LISTSTATEMENTREQUEST']._serialized_start=658
-  _globals['_LISTSTATEMENTREQUEST']._serialized_end=770
-  _globals['_LISTSTATEMENTRESPONSE']._serialized_start=772
-  _globals['_LISTSTATEMENTRESPONSE']._serialized_end=888
-  _globals['_WALLETSERVICE']._serialized_start=1014
-  _globals['_WALLETSERVICE']._serialized_end=1197
+  _globals['_WALLET']._serialized_end=462
+  _globals['_GETWALLETREQUEST']._serialized_start=464
+  _globals['_GETWALLETREQUEST']._serialized_end=533
+  _globals['_GETWALLETRESPONSE']._serialized_start=535
+  _globals['_GETWALLETRESPONSE']._serialized_end=616
+  _globals['_STATEMENTLINE']._serialized_start=618
+  _globals['_STATEMENTLINE']._serialized_end=733
+  _globals['_LISTSTATEMENTREQUEST']._serialized_start=735
+  _globals['_LISTSTATEMENTREQUEST']._serialized_end=847
+  _globals['_LISTSTATEMENTRESPONSE']._serialized_start=849
+  _globals['_LISTSTATEMENTRESPONSE']._serialized_end=965
+  _globals['_LISTLOWBALANCESREQUEST']._serialized_start=967
+  _globals['_LISTLOWBALANCESREQUEST']._serialized_end=1070
+  _globals['_LOWBALANCE']._serialized_start=1073
+  _globals['_LOWBALANCE']._serialized_end=1205
+  _globals['_LISTLOWBALANCESRESPONSE']._serialized_start=1207
+  _globals['_LISTLOWBALANCESRESPONSE']._serialized_end=1324
+  _globals['_WALLETSERVICE']._serialized_start=1450
+  _globals['_WALLETSERVICE']._serialized_end=1729
 # @@protoc_insertion_point(module_scope)

@@ -59,14 +59,17 @@ class Wallet(_message.Message):
     PAYMENT_MAX_FIELD_NUMBER: _builtins.int
     KEPT_FIELD_NUMBER: _builtins.int
     KEPT_COUNT_FIELD_NUMBER: _builtins.int
+    OWED_FIELD_NUMBER: _builtins.int
+    LOW_BALANCE_FIELD_NUMBER: _builtins.int
+    LOW_SINCE_SEQUENCE_FIELD_NUMBER: _builtins.int
     centre: _builtins.str
     """Participant id of the centre."""
     balance: _builtins.int
-    """Paise, reserved ones included."""
+    """Paise, reserved ones included; 0 as long as the centre owes."""
     pending: _builtins.int
     """Paise that open holds reserve, kept ones included."""
     available: _builtins.int
-    """Paise that can be spent now: balance less pending."""
+    """Paise that can be spent now: balance less pending, 0 where that would be less."""
     state: Global___AccountState.ValueType
     day_amount: _builtins.int
     """What the wallet has spent on `day`, in paise and payments, holds counted."""
@@ -89,6 +92,14 @@ class Wallet(_message.Message):
     """
     kept_count: _builtins.int
     """How many of `holds_count` are kept. They count against no limit on how many may wait."""
+    owed: _builtins.int
+    """Paise that the centre owes, because a bank has taken back what was spent by then. The next that
+    comes in makes up for it first.
+    """
+    low_balance: _builtins.int
+    """With less available the wallet is low; 0 is none."""
+    low_since_sequence: _builtins.int
+    """Of the entry with which it became low; 0 while it is not."""
     def __init__(
         self,
         *,
@@ -108,10 +119,13 @@ class Wallet(_message.Message):
         payment_max: _builtins.int = ...,
         kept: _builtins.int = ...,
         kept_count: _builtins.int = ...,
+        owed: _builtins.int = ...,
+        low_balance: _builtins.int = ...,
+        low_since_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "balance", b"balance", "centre", b"centre", "day", b"day", "day_amount", b"day_amount", "day_amount_max", b"day_amount_max", "day_count", b"day_count", "day_count_max", b"day_count_max", "holds_count", b"holds_count", "kept", b"kept", "kept_count", b"kept_count", "payment_max", b"payment_max", "pending", b"pending", "receipt", b"receipt", "receipt_year", b"receipt_year", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "balance", b"balance", "centre", b"centre", "day", b"day", "day_amount", b"day_amount", "day_amount_max", b"day_amount_max", "day_count", b"day_count", "day_count_max", b"day_count_max", "holds_count", b"holds_count", "kept", b"kept", "kept_count", b"kept_count", "low_balance", b"low_balance", "low_since_sequence", b"low_since_sequence", "owed", b"owed", "payment_max", b"payment_max", "pending", b"pending", "receipt", b"receipt", "receipt_year", b"receipt_year", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -177,11 +191,14 @@ class StatementLine(_message.Message):
     CHANGE_FIELD_NUMBER: _builtins.int
     BALANCE_FIELD_NUMBER: _builtins.int
     PENDING_FIELD_NUMBER: _builtins.int
+    OWED_FIELD_NUMBER: _builtins.int
     change: _builtins.int
     """Change of the balance, paise: negative for money out, 0 for holds."""
     balance: _builtins.int
-    """After this entry."""
+    """After this entry; the balance is 0 where the centre owed."""
     pending: _builtins.int
+    owed: _builtins.int
+    """Paise that it owed."""
     @_builtins.property
     def entry(self) -> _types_pb2.Entry: ...
     def __init__(
@@ -191,10 +208,11 @@ class StatementLine(_message.Message):
         change: _builtins.int = ...,
         balance: _builtins.int = ...,
         pending: _builtins.int = ...,
+        owed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "change", b"change", "entry", b"entry", "pending", b"pending"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "change", b"change", "entry", b"entry", "owed", b"owed", "pending", b"pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -263,3 +281,98 @@ class ListStatementResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListStatementResponse: _TypeAlias = ListStatementResponse  # noqa: Y015
+
+@_typing.final
+class ListLowBalancesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CENTRE_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    centre: _builtins.str
+    """Participant id of a centre; a centre may leave it empty. Others leave it empty for all."""
+    after_sequence: _builtins.int
+    """Only those that became low after this entry."""
+    page_size: _builtins.int
+    """1 to 1,000; 0 is 100."""
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        centre: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "centre", b"centre", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLowBalancesRequest: _TypeAlias = ListLowBalancesRequest  # noqa: Y015
+
+@_typing.final
+class LowBalance(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CENTRE_FIELD_NUMBER: _builtins.int
+    LOW_SINCE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    LOW_SINCE_NS_FIELD_NUMBER: _builtins.int
+    LOW_BALANCE_FIELD_NUMBER: _builtins.int
+    AVAILABLE_FIELD_NUMBER: _builtins.int
+    OWED_FIELD_NUMBER: _builtins.int
+    centre: _builtins.str
+    """Participant id."""
+    low_since_sequence: _builtins.int
+    """Of the entry with which it became low."""
+    low_since_ns: _builtins.int
+    low_balance: _builtins.int
+    """Paise: what should be available, what is, and what the centre owes."""
+    available: _builtins.int
+    owed: _builtins.int
+    def __init__(
+        self,
+        *,
+        centre: _builtins.str = ...,
+        low_since_sequence: _builtins.int = ...,
+        low_since_ns: _builtins.int = ...,
+        low_balance: _builtins.int = ...,
+        available: _builtins.int = ...,
+        owed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "centre", b"centre", "low_balance", b"low_balance", "low_since_ns", b"low_since_ns", "low_since_sequence", b"low_since_sequence", "owed", b"owed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LowBalance: _TypeAlias = LowBalance  # noqa: Y015
+
+@_typing.final
+class ListLowBalancesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLETS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    as_of_sequence: _builtins.int
+    @_builtins.property
+    def wallets(self) -> _containers.RepeatedCompositeFieldContainer[Global___LowBalance]: ...
+    def __init__(
+        self,
+        *,
+        wallets: _abc.Iterable[Global___LowBalance] | None = ...,
+        next_page_token: _builtins.str = ...,
+        as_of_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "next_page_token", b"next_page_token", "wallets", b"wallets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLowBalancesResponse: _TypeAlias = ListLowBalancesResponse  # noqa: Y015

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class WalletServiceStub:
-    """Reads wallets. Callers: a centre its own; treasury, auditors and harnesses any.
+    """Reads wallets. Callers: a centre its own; treasury, auditors and harnesses any (ListLowBalances:
+    no harness).
     Every answer is durable state and names the sequence it is read at. Reads change
     nothing and can be repeated freely.
     """
@@ -47,10 +48,16 @@ class WalletServiceStub:
                 request_serializer=switch_dot_v1_dot_wallets__pb2.ListStatementRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_wallets__pb2.ListStatementResponse.FromString,
                 _registered_method=True)
+        self.ListLowBalances = channel.unary_unary(
+                '/payswitch.v1.WalletService/ListLowBalances',
+                request_serializer=switch_dot_v1_dot_wallets__pb2.ListLowBalancesRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_wallets__pb2.ListLowBalancesResponse.FromString,
+                _registered_method=True)
 
 
 class WalletServiceServicer:
-    """Reads wallets. Callers: a centre its own; treasury, auditors and harnesses any.
+    """Reads wallets. Callers: a centre its own; treasury, auditors and harnesses any (ListLowBalances:
+    no harness).
     Every answer is durable state and names the sequence it is read at. Reads change
     nothing and can be repeated freely.
     """
@@ -69,6 +76,19 @@ class WalletServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLowBalances(self, request, context):
+        """The wallets that are low now: less is available than was said to be too little. In the order in
+        which they became so.
+
+        A wallet that rises and falls again has another `low_since_sequence`, so (centre,
+        low_since_sequence) is one event. To be told of each once, ask from time to time with
+        `after_sequence` as the `as_of_sequence` of the last page told before. What was low only between
+        two calls is not told.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WalletServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -82,6 +102,11 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     request_deserializer=switch_dot_v1_dot_wallets__pb2.ListStatementRequest.FromString,
                     response_serializer=switch_dot_v1_dot_wallets__pb2.ListStatementResponse.SerializeToString,
             ),
+            'ListLowBalances': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLowBalances,
+                    request_deserializer=switch_dot_v1_dot_wallets__pb2.ListLowBalancesRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_wallets__pb2.ListLowBalancesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'payswitch.v1.WalletService', rpc_method_handlers)
@@ -91,7 +116,8 @@ def add_WalletServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WalletService:
-    """Reads wallets. Callers: a centre its own; treasury, auditors and harnesses any.
+    """Reads wallets. Callers: a centre its own; treasury, auditors and harnesses any (ListLowBalances:
+    no harness).
     Every answer is durable state and names the sequence it is read at. Reads change
     nothing and can be repeated freely.
     """
@@ -140,6 +166,33 @@ class WalletService:
             '/payswitch.v1.WalletService/ListStatement',
             switch_dot_v1_dot_wallets__pb2.ListStatementRequest.SerializeToString,
             switch_dot_v1_dot_wallets__pb2.ListStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLowBalances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.WalletService/ListLowBalances',
+            switch_dot_v1_dot_wallets__pb2.ListLowBalancesRequest.SerializeToString,
+            switch_dot_v1_dot_wallets__pb2.ListLowBalancesResponse.FromString,
             options,
             channel_credentials,
             insecure,

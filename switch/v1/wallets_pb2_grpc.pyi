@@ -27,7 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WalletServiceStub:
-    """Reads wallets. Callers: a centre its own; treasury, auditors and harnesses any.
+    """Reads wallets. Callers: a centre its own; treasury, auditors and harnesses any (ListLowBalances:
+    no harness).
     Every answer is durable state and names the sequence it is read at. Reads change
     nothing and can be repeated freely.
     """
@@ -40,10 +41,20 @@ class WalletServiceStub:
     """The wallet's balance, with what open holds reserve, now or at a past sequence."""
     ListStatement: _grpc.UnaryUnaryMultiCallable[_wallets_pb2.ListStatementRequest, _wallets_pb2.ListStatementResponse]
     """The wallet's entries with the balance after each, newest first."""
+    ListLowBalances: _grpc.UnaryUnaryMultiCallable[_wallets_pb2.ListLowBalancesRequest, _wallets_pb2.ListLowBalancesResponse]
+    """The wallets that are low now: less is available than was said to be too little. In the order in
+    which they became so.
+
+    A wallet that rises and falls again has another `low_since_sequence`, so (centre,
+    low_since_sequence) is one event. To be told of each once, ask from time to time with
+    `after_sequence` as the `as_of_sequence` of the last page told before. What was low only between
+    two calls is not told.
+    """
 
 @_typing.type_check_only
 class WalletServiceAsyncStub(WalletServiceStub):
-    """Reads wallets. Callers: a centre its own; treasury, auditors and harnesses any.
+    """Reads wallets. Callers: a centre its own; treasury, auditors and harnesses any (ListLowBalances:
+    no harness).
     Every answer is durable state and names the sequence it is read at. Reads change
     nothing and can be repeated freely.
     """
@@ -53,9 +64,19 @@ class WalletServiceAsyncStub(WalletServiceStub):
     """The wallet's balance, with what open holds reserve, now or at a past sequence."""
     ListStatement: _aio.UnaryUnaryMultiCallable[_wallets_pb2.ListStatementRequest, _wallets_pb2.ListStatementResponse]  # type: ignore[assignment]
     """The wallet's entries with the balance after each, newest first."""
+    ListLowBalances: _aio.UnaryUnaryMultiCallable[_wallets_pb2.ListLowBalancesRequest, _wallets_pb2.ListLowBalancesResponse]  # type: ignore[assignment]
+    """The wallets that are low now: less is available than was said to be too little. In the order in
+    which they became so.
+
+    A wallet that rises and falls again has another `low_since_sequence`, so (centre,
+    low_since_sequence) is one event. To be told of each once, ask from time to time with
+    `after_sequence` as the `as_of_sequence` of the last page told before. What was low only between
+    two calls is not told.
+    """
 
 class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Reads wallets. Callers: a centre its own; treasury, auditors and harnesses any.
+    """Reads wallets. Callers: a centre its own; treasury, auditors and harnesses any (ListLowBalances:
+    no harness).
     Every answer is durable state and names the sequence it is read at. Reads change
     nothing and can be repeated freely.
     """
@@ -75,5 +96,20 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_wallets_pb2.ListStatementResponse, _abc.Awaitable[_wallets_pb2.ListStatementResponse]]:
         """The wallet's entries with the balance after each, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListLowBalances(
+        self,
+        request: _wallets_pb2.ListLowBalancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallets_pb2.ListLowBalancesResponse, _abc.Awaitable[_wallets_pb2.ListLowBalancesResponse]]:
+        """The wallets that are low now: less is available than was said to be too little. In the order in
+        which they became so.
+
+        A wallet that rises and falls again has another `low_since_sequence`, so (centre,
+        low_since_sequence) is one event. To be told of each once, ask from time to time with
+        `after_sequence` as the `as_of_sequence` of the last page told before. What was low only between
+        two calls is not told.
+        """
 
 def add_WalletServiceServicer_to_server(servicer: WalletServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from switch.authority.development import DevAuthority
 from switch.calendar import format_ist
 from switch.codes import Role
 from switch.console.output import Exit
 from switch.credentials import presented_by
-from switch.authority.development import DevAuthority
 from switch.specs import ParticipantSpec, Specs, specs_to_json
 from tests.cli.office import CENTRES, Office, begun
 
@@ -58,7 +58,7 @@ def test_openings_are_what_was_announced(office: Office, tmp_path: Path) -> None
     books = openings(
         tmp_path / "books.csv",
         f"{CENTRES[0]},,1000.50",
-        "power,0801-01,\"1,00,000\"",
+        'power,0801-01,"1,00,000"',
         "treasury,settlement,2000",
         ",bank/0123456789,103000.50",
     )
@@ -96,7 +96,10 @@ def test_openings_are_what_was_announced(office: Office, tmp_path: Path) -> None
         assert "nothing was proposed" in said
     (tmp_path / "columns.csv").write_text("centre,amount\n")
     said = refused(
-        office, "propose", "openings", str(tmp_path / "columns.csv"),
+        office,
+        "propose",
+        "openings",
+        str(tmp_path / "columns.csv"),
         *("--count", "1", "--total", "1"),
     )
     assert "participant,head,amount" in said
@@ -125,7 +128,9 @@ def test_to_whom_money_is_paid_out(office: Office) -> None:
     assert "propose beneficiary" in shown(office.ask("beneficiaries"))
     propose = ("propose", "beneficiary", HEAD)
     assert "not an IFSC" in refused(office, *propose, "--ifsc", "SBIN1234567")
-    assert "not a biller's account" in refused(office, "propose", "beneficiary", "power")
+    assert "not a biller's account" in refused(
+        office, "propose", "beneficiary", "power"
+    )
     assert "capitals and digits" in refused(office, *propose, "--ifsc", "SBIN0001234")
     entry = office.proposed(
         *propose, "--number", "3344 5566", "--ifsc", "sbin0001234", "--name", "Board"
@@ -135,7 +140,11 @@ def test_to_whom_money_is_paid_out(office: Office) -> None:
         assert text in approver.replace("\n", "")
     office.agreed(entry)
     one = office.said("beneficiaries")
-    assert (one["biller"], one["head"], one["number"]) == ("power", "0801-01", "33445566")
+    assert (one["biller"], one["head"], one["number"]) == (
+        "power",
+        "0801-01",
+        "33445566",
+    )
     table = shown(office.ask("beneficiaries")).replace("\n", "")
     assert "SBIN0001234" in table
     assert "not yet" in table

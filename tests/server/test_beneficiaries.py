@@ -18,9 +18,8 @@ from switch.codes import Result, Role
 from switch.said import say
 from switch.signed import read_line
 from switch.specs import ParticipantSpec, Specs
-from switch.v1 import banks_pb2
+from switch.v1 import banks_pb2, proposals_pb2
 from switch.v1 import people_pb2 as pb
-from switch.v1 import proposals_pb2
 from tests.server.banking import Banking, ending
 from tests.server.council import (
     ALPHA,
@@ -211,7 +210,7 @@ def test_of_several_one_is_named(council: Council) -> None:
     assert (line.beneficiary.head, line.beneficiary.number) == (HEADS[1], "1")
     listed = list(council.client("auditor", Role.AUDITOR).beneficiaries())
     assert [one.head for one in listed] == list(HEADS)
-    pages = []
+    pages: list[banks_pb2.Beneficiary] = []
     request = banks_pb2.ListBeneficiariesRequest(page_size=1)
     while True:
         page = council.client()._banks.ListBeneficiaries(request)

@@ -1,5 +1,5 @@
-"""Goal: who has too little in a wallet is told once, by name and moment: the treasury of
-all, a centre of its own; what rises and falls again is another event.
+"""Goal: who has too little in a wallet is told once, by name and moment: the treasury
+of all, a centre of its own; what rises and falls again is another event.
 
 Method: a real server; wallets are paid out of and topped up, and a poller that keeps
 nothing but the last `as_of_sequence` is compared with what was done.
@@ -115,7 +115,7 @@ def test_page_by_page(council: Council) -> None:
     whole, _ = council.client().low_balances()
     assert len(whole) == len(CENTRES)
     request = wallets_pb2.ListLowBalancesRequest(page_size=2)
-    found = []
+    found: list[wallets_pb2.LowBalance] = []
     while True:
         page = council.client()._wallets.ListLowBalances(request)
         assert len(page.wallets) <= 2

@@ -138,13 +138,12 @@ def test_the_answer_to_who_owes_has_no_money_in_it(council: Council) -> None:
 
 
 def test_only_a_wallet_owes(council: Council, banking: Banking) -> None:
-    [told] = banking.book(
-        banking.statement([line(RUPEE, "CHARGE-1", side=Side.DEBIT)])
-    )
+    [told] = banking.book(banking.statement([line(RUPEE, "CHARGE-1", side=Side.DEBIT)]))
     assert set(told.results) == {"OK"}
     [item] = banking.items()
-    for what in ({"from_settlement": True}, {"from_suspense": True}):
-        wish = ending(item.sequence, owed=True, **what)
+    for name in ("from_settlement", "from_suspense"):
+        what: dict[str, object] = {name: True, "owed": True}
+        wish = ending(item.sequence, "a test", **what)
         request = pb.PrepareRequest(wishes=[wish], reason="x")
         with pytest.raises(CallError, match="only of a wallet"):
             council.client().prepare(request)
@@ -159,7 +158,5 @@ def test_it_is_owed_after_a_restart(tmp_path: Path) -> None:
         council.restart()
         wallet = council.client().wallet(CENTRE).wallet
         assert (wallet.balance, wallet.owed) == (0, BILL)
-        [entry] = council.client().movements(
-            CENTRE, kind=types_pb2.ENTRY_KIND_TRANSFER
-        )
+        [entry] = council.client().movements(CENTRE, kind=types_pb2.ENTRY_KIND_TRANSFER)
         assert entry.owed

@@ -1,5 +1,4 @@
-"""Goal: windows close by themselves when the schedule says so, and at a financial year's
-end; who closed each, its days and its year are told; a person who closes one at the
+"""Goal: windows close by themselves when the schedule says so, and as a year ends; who closed each, its days and its year are told; a person who closes one at the
 same time is told what the schedule has closed.
 
 Method: a real server whose wall clock begins a minute before a moment and goes past it;
@@ -94,9 +93,7 @@ def test_without_a_schedule_people_close_windows(council: Council) -> None:
     today = dt.datetime.now(IST).date()
     assert oldest.last_day == today.isoformat()
     assert oldest.last_year == today.year - (today.month < 4)
-    wish = pb.SettleWish(
-        window=first, biller="power", head="0801-01", amount=5 * RUPEE
-    )
+    wish = pb.SettleWish(window=first, biller="power", head="0801-01", amount=5 * RUPEE)
     council.done(pb.Wish(settle=wish))
     *_, oldest = client.windows()
     assert oldest.settled == 5 * RUPEE

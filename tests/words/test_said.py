@@ -28,7 +28,9 @@ BANK, TRANSIT = "bank/0123", "bank/0123 transit"
 def test_a_beneficiary_as_the_page_says() -> None:
     one = BeneficiaryRecord(True, 9, "0011223344", "SBIN0001234")
     tail = beneficiary_tail(one)
-    assert tail == struct.pack("<BBHI40s16s", 13, 1, 0, 9, b"0011223344", b"SBIN0001234")
+    assert tail == struct.pack(
+        "<BBHI40s16s", 13, 1, 0, 9, b"0011223344", b"SBIN0001234"
+    )
     assert len(tail) == 64
     assert read_beneficiary(tail + b'{"name":"x"}') == one
     for wrong in (one._replace(account=2**32), one._replace(number="ক")):

@@ -132,7 +132,11 @@ def test_random_schedules_as_a_walk_by_minutes() -> None:
 
 
 def test_as_people_write_it() -> None:
-    assert [parse_minute(one) for one in ("00:00", "20:00", "23:59")] == [0, 1_200, 1_439]
+    assert [parse_minute(one) for one in ("00:00", "20:00", "23:59")] == [
+        0,
+        1_200,
+        1_439,
+    ]
     assert minute_text(1_200) == "20:00"
     for wrong in ("24:00", "8:00", "20:60", "20.00", "", "20:00:00", "２0:00"):
         with pytest.raises(ValueError, match="not a time of the day"):
