@@ -302,6 +302,7 @@ class Record(IntEnum):
     THRESHOLDS = 10
     BANK_ACCOUNT = 11
     STATEMENT = 12
+    SCHEDULE = 14
 
 
 class PersonRole(IntEnum):

@@ -201,6 +201,7 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_THRESHOLDS = 10  # from where on a third person is needed
     RECORD_BANK_ACCOUNT = 11  # an account that a bank keeps
     RECORD_STATEMENT = 12   # what one statement of it says of the lines booked before
+    RECORD_SCHEDULE = 14    # when windows close by themselves
 
 cdef enum:  # what a person may do; the first two act
     PERSON_MAKER = 1        # proposes

@@ -73,8 +73,7 @@ cdef int _replay_load_merges(State* s, const MergeRecord* records) noexcept nogi
         runs_cut(merge.target, moved)
         merge.to_recall = moved // PART_ENTRIES
         native_assert(
-            merge_adds_up(merge, merge.positions, moved),
-            b"_replay_load_merges: it adds up",
+            merge_adds_up(merge, merge.positions, moved), b"_replay_load_merges: it adds up"
         )
         merge_keep(merge)
     return 0
@@ -470,8 +469,7 @@ cdef int _replay_fill_working(State* s) noexcept nogil:
         b"_replay_fill_working: images",
     )
     memcpy(
-        s.group.working.accounts, s.index.images.accounts,
-        s.index.images.count * sizeof(Account),
+        s.group.working.accounts, s.index.images.accounts, s.index.images.count * sizeof(Account)
     )
     s.group.working.count = s.index.images.count
     s.group.working.people = s.index.images.people
@@ -507,6 +505,8 @@ cdef int _replay_fill_working(State* s) noexcept nogil:
         rc = _replay_load_records(s, txn, &walk, RECORD_BANK_ACCOUNT, BANK_ACCOUNTS_MAX)
     if rc == 0:
         rc = _replay_load_records(s, txn, &walk, RECORD_STATEMENT, BANK_ACCOUNTS_MAX)
+    if rc == 0:
+        rc = _replay_load_records(s, txn, &walk, RECORD_SCHEDULE, SCHEDULE_RECORDS_MAX)
     mdb_txn_abort(txn)
     if rc == 0:
         for i in range(1, s.group.working.count):
@@ -527,8 +527,7 @@ cdef int _replay_rows(State* s) noexcept nogil:
     if rc != 0:
         return rc
     native_assert(
-        s.shared.steps_count == 0,
-        b"_replay_rows: memory begins where the index ends",
+        s.shared.steps_count == 0, b"_replay_rows: memory begins where the index ends"
     )
     store_begin_walk(&walk, &reader)
     s.group.number += 1
@@ -572,6 +571,8 @@ cdef int replay_open(State* s) noexcept nogil:
     if rc == 0 and s.shared.sequence > 0:
         rc = rows_get(s, s.shared.sequence, &last)
         s.group.last_timestamp = last.timestamp
+    if rc == 0:
+        rc = cutoffs_open(s)
     if rc != 0:
         return rc
     native_assert(
@@ -584,8 +585,7 @@ cdef int replay_open(State* s) noexcept nogil:
         b"replay_open: memory begins where the index ends",
     )
     native_assert(
-        s.shared.indexed == s.index.head.as_of,
-        b"replay_open: the index says so itself",
+        s.shared.indexed == s.index.head.as_of, b"replay_open: the index says so itself"
     )
     memcpy(
         s.shared.published.accounts, s.group.working.accounts,

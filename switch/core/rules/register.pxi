@@ -208,6 +208,7 @@ cdef void register_publish(State* s, const Row* row) noexcept nogil:
             table.at[row.debit].durable = row.sequence
     people_publish(s, row)
     banks_publish(s, row)
+    cutoffs_publish(s, row)
 
 
 cdef void register_publish_all(State* s) noexcept nogil:
@@ -224,6 +225,7 @@ cdef void register_publish_all(State* s) noexcept nogil:
     for i in range(s.group.people_count):
         s.group.people[i].durable = s.group.people[i].sequence
     s.group.thresholds.durable = s.group.thresholds.sequence
+    s.group.schedule.durable = s.group.schedule.sequence
     banks_publish_all(s)
 
 
@@ -284,6 +286,8 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         people_apply(s, row, tail)
     elif RECORD_BANK_ACCOUNT <= tail[0] <= RECORD_STATEMENT:
         banks_apply(s, row, tail)
+    elif tail[0] == RECORD_SCHEDULE:
+        cutoffs_apply(s, row, tail)
     s.group.register_changed = 1
 
 
@@ -328,15 +332,6 @@ cdef bint _register_participant_is_valid(const uint8_t* tail, uint32_t size) noe
         and keys_is_zero(record.reserved_1, 22)
         and register_code_is_valid(record.code, CODE_MAX, False)
     )
-
-
-cdef bint register_limit_is_valid(const LimitRecord* limit, uint32_t size) noexcept nogil:
-    """A record is as long as its form says, or longer; JSON may follow."""
-    if size < LIMIT_DAY_SIZE or not keys_is_zero(limit.reserved, 3):
-        return False
-    if limit.form == LIMIT_DAY:
-        return True
-    return limit.form == LIMIT_PAYMENT and size >= sizeof(LimitRecord)
 
 
 cdef bint _register_rules_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
@@ -593,4 +588,6 @@ cdef bint register_record_is_valid(const uint8_t* tail, uint32_t size) noexcept 
         return banks_record_is_valid(tail, size)
     elif record == RECORD_STATEMENT:
         return banks_statement_is_valid(tail, size)
+    elif record == RECORD_SCHEDULE:
+        return cutoffs_record_is_valid(tail, size)
     return record == RECORD_CLOCK
