@@ -305,6 +305,7 @@ class Record(IntEnum):
     BANK_ACCOUNT = 11
     STATEMENT = 12
     BENEFICIARY = 13
+    SCHEDULE = 14
 
 
 class PersonRole(IntEnum):
@@ -581,14 +582,9 @@ CHANNEL_AMOUNT_MAX = 10**15
 BANK_ACCOUNTS_MAX = 256
 """Bank accounts of the register, index 0 included."""
 
-BENEFICIARY_WAIT_S = 86_400
-"""No money goes to a beneficiary sooner after its row, where thresholds say no other."""
-
-BENEFICIARIES_MAX = 65_536
-"""Beneficiaries of the register, index 0 included."""
-
-WAIT_MAX_S = 31 * 86_400
-"""The longest wait that thresholds may say."""
+BENEFICIARY_WAIT_S, WAIT_MAX_S = 86_400, 31 * 86_400
+"""No money goes to a beneficiary sooner after its row, where thresholds say no other; the
+longest that they may say."""
 
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
