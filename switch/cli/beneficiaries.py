@@ -66,8 +66,8 @@ def _beneficiary(args: Namespace) -> pb.Wish:
     wish = pb.BeneficiaryWish(
         biller=args.whose.participant,
         head=args.whose.head,
-        number=args.bank_number,
-        ifsc=args.ifsc,
+        number=args.bank_number or "",
+        ifsc=args.ifsc or "",
         active=not args.off,
         name=args.name,
     )
@@ -115,14 +115,12 @@ def add_verb(add: Add) -> None:
         "--number",
         dest="bank_number",
         type=as_argument(_number),
-        default="",
         metavar="NUMBER",
         help="of the account at the bank (default: as it is)",
     )
     verb.add_argument(
         "--ifsc",
         type=as_argument(_ifsc),
-        default="",
         metavar="IFSC",
         help="of the bank's branch (default: as it is)",
     )

@@ -58,7 +58,11 @@ def read_schedule(record: bytes) -> tuple[int, list[int], list[int]]:
     """Weekdays, cut-offs and holidays of one that is right."""
     weekdays, cutoffs, holidays = struct.unpack_from("<xBBxH", record)
     minutes = struct.unpack_from("<8H", record, 8)[:cutoffs]
-    return weekdays, list(minutes), list(struct.unpack_from(f"<{holidays}H", record, 24))
+    return (
+        weekdays,
+        list(minutes),
+        list(struct.unpack_from(f"<{holidays}H", record, 24)),
+    )
 
 
 def first_cutoff(record: bytes, after: int) -> int:

@@ -92,7 +92,11 @@ def house(tmp_path: Path) -> Iterator[Scheduled]:
         (schedule(), START, at(2026, 4, 1)),
         (schedule(), at(2026, 4, 1), at(2027, 4, 1)),
         (schedule([720], 0), at(2026, 4, 1) - 1, at(2026, 4, 1)),
-        (schedule([0, 1, 1438, 1439]), at(2026, 3, 23, 23, 58), at(2026, 3, 23, 23, 59)),
+        (
+            schedule([0, 1, 1438, 1439]),
+            at(2026, 3, 23, 23, 58),
+            at(2026, 3, 23, 23, 59),
+        ),
         (schedule([0, 1, 1438, 1439]), at(2026, 3, 23, 23, 59), at(2026, 3, 24)),
         (schedule([720]), at(2028, 2, 28, 12), at(2028, 2, 29, 12)),
         (schedule([330]), 0, at(1970, 1, 2, 5, 30)),
@@ -178,7 +182,8 @@ def test_a_record_that_is_wrong(house: Scheduled, tail: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "tail", [EVENING, FULL, FULL + b'{"why": "audit"}', schedule(), schedule([], 0, [0])]
+    "tail",
+    [EVENING, FULL, FULL + b'{"why": "audit"}', schedule(), schedule([], 0, [0])],
 )
 def test_a_record_that_is_right(house: Scheduled, tail: bytes) -> None:
     told = house.register(tail)

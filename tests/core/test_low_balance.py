@@ -238,7 +238,9 @@ class Book:
             elif kind == Kind.LIMIT:
                 tail = house.ledger.tail(int(row["sequence"]))
                 says = tail[12] == 2
-                self.balance[debit] = struct.unpack_from("<Q", tail, 24)[0] if says else 0
+                self.balance[debit] = (
+                    struct.unpack_from("<Q", tail, 24)[0] if says else 0
+                )
                 changed = {debit}
             elif kind in (Kind.FREEZE, Kind.OPEN):
                 changed = {debit}
@@ -292,7 +294,9 @@ def test_any_rows(tmp_path: Path, seed: int) -> None:
         rows: list[Any] = []
         for _ in range(rng.choice((1, 1, 2, 6))):
             wallet = rng.choice(wallets)
-            what = rng.choice(("fill", "spend", "spend", "limit", "hold", "end", "freeze"))
+            what = rng.choice(
+                ("fill", "spend", "spend", "limit", "hold", "end", "freeze")
+            )
             if what == "fill":
                 rows.append(fill(house, rng.randrange(1, 90), wallet))
             elif what == "spend":

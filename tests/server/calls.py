@@ -229,6 +229,8 @@ _OF_METHOD: Final[dict[str, Any]] = {
     # No bank account is registered.
     "ListBankItems.account": _nothing,
     "ListBankItems.kind": _nothing,
+    # Nor is a schedule.
+    "GetSchedule.cutoffs_count": _nothing,
 }
 _BY_NAME: Final[dict[str, Any]] = {
     "id": lambda _: new_id(),
@@ -264,6 +266,7 @@ _BY_NAME: Final[dict[str, Any]] = {
     "day_amount_max": lambda _: 10**15,
     "day_count_max": _nothing,
     "payment_max": _nothing,
+    "low_balance": _nothing,
     "kind": lambda _: types_pb2.PROPOSAL_KIND_REFUND,
     "kinds": _nothing,
     "overdue_only": _nothing,

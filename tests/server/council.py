@@ -122,7 +122,7 @@ class Council:
         return [results.Result.Name(one.outcome.result)[7:] for one in found]
 
     def done(self, *wishes: pb.Wish) -> int:
-        """Propose by one, approve by another, by a third where one is needed, do it all."""
+        """Propose by one, approve by another, by a third if it must be, do it all."""
         sequence = self.propose(ALPHA, *wishes)
         assert self.approve(BETA, sequence).result == results.RESULT_OK
         if self.client().proposal(sequence).answer.proposal.third_needed:

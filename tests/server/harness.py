@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -462,3 +463,12 @@ def until(check: Any, timeout_s: float = 60.0) -> None:
     while not check():
         assert time.monotonic() < end, "did not happen in time"
         time.sleep(0.01)
+
+
+def figure(server: ServerProcess, name: str) -> float:
+    """A figure without labels, as the server tells it."""
+    with urllib.request.urlopen(f"http://{server.metrics}/metrics") as page:
+        found = re.findall(
+            rf"^payswitch_{name} (\S+)$", page.read().decode(), re.MULTILINE
+        )
+    return float(found[0]) if found else -1.0

@@ -5,7 +5,6 @@ Method: a real server; wallets are paid out of and topped up, and a poller that 
 nothing but the last `as_of_sequence` is compared with what was done.
 """
 
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from switch.codes import Role
 from switch.v1 import people_pb2 as pb
 from switch.v1 import wallets_pb2
 from tests.server.council import CENTRES, Council, sitting, top_up
-from tests.server.harness import RUPEE
+from tests.server.harness import RUPEE, figure, until
 from tests.server.test_owed import pay, payable
 
 A, B = CENTRES[:2]
@@ -29,19 +28,11 @@ def limit(centre: str, low: int, **more: int) -> pb.Wish:
 
 @pytest.fixture(scope="module")
 def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
-    arguments = ("--set", "signatures_per_s=1000")
+    arguments = ("--set", "signatures_per_s=1000", "--set", "metrics.cases_s=1")
     with sitting(tmp_path_factory.mktemp("low"), *arguments) as found:
         found.load(payable())
         found.done(top_up(200 * RUPEE, A))
         yield found
-
-
-def figure(council: Council, name: str) -> float:
-    with urllib.request.urlopen(f"http://{council.server.metrics}/metrics") as page:
-        for line in page.read().decode().splitlines():
-            if line.startswith(f"payswitch_{name} "):
-                return float(line.split()[1])
-    raise AssertionError(f"there is no figure {name}")
 
 
 def test_nobody_is_low_who_need_have_nothing(council: Council) -> None:
@@ -83,7 +74,7 @@ def test_each_crossing_is_told_once(council: Council) -> None:
     assert (found[1].available, found[1].low_balance) == (94 * RUPEE, LOW)
     [paid] = [one for one in client.payments(A) if one.sequence == since]
     assert found[1].low_since_ns == paid.time_ns
-    assert figure(council, "wallets_low") == 2
+    until(lambda: figure(council.server, "wallets_low") == 2)
 
     council.done(top_up(6 * RUPEE, A))
     assert client.wallet(A).wallet.low_since_sequence == 0

@@ -29,7 +29,7 @@ from tests.server.council import (
     sitting,
     top_up,
 )
-from tests.server.harness import RUPEE
+from tests.server.harness import RUPEE, figure, until
 
 CENTRE = CENTRES[0]
 BILL, CREDIT = 60 * RUPEE, 100 * RUPEE
@@ -56,7 +56,7 @@ def pay(council: Council, amount: int, reference: str) -> str:
 
 @pytest.fixture(scope="module")
 def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
-    arguments = ("--set", "signatures_per_s=1000")
+    arguments = ("--set", "signatures_per_s=1000", "--set", "metrics.cases_s=1")
     with sitting(tmp_path_factory.mktemp("owed"), *arguments) as one:
         one.load(payable())
         yield one
@@ -110,6 +110,8 @@ def test_from_the_debt_to_what_makes_up_for_it(
     owing = [one for one in accounts if one.owed]
     assert [(one.participant, one.owed) for one in owing] == [(CENTRE, BILL)]
     assert balance_of(owing[0]) == -BILL
+    until(lambda: figure(council.server, "wallets_owed_rupees") == BILL / RUPEE)
+    assert figure(council.server, "wallets_owing") == 1
     assert sum(map(balance_of, accounts)) == 0
 
     assert pay(council, RUPEE, "BILL-2") == "INSUFFICIENT_FUNDS"
