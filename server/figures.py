@@ -251,7 +251,7 @@ def hold_figures(node: Node, now_ns: int) -> list[Family]:
 def wallet_figures(node: Node) -> list[Family]:
     """Wallets that are low, and those whose centres owe.
 
-    Reads every account at one moment, while nothing is decided: not for each collection.
+    Reads all accounts at one moment, while nothing is decided: not in each collection.
     """
     images, _ = node.ledger.accounts()
     wallets = images[images["kind"] == AccountKind.WALLET]

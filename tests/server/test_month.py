@@ -5,13 +5,15 @@ is in wallets, billers' accounts, suspense, transit and settlement is at the ban
 Method: thirty bank days over the year's end, against a real server with people, a
 channel and a simulated bank. What must be is counted along from the bank's own book and
 from what the test itself has ordered, never from the ledger. In the midst of it the
-server is started again; at the end it is audited, and `payswitch bank` is asked.
+server is started again, and its own clock goes past a year's end; a centre owes for
+some days. At the end it is audited, and `payswitch bank` is asked.
 """
 
 import datetime as dt
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +25,10 @@ from switch.bank.booking import Bank, book
 from switch.bank.camt import read_camt
 from switch.bank.lines import StatementError
 from switch.bank.sequence import join_pages
+from switch.calendar import IST
 from switch.client import balance_of, make_payment
 from switch.client.banks import booking_id, booking_row
+from switch.client.calls import CallError
 from switch.codes import (
     AmountRule,
     DuplicateRule,
@@ -37,9 +41,10 @@ from switch.codes import (
 from switch.day.channel import REASON, Channel, Taken
 from switch.simulator.bank import Movement, Sheet, SimulatedBank
 from switch.specs import ParticipantSpec, ServiceSpec, Specs
-from switch.v1 import admin_pb2, types_pb2
+from switch.v1 import admin_pb2, schedules_pb2, types_pb2
 from switch.v1 import banks_pb2 as pb
 from switch.v1 import people_pb2 as people
+from tests.leaps import Leaps
 from tests.server.banking import NUMBER, bank_account, ending
 from tests.server.council import (
     ALPHA,
@@ -52,6 +57,7 @@ from tests.server.council import (
     person,
 )
 from tests.server.harness import RUPEE
+from tests.server.test_beneficiaries import beneficiary, thresholds
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -64,8 +70,13 @@ OPENING = 77_777
 NUMBERED = 236
 MISSING, TWICE, SWAPPED, RESTARTED, ADVISED = 8, 12, 14, 15, 18
 REVERSED = (5, 13)
-GONE = 21
-"""The bank takes back what its centre has spent."""
+GONE, MADE_GOOD = 21, 24
+"""The bank takes back what its centre has spent; that centre sends money again."""
+CHANGED = 9
+"""Its biller wants its money elsewhere."""
+WAIT_S = 1
+NEW_YEAR = dt.datetime(2027, 4, 1, tzinfo=IST)
+"""Of the switch's clock, that goes past it on the bank's 31 March."""
 CHARGED, BACK = (10, 29), (7, 20)
 BROKE = CENTRES[4]
 ARGUMENTS = ("--set", "signatures_per_s=1000")
@@ -114,8 +125,10 @@ class Month:
         self.released = self.ended_credits = self.ended_debits = 0
         self.paid: list[tuple[str, int, int]] = []
         """Payments, the oldest first: centre, sequence, paise."""
-        self.left: list[Movement] = []
-        """What is open for ever."""
+        self.settled_window = 0
+        """Up to which windows are settled."""
+        council.done(thresholds(WAIT_S), beneficiary())
+        time.sleep(WAIT_S)
 
     def connect(self) -> None:
         """After each start of the server."""
@@ -172,24 +185,62 @@ class Month:
         self.power -= amount
 
     def settle(self) -> None:
-        """Close the window, settle it, and release all that is in settlement."""
-        closed = self.client.close_window(self.client.ledger().last_window)
-        for line in closed.lines:
-            if line.payable:
-                wish = people.SettleWish(
-                    window=closed.outcome.sequence,
-                    biller=line.biller,
-                    head=line.head,
-                    amount=line.payable,
-                )
-                self.council.done(people.Wish(settle=wish))
-                self.settlement += line.payable
-                self.power -= line.payable
+        """Close the window, settle all that are not, whoever closed them, and release
+        all that is in settlement.
+        """
+        self.client.close_window(self.client.ledger().last_window)
+        known = self.settled_window
+        closed = [one for one in self.client.windows() if one.sequence > known]
+        for window in closed[::-1]:
+            for one in self.client.explain_window(window.sequence).lines:
+                if one.line.payable:
+                    self.settle_line(window.sequence, one.line)
+            self.settled_window = window.sequence
         if self.settlement:
             payout = people.Payout(amount=self.settlement)
             self.council.done(ending(0, "payout", payout=payout))
             self.released += self.settlement
             self.settlement = 0
+
+    def settle_line(self, window: int, line: admin_pb2.WindowLine) -> None:
+        wish = people.SettleWish(
+            window=window, biller=line.biller, head=line.head, amount=line.payable
+        )
+        self.council.done(people.Wish(settle=wish))
+        self.settlement += line.payable
+        self.power -= line.payable
+
+    def move(self) -> None:
+        """The biller's money goes elsewhere from now on, and not at once."""
+        self.council.done(beneficiary(number="ELSEWHERE1"))
+        wish = ending(0, "too soon", payout=people.Payout(amount=RUPEE))
+        with pytest.raises(CallError, match="may be used from") as failure:
+            self.client.prepare(people.PrepareRequest(wishes=[wish], reason="a test"))
+        assert failure.value.reason == "BENEFICIARY_WAITS"
+        time.sleep(WAIT_S)
+
+    def end_year(self) -> None:
+        """The switch's clock goes past a 31 March, while centres pay."""
+        self.council.stop()
+        leaps = Leaps(self.council.directory)
+        before_s = NEW_YEAR.timestamp() - time.time()
+        leaps.set(round(before_s) - 55)
+        self.council.start("--accept-clock", *ARGUMENTS, prefix=leaps.prefix)
+        self.connect()
+        noon = schedules_pb2.Schedule(weekdays=range(1, 8), minutes=[720])
+        wish = people.ScheduleWish(schedule=noon)
+        self.council.done(people.Wish(schedule=wish))
+        window = self.client.ledger().last_window
+        self.pay(CENTRES[0], 50 * RUPEE)
+        old = self.power
+        assert self.client.ledger().last_window == window
+        leaps.set(round(NEW_YEAR.timestamp() - time.time()) + 2)
+        self.pay(CENTRES[1], 70 * RUPEE)
+        [closed] = [one for one in self.client.windows() if one.sequence > window]
+        assert closed.by_schedule
+        assert closed.payable == max(old, 0)
+        assert (closed.last_day, closed.last_year) == ("2027-03-31", 2026)
+        assert closed.after_sequence == window
 
     def pay_released(self) -> Movement | None:
         """The bank is ordered to pay what is released and not yet ordered; the last."""
@@ -245,14 +296,22 @@ class Month:
                 what = {"from_suspense": True}
             if what is None:
                 continue
+            if what.get("owed"):
+                self.lack(item)
             wishes.append(ending(item.sequence, "a month", **what))
             self.count(item, what)
         if wishes:
             self.council.done(*wishes)
 
+    def lack(self, item: pb.BankItem) -> None:
+        """Its wallet has nothing to pay it with, unless it owes that."""
+        proposal = self.council.propose(ALPHA, ending(item.sequence, from_wallet=BROKE))
+        assert name_of(self.council.approve(BETA, proposal)) == "OK"
+        assert self.council.do(proposal) == ["INSUFFICIENT_FUNDS"]
+
     def count(self, item: pb.BankItem, what: dict[str, Any]) -> None:
         """What an ending does to what must be."""
-        [(name, value)] = what.items()
+        [(name, value)] = [one for one in what.items() if one[0] != "owed"]
         is_debit = name.startswith("from")
         change = -item.amount if is_debit else item.amount
         if is_debit:
@@ -354,12 +413,11 @@ def test_a_month_comes_out_to_the_paisa(council: Council) -> None:
         month.bank.go_on(date)
         live(month, day)
         month.check()
-        # Nothing waits for people but what is left for ever.
+        # Nothing waits for people.
         assert month.items(pb.BANK_ITEM_KIND_CREDIT) == []
-        debits = month.items(pb.BANK_ITEM_KIND_DEBIT)
-        assert [one.reference for one in debits] == [
-            one.reference for one in month.left
-        ]
+        assert month.items(pb.BANK_ITEM_KIND_DEBIT) == []
+        owed = 500 * RUPEE if GONE <= day < MADE_GOOD else 0
+        assert month.client.wallet(BROKE).wallet.owed == owed
     numbers = [one.number for one in month.bank.sheets]
     assert numbers == [*range(NUMBERED, NUMBERED + YEAR_END + 1), *range(1, 14)]
     end(month)
@@ -371,12 +429,18 @@ def live(month: Month, day: int) -> None:
         month.council.stop()
         month.council.start(*ARGUMENTS)
         month.connect()
+    if day == YEAR_END:
+        month.end_year()
     month.pay_released()
     for at in range(6):
         month.send(CENTRES[(day + at) % 4], (2_000 + 100 * at + day) * RUPEE)
     month.send_wrong(day)
     if day == GONE - 1:
         month.send(BROKE, 500 * RUPEE)
+    if day == MADE_GOOD:
+        month.send(BROKE, 800 * RUPEE)
+    if day == CHANGED:
+        month.move()
     if day:
         for centre in CENTRES[:4]:
             if month.wallets[centre] > 200 * RUPEE:
@@ -401,7 +465,8 @@ def special(month: Month, day: int, payout: Movement | None) -> None:
     if day == GONE:
         month.pay(BROKE, month.wallets[BROKE])
         [one] = [one for one in month.told if one.party == BROKE]
-        month.left.append(bank.reverse(one))
+        bank.reverse(one)
+        month.plans[one.reference, True] = {"from_wallet": BROKE, "owed": True}
     if day in CHARGED:
         bank.charge(59 * RUPEE + 18)
     if day == YEAR_END:
@@ -449,16 +514,13 @@ def tell(month: Month, day: int) -> None:
 def end(month: Month) -> None:
     """What is left, and what others say of it."""
     council, bank = month.council, month.bank
-    [left] = month.left
-    items = [one for one in month.items() if one.kind != pb.BANK_ITEM_KIND_RELEASE]
-    [open_] = items
-    assert (open_.kind, open_.reversal) == (pb.BANK_ITEM_KIND_DEBIT, True)
-    assert (open_.amount, open_.reference) == (-left.change, left.reference)
-    # Its wallet has nothing to pay it with, whoever wants that.
-    proposal = council.propose(ALPHA, ending(open_.sequence, from_wallet=BROKE))
-    assert name_of(council.approve(BETA, proposal)) == "OK"
-    assert council.do(proposal) == ["INSUFFICIENT_FUNDS"]
-    month.check()
+    assert month.wallets[BROKE] == 300 * RUPEE
+    # Each window lies in one financial year, and all that was paid in one of them.
+    windows = list(month.client.windows())
+    assert [one.by_schedule for one in windows].count(True) == 1
+    assert all(one.payable == one.settled for one in windows)
+    years = {(one.first_year, one.last_year) for one in windows if one.last_year}
+    assert years == {(2026, 2026), (2027, 2027)}
     command = [sys.executable, "-m", "switch", "bank", "--json", "--limit", "0"]
     command += ["--address", council.server.address, "--tls"]
     command += [str(council.directory / "tls"), "--as", "treasury/treasury"]
@@ -467,7 +529,7 @@ def end(month: Month) -> None:
     assert account["before"] + account["balance"] == bank.balance
     assert account["statement"]["closing"] == bank.balance
     assert account["statement"]["number"] == bank.sheets[-1].number
-    assert account["debits_count"] == 1
+    assert account.get("debits_count", 0) == 0
     assert {one["sequence"] for one in told["items"]} == {
         one.sequence for one in month.items()
     }
