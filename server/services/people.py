@@ -95,7 +95,7 @@ class PeopleService:
             response.thresholds.single = known.single
             response.thresholds.batch = known.batch
             response.thresholds.day = known.day
-            response.thresholds.wait_s = register.beneficiary_wait_s
+            response.thresholds.wait_s = known.wait_s
         response.wait_s = register.beneficiary_wait_s
         return response
 

@@ -121,7 +121,7 @@ class Thresholds(_message.Message):
     """The proposals of one person on an IST day."""
     wait_s: _builtins.int
     """Seconds from a beneficiary's newest entry until money is paid out to it, at most 2,678,400. Of a
-    wish 0 leaves it as it is.
+    wish 0 leaves it as it is; told as 0 it was never said, and is 86,400.
     """
     def __init__(
         self,

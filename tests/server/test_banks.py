@@ -397,7 +397,7 @@ def test_what_calls_cost() -> None:
     )
     lists = cost_of("/payswitch.v1.WalletService/ListStatement")
     assert set(costs.values()) == {lists}
-    assert len(costs) == 3
+    assert len(costs) == 4
 
 
 def test_what_a_channel_has_said_is_not_in_the_way(
