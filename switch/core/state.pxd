@@ -16,8 +16,8 @@ from switch.core.layout cimport (
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 from switch.core.registered cimport (
-    BankAccount, Beneficiary, Fixed, NotedTable, Participant, Person, Proposed, RefusalBudget, Service,
-    Thresholds,
+    BankAccount, Beneficiary, Fixed, NotedTable, Participant, Person, Proposed, RefusalBudget,
+    Service, Thresholds,
 )
 
 cdef extern from "<pthread.h>" nogil:

@@ -169,7 +169,7 @@ def test_one_that_owes_is_not_closed(cashier: Cashier) -> None:
     no_row(cashier, cashier.told(line), Result.BALANCE_NOT_ZERO)
 
 
-# --- what else is asked ---------------------------------------------------------------
+# --- what else is asked --------------------------------------------------------------
 
 
 def test_it_is_an_ending_as_any(cashier: Cashier) -> None:
@@ -248,7 +248,7 @@ def test_the_flag_is_part_of_what_was_asked(cashier: Cashier, flags: int) -> Non
     assert (other.result, other.field) == (Result.ID_REUSED, Field.KIND)
 
 
-# --- without people -------------------------------------------------------------------
+# --- without people ------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ def plain(tmp_path: Path) -> Iterator[Council]:
         (0, WALLET, TRANSIT),
         (0, 99, 98),
         (0, WALLET, WALLET),
-        # A correction, an advance, and a recovery, whose approvals nobody asks for then.
+        # A correction, an advance and a recovery: nobody asks for approvals then.
         (1, WALLET, HEAD),
         (1, SUSPENSE, WALLET),
         (1, WALLET, SUSPENSE),
