@@ -443,7 +443,8 @@ def plain(tmp_path: Path) -> Iterator[Council]:
         assert made.ask(Kind.OPEN, tail=AccountRecord(*each).pack()).result == OK
     told = made.ask(Kind.REGISTER, tail=bank_account(NUMBER, 1, 16))
     assert told.result == OK
-    given = {"amount": 900, "debit": FLOAT, "credit": SETTLEMENT, "reference": b"x"}
+    given: dict[str, Any] = {"debit": FLOAT, "credit": SETTLEMENT, "reference": b"x"}
+    given["amount"] = 900
     assert made.ask(Kind.TRANSFER, **given).result == OK
     yield made
     made.close()
