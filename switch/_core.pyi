@@ -269,8 +269,8 @@ class Ledger:
         """Apply `requests` in order as one group; return their replies when durable.
 
         `now_ns` is the wall clock; rows get max(now, last + 1). A window of a cut-off
-        closes first, in a group of its own; holds that are due expire in this one. An
-        empty sequence does only that. Raises ValueError if the requests exceed GROUP_MAX or TAIL_MAX together,
+        closes first, in a group of its own; holds that are due end in this one. Empty
+        requests do only that. ValueError if they exceed GROUP_MAX or TAIL_MAX together,
         SpaceError if there is no reserve left (nothing changed, try later), DeadError
         if the ledger is dead, StorageError if this commit killed it."""
 

@@ -1,5 +1,5 @@
-"""A ledger whose windows close by themselves, and what its cut-offs are by the calendar:
-written down a second time, from docs/data-model.md and Python's `datetime`.
+"""A ledger whose windows close by themselves, and what its cut-offs are by the
+calendar: written down a second time, from docs/data-model.md and Python's `datetime`.
 """
 
 import datetime as dt
@@ -129,7 +129,7 @@ class Scheduled:
             ).pack()
         )
 
-    # --- asking ------------------------------------------------------------------------
+    # --- asking ----------------------------------------------------------------------
 
     def id(self) -> bytes:
         """One that nobody has."""
@@ -142,8 +142,7 @@ class Scheduled:
         return Row(kind, **{"participant": TREASURY, **given})
 
     def commit(self, *rows: Row, now: int = 0) -> list[Outcome]:
-        """One group, a second later or at that time; nothing without rows but what is
-        due."""
+        """One group, a second later or at that time; without rows what is due."""
         self.now = now or self.now + SECOND
         requests = [rows_request(rows)] if rows else []
         told: Any = self.ledger.commit(requests, self.now)
@@ -170,31 +169,33 @@ class Scheduled:
     def hold(self, amount: int) -> Row:
         """Money that is held for an hour."""
         return self.row(
-            Kind.HOLD, amount=amount, debit=WALLET, credit=HEAD, service=1, total=amount,
+            Kind.HOLD, amount=amount, total=amount, debit=WALLET, credit=HEAD,
             reference=b"B %d" % next(self.numbers), participant=CENTRE, operator_=1,
-            deadline=DEADLINE_S,
+            service=1, deadline=DEADLINE_S,
         )  # fmt: skip
 
     def window(self, after: int) -> Row:
         """Close the window after this one, by command."""
         return self.row(Kind.WINDOW, resolves=after, operator_=5)
 
-    # --- reading -----------------------------------------------------------------------
+    # --- reading ---------------------------------------------------------------------
 
     def rows(self, first: int = 1) -> Rows:
         """All of them from one on."""
         return self.ledger.rows(first, 65_536)
 
     def windows(self) -> list[int]:
-        """Sequences of the accepted ones."""
-        rows = self.rows()
-        return [int(each) for each in rows["sequence"][rows["kind"] == Kind.WINDOW]]
+        """Sequences of the accepted ones, each found by the one after it."""
+        found = [self.ledger.last_window]
+        while found[-1]:
+            found.append(self.ledger.row(found[-1]).resolves)
+        return found[-2::-1]
 
     def lines(self, window: int) -> Rows:
         """What a window lists."""
         return np.frombuffer(self.ledger.tail(window), WINDOW_LINE)
 
-    # --- ending ------------------------------------------------------------------------
+    # --- ending ----------------------------------------------------------------------
 
     def close(self) -> None:
         """End the ledger."""
@@ -213,7 +214,7 @@ class Scheduled:
         self.ledger = Ledger(str(self.path), create=False, **self.options)
 
     def killed(self, path: Path) -> None:
-        """Go on with a copy of what is on the disk now; the other is not closed before."""
+        """Go on with a copy of what is on the disk now; then the other is closed."""
         shutil.copytree(self.path, path, ignore=shutil.ignore_patterns("LOCK"))
         before, self.path = self.ledger, path
         self.ledger = Ledger(str(path), create=False, **self.options)

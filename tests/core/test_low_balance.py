@@ -1,5 +1,5 @@
-"""Goal: a wallet says since which row it is low, one row for each crossing, whatever moves
-it and however the ledger was opened.
+"""Goal: a wallet says since which row it is low, one row for each crossing, whatever
+moves it and however the ledger was opened.
 
 Method: limits of each form are set; then rows of every kind that changes a wallet are
 asked at random, and each image is compared with what its rows say, read one by one;
@@ -281,14 +281,14 @@ def test_any_rows(tmp_path: Path, seed: int) -> None:
         # Between the wallets so many others that they are in several segments.
         wallets.append(len(house.ledger.accounts()[0]) - 1)
         if purpose % 2:
-            rows = [
+            opened = [
                 house.row(
                     Kind.OPEN,
                     tail=AccountRecord(BILLER, number, AccountKind.BILLER).pack(),
                 )
                 for number in range(1_000 * purpose, 1_000 * purpose + 500)
             ]
-            done(house, *rows)
+            done(house, *opened)
     book, seen = Book(), Counter[str]()
     for _ in range(160):
         rows: list[Any] = []
@@ -330,5 +330,6 @@ def test_any_rows(tmp_path: Path, seed: int) -> None:
             compare(house, wallets, book)
         elif rng.random() < 0.3:
             house.ledger.index_step()
-    assert seen["low"] > 100 and seen["opened"] > 5
+    assert seen["low"] > 100
+    assert seen["opened"] > 5
     house.close()
