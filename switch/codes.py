@@ -230,6 +230,8 @@ class Result(IntEnum):
     BOOKED_DIFFERS = 88
     STATEMENT_GAP = 89
     NOT_BOOKED = 90
+    BENEFICIARY_WRONG = 91
+    BENEFICIARY_WAITS = 92
 
 
 class Field(IntEnum):
@@ -302,6 +304,8 @@ class Record(IntEnum):
     THRESHOLDS = 10
     BANK_ACCOUNT = 11
     STATEMENT = 12
+    BENEFICIARY = 13
+    SCHEDULE = 14
 
 
 class PersonRole(IntEnum):
@@ -504,6 +508,8 @@ class RowFlag(IntFlag):
     UNFREEZE = 0x0010
     REVERSAL = 0x0010
     """Of booked rows; `UNFREEZE` is of freeze rows."""
+    OWED = 0x0010
+    """Of transfers."""
     AS_DIRECT = 0x0020
     UPDATE = 0x0040
     THIRD = 0x0040
@@ -571,13 +577,16 @@ REQUESTS_DAY_MAX = 64
 CHANNEL_AMOUNT_MAX = 10**15
 """Paise of one proposal of a bank's channel: ten lakh crore rupees."""
 
+BENEFICIARY_WAIT_S = 86_400
+"""A payout waits so long for its beneficiary, where thresholds say no other."""
+
 BANK_ACCOUNTS_MAX = 256
 """Bank accounts of the register, index 0 included."""
 
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 9
+RULES_VERSION = 10
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18
