@@ -305,7 +305,6 @@ class Record(IntEnum):
     BANK_ACCOUNT = 11
     STATEMENT = 12
     BENEFICIARY = 13
-    SCHEDULE = 14
 
 
 class PersonRole(IntEnum):
@@ -509,7 +508,7 @@ class RowFlag(IntFlag):
     REVERSAL = 0x0010
     """Of booked rows; `UNFREEZE` is of freeze rows."""
     OWED = 0x0010
-    """Of transfers."""
+    """Of transfer rows that end a debit: the wallet may owe it."""
     AS_DIRECT = 0x0020
     UPDATE = 0x0040
     THIRD = 0x0040
@@ -552,6 +551,8 @@ class Link(IntEnum):
     """Of an open item: the transfer that ends it."""
     MATCHED = CORRECTION + 20
     """Of a request or a release: the booked row that it waited for."""
+    PAYOUT = CORRECTION + 21
+    """Of a beneficiary's row: what was paid out by it."""
 
 
 HEAD_SHIFT = 9
@@ -577,11 +578,12 @@ REQUESTS_DAY_MAX = 64
 CHANNEL_AMOUNT_MAX = 10**15
 """Paise of one proposal of a bank's channel: ten lakh crore rupees."""
 
-BENEFICIARY_WAIT_S = 86_400
-"""A payout waits so long for its beneficiary, where thresholds say no other."""
-
 BANK_ACCOUNTS_MAX = 256
 """Bank accounts of the register, index 0 included."""
+
+BENEFICIARY_WAIT_S, WAIT_MAX_S = 86_400, 31 * 86_400
+"""No money goes to a beneficiary sooner after its row, where thresholds say no other; the
+longest that they may say."""
 
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
