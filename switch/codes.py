@@ -305,6 +305,7 @@ class Record(IntEnum):
     BANK_ACCOUNT = 11
     STATEMENT = 12
     BENEFICIARY = 13
+    SCHEDULE = 14
 
 
 class PersonRole(IntEnum):
