@@ -11,6 +11,7 @@ import numpy as np
 from switch.audit.books import Books
 from switch.audit.causes import Causes
 from switch.audit.chain import Chain
+from switch.audit.cutoffs import Cutoffs
 from switch.audit.exceptions import Exceptions
 from switch.audit.explained import Explaining, compare_explained
 from switch.audit.findings import CHAIN_CHECKS, CHECKS, Findings
@@ -142,6 +143,7 @@ class _Audit:
         self.durable, self.last = bounds
         self.stops: dict[int, list[Callable[[Books], None]]] = {}
         self.explaining = Explaining(())
+        self.cutoffs = Cutoffs(findings)
 
     def _stop(
         self, check: str, what: str, sequence: int, compare: Callable[[Books], None]
@@ -226,6 +228,8 @@ class _Audit:
         if int(sequences[-1]) > self.last:
             rows = rows[: int(np.searchsorted(sequences, self.last, side="right"))]
             sequences = rows["sequence"]
+        starts = np.array([one.offset for one in block.chunks], dtype=np.intp)
+        self.cutoffs.block(rows, starts[starts < len(rows)], tails)
         start = 0
         while waiting and len(rows) and waiting[0] <= int(sequences[-1]):
             stop = waiting.pop(0)

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from switch.audit.findings import Findings
-from switch.audit.items import Items, is_release
+from switch.audit.items import Items
 from switch.audit.layout import (
     CLAIM,
     MATCHED,
@@ -63,7 +63,7 @@ class Booked:
         self.accounts = register.accounts
         self.banks = register.banks
         self.findings = findings
-        self.items = Items(self.accounts, self.banks, findings)
+        self.items = Items(register, findings)
         self.requests = Requests(register, findings)
         self._sequences: list[U64] = []
         self._about: list[U64] = []
@@ -205,7 +205,7 @@ class Booked:
             fits = np.where(
                 incoming,
                 self._asked(rows, named) & ~utrs.taken_before(journal, rows),
-                is_release(named, self.accounts)
+                self.items.is_release(named)
                 & (named["credit"] == rows["debit"])
                 & (named["amount"] == rows["amount"]),
             )

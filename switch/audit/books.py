@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from switch.audit.accounts import TOTALS, Accounts, below_zero, exact_sum
+from switch.audit.beneficiaries import check_owed, may_owe, says_owed
 from switch.audit.booked import Booked
 from switch.audit.cases import Cases
 from switch.audit.claims import Claims
@@ -39,11 +40,13 @@ from switch.audit.layout import (
     Rows,
     pick,
 )
+from switch.audit.limits import note_low
+from switch.audit.openings import may_move
 from switch.audit.parts import Parts
 from switch.audit.payments import check_services
 from switch.audit.people import People
 from switch.audit.prices import Priced
-from switch.audit.refusals import Refusals, may_move
+from switch.audit.refusals import Refusals
 from switch.audit.register import Register
 from switch.audit.senders import check_sender, check_senders
 from switch.audit.spans import Resolutions, Span
@@ -72,7 +75,9 @@ def _pairs() -> Mask:
     table[Kind.TOP_UP, bank, wallet] = True
     table[Kind.SETTLE, biller, settlement] = True
     table[Kind.TRANSFER, 1:6, 1:6] = True
-    # Of these, what names nothing and what ends an item is told apart below.
+    # Of these, what names nothing, what opens a bank account and what ends an item are
+    # told apart below.
+    table[Kind.TRANSFER, mirror, bank] = table[Kind.TRANSFER, bank, mirror] = True
     for own in (wallet, settlement, AccountKind.SUSPENSE):
         table[Kind.TRANSFER, waiting, own] = table[Kind.TRANSFER, own, transit] = True
     table[Kind.TRANSFER, waiting, transit] = True
@@ -177,6 +182,7 @@ class Books:
         if refused is not None:
             self.refusals.span(refused, span, resolutions, self.moved)
         self._totals(span, resolutions)
+        note_low(self.accounts, span, resolutions, self.moved)
         self._periods(span)
         spending = span.where(SPENDING)
         checked = self.findings if self.claims else None
@@ -226,7 +232,7 @@ class Books:
             text = "it moves money between kinds of accounts that it may not"
             self.findings.add_rows("accounts", span.sequence[bad], text)
         if span.kinds[Kind.TRANSFER]:
-            self._transfers(pick(span.rows, span.kind == Kind.TRANSFER))
+            self._transfers(pick(span.rows, span.kind == Kind.TRANSFER), span)
             bad = span.debit == span.credit
             text = "it moves money from an account to itself"
             self.findings.add_rows("accounts", span.sequence[bad], text)
@@ -236,18 +242,23 @@ class Books:
             text = "it moves no money"
             self.findings.add_rows("accounts", span.sequence[bad], text)
 
-    def _transfers(self, rows: Rows) -> None:
+    def _transfers(self, rows: Rows, span: Span) -> None:
         """What transfers do by what they name, and to accounts of banks."""
-        kind = self.accounts["kind"]
-        debit, credit = kind[rows["debit"]], kind[rows["credit"]]
+        kinds = self.accounts["kind"]
+        debit, credit = kinds[rows["debit"]], kinds[rows["credit"]]
         names = rows["resolves"] != 0
+        # What pays out to a beneficiary is among these.
         ends = names & (self.accounts.moves(rows) == Move.ENDING)
-        bad = ~names & ~may_move(debit, credit)
+        bad = names & ((debit == AccountKind.BANK) | (credit == AccountKind.BANK))
+        bad |= ~names & ~may_move(self.register, rows, span)
         if bad.any():
             text = (
-                "it moves what a bank has booked, or has on its way, and names nothing"
+                "it moves what a bank has booked, or has on its way: it ends nothing, "
+                "pays out nothing and opens no bank account"
             )
             self.findings.add_rows("accounts", rows["sequence"][bad], text)
+        known = self.register.know_payouts
+        check_owed(rows, self.accounts, known=known, to=self.findings)
         if (names & ~ends).any():
             self.cases.moved(pick(rows, names & ~ends))
         of_banks = ends | (credit == AccountKind.BANK_TRANSIT)
@@ -370,7 +381,11 @@ class Books:
             parts.append((found.debit[back], found.at[back], gain, zeros))
         names, at, gains, losses = (np.concatenate(c) for c in zip(*parts, strict=True))
         refund = (span.kind[at] == Kind.REFUND) & (kind[names] == AccountKind.BILLER)
-        wrong = below_zero(names, at, gains, losses, (losses != 0) & ~refund, accounts)
+        strict = (losses != 0) & ~refund
+        if self.register.know_payouts and span.kinds[Kind.TRANSFER]:
+            owes = says_owed(span.rows) & may_owe(span.rows, accounts)
+            strict &= ~owes[at]
+        wrong = below_zero(names, at, gains, losses, strict, accounts)
         for position in np.sort(wrong).tolist():
             text = f"account {span.debit[position]} is below zero after it"
             self.findings.add("below_zero", int(span.sequence[position]), text)

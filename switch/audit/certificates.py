@@ -28,6 +28,8 @@ LAYOUTS: Final = {
     Record.PINS: PINS_RECORD,
 }
 _TREASURY: Final = 1 << Role.TREASURY
+Who = tuple[int, int]
+"""A participant, and the number of its person or operator."""
 
 
 class Certificates:
@@ -35,7 +37,7 @@ class Certificates:
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self.revocations: list[tuple[int, int]] = []
+        self.revocations: list[tuple[int, Who]] = []
         """Of each whose, and who revoked it; the first is number 1."""
         self.confirmed: set[int] = set()
         self.confirmations = 0
@@ -62,15 +64,27 @@ class Certificates:
         stays = record["role"] == Role.TREASURY and record["active"] == 1
         return not stays and self.is_last(index)
 
-    def answer(self, row: np.void, tail: bytes, roles: np.ndarray, count: int) -> int:
-        """The result that a row with a whole record must have; `count` participants."""
+    def answer(
+        self,
+        row: np.void,
+        tail: bytes,
+        roles: np.ndarray,
+        count: int,
+        *,
+        people: bool,
+    ) -> Result:
+        """The result that a row with a whole record must have; `count` participants.
+        Another of the `people` confirms what one has revoked; without them another
+        participant.
+        """
         kind, sender = Record(tail[0]), int(row["participant"])
         record = np.frombuffer(tail, dtype=LAYOUTS[kind], count=1)[0]
         if kind == Record.CONFIRMATION:
             number = int(record["revocation"])
             if not 1 <= number <= len(self.revocations):
                 return Result.PROPOSAL_NOT_FOUND
-            if self.revocations[number - 1][1] == sender:
+            who = self.revocations[number - 1][1]
+            if who[0] == sender and (not people or who[1] == row["operator_"]):
                 return Result.SAME_PERSON
             if number in self.confirmed:
                 return Result.ALREADY_APPROVED
@@ -94,7 +108,8 @@ class Certificates:
         record = np.frombuffer(tail, dtype=LAYOUTS[kind], count=1)[0]
         if kind == Record.REVOCATION:
             whose = int(record["participant"])
-            self.revocations.append((whose, int(row["participant"])))
+            who = int(row["participant"]), int(row["operator_"])
+            self.revocations.append((whose, who))
             self.unconfirmed[whose] += 1
             place = len(self.revocations)
         elif kind == Record.CONFIRMATION:

@@ -78,6 +78,9 @@ class Deadlines:
         before[0] = self._before
         before[1:] = times[starts[1:] - 1]
         known = group[:, 1] > before + np.uint64(1)
+        # A cut-off's window is a group in which nothing else has room.
+        own = (counts == 1) & (kind[starts] == Kind.WINDOW)
+        known &= ~(own & (rows["participant"][starts] == 0))
         known &= group[:, 0] + counts.astype(np.uint64) - np.uint64(1) <= last
         self._before = int(times[-1])
         self._made += int(made_by[-1])

@@ -1,8 +1,9 @@
 """What banks have booked and nothing had explained: open items, and what ends them.
 
-And what was released to a bank and not booked yet. So what the accounts behind each
-bank account hold is known a second time, from the rows of each item. Memory: 128 bytes
-for each transfer that names an item; a sum for each of these accounts.
+And what was released to a bank and not booked yet, and to whom it was paid out. So what
+the accounts behind each bank account hold is known a second time, from the rows of each
+item. Memory: 128 bytes for each transfer that names an item; a sum for each of these
+accounts.
 """
 
 from collections import Counter
@@ -10,14 +11,15 @@ from typing import Final
 
 import numpy as np
 
-from switch.audit.accounts import Accounts, exact_sum
-from switch.audit.banks import Banks
+from switch.audit.accounts import exact_sum
+from switch.audit.beneficiaries import WRONG as WRONGLY_PAID
 from switch.audit.findings import Findings
 from switch.audit.kinds import Move
 from switch.audit.layout import (
     CASE,
     MATCHED,
     OK,
+    PAYOUT_RULES,
     RECENT,
     REVERSAL,
     ROW,
@@ -28,6 +30,7 @@ from switch.audit.layout import (
     pick,
 )
 from switch.audit.reader import Journal
+from switch.audit.register import Register
 from switch.audit.utrs import Utrs
 from switch.codes import AccountKind, Kind, Result
 
@@ -52,10 +55,11 @@ WRONG: Final = {
 class Items:
     """Gathers while rows pass, judges in `finish`."""
 
-    def __init__(self, accounts: Accounts, banks: Banks, findings: Findings) -> None:
-        """Nothing seen yet. `accounts` and `banks` are shared."""
-        self.accounts = accounts
-        self.banks = banks
+    def __init__(self, register: Register, findings: Findings) -> None:
+        """Nothing seen yet. `register` and its accounts are shared."""
+        self.register = register
+        self.accounts = register.accounts
+        self.banks = register.banks
         self.findings = findings
         self._open: Counter[int] = Counter()
         self._released: Counter[int] = Counter()
@@ -70,16 +74,39 @@ class Items:
 
     def moved(self, rows: Rows) -> None:
         """Take accepted transfers of which an account is one of a bank's."""
-        releases = is_release(rows, self.accounts)
+        releases, payouts = self.is_release(rows), self.payouts(rows)
         credit = rows["credit"].astype(np.intp)
         _add(self._released, credit[releases], rows["amount"][releases])
-        ends = rows["resolves"] != 0
+        for row in rows[payouts]:
+            told, _ = self.register.paid(row)
+            if told != R.OK:
+                sequence = int(row["sequence"])
+                self.findings.add("payouts", sequence, WRONGLY_PAID[told])
+        ends = (rows["resolves"] != 0) & ~payouts
         ends &= self.accounts.moves(rows) == Move.ENDING
         if ends.any():
             self._endings.append(pick(rows, ends))
         corrects = ends & ((rows["flags"] & np.uint16(CASE)) != 0)
         text = "its flags say that it corrects a payment, and it ends an item"
         self.findings.add_rows("banks", rows["sequence"][corrects], text)
+
+    def payouts(self, rows: Rows) -> Mask:
+        """Which rows pay out, by what they name and the rules of their time."""
+        since = self.register.rules_since(PAYOUT_RULES)
+        return self.register.beneficiaries.payouts(rows, since)
+
+    def is_release(self, rows: Rows) -> Mask:
+        """Which rows, of accounts that there are, release money to a bank."""
+        kinds = self.accounts["kind"]
+        known = np.maximum(rows["debit"], rows["credit"]) <= self.accounts.count
+        debit, credit = (
+            kinds[np.where(known, rows[n], 0)] for n in ("debit", "credit")
+        )
+        returns = debit == AccountKind.BANK_SUSPENSE
+        returns &= credit == AccountKind.BANK_TRANSIT
+        returns &= rows["kind"] == Kind.TRANSFER
+        releases: Mask = returns | self.payouts(rows)
+        return releases
 
     def finish(self, journal: Journal, utrs: Utrs, refused: list[Rows]) -> None:
         """Judge what ended items, and who was `refused`; then what is left of them.
@@ -164,18 +191,6 @@ class Items:
                     text = f"account {account} holds {balance} paise, and what is open"
                     sequence = int(accounts["changed"][account])
                     self.findings.add("banks", sequence, f"{text} comes to {said}")
-
-
-def is_release(rows: Rows, accounts: Accounts) -> Mask:
-    """Which rows, of accounts that there are, release money to a bank."""
-    kinds = accounts["kind"]
-    known = np.maximum(rows["debit"], rows["credit"]) <= accounts.count
-    debit, credit = (kinds[np.where(known, rows[n], 0)] for n in ("debit", "credit"))
-    paid = (debit == AccountKind.SETTLEMENT) & (rows["resolves"] == 0)
-    releases: Mask = paid | (debit == AccountKind.BANK_SUSPENSE)
-    releases &= credit == AccountKind.BANK_TRANSIT
-    releases &= rows["kind"] == Kind.TRANSFER
-    return releases
 
 
 def _add(sums: Counter[int], accounts: Index, amounts: U64, sign: int = 1) -> None:

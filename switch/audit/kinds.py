@@ -35,7 +35,9 @@ class Move(IntEnum):
     ADVANCE = PROPOSE_ADVANCE
     """Lends a wallet what the hold that it names keeps."""
     ENDING = int(Kind.BOOKED)
-    """Ends what a bank has booked and nothing had explained. Never proposed as that."""
+    """Ends what a bank has booked and nothing had explained, or pays out to what it
+    names. Never proposed as that.
+    """
 
 
 class Reference(Enum):

@@ -102,6 +102,8 @@ ACCOUNT: Final = np.dtype(
         ("kept_amount", "<u8"),
         ("kept_count", "<u4"),
         ("cases_count", "<u4"),
+        ("low_balance", "<u8"),
+        ("low_since", "<u8"),
     ]
 )
 ACCOUNT_RECORD: Final = np.dtype(
@@ -114,10 +116,12 @@ LIMIT_RECORD: Final = np.dtype(
         ("form", "u1"),
         ("reserved", "V3"),
         ("payment_max", "<u8"),
+        ("low_balance", "<u8"),
     ]
 )
-LIMIT_SIZES: Final = (16, LIMIT_RECORD.itemsize)
-"""Bytes of a limit's record by its form; the first ends before payment_max."""
+LIMIT_SIZES: Final = (16, 24, LIMIT_RECORD.itemsize)
+"""Bytes of a limit's record by its form: the first ends before payment_max, the second
+before low_balance."""
 PARTICIPANT_RECORD: Final = np.dtype(
     [
         ("record", "u1"),
@@ -252,7 +256,8 @@ PERSON_RECORD: Final = np.dtype(
 THRESHOLDS_RECORD: Final = np.dtype(
     [
         ("record", "u1"),
-        ("reserved", "V7"),
+        ("reserved", "V3"),
+        ("wait_s", "<u4"),
         ("single", "<u8"),
         ("batch", "<u8"),
         ("day", "<u8"),
@@ -284,6 +289,28 @@ STATEMENT_RECORD: Final = np.dtype(
         ("name", "V8"),
     ]
 )
+BENEFICIARY_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("active", "u1"),
+        ("reserved", "V2"),
+        ("account", "<u4"),
+        ("number", "S40"),
+        ("ifsc", "S16"),
+    ]
+)
+SCHEDULE_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("weekdays", "u1"),
+        ("cutoffs_count", "u1"),
+        ("reserved_0", "V1"),
+        ("holidays_count", "<u2"),
+        ("reserved_1", "V2"),
+        ("cutoffs", "<u2", (8,)),
+    ]
+)
+"""Behind it stand the holidays, as many as it says."""
 PROPOSED_LINE: Final = np.dtype(
     [
         ("kind", "u1"),
@@ -347,20 +374,20 @@ INDEX_HOLD: Final = np.dtype([("sequence", "<u8"), ("due", "<u8")])
 
 SIZES: Final = {
     128: (ROW,),
-    152: (ACCOUNT,),
+    168: (ACCOUNT,),
     64: (
         *(CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD, REVOCATION_RECORD),
-        PROPOSED_LINE,
+        *(PROPOSED_LINE, BENEFICIARY_RECORD),
     ),
     48: (PERSON_RECORD, STATEMENT_RECORD),
     72: (PINS_RECORD,),
     256: (SERVICE_RECORD,),
     384: (INDEX_META,),
-    24: (INDEX_HOLDS, LIMIT_RECORD, TARIFF_ITEM),
+    24: (INDEX_HOLDS, SCHEDULE_RECORD, TARIFF_ITEM),
     12: (ITEM_LINE,),
     PART_SIZE: (BILL_PART, TARIFF_PART, BANK_ACCOUNT_RECORD),
     8: (INDEX_PIECE, RULES_RECORD, CONFIRMATION_RECORD),
-    32: (META, SEGMENT, ACCOUNT_RECORD, THRESHOLDS_RECORD),
+    32: (META, SEGMENT, ACCOUNT_RECORD, THRESHOLDS_RECORD, LIMIT_RECORD),
     16: (INDEX_HOLD, BUDGET_RECORD),
     40: (WINDOW_LINE,),
 }
@@ -371,6 +398,10 @@ for _size, _dtypes in SIZES.items():
 
 RECORD_RULES: Final = 4
 """A register row that says by which rules the rows behind it were decided."""
+
+PAYOUT_RULES: Final = 10
+"""The first rules that know beneficiaries, what a wallet owes, openings, cut-offs, low
+balances and signed revocations."""
 
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
@@ -384,7 +415,7 @@ INDEX_MAGIC: Final = 0x31584449
 SEGMENT_MAGIC: Final = 0x31474553
 HOLDS_MAGIC: Final = 0x31444C48
 FORMAT: Final = 5
-INDEX_FORMAT: Final = 7
+INDEX_FORMAT: Final = 8
 
 GROUP_MAX: Final = 8190
 TAIL_ITEM_MAX: Final = 262_144
@@ -426,6 +457,7 @@ CASE: Final = int(RowFlag.CASE)
 THIRD: Final = int(RowFlag.THIRD)
 UNFREEZE: Final = int(RowFlag.UNFREEZE)
 REVERSAL: Final = int(RowFlag.REVERSAL)
+OWED: Final = int(RowFlag.OWED)
 MATCHED: Final = int(RowFlag.MATCHED)
 KEEP: Final = int(RowFlag.KEEP)
 EVIDENCE: Final = int(RowFlag.EVIDENCE)

@@ -20,19 +20,21 @@ from switch.audit.approvals import Approvals
 from switch.audit.banks import BANKS_RULES
 from switch.audit.banks import LAYOUTS as BANKS
 from switch.audit.banks import broken as broken_bank
+from switch.audit.beneficiaries import broken as broken_beneficiary
 from switch.audit.budgets import broken as broken_budget
 from switch.audit.certificates import broken as broken_pins
+from switch.audit.cutoffs import broken as broken_schedule
 from switch.audit.findings import Findings
 from switch.audit.kinds import AMOUNTS, DIGESTED, LINE, OWN_REFERENCE
 from switch.audit.layout import (
     ACCOUNT_RECORD,
     BOOKED_TAIL_MAX,
-    LIMIT_RECORD,
-    LIMIT_SIZES,
     LINE_TAIL_MAX,
     LINES_ITEM_MAX,
     LINES_MAX,
+    OWED,
     PARTICIPANT_RECORD,
+    PAYOUT_RULES,
     PROPOSAL_LIFE_NS,
     PROPOSED_LINE,
     REVERSAL,
@@ -48,6 +50,7 @@ from switch.audit.layout import (
     Rows,
     pick,
 )
+from switch.audit.limits import broken as broken_limit
 from switch.audit.persons import LAYOUTS as PEOPLES
 from switch.audit.persons import broken as broken_person
 from switch.audit.reader import Journal
@@ -66,6 +69,8 @@ SAME: Final = ("kind", "amount", "resolves", "reference")
 """What a row has of its line, whatever its kind; accounts of registers are given."""
 SIDES: Final = ("debit", "credit")
 EMPTY: Final = ("service", "basket", "deadline", "receipt")
+LOOKED_AT: Final = frozenset((Record.PERSON, Record.BANK_ACCOUNT, Record.BENEFICIARY))
+"""Records that three must want while three may approve."""
 NOBODY: Final = "nobody has proposed it: it names no proposal of lines before it"
 
 
@@ -78,7 +83,7 @@ class Proposed:
     thresholds: bool = False
     """One of them sets thresholds."""
     people: bool = False
-    """One of them is of a person or of a bank account."""
+    """One of them is of a person, a bank account or a beneficiary."""
     told: bool = False
     """They are what a bank has booked, and a statement that it has made at most."""
 
@@ -299,6 +304,8 @@ def _problems(
     kind, amount, flags = lines["kind"], lines["amount"], lines["flags"]
     booked, may = kind == Kind.BOOKED, np.zeros(len(lines), np.uint16)
     may[kind == Kind.FREEZE], may[booked] = UNFREEZE, REVERSAL
+    if not 0 < rules < PAYOUT_RULES:
+        may[(kind == Kind.TRANSFER) & (lines["resolves"] != 0)] = OWED
     most = np.where(AMOUNTS[kind], np.uint64(AMOUNT_MAX), np.uint64(0))
     bad = ~LINE[kind] | (lines["reserved"] != 0) | ((flags & ~may) != 0)
     bad |= (amount > most) | (AMOUNTS[kind] & (amount == 0))
@@ -336,7 +343,7 @@ def said_by(lines: Rows, tails: list[bytes]) -> Proposed:
     return Proposed(
         max(lines["amount"].tolist()),
         thresholds=Record.THRESHOLDS in records,
-        people=Record.PERSON in records or Record.BANK_ACCOUNT in records,
+        people=not LOOKED_AT.isdisjoint(records),
         told=all(kind == Kind.BOOKED for kind in told),
     )
 
@@ -366,12 +373,7 @@ def _broken(kind: int, tail: bytes, row: np.void, rules: int) -> str:
         fits = whole and int(record["kind"]) in ACCOUNT_KINDS
         return "" if fits else "is no account's"
     if kind == Kind.LIMIT:
-        record = np.frombuffer(
-            tail.ljust(LIMIT_RECORD.itemsize, b"\0"), LIMIT_RECORD, 1
-        )[0]
-        form = int(record["form"])
-        whole = form < len(LIMIT_SIZES) and len(tail) >= LIMIT_SIZES[form]
-        return "" if whole and not any(bytes(record["reserved"])) else "is no limit's"
+        return broken_limit(tail, rules)
     return _broken_register(tail, row, rules)
 
 
@@ -386,6 +388,10 @@ def _broken_register(tail: bytes, row: np.void, rules: int) -> str:
         return broken_person(tail, rules)
     if record in BANKS:
         return broken_bank(tail, rules)
+    if record == Record.BENEFICIARY:
+        return broken_beneficiary(tail, rules)
+    if record == Record.SCHEDULE:
+        return broken_schedule(tail, rules)
     if record == Record.PARTICIPANT and len(tail) >= PARTICIPANT_RECORD.itemsize:
         names = broken_participant(np.frombuffer(tail, PARTICIPANT_RECORD, 1)[0])
     elif record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:

@@ -56,13 +56,17 @@ PROPOSES: Final = (
     *(Kind.VERIFY, PROPOSE_ADVANCE, PROPOSE_LINES),
 )
 """What may be proposed; of what was refused no row says it, but its signature does."""
+REVOKERS: Final[dict[int, tuple[PersonRole, ...]]] = {
+    Record.REVOCATION: MAKERS,
+    Record.CONFIRMATION: CHECKERS,
+}
 ALONE: Final = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
 """Records of the register that need no proposal."""
 CHANNEL_AMOUNT_MAX: Final = 10**15
 """Of one proposal of a bank's connection, paise."""
 TOO_MUCH: Final = "a bank's connection proposes more money than it may"
 ALIEN: Final = "a bank's connection proposes more than its bank has booked"
-STOPPED: Final = "the connection that told it was stopped, or changed, before it"
+STOPPED: Final = "who told it, or its participant, was stopped, or changed, before it"
 UNDONE: Final = "what needs a proposal of lines is refused without a row"
 
 
@@ -138,13 +142,16 @@ class People:
 
     def _lasts(self, number: int) -> bool:
         """Whether what a proposal says can be done by now as far as its person goes, if
-        that is a bank's connection: it could still act, and nobody has changed it.
+        that is a bank's connection: it could still act, and nobody has changed it, nor
+        its participant.
         """
         if (who := self.channels.get(number)) is None:
             return True
         person = self.persons.people[who]
-        place = int(Record.PERSON), self.persons.places[who]
-        same = self.register.sequences.get(place, 0) < number
+        said = self.register.sequences
+        same = said.get((int(Record.PERSON), self.persons.places[who]), 0) < number
+        if self.register.know_payouts:
+            same &= said.get((int(Record.PARTICIPANT), who[0]), 0) < number
         able = person.role == PersonRole.CHANNEL and self.persons.can_act(person)
         return same and able
 
@@ -260,6 +267,8 @@ class People:
                 self._add("lines", row, text)
         elif stops:
             self._sign(row, tail, MAKERS)
+        elif revokes := self._revokes(row, tail):
+            self._sign(row, tail, revokes)
         elif self._alone(row, tail):
             pass
         elif accepted:
@@ -279,6 +288,14 @@ class People:
         if row["kind"] == Kind.FREEZE:
             return not int(row["flags"]) & UNFREEZE
         return bool(row["kind"] == Kind.REGISTER and self.register.switches_off(tail))
+
+    def _revokes(self, row: np.void, tail: bytes) -> tuple[PersonRole, ...]:
+        """Who must have signed a row about the revocation of a certificate; nobody any
+        other row, nor by rules that did not ask for that.
+        """
+        record = tail[0] if row["kind"] == Kind.REGISTER and tail else 0
+        known = self.register.know_payouts
+        return REVOKERS.get(record, ()) if known else ()
 
     def _alone(self, row: np.void, tail: bytes) -> bool:
         """Whether a row needs no proposal although it is no stop."""

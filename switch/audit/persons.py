@@ -11,12 +11,13 @@ from typing import Final
 import numpy as np
 
 from switch.audit.banks import BANKS_RULES
-from switch.audit.layout import PERSON_RECORD, THRESHOLDS_RECORD
+from switch.audit.layout import PAYOUT_RULES, PERSON_RECORD, THRESHOLDS_RECORD
 from switch.codes import PersonRole, Record, Result, RowFlag
 
 PEOPLE_RULES: Final = 8
 """The first rules that know people."""
 PEOPLE_MAX: Final = 4_095
+WAIT_MAX_S: Final = 31 * 86_400
 STAY: Final = 2
 """So many who may approve are not made fewer; and so many begin a ledger's people."""
 Who = tuple[int, int]
@@ -57,6 +58,8 @@ class Thresholds:
     single: int
     batch: int
     day: int
+    wait_s: int
+    """How old the word about a beneficiary must be; 0: as long as nobody says."""
 
 
 class Persons:
@@ -135,7 +138,7 @@ class Persons:
         if tail[0] == Record.THRESHOLDS:
             record = np.frombuffer(tail, THRESHOLDS_RECORD, 1)[0]
             place, known = 1, self.thresholds is not None
-            names = "single", "batch", "day"
+            names = "single", "batch", "day", "wait_s"
             self.thresholds = Thresholds(*(int(record[name]) for name in names))
         else:
             person = Person.of(tail)
@@ -174,7 +177,10 @@ def broken(tail: bytes, rules: int) -> str:
     ):
         return "has bytes that say nothing"
     if tail[0] == Record.THRESHOLDS:
-        return ""
+        wait_s = int(record["wait_s"])
+        if wait_s and 0 < rules < PAYOUT_RULES:
+            return "has bytes that say nothing"
+        return "has a longer wait than there may be" if wait_s > WAIT_MAX_S else ""
     role = int(record["role"])
     early = role == PersonRole.CHANNEL and 0 < rules < BANKS_RULES
     if role not in set(PersonRole) or early or record["active"] > 1:

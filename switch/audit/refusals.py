@@ -12,17 +12,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from switch.audit.banks import BANK_KINDS
-from switch.audit.banks import LAYOUTS as BANKS
-from switch.audit.banks import broken as broken_bank
-from switch.audit.budgets import broken as broken_budget
-from switch.audit.certificates import LAYOUTS, broken
+from switch.audit.beneficiaries import may_owe, says_owed
 from switch.audit.findings import Findings
 from switch.audit.items import ENDING_RESULTS
 from switch.audit.kinds import MONEY, POSTED, RESOLVING, SPENDING, Move
 from switch.audit.layout import (
     ACCOUNT_RECORD,
     PARTICIPANT_RECORD,
+    PAYOUT_RULES,
     U64,
     Index,
     Mask,
@@ -30,12 +27,11 @@ from switch.audit.layout import (
     ist_days,
     pick,
 )
+from switch.audit.openings import may_move
 from switch.audit.payments import MISSPELLED
-from switch.audit.persons import LAYOUTS as PEOPLES
-from switch.audit.persons import broken as broken_person
 from switch.audit.prices import Priced, check_parts, misspelled, misstated
 from switch.audit.references import without_period
-from switch.audit.register import Register
+from switch.audit.register import CHECKED, Register
 from switch.audit.services import (
     broken_rules,
     broken_tariff,
@@ -87,6 +83,8 @@ MAY_BE_SENT: Final = (
 )
 """Results of payments whose reference may have no canonical form: asked before it, or
 of another payment, or just that."""
+PAYOUT_RESULTS: Final = R.BENEFICIARY_WRONG, R.BENEFICIARY_WAITS
+"""What a payout is told of to whom it goes."""
 STATES: Final = {
     R.DEBIT_CLOSED: ("debit", AccountState.CLOSED),
     R.DEBIT_FROZEN: ("debit", AccountState.FROZEN),
@@ -176,15 +174,46 @@ class Refusals:
                 side, state = STATES[Result(result)]
                 self._add(mine, self._in_state(mine[side], state))
             else:
-                self._add(mine, self._of_accounts(mine, result, moved))
+                self._add(mine, self._of_accounts(mine, result, moved, span))
             if result == R.INSUFFICIENT_FUNDS:
                 self._funds(mine, span, found)
             elif result in (R.DAY_COUNT_EXCEEDED, R.DAY_AMOUNT_EXCEEDED):
                 self._days(mine, span, found, result)
 
+    def _owes_nothing(self, rows: Rows) -> Mask:
+        """Transfers that say that their wallet owes, and are none that may."""
+        owes_nothing: Mask = says_owed(rows) & ~may_owe(rows, self.accounts)
+        return owes_nothing & self.register.know_payouts
+
+    def _payouts(self, rows: Rows) -> Mask:
+        """Payouts that name a row of the register."""
+        since = self.register.rules_since(PAYOUT_RULES)
+        payouts = self.register.beneficiaries.payouts(rows, since)
+        named: Mask = payouts & (rows["resolves"] != 0)
+        return named
+
+    def _paid(self, rows: Rows) -> Mask:
+        """Judge transfers by whether they may be owed, and payouts by to whom they go;
+        which rows no other row has to be read for.
+        """
+        results, alien = rows["result"], self._owes_nothing(rows)
+        self._add(rows, alien & (results != R.ACCOUNT_KIND_WRONG))
+        paying = np.isin(results, PAYOUT_RESULTS)
+        named = self._payouts(rows) & ~alien
+        self._add(rows, named & np.isin(results, ENDING_RESULTS))
+        for row in rows[paying & ~alien]:
+            payout = self.register.beneficiaries.payouts(row.reshape(1), 0)[0]
+            told = self.register.paid(row) if payout else (R.OK, 0)
+            if not self.register.know_payouts:
+                told = R.OK, 0
+            if told != (row["result"], row["total"]):
+                self._add(row.reshape(1), np.ones(1, np.bool_))
+        return alien | named | paying
+
     def _keep(self, rows: Rows) -> None:
         """Keep those that speak of other rows."""
-        moves = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0)
+        done = self._paid(rows)
+        moves = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0) & ~done
         ends = moves & (self.accounts.moves(rows) == Move.ENDING)
         deeds = moves & ~ends & (self.accounts.moves(rows) != Move.RECOVERY)
         deeds |= (rows["kind"] == Kind.REFUND) | (rows["kind"] == Kind.CASE_CLOSE)
@@ -199,7 +228,7 @@ class Refusals:
             for side in ("debit", "credit"):
                 endings[side][~self._known(endings[side])] = 0
             self.endings.append(endings)
-        rows = pick(rows, ~(deeds | told | ends))
+        rows = pick(rows, ~(deeds | told | ends | done))
         doubtful = doubtful_of(rows)
         if doubtful.any():
             self.doubtful.append(pick(rows, doubtful))
@@ -293,7 +322,9 @@ class Refusals:
         known &= self.accounts["state"][places] != state
         return known
 
-    def _of_accounts(self, rows: Rows, result: int, moved: int) -> Mask:
+    def _of_accounts(
+        self, rows: Rows, result: int, moved: int, span: Span | None
+    ) -> Mask:
         """Rows whose accounts, basket or amount would have passed this check."""
         kind, basket = rows["kind"], rows["basket"] != 0
         debit, credit = rows["debit"], rows["credit"]
@@ -303,9 +334,11 @@ class Refusals:
             wrong = both
         elif result == R.ACCOUNT_KIND_WRONG:
             kinds = self.accounts["kind"]
-            wrong = (kind == Kind.TRANSFER) & (rows["resolves"] == 0)
-            of_both = kinds[np.where(both, debit, 0)], kinds[np.where(both, credit, 0)]
-            wrong &= ~both | may_move(*of_both)
+            own = both & (kind == Kind.TRANSFER) & (rows["resolves"] == 0)
+            wrong = (kind == Kind.TRANSFER) & (rows["resolves"] == 0) & ~both
+            wrong[own] = may_move(self.register, pick(rows, own), span)
+            wrong |= self._payouts(rows)
+            wrong &= ~self._owes_nothing(rows)
             for mine, (left, right) in PAIRED.items():
                 at = np.flatnonzero((kind == mine) & both)
                 fits = kinds[debit[at]] == left
@@ -345,7 +378,11 @@ class Refusals:
                 changes.add(found.debit[back], at, found.released[back])
             free += changes.before(probe, rows["sequence"])
         enough = (free < HALF) & (free >= rows["amount"])
-        enough |= accounts["kind"][probe] == AccountKind.FLOAT
+        # Nothing that opens a bank account, or is owed, needs to be there.
+        enough |= np.isin(
+            accounts["kind"][probe], (AccountKind.FLOAT, AccountKind.BANK)
+        )
+        enough |= may_owe(rows, accounts) & says_owed(rows)
         self._add(rows, enough)
 
     def _days(
@@ -386,17 +423,8 @@ class Refusals:
     def single(self, row: np.void, tail: bytes | None) -> None:
         """Judge one refused row that would have moved no money, at its place."""
         result, debit = int(row["result"]), int(row["debit"])
-        if row["kind"] == Kind.REGISTER and tail and tail[0] in LAYOUTS:
-            self._certificate(row, tail)
-            return
-        if row["kind"] == Kind.REGISTER and tail and tail[0] == Record.BUDGET:
-            self._budget(row, tail)
-            return
-        if row["kind"] == Kind.REGISTER and tail and tail[0] in PEOPLES:
-            self._person(row, tail)
-            return
-        if row["kind"] == Kind.REGISTER and tail and tail[0] in BANKS:
-            self._bank(row, tail)
+        if row["kind"] == Kind.REGISTER and tail and tail[0] in CHECKED:
+            self._checked(row, tail)
             return
         self._keep(np.array([row]))
         if result in SPEAKING:
@@ -429,48 +457,17 @@ class Refusals:
         if result in list(Result) and wrong.get(Result(result)):
             self._add(np.array([row]), np.ones(1, dtype=np.bool_))
 
-    def _certificate(self, row: np.void, tail: bytes) -> None:
-        """Judge a refused row about certificates: the rows before it show all of it."""
-        if wrong := broken(tail):
-            text = f"its record {wrong}, and has no row"
-            self.findings.add("certificates", int(row["sequence"]), text)
-            return
-        register = self.register
-        wanted = register.certificates.answer(
-            row, tail, register.roles, len(register.participants)
-        )
-        if int(row["result"]) != wanted:
-            self._add(np.array([row]), np.ones(1, dtype=np.bool_))
-
-    def _budget(self, row: np.void, tail: bytes) -> None:
-        """The same of a refused row about a budget."""
-        register = self.register
-        if wrong := broken_budget(row, tail, register.version):
-            text = f"its record {wrong}, and has no row"
-            self.findings.add("budgets", int(row["sequence"]), text)
-            return
-        wanted = register.budgets.answer(tail, len(register.participants))
-        if int(row["result"]) != wanted:
-            self._add(np.array([row]), np.ones(1, dtype=np.bool_))
-
-    def _person(self, row: np.void, tail: bytes) -> None:
-        """The same of a refused row about people."""
-        if wrong := broken_person(tail, self.register.version):
-            text = f"its record {wrong}, and has no row"
-            self.findings.add("people", int(row["sequence"]), text)
-        elif int(row["result"]) != self.register.person_answer(tail):
-            self._add(np.array([row]), np.ones(1, dtype=np.bool_))
-
-    def _bank(self, row: np.void, tail: bytes) -> None:
-        """The same of a refused row about a bank account; statements have none."""
-        register = self.register
-        wrong = broken_bank(tail, register.version)
+    def _checked(self, row: np.void, tail: bytes) -> None:
+        """Judge a refused row of the register about which the rows before it show all;
+        a statement has none.
+        """
+        check, wrong, wanted = self.register.asked(row, tail)
         if not wrong and tail[0] == Record.STATEMENT:
             wrong = "is a statement's"
         if wrong:
             text = f"its record {wrong}, and has no row"
-            self.findings.add("banks", int(row["sequence"]), text)
-        elif row["result"] != register.banks.answer(tail, len(register.participants)):
+            self.findings.add(check, int(row["sequence"]), text)
+        elif int(row["result"]) != wanted:
             self._add(np.array([row]), np.ones(1, dtype=np.bool_))
 
     def _takes_last(self, tail: bytes) -> bool:
@@ -514,14 +511,6 @@ def doubtful_of(rows: Rows) -> Mask:
     # A transfer that names nothing is the treasury's own.
     mine &= rows["resolves"] != 0
     return mine
-
-
-def may_move(debit: U64, credit: U64) -> Mask:
-    """By the kinds of their accounts, whether transfers that name nothing may be."""
-    of_banks = np.isin(debit, list(BANK_KINDS)) | np.isin(credit, list(BANK_KINDS))
-    pays = debit == AccountKind.SETTLEMENT
-    may: Mask = ~of_banks | (pays & (credit == AccountKind.BANK_TRANSIT))
-    return may
 
 
 def owner_of(kind: int, tail: bytes) -> tuple[int, int]:

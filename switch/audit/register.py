@@ -14,6 +14,8 @@ from switch.audit.accounts import Accounts
 from switch.audit.banks import BANK_KINDS, BANKS_RULES, Banks
 from switch.audit.banks import LAYOUTS as BANKS
 from switch.audit.banks import broken as broken_bank
+from switch.audit.beneficiaries import Beneficiaries
+from switch.audit.beneficiaries import broken as broken_beneficiary
 from switch.audit.budgets import Budgets
 from switch.audit.budgets import broken as broken_budget
 from switch.audit.certificates import (
@@ -22,14 +24,15 @@ from switch.audit.certificates import (
     Certificates,
     broken,
 )
+from switch.audit.cutoffs import Schedules
+from switch.audit.cutoffs import broken as broken_schedule
 from switch.audit.findings import Findings
 from switch.audit.kinds import SWITCH
 from switch.audit.layout import (
     ACCOUNT_RECORD,
     ACCOUNTS_MAX,
-    LIMIT_RECORD,
-    LIMIT_SIZES,
     PARTICIPANT_RECORD,
+    PAYOUT_RULES,
     PERSON_RECORD,
     RULES_RECORD,
     SERVICE_RECORD,
@@ -39,6 +42,8 @@ from switch.audit.layout import (
     Index,
     Rows,
 )
+from switch.audit.limits import broken as broken_limit
+from switch.audit.limits import take_limit
 from switch.audit.persons import LAYOUTS as PEOPLES
 from switch.audit.persons import Person, Persons
 from switch.audit.persons import broken as broken_person
@@ -75,6 +80,16 @@ STILL_MOVES: Final = (
     (("refundable",), "payments that can be refunded"),
 )
 """What keeps an account from being closed, beside holds and a balance."""
+CHECKED: Final = {
+    **dict.fromkeys(LAYOUTS, "certificates"),
+    Record.BUDGET: "budgets",
+    **dict.fromkeys(PEOPLES, "people"),
+    **dict.fromkeys(BANKS, "banks"),
+    Record.BENEFICIARY: "payouts",
+    Record.SCHEDULE: "windows",
+}
+"""Records that the rows before them show all about, each with the check it belongs to;
+those of participants, services and rules are judged apart."""
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
 ROLES: Final = frozenset(int(role) for role in Role)
 NOT_YET: Final = 2**64 - 1
@@ -118,6 +133,8 @@ class Register:
         self.budgets = Budgets()
         self.persons = Persons(self.certificates.treasuries)
         self.banks = Banks(accounts, self.owned)
+        self.beneficiaries = Beneficiaries(accounts)
+        self.schedules = Schedules()
         self.rules: list[tuple[int, int]] = []
         """Sequence and version of each rules row: from there on these rules run."""
 
@@ -183,22 +200,11 @@ class Register:
 
     def _limit(self, row: np.void, tail: bytes) -> None:
         index = int(row["debit"])
-        if len(tail) < LIMIT_SIZES[0]:
-            self._add("accounts", row, "the limit's record is too short")
-            return
-        whole = tail.ljust(LIMIT_RECORD.itemsize, b"\0")
-        record = np.frombuffer(whole, dtype=LIMIT_RECORD, count=1)[0]
-        form = int(record["form"])
-        if form >= len(LIMIT_SIZES) or len(tail) < LIMIT_SIZES[form]:
-            self._add("accounts", row, "the limit's record has not the form it says")
-            return
+        if wrong := broken_limit(tail, self.version):
+            self._add("accounts", row, f"the limit's record {wrong}")
         if self.accounts["kind"][index] != AccountKind.WALLET:
             self._add("accounts", row, f"account {index} is no wallet")
-        self.accounts["day_amount_max"][index] = record["day_amount_max"]
-        self.accounts["day_count_max"][index] = record["day_count_max"]
-        payment_max = record["payment_max"] if form else NO_AMOUNT_LIMIT
-        self.accounts["payment_max"][index] = payment_max
-        self.accounts["changed"][index] = row["sequence"]
+        take_limit(self.accounts, index, tail, int(row["sequence"]))
 
     def _freeze(self, row: np.void) -> None:
         index = int(row["debit"])
@@ -235,82 +241,91 @@ class Register:
             self.restricted.add(index)
 
     def _register(self, row: np.void, tail: bytes) -> None:
-        record = tail[0] if tail else 0
+        record, sequence = tail[0] if tail else 0, int(row["sequence"])
+        self.beneficiaries.registered(sequence)
         if record == Record.PARTICIPANT and len(tail) >= PARTICIPANT_RECORD.itemsize:
             self._participant(row, tail)
         elif record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:
             self._service(row, tail)
         elif record == Record.RULES and len(tail) >= RULES_RECORD.itemsize:
             self._rules(row, tail)
-        elif record in LAYOUTS:
-            self._certificate(row, tail)
-        elif record == Record.BUDGET:
-            self._budget(row, tail)
-        elif record in PEOPLES:
-            self._person(row, tail)
-        elif record in BANKS:
-            self._bank(row, tail)
+        elif record in CHECKED:
+            check, wrong, wanted = self.asked(row, tail)
+            if wrong:
+                self._add(check, row, f"its record {wrong}")
+                return
+            if wanted != Result.OK:
+                self._add(check, row, f"it should be {wanted.name}")
+            for text in self._noted(row, tail):
+                self._add(check, row, text)
+            self.sequences[record, int(row["debit"])] = sequence
         elif record != Record.CLOCK:
             self._add("services", row, "the register's record is not known")
-
-    def _certificate(self, row: np.void, tail: bytes) -> None:
-        if wrong := broken(tail):
-            self._add("certificates", row, f"its record {wrong}")
-            return
-        wanted = self.certificates.answer(row, tail, self.roles, len(self.participants))
-        if wanted != Result.OK:
-            self._add("certificates", row, f"it should be {Result(wanted).name}")
-        for text in self.certificates.apply(row, tail):
-            self._add("certificates", row, text)
-        self.sequences[int(tail[0]), int(row["debit"])] = int(row["sequence"])
 
     @property
     def version(self) -> int:
         """Of the rules that run by now; 0 before the first row that says so."""
         return self.rules[-1][1] if self.rules else 0
 
-    def _budget(self, row: np.void, tail: bytes) -> None:
-        if wrong := broken_budget(row, tail, self.version):
-            self._add("budgets", row, f"its record {wrong}")
-            return
-        wanted = self.budgets.answer(tail, len(self.participants))
-        if wanted != Result.OK:
-            self._add("budgets", row, f"it should be {wanted.name}")
-        for text in self.budgets.apply(row, tail):
-            self._add("budgets", row, text)
-        self.sequences[int(Record.BUDGET), int(row["debit"])] = int(row["sequence"])
-
-    def _person(self, row: np.void, tail: bytes) -> None:
-        if wrong := broken_person(tail, self.version):
-            self._add("people", row, f"its record {wrong}")
-            return
-        wanted = self.person_answer(tail)
-        if wanted != Result.OK:
-            self._add("people", row, f"it should be {wanted.name}")
-        for text in self.persons.apply(row, tail):
-            self._add("people", row, text)
-        self.sequences[int(tail[0]), int(row["debit"])] = int(row["sequence"])
-
-    def person_answer(self, tail: bytes) -> Result:
-        """The result that a row about people must have, its record being whole."""
-        return self.persons.answer(tail, len(self.participants), self.accounts.count)
-
     @property
     def know_banks(self) -> bool:
         """Whether the rules that run by now know what banks say."""
         return not 0 < self.version < BANKS_RULES
 
-    def _bank(self, row: np.void, tail: bytes) -> None:
-        if wrong := broken_bank(tail, self.version):
-            self._add("banks", row, f"its record {wrong}")
-            return
-        for text in self.banks.apply(row, tail, len(self.participants)):
-            self._add("banks", row, text)
-        self.sequences[int(tail[0]), int(row["debit"])] = int(row["sequence"])
+    @property
+    def know_payouts(self) -> bool:
+        """Whether they know to whom is paid out, and all else that came with that."""
+        return not 0 < self.version < PAYOUT_RULES
+
+    def asked(self, row: np.void, tail: bytes) -> tuple[str, str, Result]:
+        """Of a row with one of the records `CHECKED`: the check that it belongs to,
+        what is wrong with its record by itself, and if nothing is, the result that it
+        must have.
+        """
+        record, rules, count = tail[0], self.version, len(self.participants)
+        wrong, wanted = "", Result.OK
+        if record in LAYOUTS:
+            if not (wrong := broken(tail)):
+                people = self.persons.some and self.know_payouts
+                wanted = self.certificates.answer(
+                    row, tail, self.roles, count, people=people
+                )
+        elif record == Record.BUDGET:
+            if not (wrong := broken_budget(row, tail, rules)):
+                wanted = self.budgets.answer(tail, count)
+        elif record in PEOPLES:
+            if not (wrong := broken_person(tail, rules)):
+                wanted = self.persons.answer(tail, count, self.accounts.count)
+        elif record in BANKS:
+            wrong = broken_bank(tail, rules)
+            if not wrong and record == Record.BANK_ACCOUNT:
+                wanted = self.banks.answer(tail, count)
+        elif record == Record.BENEFICIARY:
+            if not (wrong := broken_beneficiary(tail, rules)):
+                wanted = self.beneficiaries.answer(tail)
+        else:
+            wrong = broken_schedule(tail, rules)
+        return CHECKED[Record(record)], wrong, wanted
+
+    def _noted(self, row: np.void, tail: bytes) -> Iterator[str]:
+        """Note an accepted row whose record is whole; what is wrong with its place."""
+        record = tail[0]
+        if record in LAYOUTS:
+            return self.certificates.apply(row, tail)
+        if record == Record.BUDGET:
+            return self.budgets.apply(row, tail)
+        if record in PEOPLES:
+            return self.persons.apply(row, tail)
+        if record in BANKS:
+            return self.banks.apply(row, tail)
+        if record == Record.BENEFICIARY:
+            return self.beneficiaries.apply(row, tail)
+        return self.schedules.apply(row)
 
     def newest(self, tail: bytes) -> int:
-        """The newest row about whom a record is, of a participant, a service, a person
-        or a bank account, or about the thresholds; 0 for none.
+        """The newest row about whom a record is, of a participant, a service, a person,
+        a bank account or a beneficiary, or about the thresholds or the schedule; 0 for
+        none.
         """
         place, record = 0, tail[0] if tail else 0
         if record == Record.PARTICIPANT:
@@ -321,7 +336,10 @@ class Register:
             place = self.persons.places.get(Person.of(tail).who, 0)
         elif record == Record.BANK_ACCOUNT:
             place = self.banks.places.get(tail[16:56].rstrip(b"\0"), 0)
-        elif record == Record.THRESHOLDS:
+        elif record == Record.BENEFICIARY:
+            account = int.from_bytes(tail[4:8], "little")
+            place = self.beneficiaries.places.get(account, 0)
+        elif record in (Record.THRESHOLDS, Record.SCHEDULE):
             place = 1
         return self.sequences.get((record, place), 0)
 
@@ -530,6 +548,11 @@ class Register:
         ):
             if payable:
                 self.payable[sequence, account] = payable
+
+    def paid(self, row: np.void) -> tuple[Result, int]:
+        """What a payout must be told of its beneficiary, and the row in the way."""
+        bounds = self.persons.thresholds
+        return self.beneficiaries.told(row, bounds.wait_s if bounds else 0)
 
     def places(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
         """Participants as places in `roles` and `active`; the unknown share one."""

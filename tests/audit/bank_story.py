@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from switch.codes import (
+    RULES_VERSION,
     AccountKind,
     Kind,
     PersonRole,
@@ -130,8 +131,8 @@ def number_of(request: Row) -> bytes:
 class BankDesk(Desk):
     """A ledger with people and two bank accounts, as they make it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, rules: int = RULES_VERSION) -> None:
+        super().__init__(rules=rules)
         self.other = 0
         self.done(
             register(participant(OTHER_CENTRE, Role.CENTRE)), third=False, debit=5

@@ -25,7 +25,7 @@ STEP_ROWS = 1
 PIECES = 64
 MAGIC = 0x314B4843
 FORMAT = 5
-INDEX_FORMAT = 7
+INDEX_FORMAT = 8
 MAP_SIZE = 1 << 30
 ROW_FORMAT = "<16s4Q32s6IH2B2HQI"
 DAY_S = 86_400
@@ -37,6 +37,7 @@ FIELDS = (
     *("participant", "holds_count", "year", "purpose", "kind", "state"),
     *("reserved", "refundable", "payment_max"),
     *("kept_amount", "kept_count", "cases_count"),
+    *("low_balance", "low_since"),
 )
 NEVER, UNVERIFIED = 2**64 - 1, 2**64 - 3
 """When holds are due that are kept, and those that an expiry has left in question."""
@@ -45,6 +46,8 @@ KEEPS = (CaseType.DEADLINE_PASSED, CaseType.AMOUNT_DIFFERS)
 OF_BANKS = {
     *(AccountKind.BANK, AccountKind.BANK_SUSPENSE, AccountKind.BANK_TRANSIT),
 }
+UNCHANGED = {Kind.REGISTER, Kind.REQUEST, Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW}
+"""What may name accounts that are none, and changes nothing."""
 DIGESTED = {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT}
 
 
@@ -133,7 +136,18 @@ class Images:
     window: int = 0
 
     def apply(self, row: Row) -> None:
-        """Apply one row."""
+        """Apply one row; then look whether what it has changed is low."""
+        self._apply(row)
+        sides = {row.debit, row.credit} if row.kind not in UNCHANGED else set()
+        for account in (self.accounts[one] for one in sides):
+            if account.get("changed") == row.sequence:
+                have = account["credits_posted"] - account["debits_posted"]
+                available = max(0, have - account["debits_pending"])
+                low = available < account["low_balance"]
+                since = account["low_since"] or row.sequence
+                account["low_since"] = since if low else 0
+
+    def _apply(self, row: Row) -> None:
         self.rows[row.sequence] = row
         if row.result != 1:
             return
@@ -157,9 +171,11 @@ class Images:
         if row.kind == Kind.LIMIT:
             amount, count = struct.unpack_from("<QI", row.tail or b"")
             debit["day_amount_max"], debit["day_count_max"] = amount, count
-            debit["payment_max"] = NO_AMOUNT
-            if (row.tail or b"")[12]:
-                debit["payment_max"] = struct.unpack_from("<Q", row.tail or b"", 16)[0]
+            debit |= {"payment_max": NO_AMOUNT, "low_balance": 0}
+            for form, name in ((1, "payment_max"), (2, "low_balance")):
+                if (row.tail or b"")[12] >= form:
+                    at = 8 + 8 * form
+                    debit[name] = struct.unpack_from("<Q", row.tail or b"", at)[0]
         elif row.kind == Kind.FREEZE:
             debit["state"] = 1 if row.flags & RowFlag.UNFREEZE else 2
         elif row.kind == Kind.CLOSE:
@@ -305,7 +321,7 @@ class Images:
         for index in range(number * 512, number * 512 + 512):
             a = self.accounts[index] if index < len(self.accounts) else {}
             values = list(a.values()) or [0] * len(FIELDS)
-            body += struct.pack("<11Q6I2H2BH3Q2I", *values)
+            body += struct.pack("<11Q6I2H2BH3Q2I2Q", *values)
         head = struct.pack("<2IQ3I", 0x31474553, number, as_of, 0, 0, 0)
         return head + struct.pack("<I", crc32c(body, crc32c(head))) + body
 

@@ -65,6 +65,11 @@ def keyed(who: Who, role: int = PersonRole.CHECKER, active: int = 1) -> PersonRe
     return PersonRecord(*who, public_key(who[1]), role, active)
 
 
+def rules_record(version: int) -> bytes:
+    """The record of a row that says by which rules those behind it are decided."""
+    return RULES_RECORD[:4] + version.to_bytes(4, "little")
+
+
 def register(record: bytes, debit: int = 0) -> Line:
     """A line of the register; nobody compares the number that it says."""
     return Line(Kind.REGISTER, debit=debit, tail=record)
@@ -72,7 +77,7 @@ def register(record: bytes, debit: int = 0) -> Line:
 
 def of_people(line: Line) -> bool:
     """Whether three must want a line while three may approve."""
-    of = (Record.PERSON, Record.BANK_ACCOUNT)
+    of = (Record.PERSON, Record.BANK_ACCOUNT, Record.BENEFICIARY)
     return line.kind == Kind.REGISTER and line.tail[:1] in [bytes([one]) for one in of]
 
 
@@ -81,7 +86,9 @@ def top_up(amount: int, utr: bytes = b"UTR-1", credit: int = WALLET) -> Line:
 
 
 class Desk:
-    """The rows of a ledger, as its people make them."""
+    """The rows of a ledger, as its people make them; each is a group of its own, unless
+    it is `joined` to the one before.
+    """
 
     def __init__(self, *, rules: int = RULES_VERSION, people: bool = True) -> None:
         self.rows: list[Row] = []
@@ -90,8 +97,8 @@ class Desk:
         self.accounts = 0
         self.lines: dict[int, Sequence[Line]] = {}
         self.approvals: dict[int, list[Row]] = {}
-        record = RULES_RECORD[:4] + rules.to_bytes(4, "little")
-        self.record(record, 1, participant=0)
+        self.joined: set[int] = set()
+        self.record(rules_record(rules), 1, participant=0)
         for number, role in (
             *((ONE, Role.TREASURY), (TWO, Role.TREASURY), (CENTRE, Role.CENTRE)),
             (BILLER, Role.BILLER),
@@ -226,7 +233,13 @@ class Desk:
 
     def found(self, path: Path) -> dict[str, list[str]]:
         """What the auditor finds, by check."""
-        write_journal(path, [[row] for row in self.rows])
+        groups: list[list[Row]] = []
+        for row in self.rows:
+            if row.sequence in self.joined:
+                groups[-1].append(row)
+            else:
+                groups.append([row])
+        write_journal(path, groups)
         told: dict[str, list[str]] = {}
         for one in audit(path).findings.kept:
             told.setdefault(one.check, []).append(f"{one.sequence}: {one.text}")

@@ -65,7 +65,7 @@ def moves(debit: int, credit: int, kind: int = Kind.TRANSFER) -> Tell:
     return tell
 
 
-NAMES_NOTHING = "and names nothing"
+NAMES_NOTHING = "it ends nothing, pays out nothing"
 KINDS_WRONG = "between kinds of accounts that it may not"
 MOVES: dict[str, Forgery] = {
     "out of the suspense": ("accounts", NAMES_NOTHING, moves(WAITING, WALLET)),

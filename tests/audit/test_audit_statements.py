@@ -441,17 +441,27 @@ def stopped_before_refusal(desk: BankDesk, forged: bool) -> None:
 
 
 def owner_stopped(desk: BankDesk, forged: bool) -> None:
-    """While its participant takes no part; what it has said is done behind that."""
+    """While its participant takes no part, nor behind that."""
     who, record = (THREE, 33), participant(THREE, Role.TREASURY)
     desk.done(register(record), debit=THREE)
     desk.done(register(keyed(who, PersonRole.CHANNEL).pack()), debit=7)
-    asked = desk.propose([came(500)], who, flags=EVIDENCE)
+    asked = desk.propose([came(500), came(400, b"UTR000000002")], who, flags=EVIDENCE)
+    if not forged:
+        desk.books(asked)
     desk.off(participant(THREE, Role.TREASURY, active=0), THREE)
     if forged:
         desk.books(asked)
+
+
+def owner_changed(desk: BankDesk, forged: bool) -> None:
+    """Whoever changes its participant stops what it has said."""
+    who, record = (THREE, 33), participant(THREE, Role.TREASURY)
+    desk.done(register(record), debit=THREE)
+    desk.done(register(keyed(who, PersonRole.CHANNEL).pack()), debit=7)
+    early = desk.propose([came(500)], who, flags=EVIDENCE)
     desk.done(register(record), debit=THREE, flags=UPDATE)
-    if not forged:
-        desk.books(asked)
+    asked = desk.propose([came(500)], who, flags=EVIDENCE)
+    desk.books(early if forged else asked)
 
 
 def others_changed(desk: BankDesk, forged: bool) -> None:
@@ -525,6 +535,7 @@ CHANNELS: dict[str, Forgery] = {
     "a statement behind it": ("lines", STOPPED, stopped_before_statement),
     "a refusal behind it": ("lines", STOPPED, stopped_before_refusal),
     "its owner stopped": ("lines", STOPPED, owner_stopped),
+    "its owner changed": ("lines", STOPPED, owner_changed),
     "others changed": ("lines", "names another as who approved it", others_changed),
     "an approver": ("lines", "names another as who approved it", names_checker),
     "an approval": ("people", "may not do that", channel_approves),
