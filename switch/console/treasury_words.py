@@ -6,6 +6,7 @@ TREASURY_WORDS: dict[str, tuple[str, str]] = {
     "owed by wallets": ("owed by wallets", "ওয়ালেটের বকেয়া"),
     "low balance": ("Should have", "থাকা উচিত"),
     "low since": ("Low since", "যখন থেকে কম"),
+    "low": ("Wallets that are low", "যে ওয়ালেটে কম টাকা"),
     "lacking": ("Lacking", "ঘাটতি"),
     # Windows and their schedule.
     "closed by": ("Closed by", "কে বন্ধ করেছেন"),

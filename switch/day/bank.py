@@ -18,6 +18,7 @@ from pathlib import Path
 from switch.calendar import day_date
 from switch.client import Client
 from switch.codes import PersonRole, Result
+from switch.day.arranged import wait_for
 from switch.day.channel import Channel, Taken
 from switch.day.council import Council, CouncilError
 from switch.day.script import FIRST_DATE, Script, day_of_utr, transfer_utr, utr_of
@@ -69,6 +70,8 @@ class Banked:
     returned: int = 0
     """Such that they sent back."""
     payouts: int = 0
+    payouts_by: int = 0
+    """The proposal that released them."""
     paid_out: int = 0
     """Paise."""
     again: Taken | None = None
@@ -262,9 +265,13 @@ class BankDesk:
 
     def pay_out(self, settled: Mapping[str, int]) -> None:
         """Release what was settled, biller by biller, have it paid, and be told so."""
+        heads = {one.id: one.head for one in load_sample().billers}
+        wait_for(list(self._treasury.beneficiaries()))
         wishes = [
             pb.EndingWish(
-                payout=pb.Payout(account=ACCOUNT, amount=amount),
+                payout=pb.Payout(
+                    account=ACCOUNT, amount=amount, biller=biller, head=heads[biller]
+                ),
                 reason=f"payout {biller}",
             )
             for biller, amount in settled.items()
@@ -272,6 +279,7 @@ class BankDesk:
         ]
         if wishes:
             self._council.do_all([pb.Wish(ending=one) for one in wishes], "payouts")
+            self.banked.payouts_by = self._council.proposals[-1]
         self.banked.payouts = len(wishes)
         self.banked.paid_out = sum(one.payout.amount for one in wishes)
         self._council.paid_out = self.banked.paid_out

@@ -22,6 +22,13 @@ from switch.client import CallError, Client
 from switch.client.messages import messages_of
 from switch.codes import Result, Role
 from switch.console.output import Screen
+from switch.day.arranged import (
+    Arranged,
+    arrange,
+    prove_beneficiaries,
+    prove_low,
+)
+from switch.day.arranged import look as arranged_at_end
 from switch.day.bank import BankDesk
 from switch.day.bank_proofs import (
     prove_again,
@@ -171,6 +178,8 @@ class Day:
                 desk.catch_up()
             script = self._script(treasury)
             own = self._own(script)
+            if council is not None:
+                arrange(treasury, council, own)
             # What earlier days left open is theirs; this day gets a window of its own.
             treasury.close_window(treasury.ledger().last_window)
             before = Books(*treasury.accounts())
@@ -203,8 +212,12 @@ class Day:
                 proofs = self._prove(treasury, lived, after, seen, settled)
                 if council is not None:
                     proofs.append(prove_people(treasury, council, before, after))
+                arranged: Arranged | None = None
                 if desk is not None:
                     proofs += _prove_bank(desk, before, after)
+                    arranged = arranged_at_end(treasury, desk.banked.payouts_by)
+                    proofs.append(prove_beneficiaries(arranged, desk.banked.payouts))
+                    proofs.append(prove_low(arranged, own, after))
                 proofs += [
                     prove_nothing_listed(seen, office.decided),
                     prove_window(window, seen.fates),
@@ -214,6 +227,7 @@ class Day:
         return DayReport(
             script,
             None if desk is None else desk.banked,
+            arranged,
             lived.replayed,
             seen.fates,
             lived.seen.counts,

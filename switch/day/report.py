@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from switch.calendar import format_ist
 from switch.codes import Result
 from switch.console.output import Screen
+from switch.day.arranged import Arranged, plain
 from switch.day.bank import Banked
 from switch.day.fates import Fates, State, count_states
 from switch.day.proof import Proof, Tally, tallies
@@ -17,6 +19,9 @@ from switch.day.replay import Replayed, Told
 from switch.day.script import Script
 from switch.day.slips import QUOTATIONS
 from switch.sample import load_sample
+
+SHOWN = 8
+"""Names of a list that a person is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class DayReport:
     script: Script
     banked: Banked | None
     """What was done with the bank; None where there is none."""
+    arranged: Arranged | None
+    """To whom billers were paid, who is low; None without people."""
     replayed: Replayed
     fates: Fates
     listed: Counter[str]
@@ -81,6 +88,7 @@ def summarise(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
         "status_questions": report.billers.get("status", 0),
         "topped_up_paise": report.topped_up,
         "bank": _plain_bank(report.banked),
+        "arranged": None if report.arranged is None else plain(report.arranged),
         "sequence": report.sequence,
         "messages": report.replayed.messages,
         "proofs_ok": ok,
@@ -97,6 +105,8 @@ def show(report: DayReport, screen: Screen) -> None:
     _show_exceptions(report, screen)
     if report.banked is not None:
         _show_bank(report.banked, screen)
+    if report.arranged is not None:
+        _show_arranged(report.arranged, screen)
     language = screen.language
     refused: Counter[Result] = Counter()
     for tally in tallies(report.replayed.sent, report.fates).values():
@@ -212,6 +222,24 @@ def _plain_bank(banked: Banked | None) -> dict[str, Any] | None:
         "bank_has_paise": banked.has,
         "ledger_has_paise": banked.mirrored,
     }
+
+
+def _show_arranged(arranged: Arranged, screen: Screen) -> None:
+    """What the treasury has arranged, as it is at the end."""
+    language = screen.language
+    screen.facts(
+        [
+            ("what beneficiary", language.count(arranged.beneficiaries)),
+            ("low", f"{language.count(len(arranged.low))}: {_some(arranged.low)}"),
+            ("lacking", language.amount(arranged.lacking)),
+            ("next cut-off", format_ist(arranged.cutoff_ns)),
+        ]
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = " …" if len(names) > SHOWN else ""
+    return " ".join(names[:SHOWN]) + more
 
 
 def _show_bank(banked: Banked, screen: Screen) -> None:
