@@ -4,6 +4,7 @@ Signatures are the ledger's to verify, in its committer's thread; so what one
 participant may have verified a second has a bound of its own, `signatures_per_s`.
 """
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import cast
@@ -39,6 +40,9 @@ from switch.signed import (
     read_person,
 )
 from switch.v1 import people_pb2 as pb
+from switch.v1 import results_pb2
+
+log = logging.getLogger("server")
 
 DO_LINES_MAX = 1_000
 """Lines that one call does."""
@@ -150,6 +154,10 @@ class PeopleService:
         if kind == Kind.REGISTER:
             # Before it is answered, as whoever is stopped is to be turned away.
             await node.read(node.register.refresh)
+            is_done = outcome.result == results_pb2.RESULT_OK
+            if is_done and request.tail[0] == Record.REVOCATION:
+                text = "a certificate is revoked by %s/%d"
+                log.warning(text, caller.participant, request.number)
         return pb.SubmitResponse(outcome=outcome)
 
     async def GetProposal(

@@ -17,7 +17,7 @@ from switch.console.output import Exit, Screen, plain
 from switch.credentials import presented_by
 from switch.ids import new_id
 from switch.v1 import people_pb2 as pb
-from switch.v1 import types_pb2
+from switch.v1 import results_pb2, types_pb2
 
 
 def revoke(args: Namespace, screen: Screen) -> Exit:
@@ -41,6 +41,7 @@ def revoke(args: Namespace, screen: Screen) -> Exit:
             move_id=args.id or new_id(),
         )
     shown = show_outcome(reply.outcome, screen)
+    _tell_to_sign(reply.outcome, screen, "revoke", args.participant, str(args.file))
     if reply.revocation and not screen.as_json:
         screen.line(screen.language.word("to be confirmed"))
         screen.command("confirm-revocation", str(reply.revocation))
@@ -53,12 +54,20 @@ def confirm(args: Namespace, screen: Screen) -> Exit:
         return _sign(args, screen, pb.StopWish(confirmation=args.number_))
     with open_office(args) as client:
         outcome = client.confirm_revocation(args.number_, move_id=args.id or new_id())
-    return show_outcome(outcome, screen)
+    shown = show_outcome(outcome, screen)
+    _tell_to_sign(outcome, screen, "confirm-revocation", str(args.number_))
+    return shown
 
 
 def is_signed(args: Namespace) -> bool:
     """Whether a person signs it, as in a ledger with people one must."""
     return bool(args.number) or args.key is not None
+
+
+def _tell_to_sign(outcome: results_pb2.Outcome, screen: Screen, *words: str) -> None:
+    """What to run in a ledger with people, where this is no proposal."""
+    if outcome.result == int(Result.NOT_SIGNED) and not screen.as_json:
+        screen.command(*words, "--person=N", "--key=FILE")
 
 
 def _sign(args: Namespace, screen: Screen, wish: pb.StopWish) -> Exit:

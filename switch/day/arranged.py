@@ -66,8 +66,8 @@ def arrange(treasury: Client, council: Council, centres: Iterable[str]) -> None:
         weekdays=range(1, len(WEEKDAYS) + 1), minutes=[minute % DAY_MINUTES]
     )
     wishes.append(pb.Wish(schedule=pb.ScheduleWish(schedule=schedule)))
-    for centre in centres:
-        wishes.append(pb.Wish(limit=pb.LimitWish(centre=centre, low_balance=LOW)))
+    limits = (pb.LimitWish(centre=centre, low_balance=LOW) for centre in centres)
+    wishes += [pb.Wish(limit=one) for one in limits]
     council.do_all(wishes, "arrangements")
 
 

@@ -239,6 +239,7 @@ def test_a_person_revokes_and_another_confirms(office: Office) -> None:
     alone = office.ask("revoke", CENTRES[1], str(file), "stolen")
     assert alone.returncode == Exit.REFUSED
     assert "NOT_SIGNED" in alone.stdout
+    assert f"payswitch revoke {CENTRES[1]}" in alone.stdout
     half = office.ask("revoke", CENTRES[1], str(file), "stolen", "--person", "1")
     assert half.returncode == Exit.USAGE
     done = shown(office.ask("revoke", CENTRES[1], str(file), "stolen", by="alpha"))

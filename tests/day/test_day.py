@@ -379,6 +379,10 @@ def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
         assert done["statements"] == 2
         assert done["paid_out_paise"] == summary["amount_paise"]
         assert done["bank_has_paise"] == done["ledger_has_paise"] > 0
+        arranged = summary["arranged"]
+        assert isinstance(arranged, dict)
+        assert arranged["beneficiaries"] == 40
+        assert 0 <= arranged["low"] <= 100
     # What it booked alone is told; that belongs to no day, and all is there.
     there = SimulatedBank(ACCOUNT, FIRST_DATE, path=tmp_path / "bank" / "book.jsonl")
     assert there.untold == []

@@ -6,12 +6,14 @@ nothing but the last `as_of_sequence` is compared with what was done.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from switch.client.calls import CallError
 from switch.codes import Role
+from switch.specs import Specs
 from switch.v1 import people_pb2 as pb
 from switch.v1 import wallets_pb2
 from tests.server.council import CENTRES, Council, sitting, top_up
@@ -33,6 +35,15 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
         found.load(payable())
         found.done(top_up(200 * RUPEE, A))
         yield found
+
+
+def test_a_network_says_what_is_low(council: Council) -> None:
+    specs = payable()
+    low = [replace(one, low_balance=9) for one in specs.participants if one.id == B]
+    assert council.load(Specs(tuple(low), ())) == 1
+    assert council.client().wallet(B).wallet.low_balance == 9
+    assert council.load(Specs(tuple(low), ())) == 0
+    assert council.load(specs) == 1
 
 
 def test_nobody_is_low_who_need_have_nothing(council: Council) -> None:

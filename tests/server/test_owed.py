@@ -6,6 +6,10 @@ Method: a real server, a bank's channel that books a credit and takes it back; t
 wallet is spent in between. Figures are compared with what the test has counted.
 """
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +71,20 @@ def banking(council: Council) -> Banking:
     return Banking(council)
 
 
+def command(council: Council, *words: str) -> str:
+    """What a command of the treasury prints."""
+    where = ["--address", council.server.address, "--as", "treasury/treasury"]
+    where += ["--tls", str(council.directory / "tls")]
+    done = subprocess.run(
+        [sys.executable, "-m", "switch", *words, *where],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+    return done.stdout
+
+
 def taken_back(council: Council, banking: Banking) -> int:
     """The bank credits the centre, which spends it, and takes it back; the item."""
     number = council.client(CENTRE, Role.CENTRE).request_top_up(CREDIT).request.number
@@ -113,6 +131,19 @@ def test_from_the_debt_to_what_makes_up_for_it(
     until(lambda: figure(council.server, "wallets_owed_rupees") == BILL / RUPEE)
     assert figure(council.server, "wallets_owing") == 1
     assert sum(map(balance_of, accounts)) == 0
+
+    # At the command line what is owed is no part of what wallets hold.
+    found = json.loads(command(council, "accounts", "--owed", "--json"))["accounts"]
+    assert [(one["participant"], one["owed"]) for one in found] == [(CENTRE, BILL)]
+    assert f"{BILL // RUPEE}.00" in command(council, "accounts", "--owed")
+    [wallets, owed_row] = [
+        line for line in command(council, "accounts").splitlines() if "wallet" in line
+    ]
+    assert "owed by wallets" in owed_row
+    assert f"-₹{BILL // RUPEE}.00" in owed_row
+    assert "-" not in wallets.partition("wallet")[2]
+    assert "Owed" in command(council, "balance", CENTRE)
+    assert f"-₹{BILL // RUPEE}.00" in command(council, "statement", CENTRE)
 
     assert pay(council, RUPEE, "BILL-2") == "INSUFFICIENT_FUNDS"
     council.done(top_up(BILL - RUPEE, CENTRE))
