@@ -76,7 +76,7 @@ def take_limit(accounts: Accounts, wallet: int, tail: bytes, sequence: int) -> N
     bound = int(record["low_balance"]) if form >= LOW_FORM else 0
     accounts["low_balance"][wallet] = bound
     accounts["changed"][wallet] = sequence
-    if not _available(accounts, np.array([wallet]), BOUND)[0] < bound:
+    if max(0, _available(accounts, np.array([wallet]), BOUND)[0]) >= bound:
         accounts["low_since"][wallet] = 0
     elif not accounts["low_since"][wallet]:
         accounts["low_since"][wallet] = sequence

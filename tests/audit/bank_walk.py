@@ -69,7 +69,9 @@ class Walk:
         self.asked: list[int] = [0]
         self.day = DAY_ONE
         self.proposals: list[Row] = []
+        self.begun = False
         self._begin()
+        self.begun = True
 
     def _id(self) -> bytes:
         self.number += 1
@@ -140,13 +142,15 @@ class Walk:
             rows.reverse()
         if who == CHANNEL and self.rng.random() < 0.1:
             self._withdraw(sequence)
-        if self.rng.random() < 0.02:
+        if self.begun and self.rng.random() < 0.02:
             self.now += 30 * DAY_NS
         return [self.commit(each)[0] for each in rows]
 
     def _meanwhile(self) -> None:
         """Something between a proposal and its rows, now and then."""
         what = self.rng.random()
+        if not self.begun:
+            return
         if what < 0.08:
             self.request()
         elif what < 0.1:

@@ -54,10 +54,8 @@ class PayoutWalk(Walk):
         super().__init__(path, seed, people=people)
         self.benefits: list[int] = [0, 1, 4]
         """What payouts name: nothing, rows of the register, and of beneficiaries."""
-        self.revoked = 0
-        for mirror in MIRRORS:
-            if self.rng.random() < 0.5:
-                self.do(Line(Kind.TRANSFER, 500, 0, mirror, FLOAT, b"opening"))
+        self.revoked, self.revoker = 0, FIRST
+        self.do(Line(Kind.TRANSFER, 500, 0, min(MIRRORS), FLOAT, b"opening"))
 
     def step(self) -> None:
         """One thing of many, every other time one of a bank's."""
@@ -74,7 +72,7 @@ class PayoutWalk(Walk):
             (8, self.pass_by),
             (4, self.close_window),
             (8, self.low),
-            (4, self.revoke),
+            (8, self.revoke),
             (2, self.open_bank),
             (2, self.participant),
         )
@@ -174,13 +172,16 @@ class PayoutWalk(Walk):
             number = rng.choice((self.revoked, max(self.revoked, 2) - 1, 99))
             record = confirmation(number or 1)
         who: Who = rng.choice(PEOPLE if self.people else ((ONE, 0), (TWO, 0)))
+        if record[0] == Record.CONFIRMATION and rng.random() < 0.3:
+            who = self.revoker
         row = Row(Kind.REGISTER, id=self._id(), tail=record)
         row.participant, row.operator_ = who
         if self.people and rng.random() < 0.9:
             row = self.signed(row)
         made = self.commit(row)[0][1] == Result.OK
         self.counts[f"record{record[0]}"] += made
-        self.revoked += made and record[0] == Record.REVOCATION
+        if made and record[0] == Record.REVOCATION:
+            self.revoked, self.revoker = self.revoked + 1, who
 
     def open_bank(self) -> None:
         sides = [self.rng.choice((7, 10)), FLOAT]
@@ -193,7 +194,7 @@ class PayoutWalk(Walk):
 
     def _meanwhile(self) -> None:
         super()._meanwhile()
-        if self.people and self.rng.random() < 0.02:
+        if self.begun and self.people and self.rng.random() < 0.02:
             row, sequence = self.propose(MAKER, [register(participant(ONE))])
             if sequence:
                 checker = self.approve(row, sequence)

@@ -18,7 +18,7 @@ from switch.audit.books import Books
 from switch.audit.findings import Findings
 from switch.audit.layout import ROW
 from switch.codes import Kind
-from tests.audit.journal_story import WORD, A, B, Story
+from tests.audit.journal_story import SUSPENSE, WORD, A, B, Story
 from tests.audit.journal_writer import INSTANCE, Row, write_index, write_journal
 from tests.audit.payout_story import (
     Forgery,
@@ -32,8 +32,10 @@ from tests.audit.told_story import going_on, images_at
 from tests.signing import Line
 
 
-def wandering(seed: int, count: int) -> Story:
-    """Payments, holds and what ends them, around the bounds of two wallets."""
+def wandering(seed: int, count: int, *, owes: bool = False) -> Story:
+    """Payments, holds and what ends them, around the bounds of two wallets; what they
+    owe is taken from them as no rule has it.
+    """
     s, rng = going_on(), random.Random(seed)
     accounts, holds = s.images.accounts, list[Row]()
     for wallet in (A, B):
@@ -43,7 +45,10 @@ def wandering(seed: int, count: int) -> Story:
         a = accounts[wallet]
         free = a["credits_posted"] - a["debits_posted"] - a["debits_pending"]
         what = rng.choice(("pay", "pay", "hold", "end", "top", "top", "limit", "end"))
-        if what == "limit":
+        if owes and rng.random() < 0.05:
+            sides = {"debit": wallet, "credit": SUSPENSE, "reference": b"taken"}
+            s.add(Kind.TRANSFER, amount=max(free, 0) + rng.randrange(1, 400), **sides)
+        elif what == "limit":
             form = rng.choice((0, 1, 2, 2, 2, 2))
             low = rng.choice((1, free - 300, free, free, free + 1, free + 300, 10**18))
             s.add(Kind.LIMIT, debit=wallet, tail=limit(max(low, 0), form))
@@ -78,7 +83,7 @@ def test_since_when_a_wallet_is_low(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize("huge", [False, True])
 def test_at_each_row_of_a_span(seed: int, *, huge: bool) -> None:
     """Spans that end anywhere, and sums beyond what signed numbers hold."""
-    s = wandering(seed, 300)
+    s = wandering(seed, 300, owes=True)
     rows = [row for group in s.groups for row in group]
     rng = random.Random(seed)
     books = Books(Findings(), INSTANCE + bytes(8), whole=False)
