@@ -230,6 +230,8 @@ class Result(IntEnum):
     BOOKED_DIFFERS = 88
     STATEMENT_GAP = 89
     NOT_BOOKED = 90
+    BENEFICIARY_WRONG = 91
+    BENEFICIARY_WAITS = 92
 
 
 class Field(IntEnum):
@@ -302,6 +304,8 @@ class Record(IntEnum):
     THRESHOLDS = 10
     BANK_ACCOUNT = 11
     STATEMENT = 12
+    BENEFICIARY = 13
+    SCHEDULE = 14
 
 
 class PersonRole(IntEnum):
@@ -504,6 +508,8 @@ class RowFlag(IntFlag):
     UNFREEZE = 0x0010
     REVERSAL = 0x0010
     """Of booked rows; `UNFREEZE` is of freeze rows."""
+    OWED = 0x0010
+    """Of transfer rows."""
     AS_DIRECT = 0x0020
     UPDATE = 0x0040
     THIRD = 0x0040
@@ -546,6 +552,8 @@ class Link(IntEnum):
     """Of an open item: the transfer that ends it."""
     MATCHED = CORRECTION + 20
     """Of a request or a release: the booked row that it waited for."""
+    PAYOUT = CORRECTION + 21
+    """Of a beneficiary's row: the newest transfer that pays it out."""
 
 
 HEAD_SHIFT = 9
@@ -574,10 +582,13 @@ CHANNEL_AMOUNT_MAX = 10**15
 BANK_ACCOUNTS_MAX = 256
 """Bank accounts of the register, index 0 included."""
 
+BENEFICIARY_WAIT_S = 86_400
+"""Before a beneficiary's money may be paid out, where the thresholds say no other."""
+
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 9
+RULES_VERSION = 10
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

@@ -3,10 +3,10 @@
 Lists, dicts and whole numbers; no storage, no threads, no speed. This file takes
 requests apart, keeps ids and baskets, and reads; the rules themselves stand in
 tests/model_rules.py, model_prices.py, model_claims.py, model_doubts.py,
-model_register.py, model_persons.py, model_cases.py, model_people.py,
-model_signed.py, model_banks.py, model_shapes.py and model_answers.py. They may use
-`switch.codes`, tests/records.py and signing.py; they must not use the compiled core,
-which is what they judge.
+model_register.py, model_persons.py, model_cases.py, model_windows.py,
+model_beneficiaries.py, model_people.py, model_signed.py, model_banks.py,
+model_shapes.py and model_answers.py. They may use `switch.codes`, tests/records.py and
+signing.py; they must not use the compiled core, which is what they judge.
 """
 
 import hashlib
@@ -49,9 +49,13 @@ class Model(BillersAnswers):
     """A ledger. `commit` is the only way in; everything else reads."""
 
     def commit(self, requests: Sequence["Ask"], now_ns: int) -> list[list[Outcome]]:
-        """Apply one group: first what is due, then the requests in order."""
+        """Apply one group: the window that a cut-off closes, what is due, then the
+        requests in order.
+        """
         self.now = now_ns
-        self.expire_due(GROUP_MAX - sum(request.size() for request in requests))
+        begins = self.clock()
+        room = GROUP_MAX - sum(request.size() for request in requests)
+        self.expire_due(room - self.close_if_due(), begins)
         return [list(self.answer(request)) for request in requests]
 
     def answer(self, request: "Ask") -> Iterator[Outcome]:
@@ -66,9 +70,8 @@ class Model(BillersAnswers):
             else:
                 yield self.one(rows[0], shapes[0])
 
-    def expire_due(self, room: int) -> None:
+    def expire_due(self, room: int, now: int) -> None:
         """End the holds whose deadline has come, or keep them; the earliest first."""
-        now = self.clock()
         while self.due and self.due[0][0] <= now:
             first = self.rows[self.due[0][1] - 1]
             behind = (
@@ -386,6 +389,7 @@ class Model(BillersAnswers):
             Link.RECOVERY: self.recovered,
             Link.ENDING: self.ended,
             Link.MATCHED: self.matched,
+            Link.PAYOUT: self.paid_out,
         }
         if what in links:
             return links[Link(what)].get(sequence, 0)
