@@ -23,7 +23,7 @@ from switch.codes import (
     Result,
     RowFlag,
 )
-from tests.model_answers import BillersAnswers
+from tests.model_answers import BillersAnswers, balance_told
 from tests.model_register import WITH_RECORD
 from tests.model_signed import said
 from tests.model_state import NEVER, PAYS, Answer
@@ -49,13 +49,12 @@ class Model(BillersAnswers):
     """A ledger. `commit` is the only way in; everything else reads."""
 
     def commit(self, requests: Sequence["Ask"], now_ns: int) -> list[list[Outcome]]:
-        """Apply one group: the window that a cut-off closes, what is due, then the
-        requests in order.
+        """Apply one group: before it the window that a cut-off closes, then what is due,
+        then the requests in order.
         """
         self.now = now_ns
-        begins = self.clock()
-        room = GROUP_MAX - sum(request.size() for request in requests)
-        self.expire_due(room - self.close_if_due(), begins)
+        self.close_if_due()
+        self.expire_due(GROUP_MAX - sum(request.size() for request in requests))
         return [list(self.answer(request)) for request in requests]
 
     def answer(self, request: "Ask") -> Iterator[Outcome]:
@@ -70,8 +69,9 @@ class Model(BillersAnswers):
             else:
                 yield self.one(rows[0], shapes[0])
 
-    def expire_due(self, room: int, now: int) -> None:
+    def expire_due(self, room: int) -> None:
         """End the holds whose deadline has come, or keep them; the earliest first."""
+        now = self.clock()
         while self.due and self.due[0][0] <= now:
             first = self.rows[self.due[0][1] - 1]
             behind = (
@@ -174,7 +174,7 @@ class Model(BillersAnswers):
             field=field,
             other=first.sequence,
             other_id=first.id,
-            balance=wallet.balance if wallet else 0,
+            balance=balance_told(wallet),
             pending=wallet.debits_pending if wallet else 0,
         )
 
@@ -416,8 +416,10 @@ class Model(BillersAnswers):
         return sorted(sequence for _, sequence in self.due)
 
     def expiry(self) -> int:
-        """When the next hold is due, 0 if none is."""
-        return self.due[0][0] if self.due and self.due[0][0] != NEVER else 0
+        """When the next hold is due, or the next cut-off comes; 0 if neither."""
+        due = self.due[0][0] if self.due else NEVER
+        first = min(due, self.cut_off or NEVER)
+        return first if first != NEVER else 0
 
 
 def basket_is_formed(rows: list[Row]) -> bool:

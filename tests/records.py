@@ -48,7 +48,7 @@ ACCOUNT_FIELDS = """
     day_count_max receipt participant holds_count year purpose kind state zero
     refundable payment_max kept_amount kept_count cases_count low_balance low_since
 """.split()  # noqa: SIM905 - a list of words reads better
-OUTCOME_BYTES = struct.Struct("<QQqQQ16sIIHBBBBB9x")
+OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBBBB9x")
 OUTCOME_FIELDS = """
     sequence timestamp balance pending other other_id receipt index year result
     repeat field state foreign

@@ -18,14 +18,13 @@ from switch.codes import (
 from tests.core import spelling
 from tests.core.mutation import break_payment, break_row, vary_payment, vary_row
 from tests.core.network import NOW, Network
-from tests.core.teller import Teller
+from tests.core.payer import Payer
 from tests.model import Ask, Model, Payments, Rows
 from tests.records import Payment, Row, ServiceRecord, flags_of
 
 SECOND_NS = 10**9
 HOUR_NS = 3_600 * SECOND_NS
 DAY_NS = 24 * HOUR_NS
-APRIL_NS = 1_774_981_800 * SECOND_NS  # 1 April 2026, 00:00 IST
 DEADLINES = (1, 60, 3_600, 86_400, 7 * 86_400, 31 * 86_400)
 GROUP_SIZES = (1, 1, 2, 5, 20, 60, 150)
 ROOM = 2**64 - 1
@@ -47,7 +46,7 @@ def is_long(row: Row) -> bool:
     return row.kind == Kind.WINDOW or lines
 
 
-class Generator(Teller):
+class Generator(Payer):
     """Draws groups of requests and the time at which each is committed."""
 
     def __init__(self, seed: int, network: Network, model: Model) -> None:
@@ -89,6 +88,7 @@ class Generator(Teller):
             (self.ending, 10),
             (self.payout, 4),
             (self.bank_account, 2),
+            *self.payer_kinds(),
             *self.people_kinds(),
             (self.repeat, 8),
             (self.broken, 9),
@@ -143,9 +143,13 @@ class Generator(Teller):
             self.now += self.rng.randrange(40 * DAY_NS)
         elif draw < 196:
             # To the next IST midnight or year's end, give or take a nanosecond.
-            step = self.rng.choice((DAY_NS, 365 * DAY_NS))
-            away = (APRIL_NS - self.now) % step
-            self.now += max(0, away + self.rng.randrange(-1, 2))
+            then = self.year_s_end(self.now)
+            if self.chance(2):
+                then = self.now + (then - self.now) % DAY_NS
+            self.now = max(self.now, then + self.rng.randrange(-1, 2))
+        elif draw < 198:
+            before = self.rng.choice((0, 0, 1, 1, 2, 30))
+            self.now = max(self.now, self.moment() - before)
         else:
             self.now = max(NOW, self.now - self.rng.randrange(HOUR_NS))
 

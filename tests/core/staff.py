@@ -20,9 +20,9 @@ from switch.codes import (
 from tests import signing
 from tests.core.mutation import vary_row
 from tests.core.priced import Priced
-from tests.model_persons import Who
+from tests.model_persons import WAIT_MAX_S, Who
 from tests.model_register import read_service
-from tests.model_signed import LINES
+from tests.model_signed import LINES, SIGNED_RECORDS
 from tests.office import line_of
 from tests.records import ParticipantRecord, Row, ServiceRecord, StatementRecord
 from tests.signing import Line, PersonRecord, ThresholdsRecord
@@ -34,6 +34,7 @@ ORDER = 2**252 + 27742317777372353535851937790883648493
 WORD_MAX = 2**64 - 1
 LINES_WANTED_MOST = 200
 APPROVERS_ENOUGH = 5
+WAITS_S = (0, 1, 600, 7_200, 90_000, WAIT_MAX_S, WAIT_MAX_S + 1)
 BUSY = 320
 """Proposals of one person: more than it has in a day, with the wrongly signed ones."""
 SERVICE_FIELDS = {each.name for each in fields(ServiceRecord)} - {
@@ -133,9 +134,15 @@ class Staff(Priced):
         right = model.shape(row) == 0
         if right and model.is_stop(row) and not self.chance(4):
             return [self.signed(row)]
-        alone = model.is_recovery(row) or model.is_ending(row)
-        if row.kind == Kind.TRANSFER and row.resolves and not alone:
+        registers = right and row.kind == Kind.REGISTER
+        if registers and (row.tail or b"")[0] in SIGNED_RECORDS:
+            return [row if self.chance(12) else self.signed(row)]
+        alone = not row.resolves or model.is_alone(row)
+        if row.kind == Kind.TRANSFER and not alone:
             return [row]
+        if row.kind == Kind.TRANSFER and row.flags and not row.resolves:
+            # As a line it is none, with all that it is proposed with.
+            right = False
         if self.chance(20) or (not right and not self.chance(6)):
             return [row]
         self.wanted.append(line_of(row))
@@ -304,6 +311,7 @@ class Staff(Priced):
             # Mostly above all that is asked for; the last is no bound at all.
             amounts = (0, 50_000, 10**6, 10**7, 10**9, WORD_MAX, WORD_MAX)
             record = ThresholdsRecord(*(rng.choice(amounts) for _ in range(3)))
+            record.wait_s = rng.choice(WAITS_S)
             return self.hire(record)
         if len(model.approvers()) < APPROVERS_ENOUGH and not self.chance(6):
             # Of three who must want it, two approve.
@@ -353,6 +361,24 @@ class Staff(Priced):
                 row.id, [line], participant=row.participant, operator=row.operator_
             )
         ]
+
+    def certificate(self) -> list[Row]:
+        """Where people are they sign that one is revoked, and stand by it."""
+        rows = super().certificate()
+        tail = rows[0].tail or b""
+        if not self.model.persons or tail[0] not in SIGNED_RECORDS:
+            return rows
+        able = self.model.may_propose
+        if tail[0] == Record.CONFIRMATION and not self.chance(4):
+            able = self.model.may_approve
+        elif self.chance(12):
+            able = self.is_channel
+        if not self.chance(6):
+            rows[0].participant, rows[0].operator_ = self.one_of(able)
+        if self.chance(30):
+            rows[0].total = self.last_of("proposal")
+            return [self.signed(rows[0])] if self.chance(2) else rows
+        return rows
 
     def remember(self, row: Row) -> None:
         super().remember(row)
