@@ -49,11 +49,12 @@ class Model(BillersAnswers):
     """A ledger. `commit` is the only way in; everything else reads."""
 
     def commit(self, requests: Sequence["Ask"], now_ns: int) -> list[list[Outcome]]:
-        """Apply one group: before it the window that a cut-off closes, then what is due,
-        then the requests in order.
+        """Apply one group: before it the windows that cut-offs close, each a nanosecond
+        later than the one before, then what is due, then the requests in order.
         """
         self.now = now_ns
-        self.close_if_due()
+        while self.close_if_due():
+            pass
         self.expire_due(GROUP_MAX - sum(request.size() for request in requests))
         return [list(self.answer(request)) for request in requests]
 

@@ -77,7 +77,7 @@ class Windows(Cases):
         return minutes
 
     def close_if_due(self) -> bool:
-        """Before a group the window is closed, once, if a cut-off has come."""
+        """Before a group the window is closed if a cut-off has come by its time."""
         if not self.schedule_row or self.clock() < self.cut_off:
             return False
         self.do_window(Row(Kind.WINDOW, resolves=self.last_window))

@@ -64,6 +64,9 @@ class Payer(Teller):
         ]
         due = model.due[0][0] if model.due else 0
         moments = [model.cut_off, due, *waits]
+        if model.cut_off:
+            # A window that is closed just before the next cut-off is not its own.
+            moments.append(model.cut_off_after(model.cut_off))
         left = [each for each in moments if each > self.now]
         return self.rng.choice(left) if left else self.now
 

@@ -104,7 +104,7 @@ CUT_OFFS = {
     "one", "several", "of the schedule", "of a year alone",
     "after a holiday", "with what is due", "with what is due a moment later",
     "of something", "of nothing", "the first window", "after one by command",
-    "after another schedule", "told again by command",
+    "after another schedule", "told again by command", "a nanosecond after another",
 }  # fmt: skip
 """When windows were closed by the schedule, and where that stood."""
 
@@ -269,6 +269,8 @@ class WatchedPayouts(WatchedBanks):
             words.append("with what is due a moment later")
         if not self.last_window:
             words.append("the first window")
+        elif self.last_window == len(self.rows) and self.timestamp + 1 == cut_off:
+            words.append("a nanosecond after another")
         elif self.last_window < self.schedule_row:
             words.append("after another schedule")
         elif self.rows[self.last_window - 1].participant:
