@@ -69,7 +69,7 @@ class Generator(Payer):
             (self.transfer, 5),
             (self.window, 2),
             (self.settle, 5),
-            (self.limit, 2),
+            (self.limit, 4),
             (self.freeze, 3),
             (self.close, 4),
             (self.open, 2),
@@ -104,8 +104,8 @@ class Generator(Payer):
             (self.approve, 16),
             (self.do_lines, 4),
             (self.stop, 5),
-            (self.staff, 6),
-            (self.certificate, 4),
+            (self.staff, 8),
+            (self.certificate, 8),
             (self.withdraw, 2),
             (self.busy, 1),
             (self.tell, 16),
@@ -120,6 +120,9 @@ class Generator(Payer):
         self.has_window = False
         size = self.rng.choice(GROUP_SIZES)
         asks: list[Ask] = []
+        in_time = self.in_time()
+        if in_time:
+            asks.append(Rows(in_time))
         while size > 0:
             part = min(size, self.rng.choice((1, 1, 3, 8, 30)))
             draw = self.rng.randrange(12)
@@ -147,8 +150,8 @@ class Generator(Payer):
             if self.chance(2):
                 then = self.now + (then - self.now) % DAY_NS
             self.now = max(self.now, then + self.rng.randrange(-1, 2))
-        elif draw < 198:
-            before = self.rng.choice((0, 0, 1, 1, 2, 30))
+        elif draw < 199:
+            before = self.rng.choice((0, 0, 1, 1, 1, 2, 30, -1, -20))
             self.now = max(self.now, self.moment() - before)
         else:
             self.now = max(NOW, self.now - self.rng.randrange(HOUR_NS))

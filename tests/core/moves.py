@@ -103,7 +103,8 @@ class Moves(Decisions):
         if self.chance(2):
             wallet = row.debit if row.debit < len(self.model.accounts) else 0
             has = self.model.accounts[wallet].available
-            lows = (0, 1, has, has + 1, has + 20_000, has // 2, has - has // 50)
+            near = self.rng.randrange(1, 12_000)
+            lows = (0, 1, has, has + 1, has + near, has + near, max(0, has - near))
             record.low_balance = self.rng.choice((*lows, AMOUNT_MAX, AMOUNT_MAX + 1))
         row.tail, row.reference = record.pack(), b""
         return [row]
@@ -263,7 +264,7 @@ class Moves(Decisions):
         whose = rng.choice(
             (*desks, *self.net.billers, rng.choice((0, 1, known, 9_999)))
         )
-        if not self.model.persons or self.chance(6):
+        if not self.model.persons or self.chance(4):
             row.participant = rng.choice((row.participant, row.participant, *desks))
         draw = rng.randrange(5)
         if draw == 0:

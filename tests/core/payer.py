@@ -6,24 +6,36 @@ Part of tests/core/generator.py, which see.
 """
 
 import datetime as dt
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 
-from switch.codes import AMOUNT_MAX, AccountKind, AccountState, Kind, Record, RowFlag
+from switch.codes import (
+    AMOUNT_MAX,
+    PROPOSE_LINES,
+    AccountKind,
+    AccountState,
+    Kind,
+    Record,
+    RowFlag,
+)
 from tests.core.network import NOW
 from tests.core.teller import Teller
 from tests.model_banks import Bank
 from tests.model_beneficiaries import WAIT_S
 from tests.model_people import OWING
 from tests.model_rules import PAYOUT
-from tests.model_state import DAY_S, IST_S, SECOND_NS, ist_day
+from tests.model_state import DAY_S, IST_S, NEVER, SECOND_NS, ist_day
 from tests.model_windows import FIRST_DAY
 from tests.payout_records import BeneficiaryRecord, ScheduleRecord
 from tests.records import Row
 
+MOMENT_NS = 100
+PAYOUTS_IN_TIME = 30
 BENEFICIARIES_MOST = 6
 """Biller accounts of which most is said."""
 DEBT_MOST = 9_000
+MADE_UP = (AccountKind.BANK_SUSPENSE, AccountKind.WALLET)
 WALLETS_NEAR = 24
 NOON = 720
 CUTOFFS: tuple[tuple[int, ...], ...] = (
@@ -43,7 +55,7 @@ class Payer(Teller):
 
     def payer_kinds(self) -> list[tuple[Callable[[], list[Row]], int]]:
         """What is drawn here alone, and how often."""
-        return [(self.beneficiary, 3), (self.schedule, 1), (self.opening, 2)]
+        return [(self.beneficiary, 3), (self.schedule, 1), (self.opening, 3)]
 
     # --- when -------------------------------------------------------------------------
 
@@ -57,18 +69,39 @@ class Payer(Teller):
     def moment(self) -> int:
         """When next something is due, a cut-off comes or a beneficiary has waited."""
         model = self.model
-        wait_ns = (model.wait_s or WAIT_S) * SECOND_NS
-        waits = [
-            model.rows[one.sequence - 1].timestamp + wait_ns
-            for one in model.beneficiaries.values()
-        ]
         due = model.due[0][0] if model.due else 0
-        moments = [model.cut_off, due, *waits]
+        moments = [model.cut_off, due, *self.ready_at()]
         if model.cut_off:
-            # A window that is closed just before the next cut-off is not its own.
+            # A window that is closed just before the next cut-off is not its own, nor
+            # is what is due just behind one.
             moments.append(model.cut_off_after(model.cut_off))
-        left = [each for each in moments if each > self.now]
+            at = bisect_left(model.due, (model.cut_off + 2, 0))
+            later = model.due[at][0] if at < len(model.due) else NEVER
+            moments += [later] * 3 if later != NEVER else []
+        left = [each for each in moments if self.now < each != NEVER]
         return self.rng.choice(left) if left else self.now
+
+    def ready_at(self) -> dict[int, int]:
+        """When each beneficiary has waited, with its row."""
+        model = self.model
+        wait_ns = (model.wait_s or WAIT_S) * SECOND_NS
+        return {
+            model.rows[one.sequence - 1].timestamp + wait_ns: one.sequence
+            for one in model.beneficiaries.values()
+            if one.active
+        }
+
+    def in_time(self) -> list[Row]:
+        """Payouts to one who has waited just by now, or almost."""
+        rows = []
+        for at, named in self.ready_at().items():
+            if abs(at - self.now) < MOMENT_NS and not self.model.persons:
+                for _ in range(PAYOUTS_IN_TIME):
+                    transit = self.of_bank(self.bank(), 2)
+                    row = self.by_treasury(Kind.TRANSFER, self.net.settlement, transit)
+                    row.resolves, row.amount = named, self.rng.randrange(1, 9)
+                    rows.append(row)
+        return rows
 
     # --- beneficiaries and payouts ----------------------------------------------------
 
@@ -166,6 +199,13 @@ class Payer(Teller):
             self.mislead(row)
         return rows
 
+    def deeds(self, asked: Row, checker: int) -> list[Row]:
+        rows = super().deeds(asked, checker)
+        if asked.total != PROPOSE_LINES:
+            for row in rows:
+                self.mislead(row)
+        return rows
+
     def recover(self) -> list[Row]:
         rows = super().recover()
         for row in rows:
@@ -185,7 +225,11 @@ class Payer(Teller):
         """What ends a debit from a wallet is done, often whatever it has."""
         rows = super().ending()
         for row in rows:
-            if self.model.kinds_of(row) != OWING or self.chance(3):
+            owing = self.owing()
+            kinds = self.model.kinds_of(row)
+            if owing and kinds == MADE_UP and self.chance(2):
+                row.credit = self.rng.choice(owing)
+            if kinds != OWING or self.chance(3):
                 self.mislead(row)
                 continue
             row.flags |= RowFlag.OWED
@@ -204,13 +248,28 @@ class Payer(Teller):
     def top_up(self) -> list[Row]:
         """Often for one who owes."""
         rows = super().top_up()
-        accounts = self.model.accounts
-        owing = [each for each in self.wallets[-100:] if accounts[each].balance < 0]
-        if owing and self.chance(3):
+        owing = self.owing()
+        if owing and self.chance(4):
             rows[0].credit = self.rng.choice(owing)
-            owed = -accounts[rows[0].credit].balance
+            owed = -self.model.accounts[rows[0].credit].balance
             more = self.rng.choice((-owed // 2, -1, 0, 1, 5_000))
             rows[0].amount = min(max(1, owed + more), AMOUNT_MAX)
+        return rows
+
+    def owing(self) -> list[int]:
+        """Wallets that owe, of the newest."""
+        accounts = self.model.accounts
+        return [each for each in self.wallets[-100:] if accounts[each].balance < 0]
+
+    def request(self) -> list[Row]:
+        """Often for one who owes."""
+        rows = super().request()
+        owing = self.owing()
+        if owing and self.chance(3):
+            for row in rows:
+                row.credit = self.rng.choice(owing)
+                row.participant = self.model.accounts[row.credit].participant
+                row.amount = self.rng.choice((100, row.amount))
         return rows
 
     # --- openings ---------------------------------------------------------------------
@@ -250,13 +309,18 @@ class Payer(Teller):
         """What was moved of the mirror of a bank account."""
         return self.model.accounts[self.of_bank(bank)].totals
 
+    def window(self) -> list[Row]:
+        """Mostly the first one is closed by a schedule."""
+        early = self.with_schedule and not self.model.last_window
+        return self.schedule() if early and not self.chance(9) else super().window()
+
     # --- schedules --------------------------------------------------------------------
 
     def schedule(self) -> list[Row]:
         """When the switch closes windows by itself, from now on; or what cannot be."""
         rng = self.rng
         if not self.with_schedule:
-            return self.window()
+            return super().window()
         today = ist_day(max(self.now, NOW))
         record = ScheduleRecord(rng.choice((127, 127, 31, 0, rng.randrange(128))))
         record.cutoffs = rng.choice(CUTOFFS)

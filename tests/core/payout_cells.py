@@ -4,6 +4,7 @@ wallets were low, which cut-offs came, who signed that a certificate is revoked.
 Part of tests/core/cells.py, which see.
 """
 
+from bisect import bisect_left
 from collections import Counter
 
 from switch.codes import (
@@ -103,10 +104,12 @@ CUT_OFFS = {
     "just before", "just then", "a moment later", "later",
     "one", "several", "of the schedule", "of a year alone",
     "after a holiday", "with what is due", "with what is due a moment later",
-    "of something", "of nothing", "the first window", "after one by command",
+    "after one by command",
     "after another schedule", "told again by command", "a nanosecond after another",
 }  # fmt: skip
 """When windows were closed by the schedule, and where that stood."""
+FIRST_WINDOW = "the first window"
+"""The same, once in a ledger."""
 
 SIGNERS = {
     ("revocation", "maker", OK), ("revocation", "checker", OK),
@@ -237,13 +240,9 @@ class WatchedPayouts(WatchedBanks):
     def close_if_due(self) -> bool:
         """Count when it is, and what was before."""
         words = self.about_cut_off() if self.schedule_row else []
-        closed = super().close_if_due()
-        if closed:
-            lines = self.windows[self.last_window]
-            words.append("of something" if lines else "of nothing")
         for word in words:
             self.cut_offs_met[word] += 1
-        return closed
+        return super().close_if_due()
 
     def about_cut_off(self) -> list[str]:
         """Where the next cut-off stands to the group that begins."""
@@ -262,13 +261,13 @@ class WatchedPayouts(WatchedBanks):
         passed = range(ist_day(before) + 1, day)
         if any(self.weekdays >> (each + 3) % 7 & 1 for each in passed) and said:
             words.append("after a holiday")
-        due = self.due[0][0] if self.due else 0
-        if 0 < due <= at:
+        if self.due and self.due[0][0] <= at:
             words.append("with what is due")
-        elif due == at + 1:
+        first = bisect_left(self.due, (at + 1, 0))
+        if first < len(self.due) and self.due[first][0] == at + 1:
             words.append("with what is due a moment later")
         if not self.last_window:
-            words.append("the first window")
+            words.append(FIRST_WINDOW)
         elif self.last_window == len(self.rows) and self.timestamp + 1 == cut_off:
             words.append("a nanosecond after another")
         elif self.last_window < self.schedule_row:
