@@ -509,7 +509,7 @@ class RowFlag(IntFlag):
     REVERSAL = 0x0010
     """Of booked rows; `UNFREEZE` is of freeze rows."""
     OWED = 0x0010
-    """Of transfer rows."""
+    """Of transfer rows that end a debit: the wallet may owe it."""
     AS_DIRECT = 0x0020
     UPDATE = 0x0040
     THIRD = 0x0040
@@ -553,7 +553,7 @@ class Link(IntEnum):
     MATCHED = CORRECTION + 20
     """Of a request or a release: the booked row that it waited for."""
     PAYOUT = CORRECTION + 21
-    """Of a beneficiary's row: the newest transfer that pays it out."""
+    """Of a beneficiary's row: what was paid out by it."""
 
 
 HEAD_SHIFT = 9
@@ -582,8 +582,9 @@ CHANNEL_AMOUNT_MAX = 10**15
 BANK_ACCOUNTS_MAX = 256
 """Bank accounts of the register, index 0 included."""
 
-BENEFICIARY_WAIT_S = 86_400
-"""Before a beneficiary's money may be paid out, where the thresholds say no other."""
+BENEFICIARY_WAIT_S, WAIT_MAX_S = 86_400, 31 * 86_400
+"""No money goes to a beneficiary sooner after its row, where thresholds say no other; the
+longest that they may say."""
 
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""

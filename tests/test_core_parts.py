@@ -90,6 +90,7 @@ OWNERS: dict[str, set[str]] = {
     # A service's code never changes once its row is durable.
     "questions": {"group"},
     # Opening and closing have no other thread beside them.
+    "recall": {"index"},
     "replay": {"index"},
     "lifetime": {"index"},
     # What Python asks for comes from a part: `durable` reads the committer's tables.

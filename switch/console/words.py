@@ -446,6 +446,14 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "a line of this statement is not in the ledger yet",
         "বিবরণীর একটি লাইন এখনও খাতায় তোলা হয়নি",
     ),
+    Result.BENEFICIARY_WRONG: (
+        "name the beneficiary's newest entry, of one that is active",
+        "প্রাপকের সর্বশেষ এন্ট্রি উল্লেখ করুন; প্রাপক সক্রিয় হতে হবে",
+    ),
+    Result.BENEFICIARY_WAITS: (
+        "this beneficiary was changed not long ago; pay out later",
+        "প্রাপকের তথ্য সম্প্রতি বদলানো হয়েছে; পরে টাকা পাঠান",
+    ),
     Result.NOT_APPROVED: (
         "another person must approve exactly this first",
         "আগে অন্য একজনকে ঠিক এটিই অনুমোদন করতে হবে",

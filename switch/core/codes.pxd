@@ -146,6 +146,8 @@ cdef enum:  # results, grouped as the checks run
     RESULT_BOOKED_DIFFERS = 88
     RESULT_STATEMENT_GAP = 89       # no row, as the next
     RESULT_NOT_BOOKED = 90
+    RESULT_BENEFICIARY_WRONG = 91
+    RESULT_BENEFICIARY_WAITS = 92
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0
@@ -166,7 +168,7 @@ cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_ITEMS = 15
 
 cdef enum:  # account kinds
-    ACCOUNT_WALLET = 1      # never below zero, pending counted
+    ACCOUNT_WALLET = 1      # never below zero, pending counted, but for what it owes
     ACCOUNT_BILLER = 2      # one per head; below zero through refunds only
     ACCOUNT_FLOAT = 3       # mirror of the money in the bank: a debit balance
     ACCOUNT_SUSPENSE = 4
@@ -201,6 +203,7 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_THRESHOLDS = 10  # from where on a third person is needed
     RECORD_BANK_ACCOUNT = 11  # an account that a bank keeps
     RECORD_STATEMENT = 12   # what one statement of it says of the lines booked before
+    RECORD_BENEFICIARY = 13  # where a biller account's money is paid out to
 
 cdef enum:  # what a person may do; the first two act
     PERSON_MAKER = 1        # proposes
@@ -336,6 +339,7 @@ cdef enum:  # Row.flags
     ROW_RELEASE = 0x0008    # releases the claim of what it resolves
     ROW_UNFREEZE = 0x0010   # a freeze row that ends a freeze
     ROW_REVERSAL = 0x0010   # a booked row that takes a line of the other side back
+    ROW_OWED = 0x0010       # a transfer that ends a debit, whatever its wallet has
     ROW_AS_DIRECT = 0x0020  # a confirmed service that was run as a direct one
     ROW_UPDATE = 0x0040     # a register row that replaces an earlier one
     ROW_THIRD = 0x0040      # a propose that a third person must approve

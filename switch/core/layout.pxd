@@ -47,8 +47,7 @@ cdef enum:
     PARTICIPANTS_MAX = 1048576
     SERVICES_MAX = 65536        # indices of 16 bits, the unused 0 included
     DEADLINE_MAX_S = 2678400    # 31 days
-    RULES_RECORDS_MAX = 2       # there is one, and the unused 0
-    THRESHOLDS_RECORDS_MAX = 2  # likewise
+    SINGLE_RECORDS_MAX = 2      # of rules or thresholds there is one, and the unused 0
     PEOPLE_MAX = 4096           # with 0; they are looked through one by one
     LINES_MAX = 8000            # of one proposal
     LINES_SIZE_MAX = 2600000    # bytes of its tail item, as a window may have
@@ -60,6 +59,10 @@ cdef enum:
     BANK_NUMBER_MAX = 34        # characters of a bank's number for an account
     BANK_NUMBER_SIZE = 40       # bytes that it is kept in
     STATEMENT_DAY_MAX = 65535   # days since 1970-01-01
+    BENEFICIARIES_MAX = 65536   # with 0: one for each biller account
+    BENEFICIARY_WAIT_S = 86400  # where the thresholds say no other
+    WAIT_MAX_S = 2678400        # 31 days: the longest that they may say
+    IFSC_SIZE = 11              # characters of an IFSC
     BOOKED_TAIL_MAX = 1024      # bytes of what a bank wrote about one line, for people
     REQUESTS_DAY_MAX = 64       # for one wallet on an IST day: they are listed
     SIGNATURE_SIZE = 64         # Ed25519 (RFC 8032)
@@ -79,7 +82,7 @@ cdef enum:
 cdef enum:
     JOURNAL_FORMAT = 5
     INDEX_FORMAT = 7
-    RULES_VERSION = 9           # the rules of this code; one more for each change of them
+    RULES_VERSION = 10          # the rules of this code; one more for each change of them
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
@@ -103,6 +106,7 @@ cdef extern from *:
     #define LINK_RECOVERY ((1ULL << 22) + 18)  /* of an advance */
     #define LINK_ENDING ((1ULL << 22) + 19)  /* of an open item: the transfer that ends it */
     #define LINK_MATCHED ((1ULL << 22) + 20)  /* of a request or a release: the booked row */
+    #define LINK_PAYOUT ((1ULL << 22) + 21)  /* of a beneficiary's row: what it was paid */
     #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
     #define LINK_FREEZE ((1ULL << 23) + 2)  /* of an account, in a ledger with people */
     #define LINK_PROPOSALS ((1ULL << 23) + 65536)  /* of a person: plus the IST day */
@@ -124,6 +128,7 @@ cdef extern from *:
     const uint64_t LINK_RECOVERY
     const uint64_t LINK_ENDING
     const uint64_t LINK_MATCHED
+    const uint64_t LINK_PAYOUT
     const uint64_t LINK_SHIFT
     const uint64_t LINK_FREEZE
     const uint64_t LINK_PROPOSALS
@@ -322,7 +327,8 @@ cdef struct PersonRecord:       # 48 bytes, tail of a `register` row
 
 cdef struct ThresholdsRecord:   # 32 bytes, tail of a `register` row; paise, more needs three
     uint8_t record              # RECORD_THRESHOLDS
-    uint8_t reserved[7]
+    uint8_t reserved[3]
+    uint32_t wait_s             # of a beneficiary before its first payout; 0: BENEFICIARY_WAIT_S
     uint64_t single             # one amount
     uint64_t batch              # one proposal
     uint64_t day                # one person's proposals of an IST day
@@ -349,10 +355,18 @@ cdef struct StatementRecord:    # 48 bytes, tail of a `register` row
     int64_t closing
     uint8_t name[8]             # of the BLAKE2b-256 of the bank's name for it, the first 8 bytes
 
+cdef struct BeneficiaryRecord:  # 64 bytes, tail of a `register` row
+    uint8_t record              # RECORD_BENEFICIARY
+    uint8_t active
+    uint8_t reserved[2]
+    uint32_t account            # the biller account whose money it is
+    uint8_t number[40]          # of its owner's account at a bank: [A-Z0-9]{1,34}, zero-padded
+    uint8_t ifsc[16]            # that bank's branch: [A-Z]{4}0[A-Z0-9]{6}, zero-padded
+
 cdef struct ProposedLine:       # 64 bytes, then tail_size bytes, zero-padded to 8
     uint8_t kind
     uint8_t reserved
-    uint16_t flags              # ROW_UNFREEZE of a freeze, ROW_REVERSAL of a booked
+    uint16_t flags              # ROW_UNFREEZE of a freeze, ROW_REVERSAL, ROW_OWED
     uint32_t tail_size          # at most LINE_TAIL_MAX
     uint64_t amount
     uint64_t resolves

@@ -28,6 +28,7 @@ cdef struct Noted:            # a revocation, a confirmation, pins, or a budget
     uint64_t durable          # the same, as published
     uint32_t participant      # whose certificate, pins, or budget
     uint32_t sender
+    uint32_t operator_        # of its sender: in a ledger with people its person
     uint32_t next             # index of another budget of its participant, 0 behind the last
     uint8_t confirmed
     uint8_t budget            # BUDGET_*
@@ -51,6 +52,7 @@ cdef struct Thresholds:       # paise; what is more needs a third person
     uint64_t single
     uint64_t batch
     uint64_t day
+    uint32_t wait_s           # of a beneficiary; 0: BENEFICIARY_WAIT_S
 
 cdef struct BankAccount:      # of the register
     uint64_t sequence         # of its current register row
@@ -64,6 +66,11 @@ cdef struct BankAccount:      # of the register
     uint16_t purpose          # of its account of kind bank; the other two have the next
     uint8_t active
     uint8_t account[40]       # the bank's number; zeros: nobody's place in the table
+
+cdef struct Beneficiary:      # of a biller account
+    uint64_t sequence         # of its current register row
+    uint64_t durable          # the same, as published
+    uint8_t active
 
 cdef struct Proposed:         # the proposal of lines that a row of this group asked for last
     uint64_t sequence         # 0: none in this group

@@ -16,7 +16,7 @@ from switch.core.layout cimport (
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 from switch.core.registered cimport (
-    BankAccount, Fixed, NotedTable, Participant, Person, Proposed, RefusalBudget, Service,
+    BankAccount, Beneficiary, Fixed, NotedTable, Participant, Person, Proposed, RefusalBudget, Service,
     Thresholds,
 )
 
@@ -474,6 +474,9 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     Thresholds thresholds
     BankAccount* banks
     uint32_t banks_count      # the unused 0 included
+    Beneficiary* beneficiaries
+    uint32_t beneficiaries_count  # likewise
+    uint32_t* beneficiary_of  # by account: the index of its beneficiary, or 0
     uint32_t treasuries_count  # that are active, and without an unconfirmed revocation
     uint32_t floats_count
     uint32_t biller_accounts_count

@@ -188,6 +188,10 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """
     RESULT_NOT_BOOKED: _Result.ValueType  # 90
     """One of its lines is not in the ledger."""
+    RESULT_BENEFICIARY_WRONG: _Result.ValueType  # 91
+    """Of a payout: it names no beneficiary, one that is not active, or one that was changed since."""
+    RESULT_BENEFICIARY_WAITS: _Result.ValueType  # 92
+    """Of a payout: the beneficiary was changed not long ago. Send it again later."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -357,6 +361,10 @@ account has ended, or is no later one.
 """
 RESULT_NOT_BOOKED: Result.ValueType  # 90
 """One of its lines is not in the ledger."""
+RESULT_BENEFICIARY_WRONG: Result.ValueType  # 91
+"""Of a payout: it names no beneficiary, one that is not active, or one that was changed since."""
+RESULT_BENEFICIARY_WAITS: Result.ValueType  # 92
+"""Of a payout: the beneficiary was changed not long ago. Send it again later."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

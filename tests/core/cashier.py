@@ -38,6 +38,23 @@ def bank_account(
     return struct.pack("<BBxxIH6x40s", *values)
 
 
+def beneficiary(
+    account: int,
+    number: bytes = b"987654321",
+    ifsc: bytes = b"BANK0AB1234",
+    *,
+    active: int = 1,
+) -> bytes:
+    """The record of a beneficiary, of a biller account."""
+    values = (Record.BENEFICIARY, active, account, number, ifsc)
+    return struct.pack("<BBxxI40s16s", *values)
+
+
+def thresholds(most: int = 10**15, *, wait_s: int = 0) -> bytes:
+    """The record of thresholds that say how long a beneficiary waits."""
+    return struct.pack("<B3xIQQQ", Record.THRESHOLDS, wait_s, most, most, most)
+
+
 def statement(
     opening: int,
     closing: int,
@@ -169,5 +186,6 @@ class Cashier(Council):
         images, _ = self.ledger.accounts()
         rows = [tuple(image.tolist()) for image in images]
         kinds = (Record.BANK_ACCOUNT, Record.STATEMENT, Record.PERSON)
+        kinds += (Record.BENEFICIARY, Record.THRESHOLDS)
         rows += [tuple(self.ledger.records(kind).tolist()) for kind in kinds]
         return rows

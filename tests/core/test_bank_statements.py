@@ -380,6 +380,28 @@ def test_a_channel_that_is_off(cashier: Cashier) -> None:
 
 
 @pytest.mark.parametrize("again", [False, True])
+def test_a_channel_whose_participant_was_off(cashier: Cashier, again: bool) -> None:
+    """It says nothing more, as if it had been stopped itself."""
+    cashier.do(register(Person(3, 30, 30).record()))
+    channel = Person(3, 20, 21, PersonRole.CHANNEL)
+    cashier.do(register(channel.record()))
+    asked = cashier.propose(channel, IN)
+    off = cashier.row(Kind.REGISTER, who=BETA, tail=participant(3, active=0))
+    assert cashier.commit(off)[0].result == OK
+    assert cashier.done(asked, 0) == [NOT_APPROVED]
+    cashier.do(register(participant(3)))
+    if again:
+        cashier.catch_up()
+        cashier.reopen()
+    assert cashier.done(asked, 0) == [NOT_APPROVED]
+    assert cashier.done(cashier.propose(channel, IN), 0) == [OK]
+    # Of another participant nothing is asked.
+    mine = cashier.say(OUT)
+    cashier.do(register(participant(3, never_credits_late=0)))
+    assert cashier.done(mine, 0) == [OK]
+
+
+@pytest.mark.parametrize("again", [False, True])
 def test_what_people_have_withdrawn(cashier: Cashier, again: bool) -> None:
     asked = cashier.say(*day(0, 0))
     assert cashier.done(asked, 0) == [OK]

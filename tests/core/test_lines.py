@@ -206,7 +206,7 @@ WRONG_LINES: list[Line | bytes] = [
     register(revocation(3, b"a" * 32, b"7")),
     register(bytes([Record.CONFIRMATION, 0, 0, 0, 1, 0, 0, 0])),
     register(bytes([11]) + bytes(80)),
-    register(bytes([13]) + bytes(80)),
+    register(bytes([15]) + bytes(80)),
     register(participant(3) + b" " * (65_537 - 64)),
     top_up(5, b"UTR").pack()[:1] + b"\1" + top_up(5, b"UTR").pack()[2:],
     register(participant(3) + b"x").pack()[:-1] + b"\1",

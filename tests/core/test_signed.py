@@ -149,9 +149,10 @@ WRONG_RECORDS = [
     ThresholdsRecord(1, 2, 3).pack()[:31],
     *(
         ThresholdsRecord(1, 2, 3).pack()[:at] + b"\1" + bytes(31 - at)
-        for at in range(1, 8)
+        # From 4 on is how long a beneficiary waits: 2^24 s are too long.
+        for at in (1, 2, 3, 7)
     ),
-    bytes([13]) + bytes(63),
+    bytes([15]) + bytes(63),
 ]
 
 

@@ -211,10 +211,11 @@ def test_a_shift_is_approved_without_a_signature(council: Council) -> None:
 
 def test_what_needs_no_proposal(council: Council) -> None:
     """Certificates that are no longer good, the clock, the rules."""
-    told = council.ask(Kind.REGISTER, tail=revocation(3, b"a" * 32, b"7"))
+    word = {"tail": revocation(3, b"a" * 32, b"7")}
+    told = council.ask(Kind.REGISTER, who=ALPHA, **word)
     assert told.result == OK
-    told = council.ask(Kind.REGISTER, participant=2, tail=confirmation(told.index))
-    assert told.result == OK
+    word = {"tail": confirmation(told.index)}
+    assert council.ask(Kind.REGISTER, who=BETA, **word).result == OK
     assert council.ask(Kind.REGISTER, tail=bytes([Record.CLOCK]) + b"{}").result == OK
     rules = bytes([Record.RULES, 0, 0, 0]) + RULES_VERSION.to_bytes(4, "little")
     assert council.ask(Kind.REGISTER, tail=rules).result == OK

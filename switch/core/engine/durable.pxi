@@ -81,10 +81,12 @@ cdef uint32_t durable_count_records(State* s, int record) noexcept nogil:
     elif record == RECORD_PERSON:
         count = s.group.people_count
     elif record == RECORD_THRESHOLDS:
-        count = THRESHOLDS_RECORDS_MAX
+        count = SINGLE_RECORDS_MAX
     elif RECORD_BANK_ACCOUNT <= record <= RECORD_STATEMENT:
         # A statement has its bank account's index.
         count = s.group.banks_count
+    elif record == RECORD_BENEFICIARY:
+        count = s.group.beneficiaries_count
     pthread_mutex_unlock(&s.shared.lock)
     return count
 
@@ -110,6 +112,8 @@ cdef void durable_copy_records(
             target[i] = s.group.banks[i].durable
         elif record == RECORD_STATEMENT:
             target[i] = s.group.banks[i].statement_durable
+        elif record == RECORD_BENEFICIARY:
+            target[i] = s.group.beneficiaries[i].durable
         else:
             target[i] = s.shared.published.accounts[i].opened
     pthread_mutex_unlock(&s.shared.lock)

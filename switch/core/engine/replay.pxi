@@ -155,91 +155,6 @@ cdef int _replay_catch_up(
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
-cdef int _replay_get_record(
-    State* s, MDB_txn* txn, Walk* walk, uint8_t kind, uint32_t index, const Row** row,
-    const uint8_t** tail
-) noexcept nogil:
-    """The row that speaks of a record last, by the index. MDB_NOTFOUND only of a statement:
-    not each bank account has one."""
-    cdef uint8_t[5] name
-    cdef uint32_t swapped = native_swap32(index)
-    cdef uint32_t size
-    cdef uint64_t sequence
-    cdef MDB_val key, value
-    cdef int rc
-    name[0] = kind
-    memcpy(&name[1], &swapped, 4)
-    key.mv_size = 5
-    key.mv_data = name
-    rc = mdb_get(txn, s.config.records, &key, &value)
-    if rc == MDB_NOTFOUND and kind == RECORD_STATEMENT:
-        return rc
-    rc = damage_of(rc)
-    if rc == 0 and value.mv_size != 8:
-        rc = RC_INDEX
-    if rc != 0:
-        return rc
-    memcpy(&sequence, value.mv_data, 8)
-    if sequence == 0 or sequence > s.index.head.as_of:
-        return RC_INDEX
-    # Most were registered in this order, so that the walk goes on.
-    rc = store_walk_to(walk, sequence, row, tail, &size)
-    if rc != 0:
-        return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
-    if row[0].debit != index or row[0].kind != KIND_REGISTER or size == 0 or tail[0][0] != kind:
-        return RC_INDEX
-    return 0 if effect_is_within(row[0], tail[0], size) else MDB_CORRUPTED
-
-
-cdef int _replay_load_records(
-    State* s, MDB_txn* txn, Walk* walk, uint8_t kind, uint32_t most
-) noexcept nogil:
-    """Participants or services, in the order of their index: as many as `meta` says, and
-    the very ones that it has summed."""
-    cdef uint64_t last = s.index.head.records_count[kind]
-    cdef uint64_t count = 0
-    cdef uint64_t sum_ = 0
-    cdef uint32_t index
-    cdef const Row* row
-    cdef const uint8_t* tail
-    cdef int rc
-    if kind == RECORD_STATEMENT:
-        last = s.index.head.records_count[RECORD_BANK_ACCOUNT]
-    if last >= most:
-        return RC_INDEX
-    for index in range(1, <uint32_t>last + 1):
-        rc = _replay_get_record(s, txn, walk, kind, index, &row, &tail)
-        if rc == MDB_NOTFOUND:
-            continue
-        if rc != 0:
-            return rc
-        count += 1
-        sum_ += indexer_record_mark(index, row.sequence)
-        register_apply(s, row, tail)
-    if count != s.index.head.records_count[kind] or sum_ != s.index.head.records_sum[kind]:
-        return RC_INDEX
-    return 0
-
-
-cdef int _replay_load_fixed(State* s, MDB_txn* txn) noexcept nogil:
-    """What of each service never changes, for the claims of the steps to come. Any of its
-    records says it."""
-    cdef Walk walk
-    cdef uint32_t index
-    cdef const Row* row
-    cdef const uint8_t* tail
-    cdef int rc
-    if s.index.head.records_count[RECORD_SERVICE] >= SERVICES_MAX:
-        return RC_INDEX
-    store_begin_walk(&walk, &s.group.reader)
-    for index in range(1, <uint32_t>s.index.head.records_count[RECORD_SERVICE] + 1):
-        rc = _replay_get_record(s, txn, &walk, RECORD_SERVICE, index, &row, &tail)
-        if rc != 0:
-            return rc
-        effect_apply(&s.index.images, row, NULL, tail, sizeof(ServiceRecord))
-    return 0
-
-
 cdef bint _replay_meta_is_whole(const IndexMeta* meta, size_t size) noexcept nogil:
     """Whether a meta value has the size that it speaks of, and its check."""
     cdef uint64_t wanted = sizeof(IndexMeta)
@@ -320,7 +235,7 @@ cdef int _replay_load_images(State* s, MDB_txn* txn, const uint8_t* lists) noexc
     if s.shared.indexed == 0:
         return 0
     rc = _replay_load_pieces(s, txn)
-    return _replay_load_fixed(s, txn) if rc == 0 else rc
+    return recall_fixed(s, txn) if rc == 0 else rc
 
 
 cdef int _replay_load_lists(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
@@ -457,9 +372,7 @@ cdef int _replay_steps(State* s, Chain* chain) noexcept nogil:
 cdef int _replay_fill_working(State* s) noexcept nogil:
     """What the committer works on, as of the index; its register too."""
     cdef MDB_txn* txn
-    cdef Walk walk
     cdef uint32_t i
-    cdef int kind
     cdef int rc
     native_assert(
         s.group.working.count <= 1 and s.group.holds.count == 0,
@@ -489,24 +402,7 @@ cdef int _replay_fill_working(State* s) noexcept nogil:
     rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &txn)
     if rc != 0:
         return rc
-    store_begin_walk(&walk, &s.group.reader)
-    rc = _replay_load_records(s, txn, &walk, RECORD_PARTICIPANT, PARTICIPANTS_MAX)
-    if rc == 0:
-        rc = _replay_load_records(s, txn, &walk, RECORD_SERVICE, SERVICES_MAX)
-    if rc == 0:
-        rc = _replay_load_records(s, txn, &walk, RECORD_RULES, RULES_RECORDS_MAX)
-    # A confirmation speaks of a revocation, and both of participants.
-    for kind in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
-        if rc == 0:
-            rc = _replay_load_records(s, txn, &walk, <uint8_t>kind, NOTED_MAX)
-    if rc == 0:
-        rc = _replay_load_records(s, txn, &walk, RECORD_PERSON, PEOPLE_MAX)
-    if rc == 0:
-        rc = _replay_load_records(s, txn, &walk, RECORD_THRESHOLDS, THRESHOLDS_RECORDS_MAX)
-    if rc == 0:
-        rc = _replay_load_records(s, txn, &walk, RECORD_BANK_ACCOUNT, BANK_ACCOUNTS_MAX)
-    if rc == 0:
-        rc = _replay_load_records(s, txn, &walk, RECORD_STATEMENT, BANK_ACCOUNTS_MAX)
+    rc = recall_register(s, txn)
     mdb_txn_abort(txn)
     if rc == 0:
         for i in range(1, s.group.working.count):

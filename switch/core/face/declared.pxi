@@ -81,6 +81,7 @@ cdef _check_layout():
         "ThresholdsRecord": (sizeof(ThresholdsRecord), 32),
         "BankAccountRecord": (sizeof(BankAccountRecord), 56),
         "StatementRecord": (sizeof(StatementRecord), 48),
+        "BeneficiaryRecord": (sizeof(BeneficiaryRecord), 64),
         "ProposedLine": (sizeof(ProposedLine), 64),
         "Answer": (sizeof(Answer), 120), "Quotation": (sizeof(Quotation), 144),
         "TariffItem": (sizeof(TariffItem), 24), "ItemLine": (sizeof(ItemLine), 12),
@@ -151,7 +152,7 @@ _BALANCES_MAX = 1024
 _SENT_FLAGS = ROW_TAIL | ROW_UNFREEZE | ROW_REVERSAL | ROW_HEAD_MASK | ROW_TENDER_MASK
 KIND_TRAITS = tuple([kinds_traits(_kind) for _kind in range(256)])
 BUDGET_BOUNDS = tuple([
-    (register_budget_least(_budget), register_budget_most(_budget)) for _budget in range(256)
+    (budgets_least(_budget), budgets_most(_budget)) for _budget in range(256)
 ])
 
 

@@ -88,7 +88,10 @@ cdef int _indexer_take_row(
     if row.result == RESULT_OK:
         if not effect_is_within(row, tail, tail_size):
             return MDB_CORRUPTED
-        if keys_needs_hold(row) or row.flags & ROW_RELEASE:
+        if (
+            keys_needs_hold(row) or row.flags & ROW_RELEASE
+            or keys_may_pay_out(&s.index.images, row)
+        ):
             rc = store_get_row(reader, row.resolves, &hold)
             root = hold
             if rc == 0 and hold.kind == KIND_POST:

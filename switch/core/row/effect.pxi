@@ -61,6 +61,10 @@ cdef bint _effect_record_is_within(
         )
     elif record == RECORD_STATEMENT:
         return tail_size >= sizeof(StatementRecord) and 0 < row.debit < BANK_ACCOUNTS_MAX
+    elif record == RECORD_BENEFICIARY:
+        return tail_size >= sizeof(BeneficiaryRecord) and 0 < row.debit < BENEFICIARIES_MAX and (
+            (<const BeneficiaryRecord*>tail).account < ACCOUNTS_MAX
+        )
     return record != 0
 
 
@@ -325,6 +329,14 @@ cdef inline void effect_rely(const Table* table, const Row* row, const Row* hold
         )
         native_assert(debit.changed < row.sequence, b"effect: the debit lacks the row")
         native_assert(credit.changed < row.sequence, b"effect: the credit lacks the row")
+
+
+cdef inline bint effect_may_owe(const Row* row) noexcept nogil:
+    """Whether a row may leave a wallet below zero: one that says so, or the end of what was
+    held before the wallet came to owe."""
+    return kinds_resolves_hold(row.kind) or (
+        row.kind == KIND_TRANSFER and row.flags & ROW_OWED != 0
+    )
 
 
 cdef inline bint effect_is_covered(const Account* account) noexcept nogil:

@@ -197,6 +197,25 @@ cdef inline uint64_t keys_transfer(const Table* table, const Row* row) noexcept 
     return 0
 
 
+cdef inline bint keys_may_pay_out(const Table* table, const Row* row) noexcept nogil:
+    """Whether a transfer with R goes where payouts do. One that is accepted is a payout if R is
+    a register row, or else the ending of a debit."""
+    return (
+        row.kind == KIND_TRANSFER and row.resolves != 0
+        and keys_kind(table, row.debit) == ACCOUNT_SETTLEMENT
+        and keys_kind(table, row.credit) == ACCOUNT_BANK_TRANSIT
+    )
+
+
+cdef inline uint64_t _keys_transfer_link(
+    const Table* table, const Row* row, const Row* root
+) noexcept nogil:
+    """The link that R of an accepted transfer gets to it."""
+    if keys_may_pay_out(table, row) and root.kind == KIND_REGISTER:
+        return LINK_PAYOUT
+    return keys_transfer(table, row)
+
+
 cdef inline void keys_shift(const Row* row, uint64_t* high, uint64_t* low) noexcept nogil:
     """The link that a shift takes: one shift follows another, one is an operator's first."""
     if row.resolves != 0:
@@ -253,7 +272,8 @@ cdef void keys_derive(
     State* s, const Table* table, const Row* row, const Row* root, const uint8_t* tail,
     uint32_t tail_size, const Fence* claims, Derived* out
 ) noexcept nogil:
-    """Every map entry of a row. `root`: the row that took the claim this one releases.
+    """Every map entry of a row. `root`: the row that took the claim this one releases, or that
+    a transfer names which may be a payout.
 
     `claims`: the keys of the claims that the row takes, where they are known already.
     """
@@ -288,7 +308,7 @@ cdef void keys_derive(
         _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_CASE + row.total, row.sequence)
     elif row.kind == KIND_TRANSFER and row.resolves != 0:
         _keys_derive_one(
-            out, MAP_LINKS, row.resolves, keys_transfer(table, row), row.sequence
+            out, MAP_LINKS, row.resolves, _keys_transfer_link(table, row, root), row.sequence
         )
     elif row.kind == KIND_VERIFY:
         _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_VERIFY, row.sequence)

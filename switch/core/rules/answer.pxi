@@ -11,7 +11,9 @@ cdef void answer_balance(State* s, Outcome* out, const Row* row) noexcept nogil:
     if not treasury_knows(s, account) or s.group.working.accounts[account].kind != ACCOUNT_WALLET:
         return
     wallet = &s.group.working.accounts[account]
-    out.balance = wallet.credits_posted - wallet.debits_posted
+    if wallet.credits_posted > wallet.debits_posted:
+        # What it owes has no place in an answer.
+        out.balance = wallet.credits_posted - wallet.debits_posted
     out.pending = wallet.debits_pending
 
 

@@ -3,7 +3,7 @@
 # The table has BANK_ACCOUNTS_MAX places and is looked through one by one. Index 0 is
 # nobody's, and so is any place without a number.
 
-cdef bint _banks_number_is_valid(const uint8_t* account) noexcept nogil:
+cdef bint banks_number_is_valid(const uint8_t* account) noexcept nogil:
     """[A-Z0-9]{1,34}, zero-padded."""
     cdef uint32_t i = 0
     while i < <uint32_t>BANK_NUMBER_MAX and (
@@ -19,7 +19,7 @@ cdef bint banks_record_is_valid(const uint8_t* tail, uint32_t size) noexcept nog
         size >= sizeof(BankAccountRecord)
         and record.active <= 1 and record.participant != 0
         and BANK_PURPOSE_LEAST <= record.purpose <= BANK_PURPOSE_MOST
-        and _banks_number_is_valid(record.account)
+        and banks_number_is_valid(record.account)
         and keys_is_zero(record.reserved_0, 2) and keys_is_zero(record.reserved_1, 6)
     )
 

@@ -30,6 +30,68 @@ cdef int booked_request(State* s, const Row* row, int* result) noexcept nogil:
     return rc
 
 
+# --- payouts ------------------------------------------------------------------------------------
+
+cdef int booked_is_payout(State* s, const Row* row, bint* payout) noexcept nogil:
+    """Whether a transfer pays out what was settled: it goes from a settlement to a bank transit
+    account, and speaks of nothing, or of a register row. Else it ends a debit."""
+    cdef Row named
+    cdef bint found
+    cdef int rc
+    payout[0] = (
+        keys_kind(&s.group.working, row.debit) == ACCOUNT_SETTLEMENT
+        and keys_kind(&s.group.working, row.credit) == ACCOUNT_BANK_TRANSIT
+    )
+    if not payout[0] or row.resolves == 0:
+        return 0
+    rc = rows_find_accepted(s, row.resolves, &named, &found)
+    payout[0] = rc == 0 and found and named.kind == KIND_REGISTER
+    return rc
+
+
+cdef int booked_pay_out(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    """A payout goes to the beneficiary whose newest row it names, not too soon after that row;
+    before there are any it names none."""
+    cdef const Beneficiary* beneficiary
+    cdef const uint8_t* tail
+    cdef uint32_t size
+    cdef Row named
+    cdef int rc
+    result[0] = RESULT_BENEFICIARY_WRONG
+    if row.resolves == 0 or not beneficiaries_are(s):
+        if row.resolves == 0 and not beneficiaries_are(s):
+            result[0] = RESULT_OK
+        return 0
+    rc = rows_get(s, row.resolves, &named)
+    if rc == 0:
+        rc = rows_get_tail(s, row.resolves, &tail, &size)
+    if rc != 0 or tail[0] != RECORD_BENEFICIARY:
+        return rc
+    native_assert(
+        0 < named.debit and named.debit < s.group.beneficiaries_count,
+        b"booked_pay_out: one that is there",
+    )
+    beneficiary = &s.group.beneficiaries[named.debit]
+    other[0] = beneficiary.sequence
+    if other[0] != row.resolves or not beneficiary.active:
+        return 0
+    result[0] = RESULT_OK
+    if rows_time(s) - named.timestamp < beneficiaries_wait_ns(s):
+        result[0] = RESULT_BENEFICIARY_WAITS
+    else:
+        other[0] = 0
+    return 0
+
+
+cdef inline bint booked_may_owe(const Table* table, const Row* row) noexcept nogil:
+    """Whether a transfer says as it may that its wallet owes what it has not, or says nothing
+    of it."""
+    return not row.flags & ROW_OWED or (
+        row.resolves != 0 and keys_kind(table, row.debit) == ACCOUNT_WALLET
+        and keys_kind(table, row.credit) == ACCOUNT_BANK_TRANSIT
+    )
+
+
 # --- booked lines -------------------------------------------------------------------------------
 
 cdef int _booked_find_claim(
@@ -110,12 +172,11 @@ cdef int _booked_credit(
     return _booked_match_request(s, row, wallet) if row.resolves < before else 0
 
 
-cdef inline bint _booked_is_release(const Table* table, const Row* row) noexcept nogil:
+cdef int _booked_is_release(State* s, const Row* row, bint* release) noexcept nogil:
     """Whether an accepted transfer to a bank transit account sends money out: a payout, or
     what goes back to its remitter."""
-    if keys_kind(table, row.debit) == ACCOUNT_SETTLEMENT:
-        return row.resolves == 0
-    return keys_kind(table, row.debit) == ACCOUNT_BANK_SUSPENSE
+    release[0] = keys_kind(&s.group.working, row.debit) == ACCOUNT_BANK_SUSPENSE
+    return 0 if release[0] else booked_is_payout(s, row, release)
 
 
 cdef int _booked_match_release(
@@ -129,10 +190,12 @@ cdef int _booked_match_release(
     if (
         released.kind != KIND_TRANSFER or released.credit != transit
         or released.amount != row.amount
-        or not _booked_is_release(&s.group.working, &released)
     ):
         matched[0] = False
         return 0
+    rc = _booked_is_release(s, &released, matched)
+    if rc != 0 or not matched[0]:
+        return rc
     return _booked_is_free(s, released.sequence, matched)
 
 

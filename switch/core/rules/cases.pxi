@@ -265,17 +265,43 @@ cdef int _cases_recover(State* s, const Row* row, int* result, uint64_t* other) 
     return rc
 
 
-cdef int cases_transfer(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
-    """A transfer with R, which is approved if it must be."""
+cdef int _cases_ask(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    """What is asked of a transfer for what it speaks of."""
     cdef uint64_t link = keys_transfer(&s.group.working, row)
+    cdef bint payout
+    cdef int rc = booked_is_payout(s, row, &payout)
+    if rc != 0:
+        return rc
+    if payout:
+        return booked_pay_out(s, row, result, other)
+    if row.resolves == 0:
+        return 0
     if link == LINK_ADVANCE:
         return _cases_advance(s, row, result, other)
     if link == LINK_RECOVERY:
         return _cases_recover(s, row, result, other)
     if link == LINK_ENDING:
         return booked_end(s, row, result, other)
-    native_assert(link == LINK_CORRECTION, b"cases_transfer: nothing else is approved")
+    native_assert(link == LINK_CORRECTION, b"_cases_ask: nothing else is approved")
     return _cases_correct(s, row, result, other)
+
+
+cdef int cases_transfer(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
+    """A transfer, which is approved if it must be."""
+    cdef int rc
+    result[0] = RESULT_OK
+    if not booked_may_owe(&s.group.working, row):
+        result[0] = RESULT_ACCOUNT_KIND_WRONG
+        return 0
+    rc = _cases_ask(s, row, result, other)
+    if rc != 0 or result[0] != RESULT_OK:
+        return rc
+    result[0] = treasury_transfer(s, row)
+    if result[0] == RESULT_OK and row.resolves != 0 and (
+        keys_transfer(&s.group.working, row) == LINK_CORRECTION
+    ):
+        row.flags |= ROW_CASE
+    return 0
 
 
 # --- approvals ----------------------------------------------------------------------------------
@@ -320,6 +346,10 @@ cdef int _cases_is_named(
         rc = signed_find(s, asked, &tail, &size, named)
         if rc != 0 or not named[0]:
             return rc
+        if asked.kind == KIND_REGISTER and signed_is_word(tail):
+            # Another person stands by it in its own way.
+            named[0] = False
+            return 0
         # Of a proposal's lines it takes milliseconds.
         people_hash(s, asked, tail, size, s.group.named_hash)
         s.group.named = asked.sequence

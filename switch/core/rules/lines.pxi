@@ -56,6 +56,8 @@ cdef bint _lines_is_valid(const ProposedLine* line) noexcept nogil:
         flags = ROW_REVERSAL
         if (line.debit == 0) == (line.credit == 0) or size > BOOKED_TAIL_MAX:
             return False
+    elif kind == KIND_TRANSFER and line.resolves != 0:
+        flags = ROW_OWED
     if line.flags & ~flags:
         return False
     if kinds_has_amount(kind):
@@ -200,7 +202,7 @@ cdef int _lines_exceed_day(
 
 
 cdef bint _lines_appoint(const Draft* draft) noexcept nogil:
-    """Whether one of a proposal's lines is of a person or of a bank account."""
+    """Whether one of a proposal's lines is of a person, a bank account or a beneficiary."""
     cdef const ProposedLine* line
     cdef uint32_t at = 8
     cdef uint32_t end = signed_size(draft.tail_size)
@@ -208,7 +210,10 @@ cdef bint _lines_appoint(const Draft* draft) noexcept nogil:
         return False
     while at < end:
         line = <const ProposedLine*>(draft.tail + at)
-        if _lines_is_of(line, RECORD_PERSON) or _lines_is_of(line, RECORD_BANK_ACCOUNT):
+        if (
+            _lines_is_of(line, RECORD_PERSON) or _lines_is_of(line, RECORD_BANK_ACCOUNT)
+            or _lines_is_of(line, RECORD_BENEFICIARY)
+        ):
             return True
         at += _lines_size(line)
     return False
@@ -262,6 +267,7 @@ cdef int _lines_find_approval(State* s, Proposed* p, bint* found) noexcept nogil
     channel = &s.group.people[people_find(s, p.asked.participant, p.asked.operator_)]
     found[0] = (
         rc == 0 and link == 0 and channel.sequence < p.asked.sequence
+        and s.group.participants[channel.participant].sequence < p.asked.sequence
         and people_may_speak(s, channel)
     )
     return rc
@@ -331,8 +337,9 @@ cdef bint _lines_is_row(const Proposed* p, const Draft* draft) noexcept nogil:
 
 
 cdef uint64_t _lines_newest_record(State* s, const uint8_t* tail) noexcept nogil:
-    """The newest register row about the participant, service, person or bank account that a
-    record is of, or about the thresholds; 0 of one that is new, or of anything else."""
+    """The newest register row about the participant, service, person, bank account or
+    beneficiary that a record is of, or about the thresholds; 0 of one that is new, or of
+    anything else."""
     cdef const PersonRecord* person = <const PersonRecord*>tail
     if tail[0] == RECORD_PARTICIPANT:
         return s.group.participants[
@@ -349,6 +356,10 @@ cdef uint64_t _lines_newest_record(State* s, const uint8_t* tail) noexcept nogil
     elif tail[0] == RECORD_BANK_ACCOUNT:
         return s.group.banks[
             banks_find(s, (<const BankAccountRecord*>tail).account)
+        ].sequence
+    elif tail[0] == RECORD_BENEFICIARY:
+        return s.group.beneficiaries[
+            beneficiaries_find(s, (<const BeneficiaryRecord*>tail).account)
         ].sequence
     return 0
 
@@ -384,9 +395,9 @@ cdef int _lines_check(State* s, const Draft* draft, int* result) noexcept nogil:
 
 cdef bint _lines_is_free(State* s, const Draft* draft) noexcept nogil:
     """Whether a register row needs neither a proposal nor a signature: of the clock, the
-    rules, of certificates that are no longer good, and of the first two people."""
+    rules, and of the first two people."""
     cdef int record = draft.tail[0]
-    if RECORD_SERVICE < record < RECORD_PINS:
+    if record == RECORD_CLOCK or record == RECORD_RULES:
         return True
     return record == RECORD_PERSON and people_begin(s)
 
@@ -419,6 +430,8 @@ cdef int lines_ask(State* s, const Draft* draft, bint* line, int* result) noexce
         return people_check(s, draft, result)
     if not kinds_may_be_line(row.kind):
         return 0
+    if row.kind == KIND_REGISTER and signed_is_word(draft.tail):
+        return signed_check_stop(s, draft, result)
     if draft.proposal == 0 and signed_is_stop(s, row, draft.tail):
         return signed_check_stop(s, draft, result)
     if row.kind == KIND_REGISTER and _lines_is_free(s, draft):

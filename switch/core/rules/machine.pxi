@@ -165,6 +165,9 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         return evidence_apply(s, draft, out)
     if not two:
         rc = lines_ask(s, draft, &line, &result)
+    elif kind == KIND_TRANSFER and not booked_may_owe(&s.group.working, row):
+        # Nobody can want that: it is refused as it stands.
+        two = False
     else:
         rc = cases_approved(s, draft, NULL, &result)
     if rc != 0 or result != RESULT_OK:
@@ -179,14 +182,7 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     elif kind == KIND_TOP_UP:
         rc = treasury_top_up(s, row, &result, &other)
     elif kind == KIND_TRANSFER:
-        if row.resolves != 0:
-            rc = cases_transfer(s, row, &result, &other)
-        if rc == 0 and result == RESULT_OK:
-            result = treasury_transfer(s, row)
-        if result == RESULT_OK and row.resolves != 0 and (
-            keys_transfer(&s.group.working, row) == LINK_CORRECTION
-        ):
-            row.flags |= ROW_CASE
+        rc = cases_transfer(s, row, &result, &other)
     elif kind == KIND_SETTLE:
         rc = treasury_settle(s, row, &result, &other)
     elif kind == KIND_OPEN:

@@ -24,7 +24,8 @@ cdef bint people_record_is_valid(const uint8_t* tail, uint32_t size) noexcept no
 
 cdef bint people_thresholds_are_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     return size >= sizeof(ThresholdsRecord) and (
-        keys_is_zero((<const ThresholdsRecord*>tail).reserved, 7)
+        keys_is_zero((<const ThresholdsRecord*>tail).reserved, 3)
+        and (<const ThresholdsRecord*>tail).wait_s <= WAIT_MAX_S
     )
 
 
@@ -64,6 +65,7 @@ cdef void people_apply(State* s, const Row* row, const uint8_t* tail) noexcept n
         s.group.thresholds.single = (<const ThresholdsRecord*>tail).single
         s.group.thresholds.batch = (<const ThresholdsRecord*>tail).batch
         s.group.thresholds.day = (<const ThresholdsRecord*>tail).day
+        s.group.thresholds.wait_s = (<const ThresholdsRecord*>tail).wait_s
         return
     native_assert(0 < row.debit and row.debit < PEOPLE_MAX, b"people_apply: one has a place")
     person = &s.group.people[row.debit]
@@ -158,16 +160,23 @@ cdef bint people_would_approve(const State* s, const PersonRecord* record) noexc
     )
 
 
-cdef bint _people_may(const State* s, uint32_t index, uint8_t kind) noexcept nogil:
-    """Whether a person may sign a row of this kind now."""
+cdef inline bint _people_stands_by(const Draft* draft) noexcept nogil:
+    """Whether a row stands by what another person has asked for: it approves or confirms."""
+    return draft.row.kind == KIND_APPROVE or (
+        draft.row.kind == KIND_REGISTER and draft.tail[0] == RECORD_CONFIRMATION
+    )
+
+
+cdef bint _people_may(const State* s, uint32_t index, const Draft* draft) noexcept nogil:
+    """Whether a person may sign a row now."""
     cdef const Person* person = &s.group.people[index]
     return (
         index != 0 and person.active != 0
         and _people_can_act_for(&s.group.participants[person.participant])
         and (
             person.role == PERSON_CHECKER
-            or (person.role == PERSON_MAKER and kind != KIND_APPROVE)
-            or (person.role == PERSON_CHANNEL and kinds_has_total(kind))
+            or (person.role == PERSON_MAKER and not _people_stands_by(draft))
+            or (person.role == PERSON_CHANNEL and kinds_has_total(draft.row.kind))
         )
     )
 
@@ -220,7 +229,7 @@ cdef int people_check(State* s, const Draft* draft, int* result) noexcept nogil:
     cdef uint32_t size = draft.tail_size - <uint32_t>SIGNATURE_SIZE
     cdef int right
     result[0] = RESULT_NOT_SIGNED
-    if draft.tail_size < <uint32_t>SIGNATURE_SIZE or not _people_may(s, index, row.kind):
+    if draft.tail_size < <uint32_t>SIGNATURE_SIZE or not _people_may(s, index, draft):
         return 0
     right = people_is_signed(s, row, s.group.people[index].key, draft.tail, size)
     if right < 0:

@@ -195,6 +195,7 @@ cdef void _register_apply_noted(State* s, const Row* row, const uint8_t* tail) n
         _register_apply_budget(s, noted, row.debit, <const BudgetRecord*>tail)
     noted.sequence = row.sequence
     noted.sender = row.participant
+    noted.operator_ = row.operator_
 
 
 cdef void register_publish(State* s, const Row* row) noexcept nogil:
@@ -208,6 +209,7 @@ cdef void register_publish(State* s, const Row* row) noexcept nogil:
             table.at[row.debit].durable = row.sequence
     people_publish(s, row)
     banks_publish(s, row)
+    beneficiaries_publish(s, row)
 
 
 cdef void register_publish_all(State* s) noexcept nogil:
@@ -225,6 +227,7 @@ cdef void register_publish_all(State* s) noexcept nogil:
         s.group.people[i].durable = s.group.people[i].sequence
     s.group.thresholds.durable = s.group.thresholds.sequence
     banks_publish_all(s)
+    beneficiaries_publish_all(s)
 
 
 cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
@@ -284,6 +287,8 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         people_apply(s, row, tail)
     elif RECORD_BANK_ACCOUNT <= tail[0] <= RECORD_STATEMENT:
         banks_apply(s, row, tail)
+    elif tail[0] == RECORD_BENEFICIARY:
+        beneficiaries_apply(s, row, tail)
     s.group.register_changed = 1
 
 
@@ -379,47 +384,6 @@ cdef bint _register_pins_are_valid(const uint8_t* tail, uint32_t size) noexcept 
             return False
     return keys_is_zero(record.reserved, 2) and not (
         record.count == 2 and memcmp(record.pins, record.pins + 32, 32) == 0
-    )
-
-
-cdef uint64_t register_budget_least(uint8_t budget) noexcept nogil:
-    """The least that a budget may be: there is always room for one."""
-    if budget == BUDGET_PAYMENTS_AT_ONCE or budget == BUDGET_REFUSALS_AT_ONCE:
-        return BASKET_MAX
-    if budget == BUDGET_BYTES:
-        return 1 << 20
-    return 1
-
-
-cdef uint64_t register_budget_most(uint8_t budget) noexcept nogil:
-    """The most that a budget may be; 0 of what is none."""
-    if budget == BUDGET_PAYMENTS_PER_S or budget == BUDGET_PAYMENTS_AT_ONCE:
-        return 10000000
-    elif budget == BUDGET_READS_PER_S or budget == BUDGET_READS_AT_ONCE:
-        return 1000000
-    elif budget == BUDGET_FETCHES_PER_S or budget == BUDGET_FETCHES_AT_ONCE:
-        return 1000000
-    elif budget == BUDGET_CONNECTIONS or budget == BUDGET_FEEDS:
-        return 100000
-    elif budget == BUDGET_CALLS:
-        return 1 << 20
-    elif budget == BUDGET_BYTES:
-        return <uint64_t>1 << 40
-    elif budget == BUDGET_WATCHES:
-        return 10000000
-    elif budget == BUDGET_REFUSALS_PER_S or budget == BUDGET_REFUSALS_AT_ONCE:
-        return 1000000
-    return 0
-
-
-cdef bint _register_budget_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
-    cdef const BudgetRecord* record = <const BudgetRecord*>tail
-    cdef uint64_t most
-    if size < sizeof(BudgetRecord) or record.participant == 0:
-        return False
-    most = register_budget_most(record.budget)
-    return most != 0 and keys_is_zero(record.reserved, 2) and (
-        record.value == 0 or register_budget_least(record.budget) <= record.value <= most
     )
 
 
@@ -584,7 +548,7 @@ cdef bint register_record_is_valid(const uint8_t* tail, uint32_t size) noexcept 
     elif record == RECORD_PINS:
         return _register_pins_are_valid(tail, size)
     elif record == RECORD_BUDGET:
-        return _register_budget_is_valid(tail, size)
+        return budgets_record_is_valid(tail, size)
     elif record == RECORD_PERSON:
         return people_record_is_valid(tail, size)
     elif record == RECORD_THRESHOLDS:
@@ -593,4 +557,6 @@ cdef bint register_record_is_valid(const uint8_t* tail, uint32_t size) noexcept 
         return banks_record_is_valid(tail, size)
     elif record == RECORD_STATEMENT:
         return banks_statement_is_valid(tail, size)
+    elif record == RECORD_BENEFICIARY:
+        return beneficiaries_record_is_valid(tail, size)
     return record == RECORD_CLOCK

@@ -110,7 +110,7 @@ cdef inline void _rows_touch(State* s, uint32_t account) noexcept nogil:
 
 cdef int rows_root(State* s, const Row* row, const Row* hold, Row* root) noexcept nogil:
     """The row that took the claim which `row` releases: the hold that it ends, or what
-    was paid or held before."""
+    was paid or held before. Of a transfer what it names."""
     cdef int rc
     if kinds_resolves_hold(row.kind):
         root[0] = hold[0]
@@ -145,7 +145,9 @@ cdef int rows_note(
         step.number == (row.sequence - 1) // s.config.step_rows,
         b"rows_note: its own step",
     )
-    if row.result == RESULT_OK and row.flags & ROW_RELEASE:
+    if row.result == RESULT_OK and (
+        row.flags & ROW_RELEASE or keys_may_pay_out(&s.group.working, row)
+    ):
         rc = rows_root(s, row, hold, &root)
         if rc != 0:
             return rc
@@ -159,8 +161,8 @@ cdef int rows_note(
         s.group.participants[credit.participant].holds += effect_waiting(credit) - before
         if kinds_moves_money(row.kind):
             native_assert(
-                effect_is_covered(&s.group.working.accounts[row.debit]),
-                b"rows_note: no wallet below zero",
+                effect_may_owe(row) or effect_is_covered(&s.group.working.accounts[row.debit]),
+                b"rows_note: no wallet below zero, but for what it owes",
             )
             _rows_touch(s, row.debit)
             _rows_touch(s, row.credit)

@@ -1,7 +1,8 @@
 # Which rows people sign, and whether one that is there was signed.
 #
 # May be asked in a ledger with people alone. One that is there, behind the first person's
-# row, tells it by itself: what neither is a line nor switches on, was a stop.
+# row, tells it by itself: what neither is a line nor switches on, was a stop. One of a
+# certificate was signed if it is long enough: before rules 10 none was.
 
 cdef enum:
     SIGNED_OFF_AT = 2         # where participants' and people's records say `active`
@@ -59,8 +60,14 @@ cdef bint signed_is_stop(State* s, const Row* row, const uint8_t* tail) noexcept
     return tail[0] == RECORD_PERSON and _signed_stops_person(s, <const PersonRecord*>tail)
 
 
+cdef inline bint signed_is_word(const uint8_t* tail) noexcept nogil:
+    """Whether a register row is one person's word about a certificate: signed, but no stop."""
+    return RECORD_REVOCATION <= tail[0] <= RECORD_CONFIRMATION
+
+
 cdef int signed_check_stop(State* s, const Draft* draft, int* result) noexcept nogil:
-    """Whether a stop is signed. What is signed must be a record without the signature, too."""
+    """Whether a stop, or a word about a certificate, is signed. What is signed must be a record
+    without the signature, too."""
     result[0] = RESULT_NOT_SIGNED
     if draft.row.kind == KIND_REGISTER and not (
         register_record_is_valid(draft.tail, signed_size(draft.tail_size))
@@ -78,9 +85,16 @@ cdef bint _signed_was_stop(
         return not row.flags & ROW_UNFREEZE and (not done or row.total == 0)
     if row.kind != KIND_REGISTER:
         return False
-    if done and (row.total != 0 or not row.flags & ROW_UPDATE):
+    if done and not (size > 0 and signed_is_word(tail)) and (
+        row.total != 0 or not row.flags & ROW_UPDATE
+    ):
         return False
     size = signed_size(size)
+    if size > 0 and signed_is_word(tail):
+        return size >= (
+            sizeof(RevocationRecord) if tail[0] == RECORD_REVOCATION
+            else sizeof(ConfirmationRecord)
+        )
     if size >= sizeof(ParticipantRecord) and tail[0] == RECORD_PARTICIPANT:
         return tail[SIGNED_OFF_AT] == 0
     elif size >= sizeof(ServiceRecord) and tail[0] == RECORD_SERVICE:

@@ -8,8 +8,10 @@ cdef inline bint treasury_knows(const State* s, uint32_t account) noexcept nogil
 
 
 cdef bint _treasury_is_short(const Account* account, uint64_t amount) noexcept nogil:
-    """Only the float may be overdrawn by a transfer."""
-    return account.kind != ACCOUNT_FLOAT and payment_available(account) < amount
+    """Only a float, and at its opening a bank's account, may be overdrawn."""
+    return account.kind != ACCOUNT_FLOAT and account.kind != ACCOUNT_BANK and (
+        payment_available(account) < amount
+    )
 
 
 cdef bint treasury_overflows(State* s, const Row* row) noexcept nogil:
@@ -99,16 +101,34 @@ cdef int treasury_top_up(State* s, Row* row, int* result, uint64_t* other) noexc
     return 0
 
 
+cdef bint _treasury_is_opening(const State* s, uint32_t bank, uint32_t float_) noexcept nogil:
+    """Whether a transfer between these is what a bank account of the register begins with."""
+    cdef const Account* image = &s.group.working.accounts[bank]
+    return (
+        image.kind == ACCOUNT_BANK
+        and keys_kind(&s.group.working, float_) == ACCOUNT_FLOAT
+        and banks_find_place(s, image.participant, image.purpose) != 0
+        and (
+            image.debits_pending | image.debits_posted
+            | image.credits_pending | image.credits_posted
+        ) == 0
+    )
+
+
 cdef bint _treasury_may_move(const State* s, const Row* row) noexcept nogil:
     """Whether a transfer leaves a bank's three accounts alone, ends an open item, or is a
-    payout. What a bank has booked is moved by booked rows alone."""
+    payout or an opening. What a bank has booked is moved by booked rows alone."""
     cdef uint8_t debit = keys_kind(&s.group.working, row.debit)
     cdef uint8_t credit = keys_kind(&s.group.working, row.credit)
     if debit < ACCOUNT_BANK and credit < ACCOUNT_BANK:
         return True
     if row.resolves != 0:
         return keys_transfer(&s.group.working, row) == LINK_ENDING
-    return debit == ACCOUNT_SETTLEMENT and credit == ACCOUNT_BANK_TRANSIT
+    return (
+        (debit == ACCOUNT_SETTLEMENT and credit == ACCOUNT_BANK_TRANSIT)
+        or _treasury_is_opening(s, row.debit, row.credit)
+        or _treasury_is_opening(s, row.credit, row.debit)
+    )
 
 
 cdef int treasury_transfer(State* s, const Row* row) noexcept nogil:
@@ -124,7 +144,7 @@ cdef int treasury_transfer(State* s, const Row* row) noexcept nogil:
         return RESULT_DEBIT_CLOSED
     if s.group.working.accounts[row.credit].state == STATE_CLOSED:
         return RESULT_CREDIT_CLOSED
-    if _treasury_is_short(debit, row.amount):
+    if not row.flags & ROW_OWED and _treasury_is_short(debit, row.amount):
         return RESULT_INSUFFICIENT_FUNDS
     return RESULT_OVERFLOWS if treasury_overflows(s, row) else RESULT_OK
 
@@ -290,7 +310,9 @@ cdef int _treasury_note(
     if tail[0] == RECORD_CONFIRMATION:
         if revocation >= revocations.count:
             return RESULT_PROPOSAL_NOT_FOUND
-        if revocations.at[revocation].sender == row.participant:
+        if revocations.at[revocation].sender == row.participant and (
+            not people_are(s) or revocations.at[revocation].operator_ == row.operator_
+        ):
             return RESULT_SAME_PERSON
         if revocations.at[revocation].confirmed:
             return RESULT_ALREADY_APPROVED
@@ -377,6 +399,21 @@ cdef int _treasury_bank(
     return RESULT_OK
 
 
+cdef int _treasury_beneficiary(
+    State* s, Row* row, const BeneficiaryRecord* record, uint32_t* existing
+) noexcept nogil:
+    """The same of a beneficiary."""
+    if not treasury_knows(s, record.account):
+        return RESULT_ACCOUNT_UNKNOWN
+    if s.group.working.accounts[record.account].kind != ACCOUNT_BILLER:
+        return RESULT_ACCOUNT_KIND_WRONG
+    existing[0] = beneficiaries_find(s, record.account)
+    if existing[0] == 0 and s.group.beneficiaries_count >= BENEFICIARIES_MAX:
+        return RESULT_TABLE_FULL
+    row.debit = existing[0] if existing[0] != 0 else s.group.beneficiaries_count
+    return RESULT_OK
+
+
 cdef bint treasury_record_is_valid(
     int kind, const uint8_t* tail, uint32_t size
 ) noexcept nogil:
@@ -423,6 +460,10 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
             return result
     elif tail[0] == RECORD_BANK_ACCOUNT:
         result = _treasury_bank(s, row, <const BankAccountRecord*>tail, &existing)
+        if result != RESULT_OK:
+            return result
+    elif tail[0] == RECORD_BENEFICIARY:
+        result = _treasury_beneficiary(s, row, <const BeneficiaryRecord*>tail, &existing)
         if result != RESULT_OK:
             return result
     elif tail[0] == RECORD_PARTICIPANT:
