@@ -19,7 +19,7 @@ Rows = npt.NDArray[np.void]
 ROW: np.dtype[np.void]
 """One journal row, 128 bytes; `layout.pxd` declares the fields."""
 ACCOUNT: np.dtype[np.void]
-"""One account image, 152 bytes."""
+"""One account image, 168 bytes."""
 OUTCOME: np.dtype[np.void]
 """The answer to one requested row, 80 bytes."""
 PARTICIPANT_RECORD: np.dtype[np.void]
@@ -37,6 +37,7 @@ PERSON_RECORD: np.dtype[np.void]
 THRESHOLDS_RECORD: np.dtype[np.void]
 BANK_ACCOUNT_RECORD: np.dtype[np.void]
 STATEMENT_RECORD: np.dtype[np.void]
+SCHEDULE_RECORD: np.dtype[np.void]
 PROPOSED_LINE: np.dtype[np.void]
 """One line of a proposal, 64 bytes, before its own tail."""
 ANSWER: np.dtype[np.void]
@@ -66,6 +67,10 @@ CRC_PORTABLE: bool
 """Checks are made without the processor's instruction: it has none, or a test asked."""
 ASSERTS: bool
 """This build looks at what its functions rely on, and ends where it does not hold."""
+
+def next_cutoff(schedule: bytes, after_ns: int) -> int:
+    """Nanosecond time of the first cut-off after another, by the record of a schedule
+    and its holidays; 0 for none. Raises ValueError if they are none."""
 
 def test_assert() -> None:
     """End the process by an assert that does not hold, if this build has asserts."""
@@ -263,14 +268,14 @@ class Ledger:
     def commit(self, requests: Sequence[Request], now_ns: int) -> list[bytes | Rows]:
         """Apply `requests` in order as one group; return their replies when durable.
 
-        `now_ns` is the wall clock; rows get max(now, last + 1). Holds that are due
-        expire first, or get their case, in the same group. An empty sequence does only
-        that. Raises ValueError if the requests exceed GROUP_MAX or TAIL_MAX together,
+        `now_ns` is the wall clock; rows get max(now, last + 1). A window of a cut-off
+        closes first, in a group of its own; holds that are due end in this one. Empty
+        requests do only that. ValueError if they exceed GROUP_MAX or TAIL_MAX together,
         SpaceError if there is no reserve left (nothing changed, try later), DeadError
         if the ledger is dead, StorageError if this commit killed it."""
 
     def expiry(self) -> int:
-        """Nanosecond time at which the next open hold is due, 0 if none is."""
+        """Nanosecond time at which a hold is due, or a window's cut-off; 0: neither."""
 
     def index_step(self) -> bool:
         """Bring the index one step forward if a whole step is durable. True if so."""
@@ -530,30 +535,25 @@ class Queue:
 
     def start(self, ended: Callable[[], None] | None = None) -> None:
         """Start the loop in a thread "committer"; `ended` is called there at its end.
-
-        Raises ValueError the second time.
-        """
+        Raises ValueError the second time."""
 
     def stop(self, drain_s: float) -> bool:
         """Take no more, commit what waits within `drain_s` seconds, end the thread.
 
         What still waits then is answered with DeadError. True if nothing was left.
-        Idempotent.
-        """
+        Idempotent."""
 
     def submit(self, request: Request, tag: int) -> None:
         """Queue `request`; its answer is taken under `tag`, a number of 64 bits.
 
         Never blocks on the disk. Raises OverloadError if the queue is full, DeadError
-        after stop or death.
-        """
+        after stop or death."""
 
     def commit(self, request: Request) -> bytes | Rows:
         """Queue `request` and block until it is durable; its reply.
 
         Raises what `submit` raises, or what became of its group: SpaceError,
-        ClockError, DeadError (nothing was done), UnknownOutcomeError.
-        """
+        ClockError, DeadError (nothing was done), UnknownOutcomeError."""
 
     def clock_state(self) -> ClockState:
         """Both clocks now; waits for a commit that is under way."""

@@ -204,6 +204,7 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_BANK_ACCOUNT = 11  # an account that a bank keeps
     RECORD_STATEMENT = 12   # what one statement of it says of the lines booked before
     RECORD_BENEFICIARY = 13  # where a biller account's money is paid out to
+    RECORD_SCHEDULE = 14    # when windows close by themselves
 
 cdef enum:  # what a person may do; the first two act
     PERSON_MAKER = 1        # proposes

@@ -63,6 +63,8 @@ cdef enum:
     BENEFICIARY_WAIT_S = 86400  # where the thresholds say no other
     WAIT_MAX_S = 2678400        # 31 days: the longest that they may say
     IFSC_SIZE = 11              # characters of an IFSC
+    CUTOFFS_MAX = 8             # of a schedule, in a day
+    HOLIDAYS_MAX = 512          # likewise, in all
     BOOKED_TAIL_MAX = 1024      # bytes of what a bank wrote about one line, for people
     REQUESTS_DAY_MAX = 64       # for one wallet on an IST day: they are listed
     SIGNATURE_SIZE = 64         # Ed25519 (RFC 8032)
@@ -81,7 +83,7 @@ cdef enum:
 
 cdef enum:
     JOURNAL_FORMAT = 5
-    INDEX_FORMAT = 7
+    INDEX_FORMAT = 8
     RULES_VERSION = 10          # the rules of this code; one more for each change of them
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
@@ -196,14 +198,17 @@ cdef struct AccountRecord:      # 32 bytes, tail of an `open` row
 cdef enum:  # LimitRecord.form: how far the record goes
     LIMIT_DAY = 0               # up to its reserved bytes
     LIMIT_PAYMENT = 1           # with payment_max
+    LIMIT_LOW = 2               # and low_balance
     LIMIT_DAY_SIZE = 16
+    LIMIT_PAYMENT_SIZE = 24
 
-cdef struct LimitRecord:        # 24 bytes, tail of a `limit` row; 16 of form LIMIT_DAY
+cdef struct LimitRecord:        # 32 bytes, tail of a `limit` row; fewer of an earlier form
     uint64_t day_amount_max     # paise, NO_AMOUNT_LIMIT for none
     uint32_t day_count_max      # NO_COUNT_LIMIT for none
     uint8_t form
     uint8_t reserved[3]
     uint64_t payment_max        # paise of one payment, NO_AMOUNT_LIMIT for none
+    uint64_t low_balance        # paise, below which a wallet is low; 0: none
 
 cdef struct ParticipantRecord:  # 64 bytes, tail of a `register` row
     uint8_t record              # RECORD_PARTICIPANT
@@ -363,6 +368,15 @@ cdef struct BeneficiaryRecord:  # 64 bytes, tail of a `register` row
     uint8_t number[40]          # of its owner's account at a bank: [A-Z0-9]{1,34}, zero-padded
     uint8_t ifsc[16]            # that bank's branch: [A-Z]{4}0[A-Z0-9]{6}, zero-padded
 
+cdef struct ScheduleRecord:     # 24 bytes, tail of a `register` row; then its holidays, u16
+    uint8_t record              # RECORD_SCHEDULE
+    uint8_t weekdays            # bit 0 is Monday
+    uint8_t cutoffs_count
+    uint8_t reserved_0[1]
+    uint16_t holidays_count     # days since 1970-01-01, ascending
+    uint8_t reserved_1[2]
+    uint16_t cutoffs[8]         # CUTOFFS_MAX: minutes of the IST day, ascending
+
 cdef struct ProposedLine:       # 64 bytes, then tail_size bytes, zero-padded to 8
     uint8_t kind
     uint8_t reserved
@@ -404,7 +418,7 @@ cdef struct Quotation:          # 144 bytes: a token, on no disk; sealed over th
 
 # --- derived state ------------------------------------------------------------------
 
-cdef struct Account:            # 152 bytes; index 0 is nobody's
+cdef struct Account:            # 168 bytes; index 0 is nobody's
     uint64_t debits_pending     # reserved by holds not yet resolved
     uint64_t debits_posted      # final
     uint64_t credits_pending
@@ -432,6 +446,8 @@ cdef struct Account:            # 152 bytes; index 0 is nobody's
     uint64_t kept_amount        # paise of those of its open holds that are kept
     uint32_t kept_count         # how many these are
     uint32_t cases_count        # payments of it in question, and advances not recovered
+    uint64_t low_balance        # wallet: paise below which it is low, 0 for none
+    uint64_t low_since          # wallet: sequence of the row with which it became so, or 0
 
 cdef struct Segment:            # 32 bytes, then SEGMENT_ACCOUNTS account images
     uint32_t magic

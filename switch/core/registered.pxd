@@ -2,7 +2,9 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from switch.core.layout cimport Row, ServiceRecord, TariffItem, LINES_MAX, TARIFF_ITEMS_MAX
+from switch.core.layout cimport (
+    Row, ScheduleRecord, ServiceRecord, TariffItem, HOLIDAYS_MAX, LINES_MAX, TARIFF_ITEMS_MAX,
+)
 
 cdef struct Participant:
     uint8_t code[32]
@@ -53,6 +55,12 @@ cdef struct Thresholds:       # paise; what is more needs a third person
     uint64_t batch
     uint64_t day
     uint32_t wait_s           # of a beneficiary; 0: BENEFICIARY_WAIT_S
+
+cdef struct Schedule:         # when windows close by themselves
+    uint64_t sequence         # of the register row, 0 before the first
+    uint64_t durable          # the same, as published
+    ScheduleRecord record
+    uint16_t holidays[HOLIDAYS_MAX]
 
 cdef struct BankAccount:      # of the register
     uint64_t sequence         # of its current register row

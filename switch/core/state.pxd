@@ -16,8 +16,8 @@ from switch.core.layout cimport (
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 from switch.core.registered cimport (
-    BankAccount, Beneficiary, Fixed, NotedTable, Participant, Person, Proposed, RefusalBudget, Service,
-    Thresholds,
+    BankAccount, Beneficiary, Fixed, NotedTable, Participant, Person, Proposed, RefusalBudget,
+    Schedule, Service, Thresholds,
 )
 
 cdef extern from "<pthread.h>" nogil:
@@ -416,7 +416,7 @@ cdef struct Shared:           # what several threads touch, under `lock`
     uint64_t holds_count      # open ones
     uint64_t kept_count       # of them
     uint64_t unverified_count
-    uint64_t due              # of the hold that is due first, 0 if none is open
+    uint64_t due              # when a group has something to do by itself, 0: never
     uint64_t indexed          # as_of of the index
     uint64_t reserve_left     # bytes of the journal's file ahead of use
     int space_failed          # errno of the last try to extend it, 0 if it worked
@@ -477,6 +477,8 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     Beneficiary* beneficiaries
     uint32_t beneficiaries_count  # likewise
     uint32_t* beneficiary_of  # by account: the index of its beneficiary, or 0
+    Schedule schedule
+    uint64_t cutoff           # ns at which a window closes by itself, 0: never
     uint32_t treasuries_count  # that are active, and without an unconfirmed revocation
     uint32_t floats_count
     uint32_t biller_accounts_count

@@ -144,8 +144,8 @@ def open_account(
     return template(Kind.OPEN, row_id=row_id, sender=sender, tail=tail)
 
 
-LIMIT_DAY_SIZE = 16
-"""Bytes of a limit record of the first form."""
+LIMIT_SIZES = (16, 24)
+"""Bytes of a limit record of the first form, and of the second."""
 
 
 def set_limit(
@@ -166,7 +166,7 @@ def set_limit(
     record = np.zeros(1, LIMIT_RECORD)
     record["day_amount_max"] = day_amount_max or NO_AMOUNT_LIMIT
     record["day_count_max"] = day_count_max or NO_COUNT_LIMIT
-    record["form"] = 1 if payment_max else 0
+    record["form"] = form = 1 if payment_max else 0
     record["payment_max"] = payment_max
     return template(
         Kind.LIMIT,
@@ -174,7 +174,7 @@ def set_limit(
         sender=sender,
         debit=account,
         checker=checker,
-        tail=record.tobytes()[: None if payment_max else LIMIT_DAY_SIZE],
+        tail=record.tobytes()[: LIMIT_SIZES[form]],
     )
 
 

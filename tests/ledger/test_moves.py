@@ -214,13 +214,14 @@ def test_freezes_and_closes() -> None:
 def test_a_limit_and_none() -> None:
     move = moves.set_limit(5, 100, 0, row_id=ID)
     # Without a limit of one payment a record of the first form, as it always was.
-    record = np.frombuffer(move.tails[0].ljust(24, b"\0"), LIMIT_RECORD)[0]
+    record = np.frombuffer(move.tails[0].ljust(32, b"\0"), LIMIT_RECORD)[0]
     assert (len(move.tails[0]), record["form"]) == (16, 0)
     assert field(move, "flags") == RowFlag.TAIL
     assert record["day_amount_max"] == 100
     assert record["day_count_max"] == NO_COUNT_LIMIT
     move = moves.set_limit(5, 0, 1, 9, row_id=ID)
-    record = np.frombuffer(move.tails[0], LIMIT_RECORD)
+    record = np.frombuffer(move.tails[0].ljust(32, b"\0"), LIMIT_RECORD)
+    assert len(move.tails[0]) == 24
     assert (record[0]["form"], record[0]["payment_max"]) == (1, 9)
     assert record[0]["day_amount_max"] == NO_AMOUNT_LIMIT
 

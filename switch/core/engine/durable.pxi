@@ -82,6 +82,8 @@ cdef uint32_t durable_count_records(State* s, int record) noexcept nogil:
         count = s.group.people_count
     elif record == RECORD_THRESHOLDS:
         count = SINGLE_RECORDS_MAX
+    elif record == RECORD_SCHEDULE:
+        count = SINGLE_RECORDS_MAX
     elif RECORD_BANK_ACCOUNT <= record <= RECORD_STATEMENT:
         # A statement has its bank account's index.
         count = s.group.banks_count
@@ -108,6 +110,8 @@ cdef void durable_copy_records(
             target[i] = s.group.people[i].durable
         elif record == RECORD_THRESHOLDS:
             target[i] = s.group.thresholds.durable if i > 0 else 0
+        elif record == RECORD_SCHEDULE:
+            target[i] = s.group.schedule.durable if i > 0 else 0
         elif record == RECORD_BANK_ACCOUNT:
             target[i] = s.group.banks[i].durable
         elif record == RECORD_STATEMENT:

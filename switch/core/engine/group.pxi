@@ -368,6 +368,39 @@ cdef size_t _group_encode(
     return at - replies
 
 
+cdef int _group_make_durable(State* s) noexcept nogil:
+    """Commit the rows of the group that was decided, and show them. Anything but 0: the
+    ledger is dead from here on."""
+    cdef FaultPlace* before = fault_enter_writing(&s.shared.in_journal)
+    cdef int rc = store_put_chunk(s, <Chunk*>s.group.chunk, _group_seal(s))
+    fault_leave_writing(before, &s.shared.in_journal)
+    pthread_mutex_lock(&s.shared.lock)
+    if rc == 0:
+        _group_publish(s)
+    else:
+        s.shared.dead = rc
+    pthread_mutex_unlock(&s.shared.lock)
+    return rc
+
+
+cdef int _group_cut_off(State* s, uint64_t now) noexcept nogil:
+    """The window of a cut-off that has come, before the group of this time."""
+    cdef FaultPlace* before = fault_enter(&s.shared.in_both)
+    cdef int rc
+    pthread_mutex_lock(&s.shared.lock)
+    rc = _group_wait(s)
+    if rc == 0:
+        _group_begin(s, now)
+        rc = _group_renew(s)
+        if rc == 0:
+            rc = machine_cut_off(s)
+        if rc != 0:
+            s.shared.dead = rc
+    pthread_mutex_unlock(&s.shared.lock)
+    fault_leave(before)
+    return _group_make_durable(s) if rc == 0 else rc
+
+
 cdef int _group_decide(
     State* s, Call* calls, uint32_t calls_count, uint64_t now, Outcome* outs
 ) noexcept nogil:
@@ -401,10 +434,16 @@ cdef int group_commit(
 ) noexcept nogil:
     """Decide, make durable, answer. Anything but 0: nothing was answered.
 
-    RC_DEAD and RC_SPACE: nothing happened. Any other: the ledger is dead from here on.
+    RC_DEAD and RC_SPACE: nothing of it happened, though a cut-off's window may have closed
+    before. Any other: the ledger is dead from here on.
     """
-    cdef FaultPlace* before = fault_enter(&s.shared.in_both)
+    cdef FaultPlace* before
     cdef int rc
+    while cutoffs_is_due(s, now):
+        rc = _group_cut_off(s, now)
+        if rc != 0:
+            return rc
+    before = fault_enter(&s.shared.in_both)
     pthread_mutex_lock(&s.shared.lock)
     rc = _group_decide(s, calls, calls_count, now, outs)
     pthread_mutex_unlock(&s.shared.lock)
@@ -412,15 +451,7 @@ cdef int group_commit(
     if rc != 0:
         return rc
     if s.group.rows_count > 0:
-        before = fault_enter_writing(&s.shared.in_journal)
-        rc = store_put_chunk(s, <Chunk*>s.group.chunk, _group_seal(s))
-        fault_leave_writing(before, &s.shared.in_journal)
-        pthread_mutex_lock(&s.shared.lock)
-        if rc == 0:
-            _group_publish(s)
-        else:
-            s.shared.dead = rc
-        pthread_mutex_unlock(&s.shared.lock)
+        rc = _group_make_durable(s)
     if rc == 0:
         _group_encode(s, calls, calls_count, outs, replies)
     return rc

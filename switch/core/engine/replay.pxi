@@ -73,8 +73,7 @@ cdef int _replay_load_merges(State* s, const MergeRecord* records) noexcept nogi
         runs_cut(merge.target, moved)
         merge.to_recall = moved // PART_ENTRIES
         native_assert(
-            merge_adds_up(merge, merge.positions, moved),
-            b"_replay_load_merges: it adds up",
+            merge_adds_up(merge, merge.positions, moved), b"_replay_load_merges: it adds up"
         )
         merge_keep(merge)
     return 0
@@ -383,8 +382,7 @@ cdef int _replay_fill_working(State* s) noexcept nogil:
         b"_replay_fill_working: images",
     )
     memcpy(
-        s.group.working.accounts, s.index.images.accounts,
-        s.index.images.count * sizeof(Account),
+        s.group.working.accounts, s.index.images.accounts, s.index.images.count * sizeof(Account)
     )
     s.group.working.count = s.index.images.count
     s.group.working.people = s.index.images.people
@@ -423,8 +421,7 @@ cdef int _replay_rows(State* s) noexcept nogil:
     if rc != 0:
         return rc
     native_assert(
-        s.shared.steps_count == 0,
-        b"_replay_rows: memory begins where the index ends",
+        s.shared.steps_count == 0, b"_replay_rows: memory begins where the index ends"
     )
     store_begin_walk(&walk, &reader)
     s.group.number += 1
@@ -468,6 +465,8 @@ cdef int replay_open(State* s) noexcept nogil:
     if rc == 0 and s.shared.sequence > 0:
         rc = rows_get(s, s.shared.sequence, &last)
         s.group.last_timestamp = last.timestamp
+    if rc == 0:
+        rc = cutoffs_open(s)
     if rc != 0:
         return rc
     native_assert(
@@ -480,8 +479,7 @@ cdef int replay_open(State* s) noexcept nogil:
         b"replay_open: memory begins where the index ends",
     )
     native_assert(
-        s.shared.indexed == s.index.head.as_of,
-        b"replay_open: the index says so itself",
+        s.shared.indexed == s.index.head.as_of, b"replay_open: the index says so itself"
     )
     memcpy(
         s.shared.published.accounts, s.group.working.accounts,

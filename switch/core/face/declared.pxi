@@ -25,6 +25,7 @@ cdef PersonRecord _person_record
 cdef ThresholdsRecord _thresholds_record
 cdef BankAccountRecord _bank_account_record
 cdef StatementRecord _statement_record
+cdef ScheduleRecord _schedule_record
 cdef ProposedLine _proposed_line
 cdef Answer _answer
 cdef Quotation _quotation
@@ -51,6 +52,7 @@ PERSON_RECORD = _dtype(<PersonRecord[:1]>&_person_record)
 THRESHOLDS_RECORD = _dtype(<ThresholdsRecord[:1]>&_thresholds_record)
 BANK_ACCOUNT_RECORD = _dtype(<BankAccountRecord[:1]>&_bank_account_record)
 STATEMENT_RECORD = _dtype(<StatementRecord[:1]>&_statement_record)
+SCHEDULE_RECORD = _dtype(<ScheduleRecord[:1]>&_schedule_record)
 PROPOSED_LINE = _dtype(<ProposedLine[:1]>&_proposed_line)
 ANSWER = _dtype(<Answer[:1]>&_answer)
 _HOLD = _dtype(<Hold[:1]>&_hold)
@@ -70,7 +72,7 @@ cdef _check_layout():
     sizes = {
         "Row": (sizeof(Row), 128), "Chunk": (sizeof(Chunk), 64),
         "TailItem": (sizeof(TailItem), 8), "AccountRecord": (sizeof(AccountRecord), 32),
-        "LimitRecord": (sizeof(LimitRecord), 24),
+        "LimitRecord": (sizeof(LimitRecord), 32),
         "ParticipantRecord": (sizeof(ParticipantRecord), 64),
         "ServiceRecord": (sizeof(ServiceRecord), 256),
         "ShiftRecord": (sizeof(ShiftRecord), 64), "RulesRecord": (sizeof(RulesRecord), 8),
@@ -82,11 +84,12 @@ cdef _check_layout():
         "BankAccountRecord": (sizeof(BankAccountRecord), 56),
         "StatementRecord": (sizeof(StatementRecord), 48),
         "BeneficiaryRecord": (sizeof(BeneficiaryRecord), 64),
+        "ScheduleRecord": (sizeof(ScheduleRecord), 24),
         "ProposedLine": (sizeof(ProposedLine), 64),
         "Answer": (sizeof(Answer), 120), "Quotation": (sizeof(Quotation), 144),
         "TariffItem": (sizeof(TariffItem), 24), "ItemLine": (sizeof(ItemLine), 12),
         "BillTail": (sizeof(BillTail), 56), "TariffTail": (sizeof(TariffTail), 56),
-        "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 152),
+        "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 168),
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 16),
         "PostingsHead": (sizeof(PostingsHead), 40),
         "PostingsAccount": (sizeof(PostingsAccount), 80),
@@ -202,6 +205,15 @@ def blake2b_keyed(
     native_blake2b_keyed_init(state, &key[0], key.shape[0], &salt[0], &person[0], size)
     native_blake2b_keyed_block(state, &block[0], digest, size)
     return PyBytes_FromStringAndSize(<char*>digest, size)
+
+
+def next_cutoff(const uint8_t[::1] schedule not None, uint64_t after_ns):
+    cdef uint64_t found
+    if schedule.shape[0] == 0 or cutoffs_find(
+        &schedule[0], <uint32_t>schedule.shape[0], after_ns, &found
+    ) != 0:
+        raise ValueError("this is not the record of a schedule")
+    return found
 
 
 def test_assert():

@@ -267,8 +267,10 @@ cdef inline void store_fetch_images(const Walk* walk, const Account* images) noe
         row = <const Row*>(<const uint8_t*>walk.chunk + sizeof(Chunk)) + number
         native_prefetch(&images[row.debit])
         native_prefetch(<const uint8_t*>&images[row.debit] + 64)
+        native_prefetch(&images[row.debit].low_balance)
         native_prefetch(&images[row.credit])
         native_prefetch(<const uint8_t*>&images[row.credit] + 64)
+        native_prefetch(&images[row.credit].low_balance)
 
 
 cdef int store_get_tail(

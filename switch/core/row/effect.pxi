@@ -20,6 +20,15 @@ cdef bint _effect_service_is_within(
     )
 
 
+cdef bint _effect_schedule_is_within(const uint8_t* tail, uint32_t size) noexcept nogil:
+    cdef const ScheduleRecord* record = <const ScheduleRecord*>tail
+    return (
+        size >= sizeof(ScheduleRecord) and record.cutoffs_count <= CUTOFFS_MAX
+        and record.holidays_count <= HOLIDAYS_MAX
+        and size >= sizeof(ScheduleRecord) + 2 * <uint32_t>record.holidays_count
+    )
+
+
 cdef bint _effect_record_is_within(
     const Row* row, const uint8_t* tail, uint32_t tail_size
 ) noexcept nogil:
@@ -65,6 +74,8 @@ cdef bint _effect_record_is_within(
         return tail_size >= sizeof(BeneficiaryRecord) and 0 < row.debit < BENEFICIARIES_MAX and (
             (<const BeneficiaryRecord*>tail).account < ACCOUNTS_MAX
         )
+    elif record == RECORD_SCHEDULE:
+        return _effect_schedule_is_within(tail, tail_size) and row.debit == 1
     return record != 0
 
 
@@ -217,13 +228,17 @@ cdef void _effect_open(Table* table, const Row* row, const uint8_t* tail) noexce
 
 
 cdef void _effect_limit(Account* account, const uint8_t* tail, uint32_t tail_size) noexcept nogil:
-    """All limits of a wallet; what a record of an earlier form does not say is no limit."""
+    """All limits of a wallet; what a record of an earlier form does not say is none."""
     cdef const LimitRecord* limit = <const LimitRecord*>tail
+    cdef uint64_t low_balance = 0
     account.day_amount_max = limit.day_amount_max
     account.day_count_max = limit.day_count_max
     account.payment_max = NO_AMOUNT_LIMIT
-    if limit.form == LIMIT_PAYMENT and tail_size >= sizeof(LimitRecord):
+    if limit.form >= LIMIT_PAYMENT and tail_size >= <uint32_t>LIMIT_PAYMENT_SIZE:
         account.payment_max = limit.payment_max
+    if limit.form >= LIMIT_LOW and tail_size >= sizeof(LimitRecord):
+        low_balance = limit.low_balance
+    low_limit(account, low_balance)
 
 
 cdef inline void _effect_register(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
@@ -395,9 +410,9 @@ cdef void effect_apply(
         return
     elif not kinds_changes_debit(kind):
         return
-    debit.changed = row.sequence
+    low_change(debit, row.sequence)
     if kinds_changes_credit(row.kind):
-        table.accounts[row.credit].changed = row.sequence
+        low_change(&table.accounts[row.credit], row.sequence)
 
 
 cdef void effect_totals(

@@ -5,7 +5,7 @@ cdef inline uint32_t keys_day(uint64_t timestamp) noexcept nogil:
     return <uint32_t>((timestamp // 1000000000 + IST_OFFSET_S) // 86400)
 
 
-cdef uint16_t _keys_year(uint32_t day) noexcept nogil:
+cdef uint16_t keys_year(uint32_t day) noexcept nogil:
     """Financial year of an IST day: the calendar year in which its April fell.
 
     Days are counted from a 1 March, so that leap days fall at a year's end.
@@ -26,7 +26,7 @@ cdef inline uint16_t keys_year_of(Table* table, uint32_t day) noexcept nogil:
     """The same, remembering the last answer: rows of one group share their day."""
     if table.day != day or table.year == 0:
         table.day = day
-        table.year = _keys_year(day)
+        table.year = keys_year(day)
     return table.year
 
 

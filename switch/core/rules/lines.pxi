@@ -338,8 +338,8 @@ cdef bint _lines_is_row(const Proposed* p, const Draft* draft) noexcept nogil:
 
 cdef uint64_t _lines_newest_record(State* s, const uint8_t* tail) noexcept nogil:
     """The newest register row about the participant, service, person, bank account or
-    beneficiary that a record is of, or about the thresholds; 0 of one that is new, or of
-    anything else."""
+    beneficiary that a record is of, or about thresholds or schedule; 0 of one that is new, or
+    of anything else."""
     cdef const PersonRecord* person = <const PersonRecord*>tail
     if tail[0] == RECORD_PARTICIPANT:
         return s.group.participants[
@@ -353,6 +353,8 @@ cdef uint64_t _lines_newest_record(State* s, const uint8_t* tail) noexcept nogil
         return s.group.people[people_find(s, person.participant, person.number)].sequence
     elif tail[0] == RECORD_THRESHOLDS:
         return s.group.thresholds.sequence
+    elif tail[0] == RECORD_SCHEDULE:
+        return s.group.schedule.sequence
     elif tail[0] == RECORD_BANK_ACCOUNT:
         return s.group.banks[
             banks_find(s, (<const BankAccountRecord*>tail).account)

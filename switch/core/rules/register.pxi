@@ -210,6 +210,7 @@ cdef void register_publish(State* s, const Row* row) noexcept nogil:
     people_publish(s, row)
     banks_publish(s, row)
     beneficiaries_publish(s, row)
+    cutoffs_publish(s, row)
 
 
 cdef void register_publish_all(State* s) noexcept nogil:
@@ -226,6 +227,7 @@ cdef void register_publish_all(State* s) noexcept nogil:
     for i in range(s.group.people_count):
         s.group.people[i].durable = s.group.people[i].sequence
     s.group.thresholds.durable = s.group.thresholds.sequence
+    s.group.schedule.durable = s.group.schedule.sequence
     banks_publish_all(s)
     beneficiaries_publish_all(s)
 
@@ -289,6 +291,8 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         banks_apply(s, row, tail)
     elif tail[0] == RECORD_BENEFICIARY:
         beneficiaries_apply(s, row, tail)
+    elif tail[0] == RECORD_SCHEDULE:
+        cutoffs_apply(s, row, tail)
     s.group.register_changed = 1
 
 
@@ -333,15 +337,6 @@ cdef bint _register_participant_is_valid(const uint8_t* tail, uint32_t size) noe
         and keys_is_zero(record.reserved_1, 22)
         and register_code_is_valid(record.code, CODE_MAX, False)
     )
-
-
-cdef bint register_limit_is_valid(const LimitRecord* limit, uint32_t size) noexcept nogil:
-    """A record is as long as its form says, or longer; JSON may follow."""
-    if size < LIMIT_DAY_SIZE or not keys_is_zero(limit.reserved, 3):
-        return False
-    if limit.form == LIMIT_DAY:
-        return True
-    return limit.form == LIMIT_PAYMENT and size >= sizeof(LimitRecord)
 
 
 cdef bint _register_rules_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
@@ -559,4 +554,6 @@ cdef bint register_record_is_valid(const uint8_t* tail, uint32_t size) noexcept 
         return banks_statement_is_valid(tail, size)
     elif record == RECORD_BENEFICIARY:
         return beneficiaries_record_is_valid(tail, size)
+    elif record == RECORD_SCHEDULE:
+        return cutoffs_record_is_valid(tail, size)
     return record == RECORD_CLOCK

@@ -91,11 +91,13 @@ cdef int rows_find_accepted(State* s, uint64_t sequence, Row* row, bint* found) 
 
 
 cdef inline void rows_publish_holds(State* s) noexcept nogil:
-    """Show readers how many holds there are, and when the next is due."""
+    """Show readers how many holds there are, and when the next is due, or a window is."""
     s.shared.holds_count = s.group.holds.count - s.group.holds.unverified
     s.shared.kept_count = s.group.holds.kept
     s.shared.unverified_count = s.group.holds.unverified
     s.shared.due = holds_due(&s.group.holds)
+    if s.group.cutoff != 0 and (s.shared.due == 0 or s.group.cutoff < s.shared.due):
+        s.shared.due = s.group.cutoff
 
 
 cdef inline void _rows_touch(State* s, uint32_t account) noexcept nogil:
@@ -184,6 +186,7 @@ cdef int rows_note(
             for i in range(tail_size // sizeof(WindowLine)):
                 _rows_touch(s, lines[i].account)
             s.group.working_window = row.sequence
+            cutoffs_follow(s, row.timestamp)
         elif row.kind == KIND_REGISTER:
             register_apply(s, row, tail)
         elif kinds_changes_debit(row.kind):

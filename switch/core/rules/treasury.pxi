@@ -414,6 +414,17 @@ cdef int _treasury_beneficiary(
     return RESULT_OK
 
 
+cdef bint _treasury_limit_is_valid(const LimitRecord* limit, uint32_t size) noexcept nogil:
+    """A record is as long as its form says, or longer; JSON may follow."""
+    if size < LIMIT_DAY_SIZE or not keys_is_zero(limit.reserved, 3):
+        return False
+    if limit.form == LIMIT_LOW:
+        return size >= sizeof(LimitRecord) and limit.low_balance <= AMOUNT_MAX
+    return limit.form == LIMIT_DAY or (
+        limit.form == LIMIT_PAYMENT and size >= <uint32_t>LIMIT_PAYMENT_SIZE
+    )
+
+
 cdef bint treasury_record_is_valid(
     int kind, const uint8_t* tail, uint32_t size
 ) noexcept nogil:
@@ -426,7 +437,7 @@ cdef bint treasury_record_is_valid(
             and keys_is_zero(account.reserved, 25)
         )
     elif kind == KIND_LIMIT:
-        return register_limit_is_valid(<const LimitRecord*>tail, size)
+        return _treasury_limit_is_valid(<const LimitRecord*>tail, size)
     return register_record_is_valid(tail, size)
 
 
@@ -454,6 +465,9 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
     elif tail[0] == RECORD_THRESHOLDS:
         row.debit = 1
         existing = s.group.thresholds.sequence != 0
+    elif tail[0] == RECORD_SCHEDULE:
+        row.debit = 1
+        existing = s.group.schedule.sequence != 0
     elif tail[0] == RECORD_PERSON:
         result = _treasury_person(s, row, <const PersonRecord*>tail, &existing)
         if result != RESULT_OK:
