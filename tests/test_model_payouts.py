@@ -70,6 +70,11 @@ def bare() -> Desk:
 
 @pytest.fixture
 def desk(bare: Desk) -> Desk:
+    return begin(bare)
+
+
+def begin(bare: Desk) -> Desk:
+    """All that the stories below begin with."""
     bare.open()
     bare.lines(of_record(ParticipantRecord(b"biller", Role.BILLER).pack()))
     bare.lines(

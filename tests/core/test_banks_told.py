@@ -1,8 +1,7 @@
 """Goal: what the core does about banks is what the data model says.
 
-Method: the stories by hand of tests/test_model_banks.py, test_model_items.py,
-test_model_payouts.py and test_model_cut_offs.py are told to the core and the model side
-by side.
+Method: the stories by hand of tests/test_model_banks.py, test_model_items.py and
+test_model_cut_offs.py are told to the core and the model side by side.
 """
 
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from tests import (
     test_model_banks,
     test_model_cut_offs,
     test_model_items,
-    test_model_payouts,
 )
 from tests.banking import OK, Desk, credit
 from tests.core.pair import Pair
@@ -26,7 +24,6 @@ globals().update(
         for told in (
             test_model_banks,
             test_model_items,
-            test_model_payouts,
             test_model_cut_offs,
         )
         for name, story in vars(told).items()
