@@ -109,7 +109,7 @@ cdef int recall_register(State* s, MDB_txn* txn) noexcept nogil:
     cdef int rc = 0
     store_begin_walk(&walk, &s.group.reader)
     # A confirmation speaks of a revocation, and both of participants, a statement of its bank.
-    for kind in range(RECORD_PARTICIPANT, RECORD_BENEFICIARY + 1):
+    for kind in range(RECORD_PARTICIPANT, RECORD_SCHEDULE + 1):
         if rc == 0 and kind != RECORD_CLOCK:
             rc = _recall_records(s, txn, &walk, <uint8_t>kind)
     return rc
