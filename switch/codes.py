@@ -583,8 +583,8 @@ BANK_ACCOUNTS_MAX = 256
 """Bank accounts of the register, index 0 included."""
 
 BENEFICIARY_WAIT_S, WAIT_MAX_S = 86_400, 31 * 86_400
-"""No money goes to a beneficiary sooner after its row, where thresholds say no other; the
-longest that they may say."""
+"""No money goes to a beneficiary sooner after its row, where thresholds say no other;
+the longest that they may say."""
 
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""

@@ -176,7 +176,8 @@ class Signed(People):
         if not self.persons or row.kind not in LINES or self.is_stop(row):
             return False
         if row.kind == Kind.TRANSFER:
-            return not row.resolves or self.is_alone(row)
+            owed = bool(row.flags & RowFlag.OWED)
+            return owed or not row.resolves or self.is_alone(row)
         if row.kind == Kind.REGISTER:
             record = (row.tail or b"")[0]
             first = record == Record.PERSON and self.is_beginning()

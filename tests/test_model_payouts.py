@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from switch.codes import AccountKind, Kind, Link, Result, Role, RowFlag
+from switch.codes import AccountKind, Field, Kind, Link, Result, Role, RowFlag
 from tests.banking import (
     BANK,
     CHANNEL,
@@ -269,21 +269,45 @@ def test_only_an_ending_from_a_wallet_may_say_so(desk: Desk) -> None:
     assert desk.wanted(owed(5, came)) == [KIND_WRONG]
     assert desk.wanted(owed(5, 10**6)) == [Result.CASE_NOT_FOUND]
     assert desk.wanted(owed(5, went, to=OTHER_TRANSIT)) == [KIND_WRONG]
-    # Without R it is no line, and a correction is refused before anybody is asked.
+    # Without R it is no line, and what would be a correction is a line's, too.
     proposal = desk.proposal(ALPHA, owed(5, 0, FLOAT, WALLET))
     assert desk.result(proposal) == Result.INVALID_RECORD
     row = desk.row(
         Kind.TRANSFER, ALPHA, amount=5, resolves=went, debit=WALLET, credit=HEAD,
         reference=b"why", flags=int(RowFlag.OWED),
     )  # fmt: skip
-    [told] = desk.tell(row)
-    assert (told.result, told.sequence) == (KIND_WRONG, last(desk).sequence)
-    assert last(desk).flags == RowFlag.OWED
-    [told] = desk.tell(replace(row, flags=0))
-    assert told.result == Result.ID_REUSED
-    [told] = desk.tell(replace(row, flags=0, id=desk.id()))
-    assert (told.result, told.sequence) == (NOT_APPROVED, 0)
+    for flags in (RowFlag.OWED, 0):
+        [told] = desk.tell(replace(row, flags=int(flags), id=desk.id()))
+        assert (told.result, told.sequence) == (NOT_APPROVED, 0)
+    told, _ = ask(desk, owed(5, went, to=HEAD))
+    assert (told.result, told.sequence) == (KIND_WRONG, 0)
     assert desk.wanted(owed(5, went)) == [OK]
+
+
+def test_what_says_so_where_nobody_is(bare: Desk) -> None:
+    desk = bare
+    desk.treasury(b"main")
+    desk.tell(
+        *(
+            desk.row(Kind.OPEN, (MAIN, 0), tail=AccountRecord(MAIN, *one).pack())
+            for one in ((0, AccountKind.FLOAT), (1, AccountKind.SUSPENSE))
+        )
+    )
+    row = desk.row(
+        Kind.TRANSFER, (MAIN, 0), amount=5, debit=1, credit=2, reference=b"why",
+        flags=int(RowFlag.OWED),
+    )  # fmt: skip
+    for resolves in (0, 1):
+        [told] = desk.tell(replace(row, resolves=resolves, id=desk.id()))
+        assert (told.result, told.sequence) == (KIND_WRONG, last(desk).sequence)
+        assert (last(desk).flags, last(desk).total) == (RowFlag.OWED, 0)
+    again = replace(row, id=last(desk).id, resolves=1, flags=0)
+    [told] = desk.tell(again)
+    assert (told.result, told.field) == (Result.ID_REUSED, Field.KIND)
+    # What is another person's to want is still asked without it.
+    [told] = desk.tell(replace(again, id=desk.id()))
+    assert (told.result, told.sequence) == (NOT_APPROVED, 0)
+    assert desk.result(replace(again, id=desk.id(), resolves=0)) == OK
 
 
 def test_limits_of_a_wallet_that_owes(desk: Desk) -> None:

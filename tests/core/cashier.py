@@ -185,7 +185,7 @@ class Cashier(Council):
         """All that accounts hold, and the register's rows."""
         images, _ = self.ledger.accounts()
         rows = [tuple(image.tolist()) for image in images]
-        kinds = (Record.BANK_ACCOUNT, Record.STATEMENT, Record.PERSON)
-        kinds += (Record.BENEFICIARY, Record.THRESHOLDS)
+        kinds = [Record.BANK_ACCOUNT, Record.STATEMENT, Record.PERSON]
+        kinds += [Record.BENEFICIARY, Record.THRESHOLDS]
         rows += [tuple(self.ledger.records(kind).tolist()) for kind in kinds]
         return rows

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from switch.codes import Kind, Record, Result, RowFlag
+from switch.codes import Kind, PersonRole, Record, Result, RowFlag
 from tests.core.cashier import (
     BANK,
     BANK_SUSPENSE,
@@ -41,6 +41,7 @@ from tests.core.council import (
     WALLET,
     Person,
     no_row,
+    participant,
     register,
     top_up,
 )

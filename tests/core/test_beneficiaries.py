@@ -117,7 +117,7 @@ def is_wrong(cashier: Cashier, resolves: int, other: int = 0) -> None:
     assert told.other == other
 
 
-# --- the register ----------------------------------------------------------------------
+# --- the register --------------------------------------------------------------------
 
 
 def test_one_is_asked_in_this_order(cashier: Cashier) -> None:
@@ -241,7 +241,7 @@ def test_one_proposal_speaks_of_each_once(cashier: Cashier) -> None:
     assert [each.result for each in told] == [OK, OK, NOT_APPROVED]
 
 
-# --- payouts ---------------------------------------------------------------------------
+# --- payouts -------------------------------------------------------------------------
 
 
 def test_before_the_first_one_it_names_nothing(cashier: Cashier) -> None:
@@ -364,7 +364,7 @@ def test_in_one_request(cashier: Cashier) -> None:
     assert told[1].other == told[0].sequence
 
 
-# --- what the bank says of it ------------------------------------------------------------
+# --- what the bank says of it --------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", RESTS)
@@ -399,7 +399,7 @@ def test_a_debit_is_ended_from_settlement_yet(cashier: Cashier, how: str) -> Non
     assert cashier.told(payout(new)).result == OK
 
 
-# --- how many ----------------------------------------------------------------------------
+# --- how many ------------------------------------------------------------------------
 
 
 def test_there_are_many(cashier: Cashier) -> None:
@@ -420,7 +420,7 @@ def test_there_are_many(cashier: Cashier) -> None:
         told[7] = one
 
 
-# --- without people ----------------------------------------------------------------------
+# --- without people ------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -443,7 +443,8 @@ def plain(tmp_path: Path) -> Iterator[Council]:
         assert made.ask(Kind.OPEN, tail=AccountRecord(*each).pack()).result == OK
     told = made.ask(Kind.REGISTER, tail=bank_account(NUMBER, 1, 16))
     assert told.result == OK
-    given = {"amount": 900, "debit": FLOAT, "credit": SETTLEMENT, "reference": b"x"}
+    given: dict[str, Any] = {"debit": FLOAT, "credit": SETTLEMENT, "reference": b"x"}
+    given["amount"] = 900
     assert made.ask(Kind.TRANSFER, **given).result == OK
     yield made
     made.close()

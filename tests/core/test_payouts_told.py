@@ -20,12 +20,18 @@ globals().update(
         if name.startswith("test_")
     }
 )
-"""Each story is told here with this fixture."""
+"""Each story is told here with these fixtures."""
 
 
 @pytest.fixture
-def desk(empty: Pair) -> Iterator[Desk]:
-    """The desk, and a biller; in the end all of it is read, from a new index, too."""
-    yield begin(Desk(empty.model, empty.commit, NOON))
+def bare(empty: Pair) -> Iterator[Desk]:
+    """Nothing is there yet; in the end all of it is read, from a new index, too."""
+    yield Desk(empty.model, empty.commit, NOON)
     empty.reopen(without_index=True)
     empty.compare_all(range(1, len(empty.model.rows) + 1))
+
+
+@pytest.fixture
+def desk(bare: Desk) -> Desk:
+    """The desk, and a biller."""
+    return begin(bare)

@@ -99,7 +99,7 @@ def test_it_is_signed(cashier: Cashier, tail: bytes) -> None:
         replace(right, operator_=GAMMA.number),
         replace(right, participant=1),
         replace(right, tail=right.tail + b"\0"),
-        replace(right, tail=right.tail[:4] + b"\1" + right.tail[5:]),
+        replace(right, tail=right.tail[:4] + b"\2" + right.tail[5:]),
     ]
     for one in wrong:
         told = cashier.commit(one)[0]

@@ -24,6 +24,7 @@ from switch.codes import (
 from switch.errors import CorruptionError
 from tests.audit.journal_writer import Row as Written
 from tests.audit.journal_writer import write_journal
+from tests.core.cashier import beneficiary
 from tests.core.council import (
     ALPHA,
     BETA,
@@ -331,7 +332,7 @@ def test_what_is_not_durable_is_not_told(council: Council) -> None:
     assert council.ledger.records(Record.THRESHOLDS).tolist() == [0]
     assert len(council.ledger.people()[0]) == 7
     with pytest.raises(ValueError, match="no list"):
-        council.ledger.records(13)
+        council.ledger.records(15)
 
 
 # --- journals that no ledger of ours has written -------------------------------------
@@ -364,6 +365,12 @@ WILD = [
     (ThresholdsRecord(1, 2, 3).pack()[:31], 1),
     (ThresholdsRecord(1, 2, 3).pack(), 0),
     (ThresholdsRecord(1, 2, 3).pack(), 2),
+    (beneficiary(2**32 - 1), 1),
+    (beneficiary(2**21), 1),
+    (beneficiary(HEAD), 0),
+    (beneficiary(HEAD), 2**16),
+    (beneficiary(HEAD), 2**32 - 1),
+    (beneficiary(HEAD)[:63], 1),
 ]
 
 
@@ -376,6 +383,33 @@ def test_a_wild_row_is_not_followed(
     path = written(tmp_path, wild, *rest)
     with pytest.raises(CorruptionError):
         Ledger(str(path), create=False, **OPTIONS, index_step_rows=16)
+
+
+def test_beneficiaries_with_gaps_between_them(tmp_path: Path) -> None:
+    """Numbers given to several accounts and to none, accounts that are none."""
+    path = written(
+        tmp_path,
+        (participant(1), 1),
+        (beneficiary(HEAD), 2**16 - 1),
+        (beneficiary(7), 3),
+        (beneficiary(8), 3),
+        (beneficiary(2**21 - 1, active=200), 3),
+        (beneficiary(7, b"\0\xff"), 9),
+    )
+    council = Council(path, create=False)
+    rows = council.ledger.records(Record.BENEFICIARY)
+    assert (len(rows), rows[3], rows[9], rows[-1]) == (2**16, 5, 6, 2)
+    for resolves in (2, 3, 5, 6):
+        told = council.ask(
+            Kind.TRANSFER,
+            amount=1,
+            resolves=resolves,
+            debit=3,
+            credit=4,
+            reference=b"x",
+        )
+        no_row(council, told, NOT_APPROVED)
+    council.close()
 
 
 def test_people_with_gaps_between_them(tmp_path: Path) -> None:

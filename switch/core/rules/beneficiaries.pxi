@@ -48,10 +48,6 @@ cdef void beneficiaries_apply(State* s, const Row* row, const uint8_t* tail) noe
     )
     native_assert(record.account < ACCOUNTS_MAX, b"beneficiaries_apply: of an account")
     native_assert(beneficiary.sequence < row.sequence, b"beneficiaries_apply: the newest counts")
-    native_assert(
-        beneficiary.sequence == 0 or s.group.beneficiary_of[record.account] == row.debit,
-        b"beneficiaries_apply: it stays its account's",
-    )
     s.group.beneficiaries_count = max(s.group.beneficiaries_count, row.debit + 1)
     s.group.beneficiary_of[record.account] = row.debit
     beneficiary.sequence = row.sequence

@@ -346,7 +346,7 @@ cdef int _cases_is_named(
         rc = signed_find(s, asked, &tail, &size, named)
         if rc != 0 or not named[0]:
             return rc
-        if asked.kind == KIND_REGISTER and signed_is_word(tail):
+        if signed_is_word(asked, tail):
             # Another person stands by it in its own way.
             named[0] = False
             return 0

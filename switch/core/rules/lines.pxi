@@ -432,7 +432,7 @@ cdef int lines_ask(State* s, const Draft* draft, bint* line, int* result) noexce
         return people_check(s, draft, result)
     if not kinds_may_be_line(row.kind):
         return 0
-    if row.kind == KIND_REGISTER and signed_is_word(draft.tail):
+    if signed_is_word(row, draft.tail):
         return signed_check_stop(s, draft, result)
     if draft.proposal == 0 and signed_is_stop(s, row, draft.tail):
         return signed_check_stop(s, draft, result)

@@ -191,11 +191,11 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         return _machine_close_window(s, draft, out)
     if row.flags & ROW_EVIDENCE:
         return evidence_apply(s, draft, out)
+    if two and kind == KIND_TRANSFER and not booked_may_owe(&s.group.working, row):
+        # Nobody proposes that: it is refused as it stands, or as a line.
+        two = False
     if not two:
         rc = lines_ask(s, draft, &line, &result)
-    elif kind == KIND_TRANSFER and not booked_may_owe(&s.group.working, row):
-        # Nobody can want that: it is refused as it stands.
-        two = False
     else:
         rc = cases_approved(s, draft, NULL, &result)
     if rc != 0 or result != RESULT_OK:

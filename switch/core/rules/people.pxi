@@ -163,7 +163,7 @@ cdef bint people_would_approve(const State* s, const PersonRecord* record) noexc
 cdef inline bint _people_stands_by(const Draft* draft) noexcept nogil:
     """Whether a row stands by what another person has asked for: it approves or confirms."""
     return draft.row.kind == KIND_APPROVE or (
-        draft.row.kind == KIND_REGISTER and draft.tail[0] == RECORD_CONFIRMATION
+        kinds_has_record(draft.row.kind) and draft.tail[0] == RECORD_CONFIRMATION
     )
 
 

@@ -60,9 +60,9 @@ cdef bint signed_is_stop(State* s, const Row* row, const uint8_t* tail) noexcept
     return tail[0] == RECORD_PERSON and _signed_stops_person(s, <const PersonRecord*>tail)
 
 
-cdef inline bint signed_is_word(const uint8_t* tail) noexcept nogil:
-    """Whether a register row is one person's word about a certificate: signed, but no stop."""
-    return RECORD_REVOCATION <= tail[0] <= RECORD_CONFIRMATION
+cdef inline bint signed_is_word(const Row* row, const uint8_t* tail) noexcept nogil:
+    """Whether a row is one person's word about a certificate: signed, but no stop."""
+    return row.kind == KIND_REGISTER and RECORD_REVOCATION <= tail[0] <= RECORD_CONFIRMATION
 
 
 cdef int signed_check_stop(State* s, const Draft* draft, int* result) noexcept nogil:
@@ -85,12 +85,12 @@ cdef bint _signed_was_stop(
         return not row.flags & ROW_UNFREEZE and (not done or row.total == 0)
     if row.kind != KIND_REGISTER:
         return False
-    if done and not (size > 0 and signed_is_word(tail)) and (
+    if done and not (size > 0 and signed_is_word(row, tail)) and (
         row.total != 0 or not row.flags & ROW_UPDATE
     ):
         return False
     size = signed_size(size)
-    if size > 0 and signed_is_word(tail):
+    if size > 0 and signed_is_word(row, tail):
         return size >= (
             sizeof(RevocationRecord) if tail[0] == RECORD_REVOCATION
             else sizeof(ConfirmationRecord)
