@@ -402,7 +402,7 @@ class Teller(Staff):
             lines = [self.statement(bank, [], 4)]
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
-        soon = self.payouts_soon() if self.chance(3) else []
+        soon = self.payouts_soon() if self.chance(2) else []
         if soon:
             lines = self.foretold(soon[0].credit, soon[0].amount)
         elif self.chance(10):
@@ -470,9 +470,8 @@ class Teller(Staff):
             row
             for row in signing.line_rows(asked, asked.sequence, checker=checker)
             if row.kind == Kind.TRANSFER
-            and not row.resolves
+            and self.model.is_payout(row)
             and row.debit == self.net.settlement
-            and self.model.kinds_of(row)[1] == OF_BANKS[2]
             and not self.model.find(row.participant, row.id)
         ]
 
