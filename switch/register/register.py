@@ -290,7 +290,8 @@ class Register:
             duplicate_hours=int(record["duplicate_hours"]),
             key_rule=KeyRule(key_rule) if key_rule else None,
             deadline_s=int(record["deadline_s"]),
-            deadline_policy=Policy(int(record["deadline_policy"])),
+            # A direct service has no deadlines: its record may say nothing of them.
+            deadline_policy=Policy(int(record["deadline_policy"]) or Policy.RELEASE),
             letters=Letters(int(record["letters"])),
             ignored=Ignored(int(record["ignored"])),
             check_digit=CheckDigit(int(record["check_digit"])),
