@@ -244,7 +244,7 @@ def to_come(desk: PayoutDesk, forged: bool) -> None:
     """Nobody who approves sees to whom a row pays that is not there yet."""
     desk.fills(SETTLEMENT, 500)
     one = None if forged else desk.benefits()
-    # A payout's proposal and approval come before a beneficiary's, its two approvals and it.
+    # Behind two rows of the payout's come a proposal, two approvals, and it.
     named = one.sequence if one else desk.rows[-1].sequence + 6
     line = Line(Kind.TRANSFER, 500, named, SETTLEMENT, TRANSIT, b"payout")
     asked = desk.propose([line])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from switch.codes import BENEFICIARY_WAIT_S, WAIT_MAX_S, AccountKind, Kind, Result
+from switch.register.banks import Banks
 from switch.said import payee_text, say
 from switch.signed import Line
 from tests.core.cashier import (
@@ -80,3 +81,12 @@ def test_whoever_shortens_the_wait_says_so() -> None:
     for wait_s, shown in ((0, BENEFICIARY_WAIT_S), (1, 1), (WAIT_MAX_S, WAIT_MAX_S)):
         said = say(Line(Kind.REGISTER, tail=thresholds(wait_s=wait_s)))
         assert dict(said.facts)["wait s"] == str(shown)
+
+
+def test_no_name_is_longer_than_a_list_takes() -> None:
+    # A list that cannot be sent shows nobody what was changed.
+    banks = Banks()
+    tail = beneficiary(HEAD) + b'{"name":"%s"}' % (b"x" * 60_000)
+    banks.take_beneficiary(tail, 1, 7, 0)
+    [one] = banks.beneficiaries_after(0, 100)
+    assert one.name == "x" * 200
