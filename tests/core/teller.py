@@ -402,7 +402,7 @@ class Teller(Staff):
             lines = [self.statement(bank, [], 4)]
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
-        soon = self.payouts_soon() if self.chance(2) else []
+        soon = self.payouts_soon() if self.chance(3) else []
         if soon:
             lines = self.foretold(soon[0].credit, soon[0].amount)
         elif self.chance(10):
