@@ -20,7 +20,7 @@ from switch.codes import (
     RowFlag,
 )
 from tests.core.network import NOW
-from tests.core.teller import Teller
+from tests.core.teller import FORTUNE, Teller
 from tests.model_banks import Bank
 from tests.model_beneficiaries import WAIT_S
 from tests.model_people import OWING
@@ -218,7 +218,8 @@ class Payer(Teller):
         if row.credit and not row.resolves and self.chance(3):
             wallets = self.wallets[-WALLETS_NEAR:]
             has = self.model.accounts[self.rng.choice(wallets)].available
-            row.amount = min(has + self.rng.randrange(1, DEBT_MOST), AMOUNT_MAX)
+            if has < FORTUNE:
+                row.amount = has + self.rng.randrange(1, DEBT_MOST)
         return row
 
     def ending(self) -> list[Row]:
