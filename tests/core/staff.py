@@ -36,7 +36,7 @@ LINES_WANTED_MOST = 200
 APPROVERS_ENOUGH = 5
 ALONE = (Record.BANK_ACCOUNT, Record.BENEFICIARY, Record.SCHEDULE)
 """Records of which proposals speak alone, or twice."""
-WAITS_S = (0, 1, 600, 7_200, 90_000, WAIT_MAX_S, WAIT_MAX_S + 1)
+WAITS_S = (0, 1, 600, 90_000, 20 * 86_400, WAIT_MAX_S, WAIT_MAX_S + 1)
 BUSY = 320
 """Proposals of one person: more than it has in a day, with the wrongly signed ones."""
 SERVICE_FIELDS = {each.name for each in fields(ServiceRecord)} - {
@@ -156,7 +156,7 @@ class Staff(Priced):
             if self.chance(5):
                 return [self.signed(self.proposal_of([line]))]
             # Of two of one request the second finds that something newer came.
-            self.wanted += [line] * self.chance(4)
+            self.wanted += [line] * self.chance(2)
         self.wanted.append(line)
         return []
 
