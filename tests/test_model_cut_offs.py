@@ -120,7 +120,7 @@ def test_days_on_which_nothing_is_cut_off(desk: Desk) -> None:
     # Monday to Friday; 24 and 26 March are holidays.
     days = (day_of(3, 24), day_of(3, 26))
     plan(desk, weekdays=31, cutoffs=(0, 12 * 60), holidays=days)
-    found = []
+    found: list[int] = []
     while len(found) < 6:
         found.append(desk.model.expiry())
         assert windows_at(desk, found[-1]) == 1

@@ -189,7 +189,7 @@ class Moves(Decisions):
         who.reference = row.reference = b""
         self.notice_new_wallets()
         money = self.top_up()[0]
-        money.amount *= 20
+        money.amount = min(20 * money.amount, AMOUNT_MAX)
         money.credit = len(self.model.accounts)
         return [who, row, money]
 

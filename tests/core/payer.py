@@ -20,7 +20,8 @@ from switch.codes import (
     RowFlag,
 )
 from tests.core.network import NOW
-from tests.core.teller import Teller
+from tests.core.staff import WAITS_S
+from tests.core.teller import FORTUNE, Teller
 from tests.model_banks import Bank
 from tests.model_beneficiaries import WAIT_S
 from tests.model_people import OWING
@@ -29,6 +30,7 @@ from tests.model_state import DAY_S, IST_S, NEVER, SECOND_NS, ist_day
 from tests.model_windows import FIRST_DAY
 from tests.payout_records import BeneficiaryRecord, ScheduleRecord
 from tests.records import Row
+from tests.signing import ThresholdsRecord
 
 MOMENT_NS = 100
 PAYOUTS_IN_TIME = 30
@@ -37,6 +39,7 @@ BENEFICIARIES_MOST = 6
 DEBT_MOST = 9_000
 MADE_UP = (AccountKind.BANK_SUSPENSE, AccountKind.WALLET)
 WALLETS_NEAR = 24
+HOLDS_SEEN = 40
 NOON = 720
 CUTOFFS: tuple[tuple[int, ...], ...] = (
     (), (0,), (NOON,), (0, NOON), (NOON, 1_080), (1, 2, 3), (1_439,), (600, 601, 900),
@@ -129,6 +132,8 @@ class Payer(Teller):
         row = self.by_treasury(Kind.REGISTER)
         row.reference = b""
         row.tail = record.pack() + (b"" if self.chance(3) else b'{"why": "told so"}')
+        if not self.model.persons and self.chance(6):
+            row.tail = ThresholdsRecord(0, 0, 0, rng.choice(WAITS_S)).pack()
         return [row]
 
     def name_beneficiary(self, row: Row) -> None:
@@ -148,6 +153,9 @@ class Payer(Teller):
             and self.now - model.rows[one.sequence - 1].timestamp >= wait_ns
         ]
         row.resolves = rng.choice(ready or known).sequence
+        newest = max(known, key=lambda one: one.sequence)
+        if newest not in ready and self.chance(2):
+            row.resolves = newest.sequence
         draw = rng.randrange(16)
         if draw == 0:
             row.resolves = 0
@@ -184,6 +192,20 @@ class Payer(Teller):
         if row.kind == Kind.REGISTER and of_one:
             self.rare["beneficiary"].append(row.sequence)
 
+    def post(self) -> list[Row]:
+        """Now and then just so much is not posted that its wallet is low no more."""
+        model = self.model
+        if not self.chance(4):
+            return super().post()
+        for _, sequence in self.rng.sample(model.due, min(len(model.due), HOLDS_SEEN)):
+            hold = model.rows[sequence - 1]
+            wallet = model.accounts[hold.debit]
+            short = wallet.low_balance - wallet.available
+            if 0 < short < hold.amount and sequence not in model.kept:
+                left = hold.amount - short
+                return [Row(Kind.POST, resolves=sequence, amount=left)]
+        return super().post()
+
     # --- what is owed -----------------------------------------------------------------
 
     def mislead(self, row: Row) -> None:
@@ -218,7 +240,8 @@ class Payer(Teller):
         if row.credit and not row.resolves and self.chance(3):
             wallets = self.wallets[-WALLETS_NEAR:]
             has = self.model.accounts[self.rng.choice(wallets)].available
-            row.amount = min(has + self.rng.randrange(1, DEBT_MOST), AMOUNT_MAX)
+            if has < FORTUNE:
+                row.amount = has + self.rng.randrange(1, DEBT_MOST)
         return row
 
     def ending(self) -> list[Row]:

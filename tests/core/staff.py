@@ -36,7 +36,7 @@ LINES_WANTED_MOST = 200
 APPROVERS_ENOUGH = 5
 ALONE = (Record.BANK_ACCOUNT, Record.BENEFICIARY, Record.SCHEDULE)
 """Records of which proposals speak alone, or twice."""
-WAITS_S = (0, 1, 600, 7_200, 90_000, WAIT_MAX_S, WAIT_MAX_S + 1)
+WAITS_S = (0, 1, 600, 90_000, 20 * 86_400, WAIT_MAX_S, WAIT_MAX_S + 1)
 BUSY = 320
 """Proposals of one person: more than it has in a day, with the wrongly signed ones."""
 SERVICE_FIELDS = {each.name for each in fields(ServiceRecord)} - {
@@ -153,10 +153,10 @@ class Staff(Priced):
             return [row]
         line = line_of(row)
         if registers and (row.tail or b"")[0] in ALONE and not self.has_window:
-            if self.chance(3):
+            if self.chance(5):
                 return [self.signed(self.proposal_of([line]))]
             # Of two of one request the second finds that something newer came.
-            self.wanted += [line] * self.rng.randrange(2)
+            self.wanted += [line] * self.chance(2)
         self.wanted.append(line)
         return []
 
@@ -327,8 +327,9 @@ class Staff(Priced):
             return self.hire(record)
         if len(model.approvers()) < APPROVERS_ENOUGH and not self.chance(6):
             # Of three who must want it, two approve.
-            whose_ = self.net.great_treasury if self.chance(4) else self.net.treasury
-            who = whose_, rng.randrange(1, 9)
+            who = self.net.treasury, rng.randrange(1, 9)
+            if model.participants[self.net.great_treasury].active and self.chance(12):
+                who = self.net.great_treasury, rng.randrange(1, 4)
             known = model.persons.get(who)
             key = known.key if known else signing.public_key(rng.randrange(1, 33))
             more = PersonRecord(*who, key, PersonRole.CHECKER)
@@ -352,7 +353,8 @@ class Staff(Priced):
         role = rng.choice((*PersonRole, checker, checker, PersonRole.MAKER))
         record_ = PersonRecord(*who, key, role, active=0 if self.chance(10) else 1)
         self.wanted.append(Line(Kind.REGISTER, tail=record_.pack()))
-        if self.chance(60):
+        stopped = not model.participants[self.net.treasury].active
+        if self.chance(3 if stopped else 40):
             treasurer = self.participant_off(self.net.treasury)
             treasurer.active, treasurer.may_state_dues = 1, 0
             self.wanted.append(Line(Kind.REGISTER, tail=treasurer.pack()))
@@ -366,7 +368,7 @@ class Staff(Priced):
         """
         line = Line(Kind.REGISTER, tail=record.pack())
         if self.has_window or self.chance(2):
-            self.wanted += [line] * (2 if self.chance(4) else 1)
+            self.wanted += [line] * (2 if self.chance(8) else 1)
             return []
         return [self.proposal_of([line])]
 

@@ -48,6 +48,8 @@ FORETOLD = 50_000
 FORETOLD_LINES = 120
 PAYOUTS = 3
 """So many are wanted then."""
+RIGHT_OF_CHANNELS, RIGHT_OF_PEOPLE = 28, 14
+"""The greater, the more of their statements follow the last."""
 NEW_BANK = 5_000
 """From which purpose on accounts of new ones are opened."""
 
@@ -396,13 +398,14 @@ class Teller(Staff):
             between = (mirror, 0) if self.chance(2) else (0, mirror)
             left = max(left, 1)  # as a line of before may be so great
             lines.append(Line(Kind.BOOKED, left, 0, *between, self.number()))
+        right = RIGHT_OF_CHANNELS if by_channel else RIGHT_OF_PEOPLE
         if not lines or not self.chance(3):
-            lines.append(self.statement(bank, lines, 28 if by_channel else 14))
+            lines.append(self.statement(bank, lines, right))
         if not by_channel and self.chance(6):
             lines = [self.statement(bank, [], 4)]
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
-        soon = self.payouts_soon() if self.chance(2) else []
+        soon = self.payouts_soon() if self.chance(3) else []
         if soon:
             lines = self.foretold(soon[0].credit, soon[0].amount)
         elif self.chance(10):
@@ -490,6 +493,8 @@ class Teller(Staff):
         record.first_day = record.last_day - rng.randrange(3)
         moved = sum(line.amount if line.debit else -line.amount for line in lines)
         draw = rng.randrange(right)
+        if right == RIGHT_OF_PEOPLE and self.chance(4):
+            draw = rng.choice((0, 8, 10))
         if draw == 0:
             record.opening += 1
         elif draw in (6, 7, 9, 11):

@@ -11,7 +11,8 @@ import pytest
 from tests import test_model_payouts
 from tests.banking import Desk
 from tests.core.pair import Pair
-from tests.test_model_payouts import NOON, begin
+from tests.test_model_payouts import begin
+from tests.test_model_people import NOON
 
 globals().update(
     {
