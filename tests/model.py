@@ -3,10 +3,10 @@
 Lists, dicts and whole numbers; no storage, no threads, no speed. This file takes
 requests apart, keeps ids and baskets, and reads; the rules themselves stand in
 tests/model_rules.py, model_prices.py, model_claims.py, model_doubts.py,
-model_register.py, model_persons.py, model_cases.py, model_people.py,
-model_signed.py, model_banks.py, model_shapes.py and model_answers.py. They may use
-`switch.codes`, tests/records.py and signing.py; they must not use the compiled core,
-which is what they judge.
+model_register.py, model_persons.py, model_cases.py, model_windows.py,
+model_beneficiaries.py, model_people.py, model_signed.py, model_banks.py,
+model_shapes.py and model_answers.py. They may use `switch.codes`, tests/records.py and
+signing.py; they must not use the compiled core, which is what they judge.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from switch.codes import (
     Result,
     RowFlag,
 )
-from tests.model_answers import BillersAnswers
+from tests.model_answers import BillersAnswers, balance_told
 from tests.model_register import WITH_RECORD
 from tests.model_signed import said
 from tests.model_state import NEVER, PAYS, Answer
@@ -49,8 +49,12 @@ class Model(BillersAnswers):
     """A ledger. `commit` is the only way in; everything else reads."""
 
     def commit(self, requests: Sequence["Ask"], now_ns: int) -> list[list[Outcome]]:
-        """Apply one group: first what is due, then the requests in order."""
+        """Apply one group: before it the windows that cut-offs close, each a nanosecond
+        later than the one before, then what is due, then the requests in order.
+        """
         self.now = now_ns
+        while self.close_if_due():
+            pass
         self.expire_due(GROUP_MAX - sum(request.size() for request in requests))
         return [list(self.answer(request)) for request in requests]
 
@@ -171,7 +175,7 @@ class Model(BillersAnswers):
             field=field,
             other=first.sequence,
             other_id=first.id,
-            balance=wallet.balance if wallet else 0,
+            balance=balance_told(wallet),
             pending=wallet.debits_pending if wallet else 0,
         )
 
@@ -386,6 +390,7 @@ class Model(BillersAnswers):
             Link.RECOVERY: self.recovered,
             Link.ENDING: self.ended,
             Link.MATCHED: self.matched,
+            Link.PAYOUT: self.paid_out,
         }
         if what in links:
             return links[Link(what)].get(sequence, 0)
@@ -412,8 +417,10 @@ class Model(BillersAnswers):
         return sorted(sequence for _, sequence in self.due)
 
     def expiry(self) -> int:
-        """When the next hold is due, 0 if none is."""
-        return self.due[0][0] if self.due and self.due[0][0] != NEVER else 0
+        """When the next hold is due, or the next cut-off comes; 0 if neither."""
+        due = self.due[0][0] if self.due else NEVER
+        first = min(due, self.cut_off or NEVER)
+        return first if first != NEVER else 0
 
 
 def basket_is_formed(rows: list[Row]) -> bool:

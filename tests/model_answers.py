@@ -17,6 +17,11 @@ ALREADY = {
 }
 
 
+def balance_told(wallet: Account | None) -> int:
+    """What is told of a wallet's balance: nothing of what it owes."""
+    return max(0, wallet.balance) if wallet is not None else 0
+
+
 class Told(Shapes):
     """What is told of a row that is there."""
 
@@ -46,7 +51,7 @@ class Told(Shapes):
             row.result,
             sequence=row.sequence,
             timestamp=row.timestamp,
-            balance=wallet.balance if wallet else 0,
+            balance=balance_told(wallet),
             pending=wallet.debits_pending if wallet else 0,
             other=other,
             other_id=self.rows[other - 1].id if other else ZERO_ID,

@@ -141,6 +141,13 @@ class Banks(Signed):
                 return bank
         return None
 
+    def is_opening(self, debit: Account, credit: Account) -> bool:
+        for bank_s, other in ((debit, credit), (credit, debit)):
+            if (bank_s.kind, other.kind) == (AccountKind.BANK, AccountKind.FLOAT):
+                index = self.account_of[bank_s.participant, bank_s.purpose]
+                return self.bank_with(index) is not None and not any(bank_s.totals)
+        return False
+
     def beside(self, account: int, purposes: int) -> int:
         """The account with a purpose so much higher, of the same owner."""
         one = self.accounts[account]
@@ -260,8 +267,7 @@ class Banks(Signed):
         if named.kind != Kind.TRANSFER or named.credit != transit:
             return False
         from_ = self.accounts[named.debit].kind
-        paid_out = from_ == AccountKind.SETTLEMENT and not named.resolves
-        return paid_out or from_ == AccountKind.BANK_SUSPENSE
+        return self.is_payout(named) or from_ == AccountKind.BANK_SUSPENSE
 
     def do_booked(self, row: Row) -> None:
         key = booked_key(row)

@@ -43,7 +43,7 @@ class Certificates(Rules):
             if named > len(self.revocations):
                 return Answer(Result.PROPOSAL_NOT_FOUND)
             revocation = self.revocations[named - 1]
-            if revocation.sender == row.participant:
+            if self.is_whose(revocation, row):
                 return Answer(Result.SAME_PERSON)
             if revocation.confirmed:
                 return Answer(Result.ALREADY_APPROVED)
@@ -62,11 +62,16 @@ class Certificates(Rules):
             full = named not in self.pins_of and len(self.pins_of) >= NOTED_MAX
         return Answer(Result.TABLE_FULL) if full else OK
 
+    def is_whose(self, revocation: Revocation, row: Row) -> bool:
+        """Whether it was said by the sender of a row."""
+        return revocation.sender[0] == row.participant
+
     def do_certificate(self, row: Row) -> None:
         tail = row.tail or b""
         (named,) = struct.unpack_from("<I", tail, 4)
         if tail[0] == Record.REVOCATION:
-            self.revocations.append(Revocation(named, row.participant))
+            sender = row.participant, row.operator_
+            self.revocations.append(Revocation(named, sender))
             self.unconfirmed[named] += 1
             row.debit = len(self.revocations)
         elif tail[0] == Record.CONFIRMATION:

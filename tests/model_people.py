@@ -13,7 +13,7 @@ from switch.codes import (
     Result,
     RowFlag,
 )
-from tests.model_cases import Cases
+from tests.model_beneficiaries import Beneficiaries
 from tests.model_claims import utr_key
 from tests.model_doubts import first_of_basket
 from tests.model_state import DAY_S, OK, SECOND_NS, Answer
@@ -22,12 +22,13 @@ from tests.records import Row
 PROPOSAL_LIFE_NS = 30 * DAY_S * SECOND_NS
 RECOVERY = (AccountKind.WALLET, AccountKind.SUSPENSE)
 ADVANCE = (AccountKind.SUSPENSE, AccountKind.WALLET)
+OWING = (AccountKind.WALLET, AccountKind.BANK_TRANSIT)
 EXPLAINED = (AccountKind.WALLET, AccountKind.SETTLEMENT, AccountKind.SUSPENSE)
 """Where what a bank has booked to an account goes to, or comes from."""
 EVIDENCE = int(RowFlag.EVIDENCE)
 
 
-class People(Cases):
+class People(Beneficiaries):
     """The rules of rows 17 to 20 and 22, and of what two people want."""
 
     # --- who has to want it -----------------------------------------------------------
@@ -45,7 +46,19 @@ class People(Cases):
         """Whether a transfer with R ends what a bank has booked."""
         from_, to = self.kinds_of(row)
         bank_s = from_ == AccountKind.BANK_SUSPENSE or to == AccountKind.BANK_TRANSIT
-        return row.resolves != 0 and bank_s
+        return row.resolves != 0 and bank_s and not self.is_payout(row)
+
+    def is_owed_wrongly(self, row: Row) -> bool:
+        """Whether a transfer says that a wallet may owe, which only one may say that
+        ends a debit from a wallet.
+        """
+        if not row.flags & RowFlag.OWED or row.kind != Kind.TRANSFER:
+            return False
+        return not row.resolves or self.kinds_of(row) != OWING
+
+    def is_alone(self, row: Row) -> bool:
+        """Whether a transfer with R is none that two people propose by itself."""
+        return self.is_recovery(row) or self.is_ending(row) or self.is_payout(row)
 
     def asks_for(self, row: Row) -> int:
         """By which number a proposal asks for this row."""
@@ -57,8 +70,9 @@ class People(Cases):
         if row.flags & EVIDENCE:
             return False
         if row.kind == Kind.TRANSFER:
-            alone = self.is_recovery(row) or self.is_ending(row)
-            return row.resolves != 0 and not alone
+            if self.is_owed_wrongly(row):
+                return False
+            return row.resolves != 0 and not self.is_alone(row)
         if row.kind == Kind.POST:
             return row.resolves in self.kept
         if row.kind == Kind.VOID:
@@ -263,10 +277,15 @@ class People(Cases):
         self.resolved[row.resolves] = row.sequence
 
     def check_transfer(self, row: Row) -> Answer:
-        if not row.resolves:
+        if self.is_owed_wrongly(row):
+            return Answer(Result.ACCOUNT_KIND_WRONG)
+        payout = self.is_payout(row)
+        if not row.resolves and not payout:
             return super().check_transfer(row)
         moved_on = self.check_correction
-        if self.is_ending(row):
+        if payout:
+            moved_on = self.check_payout
+        elif self.is_ending(row):
             moved_on = self.check_ending
         elif self.is_recovery(row):
             moved_on = self.check_recovery
@@ -350,10 +369,12 @@ class People(Cases):
         super().do_transfer(row)
 
     def do_what_was_asked(self, row: Row) -> None:
-        """A correction, an advance, a recovery or an ending."""
+        """A correction, an advance, a recovery, an ending or a payout."""
         sequence = len(self.rows) + 1
         self.name_proposal(row)
-        if self.is_ending(row):
+        if self.is_payout(row):
+            self.paid_out[row.resolves] = sequence
+        elif self.is_ending(row):
             self.ended[row.resolves] = sequence
         elif self.is_recovery(row):
             self.count_doubt(row, -1)

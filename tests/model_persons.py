@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from switch.codes import PersonRole, Record, Result, Role, RowFlag
 from tests.model_certificates import Certificates
-from tests.model_state import OK, Answer
+from tests.model_state import OK, Answer, Revocation
 from tests.records import Row
 
 PEOPLE_MAX = 4_095
 APPROVERS_LEAST = 2
 PERSON_BYTES = struct.Struct("<BBBBIII32s")
-THRESHOLDS_BYTES = struct.Struct("<B7xQQQ")
+THRESHOLDS_BYTES = struct.Struct("<B3sIQQQ")
+WAIT_MAX_S = 31 * 86_400
 OF_PEOPLE = (Record.PERSON, Record.THRESHOLDS)
 
 Who = tuple[int, int]
@@ -41,6 +42,7 @@ class Persons(Certificates):
         self.persons: dict[Who, Person] = {}
         self.thresholds: tuple[int, int, int] | None = None  # single, batch, day
         self.thresholds_row = 0  # the last one
+        self.wait_s = 0  # of it: of a beneficiary; 0: as long as by default
         self.stops: set[int] = set()  # rows by which one person has stopped something
 
     # --- who may do what --------------------------------------------------------------
@@ -71,6 +73,11 @@ class Persons(Certificates):
     def too_few_stay(self, left: set[Who]) -> bool:
         """Whether fewer than two of the two and more who may approve would be left."""
         return len(left) < APPROVERS_LEAST <= len(self.approvers())
+
+    def is_whose(self, revocation: Revocation, row: Row) -> bool:
+        if not self.persons:
+            return super().is_whose(revocation, row)
+        return revocation.sender == (row.participant, row.operator_)
 
     # --- rows -------------------------------------------------------------------------
 
@@ -118,7 +125,7 @@ class Persons(Certificates):
         if tail[0] == Record.THRESHOLDS:
             row.debit = 1
             row.flags |= RowFlag.UPDATE if self.thresholds_row else 0
-            _, *amounts = THRESHOLDS_BYTES.unpack_from(tail)
+            _, _, self.wait_s, *amounts = THRESHOLDS_BYTES.unpack_from(tail)
             self.thresholds = amounts[0], amounts[1], amounts[2]
             self.append(row)
             self.thresholds_row = row.sequence
@@ -135,7 +142,10 @@ class Persons(Certificates):
 def person_record_is_valid(tail: bytes) -> bool:
     """Whether a record of a person or of thresholds is one."""
     if tail[0] == Record.THRESHOLDS:
-        return len(tail) >= THRESHOLDS_BYTES.size and not any(tail[1:8])
+        if len(tail) < THRESHOLDS_BYTES.size:
+            return False
+        _, zeros, wait_s, *_ = THRESHOLDS_BYTES.unpack_from(tail)
+        return wait_s <= WAIT_MAX_S and not any(zeros)
     if len(tail) < PERSON_BYTES.size:
         return False
     _, role, active, zero, whose, number, zeros, key = PERSON_BYTES.unpack_from(tail)

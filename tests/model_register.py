@@ -97,6 +97,8 @@ class Register(Persons, Budgets):
         if row.kind == Kind.LIMIT:
             if len(tail) < 16 or any(tail[13:16]):
                 return False
+            if tail[12] == 2 and len(tail) >= 32:
+                return int.from_bytes(tail[24:32], "little") <= AMOUNT_MAX
             return tail[12] == 0 or (tail[12] == 1 and len(tail) >= 24)
         if row.kind == Kind.SHIFT:
             return shift_record_is_valid(tail, row.operator_)
@@ -157,11 +159,13 @@ class Register(Persons, Budgets):
         account = self.accounts[row.debit]
         limits = struct.unpack_from("<QIB", row.tail or b"")
         account.day_amount_max, account.day_count_max, form = limits
-        account.payment_max = NO_AMOUNT_LIMIT
+        account.payment_max, account.low_balance = NO_AMOUNT_LIMIT, 0
         if form:
             account.payment_max = struct.unpack_from("<Q", row.tail or b"", 16)[0]
+        if form == 2:
+            account.low_balance = struct.unpack_from("<Q", row.tail or b"", 24)[0]
         self.append(row)
-        account.changed = row.sequence
+        self.touch(row.debit, row.sequence)
 
     def check_freeze(self, row: Row) -> Answer:
         account = self.account(row.debit)
@@ -176,7 +180,7 @@ class Register(Persons, Budgets):
         unfreeze = row.flags & RowFlag.UNFREEZE
         account.state = AccountState.OPEN if unfreeze else AccountState.FROZEN
         self.append(row)
-        account.changed = row.sequence
+        self.touch(row.debit, row.sequence)
         if not unfreeze:
             self.freezes[row.debit] = row.sequence
 
@@ -204,7 +208,7 @@ class Register(Persons, Budgets):
         account = self.accounts[row.debit]
         account.state = AccountState.CLOSED
         self.append(row)
-        account.changed = row.sequence
+        self.touch(row.debit, row.sequence)
 
     def check_register(self, row: Row) -> Answer:
         self.keep_record(row)

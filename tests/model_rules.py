@@ -37,6 +37,9 @@ COPIED = 0x3E00 | int(  # the head and the tender
     RowFlag.CLAIM | RowFlag.RECENT | RowFlag.STATED | RowFlag.PARTIAL
 )
 OF_BANKS = (AccountKind.BANK, AccountKind.BANK_SUSPENSE, AccountKind.BANK_TRANSIT)
+PAYOUT = (AccountKind.SETTLEMENT, AccountKind.BANK_TRANSIT)
+WITHOUT_FUNDS = (AccountKind.FLOAT, AccountKind.BANK)
+"""Accounts that may have any debit balance through transfers."""
 
 
 class Rules(Prices):
@@ -286,7 +289,7 @@ class Rules(Prices):
     def mark(self, row: Row) -> None:
         """A row that moves no money has changed both accounts all the same."""
         for index in (row.debit, row.credit):
-            self.accounts[index].changed = row.sequence
+            self.touch(index, row.sequence)
 
     def payment_of(self, row: Row) -> Row | None:
         """The accepted pay or post that a refund speaks of."""
@@ -353,16 +356,21 @@ class Rules(Prices):
             return Answer(Result.DEBIT_CLOSED)
         if credit.state == AccountState.CLOSED:
             return Answer(Result.CREDIT_CLOSED)
-        return self.check_money(row, needs_funds=debit.kind != AccountKind.FLOAT)
+        free = debit.kind in WITHOUT_FUNDS or bool(row.flags & RowFlag.OWED)
+        return self.check_money(row, needs_funds=not free)
 
     def may_move(self, row: Row, debit: Account, credit: Account) -> bool:
-        """Whether a bank's accounts have nothing to do with it, or it is a payout. An
-        ending was looked at before.
+        """Whether a bank's accounts have nothing to do with it, or it is a payout or an
+        opening. An ending was looked at before.
         """
-        if debit.kind not in OF_BANKS and credit.kind not in OF_BANKS:
+        kinds = debit.kind, credit.kind
+        if not any(kind in OF_BANKS for kind in kinds):
             return True
-        paid_out = AccountKind.SETTLEMENT, AccountKind.BANK_TRANSIT
-        return row.resolves != 0 or (debit.kind, credit.kind) == paid_out
+        return row.resolves != 0 or kinds == PAYOUT or self.is_opening(debit, credit)
+
+    def is_opening(self, debit: Account, credit: Account) -> bool:
+        """Whether a bank account begins with what its bank has by then."""
+        raise NotImplementedError
 
     def do_transfer(self, row: Row) -> None:
         self.move(row)
@@ -388,7 +396,7 @@ class Rules(Prices):
                 lines.append(WindowLine(index, *counted, max(0, net)))
                 account.carried = max(0, -net)
                 account.period_debits = account.period_credits = 0
-                account.changed = len(self.rows) + 1
+                self.touch(index, len(self.rows) + 1)
         if lines:
             row.tail = b"".join(line.pack() for line in lines)
             row.reference = hashlib.blake2b(row.tail, digest_size=32).digest()

@@ -146,6 +146,8 @@ class Shapes(Banks):
         """Whether one line is that of a row which may be asked for so."""
         kind, zero, flags, size, amount, resolves, debit, credit, reference = line
         may_have = FLAGS_OF_LINES.get(kind, 0)
+        if kind == Kind.TRANSFER and resolves:
+            may_have = RowFlag.OWED
         if kind not in LINES or zero or flags & ~may_have or size > LINE_TAIL_MAX:
             return False
         if any(reference) if kind in WITH_RECORD else size and kind != Kind.BOOKED:

@@ -18,6 +18,7 @@ from switch.codes import (
     Source,
 )
 from tests import signing
+from tests.model_beneficiaries import account_of
 from tests.model_people import PROPOSAL_LIFE_NS, People
 from tests.model_persons import APPROVERS_LEAST, Who
 from tests.model_register import ITEM, SERVICE_SIZE, WITH_RECORD
@@ -43,7 +44,9 @@ LINES = frozenset(
 NOBODYS = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
 """Records of register rows that need no proposal."""
 SIGNED_ALWAYS = (Kind.PROPOSE, Kind.WITHDRAW)
-
+SIGNED_RECORDS = (Record.REVOCATION, Record.CONFIRMATION)
+ABOUT_WHO = (Record.PERSON, Record.BANK_ACCOUNT, Record.BENEFICIARY)
+"""Records of which two people could make a third of their own, or its money theirs."""
 
 ACTIVE_AT = {Record.PARTICIPANT: 2, Record.SERVICE: 6, Record.PERSON: 2}
 
@@ -105,6 +108,8 @@ class Signed(People):
         if row.kind == Kind.APPROVE:
             asked = self.accepted(row.resolves)
             return asked is None or asked.kind != Kind.SHIFT
+        if row.kind == Kind.REGISTER and (row.tail or b"")[0] in SIGNED_RECORDS:
+            return True
         return row.kind in SIGNED_ALWAYS or self.is_stop(row)
 
     def is_signed(self, row: Row) -> bool:
@@ -113,7 +118,9 @@ class Signed(People):
         if len(tail) < SIGNATURE_SIZE:
             return False
         may = self.may_propose(who) or self.may_as_channel(row)
-        if row.kind == Kind.APPROVE:
+        confirmation = bytes([Record.CONFIRMATION])
+        confirms = row.kind == Kind.REGISTER and tail[:1] == confirmation
+        if row.kind == Kind.APPROVE or confirms:
             may = self.may_approve(who)
         if not may:
             return False
@@ -127,11 +134,14 @@ class Signed(People):
         return able and self.persons[who].role == PersonRole.CHANNEL
 
     def is_as_it_was(self, asked: Row) -> bool:
-        """Whether a connection is one now, and was not touched since it said this."""
+        """Whether a connection is one now, and neither it nor its participant was
+        touched since it said this.
+        """
         if not self.is_by_channel(asked):
             return False
         who = asked.participant, asked.operator_
-        return self.persons[who].sequence < asked.sequence
+        newest = self.persons[who].sequence, self.participants[who[0]].sequence
+        return max(newest) < asked.sequence
 
     def may_as_channel(self, row: Row) -> bool:
         """Whether a bank's connection asks for what it may: not too much of what its
@@ -166,8 +176,8 @@ class Signed(People):
         if not self.persons or row.kind not in LINES or self.is_stop(row):
             return False
         if row.kind == Kind.TRANSFER:
-            alone = self.is_recovery(row) or self.is_ending(row)
-            return not row.resolves or alone
+            owed = bool(row.flags & RowFlag.OWED)
+            return owed or not row.resolves or self.is_alone(row)
         if row.kind == Kind.REGISTER:
             record = (row.tail or b"")[0]
             first = record == Record.PERSON and self.is_beginning()
@@ -231,8 +241,8 @@ class Signed(People):
         return given == wanted
 
     def newest_about(self, tail: bytes) -> int:
-        """The newest row about the participant, service or person of a record, or about
-        the thresholds; or 0.
+        """The newest row about the participant, service, person or beneficiary of a
+        record, or about the thresholds or the schedule; or 0.
         """
         if tail[0] == Record.PARTICIPANT:
             index = self.participant_of.get(tail[8:40].rstrip(b"\0"), 0)
@@ -243,6 +253,11 @@ class Signed(People):
         if tail[0] == Record.PERSON:
             one = self.persons.get(struct.unpack_from("<II", tail, 4))
             return one.sequence if one else 0
+        if tail[0] == Record.BENEFICIARY:
+            beneficiary = self.beneficiaries.get(account_of(tail))
+            return beneficiary.sequence if beneficiary else 0
+        if tail[0] == Record.SCHEDULE:
+            return self.schedule_row
         return self.thresholds_row if tail[0] == Record.THRESHOLDS else 0
 
     # --- proposals --------------------------------------------------------------------
@@ -293,10 +308,12 @@ class Signed(People):
         return max(amounts) > single or row.amount > batch or of_today > day or sets
 
     def is_about_who(self, row: Row) -> bool:
-        """Whether a line of a proposal is of a person or of a bank account."""
+        """Whether a line of a proposal is of a person, of a bank account or of a
+        beneficiary.
+        """
         if row.total != PROPOSE_LINES:
             return False
-        records = [bytes([Record.PERSON]), bytes([Record.BANK_ACCOUNT])]
+        records = [bytes([record]) for record in ABOUT_WHO]
         lines = lines_of(row.tail or b"")
         of = [line.tail[:1] for line in lines if line.kind == Kind.REGISTER]
         return any(record in records for record in of)

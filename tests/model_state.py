@@ -63,7 +63,8 @@ class Revocation:
     """A certificate that is no longer accepted: whose, and by whom it was said."""
 
     participant: int
-    sender: int
+    sender: tuple[int, int]
+    """A participant, and its operator."""
     confirmed: bool = False
 
 
@@ -197,9 +198,16 @@ class State:
             self.ids[row.participant, row.id] = row.sequence
         if result == Result.OK and row.kind in MONEY:
             for index in (row.debit, row.credit):
-                account = self.accounts[index]
-                account.changed = row.sequence
-                self.history[index].append((row.sequence, account.totals))
+                self.touch(index, row.sequence)
+                totals = self.accounts[index].totals
+                self.history[index].append((row.sequence, totals))
+
+    def touch(self, index: int, sequence: int) -> None:
+        """A row has changed this account, and may have made a wallet low."""
+        account = self.accounts[index]
+        account.changed = sequence
+        is_low = account.available < account.low_balance
+        account.low_since = (account.low_since or sequence) if is_low else 0
 
     def account(self, index: int) -> Account | None:
         """The account with this index."""

@@ -31,7 +31,7 @@ def line_of(row: Row) -> Line:
         credit=row.credit,
         reference=b"" if row.kind in WITH_RECORD else row.reference,
         tail=row.tail or b"",
-        flags=row.flags & RowFlag.UNFREEZE,
+        flags=row.flags & RowFlag.UNFREEZE,  # or what a transfer or line has there
     )
 
 

@@ -41,12 +41,12 @@ ROW_FIELDS = """
     id sequence timestamp amount resolves reference debit credit receipt operator_
     checker participant service kind result flags basket total deadline
 """.split()  # noqa: SIM905 - a list of words reads better
-ACCOUNT_BYTES = struct.Struct("<11Q6IHHBBHQQQII")
+ACCOUNT_BYTES = struct.Struct("<11Q6IHHBBHQQQIIQQ")
 ACCOUNT_FIELDS = """
     debits_pending debits_posted credits_pending credits_posted day_amount
     day_amount_max period_debits period_credits carried opened changed day day_count
     day_count_max receipt participant holds_count year purpose kind state zero
-    refundable payment_max kept_amount kept_count cases_count
+    refundable payment_max kept_amount kept_count cases_count low_balance low_since
 """.split()  # noqa: SIM905 - a list of words reads better
 OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBBBB9x")
 OUTCOME_FIELDS = """
@@ -210,16 +210,18 @@ class Account:
     kept_amount: int = 0
     kept_count: int = 0
     cases_count: int = 0
+    low_balance: int = 0
+    low_since: int = 0
 
     @property
     def balance(self) -> int:
-        """Paise; negative for a float, or a biller after late refunds."""
+        """Paise; negative for a float, a wallet that owes, a biller after refunds."""
         return self.credits_posted - self.debits_posted
 
     @property
     def available(self) -> int:
         """Paise that can be spent."""
-        return self.credits_posted - self.debits_posted - self.debits_pending
+        return max(0, self.credits_posted - self.debits_posted - self.debits_pending)
 
     @property
     def totals(self) -> tuple[int, int, int, int]:
@@ -236,7 +238,7 @@ class Account:
         return replace(self)
 
     def pack(self) -> bytes:
-        """The account's image, 152 bytes."""
+        """The account's image, 168 bytes."""
         return ACCOUNT_BYTES.pack(*IMAGE(self))
 
 
@@ -307,12 +309,19 @@ class LimitRecord:
     day_amount_max: int = NO_AMOUNT_LIMIT
     day_count_max: int = NO_COUNT_LIMIT
     payment_max: int | None = None
+    low_balance: int | None = None
+    """Paise below which it is low; if it is said, so is the limit of one payment."""
 
     def pack(self) -> bytes:
-        """16 bytes; 24 with a limit of one payment."""
-        form = 0 if self.payment_max is None else 1
-        day = struct.pack("<QIB3x", self.day_amount_max, self.day_count_max, form)
-        return day + (struct.pack("<Q", self.payment_max) if form else b"")
+        """16 bytes; 24 with a limit of one payment, 32 with a low balance."""
+        said: list[int] = []
+        if self.low_balance is not None:
+            one = NO_AMOUNT_LIMIT if self.payment_max is None else self.payment_max
+            said = [one, self.low_balance]
+        elif self.payment_max is not None:
+            said = [self.payment_max]
+        day = (self.day_amount_max, self.day_count_max, len(said))
+        return struct.pack(f"<QIB3x{len(said)}Q", *day, *said)
 
 
 @dataclass(slots=True)

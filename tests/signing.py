@@ -116,11 +116,13 @@ class ThresholdsRecord:
     single: int
     batch: int
     day: int
+    wait_s: int = 0
+    """How long a beneficiary waits; 0: as long as by default."""
 
     def pack(self) -> bytes:
         """32 bytes."""
-        fixed = (Record.THRESHOLDS, self.single, self.batch, self.day)
-        return struct.pack("<B7xQQQ", *fixed)
+        fixed = (Record.THRESHOLDS, self.wait_s, self.single, self.batch, self.day)
+        return struct.pack("<B3xIQQQ", *fixed)
 
 
 # --- a proposal of lines --------------------------------------------------------------

@@ -546,9 +546,12 @@ def test_a_channel_of_a_stopped_participant_says_nothing(desk: Desk) -> None:
     assert desk.result(desk.signed(row)) == OK
     lines = desk.line_rows(asked, 0)
     assert desk.results(*lines) == [Result.NOT_APPROVED]
-    # Its person was not touched: it stands by its word when the participant is back.
+    # What it said before is not done when the participant is back, only what it says
+    # from then on, of the same account.
     desk.lines(of_record(third.pack()))
-    assert desk.results(*lines) == [OK]
+    assert desk.results(*lines) == [Result.NOT_APPROVED]
+    again = desk.propose(theirs, credit(5))
+    assert desk.results(*desk.line_rows(again, 0)) == [OK]
     # One that is the treasury's no more can do nothing.
     asked = desk.propose(theirs, credit(6, b"N2"))
     desk.lines(of_record(replace(third, role=Role.CENTRE).pack()))

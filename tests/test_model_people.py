@@ -28,6 +28,7 @@ from tests.records import (
     ParticipantRecord,
     Row,
     budget,
+    confirmation,
     pins,
     revocation,
 )
@@ -348,13 +349,42 @@ def test_what_needs_no_proposal(office: Treasury) -> None:
         return office.result(office.row(Kind.REGISTER, (0, 0), tail=tail))
 
     assert register(bytes([Record.CLOCK]) + b"{}") == Result.OK
-    assert register(revocation(CENTRE, b"a" * 32, b"\7")) == Result.OK
+    # One person's word, but that is signed.
+    assert register(revocation(CENTRE, b"a" * 32, b"\7")) == Result.NOT_SIGNED
     assert register(pins(CENTRE, b"k" * 32)) == Result.NOT_APPROVED
     assert register(budget(CENTRE, 1, 5)) == Result.NOT_APPROVED
     assert register(ThresholdsRecord(1, 2, 3).pack()) == Result.NOT_APPROVED
     thaw = office.row(Kind.FREEZE, ALPHA, debit=WALLET, reference=b"why")
     thaw.flags = RowFlag.UNFREEZE
     assert office.result(office.signed(thaw)) == Result.NOT_APPROVED
+
+
+def test_who_revokes_and_who_stands_by_it(office: Treasury) -> None:
+    def register(who: Who, tail: bytes) -> int:
+        return office.result(office.signed(office.row(Kind.REGISTER, who, tail=tail)))
+
+    support = office.person((MAIN, 7), 7, role=PersonRole.SUPPORT)
+    office.by_three(of_record(support.pack()))
+    revoked = revocation(CENTRE, b"a" * 32, b"\7")
+    assert register((MAIN, 7), revoked) == Result.NOT_SIGNED
+    assert register(GAMMA, revoked + b'{"why": "lost"}') == Result.OK
+    made = last(office)
+    assert (made.debit, made.flags) == (1, RowFlag.TAIL)
+    # It is no stop.
+    approval = office.approval(made.sequence, BETA)
+    assert office.result(approval) == Result.PROPOSAL_NOT_FOUND
+    assert register(GAMMA, confirmation(1)) == Result.NOT_SIGNED  # a maker
+    assert register(ALPHA, confirmation(2)) == Result.PROPOSAL_NOT_FOUND
+    assert last(office).result == Result.PROPOSAL_NOT_FOUND
+    # A colleague may, whoever sends for both of them.
+    assert register(ALPHA, confirmation(1)) == Result.OK
+    assert register(BETA, confirmation(1)) == Result.ALREADY_APPROVED
+    assert register(ALPHA, revoked) == Result.OK
+    assert register(ALPHA, confirmation(2)) == Result.SAME_PERSON
+    # No line is one, and one that names a proposal is signed all the same.
+    bare = office.row(Kind.REGISTER, BETA, tail=confirmation(2))
+    assert office.result(replace(bare, total=made.sequence)) == Result.NOT_SIGNED
+    assert office.result(office.signed(bare)) == Result.OK
 
 
 GOOD = Line(Kind.TOP_UP, 5, 0, FLOAT, WALLET, b"UTR")

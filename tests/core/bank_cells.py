@@ -29,6 +29,7 @@ _ENDING = {
     OK, Result.CASE_NOT_FOUND, Result.ACCOUNT_KIND_WRONG, Result.NET_DIFFERS,
     Result.CASE_CLOSED,
 }  # fmt: skip
+_PAYOUT = {Result.BENEFICIARY_WRONG, Result.BENEFICIARY_WAITS}
 _BY_HAND = Result.UTR_ALREADY_CREDITED
 _BOOKED = {OK, Result.ALREADY_BOOKED, Result.BOOKED_DIFFERS, Result.ACCOUNT_KIND_WRONG}
 _BANK = {OK, Result.ACCOUNT_UNKNOWN, Result.RULE_FIXED}
@@ -38,7 +39,7 @@ BANK_DEEDS: dict[str, set[Result]] = {
         OK, Result.ACCOUNT_UNKNOWN, Result.ACCOUNT_KIND_WRONG, Result.CREDIT_CLOSED,
         Result.DAY_COUNT_EXCEEDED,
     },
-    "payout": {OK, Result.INSUFFICIENT_FUNDS},
+    "payout": {OK, Result.INSUFFICIENT_FUNDS, *_PAYOUT},
     "ending of a credit": {*_ENDING, Result.CREDIT_CLOSED, _BY_HAND},
     "ending of a debit": {*_ENDING, Result.DEBIT_CLOSED, Result.INSUFFICIENT_FUNDS},
     # From here on where nobody is registered.
@@ -46,7 +47,7 @@ BANK_DEEDS: dict[str, set[Result]] = {
     "bank account": {*_BANK, Result.PARTICIPANT_UNKNOWN, Result.BALANCE_NOT_ZERO},
     "statement": {Result.NOT_APPROVED},
     # From here on where people are.
-    "line payout": {OK, Result.NOT_APPROVED, Result.INSUFFICIENT_FUNDS},
+    "line payout": {OK, Result.NOT_APPROVED, Result.INSUFFICIENT_FUNDS, *_PAYOUT},
     "line ending of a credit": {*_ENDING, Result.NOT_APPROVED, _BY_HAND},
     "line ending of a debit": {*_ENDING, Result.NOT_APPROVED},
     "line booked": {*_BOOKED, Result.NOT_APPROVED, Result.ACCOUNT_UNKNOWN},
@@ -114,6 +115,7 @@ one reason alone, and what is answered.
 WORDS = {
     "done", "withdrawn", "too old", "of one who is stopped", "of one of another role",
     "of a participant that is stopped", "of one who was started again",
+    "of a participant that was started again",
     "signed: as much as may be", "not signed: of too much",
 }  # fmt: skip
 """Why a line that a channel has said is done or not, where there is one reason."""
@@ -222,6 +224,8 @@ class WatchedBanks(Model):
         said = [why for why, is_so in changed.items() if is_so]
         if not said and one.sequence > asked.sequence:
             said = ["of one who was started again"]
+        if not said and whose.sequence > asked.sequence:
+            said = ["of a participant that was started again"]
         return reasons + said or ["done"]
 
     def alike(self, row: Row, named: Row) -> list[str]:
@@ -263,11 +267,12 @@ class WatchedBanks(Model):
         own = mirror.participant, mirror.purpose + 2
         if (transit.participant, transit.purpose) != own:
             reasons.append("of another bank")
-        if named.resolves:
+        payout = self.is_payout(named)
+        if not payout and named.resolves:
             item = self.rows[named.resolves - 1]
             if self.accounts[item.credit].kind == AccountKind.BANK:
                 reasons.append("of what ended a debit")
-        return reasons or [f"matched to a {'return' if named.resolves else 'payout'}"]
+        return reasons or [f"matched to a {'payout' if payout else 'return'}"]
 
     # --- what it is called ------------------------------------------------------------
 
@@ -294,11 +299,10 @@ class WatchedBanks(Model):
         from_, to = self.kinds_of(row)
         if row.resolves and from_ == AccountKind.BANK_SUSPENSE:
             return f"{by}ending of a credit"
-        if to == AccountKind.BANK_TRANSIT:
-            if row.resolves:
-                return f"{by}ending of a debit"
-            return f"{by}payout" if from_ == AccountKind.SETTLEMENT else ""
-        return ""
+        if self.is_payout(row):
+            return f"{by}payout"
+        debits = to == AccountKind.BANK_TRANSIT and row.resolves
+        return f"{by}ending of a debit" if debits else ""
 
     def channel_deed(self, row: Row) -> str:
         """What a connection asks for, or somebody about that."""

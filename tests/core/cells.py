@@ -7,8 +7,9 @@ second time from docs/data-model.md; tests/core/test_model_random.py asks for it
 from collections import Counter
 
 from switch.codes import PROPOSE_LINES, CaseType, Kind, Record, Result, RowFlag
-from tests.core.bank_cells import BANK_DEEDS, WatchedBanks
-from tests.model_signed import lines_of
+from tests.core.bank_cells import BANK_DEEDS
+from tests.core.payout_cells import PAYOUT_DEEDS, WatchedPayouts
+from tests.model_signed import ABOUT_WHO, lines_of
 from tests.records import Outcome, Row, Said
 
 OK = Result.OK
@@ -170,10 +171,14 @@ DEEDS: dict[str, set[Result]] = {
     },
     "line thresholds": {OK, Result.NOT_APPROVED},
     **BANK_DEEDS,
+    **PAYOUT_DEEDS,
 }  # fmt: skip
 """What people do, and each result that it can have by itself."""
 
-THIRDS = {"an amount", "a line", "all lines", "a day", "thresholds", "people"}
+THIRDS = {
+    "an amount", "a line", "all lines", "a day", "thresholds",
+    "person", "bank_account", "beneficiary",
+}  # fmt: skip
 """Each reason for which a third must approve a proposal, where there is no other."""
 
 ROOM = 2**64
@@ -198,7 +203,7 @@ CASE_ROWS = {
 """Case rows that there are, by type and flags."""
 
 
-class Watched(WatchedBanks):
+class Watched(WatchedPayouts):
     """A model that counts what it was asked, and where that stood."""
 
     def __init__(self) -> None:
@@ -270,7 +275,7 @@ class Watched(WatchedBanks):
 
     def deed(self, row: Row) -> str:
         """What a request of people's is called."""
-        of_banks = self.bank_deed(row)
+        of_banks = self.bank_deed(row) or self.payout_deed(row)
         if of_banks:
             return of_banks
         signed = self.signed_deed(row) if self.persons else ""
@@ -333,12 +338,20 @@ class Watched(WatchedBanks):
                 "a line": any(amount > single for amount in amounts),
                 "all lines": row.amount > batch,
                 "a day": of_today > day,
-                "people": self.is_about_who(row) and len(self.approvers()) > 2,
             }
+            if self.is_about_who(row) and len(self.approvers()) > 2:
+                reasons |= dict.fromkeys(self.records_of(row), True)
             why = [reason for reason, is_so in reasons.items() if is_so]
             if len(why) < 2:
                 self.thirds_met[(why or ["thresholds"])[0]] += 1
         return needs
+
+    def records_of(self, row: Row) -> set[str]:
+        """Of what lines of a proposal are that are about who is who."""
+        tails = [line.tail for line in lines_of(row.tail or b"")
+                 if line.kind == Kind.REGISTER]  # fmt: skip
+        names = {Record(tail[0]) for tail in tails} & set(ABOUT_WHO)
+        return {record.name.lower() for record in names}
 
     # --- cases ------------------------------------------------------------------------
 

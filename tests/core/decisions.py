@@ -92,7 +92,7 @@ class Decisions(Drawing):
             row = self.propose_closing()
         if self.chance(30):
             row.total = self.rng.choice((0, 2, 5, 263, 265, *KEEPING))
-        if draw < 5 or not self.chance(3):
+        if draw < 5 or not self.chance(2):
             return [row]
         # Of two that want the same, the second finds it done.
         return [row, replace(row, id=self.rng.randbytes(16))]

@@ -13,7 +13,7 @@ from tests.records import Row
 WALLETS_AT_ONCE = 24
 ROWS = (
     *("case", "closable", "proposal", "shift", "moved", "stop"),
-    *("request", "booked", "item", "release", "told", "top-up"),
+    *("request", "booked", "item", "release", "told", "top-up", "beneficiary"),
 )
 """What is kept in mind of the rows, as chance alone seldom finds one."""
 HOLDS = (

@@ -18,14 +18,13 @@ from switch.codes import (
 from tests.core import spelling
 from tests.core.mutation import break_payment, break_row, vary_payment, vary_row
 from tests.core.network import NOW, Network
-from tests.core.teller import Teller
+from tests.core.payer import Payer
 from tests.model import Ask, Model, Payments, Rows
 from tests.records import Payment, Row, ServiceRecord, flags_of
 
 SECOND_NS = 10**9
 HOUR_NS = 3_600 * SECOND_NS
 DAY_NS = 24 * HOUR_NS
-APRIL_NS = 1_774_981_800 * SECOND_NS  # 1 April 2026, 00:00 IST
 DEADLINES = (1, 60, 3_600, 86_400, 7 * 86_400, 31 * 86_400)
 GROUP_SIZES = (1, 1, 2, 5, 20, 60, 150)
 ROOM = 2**64 - 1
@@ -47,7 +46,7 @@ def is_long(row: Row) -> bool:
     return row.kind == Kind.WINDOW or lines
 
 
-class Generator(Teller):
+class Generator(Payer):
     """Draws groups of requests and the time at which each is committed."""
 
     def __init__(self, seed: int, network: Network, model: Model) -> None:
@@ -70,7 +69,7 @@ class Generator(Teller):
             (self.transfer, 5),
             (self.window, 2),
             (self.settle, 5),
-            (self.limit, 2),
+            (self.limit, 4),
             (self.freeze, 3),
             (self.close, 4),
             (self.open, 2),
@@ -89,6 +88,7 @@ class Generator(Teller):
             (self.ending, 10),
             (self.payout, 4),
             (self.bank_account, 2),
+            *self.payer_kinds(),
             *self.people_kinds(),
             (self.repeat, 8),
             (self.broken, 9),
@@ -105,7 +105,7 @@ class Generator(Teller):
             (self.do_lines, 4),
             (self.stop, 5),
             (self.staff, 6),
-            (self.certificate, 4),
+            (self.certificate, 6),
             (self.withdraw, 2),
             (self.busy, 1),
             (self.tell, 16),
@@ -120,6 +120,9 @@ class Generator(Teller):
         self.has_window = False
         size = self.rng.choice(GROUP_SIZES)
         asks: list[Ask] = []
+        in_time = self.in_time()
+        if in_time:
+            asks.append(Rows(in_time))
         while size > 0:
             part = min(size, self.rng.choice((1, 1, 3, 8, 30)))
             draw = self.rng.randrange(12)
@@ -143,9 +146,13 @@ class Generator(Teller):
             self.now += self.rng.randrange(40 * DAY_NS)
         elif draw < 196:
             # To the next IST midnight or year's end, give or take a nanosecond.
-            step = self.rng.choice((DAY_NS, 365 * DAY_NS))
-            away = (APRIL_NS - self.now) % step
-            self.now += max(0, away + self.rng.randrange(-1, 2))
+            then = self.year_s_end(self.now)
+            if self.chance(2):
+                then = self.now + (then - self.now) % DAY_NS
+            self.now = max(self.now, then + self.rng.randrange(-1, 2))
+        elif draw < 199:
+            before = self.rng.choice((0, 0, 1, 1, 1, 2, 30, -1, -20))
+            self.now = max(self.now, self.moment() - before)
         else:
             self.now = max(NOW, self.now - self.rng.randrange(HOUR_NS))
 

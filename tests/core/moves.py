@@ -6,6 +6,7 @@ Part of tests/core/generator.py, which see.
 from dataclasses import replace
 
 from switch.codes import (
+    AMOUNT_MAX,
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
     AccountKind,
@@ -99,6 +100,12 @@ class Moves(Decisions):
             row.debit = self.any_account()
         record = LimitRecord(self.rng.choice(amounts), self.rng.choice(counts))
         record.payment_max = self.rng.choice((None, None, none, 0, 9_000, 60_000))
+        if self.chance(2):
+            wallet = row.debit if row.debit < len(self.model.accounts) else 0
+            has = self.model.accounts[wallet].available
+            near = self.rng.randrange(1, 12_000)
+            lows = (0, 1, has, has + 1, has + near, has + near, max(0, has - near))
+            record.low_balance = self.rng.choice((*lows, AMOUNT_MAX, AMOUNT_MAX + 1))
         row.tail, row.reference = record.pack(), b""
         return [row]
 
@@ -182,7 +189,7 @@ class Moves(Decisions):
         who.reference = row.reference = b""
         self.notice_new_wallets()
         money = self.top_up()[0]
-        money.amount *= 20
+        money.amount = min(20 * money.amount, AMOUNT_MAX)
         money.credit = len(self.model.accounts)
         return [who, row, money]
 
@@ -257,7 +264,8 @@ class Moves(Decisions):
         whose = rng.choice(
             (*desks, *self.net.billers, rng.choice((0, 1, known, 9_999)))
         )
-        row.participant = rng.choice((row.participant, row.participant, *desks))
+        if not self.model.persons or self.chance(4):
+            row.participant = rng.choice((row.participant, row.participant, *desks))
         draw = rng.randrange(5)
         if draw == 0:
             record = ParticipantRecord(b"desk-%d" % rng.randrange(5), Role.TREASURY)

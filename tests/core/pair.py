@@ -4,6 +4,7 @@ Every commit compares all outcomes and all new rows; `compare_all` compares
 everything that can be read.
 """
 
+import itertools
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -15,12 +16,12 @@ import numpy as np
 
 from switch._core import ACCOUNT, OUTCOME, ROW, Ledger, Request, parse_answers
 from switch.audit.crc import crc32c
-from switch.codes import Link, PriceRule, Record, RowFlag
+from switch.codes import AccountKind, Kind, Link, PriceRule, Record, RowFlag
 from tests.core import wire
 from tests.core.quoting import KEYS
 from tests.model import Answers, Ask, Model, Payments, Rows
 from tests.model_quotations import Keys
-from tests.model_state import PAYS, SECOND_NS
+from tests.model_state import PAYS, SECOND_NS, ist_day
 from tests.records import (
     ACCOUNT_BYTES,
     ACCOUNT_FIELDS,
@@ -286,6 +287,10 @@ class Pair:
         found = ledger.records(Record.STATEMENT).tolist()
         assert found == statements[: len(found)]
         assert not any(statements[len(found) :])
+        payees = [0, *(each.sequence for each in model.beneficiaries.values())]
+        assert ledger.records(Record.BENEFICIARY).tolist() == payees
+        schedule = [0, model.schedule_row] if model.schedule_row else [0]
+        assert ledger.records(Record.SCHEDULE).tolist() == schedule
         for key, index in list(model.account_of.items())[-SAMPLE:]:
             assert ledger.find_account(*key) == index
         for code, index in list(model.participant_of.items())[-SAMPLE:]:
@@ -312,6 +317,8 @@ class Pair:
             assert ledger.link(sequence, link) == model.link(sequence, link), link
         if row.kind in PAYS and row.service:
             self.compare_what_is_in_the_way(row)
+        if row.kind in (Kind.BOOKED, Kind.REQUEST):
+            self.compare_what_banks_are_asked(row)
         for account in (row.debit, row.credit):
             window = row.resolves
             assert ledger.settled(window, account) == model.settled(window, account)
@@ -323,6 +330,24 @@ class Pair:
             for before, limit in ((0, 5), (sequence, 7), (sequence + 1, 300)):
                 found = ledger.account_rows(account, before, limit).tolist()
                 assert found == model.account_rows(account, before, limit)
+
+    def compare_what_banks_are_asked(self, row: Row) -> None:
+        """A wallet's requests of a day, and what a bank has booked to either side."""
+        model, ledger = self.model, self.ledger
+        if row.kind == Kind.REQUEST:
+            for day in (ist_day(row.timestamp), ist_day(row.timestamp) + 1):
+                asked = model.requests.get((row.credit, day), [])
+                assert ledger.requests(row.credit, day).tolist() == asked[::-1]
+            return
+        debit, credit = self.model.kinds_of(row)
+        account = row.debit if debit == AccountKind.BANK else row.credit
+        if AccountKind.BANK not in (debit, credit):
+            account = row.debit or row.credit  # of a refused one
+        for by_debit, reversal in itertools.product((False, True), repeat=2):
+            sides = 2 * by_debit + reversal
+            key = "booked", account * 4 + sides, row.reference, 0
+            found = ledger.find_booked(account, by_debit, reversal, row.reference)
+            assert found == model.claims.get(key, 0)
 
     def compare_what_is_in_the_way(self, row: Row) -> None:
         """Of a bill of this row's reference, the same and another, now and later."""

@@ -20,9 +20,9 @@ from switch.codes import (
 from tests import signing
 from tests.core.mutation import vary_row
 from tests.core.priced import Priced
-from tests.model_persons import Who
+from tests.model_persons import WAIT_MAX_S, Who
 from tests.model_register import read_service
-from tests.model_signed import LINES
+from tests.model_signed import LINES, SIGNED_RECORDS
 from tests.office import line_of
 from tests.records import ParticipantRecord, Row, ServiceRecord, StatementRecord
 from tests.signing import Line, PersonRecord, ThresholdsRecord
@@ -34,6 +34,9 @@ ORDER = 2**252 + 27742317777372353535851937790883648493
 WORD_MAX = 2**64 - 1
 LINES_WANTED_MOST = 200
 APPROVERS_ENOUGH = 5
+ALONE = (Record.BANK_ACCOUNT, Record.BENEFICIARY, Record.SCHEDULE)
+"""Records of which proposals speak alone, or twice."""
+WAITS_S = (0, 1, 600, 7_200, 90_000, WAIT_MAX_S, WAIT_MAX_S + 1)
 BUSY = 320
 """Proposals of one person: more than it has in a day, with the wrongly signed ones."""
 SERVICE_FIELDS = {each.name for each in fields(ServiceRecord)} - {
@@ -79,6 +82,10 @@ class Staff(Priced):
         """Whether this is a bank's connection that can act."""
         able = self.model.can_person_act(who)
         return able and self.model.persons[who].role == PersonRole.CHANNEL
+
+    def is_maker(self, who: Who) -> bool:
+        """Whether this person can act, and approves nothing."""
+        return self.model.may_propose(who) and not self.model.may_approve(who)
 
     # --- signatures -------------------------------------------------------------------
 
@@ -133,12 +140,24 @@ class Staff(Priced):
         right = model.shape(row) == 0
         if right and model.is_stop(row) and not self.chance(4):
             return [self.signed(row)]
-        alone = model.is_recovery(row) or model.is_ending(row)
-        if row.kind == Kind.TRANSFER and row.resolves and not alone:
+        registers = right and row.kind == Kind.REGISTER
+        if registers and (row.tail or b"")[0] in SIGNED_RECORDS:
+            return [row if self.chance(12) else self.signed(row)]
+        alone = not row.resolves or model.is_alone(row)
+        if row.kind == Kind.TRANSFER and not alone:
             return [row]
+        if row.kind == Kind.TRANSFER and row.flags and not row.resolves:
+            # As a line it is none, with all that it is proposed with.
+            right = False
         if self.chance(20) or (not right and not self.chance(6)):
             return [row]
-        self.wanted.append(line_of(row))
+        line = line_of(row)
+        if registers and (row.tail or b"")[0] in ALONE and not self.has_window:
+            if self.chance(5):
+                return [self.signed(self.proposal_of([line]))]
+            # Of two of one request the second finds that something newer came.
+            self.wanted += [line] * self.chance(4)
+        self.wanted.append(line)
         return []
 
     # --- proposals of lines -----------------------------------------------------------
@@ -304,10 +323,13 @@ class Staff(Priced):
             # Mostly above all that is asked for; the last is no bound at all.
             amounts = (0, 50_000, 10**6, 10**7, 10**9, WORD_MAX, WORD_MAX)
             record = ThresholdsRecord(*(rng.choice(amounts) for _ in range(3)))
+            record.wait_s = rng.choice(WAITS_S)
             return self.hire(record)
         if len(model.approvers()) < APPROVERS_ENOUGH and not self.chance(6):
             # Of three who must want it, two approve.
             who = self.net.treasury, rng.randrange(1, 9)
+            if model.participants[self.net.great_treasury].active and self.chance(12):
+                who = self.net.great_treasury, rng.randrange(1, 4)
             known = model.persons.get(who)
             key = known.key if known else signing.public_key(rng.randrange(1, 33))
             more = PersonRecord(*who, key, PersonRole.CHECKER)
@@ -319,7 +341,7 @@ class Staff(Priced):
             return self.hire(more)
         whose = [self.net.treasury, self.net.great_treasury, rng.randrange(9)]
         whose += [who for who, _ in model.persons]
-        whose += [9_999, 9_999]
+        whose += [9_999, 9_999, 9_999]
         who = rng.choice(whose), rng.randrange(1, 6)
         before = model.persons.get(who)
         key = signing.public_key(rng.randrange(1, 33))
@@ -331,7 +353,8 @@ class Staff(Priced):
         role = rng.choice((*PersonRole, checker, checker, PersonRole.MAKER))
         record_ = PersonRecord(*who, key, role, active=0 if self.chance(10) else 1)
         self.wanted.append(Line(Kind.REGISTER, tail=record_.pack()))
-        if self.chance(20):
+        stopped = not model.participants[self.net.treasury].active
+        if self.chance(3 if stopped else 40):
             treasurer = self.participant_off(self.net.treasury)
             treasurer.active, treasurer.may_state_dues = 1, 0
             self.wanted.append(Line(Kind.REGISTER, tail=treasurer.pack()))
@@ -345,14 +368,39 @@ class Staff(Priced):
         """
         line = Line(Kind.REGISTER, tail=record.pack())
         if self.has_window or self.chance(2):
-            self.wanted.append(line)
+            self.wanted += [line] * (2 if self.chance(8) else 1)
             return []
+        return [self.proposal_of([line])]
+
+    def proposal_of(self, lines: list[Line]) -> Row:
+        """The proposal of these, not signed."""
         row = self.by_treasury(Kind.PROPOSE)
-        return [
-            signing.proposal_of_lines(
-                row.id, [line], participant=row.participant, operator=row.operator_
-            )
-        ]
+        return signing.proposal_of_lines(
+            row.id, lines, participant=row.participant, operator=row.operator_
+        )
+
+    def certificate(self) -> list[Row]:
+        """Where people are they sign that one is revoked, and stand by it."""
+        rows = super().certificate()
+        tail = rows[0].tail or b""
+        if not self.model.persons or tail[0] not in SIGNED_RECORDS:
+            return rows
+        able, but = self.model.may_propose, set[Who]()
+        if tail[0] == Record.CONFIRMATION and not self.chance(3):
+            able = self.model.may_approve
+            number = int.from_bytes(tail[4:8], "little")
+            if self.chance(2) and number <= len(self.model.revocations):
+                # Someone of another participant.
+                whose = self.model.revocations[number - 1].sender[0]
+                but = {who for who in self.model.persons if who[0] == whose}
+        elif self.chance(2):
+            able = self.is_channel if self.chance(3) else self.is_maker
+        if not self.chance(6):
+            rows[0].participant, rows[0].operator_ = self.one_of(able, but)
+        if self.chance(30):
+            rows[0].total = self.last_of("proposal")
+            return [self.signed(rows[0])] if self.chance(2) else rows
+        return rows
 
     def remember(self, row: Row) -> None:
         super().remember(row)

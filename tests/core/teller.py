@@ -470,9 +470,8 @@ class Teller(Staff):
             row
             for row in signing.line_rows(asked, asked.sequence, checker=checker)
             if row.kind == Kind.TRANSFER
-            and not row.resolves
+            and self.model.is_payout(row)
             and row.debit == self.net.settlement
-            and self.model.kinds_of(row)[1] == OF_BANKS[2]
             and not self.model.find(row.participant, row.id)
         ]
 

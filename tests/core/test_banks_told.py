@@ -1,7 +1,7 @@
 """Goal: what the core does about banks is what the data model says.
 
-Method: the stories by hand of tests/test_model_banks.py and test_model_items.py are
-told to the core and the model side by side.
+Method: the stories by hand of tests/test_model_banks.py, test_model_items.py and
+test_model_cut_offs.py are told to the core and the model side by side.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from switch.codes import Result, Role
-from tests import test_model_banks, test_model_items
+from tests import (
+    test_model_banks,
+    test_model_cut_offs,
+    test_model_items,
+)
 from tests.banking import OK, Desk, credit
 from tests.core.pair import Pair
 from tests.test_model_people import NOON
@@ -17,7 +21,11 @@ from tests.test_model_people import NOON
 globals().update(
     {
         name: story
-        for told in (test_model_banks, test_model_items)
+        for told in (
+            test_model_banks,
+            test_model_items,
+            test_model_cut_offs,
+        )
         for name, story in vars(told).items()
         if name.startswith("test_")
     }

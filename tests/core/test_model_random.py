@@ -21,6 +21,16 @@ from tests.core.cells import ANSWERS, CASE_ROWS, DEEDS, THIRDS, Watched
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import SAMPLE, Pair
+from tests.core.payout_cells import (
+    CUT_OFFS,
+    FIRST_WINDOW,
+    LOWS,
+    NEWS,
+    OPENINGS,
+    OWES,
+    PAYOUTS,
+    SIGNERS,
+)
 from tests.longer import SLOW_BUILD, quarter
 from tests.model import Rows
 from tests.office import Office
@@ -35,6 +45,9 @@ CELLS_LEAST = quarter(10)
 """And each cell of the table of biller's answers, each result of what people do."""
 WITH_PEOPLE = frozenset((3, 5, 6, 9, 10, 12))
 """Seeds whose ledger is one with people."""
+WITHOUT_BENEFICIARIES = frozenset((4, 5, 8, 10))
+WITHOUT_SCHEDULE = frozenset((1, 5, 8, 11, 12, 14))
+"""Of the ledgers with people as of the others some have neither, some one of both."""
 UNSEEN = {
     Result.UNSPECIFIED: "nobody's result: a zeroed buffer",
     Result.DATA_DAMAGED: "needs a damaged file: tests/core/test_damaged_rows.py",
@@ -80,6 +93,13 @@ matches: Counter[str] = Counter()
 utrs: Counter[str] = Counter()
 statements: Counter[tuple[str, str, Result]] = Counter()
 words: Counter[str] = Counter()
+payouts: Counter[tuple[str, Result]] = Counter()
+lows: Counter[str] = Counter()
+owes: Counter[str] = Counter()
+openings: Counter[str] = Counter()
+cut_offs: Counter[str] = Counter()
+signers: Counter[tuple[str, str, Result]] = Counter()
+news: Counter[str] = Counter()
 
 
 def open_pair(
@@ -135,6 +155,8 @@ def test_core_does_what_the_model_does(
     people = seed in WITH_PEOPLE
     pair, generator = open_pair(tmp_path / "ledger", options, people=people)
     generator.rng.seed(seed)
+    generator.with_beneficiaries = seed not in WITHOUT_BENEFICIARIES
+    generator.with_schedule = seed not in WITHOUT_SCHEDULE
     rng = random.Random(-seed)
     operations = OPERATIONS_16 if options is STEPS_16 else OPERATIONS
     while pair.operations < operations:
@@ -157,6 +179,13 @@ def test_core_does_what_the_model_does(
     utrs.update(pair.model.utrs_met)
     statements.update(pair.model.statements_met)
     words.update(pair.model.words_met)
+    payouts.update(pair.model.payouts_met)
+    lows.update(pair.model.lows_met)
+    owes.update(pair.model.owes_met)
+    openings.update(pair.model.openings_met)
+    cut_offs.update(pair.model.cut_offs_met)
+    signers.update(pair.model.signers_met)
+    news.update(pair.model.news_met)
     done[seed] = pair.operations
 
 
@@ -202,6 +231,27 @@ def test_connections_and_people_said_all_that_they_may() -> None:
     assert not [each for each in STATEMENTS if statements[each] < CELLS_LEAST]
     assert set(words) == WORDS
     assert not [each for each in WORDS if words[each] < CELLS_LEAST]
+
+
+def test_everybody_was_paid_out_and_owed_and_was_told_to_wait() -> None:
+    if len(done) < len(CASES):
+        pytest.skip("only some seeds were run")
+    assert set(payouts) == PAYOUTS
+    assert not [each for each in PAYOUTS if payouts[each] < CELLS_LEAST]
+    assert not [each for each in OWES if owes[each] < CELLS_LEAST]
+    assert not [each for each in LOWS if lows[each] < CELLS_LEAST]
+    assert set(openings) == OPENINGS
+    assert not [each for each in OPENINGS if openings[each] < CELLS_LEAST]
+
+
+def test_every_cut_off_came_and_everybody_signed() -> None:
+    if len(done) < len(CASES):
+        pytest.skip("only some seeds were run")
+    assert set(cut_offs) == CUT_OFFS | {FIRST_WINDOW}
+    assert not [each for each in CUT_OFFS if cut_offs[each] < CELLS_LEAST]
+    assert cut_offs[FIRST_WINDOW] >= len(CASES) // 4
+    assert not [each for each in SIGNERS if signers[each] < CELLS_LEAST]
+    assert not [each for each in NEWS if news[each] < CELLS_LEAST]
 
 
 def test_every_path_of_the_index_was_taken() -> None:
