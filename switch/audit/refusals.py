@@ -337,7 +337,6 @@ class Refusals:
             own = both & (kind == Kind.TRANSFER) & (rows["resolves"] == 0)
             wrong = (kind == Kind.TRANSFER) & (rows["resolves"] == 0) & ~both
             wrong[own] = may_move(self.register, pick(rows, own), span)
-            wrong |= self._payouts(rows)
             wrong &= ~self._owes_nothing(rows)
             for mine, (left, right) in PAIRED.items():
                 at = np.flatnonzero((kind == mine) & both)

@@ -138,7 +138,9 @@ class Images:
     def apply(self, row: Row) -> None:
         """Apply one row; then look whether what it has changed is low."""
         self._apply(row)
-        sides = {row.debit, row.credit} if row.kind not in UNCHANGED else set()
+        if row.result != 1 or row.kind in UNCHANGED:
+            return
+        sides = {row.debit, row.credit}
         for account in (self.accounts[one] for one in sides):
             if account.get("changed") == row.sequence:
                 have = account["credits_posted"] - account["debits_posted"]

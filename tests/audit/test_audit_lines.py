@@ -384,7 +384,7 @@ LINES: dict[str, Forgery] = {
     ),
     "a tail": ("lines", SHAPE, shaped(Line(Kind.TOP_UP, 5, reference=b"A", tail=b"A"))),
     "no record": ("lines", "no account's", shaped(Line(Kind.OPEN))),
-    "a record of nothing": ("lines", "is no limit's", shaped(Line(Kind.LIMIT))),
+    "a record of nothing": ("lines", "has not the form", shaped(Line(Kind.LIMIT))),
     "a revocation": (
         "lines",
         "is none that a line may have",
