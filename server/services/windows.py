@@ -22,10 +22,8 @@ from switch.v1 import schedules_pb2 as pb
 CUTOFFS_SHOWN = 10
 CUTOFFS_SHOWN_MAX = 100
 """Cut-offs that are told at a time."""
-PAGE_LINES_MAX = 65_536
-"""Lines that the windows of one page have, about: each is looked up, and a page ends
-before it takes long.
-"""
+LINES_LOOKED_MAX = 65_536
+"""Lines of windows after which a page ends: for each it is asked what has settled it."""
 SUM_MAX = 2**64 - 1
 
 
@@ -38,12 +36,11 @@ def list_windows(
     as_of = ledger.sequence
     window = read_token(request, caller) or ledger.last_window
     response = pb.ListWindowsResponse(as_of_sequence=max(as_of, window))
-    lines_count = 0
-    while window and len(response.windows) < size and lines_count < PAGE_LINES_MAX:
+    looked = 0
+    while window and len(response.windows) < size and looked < LINES_LOOKED_MAX:
         entry = ledger.row(window)
-        message = window_message(node, entry)
-        response.windows.append(message)
-        lines_count += message.lines_count
+        response.windows.append(window_message(node, entry))
+        looked += response.windows[-1].lines_count
         window = entry.resolves
     response.next_page_token = make_token(request, caller, window)
     return response

@@ -239,7 +239,7 @@ class ListWindowsResponse(_message.Message):
     as_of_sequence: _builtins.int
     @_builtins.property
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window]:
-        """Newest first."""
+        """Newest first; of windows with very many lines a page may have fewer than were asked for."""
 
     def __init__(
         self,
