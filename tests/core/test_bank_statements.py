@@ -383,7 +383,6 @@ def test_a_channel_that_is_off(cashier: Cashier) -> None:
 @pytest.mark.parametrize("again", [False, True])
 def test_a_channel_whose_participant_was_off(cashier: Cashier, again: bool) -> None:
     """It says nothing more, as if it had been stopped itself."""
-    cashier.do(register(Person(3, 30, 30).record()))
     channel = Person(3, 20, 21, PersonRole.CHANNEL)
     cashier.do(register(channel.record()))
     asked = cashier.propose(channel, IN)

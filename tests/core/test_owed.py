@@ -185,7 +185,7 @@ def test_it_is_an_ending_as_any(cashier: Cashier) -> None:
 
 
 def test_nothing_else_is_owed(cashier: Cashier) -> None:
-    """Each with R, as lines: a settlement's and a suspense's ending, credits, others."""
+    """Each with R, as lines: of settlement and suspense, of credits, others."""
     item = taken_back(cashier, 500)
     back = cashier.book(credit(500, b"IN")).sequence
     wrong = [

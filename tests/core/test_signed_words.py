@@ -213,8 +213,10 @@ def test_what_was_revoked_before_people(tmp_path: Path, how: str) -> None:
     ]
     told = council.commit(*rows)
     assert [each.result for each in told] == [OK, OK]
-    same = council.ask(Kind.REGISTER, participant=1, tail=confirmation(1))
-    assert same.result == SAME_PERSON
+    for operator in (0, 9):
+        word = council.row(Kind.REGISTER, participant=1, tail=confirmation(1))
+        word.operator_ = operator
+        assert council.commit(word)[0].result == SAME_PERSON
     for person in (ALPHA, BETA):
         assert council.ask(Kind.REGISTER, tail=person.record()).result == OK
     if "indexed" in how:
