@@ -135,6 +135,21 @@ def test_beside_a_window_by_command_and_all_accounts(tmp_path: Path) -> None:
     house.close()
 
 
+def test_where_the_index_lags_as_far_as_it_may(tmp_path: Path) -> None:
+    """Without threads nobody brings it on between a window and the group behind it."""
+    house = Scheduled(tmp_path / "ledger", index_step_rows=16, index_lag_max=16)
+    house.register(schedule([600, 601]))
+    lags = set()
+    for number in range(40):
+        lags.add(house.ledger.sequence - house.ledger.index_sequence)
+        rows = [house.move(1) for _ in range(number % 3)]
+        now = first_cutoff(schedule([600]), house.now)
+        house.commit(*rows, now=now + MINUTE - number % 2)
+    assert {14, 15, 16} <= lags
+    assert len(house.windows()) > 40
+    house.close()
+
+
 # --- again from the journal -----------------------------------------------------------
 
 
