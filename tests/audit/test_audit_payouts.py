@@ -1,6 +1,5 @@
 """Goal: money is paid out where people have said, and had the time to see that others
-have; a wallet owes only what a bank took back; what a bank account began with is booked
-once, before all else. Whatever else stands there is found.
+have; a wallet owes only what a bank took back. Whatever else stands there is found.
 
 Method: twins, as in `test_audit_people`: the same rows once right, without a finding,
 and once with one thing forged, every check of the bytes right. Then older rules.
@@ -14,12 +13,8 @@ import pytest
 
 from switch.codes import AccountKind, Kind, Role
 from tests.audit.bank_story import (
-    CODE,
-    MIRROR,
-    OTHER_MIRROR,
     TRANSIT,
     WAITING,
-    bank_account,
     came,
     ends,
     went,
@@ -40,7 +35,6 @@ from tests.audit.people_story import (
     CHECKER,
     DAY,
     FIRST,
-    FLOAT,
     ONE,
     SETTLEMENT,
     SUSPENSE,
@@ -50,7 +44,6 @@ from tests.audit.people_story import (
     keyed,
     register,
 )
-from tests.audit.test_audit_banks import NEW_CODE, NEW_PURPOSE, opened
 from tests.audit.test_audit_certificates import person as participant
 from tests.records import AccountRecord
 from tests.signing import Line
@@ -433,95 +426,9 @@ SAYING: dict[str, Forgery] = {
 }
 
 
-# --- what a bank account began with ---------------------------------------------------
-
-
-def opens(amount: int = 700, debit: int = MIRROR, credit: int = FLOAT) -> Line:
-    return Line(Kind.TRANSFER, amount, 0, debit, credit, b"opening")
-
-
-def opened_late(desk: PayoutDesk, forged: bool) -> None:
-    if not forged:
-        desk.done(opens())
-    desk.told(came(100))
-    if forged:
-        desk.done(opens())
-
-
-def opened_twice(desk: PayoutDesk, forged: bool) -> None:
-    desk.done(opens())
-    desk.done(opens(debit=MIRROR if forged else OTHER_MIRROR))
-
-
-def opened_twice_at_once(desk: PayoutDesk, forged: bool) -> None:
-    """Of one proposal, row behind row."""
-    other = MIRROR if forged else OTHER_MIRROR
-    desk.done(opens(), opens(600, FLOAT, other))
-
-
-def opened_back(desk: PayoutDesk, forged: bool) -> None:
-    """What was opened and taken back has moved."""
-    desk.done(opens())
-    if forged:
-        desk.done(opens(700, FLOAT, MIRROR))
-
-
-def of_nobody(desk: PayoutDesk, forged: bool) -> None:
-    """What the register does not know is no bank account yet."""
-    opened(desk)
-    if not forged:
-        desk.done(register(bank_account(NEW_CODE, NEW_PURPOSE)), debit=3)
-    desk.done(opens(debit=13))
-
-
-def behind(desk: PayoutDesk, forged: bool) -> None:
-    """One that moved as nothing in the register can be one no more."""
-    opened(desk)
-    record = register(bank_account(NEW_CODE, NEW_PURPOSE))
-    if not forged:
-        desk.done(record, debit=3)
-    desk.done(opens(debit=13))
-    if forged:
-        desk.done(record, debit=3)
-
-
-def not_from_float(desk: PayoutDesk, forged: bool) -> None:
-    desk.fills(SETTLEMENT, 700)
-    desk.done(opens(debit=SETTLEMENT if forged else FLOAT, credit=MIRROR))
-
-
-def naming(desk: PayoutDesk, forged: bool) -> None:
-    line = opens()
-    row = desk.done(line)
-    if forged:
-        row.resolves = 3
-
-
-def suspense_opened(desk: PayoutDesk, forged: bool) -> None:
-    """What nothing explains is never opened."""
-    desk.done(opens(debit=FLOAT, credit=WAITING if forged else MIRROR))
-
-
-OPENS = "opens no bank account"
-PAIR = "kinds of accounts that it may not"
-OPENING: dict[str, Forgery] = {
-    "behind a line": ("accounts", OPENS, opened_late),
-    "twice": ("accounts", OPENS, opened_twice),
-    "twice at once": ("accounts", OPENS, opened_twice_at_once),
-    "and back": ("accounts", OPENS, opened_back),
-    "of no bank account": ("accounts", OPENS, of_nobody),
-    "of none yet": ("banks", "it should be BALANCE_NOT_ZERO", behind),
-    "from elsewhere": ("accounts", PAIR, not_from_float),
-    "that names a row": ("accounts", OPENS, naming),
-    "of another account": ("accounts", PAIR, suspense_opened),
-}
-
 FORGERIES = {
     f"{what}: {name}": forgery
-    for what, forgeries in (
-        *(("owes", OWING), ("pays", PAYING)),
-        *(("says", SAYING), ("opens", OPENING)),
-    )
+    for what, forgeries in (("owes", OWING), ("pays", PAYING), ("says", SAYING))
     for name, forgery in forgeries.items()
 }
 
@@ -564,23 +471,6 @@ def test_two_of_two_say_to_whom_is_paid(tmp_path: Path) -> None:
     assert desk.found(tmp_path) == {}
 
 
-@pytest.mark.parametrize("sides", [(MIRROR, FLOAT), (FLOAT, MIRROR)])
-def test_a_bank_account_opens_once(tmp_path: Path, sides: tuple[int, int]) -> None:
-    """With what it has, or lacks; then its statements go on from there."""
-    desk = PayoutDesk()
-    desk.done(opens(700, *sides))
-    lines = [came(500)]
-    desk.states(lines, opening=700 if sides[0] == MIRROR else -700)
-    assert desk.found(tmp_path) == {}
-
-
-def test_one_that_is_off_may_be_opened(tmp_path: Path) -> None:
-    desk = PayoutDesk()
-    desk.done(register(bank_account(CODE, active=0)), debit=1, flags=UPDATE)
-    desk.done(opens())
-    assert desk.found(tmp_path) == {}
-
-
 # --- by older rules -------------------------------------------------------------------
 
 
@@ -606,11 +496,6 @@ def early_debt(desk: PayoutDesk, forged: bool) -> None:
     desk.owes(item, flags=OWED if forged else 0)
 
 
-def early_opening(desk: PayoutDesk, forged: bool) -> None:
-    if forged:
-        desk.done(opens())
-
-
 def early_wait(desk: PayoutDesk, forged: bool) -> None:
     desk.waits(60 if forged else 0)
 
@@ -622,7 +507,6 @@ EARLY: dict[str, Forgery] = {
     "what is owed": ("payouts", "the rules of its time know no such", early_owed),
     "a debt": ("below_zero", "is below zero", early_debt),
     "a line of it": ("lines", "its line 0 has not the shape", early_owed),
-    "an opening": ("accounts", OPENS, early_opening),
     "a wait": ("people", "has bytes that say nothing", early_wait),
 }
 
@@ -640,7 +524,6 @@ def test_from_their_row_on_it_is_judged(tmp_path: Path) -> None:
     item = desk.taken()
     desk.rules(10)
     desk.owes(item)
-    desk.done(opens(debit=OTHER_MIRROR))
     one = aged(desk)
     desk.pays_out(one)
     assert desk.found(tmp_path / "right") == {}
