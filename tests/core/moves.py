@@ -103,7 +103,7 @@ class Moves(Decisions):
         if self.chance(2):
             wallet = row.debit if row.debit < len(self.model.accounts) else 0
             has = self.model.accounts[wallet].available
-            near = self.rng.randrange(1, 12_000)
+            near = self.rng.randrange(1, self.rng.choice((2_000, 12_000)))
             lows = (0, 1, has, has + 1, has + near, has + near, max(0, has - near))
             record.low_balance = self.rng.choice((*lows, AMOUNT_MAX, AMOUNT_MAX + 1))
         row.tail, row.reference = record.pack(), b""
@@ -274,6 +274,7 @@ class Moves(Decisions):
             record.may_state_dues = record.never_credits_late = 0
             row.tail = record.pack()
         elif draw == 1:
+            whose = 9_999 if self.chance(8) else whose
             serial = rng.randbytes(rng.choice((0, 1, 8, 20)))
             row.tail = revocation(whose, rng.choice((b"\1", b"\0")) * 32, serial)
         elif draw == 2:

@@ -29,7 +29,7 @@ from tests.model_rules import PAYOUT
 from tests.model_state import DAY_S, IST_S, NEVER, SECOND_NS, ist_day
 from tests.model_windows import FIRST_DAY
 from tests.payout_records import BeneficiaryRecord, ScheduleRecord
-from tests.records import Row
+from tests.records import LimitRecord, Row
 from tests.signing import ThresholdsRecord
 
 MOMENT_NS = 100
@@ -39,7 +39,6 @@ BENEFICIARIES_MOST = 6
 DEBT_MOST = 9_000
 MADE_UP = (AccountKind.BANK_SUSPENSE, AccountKind.WALLET)
 WALLETS_NEAR = 24
-HOLDS_SEEN = 40
 NOON = 720
 CUTOFFS: tuple[tuple[int, ...], ...] = (
     (), (0,), (NOON,), (0, NOON), (NOON, 1_080), (1, 2, 3), (1_439,), (600, 601, 900),
@@ -58,7 +57,7 @@ class Payer(Teller):
 
     def payer_kinds(self) -> list[tuple[Callable[[], list[Row]], int]]:
         """What is drawn here alone, and how often."""
-        return [(self.beneficiary, 3), (self.schedule, 1), (self.opening, 3)]
+        return [(self.beneficiary, 3), (self.schedule, 1), (self.opening, 4)]
 
     # --- when -------------------------------------------------------------------------
 
@@ -195,16 +194,16 @@ class Payer(Teller):
     def post(self) -> list[Row]:
         """Now and then just so much is not posted that its wallet is low no more."""
         model = self.model
-        if not self.chance(4):
+        hold = model.hold_of(Row(Kind.POST, resolves=self.open_hold()))
+        bare = hold is None or hold.sequence in model.kept or hold.amount < 2
+        if hold is None or bare or model.persons or not self.chance(6):
             return super().post()
-        for _, sequence in self.rng.sample(model.due, min(len(model.due), HOLDS_SEEN)):
-            hold = model.rows[sequence - 1]
-            wallet = model.accounts[hold.debit]
-            short = wallet.low_balance - wallet.available
-            if 0 < short < hold.amount and sequence not in model.kept:
-                left = hold.amount - short
-                return [Row(Kind.POST, resolves=sequence, amount=left)]
-        return super().post()
+        short = self.rng.randrange(1, hold.amount)
+        row = self.by_treasury(Kind.LIMIT, debit=hold.debit)
+        low = model.accounts[hold.debit].available + short
+        row.tail, row.reference = LimitRecord(low_balance=low).pack(), b""
+        left = hold.amount - short + self.rng.randrange(-1, 2)
+        return [row, Row(Kind.POST, resolves=hold.sequence, amount=max(1, left))]
 
     # --- what is owed -----------------------------------------------------------------
 
