@@ -1,8 +1,8 @@
 """What lines of a proposal, and stops, say for people: read from the bytes alone.
 
 Who signs is shown this, and a switch's word is needed only for what accounts are
-called. docs/data-model.md says what each record is. May use `signed`, `bank_rows`,
-`schedule_rows`, `specs` and `codes`.
+called, and for whom the entry that a payout names is of. docs/data-model.md says what
+each record is. May use `signed`, `bank_rows`, `schedule_rows`, `specs` and `codes`.
 """
 
 import json
