@@ -21,7 +21,7 @@ from server.node import READS_WAITING_MAX, Node
 from server.security_log import Cause, SecurityLog
 from switch._core import LMDB_VERSION
 from switch.billing.health import Health
-from switch.codes import RULES_VERSION, AccountKind
+from switch.codes import RULES_VERSION, AccountKind, AccountState
 from switch.config import Config
 from switch.ledger.exceptions import Owner, Wanted, are_overdue, owners
 from switch.ledger.open_matters import ExceptionKind
@@ -257,10 +257,12 @@ def wallet_figures(node: Node) -> list[Family]:
     wallets = images[images["kind"] == AccountKind.WALLET]
     held, spent = wallets["credits_posted"], wallets["debits_posted"]
     owes = spent > held
+    # Nobody fills a closed one.
+    is_open = wallets["state"] != AccountState.CLOSED
     owed = sum((spent[owes] - held[owes]).tolist())
     return [
         gauge("wallets_low", "Wallets with less than their low balance.").add(
-            int(np.count_nonzero(wallets["low_since"]))
+            int(np.count_nonzero(wallets["low_since"][is_open]))
         ),
         gauge("wallets_owing", "Wallets below zero.").add(int(np.count_nonzero(owes))),
         gauge("wallets_owed_rupees", "What these owe.").add(owed / PAISE_IN_RUPEE),

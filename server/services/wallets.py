@@ -8,7 +8,7 @@ from server.node import Node
 from server.page_tokens import make_token, read_token
 from server.status import NotFoundError
 from switch._core import Rows
-from switch.codes import Role
+from switch.codes import AccountState, Role
 from switch.errors import CorruptionError
 from switch.ledger import statements
 from switch.register.identity import Identity
@@ -74,12 +74,15 @@ class WalletService:
         if request.centre or caller.role is Role.CENTRE:
             wallet = arguments.own_wallet(register, caller, request.centre).index
             image, as_of = ledger.account(wallet)
-            since = np.array([int(image["low_since"])], np.uint64)
-            found = [(wallet, image)] if since[0] > after else []
+            is_open = image["state"] != AccountState.CLOSED
+            is_low = is_open and int(image["low_since"]) > after
+            found = [(wallet, image)] if is_low else []
         else:
             images, as_of = ledger.accounts()
             since = images["low_since"]
-            low = np.flatnonzero(since > after)
+            # Nobody fills a closed one.
+            is_open = images["state"] != AccountState.CLOSED
+            low = np.flatnonzero((since > after) & is_open)
             low = low[np.argsort(since[low])]
             found = [(int(at), images[at]) for at in low[: size + 1].tolist()]
         following = int(found[size - 1][1]["low_since"]) if len(found) > size else 0

@@ -16,8 +16,8 @@ from switch.codes import Result
 from switch.console.output import Exit, Screen, plain
 from switch.credentials import presented_by
 from switch.ids import new_id
+from switch.v1 import certificates_pb2, results_pb2, types_pb2
 from switch.v1 import people_pb2 as pb
-from switch.v1 import results_pb2, types_pb2
 
 
 def revoke(args: Namespace, screen: Screen) -> Exit:
@@ -71,11 +71,15 @@ def _tell_to_sign(outcome: results_pb2.Outcome, screen: Screen, *words: str) -> 
 
 
 def _sign(args: Namespace, screen: Screen, wish: pb.StopWish) -> Exit:
-    """Have a row made, show what it says, sign it."""
+    """Have a row made, show whose certificate another one has revoked, sign it."""
     with open_office(args) as client:
         signer = signer_of(args, client)
         made = client.prepare(pb.PrepareRequest(stop=wish))
         assert made.row is not None
+        if wish.confirmation and not screen.as_json:
+            for one in client.revocations():
+                if one.number == wish.confirmation:
+                    _show_revoked(one, screen)
         outcome = client.submit(made.row, signer, move_id=args.id or new_id())
         number = 0
         if wish.HasField("revocation") and outcome.result == int(Result.OK):
@@ -90,6 +94,18 @@ def _sign(args: Namespace, screen: Screen, wish: pb.StopWish) -> Exit:
         person = ("--person=N", "--key=FILE")
         screen.command("confirm-revocation", str(number), *person)
     return shown
+
+
+def _show_revoked(one: certificates_pb2.Revocation, screen: Screen) -> None:
+    """What a person stands by: the row names no more than its number."""
+    screen.facts(
+        [
+            ("participant", one.participant),
+            ("serial", one.serial.hex()),
+            ("revoked by", _by(one.revoked_by, one.revoker)),
+            ("why", one.reason),
+        ]
+    )
 
 
 def pin(args: Namespace, screen: Screen) -> Exit:

@@ -250,7 +250,10 @@ def test_a_person_revokes_and_another_confirms(office: Office) -> None:
     same = office.ask("confirm-revocation", "1", by="alpha")
     assert same.returncode == Exit.REFUSED
     assert "SAME_PERSON" in same.stdout
-    shown(office.ask("confirm-revocation", "1", by="beta"))
+    confirmed = shown(office.ask("confirm-revocation", "1", by="beta"))
+    # The row that is signed has the number alone.
+    assert CENTRES[1] in confirmed
+    assert "stolen" in confirmed
     [one] = office.said("revocations")["revocations"]
     assert (one["participant"], one["reason"]) == (CENTRES[1], "stolen")
     assert (one["revoker"]["operator"], one["confirmer"]["operator"]) == (1, 1)
