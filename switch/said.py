@@ -1,8 +1,8 @@
 """What lines of a proposal, and stops, say for people: read from the bytes alone.
 
 Who signs is shown this, and a switch's word is needed only for what accounts are
-called. docs/data-model.md says what each record is. May use `signed`, `bank_rows`,
-`schedule_rows`, `specs` and `codes`.
+called, and for whom the entry that a payout names is of. docs/data-model.md says what
+each record is. May use `signed`, `bank_rows`, `schedule_rows`, `specs` and `codes`.
 """
 
 import json
@@ -21,6 +21,7 @@ from switch.bank_rows import (
 )
 from switch.calendar import day_date
 from switch.codes import (
+    BENEFICIARY_WAIT_S,
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
     AccountKind,
@@ -127,7 +128,14 @@ def _transfer(resolves: int, debit: str, credit: str, *, is_payout: bool) -> str
 
 def payee_text(biller: str, head: str, number: str, ifsc: str) -> str:
     """To whom a payout goes; empty if nobody is named."""
-    return f"{biller} {head}, {number} at {ifsc}" if number else ""
+    if not number:
+        return ""
+    # A head is any text: it is not to pass for a number and a bank.
+    named = head if _HEAD.fullmatch(head) else _quoted(head)
+    return f"{biller} {named}, {number} at {ifsc}"
+
+
+_HEAD: Final = re.compile(r"[!-+\--~]*")
 
 
 def _say_booked(tail: bytes) -> tuple[tuple[str, str], ...]:
@@ -178,7 +186,8 @@ def _say_record(tail: bytes) -> Said:
     if record is Record.THRESHOLDS:
         above = read_thresholds(tail)
         facts = {"single": above.single, "batch": above.batch, "day": above.day}
-        facts |= {"wait s": above.wait_s} if above.wait_s else {}
+        # 0 is a time, too, and may be a shorter one than holds.
+        facts |= {"wait s": above.wait_s or BENEFICIARY_WAIT_S}
         return Said("thresholds", _facts(facts))
     if record is Record.BANK_ACCOUNT:
         bank = read_bank_account(tail)

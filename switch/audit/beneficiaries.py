@@ -120,7 +120,9 @@ class Beneficiaries:
         newest = self._newest.get(self._places.get(about, 0))
         if newest is None:
             return Result.BENEFICIARY_WRONG, 0
-        if newest.sequence != about or not newest.active:
+        proposal = int(row["total"]) if int(row["result"]) == Result.OK else 0
+        is_to_come = 0 < proposal < about
+        if newest.sequence != about or not newest.active or is_to_come:
             return Result.BENEFICIARY_WRONG, newest.sequence
         if int(row["timestamp"]) - newest.time < (wait_s or WAIT_S) * NS:
             return Result.BENEFICIARY_WAITS, about

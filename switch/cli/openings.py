@@ -20,10 +20,10 @@ from switch.client.banks import booking_id
 from switch.client.calls import CallError
 from switch.client.people import Prepared, Signer
 from switch.console.output import Exit, Screen
-from switch.errors import ConfigError, UsageError
+from switch.errors import ConfigError, SwitchError, UsageError
 from switch.ids import new_id
 from switch.money import PAISE_IN_RUPEE, parse_amount
-from switch.signed import LINES_MAX
+from switch.signed import LINES_MAX, read_line
 from switch.v1 import people_pb2 as pb
 
 TEXT = "propose what accounts begin with, out of a file"
@@ -67,8 +67,18 @@ def propose_openings(args: Namespace, screen: Screen) -> Exit:
             made = client.prepare(request)
         except CallError as error:
             raise _at_its_line(error, openings) from error
+        _check_amounts(openings, made)
         args.id = args.id or _id_of(args, made, signer)
         return sign_prepared(args, screen, client, signer, made)
+
+
+def _check_amounts(openings: list[Opening], made: Prepared) -> None:
+    """Raise SwitchError unless the lines have the amounts of the file: nobody compares
+    thousands of them on a screen, and what they come to was told by another way.
+    """
+    amounts = [read_line(one.line).amount for one in made.lines]
+    if amounts != [abs(one.wish.amount) for one in openings]:
+        raise SwitchError("the switch has made other amounts of it: nothing is signed")
 
 
 def _id_of(args: Namespace, made: Prepared, signer: Signer) -> bytes:

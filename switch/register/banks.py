@@ -24,6 +24,8 @@ from switch.said import BANK_PREFIX, BANK_SUSPENSE, BANK_TRANSIT, read_texts
 SUSPENSE = 1
 TRANSIT = 2
 """How far behind its own purpose those of a bank account's two others are."""
+_NAME_MAX = 200
+"""Characters; the ledger takes 65,536, and a page of such is more than one message."""
 PURPOSES = 3
 
 
@@ -194,9 +196,9 @@ class Banks:
 
 
 def _name(texts: bytes) -> str:
-    """What it is called, of the texts behind a record."""
+    """What it is called, of the texts behind a record, as far as a list has room."""
     try:
-        return read_texts(texts).get("name", "")
+        return read_texts(texts).get("name", "")[:_NAME_MAX]
     except ValueError:
         # The ledger takes any bytes here.
         return ""

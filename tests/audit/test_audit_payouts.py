@@ -240,6 +240,20 @@ def waits_longer_since(desk: PayoutDesk, forged: bool) -> None:
     desk.pays_out(one)
 
 
+def to_come(desk: PayoutDesk, forged: bool) -> None:
+    """Nobody who approves sees to whom a row pays that is not there yet."""
+    desk.fills(SETTLEMENT, 500)
+    one = None if forged else desk.benefits()
+    # Behind two rows of the payout's come a proposal, two approvals, and it.
+    named = one.sequence if one else desk.rows[-1].sequence + 6
+    line = Line(Kind.TRANSFER, 500, named, SETTLEMENT, TRANSIT, b"payout")
+    asked = desk.propose([line])
+    desk.approve(asked)
+    assert (one or desk.benefits()).sequence == named
+    desk.now += DAY
+    desk.do(asked)
+
+
 def unmatched(desk: PayoutDesk, forged: bool) -> None:
     """What its bank books of it is met as what was released."""
     paid = desk.pays_out(aged(desk))
@@ -272,6 +286,7 @@ PAYING: dict[str, Forgery] = {
     "an old one": ("payouts", UNNAMED, old),
     "one that is off": ("payouts", UNNAMED, inactive),
     "another that is off": ("payouts", UNNAMED, of_the_other),
+    "one to come": ("payouts", UNNAMED, to_come),
     "a young one": ("payouts", YOUNG, waited(86_400)),
     "one of an hour": ("payouts", YOUNG, waited(3_600, wait=3_600)),
     "one of a second": ("payouts", YOUNG, waited(1, wait=1)),

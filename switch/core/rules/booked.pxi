@@ -51,7 +51,8 @@ cdef int booked_is_payout(State* s, const Row* row, bint* payout) noexcept nogil
 
 cdef int booked_pay_out(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
     """A payout goes to the beneficiary whose newest row it names, not too soon after that row;
-    before there are any it names none."""
+    before there are any it names none. In a ledger with people that row was there before the
+    payout was proposed: of one to come nobody who approves sees to whom it pays."""
     cdef const Beneficiary* beneficiary
     cdef const uint8_t* tail
     cdef uint32_t size
@@ -74,6 +75,8 @@ cdef int booked_pay_out(State* s, const Row* row, int* result, uint64_t* other) 
     beneficiary = &s.group.beneficiaries[named.debit]
     other[0] = beneficiary.sequence
     if other[0] != row.resolves or not beneficiary.active:
+        return 0
+    if people_are(s) and row.resolves > row.total:
         return 0
     result[0] = RESULT_OK
     if rows_time(s) - named.timestamp < beneficiaries_wait_ns(s):
