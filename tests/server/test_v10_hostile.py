@@ -28,7 +28,8 @@ def test_a_page_of_windows_has_so_many_lines(
     config = SimpleNamespace(page_size_default=100, page_size_max=1_000)
     node: Any = SimpleNamespace(ledger=house.ledger, config=config)
     caller: Any = SimpleNamespace(index=1)
-    request, pages = pb.ListWindowsRequest(page_size=1_000), []
+    request = pb.ListWindowsRequest(page_size=1_000)
+    pages: list[list[int]] = []
     while not pages or request.page_token:
         reply = windows.list_windows(node, request, caller)
         pages.append([one.sequence for one in reply.windows])
