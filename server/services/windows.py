@@ -22,8 +22,8 @@ from switch.v1 import schedules_pb2 as pb
 CUTOFFS_SHOWN = 10
 CUTOFFS_SHOWN_MAX = 100
 """Cut-offs that are told at a time."""
-LINES_LOOKED_MAX = 65_536
-"""Lines of windows after which a page ends: for each it is asked what has settled it."""
+PAGE_LINES_MAX = 65_536
+"""Lines of windows after which a page ends: of each it is asked what settled it."""
 SUM_MAX = 2**64 - 1
 
 
@@ -37,7 +37,7 @@ def list_windows(
     window = read_token(request, caller) or ledger.last_window
     response = pb.ListWindowsResponse(as_of_sequence=max(as_of, window))
     looked = 0
-    while window and len(response.windows) < size and looked < LINES_LOOKED_MAX:
+    while window and len(response.windows) < size and looked < PAGE_LINES_MAX:
         entry = ledger.row(window)
         response.windows.append(window_message(node, entry))
         looked += response.windows[-1].lines_count

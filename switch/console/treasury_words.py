@@ -29,7 +29,7 @@ TREASURY_WORDS: dict[str, tuple[str, str]] = {
         "কোনো প্রাপক হিসাব নথিভুক্ত নেই। এভাবে প্রস্তাব করুন:",
     ),
     "bank number": ("Number", "হিসাব নম্বর"),
-    "ifsc": ("IFSC", "IFSC"),
+    "ifsc": ("IFSC", "আইএফএসসি"),
     "may be used from": ("May be used from", "যখন থেকে ব্যবহার করা যাবে"),
     "not yet": ("not yet", "এখনও নয়"),
     "beneficiary waits": (

@@ -174,7 +174,10 @@ def test_a_third_person_is_appointed_and_loses_a_key(office: Office) -> None:
     limits = ("propose", "thresholds", "1000", "5000", "1,00,00,000")
     office.agreed(office.proposed(*limits))
     people = office.said("people")
-    assert people["thresholds"] == {"single": 100_000, "batch": 500_000, "day": 10**9}
+    above = {"single": 100_000, "batch": 500_000, "day": 10**9}
+    # Of the wait nobody has said anything: a day.
+    assert people["thresholds"] == {**above, "wait_s": 0}
+    assert people["wait_s"] == 86_400
     assert [one["key"] for one in people["people"]][2] == key
     top_up = ("propose", "top-up", CENTRES[2], "1000.01", "--utr", "UTR-20")
     entry = office.proposed(*top_up)
