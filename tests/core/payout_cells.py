@@ -63,7 +63,7 @@ PAYOUTS = {
 """Of which row a payout speaks, and what is answered."""
 
 TO_COME = "of a row to come"
-"""Where people are: seldom drawn, as nobody knows its number; a story by hand has it."""
+"""Where people are: seldom drawn, as nobody knows its number; a story has it."""
 
 _KINDS_BACK = (
     "top_up",
