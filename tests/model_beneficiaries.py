@@ -79,9 +79,13 @@ class Beneficiaries(Windows):
         registered = named is not None and named.kind == Kind.REGISTER
         return row.resolves == 0 or registered
 
+    def was_to_come(self, row: Row, named: Row) -> bool:
+        """Whether a row was not there yet when a payout that names it was proposed."""
+        return bool(self.persons) and named.sequence >= row.proposal
+
     def check_payout(self, row: Row) -> Answer:
         """Where there are beneficiaries it names the newest row about one, which is
-        active, and all have had time to see it.
+        active and was there when people proposed it, and all have had time to see it.
         """
         if not self.beneficiaries and not row.resolves:
             return OK
@@ -90,7 +94,8 @@ class Beneficiaries(Windows):
         if named is None or tail[:1] != bytes([Record.BENEFICIARY]):
             return Answer(Result.BENEFICIARY_WRONG)
         newest = self.beneficiaries[account_of(tail)]
-        if newest.sequence != named.sequence or not newest.active:
+        to_come = self.was_to_come(row, named)
+        if newest.sequence != named.sequence or not newest.active or to_come:
             return Answer(Result.BENEFICIARY_WRONG, newest.sequence)
         wait_s = self.wait_s or WAIT_S
         if self.clock() - named.timestamp < wait_s * SECOND_NS:

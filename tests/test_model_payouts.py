@@ -148,6 +148,17 @@ def test_who_is_another_beneficiary_by_now_waits_again(desk: Desk) -> None:
     assert pay_out(desk, third) == (WRONG, third)
 
 
+def test_nobody_proposes_to_pay_one_who_is_to_come(desk: Desk) -> None:
+    named = len(desk.model.rows) + 6
+    early = desk.propose(ALPHA, move(5, SETTLEMENT, TRANSIT, named))
+    desk.approve(early, BETA)
+    assert say(desk, MINE) == named
+    desk.now += DAY_NS
+    [told] = desk.tell(*desk.line_rows(early))
+    assert (told.result, told.other, told.sequence) == (WRONG, named, 0)
+    assert pay_out(desk, named) == (OK, 0)
+
+
 def test_thresholds_say_how_long_it_waits(desk: Desk) -> None:
     first = say(desk, MINE)
     made = desk.model.rows[first - 1].timestamp

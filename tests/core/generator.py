@@ -102,7 +102,7 @@ class Generator(Payer):
         return [
             (self.propose_lines, 30),
             (self.approve, 16),
-            (self.do_lines, 4),
+            (self.do_lines, 6),
             (self.stop, 5),
             (self.staff, 6),
             (self.certificate, 6),
@@ -112,6 +112,7 @@ class Generator(Payer):
             (self.do_told, 16),
             (self.of_told, 2),
             (self.renew, 1),
+            *self.payer_kinds(),
         ]
 
     def group(self) -> tuple[list[Ask], int]:

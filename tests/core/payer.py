@@ -121,7 +121,7 @@ class Payer(Teller):
         if draw == 0:
             record.account = self.any_account()
         elif draw == 1:
-            record.account = rng.choice((self.net.settlement, 10**6))
+            record.account = rng.choice((self.net.settlement, self.net.suspense, 10**6))
         elif draw == 2:
             record.number = rng.choice((b"", b"A" * 34, b"A" * 35, b"a1", b"1 2"))
         elif draw == 3:

@@ -62,6 +62,9 @@ PAYOUTS = {
 }
 """Of which row a payout speaks, and what is answered."""
 
+TO_COME = "of a row to come"
+"""Where people are: seldom drawn, as nobody knows its number; a story has it."""
+
 _KINDS_BACK = (
     "top_up",
     "limit",
@@ -162,6 +165,8 @@ class WatchedPayouts(WatchedBanks):
             return [f"of an older row{off}"]
         if not newest.active:
             return ["of one who is paid no more"]
+        if self.was_to_come(row, named):
+            return [TO_COME]
         left = named.timestamp + (self.wait_s or WAIT_S) * SECOND_NS - self.clock()
         whose = "as the thresholds say" if self.wait_s else "as by default"
         words = [f"{'too early' if left > 0 else 'in time'}, {whose}"]

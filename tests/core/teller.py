@@ -493,12 +493,12 @@ class Teller(Staff):
         record.first_day = record.last_day - rng.randrange(3)
         moved = sum(line.amount if line.debit else -line.amount for line in lines)
         draw = rng.randrange(right)
-        if right == RIGHT_OF_PEOPLE and self.chance(4):
-            draw = rng.choice((0, 6, 8, 10))
+        if right == RIGHT_OF_PEOPLE and self.chance(3):
+            draw = rng.choice((0, 6, 6, 8, 10))
         if draw == 0:
             record.opening += 1
         elif draw in (6, 7, 9, 11):
-            record.last_day = day + rng.choice((1, 1, 1, 1, 2, 30))
+            record.last_day = day + rng.choice((1, 1, 1, 2, 30))
         elif draw in (8, 10) and last is not None:
             record.last_day, record.number = last_day, max(0, number - 1)
             record.first_day = 1
