@@ -113,6 +113,8 @@ class Generator(Payer):
             (self.of_told, 2),
             (self.renew, 1),
             *self.payer_kinds(),
+            (self.opening, 4),
+            (self.payout, 3),
         ]
 
     def group(self) -> tuple[list[Ask], int]:

@@ -122,7 +122,7 @@ class Moves(Decisions):
             row.debit = self.rng.choice(frozen)
             row.flags = RowFlag.UNFREEZE
         closed = [i for i, a in enumerate(accounts) if a.state == AccountState.CLOSED]
-        if closed and self.chance(8):
+        if closed and self.chance(4):
             row.debit = self.rng.choice(closed)
         return [row]
 

@@ -36,7 +36,8 @@ LINES_WANTED_MOST = 200
 APPROVERS_ENOUGH = 5
 ALONE = (Record.BANK_ACCOUNT, Record.BENEFICIARY, Record.SCHEDULE)
 """Records of which proposals speak alone, or twice."""
-WAITS_S = (0, 1, 600, 90_000, 20 * 86_400, WAIT_MAX_S, WAIT_MAX_S + 1)
+MONTH_S = 25 * 86_400
+WAITS_S = (0, 1, 600, 90_000, MONTH_S, MONTH_S, WAIT_MAX_S, WAIT_MAX_S + 1)
 BUSY = 320
 """Proposals of one person: more than it has in a day, with the wrongly signed ones."""
 SERVICE_FIELDS = {each.name for each in fields(ServiceRecord)} - {

@@ -498,7 +498,7 @@ class Teller(Staff):
         if draw == 0:
             record.opening += 1
         elif draw in (6, 7, 9, 11):
-            record.last_day = day + rng.choice((1, 1, 1, 2, 30))
+            record.last_day = day + rng.choice((1, 1, 1, 1, 1, 2, 30))
         elif draw in (8, 10) and last is not None:
             record.last_day, record.number = last_day, max(0, number - 1)
             record.first_day = 1
@@ -556,6 +556,8 @@ class Teller(Staff):
         who = self.rng.choice(others if others and self.chance(2) else found)
         record: PersonRecord | ParticipantRecord
         record = PersonRecord(*who, model.persons[who].key, PersonRole.CHANNEL)
+        if self.chance(4):
+            record.role = PersonRole.SUPPORT
         if not self.chance(3):
             return self.hire(record)
         if who[0] != self.net.treasury or self.chance(6):
