@@ -46,8 +46,8 @@ drsr     at 11:00  answer amounts  4h  -1
 cesc     at 10:00  answer twice
 wbsedcl  at 12:00  answer wrongly  2h
 """
-"""Bookings are few, and wait for half an hour: more of them expire on a small day, all of
-sbstc's for certain, as it says for hours that it does not know."""
+"""Bookings are few, and wait for half an hour: more of them expire on a small day, all
+of sbstc's for certain, as it says for hours that it does not know."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
