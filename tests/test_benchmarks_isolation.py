@@ -1,4 +1,5 @@
-"""Goal: the figures of isolation are those of the other billers, in real trouble.
+"""Goal: the figures of isolation are those of the other billers, in real trouble; windows
+are closed while others pay.
 
 Method: posts and runs made by hand have known figures; the benchmark runs in small.
 """
@@ -87,3 +88,23 @@ def test_isolation() -> None:
     for kind in ("calm", "troubled"):
         assert 0 < result[f"{kind}_p50_ms"] <= result[f"{kind}_p99_ms"]
     assert result["p99_ratio"] > 0
+
+
+@pytest.mark.slow
+def test_windows_are_closed_beside_payments() -> None:
+    """In small; whether the bound is kept is nothing that so short a run can say."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.closing", "--json", "--rounds", "2"),
+            *("--windows", "20", "--seconds", "0.5", "--warm-up", "0.2"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found["windows"]) == len(found["p99_ms_alone"]) == found["rounds"] == 2
+    assert min(found["windows"]) > 0
+    assert found["ratio"] > 0

@@ -113,7 +113,7 @@ class Generator(Payer):
             (self.of_told, 2),
             (self.renew, 1),
             *self.payer_kinds(),
-            (self.opening, 4),
+            (self.opening, 10),
             (self.payout, 3),
         ]
 

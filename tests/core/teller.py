@@ -494,7 +494,7 @@ class Teller(Staff):
         moved = sum(line.amount if line.debit else -line.amount for line in lines)
         draw = rng.randrange(right)
         if right == RIGHT_OF_PEOPLE and self.chance(3):
-            draw = rng.choice((0, 6, 6, 8, 10))
+            draw = rng.choice((0, 0, 0, 6, 6, 8, 10))
         if draw == 0:
             record.opening += 1
         elif draw in (6, 7, 9, 11):
