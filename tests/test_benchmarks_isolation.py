@@ -1,5 +1,5 @@
-"""Goal: the figures of isolation are those of the other billers, in real trouble; windows
-are closed while others pay.
+"""Goal: the figures of isolation are those of the other billers, in real trouble;
+windows are closed while others pay.
 
 Method: posts and runs made by hand have known figures; the benchmark runs in small.
 """
