@@ -59,9 +59,9 @@ class Generator(Payer):
         self.has_window = False
         """The group at hand has a window, or lines: it has room for one of them."""
         kinds: list[tuple[Callable[[], list[Row]], int]] = [
-            (self.pay, 20),
-            (self.hold, 20),
-            (self.post, 12),
+            (self.pay, 12),
+            (self.hold, 14),
+            (self.post, 10),
             (self.void, 7),
             (self.deed, 10),
             (self.top_up, 7),
@@ -85,9 +85,9 @@ class Generator(Payer):
             (self.request, 5),
             (self.booked, 12),
             (self.great_booked, 1),
-            (self.ending, 10),
+            (self.ending, 13),
             (self.payout, 4),
-            (self.bank_account, 2),
+            (self.bank_account, 4),
             *self.payer_kinds(),
             *self.people_kinds(),
             (self.repeat, 8),
@@ -113,7 +113,7 @@ class Generator(Payer):
             (self.of_told, 2),
             (self.renew, 1),
             *self.payer_kinds(),
-            (self.opening, 10),
+            (self.opening, 8),
             (self.payout, 3),
         ]
 

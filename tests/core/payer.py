@@ -79,7 +79,7 @@ class Payer(Teller):
             moments.append(model.cut_off_after(model.cut_off))
             at = bisect_left(model.due, (model.cut_off + 2, 0))
             later = model.due[at][0] if at < len(model.due) else NEVER
-            moments += [later] * 6 if later != NEVER else []
+            moments += [later] * 9 if later != NEVER else []
         left = [each for each in moments if self.now < each != NEVER]
         return self.rng.choice(left) if left else self.now
 

@@ -198,7 +198,7 @@ class Teller(Staff):
         row.resolves, row.amount = asked.sequence, asked.amount
         if self.chance(10):
             row.amount += rng.choice((1, 99))
-        if self.chance(6):
+        if self.chance(4):
             row.reference = self.said()
         if self.chance(20):
             row.resolves = rng.choice((0, 1, self.past((Kind.PAY, Kind.BOOKED))))
@@ -364,6 +364,9 @@ class Teller(Staff):
         transit = self.model.account_of.get((owner, purpose + 2))
         if transit:
             rows = [self.by_treasury(Kind.TRANSFER, self.net.settlement, transit, 1)]
+            known = self.model.beneficiaries.values()
+            # The oldest: it has waited most likely.
+            rows[0].resolves = min((b.sequence for b in known if b.active), default=0)
             rows = rows if self.chance(2) else []
         row = self.by_treasury(Kind.REGISTER)
         record = BankAccountRecord(owner, purpose, b"NEW%d" % place)
@@ -408,7 +411,7 @@ class Teller(Staff):
         soon = self.payouts_soon() if self.chance(3) else []
         if soon:
             lines = self.foretold(soon[0].credit, soon[0].amount)
-        elif self.chance(10):
+        elif self.chance(6):
             lines = self.foretold(0, FORETOLD)[: FORETOLD_LINES // 3]
         able = self.is_channel if by_channel else self.model.may_propose
         if (
@@ -493,8 +496,8 @@ class Teller(Staff):
         record.first_day = record.last_day - rng.randrange(3)
         moved = sum(line.amount if line.debit else -line.amount for line in lines)
         draw = rng.randrange(right)
-        if right == RIGHT_OF_PEOPLE and self.chance(3):
-            draw = rng.choice((0, 0, 0, 6, 6, 8, 10))
+        if right == RIGHT_OF_PEOPLE and self.chance(2):
+            draw = rng.choice((0, 0, 6, 6, 6, 6, 8, 8, 10, 10))
         if draw == 0:
             record.opening += 1
         elif draw in (6, 7, 9, 11):
