@@ -58,6 +58,10 @@ class Generator(Payer):
         self.wanted = []
         self.has_window = False
         """The group at hand has a window, or lines: it has room for one of them."""
+        self.weigh()
+
+    def weigh(self) -> None:
+        """Say how often each is drawn; see `tells_much`."""
         kinds: list[tuple[Callable[[], list[Row]], int]] = [
             (self.pay, 12),
             (self.hold, 14),
@@ -108,8 +112,8 @@ class Generator(Payer):
             (self.certificate, 6),
             (self.withdraw, 2),
             (self.busy, 1),
-            (self.tell, 16),
-            (self.do_told, 16),
+            (self.tell, 28 if self.tells_much else 16),
+            (self.do_told, 20 if self.tells_much else 16),
             (self.of_told, 2),
             (self.renew, 1),
             *self.payer_kinds(),

@@ -55,6 +55,9 @@ def malleable(signature: bytes) -> bytes:
 class Staff(Priced):
     """Draws what people do, and has them do what the others have drawn."""
 
+    tells_much = False
+    """Whether banks have much to say in this ledger with people."""
+
     wanted: list[Line]
     has_window: bool
 
