@@ -85,7 +85,7 @@ class Attack:
         self.refused = 0
         """Connections that did not come about."""
         self.sent = 0
-        """Bytes, payments or calls, as the attack counts; of a flood also what did not pass."""
+        """Bytes, payments or calls, as the attack counts; of a flood all it offered."""
         self.first_ended_s: float | None = None
         self.answers: dict[str, int] = {}
 
@@ -156,7 +156,7 @@ def flood(attack: Attack, make: Callable[[int], bytes], opens: str = "") -> None
         turn = 0
         while attack.goes_on:
             content = make(turn)
-            # What it sets about to send: who is thrown out at once gets no block through.
+            # Offered: who is thrown out at once gets no block through.
             attack.sent += len(content)
             # It never reads: what ends it is that the other side closes.
             peer.send(content, limit_s=max(attack.end_s - time.monotonic(), 0.1))
