@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from switch.codes import AccountKind, Kind, PersonRole, Record, Result, RowFlag
-from tests.core.council import BETA, CENTRE, OK, WALLET, Asked, Council, Person
+from tests.core.council import (
+    BETA,
+    BILLER,
+    CENTRE,
+    OK,
+    WALLET,
+    Asked,
+    Council,
+    Person,
+    participant,
+)
 from tests.records import AccountRecord, Outcome
 from tests.signing import Line
 
@@ -189,3 +199,32 @@ class Cashier(Council):
         kinds += [Record.BENEFICIARY, Record.THRESHOLDS]
         rows += [tuple(self.ledger.records(kind).tolist()) for kind in kinds]
         return rows
+
+
+def ended(made: Cashier) -> None:
+    """End a test: what there is stays when opened, and made anew of the journal."""
+    before = made.state()
+    made.catch_up()
+    made.reopen()
+    assert made.state() == before
+    made.rebuild()
+    assert made.state() == before
+    made.close()
+
+
+def without_people(directory: Path) -> Council:
+    """A ledger without people, with the accounts of a council and one bank's."""
+    made = Council(directory)
+    for index in range(1, 6):
+        assert made.ask(Kind.REGISTER, tail=participant(index)).index == index
+    accounts = [
+        (1, 0, AccountKind.FLOAT),
+        (1, 1, AccountKind.SUSPENSE),
+        (1, 2, AccountKind.SETTLEMENT),
+        (CENTRE, 0, AccountKind.WALLET),
+        (BILLER, 0, AccountKind.BILLER),
+        *ACCOUNTS[:3],
+    ]
+    for each in accounts:
+        assert made.ask(Kind.OPEN, tail=AccountRecord(*each).pack()).result == OK
+    return made

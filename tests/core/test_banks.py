@@ -31,6 +31,7 @@ from tests.core.cashier import (
     bank_account,
     credit,
     debit,
+    ended,
     ending,
     statement,
     transfer,
@@ -66,13 +67,7 @@ def cashier(tmp_path: Path) -> Iterator[Cashier]:
     """A ledger with two bank accounts; what opening it again gives is compared."""
     made = Cashier(tmp_path / "ledger").begin()
     yield made
-    before = made.state()
-    made.catch_up()
-    made.reopen()
-    assert made.state() == before
-    made.rebuild()
-    assert made.state() == before
-    made.close()
+    ended(made)
 
 
 # --- the register --------------------------------------------------------------------

@@ -36,15 +36,16 @@ from tests.core.cashier import (
     bank_account,
     beneficiary,
     debit,
+    ended,
     ending,
     thresholds,
     transfer,
+    without_people,
 )
 from tests.core.council import (
     ALPHA,
     BETA,
     BILLER,
-    CENTRE,
     FLOAT,
     GAMMA,
     HEAD,
@@ -56,11 +57,10 @@ from tests.core.council import (
     Asked,
     Council,
     no_row,
-    participant,
     register,
     top_up,
 )
-from tests.records import AccountRecord, Outcome
+from tests.records import Outcome
 from tests.signing import Line
 
 UTR = b"ALPHA0000000001"
@@ -77,13 +77,7 @@ def cashier(tmp_path: Path) -> Iterator[Cashier]:
     made.open((BILLER, 1, AccountKind.BILLER))
     made.tell(top_up(20_000, b"FIRST"), transfer(10_000, WALLET, SETTLEMENT))
     yield made
-    before = made.state()
-    made.catch_up()
-    made.reopen()
-    assert made.state() == before
-    made.rebuild()
-    assert made.state() == before
-    made.close()
+    ended(made)
 
 
 def registered(cashier: Cashier, tail: bytes = beneficiary(HEAD)) -> int:
@@ -426,21 +420,7 @@ def test_there_are_many(cashier: Cashier) -> None:
 @pytest.fixture
 def plain(tmp_path: Path) -> Iterator[Council]:
     """A ledger without people, with money on settlement."""
-    made = Council(tmp_path / "ledger")
-    for index in range(1, 6):
-        assert made.ask(Kind.REGISTER, tail=participant(index)).index == index
-    accounts = [
-        (1, 0, AccountKind.FLOAT),
-        (1, 1, AccountKind.SUSPENSE),
-        (1, 2, AccountKind.SETTLEMENT),
-        (CENTRE, 0, AccountKind.WALLET),
-        (BILLER, 0, AccountKind.BILLER),
-        (1, 16, AccountKind.BANK),
-        (1, 17, AccountKind.BANK_SUSPENSE),
-        (1, 18, AccountKind.BANK_TRANSIT),
-    ]
-    for each in accounts:
-        assert made.ask(Kind.OPEN, tail=AccountRecord(*each).pack()).result == OK
+    made = without_people(tmp_path / "ledger")
     told = made.ask(Kind.REGISTER, tail=bank_account(NUMBER, 1, 16))
     assert told.result == OK
     given: dict[str, Any] = {"debit": FLOAT, "credit": SETTLEMENT, "reference": b"x"}

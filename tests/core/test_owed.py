@@ -22,8 +22,10 @@ from tests.core.cashier import (
     Cashier,
     credit,
     debit,
+    ended,
     ending,
     transfer,
+    without_people,
 )
 from tests.core.council import (
     ALPHA,
@@ -38,11 +40,10 @@ from tests.core.council import (
     WALLET,
     Council,
     no_row,
-    participant,
     register,
     top_up,
 )
-from tests.records import AccountRecord, Row, ServiceRecord
+from tests.records import Row, ServiceRecord
 from tests.signing import Line
 
 UTR = b"ALPHA0000000001"
@@ -69,13 +70,7 @@ def cashier(tmp_path: Path) -> Iterator[Cashier]:
     service.deadline_policy = 2
     made.do(register(service.pack()))
     yield made
-    before = made.state()
-    made.catch_up()
-    made.reopen()
-    assert made.state() == before
-    made.rebuild()
-    assert made.state() == before
-    made.close()
+    ended(made)
 
 
 def owed(item: int, amount: int, from_: int = WALLET, to: int = TRANSIT) -> Line:
@@ -257,21 +252,7 @@ def test_the_flag_is_part_of_what_was_asked(cashier: Cashier, flags: int) -> Non
 @pytest.fixture
 def plain(tmp_path: Path) -> Iterator[Council]:
     """A ledger without people, with the accounts of a council and a bank's."""
-    made = Council(tmp_path / "ledger")
-    for index in range(1, 6):
-        assert made.ask(Kind.REGISTER, tail=participant(index)).index == index
-    accounts = [
-        (1, 0, AccountKind.FLOAT),
-        (1, 1, AccountKind.SUSPENSE),
-        (1, 2, AccountKind.SETTLEMENT),
-        (CENTRE, 0, AccountKind.WALLET),
-        (BILLER, 0, AccountKind.BILLER),
-        (1, 16, AccountKind.BANK),
-        (1, 17, AccountKind.BANK_SUSPENSE),
-        (1, 18, AccountKind.BANK_TRANSIT),
-    ]
-    for each in accounts:
-        assert made.ask(Kind.OPEN, tail=AccountRecord(*each).pack()).result == OK
+    made = without_people(tmp_path / "ledger")
     yield made
     made.close()
 

@@ -17,6 +17,7 @@ from tests.core.cashier import (
     TRANSIT,
     Cashier,
     beneficiary,
+    ended,
     ending,
     thresholds,
     transfer,
@@ -46,13 +47,7 @@ def cashier(tmp_path: Path) -> Iterator[Cashier]:
     made.open((BILLER, 1, AccountKind.BILLER))
     made.tell(top_up(20_000, b"FIRST"), transfer(10_000, WALLET, SETTLEMENT))
     yield made
-    before = made.state()
-    made.catch_up()
-    made.reopen()
-    assert made.state() == before
-    made.rebuild()
-    assert made.state() == before
-    made.close()
+    ended(made)
 
 
 def test_nobody_signs_today_for_who_is_named_tomorrow(cashier: Cashier) -> None:
