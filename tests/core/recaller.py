@@ -8,16 +8,23 @@ what the first one draws stays what it was. Part of tests/core/generator.py, whi
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
-from switch.codes import AccountKind, Kind
+from switch.codes import BOOKED_TAIL_MAX, AccountKind, Kind
+from tests import signing
 from tests.core.payer import Payer
+from tests.core.staff import KEYS
 from tests.model import Ask, Rows
+from tests.model_persons import Who
 from tests.model_state import DAY_S, SECOND_NS
+from tests.office import line_of
 from tests.records import Row
+from tests.signing import Line, PersonRecord
 
 TRANSIT = AccountKind.BANK_TRANSIT
-WEALTH = 10**7
+WEALTH = 10**12
 """More than recalls of a walk take, or what a bank has taken and nobody explained."""
+CHECKERS = 4
 SIZES = (1, 2, 5, 20, 40)
 BEFORE_NS = 40 * DAY_S * SECOND_NS
 """The second walk begins so long behind the first: whoever is paid has waited."""
@@ -28,29 +35,9 @@ class Recaller(Payer):
 
     recalls = False
     """Whether this is the walk that does."""
-
-    def recall_kinds(self) -> list[tuple[Callable[[], list[Row]], int]]:
-        """What is drawn in that, and how often."""
-        kinds: list[tuple[Callable[[], list[Row]], int]] = [
-            (self.recall, 30),
-            (self.booked_back, 8),
-            (self.wealth, 8),
-            (self.payout, 12),
-            (self.ending, 4),
-            (self.repeat, 2),
-        ]
-        if self.model.persons:
-            kinds += [
-                (self.propose_lines, 16),
-                (self.approve, 20),
-                (self.do_lines, 8),
-                (self.staff, 1),
-            ]
-        return kinds
-
-    def repeat(self) -> list[Row]:
-        """A row that was sent before."""
-        raise NotImplementedError
+    asked = Row(Kind.PROPOSE)
+    """Where people are, what they are asked for now."""
+    sent: list[Any]
 
     def rows(self, size: int) -> Rows:
         """Row templates of the kinds that are drawn."""
@@ -61,14 +48,86 @@ class Recaller(Payer):
         self.rng = random.Random(seed)
         self.recalls = True
         self.now += BEFORE_NS
-        self.wanted.clear()
-        self.kinds = [kind for kind, times in self.recall_kinds() for _ in range(times)]
+        kinds: tuple[tuple[Callable[[], list[Row]], int], ...] = (
+            (self.recall, 30),
+            (self.booked_back, 8),
+            (self.wealth, 8),
+            (self.payout, 12),
+            (self.ending, 4),
+        )
+        self.kinds = [kind for kind, times in kinds for _ in range(times)]
 
     def group_of_recalls(self) -> tuple[list[Ask], int]:
         """The next group's request, and its time."""
         self.now += self.rng.randrange(3_600 * SECOND_NS)
         self.has_window = False
-        return [self.rows(self.rng.choice(SIZES))], self.now
+        size = self.rng.choice(SIZES)
+        alone = not self.model.persons or self.chance(12)
+        rows = [] if alone else self.agreed(size)
+        if not rows:
+            return [self.rows(size)], self.now
+        self.sent.extend(rows)
+        return [Rows([row.copy() for row in rows])], self.now
+
+    def agreed(self, size: int) -> list[Row]:
+        """What people want in turn: some lines, one approval or two, the rows."""
+        model = self.model
+        sequence = model.find(self.asked.participant, self.asked.id)
+        asked, self.asked = model.accepted(sequence), Row(Kind.PROPOSE)
+        if asked is None or asked.kind != Kind.PROPOSE:
+            return self.proposed(size)
+        approval = model.approval_of(asked)
+        if approval is not None:
+            rows = signing.line_rows(asked, sequence, checker=approval.participant)
+            return [*rows, *self.rng.sample(rows, len(rows) // 4)]
+        who = self.able(model.may_approve, asked, model.link_of(asked) or asked)
+        if who is None:
+            return self.proposed(size)
+        self.asked = asked
+        row = signing.approval(
+            *(self.rng.randbytes(16), asked, sequence, model.instance),
+            participant=who[0],
+            operator=who[1],
+        )
+        return [self.by_its_key(row)]
+
+    def proposed(self, size: int) -> list[Row]:
+        """A proposal of so many lines; or of a checker more, so that three are there
+        who can approve what one of them wants.
+        """
+        who = self.able(self.model.may_propose)
+        if who is None:
+            return []
+        lines: list[Line] = []
+        if len(self.model.approvers()) < CHECKERS:
+            key = signing.public_key(self.rng.randrange(1, 33))
+            more = PersonRecord(who[0], self.rng.randrange(50, 99), key)
+            lines.append(Line(Kind.REGISTER, tail=more.pack()))
+        while not lines or (len(lines) < size and lines[0].kind != Kind.REGISTER):
+            for row in self.rng.choice(self.kinds)():
+                row.flags = row.flags if row.resolves or row.debit == 0 else 0
+                row.tail = (row.tail or b"")[:BOOKED_TAIL_MAX]
+                row.amount = min(row.amount, WEALTH)
+                lines.append(line_of(row))
+        self.asked = self.by_its_key(
+            signing.proposal_of_lines(
+                *(self.rng.randbytes(16), lines), participant=who[0], operator=who[1]
+            )
+        )
+        return [self.asked]
+
+    def able(self, may: Callable[[Who], bool], *but: Row) -> Who | None:
+        """A person who may, whose key is at hand, and who made none of these rows."""
+        made = {(row.participant, row.operator_) for row in but}
+        persons = self.model.persons.items()
+        found = [who for who, one in persons if may(who) and one.key in KEYS]
+        left = [who for who in found if who not in made]
+        return self.rng.choice(left) if left else None
+
+    def by_its_key(self, row: Row) -> Row:
+        """The row with the signature of whom it names."""
+        key = self.model.persons[row.participant, row.operator_].key
+        return signing.signed(row, KEYS[key], self.model.instance)
 
     # --- in the first walk ------------------------------------------------------------
 
@@ -91,6 +150,9 @@ class Recaller(Payer):
         """What was released comes back; or something else is asked for so."""
         rng, model = self.rng, self.model
         one = self.waits("release", {} if self.chance(3) else model.matched)
+        gone = self.met_by(Kind.BOOKED) if self.chance(8) else []
+        if gone:
+            one = model.rows[rng.choice(gone).resolves - 1]
         if one is None:
             return []
         row = self.by_treasury(Kind.TRANSFER, one.credit, one.debit, one.amount)
@@ -123,11 +185,17 @@ class Recaller(Payer):
             return [row, replace(row, id=rng.randbytes(16))]
         return [row]
 
+    def met_by(self, kind: Kind) -> list[Row]:
+        """The last rows of this kind by which a release has left, or come back."""
+        rows = self.model.rows
+        last = [rows[at - 1] for at in list(self.model.matched.values())[-600:]]
+        ours = [row for row in last if row.kind == kind]
+        return [row for row in ours if self.model.kinds_of(row)[0] == TRANSIT][-60:]
+
     def booked_back(self) -> list[Row]:
         """A bank pays, or takes back, what was recalled."""
         rng, model = self.rng, self.model
-        matched = [model.rows[at - 1] for at in list(model.matched.values())[-60:]]
-        back = [row for row in matched if row.kind == Kind.TRANSFER]
+        back = self.met_by(Kind.TRANSFER)
         if not back:
             return self.booked()
         row = self.booked_at(self.bank())
