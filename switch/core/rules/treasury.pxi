@@ -117,13 +117,13 @@ cdef bint _treasury_is_opening(const State* s, uint32_t bank, uint32_t float_) n
 
 cdef bint _treasury_may_move(const State* s, const Row* row) noexcept nogil:
     """Whether a transfer leaves a bank's three accounts alone, ends an open item, or is a
-    payout or an opening. What a bank has booked is moved by booked rows alone."""
+    payout, its recall, or an opening. What a bank has booked is moved by booked rows alone."""
     cdef uint8_t debit = keys_kind(&s.group.working, row.debit)
     cdef uint8_t credit = keys_kind(&s.group.working, row.credit)
     if debit < ACCOUNT_BANK and credit < ACCOUNT_BANK:
         return True
     if row.resolves != 0:
-        return keys_transfer(&s.group.working, row) == LINK_ENDING
+        return keys_is_of_bank(&s.group.working, row)
     return (
         (debit == ACCOUNT_SETTLEMENT and credit == ACCOUNT_BANK_TRANSIT)
         or _treasury_is_opening(s, row.debit, row.credit)
