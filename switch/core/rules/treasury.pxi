@@ -8,9 +8,11 @@ cdef inline bint treasury_knows(const State* s, uint32_t account) noexcept nogil
 
 
 cdef bint _treasury_is_short(const Account* account, uint64_t amount) noexcept nogil:
-    """Only a float, and at its opening a bank's account, may be overdrawn."""
-    return account.kind != ACCOUNT_FLOAT and account.kind != ACCOUNT_BANK and (
-        payment_available(account) < amount
+    """Only a float may be overdrawn, at its opening a bank's account, and by a recall what is in
+    transit, from which the bank may have debited what nothing explains."""
+    return (
+        account.kind != ACCOUNT_FLOAT and account.kind != ACCOUNT_BANK
+        and account.kind != ACCOUNT_BANK_TRANSIT and payment_available(account) < amount
     )
 
 
