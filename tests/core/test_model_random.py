@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from switch.codes import CaseType, Result, RowFlag
-from tests.core.bank_cells import MATCHES, STATEMENTS, UTRS, WORDS
+from tests.core.bank_cells import MATCHES, RECALLS, STATEMENTS, UTRS, WORDS
 from tests.core.cells import ANSWERS, CASE_ROWS, DEEDS, THIRDS, Watched
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
@@ -40,6 +40,8 @@ from tests.office import Office
 
 OPERATIONS = quarter(66_000)
 """Requests of one seed."""
+RECALLS_ASKED = quarter(1_600)
+"""Requests of one seed behind these, of what comes back from a bank."""
 OPERATIONS_16 = 16_000
 """The same in steps of 16 rows: each is a sync, and each rebuilding takes them all."""
 SEEN_LEAST = quarter(100)
@@ -102,6 +104,7 @@ thirds: Counter[str] = Counter()
 matches: Counter[str] = Counter()
 utrs: Counter[str] = Counter()
 statements: Counter[tuple[str, str, Result]] = Counter()
+recalls: Counter[tuple[str, Result]] = Counter()
 words: Counter[str] = Counter()
 payouts: Counter[tuple[str, Result]] = Counter()
 lows: Counter[str] = Counter()
@@ -173,6 +176,11 @@ def walk(path: Path, seed: int, like: int, options: dict[str, Any]) -> None:
         asks, now = generator.group()
         pair.commit(asks, now)
         disturb(pair, rng)
+    generator.begin_recalls(1_000 + seed)
+    while pair.operations < operations + RECALLS_ASKED:
+        asks, now = generator.group_of_recalls()
+        pair.commit(asks, now)
+        disturb(pair, rng)
     pair.reopen()
     pair.compare_rows(1)
     pair.reopen(without_index=True)
@@ -189,6 +197,7 @@ def walk(path: Path, seed: int, like: int, options: dict[str, Any]) -> None:
     utrs.update(pair.model.utrs_met)
     statements.update(pair.model.statements_met)
     words.update(pair.model.words_met)
+    recalls.update(pair.model.recalls_met)
     payouts.update(pair.model.payouts_met)
     lows.update(pair.model.lows_met)
     owes.update(pair.model.owes_met)
@@ -218,6 +227,7 @@ def rare() -> dict[str, list[Any]]:
         "utrs": (utrs, UTRS),
         "statements": (statements, STATEMENTS),
         "words": (words, WORDS),
+        "recalls": (recalls, RECALLS),
         "payouts": (payouts, PAYOUTS),
         "owes": (owes, OWES),
         "lows": (lows, LOWS),
@@ -268,6 +278,7 @@ def test_nothing_else_came_up() -> None:
     assert set(cases) == CASE_ROWS
     assert set(matches) == MATCHES
     assert set(utrs) == UTRS
+    assert set(recalls) == RECALLS
     assert set(statements) == STATEMENTS
     assert set(words) == WORDS
     assert set(payouts) - {(TO_COME, Result.BENEFICIARY_WRONG)} == PAYOUTS
