@@ -403,6 +403,9 @@ PAYOUT_RULES: Final = 10
 """The first rules that know beneficiaries, what a wallet owes, openings, cut-offs, low
 balances and signed revocations."""
 
+RECALL_RULES: Final = 11
+"""The first rules by which what was released to a bank may be recalled."""
+
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
 SEGMENT_SIZE: Final = 32

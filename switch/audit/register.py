@@ -34,6 +34,7 @@ from switch.audit.layout import (
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
     PERSON_RECORD,
+    RECALL_RULES,
     RULES_RECORD,
     SERVICE_RECORD,
     SERVICES_MAX,
@@ -276,6 +277,11 @@ class Register:
     def know_payouts(self) -> bool:
         """Whether they know to whom is paid out, and all else that came with that."""
         return not 0 < self.version < PAYOUT_RULES
+
+    @property
+    def know_recalls(self) -> bool:
+        """Whether they know that what was released to a bank is recalled."""
+        return not 0 < self.version < RECALL_RULES
 
     def asked(self, row: np.void, tail: bytes) -> tuple[str, str, Result]:
         """Of a row with one of the records `CHECKED`: the check that it belongs to,
