@@ -246,6 +246,11 @@ class Story(Counter):
             if line[1]:
                 self.due.append((self.window, *line))
 
+    def closed_from(self, before: int) -> None:
+        """Close the window behind one that the schedule has closed."""
+        self.window = before
+        self.closed()
+
     def ledger_lines(self, window: int) -> list[tuple[int, int]]:
         from switch.ledger.explained import window_lines
 
