@@ -283,7 +283,7 @@ class Story(Counter):
 
     def refused(self) -> None:
         made = self.pay(new_id(), self._reference(), 10**12, service="DIRECT")
-        assert made.result != Result.OK
+        assert Result(made.result) is not Result.OK
 
     def opened(self) -> None:
         """What a biller's account begins with."""

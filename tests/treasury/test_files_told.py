@@ -367,17 +367,17 @@ def test_camt_is_what_the_schema_says_and_adds_up(told: Told) -> None:
         assert balances["OPBD"] == closings.get(head, balances["OPBD"])
         closings[head] = balances["CLBD"]
         for side, code in (("Cdt", "CRDT"), ("Dbt", "DBIT")):
-            sums = root.find(f".//{NS}Ttl{side}Ntries")
+            sums: Any = root.find(f".//{NS}Ttl{side}Ntries")
             mine = [one for one in entries if one.findtext(f"{NS}CdtDbtInd") == code]
             assert sums.findtext(f"{NS}NbOfNtries") == str(len(mine))
             assert Decimal(sums.findtext(f"{NS}Sum")) == abs(sum(map(signed, mine)))
         for row, entry in zip(rows, entries, strict=True):
-            line = {"entry": "settlement"}
+            line: Line = {"entry": "settlement"}
             if row.kind != Kind.SETTLE:
                 network = told.story.network(window.sequence)
                 line = expected.paid(told.rows, row, network)
-            code = entry.findtext(f"{NS}BkTxCd/{NS}Prtry/{NS}Cd")
-            assert code == line["entry"].upper()
+            entry_code = entry.findtext(f"{NS}BkTxCd/{NS}Prtry/{NS}Cd")
+            assert entry_code == line["entry"].upper()
             if line["entry"] in ("settlement", "transfer"):
                 assert entry.find(f"{NS}NtryDtls") is None
                 continue

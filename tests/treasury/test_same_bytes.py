@@ -98,8 +98,10 @@ def test_by_several_at_the_same_time(story: Story, kept: Kept) -> None:
         assert all(one.result() == kept for one in made)
 
 
-def read_copy(path: Path, **how: int) -> Kept:
-    with Ledger(str(path), map_size=1 << 30, reserve_size=0, **how) as ledger:
+def read_copy(path: Path, step_rows: int = 65_536) -> Kept:
+    with Ledger(
+        str(path), map_size=1 << 30, reserve_size=0, index_step_rows=step_rows
+    ) as ledger:
         return read_all(Books(Register(ledger)))
 
 
@@ -111,7 +113,7 @@ def test_of_a_backup_on_another_machine(
     assert read_copy(target) == kept
     # And with an index of other steps.
     shutil.rmtree(target / "index")
-    assert read_copy(target, index_step_rows=64) == kept
+    assert read_copy(target, step_rows=64) == kept
 
 
 def test_of_a_ledger_whose_process_was_killed(
