@@ -34,6 +34,7 @@ from switch.cli import (
     endings,
     exceptions,
     explain,
+    instructions,
     office,
     openings,
     others,
@@ -246,6 +247,8 @@ def _parser() -> argparse.ArgumentParser:
         "bank-statement", bank_statements.bank_statement, bank_statements.TEXT
     )
     bank_statements.add_arguments(statement)
+    status = add("payment-status", instructions.payment_status, instructions.TEXT)
+    instructions.add_arguments(status)
     verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
