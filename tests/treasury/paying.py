@@ -2,17 +2,17 @@
 and money is released to beneficiaries.
 """
 
-import io
 import json
 from pathlib import Path
 
-from switch._core import Ledger
 from switch.bank_numbers import Letter, make_number
 from switch.codes import AccountKind, Kind, Result
-from switch.treasury.instructions import Debtor, instruct, write_instruction
+from switch.file_names import FileName
+from switch.register.register import Register
+from switch.treasury.books import Books
+from switch.treasury.instructions import Instruction, instructions_of
 from switch.treasury.payouts import Payouts, find_payouts
 from tests.core.cashier import (
-    NUMBER,
     TRANSIT,
     Cashier,
     beneficiary,
@@ -32,7 +32,6 @@ from tests.core.council import (
 
 SECOND_HEAD = 12
 WAIT_S = 1
-DEBTOR = Debtor(1, NUMBER.decode(), "Treasury of the State")
 NAME = "পশ্চিমবঙ্গ বিদ্যুৎ & Sons"
 
 
@@ -89,19 +88,37 @@ class Paymaster(Cashier):
 
     def payouts(self, window: int, transit: int = TRANSIT) -> Payouts:
         """Those of a window."""
-        return find_payouts(self.ledger, window, transit)
+        after = self.ledger.row(window).resolves
+        return find_payouts(self.ledger, after, window, transit)
 
     def number(self, sequence: int) -> str:
         """A release's."""
         return make_number(Letter.RELEASE, self.ledger.instance, sequence)
 
+    # --- files ---------------------------------------------------------------------
 
-def made(ledger: Ledger, window: int, debtor: Debtor = DEBTOR) -> bytes:
-    """The instruction of a window, which is the first of its year."""
-    payouts = find_payouts(ledger, window, TRANSIT)
-    out = io.BytesIO()
-    write_instruction(ledger, instruct(ledger, payouts, debtor, "2025-0001"), out)
-    return out.getvalue()
+    def names(self, window: int) -> list[FileName]:
+        """The instructions of a window."""
+        books = self.books()
+        found = books.windows.find(window)
+        assert found is not None
+        return list(instructions_of(books, found))
+
+    def instruction(self, name: FileName) -> Instruction:
+        """The maker of one."""
+        books = self.books()
+        window = books.windows.numbered(name.year, name.ordinal)
+        assert window is not None
+        return Instruction(books, window, name)
+
+    def made(self, window: int) -> bytes:
+        """The one instruction of a window."""
+        [name] = self.names(window)
+        return b"".join(self.instruction(name).blocks())
+
+    def books(self) -> Books:
+        """As whoever opens the ledger now reads it."""
+        return Books(Register(self.ledger))
 
 
 def begun(path: Path) -> Paymaster:

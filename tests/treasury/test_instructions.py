@@ -6,6 +6,7 @@ payouts; every file against ISO's schema and read a second time, by lxml, field 
 against what was asked for. The ledger goes on, is opened, and made anew of its journal.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ import numpy as np
 import pytest
 from lxml import etree
 
-from switch.codes import AMOUNT_MAX, Kind, Result
-from switch.treasury import payouts as parts
-from switch.treasury.instructions import NAMESPACE, instruct
-from switch.treasury.payouts import PayoutsError, find_payouts
+from switch.codes import Kind, Result
+from switch.errors import CorruptionError
+from switch.file_names import parse_instruction_id, parse_name
+from switch.treasury import instructions, payouts
+from switch.treasury.books import NoFileError
+from switch.treasury.instructions import NAMESPACE
+from switch.treasury.payouts import find_payouts
 from tests.core.cashier import (
     BANK_SUSPENSE,
     NUMBER,
@@ -31,8 +35,15 @@ from tests.core.cashier import (
     transfer,
     without_people,
 )
-from tests.core.council import HEAD, SETTLEMENT, WALLET, top_up
-from tests.treasury.paying import DEBTOR, Paymaster, begun, made, named
+from tests.core.council import (
+    HEAD,
+    SETTLEMENT,
+    WALLET,
+    participant,
+    register,
+    top_up,
+)
+from tests.treasury.paying import Paymaster, begun, named
 
 SCHEMA = Path(__file__).resolve().parents[2] / "build/bank" / "pain.001.001.09.xsd"
 PAY = "PmtInf/CdtTrfTxInf"
@@ -68,7 +79,7 @@ def test_two_payouts_field_by_field(payer: Paymaster, schema: Any) -> None:
     sequences = [payer.pay_out(1_234_567), payer.pay_out(100, 1), payer.pay_out(7, 1)]
     newest = payer.now
     window = payer.close_window()
-    data = made(payer.ledger, window)
+    data = payer.made(window)
     body = read(data, schema)
     numbers = [payer.number(one) for one in sequences]
     for path in ("PmtId/EndToEndId", "PmtId/InstrId", "RmtInf/Ustrd"):
@@ -96,7 +107,11 @@ def test_two_payouts_field_by_field(payer: Paymaster, schema: Any) -> None:
     assert all_of(body, "PmtInf/DbtrAcct/Id/Othr/Id") == [NUMBER.decode()]
     assert all_of(body, "PmtInf/BtchBookg") == ["false"]
     [name] = all_of(body, "GrpHdr/MsgId")
-    assert name.startswith("P2025-0001-01-")
+    assert name.startswith("P2025-26-0001-01-1-")
+    [file] = payer.names(window)
+    assert file.text == f"P2025-26-0001-{NUMBER.decode()}-1.xml"
+    assert parse_name(file.text) == file
+    assert parse_instruction_id(name) == (1, file._replace(owner=""))
     assert all_of(body, "PmtInf/PmtInfId") == [name]
     assert data.isascii()
 
@@ -105,15 +120,17 @@ def test_two_payouts_field_by_field(payer: Paymaster, schema: Any) -> None:
 def test_made_again_it_is_the_same(payer: Paymaster, how: str) -> None:
     payer.pay_out(500)
     window = payer.close_window()
-    before = made(payer.ledger, window)
+    before = payer.made(window)
     # What comes later is another window's, and another name is another row's.
     payer.registered(beneficiary(HEAD, b"666") + named("SOMEBODY ELSE"))
+    renamed = register(participant(1) + b'{"name_en":"ANOTHER"}')
+    assert payer.told(renamed).result == Result.OK
     payer.told(ending(payer.payees[1], 9, SETTLEMENT, TRANSIT))
     payer.rest(how)
-    assert made(payer.ledger, window) == before
+    assert payer.made(window) == before
     later = payer.close_window()
     assert payer.payouts(later).amount == 9
-    assert made(payer.ledger, later) != before
+    assert b"ANOTHER" in payer.made(later)
 
 
 def test_windows_part_all_payouts(payer: Paymaster) -> None:
@@ -123,28 +140,43 @@ def test_windows_part_all_payouts(payer: Paymaster) -> None:
         windows.append(payer.close_window())
     # Nothing lies between them.
     assert [payer.payouts(one).sequences.tolist() for one in windows] == wanted
-    with pytest.raises(PayoutsError, match="nothing is to be paid"):
-        made(payer.ledger, windows[1])
-    names = {made(payer.ledger, one)[200:260] for one in (windows[0], windows[2])}
-    assert len(names) == 2, "letters of the window are in the name"
+    first, none, third = map(payer.names, windows)
+    assert (len(first), none, len(third)) == (1, [], 1)
+    for wrong in (
+        first[0]._replace(ordinal=2),
+        first[0]._replace(part=2),
+        first[0]._replace(owner="NOBODY"),
+    ):
+        with pytest.raises(NoFileError):
+            payer.instruction(wrong)
+    ids = {payer.instruction(one).id[-3:] for one in (*first, *third)}
+    assert len(ids) == 2, "letters of the window are in the message's name"
 
 
-def test_steps_find_what_lies_behind_them(
-    payer: Paymaster, monkeypatch: pytest.MonkeyPatch
+def test_steps_and_parts(
+    payer: Paymaster, schema: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payer.pay_out(1)
     payer.close_window()
     wanted = [payer.pay_out(10 + at, at % 2) for at in range(7)]
     window = payer.close_window()
-    whole = made(payer.ledger, window)
+    whole = payer.made(window)
     for step in (1, 2, 3, 7, 8, 9):
-        monkeypatch.setattr(parts, "STEP_ROWS", step)
-        monkeypatch.setattr("switch.treasury.instructions.STEP_PAYOUTS", step)
+        monkeypatch.setattr(payouts, "STEP_ROWS", step)
+        monkeypatch.setattr(instructions, "STEP_PAYOUTS", step)
         assert payer.payouts(window).sequences.tolist() == wanted
-        assert made(payer.ledger, window) == whole
-    monkeypatch.setattr(parts, "PAYOUTS_MAX", 6)
-    with pytest.raises(PayoutsError, match="more than 6 payouts"):
-        payer.payouts(window)
+        assert payer.made(window) == whole
+    monkeypatch.setattr(instructions, "PART_PAYOUTS", 3)
+    names = payer.names(window)
+    assert [one.part for one in names] == [1, 2, 3]
+    bodies = [read(b"".join(payer.instruction(one).blocks()), schema) for one in names]
+    assert [all_of(one, "GrpHdr/NbOfTxs") for one in bodies] == [["3"], ["3"], ["1"]]
+    assert [all_of(one, "GrpHdr/CtrlSum") for one in bodies] == [
+        ["0.33"], ["0.42"], ["0.16"]
+    ]  # fmt: skip
+    numbers = [one for body in bodies for one in all_of(body, f"{PAY}/PmtId/InstrId")]
+    assert numbers == [payer.number(one) for one in wanted]
+    assert len({all_of(one, "GrpHdr/MsgId")[0] for one in bodies}) == 3
 
 
 def test_only_payouts_of_this_account(payer: Paymaster) -> None:
@@ -159,7 +191,7 @@ def test_only_payouts_of_this_account(payer: Paymaster) -> None:
     window = payer.close_window()
     assert payer.payouts(window).sequences.tolist() == [ours]
     assert payer.payouts(window, OTHER_TRANSIT).sequences.tolist() == [theirs]
-    assert payer.payouts(window).left_out == ()
+    assert payer.payouts(window).left_out_count == 0
 
 
 def test_who_names_nobody_is_left_out_and_told(tmp_path: Path) -> None:
@@ -173,6 +205,16 @@ def test_who_names_nobody_is_left_out_and_told(tmp_path: Path) -> None:
     [left] = found.left_out
     assert (left.sequence, left.amount) == (nobody, 30)
     assert "nobody is named" in left.why
+    [name] = payer.names(window)
+    maker = payer.instruction(name)
+    assert payer.number(nobody).encode() not in b"".join(maker.blocks())
+    beside = json.loads(maker.manifest(1, bytes(32)))
+    assert beside["left_out"] == [
+        {"sequence": nobody, "amount": "0.30", "why": left.why}
+    ]
+    assert (beside["left_out_payments"], beside["left_out_amount"]) == (1, "0.30")
+    assert (beside["payments"], beside["amount"]) == (1, "0.40")
+    assert beside["message"] == maker.id
     payer.close()
 
 
@@ -192,31 +234,37 @@ def test_what_one_alone_released_is_left_out(tmp_path: Path) -> None:
         )
         assert told.result == Result.OK
     window = alone.ask(Kind.WINDOW, id=bytes(16)).sequence
-    found = find_payouts(alone.ledger, window, TRANSIT)
+    found = find_payouts(alone.ledger, 0, window, TRANSIT)
     assert len(found.sequences) == 0
     [left] = found.left_out
     assert "by one person alone" in left.why
     alone.close()
 
 
-def test_what_is_no_window_or_no_transit(payer: Paymaster) -> None:
-    release = payer.pay_out(40)
-    window = payer.close_window()
-    for wrong in (0, release, window + 1, 10**9):
-        with pytest.raises(PayoutsError, match="has closed no window"):
-            payer.payouts(wrong)
-    for account in (WALLET, SETTLEMENT, BANK_SUSPENSE):
-        with pytest.raises(PayoutsError, match="transit"):
-            payer.payouts(window, account)
+def test_a_sum_that_no_bank_can_read(
+    payer: Paymaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        payer.pay_out(1)
+    [name] = payer.names(payer.close_window())
+    payer.instruction(name)
+    monkeypatch.setattr(instructions, "AMOUNT_MAX", 2)
+    payer.instruction(name)
+    monkeypatch.setattr(instructions, "AMOUNT_MAX", 1)
+    with pytest.raises(CorruptionError, match="more than a bank"):
+        payer.instruction(name)
 
 
-def test_a_sum_that_no_bank_can_read(payer: Paymaster) -> None:
-    payer.pay_out(40)
-    found = payer.payouts(payer.close_window())
-    for amount, is_fine in ((AMOUNT_MAX, True), (AMOUNT_MAX + 1, False)):
-        one = found._replace(amount=amount)
-        if is_fine:
-            assert instruct(payer.ledger, one, DEBTOR, "2025-0001").payouts == one
-            continue
-        with pytest.raises(PayoutsError, match="more than can be said"):
-            instruct(payer.ledger, one, DEBTOR, "2025-0001")
+def test_names_of_messages() -> None:
+    for wrong in (
+        "P2025-26-0001-01-1-AB",
+        "P2025-27-0001-01-1-ABC",
+        "P2025-26-00001-01-1-ABC",
+        "P2025-26-0001-001-1-ABC",
+        "P2025-26-0001-01-01-ABC",
+        "S2025-26-0001-01-1-ABC",
+        " P2025-26-0001-01-1-ABC",
+        "NOTPROVIDED",
+        "",
+    ):
+        assert parse_instruction_id(wrong) is None, wrong

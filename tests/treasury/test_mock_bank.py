@@ -22,15 +22,13 @@ from switch.bank.sequence import join_pages, look_through
 from switch.bank_rows import read_statement
 from switch.codes import Record, Result, RowFlag, Source
 from switch.signed import pack_lines
-from switch.treasury.instructions import Debtor
 from tests.bank.mock import IBAN, Bank, mock_bank
 from tests.core.cashier import BANK, BANK_SUSPENSE, TRANSIT, beneficiary, ending
 from tests.core.council import HEAD, SECOND_NS, SETTLEMENT
 from tests.signing import lines_of
-from tests.treasury.paying import Paymaster, made
+from tests.treasury.paying import Paymaster
 
 CLOSED = "GB29NWBK60161331926819"
-DEBTOR = Debtor(1, IBAN, "Treasury of the State")
 
 
 class Payer(Paymaster):
@@ -40,7 +38,7 @@ class Payer(Paymaster):
 
     def instruct(self) -> tuple[str, bytes]:
         """Close the window; its instruction's name, and the file."""
-        data = made(self.ledger, self.close_window(), DEBTOR)
+        data = self.made(self.close_window())
         return read_instruction(data, "ours").name, data
 
     def take(
