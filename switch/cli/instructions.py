@@ -118,6 +118,7 @@ def _show(standings: Sequence[Standing], limit: int, screen: Screen) -> None:
         screen.line(f"{word(f'payment {verdict}')}: {text}")
     if any(one.verdict is Verdict.REJECTED for one in standings):
         screen.line(word("refused payouts"))
+        screen.command("propose", "recall", "--help")
 
 
 def _why(one: Standing) -> str:

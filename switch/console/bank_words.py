@@ -83,7 +83,7 @@ BANK_WORDS: dict[str, tuple[str, str]] = {
         "পরস্পরবিরোধী: ব্যাঙ্কে জিজ্ঞাসা করুন",
     ),
     "refused payouts": (
-        "What the bank refuses stays in transit: no entry takes a release back.",
-        "ব্যাঙ্ক যা নেয় না তা পথেই থাকে: কোনো ভুক্তি ছাড় ফেরত নেয় না।",
+        "What the bank refuses stays in transit until two people recall it:",
+        "ব্যাঙ্ক যা নেয় না, দুজন ফেরত না নেওয়া পর্যন্ত তা পথেই থাকে:",
     ),
 }
