@@ -14,8 +14,9 @@ import numpy.typing as npt
 from switch._core import Ledger, Rows
 from switch.codes import AccountKind, Kind
 
+STEP_FIRST: Final = 64
 STEP_ROWS: Final = 8_192
-"""Rows looked at together: 1 MiB."""
+"""Rows looked at together, at first and at most: of most windows the first are all."""
 LEFT_OUT_MAX: Final = 1_000
 """Of what cannot be instructed so many are listed; all are counted."""
 BY_ONE_ALONE: Final = "released by one person alone: no proposal stands behind it"
@@ -71,11 +72,11 @@ def find_payouts(ledger: Ledger, after: int, window: int, transit: int) -> Payou
     """
     found: list[Rows] = []
     recalled: list[U64] = []
-    before = window
+    before, step = window, STEP_FIRST
     while before:
-        sequences = ledger.account_rows(transit, before, STEP_ROWS)
-        has_more = len(sequences) == STEP_ROWS and int(sequences[-1]) > after
-        before = int(sequences[-1]) if has_more else 0
+        sequences = ledger.account_rows(transit, before, step)
+        has_more = len(sequences) == step and int(sequences[-1]) > after
+        before, step = int(sequences[-1]) if has_more else 0, STEP_ROWS
         rows = ledger.gather(sequences[sequences > after])
         rows = rows[rows["kind"] == Kind.TRANSFER]
         # From the newest back: what takes a release back comes before it.

@@ -162,7 +162,8 @@ def test_steps_and_parts(
     window = payer.close_window()
     whole = payer.made(window)
     for step in (1, 2, 3, 7, 8, 9):
-        monkeypatch.setattr(payouts, "STEP_ROWS", step)
+        monkeypatch.setattr(payouts, "STEP_FIRST", step)
+        monkeypatch.setattr(payouts, "STEP_ROWS", step + step // 3)
         monkeypatch.setattr(instructions, "STEP_PAYOUTS", step)
         assert payer.payouts(window).sequences.tolist() == wanted
         assert payer.made(window) == whole
