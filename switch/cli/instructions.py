@@ -1,13 +1,15 @@
 """`payswitch payment-status`: what banks answer to payment instructions.
 
-May use `bank`. A bank's word moves no money: what it has paid its statement tells, and
-what it refuses people must look at.
+May use `bank` and the client. A bank's word moves no money: what it has paid its
+statement tells, and what it refuses people must look at.
 """
 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+import grpc
 
 from switch.bank.instructed import (
     NEED_PEOPLE,
@@ -19,10 +21,16 @@ from switch.bank.instructed import (
 )
 from switch.bank.lines import StatementError, tidy_text
 from switch.bank.payment_status import StatusReport, read_status
+from switch.bank.xml import FILE_MAX
 from switch.cli.arguments import to_count
 from switch.cli.bank_statements import FILES_MAX, read_bytes
+from switch.cli.commands import open_office
+from switch.client import Client
+from switch.client.calls import CallError
 from switch.console.output import Exit, Screen
+from switch.file_names import parse_instruction_id
 from switch.money import format_amount
+from switch.v1 import banks_pb2
 
 TEXT = "what a bank answers to payment instructions (pain.002), payment by payment"
 SHOWN = 200
@@ -38,7 +46,8 @@ def add_arguments(command: ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="FILE",
-        help="the instruction (pain.001) that it answers; may be given again",
+        help="the instruction (pain.001) that it answers; may be given again "
+        "(default: the switch is asked)",
     )
     command.add_argument(
         "--limit",
@@ -53,8 +62,12 @@ def payment_status(args: Namespace, screen: Screen) -> Exit:
     """Read the answers, and say how each payment stands."""
     try:
         reports = [read_status(*_read(path)) for path in _few(args.files)]
-        instructions = [read_instruction(*_read(path)) for path in args.instruction]
-        standings = judge(_each_once(instructions), reports)
+        if args.instruction:
+            given = [read_instruction(*_read(path)) for path in args.instruction]
+            standings = judge(_each_once(given), reports)
+        else:
+            with open_office(args) as client:
+                standings = judge_with(client, reports)
     except StatementError as error:
         screen.note(f"not believed: {error}")
         return Exit.REFUSED
@@ -65,6 +78,38 @@ def payment_status(args: Namespace, screen: Screen) -> Exit:
     else:
         _show(standings, args.limit, screen)
     return Exit.FINDINGS if any(map(needs_people, standings)) else Exit.DONE
+
+
+def judge_with(client: Client, reports: Sequence[StatusReport]) -> list[Standing]:
+    """How payments stand: the switch has the instructions, and knows what is booked."""
+    banks = {one.index: one.number for one in client.bank_accounts().accounts}
+    found = []
+    for name in dict.fromkeys(one.instruction for one in reports):
+        parsed = parse_instruction_id(name)
+        if parsed is None or parsed[0] not in banks:
+            continue
+        file = parsed[1]._replace(owner=banks[parsed[0]]).text
+        one = _instruction(client, file)
+        # Three letters of its name are of one ledger.
+        if one is not None and one.name == name:
+            found.append(one)
+    kind = banks_pb2.BANK_ITEM_KIND_RELEASE
+    return judge(found, reports, {one.number for one in client.bank_items("", kind)})
+
+
+def _instruction(client: Client, name: str) -> Instruction | None:
+    """An instruction that the switch makes again; None if there is none."""
+    data = bytearray()
+    try:
+        for piece in client.read_file(name):
+            data += piece
+            if len(data) > FILE_MAX:
+                raise StatementError(name, f"has more than {FILE_MAX} bytes")
+    except CallError as error:
+        if error.code is grpc.StatusCode.NOT_FOUND:
+            return None
+        raise
+    return read_instruction(bytes(data), name)
 
 
 def needs_people(one: Standing) -> bool:
