@@ -34,6 +34,7 @@ from switch.cli import (
     endings,
     exceptions,
     explain,
+    files,
     office,
     openings,
     others,
@@ -291,6 +292,7 @@ def _parser() -> argparse.ArgumentParser:
     explanation = add("explain", explain.explain, explain.TEXT)
     explain.add_arguments(explanation)
     _add_at(explanation)
+    files.add_arguments(add("scrolls", files.scrolls, files.TEXT))
     exceptions.add_commands(add)
     what = "ask for what two people must want; another one approves it"
     propose = _Verbs(found, "propose", what, (common, remote))

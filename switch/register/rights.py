@@ -85,6 +85,8 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.ExplainService/ListMovements": _READERS | _CENTRE | _BILLER,
     "/payswitch.v1.ExplainService/ExplainWindow": _OFFICES,
     "/payswitch.v1.ExplainService/ExplainDay": _OFFICES,
+    "/payswitch.v1.FilesService/ListFiles": _OFFICES | _BILLER,
+    "/payswitch.v1.FilesService/ReadFile": _OFFICES | _BILLER,
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
 
