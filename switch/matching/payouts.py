@@ -1,4 +1,4 @@
-"""The third book: what scrolls say is to be paid, what was released, what a bank booked.
+"""The third book: what scrolls say is payable, what was released, what a bank booked.
 
 May use `breaks`, `scrolls` and the words. Payouts are few: one for a head and a window.
 """
@@ -78,9 +78,9 @@ def match_payouts(
     last: dt.date,
     opened: Iterable[Break] = (),
 ) -> PaidFound:
-    """Each scroll of these days against the payouts of its head, each of them against the
-    bank. Payouts follow scrolls by the head and in their order: what was released first
-    is of the oldest.
+    """Each scroll of these days against the payouts of its head, each of them against
+    the bank. Payouts follow scrolls by the head and in their order: what was released
+    first is of the oldest.
     """
     released = sorted(
         (one for one in payouts if one.biller == biller),
@@ -117,7 +117,7 @@ def _net(lines: Iterable[Booked]) -> int:
 def _by_number(
     booked: Iterable[Booked], known: dict[str, Payout]
 ) -> tuple[dict[str, list[Booked]], dict[str, list[Booked]]]:
-    """Lines of the payouts, and lines that name a release of which there is no payout."""
+    """Lines of the payouts, and lines of releases of which there is no payout."""
     paid: dict[str, list[Booked]] = defaultdict(list)
     strange: dict[str, list[Booked]] = defaultdict(list)
     for line in booked:

@@ -1,7 +1,7 @@
-"""What a match writes: the breaks, the evidence, and a report of where the difference lies.
+"""What a match writes: evidence, and a report of where the difference lies.
 
-May use the other parts and the words. All of it follows from the files that were matched, so that
-they give the same bytes again.
+May use the other parts and the words. All of it follows from the files that were
+matched, so that they give the same bytes again.
 """
 
 import json
@@ -16,7 +16,7 @@ from switch.matching.payouts import PaidFound
 from switch.matching.sides import Undecided, Wanted
 
 EVIDENCE_COLUMNS = ("number", "type", "biller", "payment", "amount_held", *DECIDED)
-"""Of undecided payments: `number` is the list's word for which one, `X` and its entry."""
+"""Of undecided payments: `number` is `X` and the entry."""
 
 _ACTS = {"kept": "void", "overdue": "void", "unverified": "verify"}
 """What a list that lacks a payment is evidence for, by how that payment stands."""

@@ -1,4 +1,4 @@
-"""Three books of one biller, made up: scrolls in a folder, a list, and what is wrong in it.
+"""Books of one biller, made up: scrolls in a folder, a list, and what is wrong in it.
 
 The scrolls are written by the columns that docs/files.md states, not by those who make
 them for the product.
@@ -291,8 +291,8 @@ def a_day(count: int, seed: int, *, start: int = 1_000) -> list[Entry]:
 def spoilt(
     entries: Sequence[Entry], count: int, seed: int
 ) -> tuple[list[Told | str], set[tuple[str, object]]]:
-    """The list of a day with so many breaks of every type, half of them side by side, and
-    what they are: (type, entry of the ledger, or key of the line, or the line itself).
+    """The list of a day with so many breaks of every type, half of them side by side,
+    and what they are: (type, entry of the ledger, or of the line, or the line itself).
     """
     chance = random.Random(seed)
     near = chance.randrange(len(entries) - count)
