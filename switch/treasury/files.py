@@ -8,16 +8,18 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
+from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
 from switch.codes import Result
-from switch.file_names import FileKind, FileName
+from switch.file_names import FORMS, FileKind, FileName
 from switch.register.register import Account
 from switch.treasury.account_statements import AccountStatement
 from switch.treasury.books import Books, NoFileError
 from switch.treasury.counted import corrects_earlier
+from switch.treasury.instructions import Instruction, instructions_of
 from switch.treasury.memoranda import Memorandum
 from switch.treasury.monthly import MonthlyStatement, month_of
 from switch.treasury.scrolls import Scroll
@@ -88,7 +90,7 @@ class Files:
         elif name.form != "json":
             yield from self._make(name)
         else:
-            for _ in self._make(name._replace(form="csv")):
+            for _ in self._make(name._replace(form=FORMS[name.kind][0])):
                 yield b""
             with self._lock:
                 kept = self._known[name.text][1]
@@ -124,7 +126,10 @@ class Files:
                 raise NoFileError(name.text)
             return MonthlyStatement(books, month, owner.index)
         if name.kind is FileKind.INSTRUCTION:
-            raise NoFileError(name.text)
+            closed = books.windows.numbered(name.year, name.ordinal)
+            if closed is None:
+                raise NoFileError(name.text)
+            return Instruction(books, closed, name)
         window, account = books.find(name)
         if name.kind is FileKind.SCROLL:
             return Scroll(books, window, account)
@@ -152,14 +157,20 @@ class Files:
         """The files of a window, in one order; of one biller's index, or of all.
 
         A generator that looks through the window first, and returns them. With the last
-        window of a month that is over come the statements of that month.
+        window of a month that is over come the statements of that month. Instructions
+        to banks are of no biller.
         """
         books = self._books
         corrected = yield from self._look(window)
         heads = [
             one for one in books.heads(window) if not owner or one.participant == owner
         ]
-        return self._listed(window, heads, corrected)
+        listed = self._listed(window, heads, corrected)
+        return listed if owner else chain(listed, self._instructions(window))
+
+    def _instructions(self, window: Window) -> Iterator[FileName]:
+        for name in instructions_of(self._books, window):
+            yield from (name, name._replace(form="json"))
 
     def _listed(
         self, window: Window, heads: list[Account], corrected: frozenset[int]
