@@ -50,7 +50,7 @@ class FilesService:
     def __init__(self, node: Node) -> None:
         """Serves from `node`."""
         self._node = node
-        self._books = Books(node.register)
+        self._books = Books(node.register, node.past_names)
         self._files = Files(self._books)
         self._making = asyncio.Semaphore(MAKING_MAX)
         # Who finds the length and the hash of a file, by its name.

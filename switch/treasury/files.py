@@ -190,6 +190,9 @@ class Files:
             yield scroll.as_kind(FileKind.ACCOUNT_STATEMENT, "xml")
 
     def _of_month(self, window: Window, heads: list[Account]) -> Iterator[FileName]:
+        following = self._books.windows.following(window)
+        if following is not None and following.month == window.month:
+            return
         month = month_of(self._books, *window.month)
         if month is not None and month.windows[-1] == window:
             for code in sorted({self._books.owner_code(one) for one in heads}):
