@@ -44,6 +44,7 @@ from server.services.banks import BankService
 from server.services.billers import BillerService
 from server.services.counter import CounterService
 from server.services.explain import ExplainService
+from server.services.files import FilesService
 from server.services.health import HealthService
 from server.services.payments import PaymentService
 from server.services.people import PeopleService
@@ -65,6 +66,7 @@ from switch.v1 import (
     billers_pb2,
     counter_pb2,
     explain_pb2,
+    files_pb2,
     payments_pb2,
     people_pb2,
     wallets_pb2,
@@ -94,6 +96,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
         (people_pb2.DESCRIPTOR, "PeopleService"),
         (banks_pb2.DESCRIPTOR, "BankService"),
         (explain_pb2.DESCRIPTOR, "ExplainService"),
+        (files_pb2.DESCRIPTOR, "FilesService"),
     )
 )
 NAMES = tuple(descriptor.full_name for descriptor in SERVICES)
@@ -431,6 +434,7 @@ def all_behaviours(node: Node) -> dict[str, Behaviour]:
         "PeopleService": PeopleService(node),
         "BankService": BankService(node),
         "ExplainService": ExplainService(node),
+        "FilesService": FilesService(node),
     }
     found: dict[str, Behaviour] = {}
     for descriptor in SERVICES:

@@ -11,6 +11,7 @@ from switch.codes import Result
 from switch.console.bank_words import BANK_WORDS
 from switch.console.exception_words import EXCEPTION_WORDS
 from switch.console.explain_words import EXPLAIN_WORDS
+from switch.console.matching_words import MATCHING_WORDS
 from switch.console.people_words import PEOPLE_WORDS
 from switch.console.treasury_words import TREASURY_WORDS
 from switch.money import bengali_digits, format_amount, group_digits
@@ -230,6 +231,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **EXCEPTION_WORDS,
     **EXPLAIN_WORDS,
     **BANK_WORDS,
+    **MATCHING_WORDS,
     **PEOPLE_WORDS,
     **TREASURY_WORDS,
 }
