@@ -30,6 +30,7 @@ from switch.cli import (
     breaks,
     budgets,
     certificates,
+    close_day,
     commands,
     counter,
     endings,
@@ -253,6 +254,7 @@ def _parser() -> argparse.ArgumentParser:
     status = add("payment-status", instructions.payment_status, instructions.TEXT)
     instructions.add_arguments(status)
     matching.add_arguments(add("match", matching.match, matching.TEXT))
+    close_day.add_arguments(add("close-day", close_day.close_day, close_day.TEXT))
     verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 

@@ -103,6 +103,10 @@ def test_from_the_release_to_the_statement(
     again = lines(office.ask(*write, "--write", str(folder), "--json"))
     assert [one["written"] for one in again] == [False, False]
 
+    # Whom a bank is to pay is no biller's to read.
+    words = ("scrolls", made.name, "--write", str(tmp_path), "--as", "biller/power")
+    assert office.ask(*words).returncode == Exit.REFUSED
+
     assert bank.pay(made.read_bytes())["status"] == "PART"
     [answer] = bank.answers(beside["message"])
     answered = tmp_path / "answer.xml"
