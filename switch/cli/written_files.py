@@ -101,9 +101,19 @@ def part_of(whole: Path) -> Iterator[tuple[Path, BinaryIO]]:
     with os.fdopen(os.open(part, flags, 0o640), "r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            found = part.stat()
+        except (BlockingIOError, FileNotFoundError):
             raise ConfigError(f"{part} is being written by another run") from None
-        yield part, file
+        if not os.path.samestat(found, os.fstat(file.fileno())):
+            # That one has ended since it was opened here: it has its name by now.
+            raise ConfigError(f"{part} is being written by another run")
+        try:
+            yield part, file
+        except BaseException:
+            file.flush()
+            if not os.fstat(file.fileno()).st_size:
+                part.unlink()
+            raise
 
 
 def sync_folder(folder: Path) -> None:

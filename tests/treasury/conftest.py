@@ -1,4 +1,4 @@
-"""Ledgers of these tests are in memory."""
+"""Ledgers in memory: what they are asked needs no disk."""
 
 from tests.memory import tmp_path
 
