@@ -20,8 +20,8 @@ from switch.v1 import explain_pb2 as pb
 
 SUM_MAX = 2**64 - 1
 """What is said of several accounts together where they have more; one never has."""
-_OFFICES = (Role.TREASURY, Role.AUDITOR)
-"""Whose the whole ledger is to read."""
+_OFFICES = (Role.TREASURY, Role.AUDITOR, Role.SUPPORT)
+"""Whose the whole ledger is to read, masked or not."""
 HOLDS_SHOWN_MAX = 100
 """Open holds in an explanation."""
 
