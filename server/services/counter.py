@@ -15,7 +15,7 @@ from switch.calendar import financial_year
 from switch.codes import AMOUNT_MAX, Kind, Mode, Result
 from switch.counter import shift_rows, shifts
 from switch.counter.acknowledgements import acknowledgement_json, acknowledgement_text
-from switch.counter.paper_rows import PastNames, make_acknowledgement, make_receipt
+from switch.counter.paper_rows import make_acknowledgement, make_receipt
 from switch.counter.receipts import receipt_json, receipt_text
 from switch.entries import Entry
 from switch.errors import OverloadError, SwitchError
@@ -25,6 +25,7 @@ from switch.ledger.templates import Templates
 from switch.payment_states import PaymentState, Standing
 from switch.references import WrongReferenceError, canonical, is_reference
 from switch.register.identity import Identity
+from switch.register.past import PastNames
 from switch.v1 import counter_pb2 as pb
 from switch.v1 import payments_pb2, results_pb2
 

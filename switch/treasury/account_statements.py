@@ -1,0 +1,201 @@
+"""camt.053 for billers: a head's account over a window, entry by entry.
+
+May use `books`, `counted`, `described` and `xml`. A window's scroll lists what it
+counts; this lists all that moved the account, so that it leads from one balance to the
+next: what was settled meanwhile, too.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from switch._core import Rows
+from switch.calendar import financial_year, format_financial_year, ist_date
+from switch.canonical_csv import rupees
+from switch.codes import Record
+from switch.file_names import FileKind
+from switch.register.register import Account
+from switch.treasury.books import Books, differs
+from switch.treasury.cells import time_text
+from switch.treasury.counted import POSTED, blocks
+from switch.treasury.described import ENTRIES, Described, describe
+from switch.treasury.windows import Window
+from switch.treasury.xml import Writer, xml_text
+
+NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
+CURRENCY: Final = "INR"
+ISSUER: Final = "payswitch"
+ID_MAX, NAME_MAX, OWNER_MAX, INFORMATION_MAX = 35, 70, 140, 500
+"""Characters of ISO's fields."""
+
+
+def balance(books: Books, account: int, sequence: int) -> int:
+    """What an account held after a row, in paise; may be negative."""
+    image, _ = books.ledger.account(account)
+    if sequence < int(image["opened"]):
+        return 0
+    _, debits, _, credits_ = books.ledger.balance_at(account, sequence)
+    return credits_ - debits
+
+
+class AccountStatement:
+    """One statement of an account."""
+
+    def __init__(self, books: Books, window: Window, account: Account) -> None:
+        """Nothing is read yet."""
+        self._books = books
+        self._window = window
+        self._account = account
+        self.name = books.name_of(FileKind.ACCOUNT_STATEMENT, window, account)._replace(
+            form="xml"
+        )
+
+    def blocks(self) -> Iterator[bytes]:
+        """Its document. Raises CorruptionError if its entries do not lead from the one
+        balance to the other.
+        """
+        opening = balance(self._books, self._account.index, self._window.after)
+        closing = balance(self._books, self._account.index, self._window.sequence)
+        counts, sums = [0, 0], [0, 0]
+        for rows in self._rows():
+            is_credit = rows["credit"] == self._account.index
+            for side in (0, 1):
+                amounts = rows["amount"][is_credit == bool(side)].tolist()
+                counts[side] += len(amounts)
+                sums[side] += sum(amounts)
+            yield b""
+        if opening + sums[1] - sums[0] != closing:
+            text = f"its entries lead from {opening} not to {closing}"
+            raise differs(self.name.number, text)
+        writer = Writer(NAMESPACE)
+        with writer.document(), writer.element("BkToCstmrStmt"):
+            with writer.element("GrpHdr"):
+                writer.leaf("MsgId", self._id)
+                writer.leaf("CreDtTm", time_text(self._window.time_ns))
+            with writer.element("Stmt"):
+                self._head(writer)
+                after_day = self._first_day()
+                self._balance(writer, "OPBD", opening, after_day)
+                self._balance(writer, "CLBD", closing, self._window.day.isoformat())
+                with writer.element("TxsSummry"):
+                    for tag, side in (("TtlCdtNtries", 1), ("TtlDbtNtries", 0)):
+                        with writer.element(tag):
+                            writer.leaf("NbOfNtries", str(counts[side]))
+                            writer.leaf("Sum", rupees(sums[side]))
+                for rows in self._rows():
+                    if len(rows):
+                        self._entries(writer, rows)
+                    yield writer.take()
+        yield writer.take()
+
+    @property
+    def _id(self) -> str:
+        # A biller's id may be too long for ISO's field; the account's number never is.
+        return f"C{self._window.text}-{self._account.index}"
+
+    def _rows(self) -> Iterator[Rows]:
+        window = self._window
+        return blocks(
+            self._books.ledger,
+            self._account.index,
+            window.after,
+            window.sequence,
+            POSTED,
+        )
+
+    def _first_ns(self) -> int:
+        """When the window began."""
+        return self._books.ledger.row(max(self._window.after, 1)).timestamp
+
+    def _first_day(self) -> str:
+        return ist_date(self._first_ns()).isoformat()
+
+    def _head(self, writer: Writer) -> None:
+        window, account = self._window, self._account
+        texts = self._books.texts(Record.PARTICIPANT, account.participant, window)
+        owner = texts.get("name_en", "") or self._books.owner_code(account)
+        writer.leaf("Id", self._id)
+        writer.leaf("ElctrncSeqNb", str(window.ordinal))
+        writer.leaf("CreDtTm", time_text(window.time_ns))
+        with writer.element("FrToDt"):
+            writer.leaf("FrDtTm", time_text(self._first_ns()))
+            writer.leaf("ToDtTm", time_text(window.time_ns))
+        with writer.element("Acct"):
+            with writer.element("Id"), writer.element("Othr"):
+                writer.leaf("Id", str(account.index))
+                writer.leaf("Issr", ISSUER)
+            writer.leaf("Ccy", CURRENCY)
+            writer.leaf("Nm", xml_text(account.head, NAME_MAX))
+            writer.path("Ownr/Nm", xml_text(owner, OWNER_MAX))
+
+    @staticmethod
+    def _balance(writer: Writer, code: str, paise: int, day: str) -> None:
+        with writer.element("Bal"):
+            writer.path("Tp/CdOrPrtry/Cd", code)
+            writer.leaf("Amt", rupees(abs(paise)), Ccy=CURRENCY)
+            writer.leaf("CdtDbtInd", "DBIT" if paise < 0 else "CRDT")
+            writer.path("Dt/Dt", day)
+
+    def _entries(self, writer: Writer, rows: Rows) -> None:
+        described = describe(self._books, rows, self._account.index)
+        receipts = self._receipts(described)
+        columns = zip(
+            rows["sequence"].tolist(),
+            rows["amount"].tolist(),
+            described.is_credit.tolist(),
+            [ist_date(one).isoformat() for one in rows["timestamp"].tolist()],
+            described.entries.tolist(),
+            described.is_paid.tolist(),
+            [bytes(one).hex() for one in described.payments["id"]],
+            [bytes(one).rstrip(b"\0").decode() for one in described.references],
+            receipts,
+            strict=True,
+        )
+        for sequence, amount, is_credit, day, entry, is_paid, *payment in columns:
+            side = "CRDT" if is_credit else "DBIT"
+            with writer.element("Ntry"):
+                writer.leaf("NtryRef", str(sequence))
+                writer.leaf("Amt", rupees(amount), Ccy=CURRENCY)
+                writer.leaf("CdtDbtInd", side)
+                writer.path("Sts/Cd", "BOOK")
+                writer.path("BookgDt/Dt", day)
+                writer.path("ValDt/Dt", day)
+                writer.leaf("AcctSvcrRef", str(sequence))
+                with writer.element("BkTxCd"), writer.element("Prtry"):
+                    writer.leaf("Cd", ENTRIES[entry].upper())
+                    writer.leaf("Issr", ISSUER)
+                if is_paid:
+                    self._payment(writer, rupees(amount), side, *payment)
+
+    @staticmethod
+    def _payment(
+        writer: Writer,
+        amount: str,
+        side: str,
+        payment_id: str,
+        reference: str,
+        receipt: str,
+    ) -> None:
+        with writer.element("NtryDtls"), writer.element("TxDtls"):
+            writer.path("Refs/EndToEndId", payment_id)
+            writer.leaf("Amt", amount, Ccy=CURRENCY)
+            writer.leaf("CdtDbtInd", side)
+            writer.path("RmtInf/Strd/CdtrRefInf/Ref", xml_text(reference, ID_MAX))
+            if receipt:
+                writer.leaf("AddtlTxInf", xml_text(receipt, INFORMATION_MAX))
+
+    def _receipts(self, described: Described) -> list[str]:
+        """As people write them, or empty."""
+        register = self._books.register
+        made = []
+        for final, payment, is_paid in zip(
+            described.final, described.payments, described.is_paid, strict=True
+        ):
+            number = int(final["receipt"])
+            if not (is_paid and number):
+                made.append("")
+                continue
+            wallet = register.account(int(payment["debit"]))
+            centre = register.participant(wallet.participant).spec.id
+            year = format_financial_year(financial_year(int(final["timestamp"])))
+            made.append(f"{centre}/{year}/{number:06d}")
+        return made
