@@ -28,6 +28,7 @@ from server.alarms import Alarms
 from server.budgets import Budgets, costs
 from server.certificates import ServerCertificates
 from server.door import Door
+from server.following import Following
 from server.interceptors import (
     full_name,
     kind_of,
@@ -48,6 +49,7 @@ from server.services.health import HealthService
 from server.services.payments import PaymentService
 from server.services.people import PeopleService
 from server.services.reflection import ReflectionService
+from server.services.totals import TotalsService
 from server.services.wallets import WalletService
 from server.status import StoppingError
 from server.tasks import Supervisor
@@ -67,6 +69,7 @@ from switch.v1 import (
     explain_pb2,
     payments_pb2,
     people_pb2,
+    totals_pb2,
     wallets_pb2,
 )
 
@@ -94,6 +97,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
         (people_pb2.DESCRIPTOR, "PeopleService"),
         (banks_pb2.DESCRIPTOR, "BankService"),
         (explain_pb2.DESCRIPTOR, "ExplainService"),
+        (totals_pb2.DESCRIPTOR, "TotalsService"),
     )
 )
 NAMES = tuple(descriptor.full_name for descriptor in SERVICES)
@@ -281,6 +285,8 @@ class App:
         supervisor.start("alarms", Alarms(node).run)
         supervisor.start("certificates", certificates.run)
         supervisor.start("exceptions", partial(self._metrics.look, node))
+        self._following = Following(node)
+        supervisor.start("totals", self._following.run)
         await self._stop.wait()
         await supervisor.stop()
 
@@ -327,6 +333,7 @@ class App:
         drained = await stop_queue(front, node.committer, left_s)
         front.close_hot()
         node.close()
+        self._following.close()
         sequence = node.ledger.sequence
         node.ledger.close()
         log.info("stopped: sequence %d, drained %s", sequence, drained)
@@ -431,6 +438,7 @@ def all_behaviours(node: Node) -> dict[str, Behaviour]:
         "PeopleService": PeopleService(node),
         "BankService": BankService(node),
         "ExplainService": ExplainService(node),
+        "TotalsService": TotalsService(node),
     }
     found: dict[str, Behaviour] = {}
     for descriptor in SERVICES:

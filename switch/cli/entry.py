@@ -40,6 +40,7 @@ from switch.cli import (
     payments,
     people,
     signing,
+    totals,
     windows,
     wishes,
 )
@@ -291,6 +292,7 @@ def _parser() -> argparse.ArgumentParser:
     explanation = add("explain", explain.explain, explain.TEXT)
     explain.add_arguments(explanation)
     _add_at(explanation)
+    totals.add_arguments(add("totals", totals.totals, totals.TEXT))
     exceptions.add_commands(add)
     what = "ask for what two people must want; another one approves it"
     propose = _Verbs(found, "propose", what, (common, remote))

@@ -65,8 +65,8 @@ class Wanted(NamedTuple):
     by: By = By.NOTHING
     first_day: int = 0
     last_day: int = DAY_LAST
-    heads: frozenset[int] | None = None
-    """Only these accounts of billers; None: all."""
+    biller: int = 0
+    """Participant index: only what was paid to it; 0: all."""
 
 
 class Column(NamedTuple):
@@ -97,22 +97,21 @@ def ask(cube: Cube, maker: GroupMaker, wanted: Wanted) -> Answer:
     """
     for _ in range(TRIES):
         with cube.snapshot() as snapshot:
-            groups = None
-            if wanted.by not in (By.NOTHING, *TIMES):
-                # Of what is behind the snapshot nothing may be said.
-                groups = maker.groups(wanted.by)
-                if groups.newest > snapshot.sequence:
-                    continue
-                if len(groups.labels) > LINES_MAX:
-                    raise TooManyLinesError(
-                        f"there would be more than {LINES_MAX:,} lines"
-                    )
-            return _answer(snapshot, groups, wanted)
+            # Nothing is said of what is behind the snapshot, nor less than there is.
+            groups = maker.groups(wanted.by)
+            if groups.newest > snapshot.sequence:
+                continue
+            if len(groups.labels) > LINES_MAX:
+                raise TooManyLinesError(f"there would be more than {LINES_MAX:,} lines")
+            heads = maker.heads_of(wanted.biller) if wanted.biller else None
+            return _answer(snapshot, groups, heads, wanted)
     raise OverloadError("the register is being changed; try again")
 
 
-def _answer(snapshot: Snapshot, groups: Groups | None, wanted: Wanted) -> Answer:
-    adder = _Adder(groups, wanted)
+def _answer(
+    snapshot: Snapshot, groups: Groups, heads: frozenset[int] | None, wanted: Wanted
+) -> Answer:
+    adder = _Adder(groups, heads, wanted)
     in_months = wanted.by is not By.DAY
     for piece in snapshot.pieces(
         adder.cut, wanted.first_day, wanted.last_day, in_months=in_months
@@ -138,16 +137,17 @@ def _answer(snapshot: Snapshot, groups: Groups | None, wanted: Wanted) -> Answer
 class _Adder:
     """Sums of pieces by line and figure, of the period and of what came before it."""
 
-    def __init__(self, groups: Groups | None, wanted: Wanted) -> None:
-        self._groups, self._wanted = groups, wanted
-        self.cut = cut_of(wanted.by, of_some_heads=wanted.heads is not None)
+    def __init__(
+        self, groups: Groups, heads: frozenset[int] | None, wanted: Wanted
+    ) -> None:
+        self._groups, self._heads, self._wanted = groups, heads, wanted
+        self.cut = cut_of(wanted.by, of_some_heads=heads is not None)
         self._times: dict[int, int] = {}
         self._waiting: list[tuple[bool, npt.NDArray[np.int64], Sums]] = []
         self._size = 0
-        lines = len(groups.labels) if groups else 1
-        # Counts, then paise; for each line and figure.
+        # Counts, and paise in three parts; for each line and figure.
         self._sums = {
-            is_before: np.zeros((4, lines * FIGURES), np.uint64)
+            is_before: np.zeros((4, len(groups.labels) * FIGURES), np.uint64)
             for is_before in (True, False)
         }
 
@@ -155,8 +155,8 @@ class _Adder:
         """Count a piece, in the order of days."""
         is_before = piece.last_day < self._wanted.first_day
         sums = piece.sums
-        if self._wanted.heads is not None:
-            sums = _of_heads(sums, self._wanted.heads)
+        if self._heads is not None:
+            sums = _of_heads(sums, self._heads)
         figures = (sums.keys & np.uint64(FIGURES - 1)).astype(np.int64)
         places = self._places(is_before, piece, sums) * FIGURES + figures
         self._waiting.append((is_before, places, sums))
@@ -173,7 +173,6 @@ class _Adder:
         if by in TIMES:
             time = _time_of(by, piece.first_day)
             return self._times.setdefault(time, len(self._times))
-        assert self._groups is not None
         if by in OF_CENTRES:
             shift, bits = WALLET_SHIFT, WALLET_BITS
         elif by in OF_HEADS:
@@ -203,11 +202,10 @@ class _Adder:
         """Labels; of the period, and of what came before, (2, lines, figures)."""
         self._flush()
         within, before = _exact(self._sums[False]), _exact(self._sums[True])
-        if self._groups is not None:
-            return self._groups.labels, within, before
         by = self._wanted.by
-        labels = [_time_label(by, time) for time in self._times] or [Label()]
-        return labels, within, before
+        if by not in TIMES:
+            return self._groups.labels, within, before
+        return [_time_label(by, time) for time in self._times], within, before
 
 
 def _of_heads(sums: Sums, heads: frozenset[int]) -> Sums:

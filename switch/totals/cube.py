@@ -123,6 +123,13 @@ class Cube:
             found = self._look()
         yield from self._given(found)
 
+    def has_work(self) -> bool:
+        """Whether a turn would do something. Any thread, without waiting."""
+        if self._last < self._ledger.sequence or self._doubt is not None:
+            return True
+        due = time.monotonic() - self._written_s >= self._write_s
+        return due and self._written < self._last
+
     def progress(self) -> tuple[int, int]:
         """Up to which row it has counted, and which is durable."""
         return self._last, self._ledger.sequence

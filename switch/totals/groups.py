@@ -95,8 +95,14 @@ class GroupMaker:
                 self._made[by] = self._make(by)
             return self._made[by]
 
+    def heads_of(self, biller: int) -> frozenset[int]:
+        """The accounts of a participant index."""
+        return frozenset(one.index for one in self._register.accounts_of(biller))
+
     def _make(self, by: By) -> Groups:
         register = self._register
+        if by is By.NOTHING or by in TIMES:
+            return Groups((Label(),), np.zeros(1, np.int64), 0)
         if by in (By.SERVICE, By.DEPARTMENT):
             services = register.services()
             found = [(one.index, _service_label(by, one)) for one in services]

@@ -107,7 +107,9 @@ class Count:
         return found
 
 
-def in_months(days: dict[tuple[int, int], Sum], last: int) -> dict[tuple[int, int], Sum]:
+def in_months(
+    days: dict[tuple[int, int], Sum], last: int
+) -> dict[tuple[int, int], Sum]:
     """What parts of level 2 must come to, if the newest row is of the day `last`."""
     found: dict[tuple[int, int], Sum] = defaultdict(lambda: (0, 0))
     for (day, key), (count, paise) in days.items():
@@ -172,7 +174,9 @@ def read_store(path: Path, instance: bytes, rows: Sequence[Row]) -> Stored:
             found[period, number] = before[0] + rows_count, before[1] + paise
     last_month = month_of(day)
     ended = [
-        row.sequence for row in rows[:sequence] if month_of(day_of(row.timestamp)) < last_month
+        row.sequence
+        for row in rows[:sequence]
+        if month_of(day_of(row.timestamp)) < last_month
     ]
     for (level, _), end in ends.items():
         assert end == (sequence if level == 1 else ended[-1])

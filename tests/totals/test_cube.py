@@ -7,26 +7,21 @@ another journal, and of one that was put back.
 """
 
 import shutil
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import lmdb
 import pytest
 
-from switch.errors import CorruptionError, OverloadError
-from switch.totals import cube as cube_module
-from switch.totals import store as store_module
 from switch.totals.cube import Cube
 from switch.totals.figures import Cut
 from switch.totals.snapshot import Snapshot
 from tests.core.generator import Generator
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import Pair
-from tests.model import Rows
-from tests.totals.counted import Count, Sum, in_months, read_store
 from tests.memory import folder
+from tests.model import Rows
+from tests.totals.counted import Count, Sum, read_store
 
 ROWS = 3_000
 SMALL = {"part_rows": 150, "part_entries": 60}
