@@ -45,6 +45,7 @@ from server.services.banks import BankService
 from server.services.billers import BillerService
 from server.services.counter import CounterService
 from server.services.explain import ExplainService
+from server.services.files import FilesService
 from server.services.health import HealthService
 from server.services.payments import PaymentService
 from server.services.people import PeopleService
@@ -67,6 +68,7 @@ from switch.v1 import (
     billers_pb2,
     counter_pb2,
     explain_pb2,
+    files_pb2,
     payments_pb2,
     people_pb2,
     totals_pb2,
@@ -98,6 +100,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
         (banks_pb2.DESCRIPTOR, "BankService"),
         (explain_pb2.DESCRIPTOR, "ExplainService"),
         (totals_pb2.DESCRIPTOR, "TotalsService"),
+        (files_pb2.DESCRIPTOR, "FilesService"),
     )
 )
 NAMES = tuple(descriptor.full_name for descriptor in SERVICES)
@@ -439,6 +442,7 @@ def all_behaviours(node: Node) -> dict[str, Behaviour]:
         "BankService": BankService(node),
         "ExplainService": ExplainService(node),
         "TotalsService": TotalsService(node),
+        "FilesService": FilesService(node),
     }
     found: dict[str, Behaviour] = {}
     for descriptor in SERVICES:

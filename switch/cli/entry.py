@@ -34,6 +34,7 @@ from switch.cli import (
     endings,
     exceptions,
     explain,
+    files,
     office,
     openings,
     others,
@@ -293,6 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_arguments(explanation)
     _add_at(explanation)
     totals.add_arguments(add("totals", totals.totals, totals.TEXT))
+    files.add_arguments(add("scrolls", files.scrolls, files.TEXT))
     exceptions.add_commands(add)
     what = "ask for what two people must want; another one approves it"
     propose = _Verbs(found, "propose", what, (common, remote))

@@ -34,6 +34,7 @@ from switch.client.calls import (
 )
 from switch.client.counter import CounterCalls, give_ids, matched
 from switch.client.explain import BEGINNING, NOW, ExplainCalls, Point
+from switch.client.files import FileCalls
 from switch.client.people import PeopleCalls
 from switch.client.stream import PaymentStream, ids_of
 from switch.client.totals import TotalsCalls
@@ -49,6 +50,7 @@ from switch.v1 import (
     billers_pb2_grpc,
     counter_pb2_grpc,
     explain_pb2_grpc,
+    files_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
     people_pb2_grpc,
@@ -129,6 +131,7 @@ class Client(
     CounterCalls,
     ExplainCalls,
     TotalsCalls,
+    FileCalls,
 ):
     """One participant's connection to a switch. Thread-safe; a context manager."""
 
@@ -157,6 +160,7 @@ class Client(
         self._wallets = wallets_pb2_grpc.WalletServiceStub(self._channel)
         self._explain = explain_pb2_grpc.ExplainServiceStub(self._channel)
         self._totals = totals_pb2_grpc.TotalsServiceStub(self._channel)
+        self._files = files_pb2_grpc.FilesServiceStub(self._channel)
         self._counter = counter_pb2_grpc.CounterServiceStub(self._channel)
         self._billers = billers_pb2_grpc.BillerServiceStub(self._channel)
         # The health package's own stub has no types.

@@ -95,6 +95,8 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     | _SUPPORT,
     "/payswitch.v1.ExplainService/ExplainWindow": _OFFICES | MASKED,
     "/payswitch.v1.ExplainService/ExplainDay": _OFFICES | MASKED,
+    "/payswitch.v1.FilesService/ListFiles": _OFFICES | _BILLER,
+    "/payswitch.v1.FilesService/ReadFile": _OFFICES | _BILLER,
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
 
