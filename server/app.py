@@ -394,7 +394,7 @@ def check_directory(path: Path) -> None:
         raise ConfigError(f"{path} is no ledger, but {inner} is one: serve that")
     if path.exists():
         check_trusted(path)
-    for part in (path / "journal", path / "index"):
+    for part in (path / "journal", path / "index", path / "totals"):
         for each in (part, part / "data.mdb", part / "lock.mdb"):
             check_owned(each)
     check_owned(path / "LOCK")

@@ -4,16 +4,20 @@ Over the wire only, as `commands`, whose ways they share.
 """
 
 import datetime as dt
+import hashlib
+import io
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from switch.calendar import IST, NS_IN_S, format_ist, parse_date
 from switch.canonical_csv import csv_line, rupees, safe_text
 from switch.cli.arguments import as_argument
 from switch.cli.commands import open_office
+from switch.cli.parquet import column_type
+from switch.cli.written_files import write_whole
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
 from switch.money import RUPEE, format_crore
@@ -30,8 +34,9 @@ _KEYS: Final = {
     "cases": "totals cases",
     "open": "totals open",
     "in_question": "in question",
+    "day": "totals day",
 }
-"""Keys of words, where a figure's name is another word's."""
+"""Keys of words, where a name is another word's."""
 _BY: Final = {
     enum_word(pb.TotalsBy.DESCRIPTOR, number).replace("_", "-"): number
     for number in pb.TotalsBy.values()
@@ -76,9 +81,11 @@ def totals(args: Namespace, screen: Screen) -> Exit:
     # Without lines the whole is one.
     lines = list(found.lines) if args.by else [pb.TotalsLine(figures=found.whole)]
     if args.csv is not None:
-        args.csv.write_bytes("".join(_csv(found, lines)).encode())
+        data = "".join(_csv(found, lines)).encode()
+        write_whole(args.csv, lambda file: _fill(file, data))
     if args.parquet is not None:
-        _write_parquet(found, lines, args.parquet)
+        data = _parquet(found, lines)
+        write_whole(args.parquet, lambda file: _fill(file, data))
     if screen.as_json:
         said = plain(found)
         said["by"], said["biller"] = args.by or "", args.biller
@@ -132,7 +139,7 @@ def _show_lines(found: pb.ReadTotalsResponse, by: str, screen: Screen) -> None:
                 language.count(told.count) if counts else language.amount(told.paise)
             )
         rows.append((*_called(line, by, language), *cells))
-    screen.table((by, "name", *right), rows, right=right)
+    screen.table((_KEYS.get(by, by), "name", *right), rows, right=right)
 
 
 def _called(line: pb.TotalsLine, by: str, language: Language) -> tuple[str, str]:
@@ -175,14 +182,19 @@ def _time(found: pb.ReadTotalsResponse) -> str:
     return dt.datetime.fromtimestamp(seconds, IST).isoformat()
 
 
-def _write_parquet(
-    found: pb.ReadTotalsResponse, lines: Sequence[pb.TotalsLine], path: Path
-) -> None:
+def _fill(file: BinaryIO, data: bytes) -> "hashlib._Hash":
+    """What an earlier run has left is of another moment."""
+    file.truncate(0)
+    file.write(data)
+    return hashlib.sha256(data)
+
+
+def _parquet(found: pb.ReadTotalsResponse, lines: Sequence[pb.TotalsLine]) -> bytes:
     """The same table with types; only who wants it waits for pyarrow."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    time = pa.timestamp("s", tz="+05:30")
+    time = column_type("time")
     columns: dict[str, Any] = {
         "as_of_sequence": pa.array([found.as_of_sequence] * len(lines), pa.uint64()),
         "as_of_time": pa.array([found.as_of_time_ns // NS_IN_S] * len(lines), time),
@@ -193,5 +205,7 @@ def _write_parquet(
         told = [getattr(line.figures, name) for line in lines]
         columns[name] = pa.array([one.count for one in told], pa.uint64())
         amounts = [Decimal(one.paise).scaleb(-2) for one in told]
-        columns[f"{name}_amount"] = pa.array(amounts, pa.decimal128(22, 2))
-    pq.write_table(pa.table(columns), path, compression="zstd")
+        columns[f"{name}_amount"] = pa.array(amounts, column_type("amount"))
+    table = io.BytesIO()
+    pq.write_table(pa.table(columns), table, compression="zstd")
+    return table.getvalue()

@@ -15,6 +15,7 @@ TOTALS_WORDS: dict[str, tuple[str, str]] = {
     "from the beginning": ("from the beginning", "শুরু থেকে"),
     "to now": ("to now", "এখন পর্যন্ত"),
     # What a line is of.
+    "totals day": ("Day", "দিন"),
     "month": ("Month", "মাস"),
     "year": ("Financial year", "আর্থিক বছর"),
     "district": ("District", "জেলা"),

@@ -240,7 +240,8 @@ def _add_up(sums: U64, places: npt.NDArray[np.int64], parts: list[Sums]) -> None
 def _exact(sums: U64) -> Numbers:
     """Counts and paise as (2, lines, figures): in 64 bits where these are enough."""
     counts, low, middle, high = sums
-    if high.any() or int(middle.max(initial=0)) >= 1 << 28:
+    # So that all lines, of the period and before it, come to less than 2^63.
+    if high.any() or int(middle.sum()) >= 1 << 29:
         wide = [one.astype(object) for one in (counts, low, middle, high)]
         paise = wide[1] + (wide[2] << 32) + (wide[3] << 64)
         found = np.array([wide[0], paise], object)

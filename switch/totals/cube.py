@@ -65,6 +65,7 @@ class Cube:
         ledger: Ledger,
         directory: Path | str | None = None,
         *,
+        step_rows: int = STEP_ROWS,
         part_rows: int = PART_ROWS,
         part_entries: int = PART_ENTRIES,
         write_s: float = WRITE_S,
@@ -72,6 +73,7 @@ class Cube:
         """Nothing is opened before it is needed. `directory` is the ledger's own."""
         self._ledger = ledger
         self._directory = Path(ledger.path if directory is None else directory)
+        self._step_rows = step_rows
         self._part_rows, self._part_entries = part_rows, part_entries
         self._write_s = write_s
         self._lock = threading.Lock()
@@ -227,7 +229,7 @@ class Cube:
     def _read_on(self, last: int) -> None:
         """Count up to a durable row."""
         while self._last < last:
-            count = min(STEP_ROWS, last - self._last)
+            count = min(self._step_rows, last - self._last)
             rows = self._ledger.rows(self._last + 1, count)
             for day, of_day in _by_day(rows):
                 self._take(day, of_day)

@@ -16,7 +16,16 @@ import lmdb
 
 from switch._core import Ledger, crc32c
 from switch.errors import SpaceError, SwitchError
-from switch.ledger.shapes import FILE, FILES, FOLDER, check, shape, sync_directory
+from switch.ledger.shapes import (
+    FILE,
+    FILES,
+    FOLDER,
+    check,
+    remove_mark,
+    shape,
+    sync_directory,
+    write_mark,
+)
 from switch.totals.figures import Cut, Level
 from switch.totals.sums import ENTRY, Sums, from_bytes, to_bytes
 
@@ -24,6 +33,7 @@ log = logging.getLogger("switch.totals")
 
 NAME: Final = "totals"
 ASIDE: Final = "totals.aside"
+OPENING: Final = "totals.opening"
 MAP_SIZE: Final = 1 << 40
 """Bytes of address space: at 40 for each row of the journal, 27 thousand million."""
 ROOM_LEAST: Final = 256 << 20
@@ -287,18 +297,24 @@ def open_store(directory: Path, ledger: Ledger) -> tuple[Store, Header | None]:
 
     One that cannot be believed is set aside, and begun anew.
     """
-    path = directory / NAME
+    path, mark = directory / NAME, directory / OPENING
+    if shape(mark) and shape(path):
+        # LMDB follows its pages, and may end the process where they are none.
+        set_aside(directory, DoubtError("a start ended while it was read"))
+    write_mark(mark)
     try:
-        store = Store(path, ledger.instance)
+        return _opened(path, ledger)
     except DoubtError as error:
         set_aside(directory, error)
         return Store(path, ledger.instance), None
+    finally:
+        remove_mark(mark)
+
+
+def _opened(path: Path, ledger: Ledger) -> tuple[Store, Header | None]:
+    store = Store(path, ledger.instance)
     try:
         return store, check_store(store, ledger)
-    except DoubtError as error:
-        store.close()
-        set_aside(directory, error)
-        return Store(path, ledger.instance), None
     except BaseException:
         store.close()
         raise
