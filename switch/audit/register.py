@@ -361,7 +361,8 @@ class Register:
         index = self.participants.get(bytes(said["code"]), 0)
         if not index or not self.active[index] or said["active"]:
             return False
-        same = self.roles[index] == 1 << min(int(said["role"]), 7)
+        role = int(said["role"])
+        same = role in ROLES and self.roles[index] == 1 << role
         same &= self.may_state[index] == said["may_state_dues"]
         return bool(same and self.promises[index] == said["never_credits_late"])
 

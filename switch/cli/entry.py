@@ -45,6 +45,7 @@ from switch.cli import (
     payments,
     people,
     signing,
+    totals,
     windows,
     wishes,
 )
@@ -300,6 +301,7 @@ def _parser() -> argparse.ArgumentParser:
     explanation = add("explain", explain.explain, explain.TEXT)
     explain.add_arguments(explanation)
     _add_at(explanation)
+    totals.add_arguments(add("totals", totals.totals, totals.TEXT))
     files.add_arguments(add("scrolls", files.scrolls, files.TEXT))
     exceptions.add_commands(add)
     what = "ask for what two people must want; another one approves it"

@@ -14,6 +14,7 @@ from switch.console.exception_words import EXCEPTION_WORDS
 from switch.console.explain_words import EXPLAIN_WORDS
 from switch.console.matching_words import MATCHING_WORDS
 from switch.console.people_words import PEOPLE_WORDS
+from switch.console.totals_words import TOTALS_WORDS
 from switch.console.treasury_words import TREASURY_WORDS
 from switch.money import bengali_digits, format_amount, group_digits
 from switch.payment_states import PaymentState
@@ -235,6 +236,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **CLOSING_WORDS,
     **MATCHING_WORDS,
     **PEOPLE_WORDS,
+    **TOTALS_WORDS,
     **TREASURY_WORDS,
 }
 """Key → English, Bengali."""

@@ -278,6 +278,16 @@ class Peers:
         """A reader of everything."""
         return self.get(Role.AUDITOR, "auditor")
 
+    @property
+    def pmu(self) -> Peer:
+        """A reader of figures."""
+        return self.get(Role.PMU, "pmu")
+
+    @property
+    def support(self) -> Peer:
+        """A reader of payments, who is shown no references."""
+        return self.get(Role.SUPPORT, "support")
+
     def biller(self, name: str = "power") -> Peer:
         """A biller."""
         return self.get(Role.BILLER, name)
@@ -305,6 +315,8 @@ def network() -> admin_pb2.LoadNetworkRequest:
         _biller("water", "0215-01"),
         _biller("gas", "0217-01"),
         *[_centre(name) for name in (*CENTRES, *PLAIN)],
+        _participant("pmu", Role.PMU),
+        _participant("support", Role.SUPPORT),
     ]
     services = [
         _service("ANY", "land", ["0029-01"]),
