@@ -6,7 +6,7 @@ May use `bank` and `matching`. Asks no switch: what the same files give is the s
 import json
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,19 @@ def match(args: Namespace, screen: Screen) -> Exit:
 
 
 def _match(args: Namespace, screen: Screen) -> Exit:
+    breaks, wanted, report = match_files(args, screen)
+    _show(breaks, wanted, report, args, screen)
+    return Exit.FINDINGS if report["breaks"]["open"] else Exit.DONE
+
+
+def match_files(
+    args: Namespace, screen: Screen, booked: Sequence[Booked] | None = None
+) -> tuple[list[Break], Wanted, dict[str, Any]]:
+    """Match the files and write what comes of it: breaks, what was laid side by side,
+    and the report. `booked`: a bank's lines, if they were read before.
+
+    Raises ListError, StatementError, ConfigError, UsageError.
+    """
     first, last = _days(args)
     columns = read_map(bytes_of(args.map, MAP_MAX), str(args.map))
     heads = Texts()
@@ -98,11 +111,13 @@ def _match(args: Namespace, screen: Screen) -> Exit:
     )
     found = match_sides(wanted)
     paid = None
-    if args.payouts or args.files:
+    if booked is None:
+        booked = list(booked_lines(args, screen))
+    if args.payouts or args.files or booked:
         paid = match_payouts(
             scrolls.scrolls,
             _payouts(args),
-            _booked(args, screen),
+            booked,
             biller=args.biller,
             first=first,
             last=last,
@@ -119,8 +134,7 @@ def _match(args: Namespace, screen: Screen) -> Exit:
         files[f"evidence-{name}.csv"] = evidence_bytes(wanted, found.not_listed)
     for file_name, data in files.items():
         write_file(args.out / file_name, data)
-    _show(breaks, wanted, report, args, screen)
-    return Exit.FINDINGS if report["breaks"]["open"] else Exit.DONE
+    return breaks, wanted, report
 
 
 def _of_a_bank(opened: Iterable[Break]) -> Iterator[Break]:
@@ -237,7 +251,8 @@ def _owners(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
     return found
 
 
-def _booked(args: Namespace, screen: Screen) -> Iterator[Booked]:
+def booked_lines(args: Namespace, screen: Screen) -> Iterator[Booked]:
+    """What the bank's files have, each movement once. Raises StatementError."""
     if not args.files:
         return
     statement = Namespace(files=args.files, map=args.bank_map, reference=None)

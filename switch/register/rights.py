@@ -84,6 +84,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.BankService/ListBankAccounts": _OFFICES,
     "/payswitch.v1.BankService/ListBankItems": _OFFICES,
     "/payswitch.v1.BankService/ListBeneficiaries": _OFFICES,
+    "/payswitch.v1.TotalsService/ReadTotals": _OFFICES | _BILLER | MASKED,
     "/payswitch.v1.ExplainService/ExplainAccount": _READERS
     | _CENTRE
     | _BILLER

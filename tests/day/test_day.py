@@ -365,6 +365,12 @@ def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
     assert second["audit"] == "ok"
     assert "₹" not in text
     for summary in (first, second):
+        closed = summary["close_day"]
+        assert isinstance(closed, dict)
+        assert (closed["ok"], closed["in_the_way"]) == (True, [])
+        assert (closed["new"], closed["closed"]) == (0, 0), "it was closed before"
+        assert closed["instructions"] >= 1
+        assert closed["totals"]["gross_paise"] >= summary["amount_paise"]
         done = summary["bank"]
         assert isinstance(done, dict)
         # Four of those who asked have made mistakes, one of them by paying twice.
