@@ -106,7 +106,7 @@ def _match(args: Namespace, screen: Screen) -> Exit:
             biller=args.biller,
             first=first,
             last=last,
-            opened=opened or (),
+            opened=opened,
         )
     breaks = [*found.breaks, *(paid.breaks if paid else _of_a_bank(opened or ()))]
     report = make_report(wanted, found, paid)
