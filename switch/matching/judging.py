@@ -409,7 +409,7 @@ class _Match:
             made.append(one)
         name = self._wanted.list.name
         gone = (
-            one.closed(f"{name} has it no more", self._wanted.last)
+            one.closed(f"found no more with {name}", self._wanted.last)
             for one in again.values()
         )
         return [*made, *gone]

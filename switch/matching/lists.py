@@ -130,16 +130,8 @@ class _Reader:
     def read(self, file: BinaryIO) -> None:
         """All lines of a file. Raises ListError."""
         columns = self._columns
-        lines = self._physical(file)
-        header: list[str] = []
-        for number, raw in lines:
-            if number <= columns.skip_lines:
-                continue
-            try:
-                header = plain_cells(raw.decode(columns.encoding), columns.delimiter)
-            except ValueError:
-                raise ListError(self._name, "its line of columns is none") from None
-            break
+        lines = physical_lines(file, self._name, columns, self.digest.update)
+        header = header_of(lines, self._name, columns)
         places = self._places(header)
         blank = b" \t" + columns.delimiter.encode(columns.encoding)
         for number, raw in lines:
@@ -151,31 +143,6 @@ class _Reader:
             self._take(number, raw, len(header), places)
         if len(self.bad) > UNKNOWN_MAX:
             raise ListError(self._name, f"{len(self.bad):,} lines cannot be read")
-
-    def _physical(self, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-        """The lines without their ends. Raises ListError."""
-        size = 0
-        number = 0
-        while raw := file.readline(LINE_MAX + 2):
-            number += 1
-            size += len(raw)
-            self.digest.update(raw)
-            if size > FILE_MAX:
-                raise ListError(self._name, f"has more than {FILE_MAX} bytes")
-            if number == 1:
-                if raw.startswith(_MARKS):
-                    raise ListError(self._name, "is in UTF-16: have it saved as UTF-8")
-                if self._columns.encoding == "utf-8":
-                    raw = raw.removeprefix(codecs.BOM_UTF8)
-            if len(raw) > LINE_MAX and not raw.endswith(b"\n"):
-                while more := file.readline(LINE_MAX):
-                    size += len(more)
-                    self.digest.update(more)
-                    if size > FILE_MAX:
-                        raise ListError(self._name, f"has more than {FILE_MAX} bytes")
-                    if more.endswith(b"\n"):
-                        break
-            yield number, raw.rstrip(b"\r\n")
 
     def _places(self, header: list[str]) -> tuple[int, int, int, int]:
         columns = self._columns
@@ -251,6 +218,53 @@ def key_reader(columns: ListMap) -> Callable[[str], bytes]:
     if columns.by is By.RECEIPT:
         return lambda text: _plain(text).upper()
     return _plain
+
+
+def physical_lines(
+    file: BinaryIO,
+    name: str,
+    columns: ListMap,
+    hashed: Callable[[bytes], None] = lambda _: None,
+) -> Iterator[tuple[int, bytes]]:
+    """The lines of a list without their ends, from 1; of one that is too long its
+    beginning, which is too long as well. Raises ListError.
+    """
+    size = 0
+    number = 0
+    while raw := file.readline(LINE_MAX + 2):
+        number += 1
+        size += len(raw)
+        hashed(raw)
+        if size > FILE_MAX:
+            raise ListError(name, f"has more than {FILE_MAX} bytes")
+        if number == 1:
+            if raw.startswith(_MARKS):
+                raise ListError(name, "is in UTF-16: have it saved as UTF-8")
+            if columns.encoding == "utf-8":
+                raw = raw.removeprefix(codecs.BOM_UTF8)
+        if len(raw) > LINE_MAX and not raw.endswith(b"\n"):
+            while more := file.readline(LINE_MAX):
+                size += len(more)
+                hashed(more)
+                if size > FILE_MAX:
+                    raise ListError(name, f"has more than {FILE_MAX} bytes")
+                if more.endswith(b"\n"):
+                    break
+        yield number, raw.rstrip(b"\r\n")
+
+
+def header_of(
+    lines: Iterator[tuple[int, bytes]], name: str, columns: ListMap
+) -> list[str]:
+    """The names of the columns; `lines` go on behind them. Raises ListError."""
+    for number, raw in lines:
+        if number <= columns.skip_lines:
+            continue
+        try:
+            return plain_cells(raw.decode(columns.encoding), columns.delimiter)
+        except ValueError:
+            raise ListError(name, "its line of columns is none") from None
+    return []
 
 
 def _id(text: str) -> bytes:

@@ -249,9 +249,9 @@ class _Reader:
                 int(row[1]),
                 int(row[_PAYMENT]),
                 int(row[_OF] or 0),
-                row[_RECEIPT].encode("ascii"),
-                self.places.place(row[_CENTRE]),
-                self.places.place(row[_SERVICE]),
+                plain_text(row[_RECEIPT]).encode("ascii"),
+                self.places.place(plain_text(row[_CENTRE])),
+                self.places.place(plain_text(row[_SERVICE])),
                 place,
                 line,
             )
@@ -292,7 +292,7 @@ _BILLER: Final = _AT["biller_reference"]
 _KEYS: Final[dict[By, Callable[[list[str]], bytes]]] = {
     By.ID: lambda row: row[_ID].replace("-", "").encode(),
     By.NUMBER: lambda row: str(int(row[_PAYMENT])).encode(),
-    By.RECEIPT: lambda row: row[_RECEIPT].upper().encode(),
+    By.RECEIPT: lambda row: plain_text(row[_RECEIPT]).upper().encode(),
     By.BILLER_REFERENCE: lambda row: plain_text(row[_BILLER]).encode(),
     By.REFERENCE: lambda row: plain_text(row[_REFERENCE]).encode(),
 }

@@ -6,17 +6,29 @@ with a text that says where; what is kept is kept with all the rest.
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from switch.matching import lists
 from switch.matching.cells import ListError
+from switch.matching.day_lines import DayLine, read_day
 from switch.matching.lines import Texts
 from switch.matching.lists import BillerList, read_list
 from switch.matching.maps import MAP_MAX, By, ListMap, read_map
 from switch.matching.scrolls import read_scrolls
-from tests.matching.books import BILLER, MAP, Entry, matched, told, write_scrolls
+from tests.matching.books import (
+    BILLER,
+    DAY,
+    MAP,
+    Entry,
+    list_text,
+    matched,
+    told,
+    write_scrolls,
+)
 
 COLUMNS = MAP | {
     "by": "reference",
@@ -221,7 +233,7 @@ def test_scrolls_that_are_not_what_they_say(tmp_path: Path) -> None:
         (header, "hash"),
         (right[:-9], "is no scroll"),
         (right + line, "its line 2 is none"),
-        (right.replace(b"payment", b"topping"), "is no scroll"),
+        (right.replace(b",payment,credit", b",topping,credit"), "is no scroll"),
         (b"", "has not the columns"),
     ):
         scroll.write_bytes(wrong)
@@ -261,6 +273,64 @@ def test_no_scroll_in_between_may_lack(tmp_path: Path) -> None:
         read_scrolls(tmp_path, BILLER, By.ID, Texts())
     with pytest.raises(ListError, match="has no scroll of 'water'"):
         read_scrolls(tmp_path, "water", By.ID, Texts())
+
+
+DAY_MAP = {
+    "by": "id",
+    "key": "Id",
+    "number": "Number",
+    "biller_reference": "Ours",
+    "date": "Date",
+    "date_format": "%d/%m/%Y",
+    "amount": "Amount",
+}
+
+
+def day_of(
+    text: str, columns: Mapping[str, object] = DAY_MAP, total: int | None = None
+) -> list[DayLine]:
+    made = read_map(json.dumps(columns).encode(), "map.json")
+    return read_day(io.BytesIO(text.encode()), "list.csv", made, DAY, total=total)
+
+
+def test_the_list_of_a_day_has_numbers_and_ids() -> None:
+    paid = Entry(100, 50_000)
+    text = list_text([told(paid), told(PAID[1])])
+    first, second = day_of(text.replace("\r\n", "\r\n\r\n"), total=70_000)
+    assert first == DayLine(100, UUID(paid.id).bytes, 50_000, paid.theirs)
+    assert second.number == 101
+    assert day_of(list_text([])) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (("500.00", "0.00"), "line 2: an amount of nothing"),
+        (("27/11/2026", "28/11/2026"), "line 2: is not of 2026-11-27"),
+        ((",100,", ",1e2,"), "line 2: has no number"),
+        (("WB0000000100", "W" * 33), "line 2: a reference has 32"),
+        (("Number", "Numbers"), "the column 'Number' is not there"),
+        (("500.00", "501.00"), "comes to 501.00, not to the 500.00 announced"),
+    ],
+)
+def test_one_wrong_line_and_it_is_no_list_of_a_day(
+    change: tuple[str, str], what: str
+) -> None:
+    text = list_text([told(Entry(100, 50_000))])
+    assert change[0] in text
+    with pytest.raises(ListError, match=what):
+        day_of(text.replace(*change), total=50_000)
+
+
+def test_maps_of_no_list_of_a_day() -> None:
+    text = list_text([told(Entry(100, 50_000))])
+    wrongs: tuple[dict[str, object], ...] = (
+        {"refunds": True},
+        {"by": "number", "key": "Number", "number": "Id"},
+    )
+    for wrong in wrongs:
+        with pytest.raises(ListError, match="the list of a day is by id"):
+            day_of(text, DAY_MAP | wrong)
 
 
 def test_a_million_sums_of_the_largest_amounts_are_exact(tmp_path: Path) -> None:
