@@ -591,7 +591,7 @@ the longest that they may say."""
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 10
+RULES_VERSION = 11
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18
