@@ -27,6 +27,7 @@ from switch.cli import (
     beneficiaries,
     bills,
     bookings,
+    breaks,
     budgets,
     certificates,
     commands,
@@ -35,6 +36,8 @@ from switch.cli import (
     exceptions,
     explain,
     files,
+    instructions,
+    matching,
     office,
     openings,
     others,
@@ -63,7 +66,7 @@ _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
 _ALONE = (
     *(*_PASSED_ON, "rights", "backup", "verify", "bank-statement", "day", "biller"),
-    *("init", "person-key"),
+    *("init", "person-key", "match"),
 )
 """Commands that ask no switch, or say themselves which."""
 
@@ -248,6 +251,9 @@ def _parser() -> argparse.ArgumentParser:
         "bank-statement", bank_statements.bank_statement, bank_statements.TEXT
     )
     bank_statements.add_arguments(statement)
+    status = add("payment-status", instructions.payment_status, instructions.TEXT)
+    instructions.add_arguments(status)
+    matching.add_arguments(add("match", matching.match, matching.TEXT))
     verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
@@ -305,6 +311,7 @@ def _parser() -> argparse.ArgumentParser:
     beneficiaries.add_verb(propose)
     windows.add_verb(propose)
     openings.add_verb(propose)
+    breaks.add_verbs(_Verbs(found, "breaks", breaks.TEXT, (common, remote)))
     what = "freeze, or switch off, at once; another person stands by it afterwards"
     people.add_stops(_Verbs(found, "stop", what, (common, remote)))
     add("services", commands.services, "what can be paid")

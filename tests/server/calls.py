@@ -25,6 +25,7 @@ from switch.v1 import (
     budgets_pb2,
     counter_pb2,
     explain_pb2,
+    files_pb2,
     payments_pb2,
     people_pb2,
     totals_pb2,
@@ -42,6 +43,7 @@ FILES: Final = (
     people_pb2,
     banks_pb2,
     explain_pb2,
+    files_pb2,
     totals_pb2,
 )
 
@@ -131,6 +133,7 @@ class Things:
     hold_id: bytes = b"h" * 16
     request: str = "T000000000001AAA"
     """The number of a request for a top-up."""
+    file: str = "S2026-27-0001-power-1.csv"
 
 
 def fill(method: Method, things: Things) -> Any:
@@ -211,6 +214,10 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "ListMovements.head": lambda things: things.account[1],
     "ListMovements.kind": _nothing,
     "ListMovements.sequence": _nothing,
+    "ListFiles.window": _nothing,
+    "ListFiles.kind": _nothing,
+    "ReadFile.name": lambda things: things.file,
+    "ReadFile.offset": _nothing,
     "Approve.proposal_sequence": lambda things: things.approval,
     "CloseShift.operator": lambda _: 71,
     "SignShift.operator": lambda _: 72,

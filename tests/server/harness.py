@@ -41,6 +41,7 @@ from switch.v1 import (
     billers_pb2_grpc,
     counter_pb2_grpc,
     explain_pb2_grpc,
+    files_pb2_grpc,
     network_pb2,
     payments_pb2,
     payments_pb2_grpc,
@@ -176,6 +177,7 @@ class Peer:
         self.billers = billers_pb2_grpc.BillerServiceStub(self.channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(self.channel)
         self.explain = explain_pb2_grpc.ExplainServiceStub(self.channel)
+        self.files = files_pb2_grpc.FilesServiceStub(self.channel)
         self.counter = counter_pb2_grpc.CounterServiceStub(self.channel)
         self.banks = banks_pb2_grpc.BankServiceStub(self.channel)
 
