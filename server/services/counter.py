@@ -25,7 +25,6 @@ from switch.ledger.templates import Templates
 from switch.payment_states import PaymentState, Standing
 from switch.references import WrongReferenceError, canonical, is_reference
 from switch.register.identity import Identity
-from switch.register.past import PastNames
 from switch.v1 import counter_pb2 as pb
 from switch.v1 import payments_pb2, results_pb2
 
@@ -49,7 +48,7 @@ class CounterService:
     def __init__(self, node: Node) -> None:
         """Serves from `node`."""
         self._node = node
-        self._names = PastNames(node.register)
+        self._names = node.past_names
         self._book = shifts.ShiftBook(node.ledger)
         self._closing = asyncio.Lock()
         self._closes: set[asyncio.Task[results_pb2.Outcome]] = set()

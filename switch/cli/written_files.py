@@ -17,6 +17,7 @@ import grpc
 
 from switch.client import CallError, Client
 from switch.errors import ConfigError, WireError
+from switch.file_names import parse_name
 
 READ_SIZE: Final = 1 << 20
 
@@ -37,7 +38,11 @@ def write_file(client: Client, name: str, folder: Path) -> Written:
     Raises ConfigError if there is another of this name, or it is being written by
     somebody else; what `Client.read_file` raises.
     """
-    whole = folder / name
+    try:
+        # A name may come from the switch, and is to be no path.
+        whole = folder / parse_name(name).text
+    except ValueError as error:
+        raise WireError(str(error)) from None
     if whole.exists():
         hashed, size = hash_file(whole)
         if (size, hashed.digest()) != client.file_size(name):

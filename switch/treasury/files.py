@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
+from switch._core import Ledger
 from switch.codes import Result
 from switch.file_names import FORMS, FileKind, FileName
 from switch.register.register import Account
@@ -67,7 +68,7 @@ class Files:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[Digest, bytes | None]] = OrderedDict()
         self._kept = 0
-        self._corrected: OrderedDict[int, frozenset[int]] = OrderedDict()
+        self._looks: OrderedDict[int, _Look] = OrderedDict()
 
     # --- bytes -------------------------------------------------------------------
 
@@ -165,14 +166,18 @@ class Files:
         heads = [
             one for one in books.heads(window) if not owner or one.participant == owner
         ]
-        listed = self._listed(window, heads, corrected)
-        return listed if owner else chain(listed, self._instructions(window))
+        # What is there later comes last, so that pages do not move.
+        return chain(
+            self._of_heads(window, heads, corrected),
+            () if owner else self._instructions(window),
+            self._of_month(window, heads),
+        )
 
     def _instructions(self, window: Window) -> Iterator[FileName]:
         for name in instructions_of(self._books, window):
             yield from (name, name._replace(form="json"))
 
-    def _listed(
+    def _of_heads(
         self, window: Window, heads: list[Account], corrected: frozenset[int]
     ) -> Iterator[FileName]:
         books = self._books
@@ -183,33 +188,51 @@ class Files:
                 memorandum = scroll.as_kind(FileKind.MEMORANDUM)
                 yield from (memorandum, memorandum._replace(form="json"))
             yield scroll.as_kind(FileKind.ACCOUNT_STATEMENT, "xml")
-        month = month_of(books, *window.month)
+
+    def _of_month(self, window: Window, heads: list[Account]) -> Iterator[FileName]:
+        following = self._books.windows.following(window)
+        if following is not None and following.month == window.month:
+            return
+        month = month_of(self._books, *window.month)
         if month is not None and month.windows[-1] == window:
-            for code in sorted({books.owner_code(one) for one in heads}):
+            for code in sorted({self._books.owner_code(one) for one in heads}):
                 statement = FileName(FileKind.MONTHLY, *window.month, code)
                 yield from (statement, statement._replace(form="json"))
 
     def _look(self, window: Window) -> Generator[None, None, frozenset[int]]:
         """The accounts whose earlier scrolls a window corrects."""
         with self._lock:
-            known = self._corrected.get(window.sequence)
-        if known is not None:
-            return known
-        found: set[int] = set()
-        first = window.after + 1
-        while first <= window.sequence:
-            count = min(STEP_ROWS, window.sequence + 1 - first)
-            rows = self._books.ledger.rows(first, count)
-            rows = rows[
-                (rows["result"] == Result.OK) & corrects_earlier(rows, window.after)
-            ]
-            for side in ("debit", "credit"):
-                found.update(np.unique(rows[side]).tolist())
-            first += count
+            look = self._looks.get(window.sequence)
+            if look is None:
+                look = self._looks[window.sequence] = _Look(self._books.ledger, window)
+                while len(self._looks) > WINDOWS_MAX:
+                    self._looks.popitem(last=False)
+        while not look.step():
             yield
-        made = frozenset(found)
+        return look.found
+
+
+class _Look:
+    """Goes through a window once, whoever asks; all who do go on together."""
+
+    def __init__(self, ledger: Ledger, window: Window) -> None:
+        self.found: frozenset[int] = frozenset()
+        self._ledger = ledger
+        self._window = window
+        self._lock = threading.Lock()
+        self._next = window.after + 1
+
+    def step(self) -> bool:
+        """Look at some more rows; True once all are."""
+        window = self._window
         with self._lock:
-            self._corrected[window.sequence] = made
-            while len(self._corrected) > WINDOWS_MAX:
-                self._corrected.popitem(last=False)
-        return made
+            if self._next > window.sequence:
+                return True
+            count = min(STEP_ROWS, window.sequence + 1 - self._next)
+            rows = self._ledger.rows(self._next, count)
+            is_accepted = rows["result"] == Result.OK
+            rows = rows[is_accepted & corrects_earlier(rows, window.after)]
+            both = np.concatenate([rows["debit"], rows["credit"]])
+            self.found |= frozenset(np.unique(both).tolist())
+            self._next += count
+            return self._next > window.sequence

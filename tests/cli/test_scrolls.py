@@ -135,6 +135,13 @@ def test_a_lie_of_the_server_is_not_written(tmp_path: Path) -> None:
     assert not (tmp_path / NAME).exists()
 
 
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "x", ".part", NAME + "/.."])
+def test_a_name_that_a_switch_says_is_no_path(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WireError, match="not a file's name"):
+        write_file(Scripted(), name, tmp_path)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
 def test_one_writes_at_a_time(tmp_path: Path) -> None:
     begun, go_on = threading.Event(), threading.Event()
 

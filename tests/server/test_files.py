@@ -7,6 +7,7 @@ biller, the treasury and others; offsets by hand and around every message's end.
 
 import hashlib
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,13 @@ import pytest
 from server.budgets import cost_of
 from server.page_tokens import TOKEN_SIZE
 from server.services import files as module
-from server.services.files import AT_ONCE_MAX, PIECE_SIZE, FilesService
+from server.services.files import (
+    AT_ONCE_MAX,
+    BILLERS_AT_ONCE_MAX,
+    OWN_AT_ONCE_MAX,
+    PIECE_SIZE,
+    FilesService,
+)
 from switch.client import Client
 from switch.codes import Role
 from switch.errors import OverloadError, WireError
@@ -213,7 +220,8 @@ class StubbedFiles(FilesService):
     """Nothing behind it: what it does with a file is a test's."""
 
     def __init__(self, blocks: list[bytes]) -> None:
-        self._open = 0
+        self._open: Counter[int] = Counter()
+        self._of_billers = 0
         self._told = blocks
         self._files: Any = SimpleNamespace(digest=lambda name: None)
 
@@ -231,14 +239,37 @@ AUDITOR = Identity(Role.AUDITOR, "auditor", 9)
 
 async def test_so_many_are_read_at_a_time() -> None:
     service = StubbedFiles([b"abc"])
-    request = pb.ReadFileRequest(name=HUGE)
-    begun = [service.ReadFile(request, AUDITOR) for _ in range(AT_ONCE_MAX)]
-    for one in begun:
-        assert (await anext(one)).data == b"abc"
-    with pytest.raises(OverloadError):
-        await anext(service.ReadFile(request, AUDITOR))
-    await begun[0].aclose()  # type: ignore[attr-defined]
-    assert [one.data async for one in service.ReadFile(request, AUDITOR)] == [b"abc"]
+    begun: list[Any] = []
+
+    async def begin(caller: Identity) -> None:
+        name = HUGE.replace("power", caller.participant)
+        reading = service.ReadFile(pb.ReadFileRequest(name=name), caller)
+        assert (await anext(reading)).data == b"abc"
+        begun.append(reading)
+
+    async def is_full(caller: Identity) -> None:
+        with pytest.raises(OverloadError):
+            await begin(caller)
+
+    billers = [Identity(Role.BILLER, f"biller-{at}", at) for at in range(10, 17)]
+    for caller in billers[: BILLERS_AT_ONCE_MAX // OWN_AT_ONCE_MAX]:
+        for _ in range(OWN_AT_ONCE_MAX):
+            await begin(caller)
+        await is_full(caller)
+    # So many billers that read nothing hold up no office.
+    await is_full(billers[-1])
+    offices = [Identity(Role.AUDITOR, f"auditor-{at}", at) for at in (1, 2, 3)]
+    for caller in offices[:2]:
+        for _ in range(OWN_AT_ONCE_MAX):
+            await begin(caller)
+    assert len(begun) == AT_ONCE_MAX
+    await is_full(offices[2])
+    await begun.pop(0).aclose()
+    await begin(billers[-1])
+    for reading in begun:
+        await reading.aclose()
+    assert not service._open
+    assert not service._of_billers
 
 
 @pytest.mark.parametrize("offset", [0, 1, 5, 6, 7, 11, 12])

@@ -26,6 +26,7 @@ from switch.file_names import FileKind, FileName
 from switch.treasury import counted
 from switch.treasury.books import Books, NoFileError
 from switch.treasury.files import Files
+from switch.treasury.monthly import month_of
 from switch.treasury.scrolls import Scroll
 from switch.treasury.windows import Window
 from tests.memory import folder
@@ -343,6 +344,35 @@ def test_a_month_that_is_not_over_has_no_statement(tmp_path: Path) -> None:
     for other in ("nobody", "bsk-1", "clerk"):
         with pytest.raises(NoFileError):
             list(files.read(name._replace(owner=other)))
+    story.ledger.close()
+
+
+def test_a_window_that_closes_meanwhile_is_no_month_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the cut-off at a month's end does it: of the old month, at the new one's
+    first moment.
+    """
+    story = Story(tmp_path / "ledger")
+    story.paid_directly()
+    story.closed()
+    books = Books(story.register)
+    known = books.windows.all
+
+    def closes_behind() -> list[Window]:
+        windows = known()
+        story.now += 30 * 86_400 * 10**9
+        story.closed()
+        return windows
+
+    monkeypatch.setattr(books.windows, "all", closes_behind)
+    assert month_of(books, 2026, 3) is None
+    monkeypatch.undo()
+    story.now += 30 * 86_400 * 10**9
+    story.closed()
+    month = month_of(books, 2026, 3)
+    assert month
+    assert len(month.windows) == 2
     story.ledger.close()
 
 
