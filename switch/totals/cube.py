@@ -243,8 +243,12 @@ class Cube:
             self._day = day
             self._sealed = self._sealed or month_of(day)
         counted = self._counter.count(rows)
-        self._cells.add(counted.cells)
-        self._accounts.add(counted.accounts)
+        for pile, parts in (
+            (self._cells, counted.cells),
+            (self._accounts, counted.accounts),
+        ):
+            for sums in parts:
+                pile.add(sums)
         self._last = int(rows["sequence"][-1])
         self._timestamp = int(rows["timestamp"][-1])
 

@@ -4,6 +4,9 @@ May use `cube` and `ledger`. What lies between the ends of a span is taken from 
 totals; only what is left at its ends is counted row by row.
 """
 
+from collections.abc import Callable
+from typing import Final
+
 from switch._core import Ledger
 from switch.codes import AccountKind, Kind
 from switch.errors import OverloadError, SpaceError
@@ -22,7 +25,13 @@ from switch.totals.figures import (
 )
 from switch.totals.snapshot import Snapshot
 from switch.totals.store import PartKey
-from switch.totals.sums import Sums
+from switch.totals.sums import Sums, added
+
+FEW_ROWS: Final = 1_024
+"""Rows that are counted before the totals are asked: most accounts have no more."""
+
+Page = tuple[list[Movement], int]
+"""Movements, and the `before` of the next page, 0 if there is none."""
 
 _POSTED, _RESERVED, _RELEASED = range(3)
 # Of each figure its kind, which sum of a movement its paise are, and whether its rows
@@ -45,32 +54,58 @@ def count_account(
 
     Where they do not answer all is counted row by row.
     """
-    found, following = explained.count_account(ledger, account, span, before, limit)
+
+    def by_rows(span: Span, before: int, limit: int) -> Page:
+        return explained.count_account(ledger, account, span, before, limit)
+
+    def of_parts(snapshot: Snapshot, parts: list[PartKey]) -> list[Movement]:
+        kind = AccountKind(int(ledger.account(account)[0]["kind"]))
+        return _movements(snapshot, account, kind, parts)
+
+    return _count(cube, by_rows, of_parts, span, before, limit)
+
+
+def count_ledger(
+    ledger: Ledger, cube: Cube, span: Span, before: int, limit: int
+) -> tuple[list[Movement], int]:
+    """As `explained.count_ledger`, likewise."""
+
+    def by_rows(span: Span, before: int, limit: int) -> Page:
+        return explained.count_ledger(ledger, span, before, limit)
+
+    return _count(cube, by_rows, _of_all, span, before, limit)
+
+
+def _count(
+    cube: Cube,
+    by_rows: Callable[[Span, int, int], Page],
+    of_parts: Callable[[Snapshot, list[PartKey]], list[Movement]],
+    span: Span,
+    before: int,
+    limit: int,
+) -> Page:
+    """What is left of a span, from `before` down: parts, and rows at its ends."""
+    after, last = span[0], min(span[1], before - 1 if before else span[1])
+    found, following = by_rows(span, before, min(limit, FEW_ROWS))
     if not following:
         return found, 0
-    after, last = span[0], min(span[1], before - 1 if before else span[1])
     try:
         with cube.peek() as snapshot:
             parts = snapshot.spans(after, last)
-            if not parts:
-                return found, following
-            begin, end = parts[0].first - 1, snapshot.end(parts[-1])
-            if following > end or following <= begin:
-                # What was counted has not come there, or has passed it.
-                return found, following
-            kind = AccountKind(int(ledger.account(account)[0]["kind"]))
-            between = _movements(snapshot, account, kind, parts)
+            between = of_parts(snapshot, parts)
+            end = snapshot.end(parts[-1]) if parts else after
     except (OverloadError, SpaceError):
-        return found, following
-    ends, following = explained.count_account(ledger, account, (end, last), 0, limit)
+        parts, between, end = [], [], after
+    if not parts:
+        return by_rows(span, before, limit)
+    begin = parts[0].first - 1
+    ends, following = by_rows((end, last), 0, limit)
     if following:
         return ends, following
     left = limit - sum(one.rows for one in ends)
     ends += between
     if begin > after and left > 0:
-        more, following = explained.count_account(
-            ledger, account, (after, begin), 0, left
-        )
+        more, following = by_rows((after, begin), 0, left)
         ends += more
     elif begin > after:
         following = begin + 1
@@ -97,6 +132,21 @@ def _movements(
             sums = snapshot.of_part(of_wallets, first, first + (1 << WALLET_SHIFT))
             found += _of_cells(sums, is_wallet=True)
     return explained.added(found)
+
+
+def _of_all(snapshot: Snapshot, parts: list[PartKey]) -> list[Movement]:
+    """What the rows of parts are to the whole ledger, where none has a side."""
+    found = []
+    for key in parts:
+        for of in (key, key._replace(cut=Cut.SERVICES)):
+            sums = snapshot.of_part(of, 0, 1 << 63)
+            if of.cut is Cut.SERVICES:
+                found += _of_cells(added([sums], FIGURE_MASK), is_wallet=False)
+            else:
+                # Each row is there once for each side.
+                moved = added([sums], (1 << ACCOUNT_SHIFT) - 1)
+                found += [one for one in _of_others(moved) if one.side is Side.DEBIT]
+    return explained.added(one._replace(side=Side.NONE) for one in found)
 
 
 def _of_others(sums: Sums) -> list[Movement]:

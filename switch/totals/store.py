@@ -98,7 +98,7 @@ class Reading:
     """One state of the store, for one thread. Raises DoubtError for a wrong check."""
 
     def __init__(self, store: "Store", txn: lmdb.Transaction) -> None:
-        """What a transaction sees."""
+        """What a transaction sees that gives buffers."""
         self._store = store
         self._txn = txn
 
@@ -108,9 +108,12 @@ class Reading:
     def __exit__(self, *exc: object) -> None:
         self._txn.abort()
 
-    def _get(self, key: bytes, table: "lmdb._Database") -> bytes | None:
+    def _get(
+        self, key: bytes, table: "lmdb._Database", size: int | None = None
+    ) -> bytes | None:
+        """A value, or its first bytes: what is not wanted is not read either."""
         value = self._txn.get(key, db=table)
-        return None if value is None else bytes(value)
+        return None if value is None else bytes(value[:size])
 
     def header(self) -> Header | None:
         """Up to where it has counted; None if it has counted nothing."""
@@ -159,7 +162,7 @@ class Reading:
 
     def last(self, key: PartKey) -> int:
         """The last row of a part, as it says without its check."""
-        with_head = self._get(key.packed(), self._store.parts)
+        with_head = self._get(key.packed(), self._store.parts, _HEAD.size)
         if with_head is None or len(with_head) < _HEAD.size:
             raise DoubtError(f"a part is not there, or cut short: {key}")
         last, _ = _HEAD.unpack_from(with_head)
@@ -211,7 +214,7 @@ class Store:
 
     def reading(self) -> Reading:
         """Its newest state. Use it in a `with`, in one thread."""
-        return Reading(self, self.env.begin())
+        return Reading(self, self.env.begin(buffers=True))
 
     def check_of(self, key: bytes, head: bytes, entries: bytes) -> int:
         """The check of a part."""
@@ -231,7 +234,7 @@ class Store:
         room = found.f_bavail * found.f_frsize - ROOM_LEAST
         packed = _HEADER.pack(_MAGIC, _FORMAT, 0, self.instance, *header, 0)[:-4]
         try:
-            with self.env.begin(write=True) as txn:
+            with self.env.begin(write=True, buffers=True) as txn:
                 for key, part in parts(Reading(self, txn)):
                     value = self._pack(key, part)
                     room -= 2 * len(value)

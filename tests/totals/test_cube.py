@@ -5,12 +5,15 @@ are compared with an independent count that was written from docs/totals.md: aft
 row, in parts of many sizes, after restarts, and while rows are committed beside it.
 """
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import lmdb
 import pytest
 
+from switch.audit import audit
 from switch.errors import OverloadError
 from switch.totals import cube as cube_module
 from switch.totals.cube import Cube
@@ -79,6 +82,27 @@ def test_the_store_is_what_the_page_says(
     for cut in (1, 2, 3):
         assert stored.cuts[2, cut] == in_months(count.cut(cut), last)
         assert len(stored.cuts[2, cut]) > 2
+
+
+def test_the_auditor_agrees(told: Told) -> None:
+    cube = Cube(told.pair.ledger, **SMALL)
+    compare(cube, told, counted(told))
+    cube.close()
+    try:
+        report = audit(told.pair.path)
+        found = [
+            one for one in report.findings.kept if one.check in ("figures", "lost")
+        ]
+        assert report.checks["figures"] == report.checks["lost"] == 0, found
+        # And looks at it.
+        with lmdb.open(str(told.pair.path / "totals"), max_dbs=2) as env:
+            parts = env.open_db(b"parts", create=False)
+            with env.begin(write=True, db=parts) as txn, txn.cursor() as cursor:
+                assert cursor.last()
+                cursor.delete()
+        assert audit(told.pair.path).checks["figures"] > 0
+    finally:
+        shutil.rmtree(told.pair.path / "totals")
 
 
 def test_after_restarts_it_goes_on_where_it_was(tmp_path: Path) -> None:
