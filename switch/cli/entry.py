@@ -33,6 +33,7 @@ from switch.cli import (
     close_day,
     commands,
     counter,
+    day_list,
     endings,
     exceptions,
     explain,
@@ -313,6 +314,7 @@ def _parser() -> argparse.ArgumentParser:
     beneficiaries.add_verb(propose)
     windows.add_verb(propose)
     openings.add_verb(propose)
+    day_list.add_arguments(add("day-list", day_list.day_list, day_list.TEXT))
     breaks.add_verbs(_Verbs(found, "breaks", breaks.TEXT, (common, remote)))
     what = "freeze, or switch off, at once; another person stands by it afterwards"
     people.add_stops(_Verbs(found, "stop", what, (common, remote)))

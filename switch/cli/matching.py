@@ -82,7 +82,7 @@ def match_files(
     columns = read_map(bytes_of(args.map, MAP_MAX), str(args.map))
     heads = Texts()
     scrolls = read_scrolls(args.scrolls, args.biller, columns.by, heads)
-    with _opened(args.list) as file:
+    with opened(args.list) as file:
         listed = read_list(
             file,
             args.list.name,
@@ -91,9 +91,9 @@ def match_files(
             count=args.count,
             total=args.total,
         )
-    opened = None
+    before = None
     if args.open is not None:
-        opened = tuple(read_breaks(bytes_of(args.open, FILE_MAX), str(args.open)))
+        before = tuple(read_breaks(bytes_of(args.open, FILE_MAX), str(args.open)))
     undecided: tuple[Undecided, ...] = ()
     if args.undecided is not None:
         undecided = tuple(_undecided(args.undecided, args.biller, columns.by))
@@ -106,7 +106,7 @@ def match_files(
         heads=heads,
         has_heads=bool(columns.head),
         has_refunds=columns.refunds,
-        opened=opened,
+        opened=before,
         undecided=undecided,
     )
     found = match_sides(wanted)
@@ -121,9 +121,9 @@ def match_files(
             biller=args.biller,
             first=first,
             last=last,
-            opened=opened or (),
+            opened=before,
         )
-    breaks = [*found.breaks, *(paid.breaks if paid else _of_a_bank(opened or ()))]
+    breaks = [*found.breaks, *(paid.breaks if paid else _of_a_bank(before or ()))]
     report = make_report(wanted, found, paid)
     name = name_of(wanted)
     files = {
@@ -137,11 +137,11 @@ def match_files(
     return breaks, wanted, report
 
 
-def _of_a_bank(opened: Iterable[Break]) -> Iterator[Break]:
+def _of_a_bank(breaks: Iterable[Break]) -> Iterator[Break]:
     """What travels on although no bank was asked."""
     return (
         one
-        for one in opened
+        for one in breaks
         if one.by in ("scroll", "payout") and one.state is State.OPEN
     )
 
@@ -161,7 +161,8 @@ def _days(args: Namespace) -> tuple[Any, Any]:
 # --- files that are read --------------------------------------------------------------
 
 
-def _opened(path: Path) -> Any:
+def opened(path: Path) -> Any:
+    """A file to be read. Raises ConfigError."""
     try:
         return path.open("rb")
     except OSError as error:
@@ -190,7 +191,7 @@ def _undecided(path: Path, biller: str, by: By) -> Iterator[Undecided]:
     """The lines of `payswitch exceptions --json`: payments without a biller's word."""
     if by in (By.RECEIPT, By.BILLER_REFERENCE):
         raise UsageError(f"no undecided payment has a {by}: no list can name it so")
-    with _opened(path) as file:
+    with opened(path) as file:
         count = 0
         while raw := file.readline(LINE_MAX + 1):
             count += 1

@@ -160,6 +160,8 @@ def lay_out(wanted: Wanted, travels: Travelling) -> Sides:
     if wanted.opened is None:
         may_pair |= is_own
     may_pair &= ~covered
+    # A payment that was told on another day is not waited for any more.
+    may_pair[len(own) :] = [one.type is not Type.DATE for one in travels.payments]
     if not wanted.by.names_one:
         may_pair &= are_near(here.day, first, last)
     # What has no key, such as a biller's reference that it never gave, pairs with none.

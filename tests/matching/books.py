@@ -364,6 +364,7 @@ def _broken(chance: random.Random, one: Entry, at: int) -> str:
         return f'"{date},{at}'
     elif what == 5:
         cells[1:6] = [""] * 5
+        cells[6] = rupees(one.amount + at)
     else:
         cells[7] = "--"
     return ",".join(
