@@ -1,7 +1,8 @@
 """The third book: what scrolls say is payable, what was released, what a bank booked.
 
 May use `breaks`, `cells`, `scrolls` and the words. Payouts are few: one for a head and
-a window. A day counts what is of that day; what is older was settled, or is open.
+a window. Those that are given were made since the match before; what is older was
+settled, or is an open break.
 """
 
 import datetime as dt
@@ -69,7 +70,7 @@ class PaidFound:
     payable: int
     """Of the scrolls of these days, and what was not released of earlier ones."""
     released: int
-    """In these days."""
+    """Since the match before."""
     booked: int
     """What the bank has paid of that, less what came back."""
     scrolls: list[dict[str, Any]]
@@ -142,12 +143,10 @@ class _Payouts:
         self._biller = biller
         self._first = first
         self._last = last
-        self._is_first = opened is None
         self._breaks: list[Break] = []
         self._again: dict[str, Break] = {}
         self._open: dict[tuple[str, str], Break] = {}
         self._mine: dict[str, Payout] = {}
-        self._old: dict[str, Payout] = {}
         self._paid: dict[str, _Paid] = defaultdict(_Paid)
         for one in opened or ():
             self._take_open(one)
@@ -167,21 +166,19 @@ class _Payouts:
     def take_payouts(self, payouts: Iterable[Payout]) -> None:
         """Those of this biller. Raises ListError."""
         for one in payouts:
-            if one.biller != self._biller or one.day > self._last:
+            if one.biller != self._biller:
                 continue
-            which = (
-                self._mine if self._is_first or one.day >= self._first else self._old
-            )
             number = number_text(one.reference)
-            if which.setdefault(number, one) != one:
+            known = self._mine.setdefault(number, one)
+            if replace(known, file=one.file) != one:
                 raise ListError(one.file, f"tells {number} twice, and not the same")
-            if len(which) > PAYOUTS_MAX:
+            if len(self._mine) > PAYOUTS_MAX:
                 raise ListError(one.file, f"with it there are over {PAYOUTS_MAX:,}")
 
     def take_lines(self, booked: Iterable[Booked]) -> None:
-        """The bank's lines of these days that name one release."""
+        """The bank's lines that name one release."""
         for line in booked:
-            if line.day > self._last or (not self._is_first and line.day < self._first):
+            if line.day > self._last:
                 continue
             numbers = {
                 number_text(one) for text in line.texts for one in _WORD.findall(text)
@@ -205,21 +202,19 @@ class _Payouts:
     # --- payouts and the bank ---------------------------------------------------------
 
     def look_at_payouts(self) -> None:
-        """Each number that was released, or is open, or that the bank names."""
+        """Each number that was released, or is open. What else the bank names may be of
+        another biller; that nobody released it, the ledger's bank says.
+        """
         for number, payout in self._mine.items():
-            before = self._open.pop(("payout", number), None)
+            # Told again, and open from before: it is judged anew, by all lines at hand.
+            before = self._open.pop(("payout", payout.reference), None)
             if before is not None:
-                # Booked before it was told that it was released.
-                self._paid[number].before = before.amount_there
-                self._breaks.append(before.closed(f"released: {number}", self._last))
+                self._again[before.number] = before
             self._judge(payout, self._paid[number])
         for (by, number), before in list(self._open.items()):
             if by == "payout":
                 del self._open[by, number]
                 self._carry(before)
-        for number, paid in self._paid.items():
-            if number not in self._mine and paid.lines:
-                self._strange(number, paid)
 
     def _judge(self, payout: Payout, paid: _Paid) -> None:
         if paid.net == payout.amount:
@@ -236,9 +231,9 @@ class _Payouts:
 
     def _carry(self, before: Break) -> None:
         """What is open from before; lines of days that were counted do not count."""
-        paid = self._paid.pop(before.key, _Paid())
-        if before.list_day is not None:
-            seen = before.list_day
+        paid = self._paid.pop(number_text(before.key), _Paid())
+        seen = before.list_day
+        if seen is not None:
             paid.lines = [one for one in paid.lines if one.day > seen]
         if not paid.lines:
             self._breaks.append(before)
@@ -246,36 +241,8 @@ class _Payouts:
         paid.before = before.amount_there
         if paid.net == before.amount_here:
             self._breaks.append(before.closed(paid.lines[-1].place, self._last))
-        elif before.amount_here:
-            self._breaks.append(_as_booked(before, paid))
         else:
-            self._breaks.append(replace(before, amount_there=max(paid.net, 0)))
-
-    def _strange(self, number: str, paid: _Paid) -> None:
-        """Booked by a number that is not of these days and not open."""
-        line = paid.lines[-1]
-        settled = self._old.get(number)
-        kind = Type.MISSING_HERE
-        text = "booked by a number that was not released to this biller in these days"
-        if settled is not None:
-            kind = Type.DUPLICATE if paid.now > 0 else Type.MISSING_THERE
-            text = "booked again" if paid.now > 0 else "sent back"
-        elif paid.now <= 0:
-            # Others' money that came in is looked at where statements are booked.
-            return
-        made = self._new(kind, "payout", number, line.day)
-        self._breaks.append(
-            replace(
-                made,
-                entry=settled.entry if settled else 0,
-                head=settled.head if settled else "",
-                amount_here=settled.amount if settled else 0,
-                amount_there=max(paid.now + (settled.amount if settled else 0), 0),
-                list=line.place,
-                list_day=line.day,
-                text=text,
-            )
-        )
+            self._breaks.append(_as_booked(before, paid))
 
     # --- scrolls and payouts ----------------------------------------------------------
 
@@ -335,7 +302,7 @@ class _Payouts:
         for one in self._breaks:
             known = again.pop(one.number, None)
             made.append(one if known is None else replace(one, since=known.since))
-        made += [one.closed("found no more", self._last) for one in again.values()]
+        made += [one.closed("even by now", self._last) for one in again.values()]
         return made
 
 

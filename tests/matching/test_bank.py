@@ -15,6 +15,7 @@ import pytest
 
 from switch.cli import main
 from switch.matching.breaks import Break, State, Type, read_breaks, write_breaks
+from switch.matching.cells import ListError
 from switch.matching.payouts import Booked, Payout, match_payouts
 from switch.matching.scrolls import Scroll
 from tests.bank.writer import Detail, Sheet
@@ -238,13 +239,10 @@ def test_a_payout_against_the_bank(
     )
 
 
-def test_a_number_that_was_not_released() -> None:
-    (wrong,) = found([PAYOUT], [booked(500), booked(70, NUMBERS[1])])
-    assert (wrong.type, wrong.key, wrong.amount_there) == (
-        Type.MISSING_HERE,
-        NUMBERS[1],
-        70,
-    )
+def test_lines_of_others_are_nobodys_break() -> None:
+    others = replace(PAYOUT, biller="water", reference=NUMBERS[2])
+    lines = [booked(500), booked(70, NUMBERS[1]), booked(500, NUMBERS[2])]
+    assert found([PAYOUT, others], lines) == []
 
 
 def test_what_is_paid_later_is_closed_then() -> None:
@@ -256,10 +254,19 @@ def test_what_is_paid_later_is_closed_then() -> None:
         ("payout", State.OPEN, 200),
         ("scroll", State.CLOSED, 500),
     }
+    # A statement of the day itself comes on the next one.
+    (slow,) = found([PAYOUT], [])
+    (paid,) = found([], [booked(500)], [slow], NEXT)
+    assert (slow.type, paid.state) == (Type.MISSING_THERE, State.CLOSED)
+    # If its instruction is given again, too, it is judged anew.
+    (again,) = found([PAYOUT], [booked(499)], [slow], NEXT)
+    assert (again.number, again.since) == (slow.number, DAY)
+    (anew,) = found([PAYOUT], [booked(499), booked(1, day=NEXT)], [again], NEXT)
+    assert (anew.number, anew.state) == (slow.number, State.CLOSED)
     # In the next statement the rest; what was counted is not counted again.
     third = NEXT + dt.timedelta(days=1)
     both = [booked(200, day=NEXT), booked(300, day=third)]
-    last = found([late], both, second, third)
+    last = found([], both, second, third)
     assert [(one.by, one.state) for one in last] == [("payout", State.CLOSED)]
 
 
@@ -279,16 +286,8 @@ def test_a_scroll_is_released_in_parts() -> None:
     ]
 
 
-def test_what_was_settled_is_booked_again_or_comes_back() -> None:
-    assert found([PAYOUT], [booked(500)]) == []
-    (again,) = found([PAYOUT], [booked(500, day=NEXT)], [], NEXT)
-    assert (again.type, again.amount_here, again.amount_there) == (
-        Type.DUPLICATE,
-        500,
-        1_000,
-    )
-    (back,) = found([PAYOUT], [booked(500, day=NEXT, is_debit=False)], [], NEXT)
-    assert (back.type, back.amount_there) == (Type.MISSING_THERE, 0)
-    third = NEXT + dt.timedelta(days=1)
-    (paid,) = found([PAYOUT], [booked(500, day=third)], [back], third)
-    assert paid.state is State.CLOSED
+def test_instructions_that_are_given_twice() -> None:
+    twice = replace(PAYOUT, file="copy.xml")
+    assert found([PAYOUT, twice], [booked(500)]) == []
+    with pytest.raises(ListError, match="twice, and not the same"):
+        found([PAYOUT, replace(twice, amount=501)], [])
