@@ -133,8 +133,8 @@ def test_from_the_release_to_the_statement(
     now, _ = status(office, answered, exit_code=Exit.FINDINGS)
     assert [one["booked"] for one in now] == [True, False, True]
     # Two people take it back, and nothing is on its way.
-    words = ("propose", "ending", "recall", str(found[1]["entry"]))
-    office.agreed(office.proposed(*words))
+    recall = ("propose", "ending", "recall", str(found[1]["entry"]))
+    office.agreed(office.proposed(*recall))
     assert stands(office, IBAN)["transit"] == 0
     last, _ = status(office, answered, exit_code=Exit.DONE)
     assert [one["recalled"] for one in last] == [False, True, False]
