@@ -280,13 +280,15 @@ class AccountState(IntEnum):
 
 
 class Role(IntEnum):
-    """What a participant may be."""
+    """What a participant may be; the last two read, with references masked."""
 
     CENTRE = 1
     BILLER = 2
     TREASURY = 3
     AUDITOR = 4
     HARNESS = 5
+    PMU = 6
+    SUPPORT = 7
 
 
 class Record(IntEnum):

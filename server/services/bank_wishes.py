@@ -220,10 +220,14 @@ def _recall(node: Node, sequence: int, reason: str) -> About:
     is_transfer = entry.kind == Kind.TRANSFER and entry.result == Result.OK
     to = register.account(entry.credit) if is_transfer else None
     named = ledger.row(entry.resolves).kind if is_transfer and entry.resolves else None
-    if to is None or to.kind is not AccountKind.BANK_TRANSIT or (
-        # What a debit was paid by went to no bank.
-        named == Kind.BOOKED
-        and register.account(entry.debit).kind is not AccountKind.BANK_SUSPENSE
+    if (
+        to is None
+        or to.kind is not AccountKind.BANK_TRANSIT
+        or (
+            # What a debit was paid by went to no bank.
+            named == Kind.BOOKED
+            and register.account(entry.debit).kind is not AccountKind.BANK_SUSPENSE
+        )
     ):
         raise NotFoundError(f"item: entry {sequence} is no release to a bank")
     ended_by = ledger.link(sequence, Link.MATCHED)

@@ -404,7 +404,8 @@ PAYOUT_RULES: Final = 10
 balances and signed revocations."""
 
 RECALL_RULES: Final = 11
-"""The first rules by which what was released to a bank may be recalled."""
+"""The first rules by which what was released to a bank may be recalled, and that know
+participants who only read."""
 
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64

@@ -16,23 +16,26 @@ _SENDERS = frozenset({Role.CENTRE, Role.HARNESS})
 _TREASURY = frozenset({Role.TREASURY})
 _OFFICES = frozenset({Role.TREASURY, Role.AUDITOR})
 _READERS = _OFFICES | {Role.HARNESS}
+_SUPPORT = frozenset({Role.SUPPORT})
+MASKED: Final = frozenset({Role.PMU, Role.SUPPORT})
+"""Who reads the whole network, but for references, notes and accounts at banks."""
 
 MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.PaymentService/CreatePayment": _SENDERS,
     "/payswitch.v1.PaymentService/CreatePayments": _SENDERS,
     "/payswitch.v1.PaymentService/CreateBasket": _SENDERS,
     "/payswitch.v1.PaymentService/StreamPayments": _SENDERS,
-    "/payswitch.v1.PaymentService/GetPayment": _READERS | _CENTRE,
-    "/payswitch.v1.PaymentService/WatchPayment": _READERS | _CENTRE,
-    "/payswitch.v1.PaymentService/ListPayments": _READERS | _CENTRE,
-    "/payswitch.v1.WalletService/GetWallet": _READERS | _CENTRE,
-    "/payswitch.v1.WalletService/ListStatement": _READERS | _CENTRE,
-    "/payswitch.v1.WalletService/ListLowBalances": _OFFICES | _CENTRE,
+    "/payswitch.v1.PaymentService/GetPayment": _READERS | _CENTRE | _SUPPORT,
+    "/payswitch.v1.PaymentService/WatchPayment": _READERS | _CENTRE | _SUPPORT,
+    "/payswitch.v1.PaymentService/ListPayments": _READERS | _CENTRE | _SUPPORT,
+    "/payswitch.v1.WalletService/GetWallet": _READERS | _CENTRE | MASKED,
+    "/payswitch.v1.WalletService/ListStatement": _READERS | _CENTRE | _SUPPORT,
+    "/payswitch.v1.WalletService/ListLowBalances": _OFFICES | _CENTRE | MASKED,
     "/payswitch.v1.CounterService/FetchBill": _SENDERS,
     "/payswitch.v1.CounterService/FetchBills": _SENDERS,
     "/payswitch.v1.CounterService/PayBill": _SENDERS,
-    "/payswitch.v1.CounterService/GetReceipt": _READERS | _CENTRE,
-    "/payswitch.v1.CounterService/GetAcknowledgement": _READERS | _CENTRE,
+    "/payswitch.v1.CounterService/GetReceipt": _READERS | _CENTRE | _SUPPORT,
+    "/payswitch.v1.CounterService/GetAcknowledgement": _READERS | _CENTRE | _SUPPORT,
     "/payswitch.v1.CounterService/CloseShift": _SENDERS,
     "/payswitch.v1.CounterService/SignShift": _SENDERS,
     "/payswitch.v1.BillerService/FollowFeed": _OFFICES | _BILLER,
@@ -44,18 +47,18 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/FreezeWallet": _TREASURY,
     "/payswitch.v1.AdminService/CloseWallet": _TREASURY,
     "/payswitch.v1.AdminService/SetLimit": _TREASURY,
-    "/payswitch.v1.AdminService/ListExceptions": _OFFICES,
+    "/payswitch.v1.AdminService/ListExceptions": _OFFICES | _SUPPORT,
     "/payswitch.v1.AdminService/Propose": _TREASURY,
     "/payswitch.v1.AdminService/Withdraw": _TREASURY,
     "/payswitch.v1.AdminService/Approve": _TREASURY,
     "/payswitch.v1.AdminService/ListProposals": _OFFICES,
     "/payswitch.v1.AdminService/FundSuspense": _TREASURY,
     "/payswitch.v1.AdminService/RecoverAdvance": _TREASURY,
-    "/payswitch.v1.AdminService/ListBillers": _READERS,
+    "/payswitch.v1.AdminService/ListBillers": _READERS | MASKED,
     "/payswitch.v1.AdminService/CloseWindow": _TREASURY,
-    "/payswitch.v1.AdminService/ListWindowLines": _OFFICES,
-    "/payswitch.v1.AdminService/ListWindows": _OFFICES,
-    "/payswitch.v1.AdminService/GetSchedule": _OFFICES,
+    "/payswitch.v1.AdminService/ListWindowLines": _OFFICES | MASKED,
+    "/payswitch.v1.AdminService/ListWindows": _OFFICES | MASKED,
+    "/payswitch.v1.AdminService/GetSchedule": _OFFICES | MASKED,
     "/payswitch.v1.AdminService/Settle": _TREASURY,
     "/payswitch.v1.AdminService/AcceptClock": _TREASURY,
     "/payswitch.v1.AdminService/RotateQuotationKey": _TREASURY,
@@ -66,9 +69,9 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/ListRevocations": _OFFICES,
     "/payswitch.v1.AdminService/ListPins": _OFFICES,
     "/payswitch.v1.AdminService/ListBudgets": _OFFICES,
-    "/payswitch.v1.AdminService/ListAccounts": _READERS,
-    "/payswitch.v1.AdminService/ListServices": _READERS,
-    "/payswitch.v1.AdminService/GetLedger": _READERS,
+    "/payswitch.v1.AdminService/ListAccounts": _READERS | MASKED,
+    "/payswitch.v1.AdminService/ListServices": _READERS | MASKED,
+    "/payswitch.v1.AdminService/GetLedger": _READERS | MASKED,
     "/payswitch.v1.PeopleService/ListPeople": _OFFICES,
     "/payswitch.v1.PeopleService/Prepare": _TREASURY,
     "/payswitch.v1.PeopleService/Submit": _TREASURY,
@@ -76,15 +79,24 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.PeopleService/DoLines": _TREASURY,
     "/payswitch.v1.PeopleService/ListStops": _OFFICES,
     "/payswitch.v1.BankService/RequestTopUp": _CENTRE,
-    "/payswitch.v1.BankService/GetTopUpRequest": _OFFICES | _CENTRE,
-    "/payswitch.v1.BankService/ListTopUpRequests": _OFFICES | _CENTRE,
+    "/payswitch.v1.BankService/GetTopUpRequest": _OFFICES | _CENTRE | _SUPPORT,
+    "/payswitch.v1.BankService/ListTopUpRequests": _OFFICES | _CENTRE | _SUPPORT,
     "/payswitch.v1.BankService/ListBankAccounts": _OFFICES,
     "/payswitch.v1.BankService/ListBankItems": _OFFICES,
     "/payswitch.v1.BankService/ListBeneficiaries": _OFFICES,
-    "/payswitch.v1.ExplainService/ExplainAccount": _READERS | _CENTRE | _BILLER,
-    "/payswitch.v1.ExplainService/ListMovements": _READERS | _CENTRE | _BILLER,
-    "/payswitch.v1.ExplainService/ExplainWindow": _OFFICES,
-    "/payswitch.v1.ExplainService/ExplainDay": _OFFICES,
+    "/payswitch.v1.TotalsService/ReadTotals": _OFFICES | _BILLER | MASKED,
+    "/payswitch.v1.ExplainService/ExplainAccount": _READERS
+    | _CENTRE
+    | _BILLER
+    | MASKED,
+    "/payswitch.v1.ExplainService/ListMovements": _READERS
+    | _CENTRE
+    | _BILLER
+    | _SUPPORT,
+    "/payswitch.v1.ExplainService/ExplainWindow": _OFFICES | MASKED,
+    "/payswitch.v1.ExplainService/ExplainDay": _OFFICES | MASKED,
+    "/payswitch.v1.FilesService/ListFiles": _OFFICES | _BILLER,
+    "/payswitch.v1.FilesService/ReadFile": _OFFICES | _BILLER,
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
 
