@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from switch.codes import CaseType, Result, RowFlag
-from tests.core.bank_cells import MATCHES, STATEMENTS, UTRS, WORDS
+from tests.core.bank_cells import MATCHES, RECALLS, STATEMENTS, UTRS, WORDS
 from tests.core.cells import ANSWERS, CASE_ROWS, DEEDS, THIRDS, Watched
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
@@ -38,6 +38,8 @@ from tests.office import Office
 
 OPERATIONS = quarter(76_000)
 """Requests of one seed."""
+RECALLS_ASKED = quarter(1_600)
+"""Requests of one seed behind these, of what comes back from a bank."""
 OPERATIONS_16 = 16_000
 """The same in steps of 16 rows: each is a sync, and each rebuilding takes them all."""
 SEEN_LEAST = quarter(100)
@@ -97,6 +99,7 @@ thirds: Counter[str] = Counter()
 matches: Counter[str] = Counter()
 utrs: Counter[str] = Counter()
 statements: Counter[tuple[str, str, Result]] = Counter()
+recalls: Counter[tuple[str, Result]] = Counter()
 words: Counter[str] = Counter()
 payouts: Counter[tuple[str, Result]] = Counter()
 lows: Counter[str] = Counter()
@@ -170,6 +173,11 @@ def test_core_does_what_the_model_does(
         asks, now = generator.group()
         pair.commit(asks, now)
         disturb(pair, rng)
+    generator.begin_recalls(1_000 + seed)
+    while pair.operations < operations + RECALLS_ASKED:
+        asks, now = generator.group_of_recalls()
+        pair.commit(asks, now)
+        disturb(pair, rng)
     pair.reopen()
     pair.compare_rows(1)
     pair.reopen(without_index=True)
@@ -186,6 +194,7 @@ def test_core_does_what_the_model_does(
     utrs.update(pair.model.utrs_met)
     statements.update(pair.model.statements_met)
     words.update(pair.model.words_met)
+    recalls.update(pair.model.recalls_met)
     payouts.update(pair.model.payouts_met)
     lows.update(pair.model.lows_met)
     owes.update(pair.model.owes_met)
@@ -229,6 +238,13 @@ def test_everything_became_of_what_banks_said() -> None:
     assert not [each for each in MATCHES if matches[each] < CELLS_LEAST]
     assert set(utrs) == UTRS
     assert not [each for each in UTRS if utrs[each] < CELLS_LEAST]
+
+
+def test_what_was_released_came_back() -> None:
+    if len(done) < len(CASES):
+        pytest.skip("only some seeds were run")
+    assert set(recalls) == RECALLS
+    assert not [each for each in RECALLS if recalls[each] < CELLS_LEAST]
 
 
 def test_connections_and_people_said_all_that_they_may() -> None:
