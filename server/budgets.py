@@ -32,6 +32,8 @@ _COUNTER: Final = "/payswitch.v1.CounterService/"
 _PEOPLE: Final = "/payswitch.v1.PeopleService/"
 _BANK: Final = "/payswitch.v1.BankService/"
 _BILLER: Final = "/payswitch.v1.BillerService/"
+_TOTALS: Final = "/payswitch.v1.TotalsService/"
+_FILES: Final = "/payswitch.v1.FilesService/"
 _READ: Final[Cost] = (READS, 1, 0, 0)
 _LIST: Final[Cost] = (READS, LIST_READS, 0, 0)
 _WRITE: Final[Cost] = (PAYMENTS, 1, 0, 0)
@@ -52,10 +54,13 @@ _COSTS: Final[Mapping[str, Cost]] = {
     _BILLER + "Connect": _FREE,
     _BILLER + "Acknowledge": _FREE,
     _BILLER + "SendDayList": _FREE,
+    # It is made as it is read, and is open as long as it is read: as a feed is.
+    _FILES + "ReadFile": (READS, LIST_READS, 0, FEEDS),
     **dict.fromkeys(ACTS, _WRITE),
     # Up to eight thousand lines, and what they are called.
     _PEOPLE + "Prepare": _LIST,
     _PEOPLE + "GetProposal": _LIST,
+    _TOTALS + "ReadTotals": _LIST,
 }
 
 

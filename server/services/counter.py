@@ -15,7 +15,7 @@ from switch.calendar import financial_year
 from switch.codes import AMOUNT_MAX, Kind, Mode, Result
 from switch.counter import shift_rows, shifts
 from switch.counter.acknowledgements import acknowledgement_json, acknowledgement_text
-from switch.counter.paper_rows import PastNames, make_acknowledgement, make_receipt
+from switch.counter.paper_rows import make_acknowledgement, make_receipt
 from switch.counter.receipts import receipt_json, receipt_text
 from switch.entries import Entry
 from switch.errors import OverloadError, SwitchError
@@ -48,7 +48,7 @@ class CounterService:
     def __init__(self, node: Node) -> None:
         """Serves from `node`."""
         self._node = node
-        self._names = PastNames(node.register)
+        self._names = node.past_names
         self._book = shifts.ShiftBook(node.ledger)
         self._closing = asyncio.Lock()
         self._closes: set[asyncio.Task[results_pb2.Outcome]] = set()

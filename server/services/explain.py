@@ -15,6 +15,7 @@ from switch.ledger import explained
 from switch.ledger.totals import first_at, last_at
 from switch.register.identity import Identity
 from switch.register.register import PURPOSE_SETTLEMENT, Account
+from switch.totals.movements import count_account, count_ledger
 from switch.v1 import admin_pb2, types_pb2
 from switch.v1 import explain_pb2 as pb
 
@@ -68,8 +69,9 @@ class ExplainService:
         )
         after, last = self._span(request, account)
         before = read_token(request, caller)
-        movements, following = explained.count_account(
+        movements, following = count_account(
             ledger,
+            self._node.totals,
             account.index,
             (after, last),
             before,
@@ -231,8 +233,8 @@ class ExplainService:
         if not last:
             raise NotFoundError("day: the ledger has no entry as old as that")
         size = arguments.counted_size(request.page_size, explained.LEDGER_ROWS_MAX)
-        movements, following = explained.count_ledger(
-            ledger, (after, last), before, size
+        movements, following = count_ledger(
+            ledger, self._node.totals, (after, last), before, size
         )
         return pb.ExplainDayResponse(
             after_sequence=after,

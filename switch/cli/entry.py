@@ -27,19 +27,26 @@ from switch.cli import (
     beneficiaries,
     bills,
     bookings,
+    breaks,
     budgets,
     certificates,
+    close_day,
     commands,
     counter,
+    day_list,
     endings,
     exceptions,
     explain,
+    files,
+    instructions,
+    matching,
     office,
     openings,
     others,
     payments,
     people,
     signing,
+    totals,
     windows,
     wishes,
 )
@@ -61,7 +68,7 @@ _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
 _ALONE = (
     *(*_PASSED_ON, "rights", "backup", "verify", "bank-statement", "day", "biller"),
-    *("init", "person-key"),
+    *("init", "person-key", "match"),
 )
 """Commands that ask no switch, or say themselves which."""
 
@@ -246,6 +253,10 @@ def _parser() -> argparse.ArgumentParser:
         "bank-statement", bank_statements.bank_statement, bank_statements.TEXT
     )
     bank_statements.add_arguments(statement)
+    status = add("payment-status", instructions.payment_status, instructions.TEXT)
+    instructions.add_arguments(status)
+    matching.add_arguments(add("match", matching.match, matching.TEXT))
+    close_day.add_arguments(add("close-day", close_day.close_day, close_day.TEXT))
     verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
@@ -291,6 +302,8 @@ def _parser() -> argparse.ArgumentParser:
     explanation = add("explain", explain.explain, explain.TEXT)
     explain.add_arguments(explanation)
     _add_at(explanation)
+    totals.add_arguments(add("totals", totals.totals, totals.TEXT))
+    files.add_arguments(add("scrolls", files.scrolls, files.TEXT))
     exceptions.add_commands(add)
     what = "ask for what two people must want; another one approves it"
     propose = _Verbs(found, "propose", what, (common, remote))
@@ -301,6 +314,8 @@ def _parser() -> argparse.ArgumentParser:
     beneficiaries.add_verb(propose)
     windows.add_verb(propose)
     openings.add_verb(propose)
+    day_list.add_arguments(add("day-list", day_list.day_list, day_list.TEXT))
+    breaks.add_verbs(_Verbs(found, "breaks", breaks.TEXT, (common, remote)))
     what = "freeze, or switch off, at once; another person stands by it afterwards"
     people.add_stops(_Verbs(found, "stop", what, (common, remote)))
     add("services", commands.services, "what can be paid")

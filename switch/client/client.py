@@ -34,8 +34,10 @@ from switch.client.calls import (
 )
 from switch.client.counter import CounterCalls, give_ids, matched
 from switch.client.explain import BEGINNING, NOW, ExplainCalls, Point
+from switch.client.files import FileCalls
 from switch.client.people import PeopleCalls
 from switch.client.stream import PaymentStream, ids_of
+from switch.client.totals import TotalsCalls
 from switch.client.windows import WindowCalls
 from switch.credentials import Credentials
 from switch.errors import WireError
@@ -48,9 +50,11 @@ from switch.v1 import (
     billers_pb2_grpc,
     counter_pb2_grpc,
     explain_pb2_grpc,
+    files_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
     people_pb2_grpc,
+    totals_pb2_grpc,
     types_pb2,
     wallets_pb2,
     wallets_pb2_grpc,
@@ -120,7 +124,14 @@ def balance_of(account: admin_pb2.Account) -> int:
 
 
 class Client(
-    AdminCalls, WindowCalls, PeopleCalls, BankCalls, CounterCalls, ExplainCalls
+    AdminCalls,
+    WindowCalls,
+    PeopleCalls,
+    BankCalls,
+    CounterCalls,
+    ExplainCalls,
+    TotalsCalls,
+    FileCalls,
 ):
     """One participant's connection to a switch. Thread-safe; a context manager."""
 
@@ -148,6 +159,8 @@ class Client(
         self._payments = payments_pb2_grpc.PaymentServiceStub(self._channel)
         self._wallets = wallets_pb2_grpc.WalletServiceStub(self._channel)
         self._explain = explain_pb2_grpc.ExplainServiceStub(self._channel)
+        self._totals = totals_pb2_grpc.TotalsServiceStub(self._channel)
+        self._files = files_pb2_grpc.FilesServiceStub(self._channel)
         self._counter = counter_pb2_grpc.CounterServiceStub(self._channel)
         self._billers = billers_pb2_grpc.BillerServiceStub(self._channel)
         # The health package's own stub has no types.

@@ -23,6 +23,14 @@ TREASURY_WORDS: dict[str, tuple[str, str]] = {
     "holidays": ("Holidays", "ছুটির দিন"),
     "next cut-off": ("Next cut-off", "পরের বন্ধের সময়"),
     "year's end": ("the financial year ends", "আর্থিক বছর শেষ"),
+    # Files.
+    "file": ("File", "ফাইল"),
+    "files": ("Files", "ফাইল"),
+    "folder": ("Folder", "ফোল্ডার"),
+    "accounting day": ("Accounting day", "হিসাবের দিন"),
+    "written": ("Written", "লেখা হয়েছে"),
+    "there already": ("There already, the same", "আগেই ছিল, একই"),
+    "bytes": ("Bytes", "বাইট"),
     # Beneficiaries.
     "no beneficiaries": (
         "No beneficiary is registered. This proposes one:",

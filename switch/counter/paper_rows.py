@@ -5,10 +5,9 @@ fees change in the register; a paper keeps those that were registered when its p
 was accepted, which older `register` rows still say.
 """
 
-from bisect import bisect_right
 from typing import Any
 
-from switch._core import Ledger, Rows, entries_of
+from switch._core import Ledger
 from switch.calendar import day_number, financial_year
 from switch.codes import (
     AmountRule,
@@ -23,68 +22,12 @@ from switch.counter.acknowledgements import Acknowledgement
 from switch.counter.papers import Item
 from switch.counter.receipts import Receipt
 from switch.entries import Entry
-from switch.ledger.follower import Follower
 from switch.ledger.payment_tails import BillPart, PaymentTail, payment_tail
 from switch.ledger.statements import Payment
 from switch.payment_states import Standing
+from switch.register.past import PastNames
 from switch.register.register import Register
-from switch.register.tails import record_tariff, record_texts
-from switch.tariffs import Fee, fees_on
-
-
-class PastNames:
-    """The register's texts as they were at a sequence. Any thread may ask.
-
-    What has not been replaced since is known at once. The first question about what
-    has, follows the journal from its beginning for `register` rows, once; later ones go
-    on from there.
-    """
-
-    def __init__(self, register: Register) -> None:
-        """Nothing is read before it is needed."""
-        self._register = register
-        self._follower = Follower(register.ledger, self._take)
-        # Sequences of the register rows of each (record, index), ascending.
-        self._rows: dict[tuple[int, int], list[int]] = {}
-
-    def texts(self, record: Record, index: int, sequence: int) -> dict[str, str]:
-        """Texts of participant or service `index` as registered at `sequence`.
-
-        Raises LookupError if it was not registered then, CorruptionError, and
-        OverloadError while another call reads the journal for the first time.
-        """
-        return record_texts(self._tail(record, index, sequence), record)
-
-    def tariff(self, service: int, sequence: int) -> tuple[Fee, ...]:
-        """The tariff of a service as registered at `sequence`. Raises likewise."""
-        return record_tariff(self._tail(Record.SERVICE, service, sequence))
-
-    def _tail(self, record: Record, index: int, sequence: int) -> bytes:
-        current = self._current(record, index)
-        if current > sequence:
-            self._follower.read_on()
-            known = self._rows.get((int(record), index), [])
-            at = bisect_right(known, sequence)
-            if not at:
-                raise LookupError(f"{record.name} {index} is younger than {sequence}")
-            current = known[at - 1]
-        return self._register.record(current)
-
-    def _current(self, record: Record, index: int) -> int:
-        is_service = record is Record.SERVICE
-        find = self._register.service if is_service else self._register.participant
-        try:
-            return find(index).sequence
-        except LookupError:
-            self._register.refresh()
-            return find(index).sequence
-
-    def _take(self, rows: Rows) -> None:
-        wanted = (rows["kind"] == Kind.REGISTER) & (rows["result"] == Result.OK)
-        for entry in entries_of(rows[wanted]):
-            at = entry.sequence
-            tail = self._register.ledger.tail(at)
-            self._rows.setdefault((tail[0], entry.debit), []).append(at)
+from switch.tariffs import fees_on
 
 
 def make_receipt(payment: Payment, register: Register, names: PastNames) -> Receipt:

@@ -84,6 +84,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.BankService/ListBankAccounts": _OFFICES,
     "/payswitch.v1.BankService/ListBankItems": _OFFICES,
     "/payswitch.v1.BankService/ListBeneficiaries": _OFFICES,
+    "/payswitch.v1.TotalsService/ReadTotals": _OFFICES | _BILLER | MASKED,
     "/payswitch.v1.ExplainService/ExplainAccount": _READERS
     | _CENTRE
     | _BILLER
@@ -94,6 +95,8 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     | _SUPPORT,
     "/payswitch.v1.ExplainService/ExplainWindow": _OFFICES | MASKED,
     "/payswitch.v1.ExplainService/ExplainDay": _OFFICES | MASKED,
+    "/payswitch.v1.FilesService/ListFiles": _OFFICES | _BILLER,
+    "/payswitch.v1.FilesService/ReadFile": _OFFICES | _BILLER,
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
 

@@ -14,12 +14,13 @@ import pytest
 from switch.calendar import day_start_ns, financial_year, format_financial_year
 from switch.codes import Kind, Mode, Record, Result
 from switch.counter.acknowledgements import Acknowledgement
-from switch.counter.paper_rows import PastNames, make_acknowledgement, make_receipt
+from switch.counter.paper_rows import make_acknowledgement, make_receipt
 from switch.counter.papers import Item
 from switch.counter.receipts import Receipt
 from switch.ids import new_id
 from switch.ledger.statements import find_payment
 from switch.payment_states import Standing
+from switch.register.past import PastNames
 from switch.register.register import Register
 from tests.counter.counter_story import HEAD, SECOND_NS, SERVICES, Counter, fee, service
 

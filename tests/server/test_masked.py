@@ -45,6 +45,7 @@ PLAIN: Final = {
     "GetLedgerResponse": "instance state_hash",
     "RequestedTopUp": "number centre",
     "ExplainAccountResponse": "participant",
+    "TotalsLine": "code name_en name_bn",
 }
 """Texts that these roles are shown as they stand, by message; page tokens are sealed.
 """

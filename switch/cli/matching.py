@@ -1,0 +1,440 @@
+"""`payswitch match`: scrolls against a biller's list and a bank, as files.
+
+May use `bank` and `matching`. Asks no switch: what the same files give is the same.
+"""
+
+import json
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from switch.bank.lines import StatementError, canonical_account, tidy_text
+from switch.bank.payees import read_payees
+from switch.bank.sequence import distinct_lines
+from switch.calendar import ist_date, parse_date
+from switch.cli.arguments import as_argument, to_count
+from switch.cli.bank_statements import read_files
+from switch.cli.written_files import make_folder, part_of, sync_folder
+from switch.console.output import Exit, Screen
+from switch.errors import ConfigError, UsageError
+from switch.ids import parse_id
+from switch.matching.breaks import (
+    FILE_MAX,
+    Break,
+    State,
+    plain_break,
+    read_match,
+    write_breaks,
+)
+from switch.matching.cells import ListError
+from switch.matching.judging import match as match_sides
+from switch.matching.lines import Texts
+from switch.matching.lists import read_list
+from switch.matching.maps import MAP_MAX, By, read_map
+from switch.matching.payouts import Booked, Payout, match_payouts
+from switch.matching.report import (
+    evidence_bytes,
+    make_report,
+    name_of,
+    report_bytes,
+)
+from switch.matching.scrolls import read_scrolls
+from switch.matching.sides import Undecided, Wanted
+from switch.money import parse_amount
+
+TEXT = "lay scrolls, a biller's list and the bank side by side, and write what differs"
+SHOWN = 20
+"""Breaks that a person is shown when no number is asked for."""
+LINES_MAX = 400_000
+"""Lines of the file of undecided payments."""
+LINE_MAX = 65_536
+"""Bytes of one of them."""
+DAYS_MAX = 366
+"""Days of one match: a year of a biller."""
+
+
+def match(args: Namespace, screen: Screen) -> Exit:
+    """Match the files, write the breaks, and say where the difference lies."""
+    try:
+        return _match(args, screen)
+    except (ListError, StatementError) as error:
+        screen.note(f"not believed: {error}")
+        return Exit.REFUSED
+
+
+def _match(args: Namespace, screen: Screen) -> Exit:
+    breaks, wanted, report = match_files(args, screen)
+    _show(breaks, wanted, report, args, screen)
+    return Exit.FINDINGS if report["breaks"]["open"] else Exit.DONE
+
+
+def match_files(
+    args: Namespace, screen: Screen, booked: Sequence[Booked] | None = None
+) -> tuple[list[Break], Wanted, dict[str, Any]]:
+    """Match the files and write what comes of it: breaks, what was laid side by side,
+    and the report. `booked`: a bank's lines, if they were read before.
+
+    Raises ListError, StatementError, ConfigError, UsageError.
+    """
+    first, last = _days(args)
+    columns = read_map(bytes_of(args.map, MAP_MAX), str(args.map))
+    heads = Texts()
+    scrolls = read_scrolls(args.scrolls, args.biller, columns.by, heads)
+    with opened(args.list) as file:
+        listed = read_list(
+            file,
+            args.list.name,
+            columns,
+            heads,
+            count=args.count,
+            total=args.total,
+        )
+    matched, before = None, None
+    if args.open is not None:
+        data = bytes_of(args.open, FILE_MAX)
+        matched, before = read_match(data, str(args.open))
+        if matched is None:
+            raise ListError(str(args.open), "does not say of which match it is")
+    undecided: tuple[Undecided, ...] = ()
+    if args.undecided is not None:
+        undecided = tuple(_undecided(args.undecided, args.biller, columns.by))
+    wanted = Wanted(
+        first=first,
+        last=last,
+        by=columns.by,
+        scrolls=scrolls,
+        list=listed,
+        heads=heads,
+        has_heads=bool(columns.head),
+        has_refunds=columns.refunds,
+        opened=tuple(before or ()),
+        matched=matched,
+        undecided=undecided,
+    )
+    found = match_sides(wanted)
+    paid = None
+    if booked is None:
+        booked = list(booked_lines(args, screen))
+    if args.payouts or args.files or booked:
+        paid = match_payouts(
+            scrolls.scrolls,
+            _payouts(args),
+            booked,
+            biller=args.biller,
+            first=first,
+            last=last,
+            opened=before,
+        )
+    breaks = [*found.breaks, *(paid.breaks if paid else _of_a_bank(before or ()))]
+    report = make_report(wanted, found, paid)
+    name = name_of(wanted)
+    files = {
+        f"breaks-{name}.csv": write_breaks(breaks, last, wanted.as_matched),
+        f"match-{name}.json": report_bytes(report),
+    }
+    if listed.is_complete and undecided:
+        files[f"evidence-{name}.csv"] = evidence_bytes(wanted, found.not_listed)
+    for file_name, data in files.items():
+        write_file(args.out / file_name, data)
+    return breaks, wanted, report
+
+
+def _of_a_bank(breaks: Iterable[Break]) -> Iterator[Break]:
+    """What travels on although no bank was asked."""
+    return (
+        one
+        for one in breaks
+        if one.by in ("scroll", "payout") and one.state is State.OPEN
+    )
+
+
+def _days(args: Namespace) -> tuple[Any, Any]:
+    if args.day is not None and (args.first is not None or args.last is not None):
+        raise UsageError("give either --day or --from and --to")
+    first = args.day or args.first
+    last = args.day or args.last
+    if first is None or last is None or first > last:
+        raise UsageError("which days? --day DATE, or --from DATE --to DATE")
+    if (last - first).days >= DAYS_MAX:
+        raise UsageError(f"at most {DAYS_MAX} days")
+    return first, last
+
+
+# --- files that are read --------------------------------------------------------------
+
+
+def opened(path: Path) -> Any:
+    """A file to be read. Raises ConfigError."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    why = os.strerror(error.errno) if error.errno else str(error)
+    return ConfigError(f"cannot read {path}: {why}")
+
+
+def bytes_of(path: Path, size_max: int) -> bytes:
+    """All of a file. Raises ListError if it is too long, ConfigError."""
+    try:
+        with path.open("rb") as file:
+            # Not from a pipe or a device that has no end, either.
+            data = file.read(size_max + 1)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if len(data) > size_max:
+        raise ListError(str(path), f"has more than {size_max} bytes")
+    return data
+
+
+def _undecided(path: Path, biller: str, by: By) -> Iterator[Undecided]:
+    """The lines of `payswitch exceptions --json`: payments without a biller's word."""
+    if by in (By.RECEIPT, By.BILLER_REFERENCE):
+        raise UsageError(f"no undecided payment has a {by}: no list can name it so")
+    with opened(path) as file:
+        count = 0
+        while raw := file.readline(LINE_MAX + 1):
+            count += 1
+            place = f"{path}, line {count}"
+            if len(raw) > LINE_MAX or count > LINES_MAX:
+                raise ListError(place, "is too long, or one too many")
+            try:
+                one = _undecided_of(json.loads(raw), biller)
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise ListError(place, "is no line of `exceptions --json`") from None
+            if one is not None:
+                yield one
+
+
+def _undecided_of(said: dict[str, Any], biller: str) -> Undecided | None:
+    if "kind" not in said:
+        # The last line has the sums.
+        return None
+    if said["kind"] not in ("kept", "unverified", "overdue"):
+        return None
+    payment = said["payment"]
+    if payment["biller"] != biller:
+        return None
+    return Undecided(
+        entry=int(said["sequence"]),
+        kind=str(said["kind"]),
+        payment=int(payment["sequence"]),
+        payment_id=parse_id(payment["id"]).hex(),
+        reference=str(payment["reference"]),
+        amount=int(said["amount"]),
+        day=ist_date(int(payment["time_ns"])),
+    )
+
+
+def _payouts(args: Namespace) -> Iterator[Payout]:
+    """The payouts that instructions tell, by the beneficiaries of heads."""
+    owners = _owners(args.payees) if args.payees else {}
+    for path in args.payouts:
+        source = tidy_text(str(path))
+        for one in read_payees(bytes_of(path, FILE_MAX), source):
+            owner = owners.get((one.account, one.ifsc), ("", ""))
+            yield Payout(one.reference, one.amount, one.day, *owner, path.name)
+
+
+def _owners(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
+    """The lines of `payswitch beneficiaries --json`: whose account is whose."""
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for number, raw in enumerate(bytes_of(path, FILE_MAX).splitlines(), 1):
+        place = f"{path}, line {number}"
+        try:
+            said = json.loads(raw)
+            key = canonical_account(said["number"]), said["ifsc"]
+            owner = said["biller"], said["head"]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise ListError(place, "is no line of `beneficiaries --json`") from None
+        if found.setdefault(key, owner) != owner:
+            raise ListError(place, "is of an account that is another head's, too")
+    return found
+
+
+def booked_lines(args: Namespace, screen: Screen) -> Iterator[Booked]:
+    """What the bank's files have, each movement once. Raises StatementError."""
+    if not args.files:
+        return
+    statement = Namespace(files=args.files, map=args.bank_map, reference=None)
+    for line in distinct_lines(read_files(statement, screen)):
+        yield Booked(
+            amount=line.amount,
+            day=line.booked,
+            is_debit=line.change < 0,
+            texts=line.texts,
+            place=line.place,
+        )
+
+
+# --- what is written, and shown -------------------------------------------------------
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """The whole of it, or nothing: what a match of the same days has left goes."""
+    try:
+        make_folder(path.parent)
+        with part_of(path) as (part, file):
+            file.truncate(0)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            part.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _show(
+    breaks: list[Break],
+    wanted: Wanted,
+    report: dict[str, Any],
+    args: Namespace,
+    screen: Screen,
+) -> None:
+    as_of = wanted.last
+    if screen.as_json:
+        for one in breaks:
+            screen.value({"break": plain_break(one, as_of)})
+        screen.value(report)
+        return
+    still_open = [one for one in breaks if one.state is State.OPEN]
+    show_breaks(still_open, as_of, args.limit, screen)
+    word, amount = screen.language.word, screen.language.amount
+    bank = report.get("bank")
+    facts = [
+        ("match here", amount(report["here"])),
+        ("match there", amount(report["there"])),
+        ("match difference", amount(report["difference"])),
+    ]
+    facts += [
+        (f"  {word(f'break {name}')}", amount(paise))
+        for name, paise in report["explained"].items()
+    ]
+    if bank is not None:
+        facts += [
+            ("payable", amount(bank["payable"])),
+            ("released", amount(bank["released"])),
+            ("booked by the bank", amount(bank["booked"])),
+            ("not passed on", amount(bank["not_passed_on"])),
+        ]
+    counts = report["breaks"]
+    facts += [
+        ("breaks open", screen.language.count(counts["open"])),
+        ("breaks closed", screen.language.count(counts["closed"])),
+        ("complete list", word("yes" if wanted.list.is_complete else "no")),
+        ("written", str(args.out / f"breaks-{name_of(wanted)}.csv")),
+    ]
+    screen.facts(facts)
+
+
+def show_breaks(breaks: list[Break], as_of: Any, limit: int, screen: Screen) -> None:
+    """A table of breaks, the oldest first."""
+    language, word = screen.language, screen.language.word
+    breaks = sorted(breaks, key=lambda one: (one.since, one.number))
+    shown = breaks[: limit or None]
+    if not shown:
+        screen.line(word("no breaks"))
+        return
+    screen.table(
+        (
+            *("break", "type", "head", "match key", "entry", "here", "there"),
+            *("differs", "age", "decide by", "turn"),
+        ),
+        [
+            (
+                one.number,
+                word(f"break {one.type}"),
+                one.head or one.list_head,
+                one.key,
+                str(one.entry or one.undecided or ""),
+                language.amount(one.amount_here) if one.amount_here else "",
+                language.amount(one.amount_there) if one.amount_there else "",
+                one.differs or one.text,
+                language.count(one.age(as_of)),
+                one.decide_by.isoformat(),
+                word(f"turn {one.owner(as_of)}"),
+            )
+            for one in shown
+        ],
+        right=("entry", "here", "there", "age"),
+    )
+    if len(shown) < len(breaks):
+        screen.note(f"{len(breaks) - len(shown)} more; --limit 0 shows them")
+
+
+# --- arguments ------------------------------------------------------------------------
+
+
+def add_arguments(command: ArgumentParser) -> None:
+    """What it takes."""
+    date = as_argument(parse_date)
+    command.add_argument(
+        "--scrolls", type=Path, required=True, metavar="DIR", help="of the ledger"
+    )
+    command.add_argument("--biller", required=True, metavar="BILLER", help="whose list")
+    command.add_argument("--list", type=Path, required=True, metavar="FILE", help="CSV")
+    command.add_argument(
+        "--map", type=Path, required=True, metavar="FILE", help="of the list's columns"
+    )
+    command.add_argument("--day", type=date, metavar="DATE", help="of the list (IST)")
+    command.add_argument("--from", dest="first", type=date, metavar="DATE")
+    command.add_argument("--to", dest="last", type=date, metavar="DATE")
+    command.add_argument(
+        "--count", type=to_count, metavar="N", help="lines, as they were announced"
+    )
+    command.add_argument(
+        "--total",
+        type=as_argument(parse_amount),
+        metavar="AMOUNT",
+        help="in rupees, as it was announced",
+    )
+    command.add_argument(
+        "--open", type=Path, metavar="FILE", help="the breaks of the match before"
+    )
+    command.add_argument(
+        "--undecided",
+        type=Path,
+        metavar="FILE",
+        help="the lines of `exceptions --json`: payments without their biller's word",
+    )
+    command.add_argument(
+        "--payouts",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a payment instruction (pain.001); may be given again",
+    )
+    command.add_argument(
+        "--payees",
+        type=Path,
+        metavar="FILE",
+        help="the lines of `beneficiaries --json`: whose accounts it pays",
+    )
+    command.add_argument(
+        "--bank",
+        dest="files",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a bank's statement or advice; may be given again",
+    )
+    command.add_argument(
+        "--bank-map", type=Path, metavar="FILE", help="the bank's files are CSV"
+    )
+    command.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help="where it is written"
+    )
+    command.add_argument(
+        "--limit",
+        type=to_count,
+        default=SHOWN,
+        metavar="N",
+        help="breaks to show at most, 0 for all (default: %(default)s)",
+    )
