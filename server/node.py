@@ -32,6 +32,7 @@ from switch.ledger.quotation_keys import KeyRing
 from switch.ledger.statements import Found
 from switch.register.load import Register
 from switch.register.past import PastNames
+from switch.totals.cube import Cube
 from switch.v1 import payments_pb2
 
 log = logging.getLogger("server")
@@ -106,6 +107,7 @@ class Node:
             config, ledger, self.register, call_later=self.loop.call_later
         )
         self.exceptions = Exceptions(ledger)
+        self.totals = Cube(ledger)
         for role in Role:
             budgets = config.budget_of(role)
             ledger.limit_refusals(

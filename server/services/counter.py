@@ -5,6 +5,7 @@ import logging
 import time
 
 from server import arguments, convert
+from server.masked import paper_for
 from server.node import Node
 from server.services import bills
 from server.services.payments import find_payment, standing_now
@@ -163,7 +164,8 @@ class CounterService:
         if found.state not in _HAS_RECEIPT:
             state = found.state.name.lower()
             raise PreconditionError("NO_RECEIPT", f"the payment is {state}")
-        receipt = make_receipt(found, self._node.register, self._names)
+        made = make_receipt(found, self._node.register, self._names)
+        receipt = paper_for(caller, made)
         bengali = request.language == pb.LANGUAGE_BENGALI
         return pb.GetReceiptResponse(
             text=receipt_text(receipt, bengali=bengali), json=receipt_json(receipt)
@@ -178,11 +180,15 @@ class CounterService:
         found = await node.read(find_payment, node, request.id, request.sender, caller)
         standing = standing_now(node, found)
         return await node.read(
-            self._get_acknowledgement, request.language, found, standing
+            self._get_acknowledgement, request.language, found, standing, caller
         )
 
     def _get_acknowledgement(
-        self, language: int, found: statements.Payment, standing: Standing
+        self,
+        language: int,
+        found: statements.Payment,
+        standing: Standing,
+        caller: Identity,
     ) -> pb.GetAcknowledgementResponse:
         if found.entry.kind != Kind.HOLD or standing is Standing.REFUSED:
             raise PreconditionError(
@@ -193,9 +199,10 @@ class CounterService:
             )
         node = self._node
         as_of_ns = max(time.time_ns(), found.entry.timestamp)
-        paper = make_acknowledgement(
+        made = make_acknowledgement(
             found, standing, node.register, self._names, as_of_ns
         )
+        paper = paper_for(caller, made)
         bengali = language == pb.LANGUAGE_BENGALI
         return pb.GetAcknowledgementResponse(
             text=acknowledgement_text(paper, bengali=bengali),

@@ -18,7 +18,7 @@ from switch.matching.breaks import (
     Type,
     number_of,
 )
-from switch.matching.cells import ListError, date_of, day_of
+from switch.matching.cells import ListError, date_of, day_of, head_of
 from switch.matching.lines import Mask, Places
 from switch.matching.pairing import Asked, Pairs, are_near, pair
 from switch.matching.sides import (
@@ -125,11 +125,7 @@ class _Match:
                 continue
             before = self._travels.payments[here - sides.own_count]
             before = self._linked(before)
-            if before.type is Type.DATE:
-                text = f"told by {before.list}, and again"
-                again = replace(before, type=Type.DUPLICATE, text=text)
-                self._breaks.append(self._with_line(again, there))
-            elif kind is Type.DATE:
+            if kind is Type.DATE:
                 self._close(before, self._line_text(there))
             else:
                 changed = replace(before, type=kind, differs=differs)
@@ -225,8 +221,7 @@ class _Match:
         is_even = before.type is Type.MISSING_THERE and not before.left
         is_even |= before.type is Type.AMOUNT and before.left == before.amount_there
         if before.type is Type.DATE:
-            once = f"told once, by {before.list} line {before.list_line}"
-            self._close(before, once)
+            self._close(before, f"{before.list} line {before.list_line}")
         elif is_even:
             self._close(before, by_entries)
         else:
@@ -265,6 +260,9 @@ class _Match:
         ]
         for at in used:
             told[self._identity(at)] += 1
+        for before in self._travels.payments:
+            if before.type is Type.DATE:
+                told[self._told_by(before)] += 1
         if self._wanted.by.names_one:
             for at in range(count, len(sides.there)):
                 if not self._used_there[at] and sides.there.key[at] in keys:
@@ -285,6 +283,17 @@ class _Match:
         if not self._wanted.by.names_one:
             head = int(there.head[at]) if self._wanted.has_heads else 0
             same += (int(there.amount[at]), int(there.day[at]), head)
+        return same
+
+    def _told_by(self, before: Break) -> tuple[object, ...]:
+        """The same of the line that a break is about."""
+        same: tuple[object, ...] = (before.key.encode(), before.refund)
+        if not self._wanted.by.names_one:
+            head = 0
+            if self._wanted.has_heads:
+                head = self._wanted.heads.place(head_of(before.list_head))
+            day = day_of(before.list_day or before.day)
+            same += (before.amount_there, day, head)
         return same
 
     def _lines_before_left(self) -> None:
@@ -400,7 +409,7 @@ class _Match:
             made.append(one)
         name = self._wanted.list.name
         gone = (
-            one.closed(f"{name} has it no more", self._wanted.last)
+            one.closed(f"found no more with {name}", self._wanted.last)
             for one in again.values()
         )
         return [*made, *gone]

@@ -16,11 +16,15 @@ from typing import Any, BinaryIO, Final
 
 from switch.calendar import parse_date
 from switch.canonical_csv import SCROLL_COLUMNS, paise_of, plain_text
-from switch.codes import AMOUNT_MAX
 from switch.errors import ConfigError
 from switch.file_names import FileKind, FileName, parse_name
-from switch.ids import parse_id
-from switch.matching.cells import LINE_MAX, ListError, day_of, head_of
+from switch.matching.cells import (
+    LINE_MAX,
+    ListError,
+    canonical_paise_of,
+    day_of,
+    head_of,
+)
 from switch.matching.lines import Gathered, Here, Texts
 from switch.matching.maps import By
 
@@ -208,9 +212,7 @@ class _Reader:
                 count += 1
                 if len(row) != _WIDTH or row[0] != str(count):
                     raise ListError(scroll.file, f"its line {count} is none")
-                amount = paise_of(row[_AMOUNT])
-                if not 0 < amount <= AMOUNT_MAX:
-                    raise ListError(scroll.file, f"line {count} has no such amount")
+                amount = canonical_paise_of(row[_AMOUNT])
                 side = _SIDES[row[_SIDE]]
                 sums[side] += amount
                 self._take(row, amount, side < 0, head, place, count)
@@ -247,9 +249,9 @@ class _Reader:
                 int(row[1]),
                 int(row[_PAYMENT]),
                 int(row[_OF] or 0),
-                row[_RECEIPT].encode("ascii"),
-                self.places.place(row[_CENTRE]),
-                self.places.place(row[_SERVICE]),
+                plain_text(row[_RECEIPT]).encode("ascii"),
+                self.places.place(plain_text(row[_CENTRE])),
+                self.places.place(plain_text(row[_SERVICE])),
                 place,
                 line,
             )
@@ -288,9 +290,9 @@ _REFERENCE: Final = _AT["reference"]
 _BILLER: Final = _AT["biller_reference"]
 
 _KEYS: Final[dict[By, Callable[[list[str]], bytes]]] = {
-    By.ID: lambda row: parse_id(row[_ID]).hex().encode(),
+    By.ID: lambda row: row[_ID].replace("-", "").encode(),
     By.NUMBER: lambda row: str(int(row[_PAYMENT])).encode(),
-    By.RECEIPT: lambda row: row[_RECEIPT].upper().encode(),
+    By.RECEIPT: lambda row: plain_text(row[_RECEIPT]).upper().encode(),
     By.BILLER_REFERENCE: lambda row: plain_text(row[_BILLER]).encode(),
     By.REFERENCE: lambda row: plain_text(row[_REFERENCE]).encode(),
 }

@@ -1,7 +1,7 @@
 """Goal: money goes out from a shell, without a hand between the treasury and its bank:
 two people release it, the window closes, its instruction is written into a folder, the
 bank takes it and answers, pays and tells so; afterwards nothing is on its way but what
-the bank has refused, and that is said.
+the bank has refused, and that is recalled.
 
 Method: commands as processes of their own against a real server with people; the bank
 is PyPI's mock-bank.
@@ -103,6 +103,10 @@ def test_from_the_release_to_the_statement(
     again = lines(office.ask(*write, "--write", str(folder), "--json"))
     assert [one["written"] for one in again] == [False, False]
 
+    # Whom a bank is to pay is no biller's to read.
+    words = ("scrolls", made.name, "--write", str(tmp_path), "--as", "biller/power")
+    assert office.ask(*words).returncode == Exit.REFUSED
+
     assert bank.pay(made.read_bytes())["status"] == "PART"
     [answer] = bank.answers(beside["message"])
     answered = tmp_path / "answer.xml"
@@ -128,6 +132,12 @@ def test_from_the_release_to_the_statement(
     assert open_["number"] == found[1]["release"]
     now, _ = status(office, answered, exit_code=Exit.FINDINGS)
     assert [one["booked"] for one in now] == [True, False, True]
+    # Two people take it back, and nothing is on its way.
+    recall = ("propose", "ending", "recall", str(found[1]["entry"]))
+    office.agreed(office.proposed(*recall))
+    assert stands(office, IBAN)["transit"] == 0
+    last, _ = status(office, answered, exit_code=Exit.DONE)
+    assert [one["recalled"] for one in last] == [False, True, False]
 
 
 def test_answers_to_nobody_s_instruction(office: Office, tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ import io
 import json
 import random
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from switch.canonical_csv import SCROLL_COLUMNS, csv_line, rupees, safe_text
-from switch.matching.breaks import Break
+from switch.matching.breaks import read_match, write_breaks
 from switch.matching.judging import Found, match
 from switch.matching.lines import Texts
 from switch.matching.lists import BillerList, read_list
@@ -214,6 +215,18 @@ def column_map(by: str = "id", **changes: object) -> ListMap:
     )
 
 
+@dataclass(frozen=True)
+class Run:
+    """What came of a match, and its file of breaks, which the next one gets."""
+
+    found: Found
+    listed: BillerList
+    file: bytes
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.found, self.listed))
+
+
 def matched(
     folder: Path,
     lines: Iterable[Told | str] | bytes,
@@ -221,17 +234,18 @@ def matched(
     *,
     day: dt.date = DAY,
     last: dt.date | None = None,
-    opened: Sequence[Break] | None = None,
+    before: bytes | None = None,
     undecided: Sequence[Undecided] = (),
     name: str = "list.csv",
     count: int | None = None,
     total: int | None = None,
-) -> tuple[Found, BillerList]:
-    """A match of these files."""
+) -> Run:
+    """A match of these files; `before` is the file of an earlier one."""
     columns = columns or column_map()
     heads = Texts()
     data = lines if isinstance(lines, bytes) else list_text(lines).encode()
     listed = read_list(io.BytesIO(data), name, columns, heads, count=count, total=total)
+    known, opened = (None, []) if before is None else read_match(before, "before.csv")
     wanted = Wanted(
         first=day,
         last=last or day,
@@ -241,10 +255,14 @@ def matched(
         heads=heads,
         has_heads=bool(columns.head),
         has_refunds=columns.refunds,
-        opened=None if opened is None else tuple(opened),
+        opened=tuple(opened),
+        matched=known,
         undecided=tuple(undecided),
     )
-    return match(wanted), listed
+    found = match(wanted)
+    return Run(
+        found, listed, write_breaks(found.breaks, last or day, wanted.as_matched)
+    )
 
 
 # --- a day, and what is wrong in its list ---------------------------------------------
@@ -364,6 +382,7 @@ def _broken(chance: random.Random, one: Entry, at: int) -> str:
         return f'"{date},{at}'
     elif what == 5:
         cells[1:6] = [""] * 5
+        cells[6] = rupees(one.amount + at)
     else:
         cells[7] = "--"
     return ",".join(

@@ -28,6 +28,7 @@ from switch.v1 import (
     files_pb2,
     payments_pb2,
     people_pb2,
+    totals_pb2,
     types_pb2,
     wallets_pb2,
 )
@@ -43,6 +44,7 @@ FILES: Final = (
     banks_pb2,
     explain_pb2,
     files_pb2,
+    totals_pb2,
 )
 
 NOTHING: Final = 1 << 60
@@ -233,6 +235,9 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "RequestTopUp.amount": lambda _: 100,
     "GetTopUpRequest.number": lambda things: things.request,
     "GetTopUpRequest.id": _nothing,
+    "ReadTotals.by": _nothing,
+    "ReadTotals.from_day": _nothing,
+    "ReadTotals.to_day": _nothing,
     # No bank account is registered.
     "ListBankItems.account": _nothing,
     "ListBankItems.kind": _nothing,

@@ -43,6 +43,8 @@ NAMES: Final = {
     Role.TREASURY: "treasury",
     Role.AUDITOR: "auditor",
     Role.HARNESS: "harness",
+    Role.PMU: "pmu",
+    Role.SUPPORT: "support",
 }
 WHOSE: Final = ("own", "foreign", "missing")
 NO_CONNECTION: Final = "no-connection"
