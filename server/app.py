@@ -28,6 +28,7 @@ from server.alarms import Alarms
 from server.budgets import Budgets, costs
 from server.certificates import ServerCertificates
 from server.door import Door
+from server.following import Following
 from server.interceptors import (
     full_name,
     kind_of,
@@ -49,6 +50,7 @@ from server.services.health import HealthService
 from server.services.payments import PaymentService
 from server.services.people import PeopleService
 from server.services.reflection import ReflectionService
+from server.services.totals import TotalsService
 from server.services.wallets import WalletService
 from server.status import StoppingError
 from server.tasks import Supervisor
@@ -69,6 +71,7 @@ from switch.v1 import (
     files_pb2,
     payments_pb2,
     people_pb2,
+    totals_pb2,
     wallets_pb2,
 )
 
@@ -96,6 +99,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
         (people_pb2.DESCRIPTOR, "PeopleService"),
         (banks_pb2.DESCRIPTOR, "BankService"),
         (explain_pb2.DESCRIPTOR, "ExplainService"),
+        (totals_pb2.DESCRIPTOR, "TotalsService"),
         (files_pb2.DESCRIPTOR, "FilesService"),
     )
 )
@@ -284,6 +288,8 @@ class App:
         supervisor.start("alarms", Alarms(node).run)
         supervisor.start("certificates", certificates.run)
         supervisor.start("exceptions", partial(self._metrics.look, node))
+        self._following = Following(node)
+        supervisor.start("totals", self._following.run)
         await self._stop.wait()
         await supervisor.stop()
 
@@ -330,6 +336,7 @@ class App:
         drained = await stop_queue(front, node.committer, left_s)
         front.close_hot()
         node.close()
+        self._following.close()
         sequence = node.ledger.sequence
         node.ledger.close()
         log.info("stopped: sequence %d, drained %s", sequence, drained)
@@ -387,7 +394,7 @@ def check_directory(path: Path) -> None:
         raise ConfigError(f"{path} is no ledger, but {inner} is one: serve that")
     if path.exists():
         check_trusted(path)
-    for part in (path / "journal", path / "index"):
+    for part in (path / "journal", path / "index", path / "totals"):
         for each in (part, part / "data.mdb", part / "lock.mdb"):
             check_owned(each)
     check_owned(path / "LOCK")
@@ -434,6 +441,7 @@ def all_behaviours(node: Node) -> dict[str, Behaviour]:
         "PeopleService": PeopleService(node),
         "BankService": BankService(node),
         "ExplainService": ExplainService(node),
+        "TotalsService": TotalsService(node),
         "FilesService": FilesService(node),
     }
     found: dict[str, Behaviour] = {}

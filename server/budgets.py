@@ -32,6 +32,7 @@ _COUNTER: Final = "/payswitch.v1.CounterService/"
 _PEOPLE: Final = "/payswitch.v1.PeopleService/"
 _BANK: Final = "/payswitch.v1.BankService/"
 _BILLER: Final = "/payswitch.v1.BillerService/"
+_TOTALS: Final = "/payswitch.v1.TotalsService/"
 _FILES: Final = "/payswitch.v1.FilesService/"
 _READ: Final[Cost] = (READS, 1, 0, 0)
 _LIST: Final[Cost] = (READS, LIST_READS, 0, 0)
@@ -59,6 +60,7 @@ _COSTS: Final[Mapping[str, Cost]] = {
     # Up to eight thousand lines, and what they are called.
     _PEOPLE + "Prepare": _LIST,
     _PEOPLE + "GetProposal": _LIST,
+    _TOTALS + "ReadTotals": _LIST,
 }
 
 

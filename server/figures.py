@@ -191,6 +191,9 @@ def ledger_figures(node: Node) -> list[Family]:
         gauge("index_lag_rows", "Rows that the index is behind the journal.").add(
             ledger.sequence - ledger.index_sequence
         ),
+        gauge("totals_lag_rows", "Rows that the totals are behind the journal.").add(
+            totals_lag(node)
+        ),
         gauge("index_lag_rows_max", "Rows of it at which commits wait.").add(
             node.config.index_lag_max
         ),
@@ -217,6 +220,12 @@ def ledger_figures(node: Node) -> list[Family]:
         stuck,
         files,
     ]
+
+
+def totals_lag(node: Node) -> int:
+    """Rows that nobody has counted yet."""
+    counted, newest = node.totals.progress()
+    return newest - counted
 
 
 def _split(

@@ -7,6 +7,7 @@ arrive as bytes, and services get the generated class.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server import hot
 from server._front import BIDI, SERVER_STREAM, UNARY
+from server.masked import reply_to
 from server.node import Node, Wanted
 from server.status import LateError
 from server.transport import Behaviour, Call, Look, Reply
@@ -108,7 +110,7 @@ def _unary(node: Node, kind: type[R], do: Unary) -> Behaviour:
     async def behaviour(call: Call) -> bytes:
         caller = admit(node, call)
         response = await do(_parse(kind, call), caller)
-        return response.SerializeToString()
+        return _told(caller, response)
 
     return behaviour
 
@@ -116,19 +118,24 @@ def _unary(node: Node, kind: type[R], do: Unary) -> Behaviour:
 def _look(node: Node, kind: type[R], do: Plain) -> Behaviour:
     def look(call: Call) -> Reply | Wanted:
         """In the looking thread."""
-        found = do(_parse(kind, call), admit(node, call))
+        caller = admit(node, call)
+        found = do(_parse(kind, call), caller)
         if isinstance(found, Wanted):
             then = found.then
-            return Wanted(found.key, lambda row: _reply(then(row)))
-        return _reply(found)
+            return Wanted(found.key, lambda row: _reply(caller, then(row)))
+        return _reply(caller, found)
 
     return Look(node.look_up, look)
 
 
-def _reply(found: Message | Callable[[], Message]) -> Reply:
+def _reply(caller: Identity, found: Message | Callable[[], Message]) -> Reply:
     if isinstance(found, Message):
-        return found.SerializeToString()
-    return lambda: found().SerializeToString()
+        return _told(caller, found)
+    return lambda: _told(caller, found())
+
+
+def _told(caller: Identity, response: Message) -> bytes:
+    return reply_to(caller, response).SerializeToString()
 
 
 def _act(node: Node, kind: type[R], do: Unary) -> Behaviour:
@@ -144,7 +151,7 @@ def _act(node: Node, kind: type[R], do: Unary) -> Behaviour:
             raise
         finally:
             node.observer.acted(call.method, caller, request, response, failed, call)
-        return response.SerializeToString()
+        return _told(caller, response)
 
     return behaviour
 
@@ -152,7 +159,7 @@ def _act(node: Node, kind: type[R], do: Unary) -> Behaviour:
 def _pages(node: Node, kind: type[R], do: Pages) -> Behaviour:
     async def behaviour(call: Call) -> None:
         caller = admit(node, call)
-        await _write_all(call, do(_parse(kind, call), caller))
+        await _write_all(call, do(_parse(kind, call), caller), partial(_told, caller))
 
     return behaviour
 
@@ -173,16 +180,17 @@ def _open_unary(kind: type[R], do: Callable[[R], Awaitable[Message]]) -> Behavio
 
 def _open_pages(kind: type[R], do: Callable[[R], AsyncIterator[Message]]) -> Behaviour:
     async def behaviour(call: Call) -> None:
-        await _write_all(call, do(_parse(kind, call)))
+        pages = do(_parse(kind, call))
+        await _write_all(call, pages, lambda page: page.SerializeToString())
 
     return behaviour
 
 
-async def _write_all(call: Call, pages: Any) -> None:
+async def _write_all(call: Call, pages: Any, told: Callable[[Message], bytes]) -> None:
     # Closed here: what the pages hold ends with the call, not with a collection.
     async with aclosing(pages):
         async for page in pages:
-            await call.write(page.SerializeToString())
+            await call.write(told(page))
 
 
 def _body(call: Call) -> bytes:

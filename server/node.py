@@ -31,6 +31,8 @@ from switch.ledger.exceptions import Exceptions
 from switch.ledger.quotation_keys import KeyRing
 from switch.ledger.statements import Found
 from switch.register.load import Register
+from switch.register.past import PastNames
+from switch.totals.cube import Cube
 from switch.v1 import payments_pb2
 
 log = logging.getLogger("server")
@@ -99,11 +101,13 @@ class Node:
         self.observer = observer or Observer(security_log(config))
         self.quotation_keys = KeyRing(ledger)
         self.register = Register(ledger)
+        self.past_names = PastNames(self.register)
         self.loop = asyncio.get_running_loop()
         self.dispatch = Dispatcher(
             config, ledger, self.register, call_later=self.loop.call_later
         )
         self.exceptions = Exceptions(ledger)
+        self.totals = Cube(ledger)
         for role in Role:
             budgets = config.budget_of(role)
             ledger.limit_refusals(

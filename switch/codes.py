@@ -280,13 +280,15 @@ class AccountState(IntEnum):
 
 
 class Role(IntEnum):
-    """What a participant may be."""
+    """What a participant may be; the last two read, with references masked."""
 
     CENTRE = 1
     BILLER = 2
     TREASURY = 3
     AUDITOR = 4
     HARNESS = 5
+    PMU = 6
+    SUPPORT = 7
 
 
 class Record(IntEnum):
@@ -589,7 +591,7 @@ the longest that they may say."""
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 10
+RULES_VERSION = 11
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

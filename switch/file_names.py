@@ -40,9 +40,9 @@ FORMS: Final = {
     FileKind.MEMORANDUM: ("csv", "json"),
     FileKind.ACCOUNT_STATEMENT: ("xml",),
     FileKind.MONTHLY: ("csv", "json"),
-    FileKind.INSTRUCTION: ("xml",),
+    FileKind.INSTRUCTION: ("xml", "json"),
 }
-"""A table has a manifest beside it, `json`."""
+"""What has a manifest beside it has `json`."""
 NAME_MAX: Final = 80
 """Characters of a name at most."""
 
@@ -91,6 +91,31 @@ class FileName(NamedTuple):
 def window_text(year: int, ordinal: int) -> str:
     """How files call a window: `2026-27-0001`."""
     return f"{format_financial_year(year)}-{ordinal:04d}"
+
+
+_INSTRUCTION_ID: Final = re.compile(
+    r"P([0-9]{4})-[0-9]{2}-([0-9]{4,9})-([0-9]{2,3})-([1-9][0-9]{0,4})-[A-Z2-9]{3}"
+)
+
+
+def instruction_id(name: FileName, bank: int, letters: str) -> str:
+    """What an instruction is called at its bank, in 35 characters at most: by the index
+    of its bank account, whose number may be as long.
+    """
+    window = window_text(name.year, name.ordinal)
+    return f"P{window}-{bank:02d}-{name.part}-{letters}"
+
+
+def parse_instruction_id(text: str) -> tuple[int, FileName] | None:
+    """The index of the bank account of an instruction that may be ours, and the name of
+    its file, but for the account's number.
+    """
+    found = _INSTRUCTION_ID.fullmatch(text)
+    if found is None:
+        return None
+    year, ordinal, bank, part = map(int, found.groups())
+    name = FileName(FileKind.INSTRUCTION, year, ordinal, "", part, "xml")
+    return (bank, name) if text == instruction_id(name, bank, text[-3:]) else None
 
 
 def parse_name(text: str) -> FileName:

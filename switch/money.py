@@ -10,6 +10,7 @@ from switch.codes import AMOUNT_MAX
 
 RUPEE = "₹"
 PAISE_IN_RUPEE = 100
+PAISE_IN_CRORE = 10**7 * PAISE_IN_RUPEE
 
 _BENGALI = str.maketrans("0123456789", "০১২৩৪৫৬৭৮৯")
 _ASCII = str.maketrans("০১২৩৪৫৬৭৮৯", "0123456789")
@@ -60,6 +61,17 @@ def format_amount(paise: int, *, symbol: bool = True, bengali: bool = False) -> 
     rupees, rest = divmod(abs(paise), PAISE_IN_RUPEE)
     body = f"{group_digits(rupees)}.{rest:02d}"
     text = ("-" if paise < 0 else "") + (RUPEE if symbol else "") + body
+    return bengali_digits(text) if bengali else text
+
+
+def format_crore(paise: int, *, bengali: bool = False) -> str:
+    """Paise as crore of rupees, to the nearest hundredth: `1,234.57`.
+
+    What is halfway between two goes away from zero.
+    """
+    hundredths = (2 * abs(paise) + PAISE_IN_CRORE // 100) // (PAISE_IN_CRORE // 50)
+    whole, rest = divmod(hundredths, 100)
+    text = ("-" if paise < 0 else "") + f"{group_digits(whole)}.{rest:02d}"
     return bengali_digits(text) if bengali else text
 
 

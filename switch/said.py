@@ -116,6 +116,8 @@ FLOAT_NAME: Final = f"{TREASURY} float"
 def _transfer(resolves: int, debit: str, credit: str, *, is_payout: bool) -> str:
     """What a transfer is, by its accounts."""
     released = credit.startswith(BANK_PREFIX) and credit.endswith(BANK_TRANSIT)
+    if debit.startswith(BANK_PREFIX) and debit.endswith(BANK_TRANSIT):
+        return "recall"
     is_aside = debit == FLOAT_NAME and credit == f"{TREASURY}{BANK_SUSPENSE}"
     if not resolves and not is_aside and FLOAT_NAME in (debit, credit):
         return "opening"

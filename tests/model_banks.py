@@ -242,7 +242,9 @@ class Banks(Signed):
                 row.flags |= RowFlag.MATCHED
             return
         row.debit = self.beside(row.credit, 2)
-        if named is not None and self.is_release(named, row.debit):
+        if named is None or named.credit != row.debit:
+            return
+        if self.is_release(named):
             row.flags |= RowFlag.MATCHED
 
     def said_at(self, row: Row) -> int:
@@ -261,13 +263,6 @@ class Banks(Signed):
         late = self.clock() - named.timestamp >= REQUEST_LIFE_NS
         closed = self.accounts[named.credit].state == AccountState.CLOSED
         return not (late or closed)
-
-    def is_release(self, named: Row, transit: int) -> bool:
-        """Whether that is money which was released to be booked there."""
-        if named.kind != Kind.TRANSFER or named.credit != transit:
-            return False
-        from_ = self.accounts[named.debit].kind
-        return self.is_payout(named) or from_ == AccountKind.BANK_SUSPENSE
 
     def do_booked(self, row: Row) -> None:
         key = booked_key(row)

@@ -1,4 +1,5 @@
-"""The oracle's beneficiaries: to which account at a bank a biller's money is paid out.
+"""The oracle's beneficiaries: to which account at a bank a biller's money is paid out;
+and its recalls: what comes back because its bank has refused it.
 
 Part of tests/model.py, which see.
 """
@@ -30,7 +31,7 @@ class Beneficiary:
 
 
 class Beneficiaries(Windows):
-    """Who is paid out, and when."""
+    """Who is paid out, and when; and what was released and has not left."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,6 +79,39 @@ class Beneficiaries(Windows):
         named = self.accepted(row.resolves)
         registered = named is not None and named.kind == Kind.REGISTER
         return row.resolves == 0 or registered
+
+    def is_release(self, row: Row) -> bool:
+        """Whether an accepted row has released money to a bank."""
+        if row.kind != Kind.TRANSFER:
+            return False
+        from_, to = self.accounts[row.debit].kind, self.accounts[row.credit].kind
+        returned = (from_, to) == (AccountKind.BANK_SUSPENSE, AccountKind.BANK_TRANSIT)
+        return returned or self.is_payout(row)
+
+    def is_recall(self, row: Row) -> bool:
+        """Whether a transfer takes back what it says was released."""
+        from_ = self.account(row.debit)
+        transit = from_ is not None and from_.kind == AccountKind.BANK_TRANSIT
+        return row.resolves != 0 and transit
+
+    def check_recall(self, row: Row) -> Answer:
+        """It takes just what was released to where that belongs, once, and before its
+        bank has booked it.
+        """
+        release = self.accepted(row.resolves)
+        if release is None or not self.is_release(release):
+            return Answer(Result.CASE_NOT_FOUND)
+        to = self.account(row.credit)
+        if self.is_payout(release):
+            fits = row.credit == release.debit
+        else:
+            fits = to is not None and to.kind == AccountKind.SUSPENSE
+        if row.debit != release.credit or not fits:
+            return Answer(Result.ACCOUNT_KIND_WRONG)
+        if row.amount != release.amount:
+            return Answer(Result.NET_DIFFERS)
+        done = self.matched.get(release.sequence)
+        return Answer(Result.CASE_CLOSED, done) if done else OK
 
     def was_to_come(self, row: Row, named: Row) -> bool:
         """Whether a row was not there yet when a payout that names it was proposed."""

@@ -46,7 +46,8 @@ class People(Beneficiaries):
         """Whether a transfer with R ends what a bank has booked."""
         from_, to = self.kinds_of(row)
         bank_s = from_ == AccountKind.BANK_SUSPENSE or to == AccountKind.BANK_TRANSIT
-        return row.resolves != 0 and bank_s and not self.is_payout(row)
+        other = self.is_payout(row) or self.is_recall(row)
+        return row.resolves != 0 and bank_s and not other
 
     def is_owed_wrongly(self, row: Row) -> bool:
         """Whether a transfer says that a wallet may owe, which only one may say that
@@ -58,7 +59,8 @@ class People(Beneficiaries):
 
     def is_alone(self, row: Row) -> bool:
         """Whether a transfer with R is none that two people propose by itself."""
-        return self.is_recovery(row) or self.is_ending(row) or self.is_payout(row)
+        of_banks = self.is_ending(row) or self.is_payout(row) or self.is_recall(row)
+        return of_banks or self.is_recovery(row)
 
     def asks_for(self, row: Row) -> int:
         """By which number a proposal asks for this row."""
@@ -285,6 +287,8 @@ class People(Beneficiaries):
         moved_on = self.check_correction
         if payout:
             moved_on = self.check_payout
+        elif self.is_recall(row):
+            moved_on = self.check_recall
         elif self.is_ending(row):
             moved_on = self.check_ending
         elif self.is_recovery(row):
@@ -369,11 +373,13 @@ class People(Beneficiaries):
         super().do_transfer(row)
 
     def do_what_was_asked(self, row: Row) -> None:
-        """A correction, an advance, a recovery, an ending or a payout."""
+        """A correction, an advance, a recovery, an ending, a payout or a recall."""
         sequence = len(self.rows) + 1
         self.name_proposal(row)
         if self.is_payout(row):
             self.paid_out[row.resolves] = sequence
+        elif self.is_recall(row):
+            self.matched[row.resolves] = sequence
         elif self.is_ending(row):
             self.ended[row.resolves] = sequence
         elif self.is_recovery(row):

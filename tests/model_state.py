@@ -159,7 +159,7 @@ class State:
         self.advanced: dict[int, int] = {}  # hold -> the transfer that advanced it
         self.recovered: dict[int, int] = {}  # advance -> the transfer back
         self.ended: dict[int, int] = {}  # booked row -> the transfer that ended it
-        # request or release -> the booked row that was matched to it
+        # request or release -> the booked row that was matched to it, or its recall
         self.matched: dict[int, int] = {}
         # hold, payment, window, case, proposal -> what resolved it last
         self.resolved: dict[int, int] = {}

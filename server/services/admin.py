@@ -48,6 +48,7 @@ ACCOUNTS_PAGE = 1_000
 """Accounts in one message of ListAccounts."""
 
 _TOTALS = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
+_TOLD_INSTANCE = (Role.TREASURY, Role.AUDITOR)
 
 
 class AdminService:
@@ -432,8 +433,9 @@ class AdminService:
         return pb.GetLedgerResponse(
             sequence=as_of,
             index_sequence=ledger.index_sequence,
-            # It keys the hash of claims: who sends payments must not aim at collisions.
-            instance=b"" if caller.role is Role.HARNESS else ledger.instance,
+            # It keys the hash of claims: who sends payments must not aim at collisions,
+            # and whoever may not read references must not try them by their hashes.
+            instance=ledger.instance if caller.role in _TOLD_INSTANCE else b"",
             state_hash=state_hash(images),
             accounts_count=len(images) - 1,
             last_window=ledger.last_window,

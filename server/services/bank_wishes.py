@@ -171,7 +171,9 @@ def _paid_to(register: Register, wish: pb.Payout) -> int:
 
 
 def ending(node: Node, wish: pb.EndingWish) -> About:
-    """A transfer that says what a booked line was, or that releases money."""
+    """A transfer that says what a booked line was, or that releases money, or takes a
+    release back.
+    """
     what = wish.WhichOneof("what")
     if what is None:
         raise ArgumentError("what", "must say what becomes of it")
@@ -182,6 +184,8 @@ def ending(node: Node, wish: pb.EndingWish) -> About:
         return About(_payout(node, wish.payout, reason))
     if wish.owed and what != "from_wallet":
         raise ArgumentError("owed", "is only of a wallet that has paid a debit")
+    if what == "recall":
+        return _recall(node, wish.item, reason)
     item = _item(node, wish.item)
     credit, debit = _accounts(node.register, item, what, wish)
     row = moves.ending(b"", item, debit, credit, reason, sender=0, owed=wish.owed)
@@ -207,6 +211,34 @@ def _payout(node: Node, wish: pb.Payout, reason: str) -> Templates:
         reason,
         sender=0,
     )
+
+
+def _recall(node: Node, sequence: int, reason: str) -> About:
+    """A release that comes back: a payout to settlement, a return to suspense."""
+    register, ledger = node.register, node.ledger
+    entry = ledger.row(arguments.durable_sequence(ledger, sequence, "item"))
+    is_transfer = entry.kind == Kind.TRANSFER and entry.result == Result.OK
+    to = register.account(entry.credit) if is_transfer else None
+    named = ledger.row(entry.resolves).kind if is_transfer and entry.resolves else None
+    if (
+        to is None
+        or to.kind is not AccountKind.BANK_TRANSIT
+        or (
+            # What a debit was paid by went to no bank.
+            named == Kind.BOOKED
+            and register.account(entry.debit).kind is not AccountKind.BANK_SUSPENSE
+        )
+    ):
+        raise NotFoundError(f"item: entry {sequence} is no release to a bank")
+    ended_by = ledger.link(sequence, Link.MATCHED)
+    if ended_by:
+        what = "recalled" if ledger.row(ended_by).kind == Kind.TRANSFER else "booked"
+        raise NotFoundError(f"item: entry {ended_by} has {what} {sequence}")
+    back = entry.debit
+    if register.account(back).kind is AccountKind.BANK_SUSPENSE:
+        back = register.treasury_account(PURPOSE_SUSPENSE).index
+    row = moves.ending(b"", entry, to.index, back, reason, sender=0)
+    return About(row, ("recall", sequence))
 
 
 def _item(node: Node, sequence: int) -> Entry:

@@ -22,7 +22,7 @@ from server.services.noted import page_of
 from server.services.proposals import do
 from server.status import ArgumentError, NotFoundError
 from switch._core import entries_of
-from switch.bank.requests import Letter, make_number, read_number
+from switch.bank_numbers import Letter, make_number, read_number
 from switch.bank_rows import read_booked
 from switch.codes import Kind, Role, RowFlag
 from switch.entries import Entry

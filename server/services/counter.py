@@ -5,6 +5,7 @@ import logging
 import time
 
 from server import arguments, convert
+from server.masked import paper_for
 from server.node import Node
 from server.services import bills
 from server.services.payments import find_payment, standing_now
@@ -24,7 +25,6 @@ from switch.ledger.templates import Templates
 from switch.payment_states import PaymentState, Standing
 from switch.references import WrongReferenceError, canonical, is_reference
 from switch.register.identity import Identity
-from switch.register.past import PastNames
 from switch.v1 import counter_pb2 as pb
 from switch.v1 import payments_pb2, results_pb2
 
@@ -48,7 +48,7 @@ class CounterService:
     def __init__(self, node: Node) -> None:
         """Serves from `node`."""
         self._node = node
-        self._names = PastNames(node.register)
+        self._names = node.past_names
         self._book = shifts.ShiftBook(node.ledger)
         self._closing = asyncio.Lock()
         self._closes: set[asyncio.Task[results_pb2.Outcome]] = set()
@@ -164,7 +164,8 @@ class CounterService:
         if found.state not in _HAS_RECEIPT:
             state = found.state.name.lower()
             raise PreconditionError("NO_RECEIPT", f"the payment is {state}")
-        receipt = make_receipt(found, self._node.register, self._names)
+        made = make_receipt(found, self._node.register, self._names)
+        receipt = paper_for(caller, made)
         bengali = request.language == pb.LANGUAGE_BENGALI
         return pb.GetReceiptResponse(
             text=receipt_text(receipt, bengali=bengali), json=receipt_json(receipt)
@@ -179,11 +180,15 @@ class CounterService:
         found = await node.read(find_payment, node, request.id, request.sender, caller)
         standing = standing_now(node, found)
         return await node.read(
-            self._get_acknowledgement, request.language, found, standing
+            self._get_acknowledgement, request.language, found, standing, caller
         )
 
     def _get_acknowledgement(
-        self, language: int, found: statements.Payment, standing: Standing
+        self,
+        language: int,
+        found: statements.Payment,
+        standing: Standing,
+        caller: Identity,
     ) -> pb.GetAcknowledgementResponse:
         if found.entry.kind != Kind.HOLD or standing is Standing.REFUSED:
             raise PreconditionError(
@@ -194,9 +199,10 @@ class CounterService:
             )
         node = self._node
         as_of_ns = max(time.time_ns(), found.entry.timestamp)
-        paper = make_acknowledgement(
+        made = make_acknowledgement(
             found, standing, node.register, self._names, as_of_ns
         )
+        paper = paper_for(caller, made)
         bengali = language == pb.LANGUAGE_BENGALI
         return pb.GetAcknowledgementResponse(
             text=acknowledgement_text(paper, bengali=bengali),

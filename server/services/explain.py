@@ -15,13 +15,14 @@ from switch.ledger import explained
 from switch.ledger.totals import first_at, last_at
 from switch.register.identity import Identity
 from switch.register.register import PURPOSE_SETTLEMENT, Account
+from switch.totals.movements import count_account, count_ledger
 from switch.v1 import admin_pb2, types_pb2
 from switch.v1 import explain_pb2 as pb
 
 SUM_MAX = 2**64 - 1
 """What is said of several accounts together where they have more; one never has."""
-_OFFICES = (Role.TREASURY, Role.AUDITOR)
-"""Whose the whole ledger is to read."""
+_OFFICES = (Role.TREASURY, Role.AUDITOR, Role.SUPPORT)
+"""Whose the whole ledger is to read, masked or not."""
 HOLDS_SHOWN_MAX = 100
 """Open holds in an explanation."""
 
@@ -68,8 +69,9 @@ class ExplainService:
         )
         after, last = self._span(request, account)
         before = read_token(request, caller)
-        movements, following = explained.count_account(
+        movements, following = count_account(
             ledger,
+            self._node.totals,
             account.index,
             (after, last),
             before,
@@ -231,8 +233,8 @@ class ExplainService:
         if not last:
             raise NotFoundError("day: the ledger has no entry as old as that")
         size = arguments.counted_size(request.page_size, explained.LEDGER_ROWS_MAX)
-        movements, following = explained.count_ledger(
-            ledger, (after, last), before, size
+        movements, following = count_ledger(
+            ledger, self._node.totals, (after, last), before, size
         )
         return pb.ExplainDayResponse(
             after_sequence=after,

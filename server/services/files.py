@@ -1,12 +1,14 @@
 """FilesService: which files there are, and their bytes.
 
 A file is made as it is read. Before its first byte is told it is made once for its
-length and its hash, unless that is remembered; what is made takes a reading thread for
-a block at a time, and one file's length and hash are found at a time.
+length and its hash, unless that is remembered. What is made takes a reading thread for
+a block at a time, in turns with all others that are made.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar, cast
 
 from server import arguments
@@ -27,8 +29,14 @@ T = TypeVar("T")
 
 PIECE_SIZE: Final = 256 << 10
 """Bytes of a message at most."""
-AT_ONCE_MAX: Final = 16
+AT_ONCE_MAX: Final = 32
 """Files that are read at a time."""
+BILLERS_AT_ONCE_MAX: Final = 24
+"""Those of billers among them: whoever reads none of theirs holds up no office."""
+OWN_AT_ONCE_MAX: Final = 4
+"""Those of one participant."""
+MAKING_MAX: Final = 2
+"""Reading threads that make files at a time; the others are for other reads."""
 LOOKED_MAX: Final = 1 << 20
 """Rows of windows after which a page of the list ends."""
 _PLACES: Final = 1 << 22
@@ -42,10 +50,14 @@ class FilesService:
     def __init__(self, node: Node) -> None:
         """Serves from `node`."""
         self._node = node
-        self._books = Books(node.register)
+        self._books = Books(node.register, node.past_names)
         self._files = Files(self._books)
-        self._turn = asyncio.Lock()
-        self._open = 0
+        self._making = asyncio.Semaphore(MAKING_MAX)
+        # Who finds the length and the hash of a file, by its name.
+        self._finding: dict[str, asyncio.Event] = {}
+        # How many each participant, by its index, and its role read.
+        self._open: Counter[int] = Counter()
+        self._of_billers = 0
 
     # --- the list ----------------------------------------------------------------
 
@@ -113,11 +125,11 @@ class FilesService:
     ) -> AsyncIterator[pb.ReadFileResponse]:
         """The bytes of a file, from an offset on."""
         name = self._named(request.name, caller)
-        if self._open >= AT_ONCE_MAX:
-            raise OverloadError(f"{self._open} files are being read; try again later")
-        self._open += 1
-        try:
-            digest = await self._digest(name)
+        with self._place(caller):
+            try:
+                digest = await self._digest(name)
+            except NoFileError:
+                raise NotFoundError(_NONE) from None
             if request.offset > digest.size:
                 raise ArgumentError("offset", f"the file has {digest.size} bytes")
             async for data, offset in self._pieces(name, request.offset):
@@ -126,10 +138,29 @@ class FilesService:
                 )
             if self._files.digest(name) not in (digest, None):
                 raise CorruptionError(CORRUPTED, f"{name.text} came out differently")
-        except NoFileError:
-            raise NotFoundError(_NONE) from None
+
+    @contextmanager
+    def _place(self, caller: Identity) -> Iterator[None]:
+        """One of the places of those who read. Raises OverloadError."""
+        is_biller = caller.role is Role.BILLER
+        full = (
+            self._open[caller.index] >= OWN_AT_ONCE_MAX
+            or self._open.total() >= AT_ONCE_MAX
+            or (is_biller and self._of_billers >= BILLERS_AT_ONCE_MAX)
+        )
+        if full:
+            raise OverloadError(
+                f"{self._open[caller.index]} files are being read by you, "
+                f"{self._open.total()} by all; try again later"
+            )
+        self._open[caller.index] += 1
+        self._of_billers += is_biller
+        try:
+            yield
         finally:
-            self._open -= 1
+            self._open[caller.index] -= 1
+            self._open += Counter()  # forgets who reads none
+            self._of_billers -= is_biller
 
     def _named(self, text: str, caller: Identity) -> FileName:
         """The file that is asked for. Another's is looked up by nobody."""
@@ -145,11 +176,19 @@ class FilesService:
         return name
 
     async def _digest(self, name: FileName) -> Digest:
+        """Found once, however many ask for it at the same time."""
         while (found := self._files.digest(name)) is None:
-            async with self._turn:
-                if self._files.digest(name) is None:
-                    async for _ in self._blocks(name):
-                        pass
+            under_way = self._finding.get(name.text)
+            if under_way is not None:
+                await under_way.wait()
+                continue
+            done = self._finding[name.text] = asyncio.Event()
+            try:
+                async for _ in self._blocks(name):
+                    pass
+            finally:
+                del self._finding[name.text]
+                done.set()
         return found
 
     async def _pieces(
@@ -170,15 +209,22 @@ class FilesService:
 
     async def _blocks(self, name: FileName) -> AsyncIterator[bytes]:
         reading = self._files.read(name)
-        while (block := await self._node.read(next, reading, None)) is not None:
+        while True:
+            async with self._making:
+                block = await self._node.read(next, reading, None)
+            if block is None:
+                return
             self._node.check_running()
             yield block
 
     async def _drive(self, steps: Generator[None, None, T]) -> T:
         """What a generator returns, a step at a time in a reading thread."""
-        while (done := await self._node.read(_step, steps)) is None:
+        while True:
+            async with self._making:
+                done = await self._node.read(_step, steps)
+            if done is not None:
+                return done[0]
             self._node.check_running()
-        return done[0]
 
 
 def _step(steps: Generator[None, None, T]) -> tuple[T] | None:

@@ -73,8 +73,16 @@ class Accounts:
         moves[(debit == suspense) & (credit == wallet)] = Move.ADVANCE
         moves[(debit == wallet) & (credit == suspense)] = Move.RECOVERY
         ends = debit == AccountKind.BANK_SUSPENSE
+        ends |= debit == AccountKind.BANK_TRANSIT
         moves[ends | (credit == AccountKind.BANK_TRANSIT)] = Move.ENDING
         return moves
+
+    def recalls(self, rows: Rows) -> Mask:
+        """Which rows, transfers, take back what they say was released to a bank."""
+        debit = np.where(rows["debit"] <= self.count, rows["debit"], 0)
+        mask: Mask = self._fields["kind"][debit] == AccountKind.BANK_TRANSIT
+        mask &= rows["resolves"] != 0
+        return mask
 
     def image(self, first: int, count: int) -> Rows:
         """Account images of `first` ... `first + count - 1`, zeros beyond the last."""

@@ -20,6 +20,7 @@ from switch.audit.layout import Rows
 from switch.audit.live import Live, compare_live_accounts, compare_live_hash
 from switch.audit.payments import check_baskets
 from switch.audit.reader import Block, Journal
+from switch.audit.totals import Figures, Stored, read_totals
 from switch.errors import UsageError
 
 Scope = Literal["chain", "all"]
@@ -73,6 +74,7 @@ def audit(
     # What is compared is read before the end of the journal is, so that it is behind.
     live = ask() if ask else None
     index = read_index(directory, findings)
+    totals = read_totals(directory, findings) if scope == "all" else None
     with Journal(directory) as journal:
         durable = journal.last_sequence()
         if at > durable:
@@ -83,12 +85,14 @@ def audit(
         run = _Audit(journal, findings, books, (durable, last))
         notes = run.plan_index(index)
         notes += run.plan_live(live)
+        notes += run.plan_totals(totals) if scope == "all" else []
         run.read(progress)
         exceptions = _finish(journal, books, last)
     checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
     compared = {
         "index": index is not None or "index" in findings.counts,
-        "lost": index is not None,
+        "lost": index is not None or totals is not None,
+        "figures": totals is not None or "figures" in findings.counts,
         "live": live is not None,
     }
     checks = [name for name in checks if name not in compared]
@@ -144,6 +148,8 @@ class _Audit:
         self.stops: dict[int, list[Callable[[Books], None]]] = {}
         self.explaining = Explaining(())
         self.cutoffs = Cutoffs(findings)
+        self.figures: Figures | None = None
+        self.figures_end = 0
 
     def _stop(
         self, check: str, what: str, sequence: int, compare: Callable[[Books], None]
@@ -201,6 +207,28 @@ class _Audit:
             lambda books: compare_live_hash(live, books.accounts, findings),
         )
 
+    def plan_totals(self, totals: Stored | None) -> list[str]:
+        """Have the totals compared as the rows come; say what cannot be."""
+        if totals is None:
+            return ["not compared: there are no totals yet"]
+        if totals.instance != self.journal.instance:
+            text = "its store is of another ledger"
+            self.findings.add("figures", totals.sequence, text)
+            return []
+        figures = Figures(totals, self.journal, self.findings)
+
+        def compare(_: Books) -> None:
+            figures.check_header()
+            figures.finish()
+
+        before = self.findings.count
+        notes = self._stop("lost", "the totals are", totals.sequence, compare)
+        if not notes and self.findings.count == before:
+            self.figures, self.figures_end = figures, totals.sequence
+            if totals.sequence < self.last:
+                notes.append(f"the totals are compared as of {totals.sequence}")
+        return notes
+
     def read(self, progress: Progress | None) -> None:
         """Read, check and apply every block up to the last sequence."""
         chain = Chain(self.journal.instance, self.journal.epoch, self.findings)
@@ -248,6 +276,9 @@ class _Audit:
     def _take(self, rows: Rows, first: int, tails: dict[int, bytes]) -> None:
         self.books.apply(rows, first, tails)
         self.explaining.apply(rows)
+        # Its last row is a stop, so that rows are before it or behind it together.
+        if self.figures and int(rows["sequence"][-1]) <= self.figures_end:
+            self.figures.take(rows)
 
     def _compare(self, sequence: int) -> None:
         """What was to be compared after this row."""

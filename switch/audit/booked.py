@@ -166,7 +166,8 @@ class Booked:
         self._once(journal, keys, sequences)
         named = np.flatnonzero(about)
         order = named[np.lexsort((sequences[named], about[named]))]
-        self._matches(journal, sequences[order], about[order], utrs)
+        recalled = self.items.named(endings)
+        self._matches(journal, sequences[order], about[order], utrs, recalled)
         self.items.finish(journal, utrs, endings)
         order = np.argsort(keys, kind="stable")
         self._statements(journal, lines, keys[order], sequences[order])
@@ -189,10 +190,11 @@ class Booked:
                 self.findings.add("banks", int(row["sequence"]), text)
 
     def _matches(
-        self, journal: Journal, sequences: U64, about: U64, utrs: Utrs
+        self, journal: Journal, sequences: U64, about: U64, utrs: Utrs, recalled: U64
     ) -> None:
-        """What a row names it meets if that fits, and nothing has met it before. It was
-        there before its bank's word was: before the proposal, where people propose.
+        """What a row names it meets if that fits, and nothing has met it before, nor
+        recalled it. It was there before its bank's word was: before the proposal, where
+        people propose. `recalled`: what something recalls, or was refused to.
         """
         for part in _parts(about):
             rows = journal.rows_at(sequences[part])
@@ -215,6 +217,10 @@ class Booked:
             np.not_equal(about[part][1:], about[part][:-1], out=first[1:])
             count = np.cumsum(matched) - matched
             before = count > count[first][np.cumsum(first) - 1]
+            back = ~incoming & self.items.recalled(about[part], rows["sequence"])
+            before |= back
+            for row in rows[matched & ~incoming & among(about[part], recalled)]:
+                self.items.met.setdefault(int(row["resolves"]), int(row["sequence"]))
             for came in (True, False):
                 mine = incoming == came
                 other = mine & matched & ~fits
@@ -225,7 +231,8 @@ class Booked:
             self._note(
                 rows,
                 {
-                    "what its line names was met before": again,
+                    "what its line names was met before": again & ~back,
+                    "what its line names was recalled before": again & back,
                     "it credits another wallet than asked for it": other,
                 },
             )

@@ -75,12 +75,14 @@ def _pairs() -> Mask:
     table[Kind.TOP_UP, bank, wallet] = True
     table[Kind.SETTLE, biller, settlement] = True
     table[Kind.TRANSFER, 1:6, 1:6] = True
-    # Of these, what names nothing, what opens a bank account and what ends an item are
-    # told apart below.
+    # Of these, what names nothing, what opens a bank account, what ends an item and
+    # what recalls a release are told apart below.
     table[Kind.TRANSFER, mirror, bank] = table[Kind.TRANSFER, bank, mirror] = True
     for own in (wallet, settlement, AccountKind.SUSPENSE):
         table[Kind.TRANSFER, waiting, own] = table[Kind.TRANSFER, own, transit] = True
     table[Kind.TRANSFER, waiting, transit] = True
+    for own in (settlement, AccountKind.SUSPENSE):
+        table[Kind.TRANSFER, transit, own] = True
     table[Kind.BOOKED, mirror, [wallet, waiting]] = True
     table[Kind.BOOKED, transit, mirror] = True
     return table.reshape(-1)
@@ -88,7 +90,8 @@ def _pairs() -> Mask:
 
 PAIRS: Final = _pairs()
 ANY_BALANCE: Final = (AccountKind.FLOAT, AccountKind.BANK, AccountKind.BANK_TRANSIT)
-"""Accounts that may be below zero."""
+"""Accounts that may be below zero; the last by what its bank has booked, and no recall
+may leave it so."""
 
 
 class Books:
@@ -250,11 +253,13 @@ class Books:
         # What pays out to a beneficiary is among these.
         ends = names & (self.accounts.moves(rows) == Move.ENDING)
         bad = names & ((debit == AccountKind.BANK) | (credit == AccountKind.BANK))
+        if not self.register.know_recalls:
+            bad |= names & (debit == AccountKind.BANK_TRANSIT)
         bad |= ~names & ~may_move(self.register, rows, span)
         if bad.any():
             text = (
                 "it moves what a bank has booked, or has on its way: it ends nothing, "
-                "pays out nothing and opens no bank account"
+                "pays out nothing, recalls nothing and opens no bank account"
             )
             self.findings.add_rows("accounts", rows["sequence"][bad], text)
         known = self.register.know_payouts
@@ -362,7 +367,13 @@ class Books:
             short = losses > accounts["credits_posted"]
         else:
             short = losses != 0
+        recalled = span.debit[:0]
+        if span.kinds[Kind.TRANSFER]:
+            transit = kind[span.debit] == AccountKind.BANK_TRANSIT
+            recalled = span.debit[transit & (span.kind == Kind.TRANSFER)]
+            recalled = recalled[short[recalled]]
         short &= ~np.isin(kind, ANY_BALANCE)
+        short[recalled] = True
         if not short.any():
             return
         index = np.arange(len(span.rows))
@@ -381,7 +392,9 @@ class Books:
             parts.append((found.debit[back], found.at[back], gain, zeros))
         names, at, gains, losses = (np.concatenate(c) for c in zip(*parts, strict=True))
         refund = (span.kind[at] == Kind.REFUND) & (kind[names] == AccountKind.BILLER)
+        booked = span.kind[at] == Kind.BOOKED
         strict = (losses != 0) & ~refund
+        strict &= ~(booked & (kind[names] == AccountKind.BANK_TRANSIT))
         if self.register.know_payouts and span.kinds[Kind.TRANSFER]:
             owes = says_owed(span.rows) & may_owe(span.rows, accounts)
             strict &= ~owes[at]

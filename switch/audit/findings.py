@@ -17,6 +17,7 @@ DAMAGED = "restore journal/ from a copy and audit that"
 WRONG = "stop taking payments; compare with a copy, then correct by new entries"
 LOST = "keep journal/ and index/ as they are; restore a copy that has the rows"
 DERIVED = "stop the server, delete index/ and let it be rebuilt, audit again"
+SUMMED = "stop the server, delete totals/ and let it be made anew, audit again"
 
 CHECKS: Final[dict[str, tuple[str, str]]] = {
     "chunks": ("every chunk's header, size and instance", DAMAGED),
@@ -54,7 +55,8 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "utrs": ("a bank reference is credited once", WRONG),
     "refunds": ("refunds fit their payment and never exceed it", WRONG),
     "index": ("the index holds the accounts that the journal gives", DERIVED),
-    "lost": ("the journal has what the index was made of", LOST),
+    "figures": ("the network's totals are what the journal gives", SUMMED),
+    "lost": ("the journal has what index and totals were made of", LOST),
     "live": ("the server serves what the journal gives", "restart the server"),
 }
 CHAIN_CHECKS: Final = (

@@ -1,9 +1,9 @@
 """What banks have booked and nothing had explained: open items, and what ends them.
 
-And what was released to a bank and not booked yet, and to whom it was paid out. So what
-the accounts behind each bank account hold is known a second time, from the rows of each
-item. Memory: 128 bytes for each transfer that names an item; a sum for each of these
-accounts.
+And what was released to a bank and neither booked nor recalled yet, and to whom it was
+paid out. So what the accounts behind each bank account hold is known a second time,
+from the rows of each item. Memory: 128 bytes for each transfer that names an item, some
+more for each recall; a sum for each of these accounts.
 """
 
 from collections import Counter
@@ -20,6 +20,7 @@ from switch.audit.layout import (
     MATCHED,
     OK,
     PAYOUT_RULES,
+    RECALL_RULES,
     RECENT,
     REVERSAL,
     ROW,
@@ -31,6 +32,7 @@ from switch.audit.layout import (
 )
 from switch.audit.reader import Journal
 from switch.audit.register import Register
+from switch.audit.timelines import NEVER, NOWHERE, find
 from switch.audit.utrs import Utrs
 from switch.codes import AccountKind, Kind, Result
 
@@ -50,6 +52,13 @@ WRONG: Final = {
     R.UTR_ALREADY_CREDITED: "people have credited by hand what it credits to a wallet",
 }
 """What is wrong with an accepted one that should have been told that."""
+RECALLS_WRONG: Final = {
+    R.CASE_NOT_FOUND: "what it recalls is no release",
+    R.ACCOUNT_KIND_WRONG: "it recalls a release of other accounts",
+    R.NET_DIFFERS: "it recalls another amount than was released",
+    R.CASE_CLOSED: "the release that it recalls was booked or recalled before",
+}
+"""The same of one that recalls a release."""
 
 
 class Items:
@@ -64,6 +73,11 @@ class Items:
         self._open: Counter[int] = Counter()
         self._released: Counter[int] = Counter()
         self._endings: list[Rows] = []
+        self.recalls: dict[int, int] = {}
+        """By release: the first accepted transfer that recalls it."""
+        self.met: dict[int, int] = {}
+        """By release, if something recalls it or wants to: the first booked row that
+        meets it; filled in before `finish`."""
 
     def booked(self, others: Index, rows: Rows, incoming: Mask) -> None:
         """Take booked rows, with the account of each that is no mirror."""
@@ -86,8 +100,11 @@ class Items:
         ends &= self.accounts.moves(rows) == Move.ENDING
         if ends.any():
             self._endings.append(pick(rows, ends))
+        recalls = pick(rows, ends & self.accounts.recalls(rows))
+        for row in recalls:
+            self.recalls.setdefault(int(row["resolves"]), int(row["sequence"]))
         corrects = ends & ((rows["flags"] & np.uint16(CASE)) != 0)
-        text = "its flags say that it corrects a payment, and it ends an item"
+        text = "its flags say that it corrects a payment, and it names a bank's item"
         self.findings.add_rows("banks", rows["sequence"][corrects], text)
 
     def payouts(self, rows: Rows) -> Mask:
@@ -108,6 +125,21 @@ class Items:
         releases: Mask = returns | self.payouts(rows)
         return releases
 
+    def named(self, refused: list[Rows]) -> U64:
+        """The rows that something recalls, or was `refused` to; ascending."""
+        more = [rows["resolves"][self.accounts.recalls(rows)] for rows in refused]
+        recalled = np.array(sorted(self.recalls), np.uint64)
+        return np.unique(np.concatenate([recalled, *more]))
+
+    def recalled(self, about: U64, before: U64) -> Mask:
+        """Which rows were recalled before others."""
+        recalls = np.array(sorted(self.recalls.items()), np.uint64).reshape(-1, 2)
+        at = find(about, recalls[:, 0])
+        since = np.full(len(about), NEVER)
+        since[at != NOWHERE] = recalls[at[at != NOWHERE], 1]
+        mask: Mask = since < before
+        return mask
+
     def finish(self, journal: Journal, utrs: Utrs, refused: list[Rows]) -> None:
         """Judge what ended items, and who was `refused`; then what is left of them.
         `utrs` are finished.
@@ -119,6 +151,10 @@ class Items:
         gone = items["sequence"] >= rows["sequence"]
         gone |= np.maximum(items["debit"], items["credit"]) > self.accounts.count
         items[gone | (items["result"] != OK)] = np.zeros((), ROW)
+        recalls = self.accounts.recalls(rows)
+        recalls &= rows["sequence"] >= self.register.rules_since(RECALL_RULES)
+        self._recall(pick(rows, recalls), pick(items, recalls))
+        rows, items = pick(rows, ~recalls), pick(items, ~recalls)
         ended: dict[int, int] = {}
         by_hand = utrs.claimers(journal, items)
         by_hand = np.where(by_hand["kind"] == Kind.TOP_UP, by_hand["sequence"], 0)
@@ -126,20 +162,56 @@ class Items:
             told, other = self._told(row, item, ended)
             if told == R.OK and hand and self._again(row, item):
                 told, other = R.UTR_ALREADY_CREDITED, hand
-            sequence, accepted = int(row["sequence"]), bool(row["result"] == OK)
-            if not accepted:
-                if told != row["result"] or other != row["total"]:
-                    name = R(int(row["result"])).name
-                    text = f"{name}, and the rows before it show no cause"
-                    self.findings.add("refusals", sequence, text)
-                continue
-            if told != R.OK:
-                self.findings.add("banks", sequence, WRONG[told])
-                continue
-            ended[int(row["resolves"])] = sequence
-            side = "credit" if self._incoming(item) else "debit"
-            self._open[int(item[side])] -= int(row["amount"])
+            if self._is_right(row, told, other, WRONG):
+                ended[int(row["resolves"])] = int(row["sequence"])
+                side = "credit" if self._incoming(item) else "debit"
+                self._open[int(item[side])] -= int(row["amount"])
         self._balances()
+
+    def _recall(self, rows: Rows, releases: Rows) -> None:
+        """Judge what recalls, or was to, what was released to a bank."""
+        payouts, known = self.payouts(releases), self.is_release(releases)
+        done: dict[int, int] = {}
+        for row, release, payout, is_one in zip(
+            *(rows, releases, payouts.tolist(), known.tolist()), strict=True
+        ):
+            told, other = self._told_of(row, release, payout=payout), 0
+            if not is_one:
+                told = R.CASE_NOT_FOUND
+            if told == R.OK:
+                number, sequence = int(row["resolves"]), int(row["sequence"])
+                met = self.met.get(number, sequence)
+                other = met if met < sequence else done.get(number, 0)
+                told = R.CASE_CLOSED if other else R.OK
+            if self._is_right(row, told, other, RECALLS_WRONG):
+                done[int(row["resolves"])] = int(row["sequence"])
+                self._released[int(row["debit"])] -= int(row["amount"])
+
+    def _told_of(self, row: np.void, release: np.void, *, payout: bool) -> Result:
+        """What a recall should be told of its accounts and its amount."""
+        to = int(row["credit"])
+        if payout:
+            fits = to == release["debit"]
+        else:
+            fits = self.accounts["kind"][to] == AccountKind.SUSPENSE
+        if not fits or row["debit"] != release["credit"]:
+            return R.ACCOUNT_KIND_WRONG
+        return R.OK if row["amount"] == release["amount"] else R.NET_DIFFERS
+
+    def _is_right(
+        self, row: np.void, told: Result, other: int, wrong: dict[Result, str]
+    ) -> bool:
+        """Whether a row was accepted and should be; what it says of that is judged."""
+        sequence = int(row["sequence"])
+        if row["result"] != OK:
+            if told != row["result"] or other != row["total"]:
+                name = R(int(row["result"])).name
+                text = f"{name}, and the rows before it show no cause"
+                self.findings.add("refusals", sequence, text)
+            return False
+        if told != R.OK:
+            self.findings.add("banks", sequence, wrong[told])
+        return told == R.OK
 
     def _incoming(self, item: np.void) -> bool:
         """Whether a booked row says what came in."""

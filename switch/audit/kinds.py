@@ -35,8 +35,8 @@ class Move(IntEnum):
     ADVANCE = PROPOSE_ADVANCE
     """Lends a wallet what the hold that it names keeps."""
     ENDING = int(Kind.BOOKED)
-    """Ends what a bank has booked and nothing had explained, or pays out to what it
-    names. Never proposed as that.
+    """Ends what a bank has booked and nothing had explained, pays out to what it names,
+    or recalls a release. Never proposed as that.
     """
 
 

@@ -403,6 +403,10 @@ PAYOUT_RULES: Final = 10
 """The first rules that know beneficiaries, what a wallet owes, openings, cut-offs, low
 balances and signed revocations."""
 
+RECALL_RULES: Final = 11
+"""The first rules by which what was released to a bank may be recalled, and that know
+participants who only read."""
+
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
 SEGMENT_SIZE: Final = 32

@@ -51,11 +51,12 @@ from switch.audit.layout import (
     pick,
 )
 from switch.audit.limits import broken as broken_limit
+from switch.audit.participants import broken_participant
 from switch.audit.persons import LAYOUTS as PEOPLES
 from switch.audit.persons import broken as broken_person
 from switch.audit.reader import Journal
 from switch.audit.references import bad_references
-from switch.audit.register import ACCOUNT_KINDS, NOT_YET, broken_participant
+from switch.audit.register import ACCOUNT_KINDS, NOT_YET
 from switch.audit.services import broken_rules, broken_tariff
 from switch.codes import AMOUNT_MAX, PROPOSE_LINES, Kind, Record, Source
 
@@ -393,7 +394,8 @@ def _broken_register(tail: bytes, row: np.void, rules: int) -> str:
     if record == Record.SCHEDULE:
         return broken_schedule(tail, rules)
     if record == Record.PARTICIPANT and len(tail) >= PARTICIPANT_RECORD.itemsize:
-        names = broken_participant(np.frombuffer(tail, PARTICIPANT_RECORD, 1)[0])
+        one = np.frombuffer(tail, PARTICIPANT_RECORD, 1)[0]
+        names = broken_participant(one, rules)
     elif record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:
         service = np.frombuffer(tail, SERVICE_RECORD, 1)[0]
         names = broken_rules(service)

@@ -217,13 +217,19 @@ class Journal(Environment):
         block.rows = rows[:count]
         return block, following
 
-    def check_at(self, sequence: int) -> int | None:
-        """The check of the chunk that holds a row; None if it cannot be read."""
+    def header_at(self, sequence: int) -> np.void | None:
+        """The header of the chunk that holds a row; None if it cannot be read."""
         with self.env.begin(buffers=True) as txn, txn.cursor(self.chunks) as cursor:
             first, value = chunk_around(cursor, sequence)
             if value is None or sequence - first >= len(rows_of(value)):
                 return None
-            return int(np.frombuffer(value, dtype=CHUNK, count=1)[0]["check"])
+            found: np.void = np.frombuffer(bytes(value[:CHUNK_SIZE]), dtype=CHUNK)[0]
+            return found
+
+    def check_at(self, sequence: int) -> int | None:
+        """The check of the chunk that holds a row; None if it cannot be read."""
+        head = self.header_at(sequence)
+        return None if head is None else int(head["check"])
 
     def rows_at(self, sequences: U64) -> Rows:
         """Rows by sequence, in the order asked; all zero where there is none."""

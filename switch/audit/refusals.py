@@ -210,11 +210,19 @@ class Refusals:
                 self._add(row.reshape(1), np.ones(1, np.bool_))
         return alien | named | paying
 
+    def _to_transit(self, rows: Rows) -> Mask:
+        """Which rows are to an account of kind bank transit."""
+        credit = np.where(self._known(rows["credit"]), rows["credit"], 0)
+        to: Mask = self.accounts["kind"][credit] == AccountKind.BANK_TRANSIT
+        return to
+
     def _keep(self, rows: Rows) -> None:
         """Keep those that speak of other rows."""
         done = self._paid(rows)
         moves = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0) & ~done
         ends = moves & (self.accounts.moves(rows) == Move.ENDING)
+        if not self.register.know_recalls:
+            ends &= ~self.accounts.recalls(rows) | self._to_transit(rows)
         deeds = moves & ~ends & (self.accounts.moves(rows) != Move.RECOVERY)
         deeds |= (rows["kind"] == Kind.REFUND) | (rows["kind"] == Kind.CASE_CLOSE)
         text = "what two people want is refused without a row, and stays to be done"

@@ -34,6 +34,7 @@ from switch.audit.layout import (
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
     PERSON_RECORD,
+    RECALL_RULES,
     RULES_RECORD,
     SERVICE_RECORD,
     SERVICES_MAX,
@@ -44,6 +45,7 @@ from switch.audit.layout import (
 )
 from switch.audit.limits import broken as broken_limit
 from switch.audit.limits import take_limit
+from switch.audit.participants import ROLES, broken_participant
 from switch.audit.persons import LAYOUTS as PEOPLES
 from switch.audit.persons import Person, Persons
 from switch.audit.persons import broken as broken_person
@@ -91,7 +93,6 @@ CHECKED: Final = {
 """Records that the rows before them show all about, each with the check it belongs to;
 those of participants, services and rules are judged apart."""
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
-ROLES: Final = frozenset(int(role) for role in Role)
 NOT_YET: Final = 2**64 - 1
 """The sequence of a row that has not come."""
 PARTICIPANTS_MIN: Final = 1024
@@ -277,6 +278,11 @@ class Register:
         """Whether they know to whom is paid out, and all else that came with that."""
         return not 0 < self.version < PAYOUT_RULES
 
+    @property
+    def know_recalls(self) -> bool:
+        """Whether they know that what was released to a bank is recalled."""
+        return not 0 < self.version < RECALL_RULES
+
     def asked(self, row: np.void, tail: bytes) -> tuple[str, str, Result]:
         """Of a row with one of the records `CHECKED`: the check that it belongs to,
         what is wrong with its record by itself, and if nothing is, the result that it
@@ -361,7 +367,8 @@ class Register:
         index = self.participants.get(bytes(said["code"]), 0)
         if not index or not self.active[index] or said["active"]:
             return False
-        same = self.roles[index] == 1 << min(int(said["role"]), 7)
+        role = int(said["role"])
+        same = role in ROLES and self.roles[index] == 1 << role
         same &= self.may_state[index] == said["may_state_dues"]
         return bool(same and self.promises[index] == said["never_credits_late"])
 
@@ -426,7 +433,7 @@ class Register:
             self.active[index] = record["active"] == 1
             self.may_state[index] = record["may_state_dues"] == 1
             self.promises[index] = record["never_credits_late"] == 1
-        for name in broken_participant(record):
+        for name in broken_participant(record, self.version):
             self._add("services", row, f"its record's {name} is not one")
 
     def _service(self, row: np.void, tail: bytes) -> None:
@@ -575,16 +582,3 @@ class Register:
         elif self.payable.get(key, 0) != amount:
             text = f"window {key[0]} owes account {key[1]} {self.payable.get(key, 0)}"
             self._add("settles", row, f"{text} paise, not {amount}")
-
-
-def broken_participant(record: np.void) -> list[str]:
-    """The fields of a participant's record that are not what they must be."""
-    right = {
-        "role": int(record["role"]) in ROLES,
-        "active": record["active"] <= 1,
-        "may_state_dues": record["may_state_dues"] <= 1,
-        "never_credits_late": record["never_credits_late"] <= 1,
-        "reserved_0": not any(bytes(record["reserved_0"])),
-        "reserved_1": not any(bytes(record["reserved_1"])),
-    }
-    return [name for name, fits in right.items() if not fits]

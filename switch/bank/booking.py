@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from switch.bank.lines import BankLine, Side, Statement, StatementError
-from switch.bank.requests import Letter, find_number
 from switch.bank.sequence import distinct_lines
+from switch.bank_numbers import Letter, find_number
 from switch.bank_rows import (
     BALANCE_MAX,
     DAY_MAX,

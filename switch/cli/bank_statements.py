@@ -84,12 +84,12 @@ def _read_all(args: Namespace, screen: Screen) -> Iterator[Statement]:
         raise StatementError("the command", f"more than {FILES_MAX} files")
     columns: ColumnMap | None = None
     if args.map is not None:
-        columns = read_map(_bytes_of(args.map), tidy_text(str(args.map)))
+        columns = read_map(read_bytes(args.map), tidy_text(str(args.map)))
     references = tuple(args.reference or REFERENCE_FIELDS)
     with screen.progress(len(args.files), "files") as step:
         for path in args.files:
             # A file's name is a text of others, too.
-            data, source = _bytes_of(path), tidy_text(str(path))
+            data, source = read_bytes(path), tidy_text(str(path))
             if columns is not None:
                 yield read_csv(data, source, columns)
             else:
@@ -97,7 +97,8 @@ def _read_all(args: Namespace, screen: Screen) -> Iterator[Statement]:
             step.advance()
 
 
-def _bytes_of(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """What a file has, as far as one may. Raises StatementError."""
     try:
         with path.open("rb") as file:
             # Not from a pipe or a device that has no end, either.

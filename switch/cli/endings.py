@@ -16,7 +16,7 @@ from switch.errors import UsageError
 from switch.money import parse_amount
 from switch.v1 import people_pb2 as pb
 
-TEXT = "say what a line that nobody explains was, or release money to a bank"
+TEXT = "say what a line that nobody explains was, release money to a bank, or recall it"
 
 Add = Callable[[str, Callable[[Namespace, Screen], Exit], str], ArgumentParser]
 
@@ -53,6 +53,10 @@ def _payout(args: Namespace) -> pb.Wish:
         account=args.account, amount=args.amount, biller=to.participant, head=to.head
     )
     return _ending(args, payout=payout)
+
+
+def _recall(args: Namespace) -> pb.Wish:
+    return _ending(args, recall=True)
 
 
 def _explain_debit(args: Namespace) -> pb.Wish:
@@ -106,6 +110,12 @@ _VERBS: tuple[
                 "help": "to whose beneficiary (default: the only one)",
             },
         },
+    ),
+    (
+        "recall",
+        _recall,
+        "a release that the bank refuses, or was never told of: the money comes back",
+        {"item": {"type": to_count, "metavar": "RELEASE", "help": "its entry"}},
     ),
     (
         "explain-debit",

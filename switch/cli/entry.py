@@ -30,6 +30,7 @@ from switch.cli import (
     breaks,
     budgets,
     certificates,
+    close_day,
     commands,
     counter,
     day_list,
@@ -37,6 +38,7 @@ from switch.cli import (
     exceptions,
     explain,
     files,
+    instructions,
     matching,
     office,
     openings,
@@ -44,6 +46,7 @@ from switch.cli import (
     payments,
     people,
     signing,
+    totals,
     windows,
     wishes,
 )
@@ -250,7 +253,10 @@ def _parser() -> argparse.ArgumentParser:
         "bank-statement", bank_statements.bank_statement, bank_statements.TEXT
     )
     bank_statements.add_arguments(statement)
+    status = add("payment-status", instructions.payment_status, instructions.TEXT)
+    instructions.add_arguments(status)
     matching.add_arguments(add("match", matching.match, matching.TEXT))
+    close_day.add_arguments(add("close-day", close_day.close_day, close_day.TEXT))
     verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
@@ -296,6 +302,7 @@ def _parser() -> argparse.ArgumentParser:
     explanation = add("explain", explain.explain, explain.TEXT)
     explain.add_arguments(explanation)
     _add_at(explanation)
+    totals.add_arguments(add("totals", totals.totals, totals.TEXT))
     files.add_arguments(add("scrolls", files.scrolls, files.TEXT))
     exceptions.add_commands(add)
     what = "ask for what two people must want; another one approves it"

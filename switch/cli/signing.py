@@ -10,7 +10,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from switch.bank.requests import find_number
+from switch.bank_numbers import find_number
 from switch.bank_rows import read_booked
 from switch.cli.arguments import to_count
 from switch.cli.commands import open_office

@@ -17,6 +17,7 @@ import grpc
 
 from switch.client import CallError, Client
 from switch.errors import ConfigError, WireError
+from switch.file_names import parse_name
 
 READ_SIZE: Final = 1 << 20
 
@@ -37,7 +38,11 @@ def write_file(client: Client, name: str, folder: Path) -> Written:
     Raises ConfigError if there is another of this name, or it is being written by
     somebody else; what `Client.read_file` raises.
     """
-    whole = folder / name
+    try:
+        # A name may come from the switch, and is to be no path.
+        whole = folder / parse_name(name).text
+    except ValueError as error:
+        raise WireError(str(error)) from None
     if whole.exists():
         hashed, size = hash_file(whole)
         if (size, hashed.digest()) != client.file_size(name):
@@ -101,9 +106,19 @@ def part_of(whole: Path) -> Iterator[tuple[Path, BinaryIO]]:
     with os.fdopen(os.open(part, flags, 0o640), "r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            found = part.stat()
+        except (BlockingIOError, FileNotFoundError):
             raise ConfigError(f"{part} is being written by another run") from None
-        yield part, file
+        if not os.path.samestat(found, os.fstat(file.fileno())):
+            # That one has ended since it was opened here: it has its name by now.
+            raise ConfigError(f"{part} is being written by another run")
+        try:
+            yield part, file
+        except BaseException:
+            file.flush()
+            if not os.fstat(file.fileno()).st_size:
+                part.unlink()
+            raise
 
 
 def sync_folder(folder: Path) -> None:

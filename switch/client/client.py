@@ -37,6 +37,7 @@ from switch.client.explain import BEGINNING, NOW, ExplainCalls, Point
 from switch.client.files import FileCalls
 from switch.client.people import PeopleCalls
 from switch.client.stream import PaymentStream, ids_of
+from switch.client.totals import TotalsCalls
 from switch.client.windows import WindowCalls
 from switch.credentials import Credentials
 from switch.errors import WireError
@@ -53,6 +54,7 @@ from switch.v1 import (
     payments_pb2,
     payments_pb2_grpc,
     people_pb2_grpc,
+    totals_pb2_grpc,
     types_pb2,
     wallets_pb2,
     wallets_pb2_grpc,
@@ -128,6 +130,7 @@ class Client(
     BankCalls,
     CounterCalls,
     ExplainCalls,
+    TotalsCalls,
     FileCalls,
 ):
     """One participant's connection to a switch. Thread-safe; a context manager."""
@@ -156,6 +159,7 @@ class Client(
         self._payments = payments_pb2_grpc.PaymentServiceStub(self._channel)
         self._wallets = wallets_pb2_grpc.WalletServiceStub(self._channel)
         self._explain = explain_pb2_grpc.ExplainServiceStub(self._channel)
+        self._totals = totals_pb2_grpc.TotalsServiceStub(self._channel)
         self._files = files_pb2_grpc.FilesServiceStub(self._channel)
         self._counter = counter_pb2_grpc.CounterServiceStub(self._channel)
         self._billers = billers_pb2_grpc.BillerServiceStub(self._channel)

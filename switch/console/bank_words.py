@@ -71,4 +71,19 @@ BANK_WORDS: dict[str, tuple[str, str]] = {
     "booked now": ("Booked now", "এখন তোলা হলো"),
     "booked before": ("Booked before", "আগেই তোলা"),
     "by channel": ("signed by a bank's channel", "ব্যাঙ্কের চ্যানেল স্বাক্ষর করেছে"),
+    "release": ("Release", "ছাড়"),
+    "instruction": ("Instruction", "নির্দেশ"),
+    "bank says": ("Bank says", "ব্যাঙ্ক বলছে"),
+    "payment accepted": ("accepted", "গৃহীত"),
+    "payment rejected": ("rejected", "প্রত্যাখ্যাত"),
+    "payment pending": ("not decided", "সিদ্ধান্ত হয়নি"),
+    "payment unknown": ("nobody has instructed it", "কেউ নির্দেশ দেয়নি"),
+    "payment contradicts": (
+        "contradicts itself: ask the bank",
+        "পরস্পরবিরোধী: ব্যাঙ্কে জিজ্ঞাসা করুন",
+    ),
+    "refused payouts": (
+        "What the bank refuses stays in transit until two people recall it:",
+        "ব্যাঙ্ক যা নেয় না, দুজন ফেরত না নেওয়া পর্যন্ত তা পথেই থাকে:",
+    ),
 }

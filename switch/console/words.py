@@ -9,10 +9,12 @@ from enum import Enum
 
 from switch.codes import Result
 from switch.console.bank_words import BANK_WORDS
+from switch.console.closing_words import CLOSING_WORDS
 from switch.console.exception_words import EXCEPTION_WORDS
 from switch.console.explain_words import EXPLAIN_WORDS
 from switch.console.matching_words import MATCHING_WORDS
 from switch.console.people_words import PEOPLE_WORDS
+from switch.console.totals_words import TOTALS_WORDS
 from switch.console.treasury_words import TREASURY_WORDS
 from switch.money import bengali_digits, format_amount, group_digits
 from switch.payment_states import PaymentState
@@ -231,8 +233,10 @@ WORDS: dict[str, tuple[str, str]] = {
     **EXCEPTION_WORDS,
     **EXPLAIN_WORDS,
     **BANK_WORDS,
+    **CLOSING_WORDS,
     **MATCHING_WORDS,
     **PEOPLE_WORDS,
+    **TOTALS_WORDS,
     **TREASURY_WORDS,
 }
 """Key → English, Bengali."""

@@ -188,7 +188,9 @@ cdef enum:  # roles of participants
     ROLE_TREASURY = 3
     ROLE_AUDITOR = 4
     ROLE_HARNESS = 5        # may name the centre it acts for
-    ROLES_COUNT = 6
+    ROLE_PMU = 6            # reads, and sends nothing
+    ROLE_SUPPORT = 7        # likewise; a person's role is another thing
+    ROLES_COUNT = 8
 
 cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_PARTICIPANT = 1

@@ -84,7 +84,7 @@ cdef enum:
 cdef enum:
     JOURNAL_FORMAT = 5
     INDEX_FORMAT = 8
-    RULES_VERSION = 10          # the rules of this code; one more for each change of them
+    RULES_VERSION = 11          # the rules of this code; one more for each change of them
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
@@ -107,7 +107,7 @@ cdef extern from *:
     #define LINK_ADVANCE ((1ULL << 22) + 17)  /* of a hold: the transfer ahead of its end */
     #define LINK_RECOVERY ((1ULL << 22) + 18)  /* of an advance */
     #define LINK_ENDING ((1ULL << 22) + 19)  /* of an open item: the transfer that ends it */
-    #define LINK_MATCHED ((1ULL << 22) + 20)  /* of a request or a release: the booked row */
+    #define LINK_MATCHED ((1ULL << 22) + 20)  /* of a request or release: booked or recall */
     #define LINK_PAYOUT ((1ULL << 22) + 21)  /* of a beneficiary's row: what it was paid */
     #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
     #define LINK_FREEZE ((1ULL << 23) + 2)  /* of an account, in a ledger with people */

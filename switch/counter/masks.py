@@ -1,4 +1,5 @@
-"""How a reference stands in a log: enough to find it, too little to know it.
+"""How a reference stands in a log, and before whoever may not know it: enough to
+find it again, too little to know it.
 
 May use nothing of the product. The citizen's reference, and the bill's that is made of
 it, are the one personal datum that the switch keeps; whatever logs one passes it

@@ -92,11 +92,12 @@ class BankMatters:
         return dict(self._opened)
 
     def is_banks(self, transfer: Entry) -> bool:
-        """Whether an accepted transfer that names a row ends what a bank has booked, or
-        releases money to a beneficiary.
+        """Whether an accepted transfer that names a row ends what a bank has booked,
+        releases money to a beneficiary, or takes a release back.
         """
         return (
-            self._kind(transfer.debit) == AccountKind.BANK_SUSPENSE
+            self._kind(transfer.debit)
+            in (AccountKind.BANK_SUSPENSE, AccountKind.BANK_TRANSIT)
             or self._kind(transfer.credit) == AccountKind.BANK_TRANSIT
         )
 

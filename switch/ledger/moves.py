@@ -147,7 +147,8 @@ def ending(
     owed: bool = False,
 ) -> Templates:
     """Say what a line that a bank has booked was: all of it, from where it is, or to
-    where it was missed. `owed`: although the wallet that has paid it has not enough.
+    where it was missed; or take a release back. `owed`: although the wallet that has
+    paid it has not enough.
     """
     made = transfer(row_id, debit, credit, item.amount, reason, sender=sender)
     made.rows["resolves"] = item.sequence

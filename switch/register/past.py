@@ -4,10 +4,12 @@ A part of `register`; may use the core, `ledger` and `tails`.
 """
 
 from bisect import bisect_right
+from collections.abc import Iterable
 
 from switch._core import Rows, entries_of
 from switch.codes import Kind, Record, Result
 from switch.ledger.follower import Follower
+from switch.ledger.payment_tails import read_tails
 from switch.register.register import Register
 from switch.register.tails import record_tariff, record_texts
 from switch.tariffs import Fee
@@ -36,11 +38,33 @@ class PastNames:
         """
         return record_texts(self._tail(record, index, sequence), record)
 
+    def read_ahead(
+        self, record: Record, indexes: Iterable[int], sequence: int
+    ) -> dict[int, dict[str, str]]:
+        """`texts` of many at a time: of those that were registered together each alone
+        would be searched for. Raises likewise.
+        """
+        at = {index: self._at(record, index, sequence) for index in indexes}
+        ledger = self._register.ledger
+        tails = read_tails(ledger, at.values())
+        found = {}
+        for index, one in at.items():
+            tail = tails[one]
+            row = ledger.row(one)
+            if row.operator and not row.total:
+                tail = self._register.record(one)
+            found[index] = record_texts(tail, record)
+        return found
+
     def tariff(self, service: int, sequence: int) -> tuple[Fee, ...]:
         """The tariff of a service as registered at `sequence`. Raises likewise."""
         return record_tariff(self._tail(Record.SERVICE, service, sequence))
 
     def _tail(self, record: Record, index: int, sequence: int) -> bytes:
+        return self._register.record(self._at(record, index, sequence))
+
+    def _at(self, record: Record, index: int, sequence: int) -> int:
+        """The register row that held then."""
         current = self._current(record, index)
         if current > sequence:
             self._follower.read_on()
@@ -49,7 +73,7 @@ class PastNames:
             if not at:
                 raise LookupError(f"{record.name} {index} is younger than {sequence}")
             current = known[at - 1]
-        return self._register.record(current)
+        return current
 
     def _current(self, record: Record, index: int) -> int:
         is_service = record is Record.SERVICE

@@ -24,6 +24,8 @@ from switch.specs import TREASURY, ParticipantSpec, ServiceSpec, Specs
 __all__ = [
     "AUDITOR",
     "HARNESS",
+    "PMU",
+    "SUPPORT",
     "Biller",
     "Centre",
     "District",
@@ -39,6 +41,8 @@ __all__ = [
 SECOND = "second"
 AUDITOR = "auditor"
 HARNESS = "harness"
+PMU = "pmu"
+SUPPORT = "support"
 """Participant ids of the offices beside the treasury, its second person first."""
 
 
@@ -57,6 +61,11 @@ def sample_specs() -> Specs:
         ParticipantSpec(id=SECOND, role=Role.TREASURY, name_en="Treasury, checker"),
         ParticipantSpec(id=AUDITOR, role=Role.AUDITOR, name_en="Auditor"),
         ParticipantSpec(id=HARNESS, role=Role.HARNESS, name_en="Load harness"),
+    )
+    # Behind all that were there before them: nobody's index is another one.
+    readers = (
+        ParticipantSpec(id=PMU, role=Role.PMU, name_en="Programme management unit"),
+        ParticipantSpec(id=SUPPORT, role=Role.SUPPORT, name_en="Support desk"),
     )
     billers = (
         ParticipantSpec(
@@ -110,4 +119,4 @@ def sample_specs() -> Specs:
         )
         for service in network.services
     )
-    return Specs((*offices, *billers, *centres), tuple(services))
+    return Specs((*offices, *billers, *centres, *readers), tuple(services))

@@ -8,22 +8,27 @@ next: what was settled meanwhile, too.
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
+
 from switch._core import Rows
 from switch.calendar import financial_year, format_financial_year, ist_date
 from switch.canonical_csv import rupees
 from switch.codes import Record
 from switch.file_names import FileKind
 from switch.register.register import Account
+from switch.treasury import cells
 from switch.treasury.books import Books, differs
 from switch.treasury.cells import time_text
 from switch.treasury.counted import POSTED, blocks
 from switch.treasury.described import ENTRIES, Described, describe
 from switch.treasury.windows import Window
-from switch.treasury.xml import Writer, xml_text
+from switch.treasury.xml import Writer, add, start, xml_text
 
 NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 CURRENCY: Final = "INR"
 ISSUER: Final = "payswitch"
+STEP_ENTRIES: Final = 512
+"""Entries that are written together: some 10 ms."""
 ID_MAX, NAME_MAX, OWNER_MAX, INFORMATION_MAX = 35, 70, 140, 500
 """Characters of ISO's fields."""
 
@@ -45,6 +50,7 @@ class AccountStatement:
         self._books = books
         self._window = window
         self._account = account
+        self._centres: dict[int, str] = {}
         self.name = books.name_of(FileKind.ACCOUNT_STATEMENT, window, account)._replace(
             form="xml"
         )
@@ -83,8 +89,7 @@ class AccountStatement:
                             writer.leaf("Sum", rupees(sums[side]))
                 for rows in self._rows():
                     if len(rows):
-                        self._entries(writer, rows)
-                    yield writer.take()
+                        yield from self._entries(writer, rows)
         yield writer.take()
 
     @property
@@ -135,67 +140,84 @@ class AccountStatement:
             writer.leaf("CdtDbtInd", "DBIT" if paise < 0 else "CRDT")
             writer.path("Dt/Dt", day)
 
-    def _entries(self, writer: Writer, rows: Rows) -> None:
+    def _entries(self, writer: Writer, rows: Rows) -> Iterator[bytes]:
         described = describe(self._books, rows, self._account.index)
         receipts = self._receipts(described)
         columns = zip(
             rows["sequence"].tolist(),
             rows["amount"].tolist(),
             described.is_credit.tolist(),
-            [ist_date(one).isoformat() for one in rows["timestamp"].tolist()],
+            _texts(cells.days(rows["timestamp"])),
             described.entries.tolist(),
             described.is_paid.tolist(),
-            [bytes(one).hex() for one in described.payments["id"]],
-            [bytes(one).rstrip(b"\0").decode() for one in described.references],
+            _hexadecimal(described.payments["id"]),
+            _texts(described.references),
             receipts,
             strict=True,
         )
-        for sequence, amount, is_credit, day, entry, is_paid, *payment in columns:
+        for at, one in enumerate(columns):
+            sequence, amount, is_credit, day, entry, is_paid, *payment = one
+            if at % STEP_ENTRIES == 0:
+                yield writer.take()
             side = "CRDT" if is_credit else "DBIT"
-            with writer.element("Ntry"):
-                writer.leaf("NtryRef", str(sequence))
-                writer.leaf("Amt", rupees(amount), Ccy=CURRENCY)
-                writer.leaf("CdtDbtInd", side)
-                writer.path("Sts/Cd", "BOOK")
-                writer.path("BookgDt/Dt", day)
-                writer.path("ValDt/Dt", day)
-                writer.leaf("AcctSvcrRef", str(sequence))
-                with writer.element("BkTxCd"), writer.element("Prtry"):
-                    writer.leaf("Cd", ENTRIES[entry].upper())
-                    writer.leaf("Issr", ISSUER)
-                if is_paid:
-                    self._payment(writer, rupees(amount), side, *payment)
-
-    @staticmethod
-    def _payment(
-        writer: Writer,
-        amount: str,
-        side: str,
-        payment_id: str,
-        reference: str,
-        receipt: str,
-    ) -> None:
-        with writer.element("NtryDtls"), writer.element("TxDtls"):
-            writer.path("Refs/EndToEndId", payment_id)
-            writer.leaf("Amt", amount, Ccy=CURRENCY)
-            writer.leaf("CdtDbtInd", side)
-            writer.path("RmtInf/Strd/CdtrRefInf/Ref", xml_text(reference, ID_MAX))
-            if receipt:
-                writer.leaf("AddtlTxInf", xml_text(receipt, INFORMATION_MAX))
+            made = rupees(amount)
+            entry_element = start("Ntry")
+            add(entry_element, "NtryRef", str(sequence))
+            add(entry_element, "Amt", made, CURRENCY)
+            add(entry_element, "CdtDbtInd", side)
+            add(entry_element, "Sts/Cd", "BOOK")
+            add(entry_element, "BookgDt/Dt", day)
+            add(entry_element, "ValDt/Dt", day)
+            add(entry_element, "AcctSvcrRef", str(sequence))
+            code = add(entry_element, "BkTxCd/Prtry")
+            add(code, "Cd", ENTRIES[entry].upper())
+            add(code, "Issr", ISSUER)
+            if is_paid:
+                payment_id, reference, receipt = payment
+                details = add(entry_element, "NtryDtls/TxDtls")
+                add(details, "Refs/EndToEndId", payment_id)
+                add(details, "Amt", made, CURRENCY)
+                add(details, "CdtDbtInd", side)
+                reference = xml_text(reference, ID_MAX)
+                add(details, "RmtInf/Strd/CdtrRefInf/Ref", reference)
+                if receipt:
+                    add(details, "AddtlTxInf", xml_text(receipt, INFORMATION_MAX))
+            writer.tree(entry_element)
 
     def _receipts(self, described: Described) -> list[str]:
         """As people write them, or empty."""
-        register = self._books.register
-        made = []
-        for final, payment, is_paid in zip(
-            described.final, described.payments, described.is_paid, strict=True
-        ):
-            number = int(final["receipt"])
-            if not (is_paid and number):
-                made.append("")
-                continue
-            wallet = register.account(int(payment["debit"]))
-            centre = register.participant(wallet.participant).spec.id
-            year = format_financial_year(financial_year(int(final["timestamp"])))
-            made.append(f"{centre}/{year}/{number:06d}")
-        return made
+        columns = zip(
+            described.final["receipt"].tolist(),
+            described.final["timestamp"].tolist(),
+            described.payments["debit"].tolist(),
+            described.is_paid.tolist(),
+            strict=True,
+        )
+        return [
+            f"{self._centre(wallet)}/{_year(time_ns)}/{number:06d}"
+            if number and is_paid
+            else ""
+            for number, time_ns, wallet, is_paid in columns
+        ]
+
+    def _centre(self, wallet: int) -> str:
+        code = self._centres.get(wallet)
+        if code is None:
+            account = self._books.register.account(wallet)
+            code = self._centres[wallet] = self._books.owner_code(account)
+        return code
+
+
+def _texts(column: cells.Cells) -> list[str]:
+    """The cells of a column; none has a zero but behind its end."""
+    whole = np.ascontiguousarray(column).view(f"S{column.shape[1]}").ravel()
+    return whole.astype(str).tolist()
+
+
+def _hexadecimal(ids: cells.Cells) -> list[str]:
+    joined, size = ids.tobytes().hex(), 2 * ids.shape[1]
+    return [joined[at : at + size] for at in range(0, len(joined), size)]
+
+
+def _year(time_ns: int) -> str:
+    return format_financial_year(financial_year(time_ns))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from switch.calendar import financial_year, format_financial_year, format_month
 from switch.codes import Record
@@ -24,7 +25,12 @@ class Columns:
         """Nothing is read before it is needed."""
         self._books = books
         self._window = window
-        self._known: dict[tuple[str, int], bytes] = {}
+        self._tables = {
+            "service": _Table(self._services),
+            "service_name": _Table(self._service_names),
+            "centre": _Table(self._centres),
+            "centre_name": _Table(self._centre_names),
+        }
         self._makers: dict[str, Callable[[Described], Cells]] = {
             "sequence": lambda one: cells.digits(one.rows["sequence"]),
             "entry": lambda one: cells.looked_up(one.entries, _entry),
@@ -64,27 +70,28 @@ class Columns:
         keys = np.where(
             described.is_paid, described.payments[field].astype(np.int64), 0
         )
-        return cells.looked_up(keys, lambda key: self._cell(what, key))
+        return self._tables[what].cells(keys)
 
-    def _cell(self, what: str, key: int) -> bytes:
-        found = self._known.get((what, key))
-        if found is None:
-            found = text_cell(self._text(what, key)) if key else b""
-            self._known[what, key] = found
-        return found
-
-    def _text(self, what: str, key: int) -> str:
+    def _centres(self, wallets: list[int]) -> list[str]:
         register = self._books.register
-        if what == "service":
-            return register.service(key).spec.code
-        if what == "service_name":
-            texts = self._books.texts(Record.SERVICE, key, self._window)
-            return texts.get("name_en", "")
-        participant = register.account(key).participant
-        if what == "centre":
-            return register.participant(participant).spec.id
-        texts = self._books.texts(Record.PARTICIPANT, participant, self._window)
-        return texts.get("name_en", "")
+        return [self._books.owner_code(register.account(one)) for one in wallets]
+
+    def _centre_names(self, wallets: list[int]) -> list[str]:
+        register = self._books.register
+        owners = [register.account(one).participant for one in wallets]
+        return self._names(Record.PARTICIPANT, owners)
+
+    def _services(self, services: list[int]) -> list[str]:
+        register = self._books.register
+        return [register.service(one).spec.code for one in services]
+
+    def _service_names(self, services: list[int]) -> list[str]:
+        return self._names(Record.SERVICE, services)
+
+    def _names(self, record: Record, indexes: list[int]) -> list[str]:
+        sequence = self._window.sequence
+        found = self._books.names.read_ahead(record, indexes, sequence)
+        return [found[index].get("name_en", "") for index in indexes]
 
     def _receipts(self, described: Described) -> Cells:
         """`CENTRE/2026-27/000123`: the centre's text is the beginning of the cell's, so
@@ -100,6 +107,31 @@ class Columns:
             cells.digits(numbers, 6),
         )
         return cells.blank(made, described.is_paid & (numbers != 0))
+
+
+class _Table:
+    """Cells by number, found once for each number that comes up; 0 has an empty one."""
+
+    def __init__(self, find: Callable[[list[int]], list[str]]) -> None:
+        self._find = find
+        self._places = np.zeros(1, np.int64)
+        self._texts = [b""]
+        self._made = cells.stacked(self._texts)
+
+    def cells(self, keys: npt.NDArray[np.int64]) -> Cells:
+        """The cell of each key."""
+        most = int(keys.max(initial=0)) + 1
+        if most > len(self._places):
+            # By halves more, so that it is not copied for each block.
+            grown = np.zeros(most + most // 2, np.int64)
+            grown[: len(self._places)] = self._places
+            self._places = grown
+        new = np.unique(keys[(self._places[keys] == 0) & (keys != 0)]).tolist()
+        if new:
+            self._places[new] = np.arange(len(self._texts), len(self._texts) + len(new))
+            self._texts += map(text_cell, self._find(new))
+            self._made = cells.stacked(self._texts)
+        return self._made[self._places[keys]]
 
 
 def _entry(number: int) -> bytes:

@@ -8,16 +8,19 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
+from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
+from switch._core import Ledger
 from switch.codes import Result
-from switch.file_names import FileKind, FileName
+from switch.file_names import FORMS, FileKind, FileName
 from switch.register.register import Account
 from switch.treasury.account_statements import AccountStatement
 from switch.treasury.books import Books, NoFileError
 from switch.treasury.counted import corrects_earlier
+from switch.treasury.instructions import Instruction, instructions_of
 from switch.treasury.memoranda import Memorandum
 from switch.treasury.monthly import MonthlyStatement, month_of
 from switch.treasury.scrolls import Scroll
@@ -65,7 +68,7 @@ class Files:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[Digest, bytes | None]] = OrderedDict()
         self._kept = 0
-        self._corrected: OrderedDict[int, frozenset[int]] = OrderedDict()
+        self._looks: OrderedDict[int, _Look] = OrderedDict()
 
     # --- bytes -------------------------------------------------------------------
 
@@ -88,7 +91,7 @@ class Files:
         elif name.form != "json":
             yield from self._make(name)
         else:
-            for _ in self._make(name._replace(form="csv")):
+            for _ in self._make(name._replace(form=FORMS[name.kind][0])):
                 yield b""
             with self._lock:
                 kept = self._known[name.text][1]
@@ -124,7 +127,10 @@ class Files:
                 raise NoFileError(name.text)
             return MonthlyStatement(books, month, owner.index)
         if name.kind is FileKind.INSTRUCTION:
-            raise NoFileError(name.text)
+            closed = books.windows.numbered(name.year, name.ordinal)
+            if closed is None:
+                raise NoFileError(name.text)
+            return Instruction(books, closed, name)
         window, account = books.find(name)
         if name.kind is FileKind.SCROLL:
             return Scroll(books, window, account)
@@ -152,16 +158,26 @@ class Files:
         """The files of a window, in one order; of one biller's index, or of all.
 
         A generator that looks through the window first, and returns them. With the last
-        window of a month that is over come the statements of that month.
+        window of a month that is over come the statements of that month. Instructions
+        to banks are of no biller.
         """
         books = self._books
         corrected = yield from self._look(window)
         heads = [
             one for one in books.heads(window) if not owner or one.participant == owner
         ]
-        return self._listed(window, heads, corrected)
+        # What is there later comes last, so that pages do not move.
+        return chain(
+            self._of_heads(window, heads, corrected),
+            () if owner else self._instructions(window),
+            self._of_month(window, heads),
+        )
 
-    def _listed(
+    def _instructions(self, window: Window) -> Iterator[FileName]:
+        for name in instructions_of(self._books, window):
+            yield from (name, name._replace(form="json"))
+
+    def _of_heads(
         self, window: Window, heads: list[Account], corrected: frozenset[int]
     ) -> Iterator[FileName]:
         books = self._books
@@ -172,33 +188,51 @@ class Files:
                 memorandum = scroll.as_kind(FileKind.MEMORANDUM)
                 yield from (memorandum, memorandum._replace(form="json"))
             yield scroll.as_kind(FileKind.ACCOUNT_STATEMENT, "xml")
-        month = month_of(books, *window.month)
+
+    def _of_month(self, window: Window, heads: list[Account]) -> Iterator[FileName]:
+        following = self._books.windows.following(window)
+        if following is not None and following.month == window.month:
+            return
+        month = month_of(self._books, *window.month)
         if month is not None and month.windows[-1] == window:
-            for code in sorted({books.owner_code(one) for one in heads}):
+            for code in sorted({self._books.owner_code(one) for one in heads}):
                 statement = FileName(FileKind.MONTHLY, *window.month, code)
                 yield from (statement, statement._replace(form="json"))
 
     def _look(self, window: Window) -> Generator[None, None, frozenset[int]]:
         """The accounts whose earlier scrolls a window corrects."""
         with self._lock:
-            known = self._corrected.get(window.sequence)
-        if known is not None:
-            return known
-        found: set[int] = set()
-        first = window.after + 1
-        while first <= window.sequence:
-            count = min(STEP_ROWS, window.sequence + 1 - first)
-            rows = self._books.ledger.rows(first, count)
-            rows = rows[
-                (rows["result"] == Result.OK) & corrects_earlier(rows, window.after)
-            ]
-            for side in ("debit", "credit"):
-                found.update(np.unique(rows[side]).tolist())
-            first += count
+            look = self._looks.get(window.sequence)
+            if look is None:
+                look = self._looks[window.sequence] = _Look(self._books.ledger, window)
+                while len(self._looks) > WINDOWS_MAX:
+                    self._looks.popitem(last=False)
+        while not look.step():
             yield
-        made = frozenset(found)
+        return look.found
+
+
+class _Look:
+    """Goes through a window once, whoever asks; all who do go on together."""
+
+    def __init__(self, ledger: Ledger, window: Window) -> None:
+        self.found: frozenset[int] = frozenset()
+        self._ledger = ledger
+        self._window = window
+        self._lock = threading.Lock()
+        self._next = window.after + 1
+
+    def step(self) -> bool:
+        """Look at some more rows; True once all are."""
+        window = self._window
         with self._lock:
-            self._corrected[window.sequence] = made
-            while len(self._corrected) > WINDOWS_MAX:
-                self._corrected.popitem(last=False)
-        return made
+            if self._next > window.sequence:
+                return True
+            count = min(STEP_ROWS, window.sequence + 1 - self._next)
+            rows = self._ledger.rows(self._next, count)
+            is_accepted = rows["result"] == Result.OK
+            rows = rows[is_accepted & corrects_earlier(rows, window.after)]
+            both = np.concatenate([rows["debit"], rows["credit"]])
+            self.found |= frozenset(np.unique(both).tolist())
+            self._next += count
+            return self._next > window.sequence

@@ -34,13 +34,15 @@ class Month(NamedTuple):
 
 def month_of(books: Books, year: int, month: int) -> Month | None:
     """A month's windows, if it has any and none can come to it any more."""
-    windows = [one for one in books.windows.all() if one.month == (year, month)]
     newest = books.ledger.sequence
-    if not windows or not newest:
+    if not newest:
         return None
     day = accounting_day(books.ledger, newest)
-    is_over = (day.year, day.month) > (year, month)
-    return Month(year, month, windows) if is_over else None
+    if (day.year, day.month) <= (year, month):
+        return None
+    # Only now: all that were closed up to that row are among them.
+    windows = [one for one in books.windows.all() if one.month == (year, month)]
+    return Month(year, month, windows) if windows else None
 
 
 class MonthlyStatement:

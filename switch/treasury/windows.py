@@ -93,6 +93,13 @@ class Windows:
             place = self._by_number.get((year, ordinal))
             return None if place is None else self._all[place]
 
+    def following(self, window: Window) -> Window | None:
+        """The window that was closed next, if one has been by now."""
+        with self._lock:
+            self._read_on()
+            place = self._by_sequence[window.sequence] + 1
+            return self._all[place] if place < len(self._all) else None
+
     def of_row(self, sequence: int) -> Window | None:
         """The window that has closed a row, if one has by now."""
         with self._lock:

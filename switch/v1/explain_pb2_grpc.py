@@ -73,8 +73,9 @@ class ExplainServiceServicer:
 
     def ExplainAccount(self, request, context):
         """An account between two points: what it held at both, and each kind of movement between them,
-        counted and summed. A page counts so many entries, from the newest one back; the movements of
-        all pages together, added up, lead from `opening` to `closing` exactly.
+        counted and summed. A page looks at so many entries, from the newest one back, beside what is
+        kept of many together (docs/totals.md); the movements of all pages together, added up, lead
+        from `opening` to `closing` exactly.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,8 +98,8 @@ class ExplainServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExplainDay(self, request, context):
-        """All accepted movements of an IST day. No index has a day: its entries are read one after the
-        other; the movements of all pages are added up.
+        """All accepted movements of an IST day. What is not kept of many together is read one after
+        the other; the movements of all pages are added up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

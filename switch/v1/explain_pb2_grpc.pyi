@@ -41,8 +41,9 @@ class ExplainServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ExplainServiceAsyncStub: ...
     ExplainAccount: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ExplainAccountRequest, _explain_pb2.ExplainAccountResponse]
     """An account between two points: what it held at both, and each kind of movement between them,
-    counted and summed. A page counts so many entries, from the newest one back; the movements of
-    all pages together, added up, lead from `opening` to `closing` exactly.
+    counted and summed. A page looks at so many entries, from the newest one back, beside what is
+    kept of many together (docs/totals.md); the movements of all pages together, added up, lead
+    from `opening` to `closing` exactly.
     """
     ListMovements: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ListMovementsRequest, _explain_pb2.ListMovementsResponse]
     """The entries behind a figure, newest first. A page may have fewer than were asked for, or none,
@@ -52,8 +53,8 @@ class ExplainServiceStub:
     ExplainWindow: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ExplainWindowRequest, _explain_pb2.ExplainWindowResponse]
     """A closed window: who closed it and when, its lines, and what has settled each."""
     ExplainDay: _grpc.UnaryUnaryMultiCallable[_explain_pb2.ExplainDayRequest, _explain_pb2.ExplainDayResponse]
-    """All accepted movements of an IST day. No index has a day: its entries are read one after the
-    other; the movements of all pages are added up.
+    """All accepted movements of an IST day. What is not kept of many together is read one after
+    the other; the movements of all pages are added up.
     """
 
 @_typing.type_check_only
@@ -69,8 +70,9 @@ class ExplainServiceAsyncStub(ExplainServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ExplainAccount: _aio.UnaryUnaryMultiCallable[_explain_pb2.ExplainAccountRequest, _explain_pb2.ExplainAccountResponse]  # type: ignore[assignment]
     """An account between two points: what it held at both, and each kind of movement between them,
-    counted and summed. A page counts so many entries, from the newest one back; the movements of
-    all pages together, added up, lead from `opening` to `closing` exactly.
+    counted and summed. A page looks at so many entries, from the newest one back, beside what is
+    kept of many together (docs/totals.md); the movements of all pages together, added up, lead
+    from `opening` to `closing` exactly.
     """
     ListMovements: _aio.UnaryUnaryMultiCallable[_explain_pb2.ListMovementsRequest, _explain_pb2.ListMovementsResponse]  # type: ignore[assignment]
     """The entries behind a figure, newest first. A page may have fewer than were asked for, or none,
@@ -80,8 +82,8 @@ class ExplainServiceAsyncStub(ExplainServiceStub):
     ExplainWindow: _aio.UnaryUnaryMultiCallable[_explain_pb2.ExplainWindowRequest, _explain_pb2.ExplainWindowResponse]  # type: ignore[assignment]
     """A closed window: who closed it and when, its lines, and what has settled each."""
     ExplainDay: _aio.UnaryUnaryMultiCallable[_explain_pb2.ExplainDayRequest, _explain_pb2.ExplainDayResponse]  # type: ignore[assignment]
-    """All accepted movements of an IST day. No index has a day: its entries are read one after the
-    other; the movements of all pages are added up.
+    """All accepted movements of an IST day. What is not kept of many together is read one after
+    the other; the movements of all pages are added up.
     """
 
 class ExplainServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -100,8 +102,9 @@ class ExplainServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_explain_pb2.ExplainAccountResponse, _abc.Awaitable[_explain_pb2.ExplainAccountResponse]]:
         """An account between two points: what it held at both, and each kind of movement between them,
-        counted and summed. A page counts so many entries, from the newest one back; the movements of
-        all pages together, added up, lead from `opening` to `closing` exactly.
+        counted and summed. A page looks at so many entries, from the newest one back, beside what is
+        kept of many together (docs/totals.md); the movements of all pages together, added up, lead
+        from `opening` to `closing` exactly.
         """
 
     @_abc_1.abstractmethod
@@ -129,8 +132,8 @@ class ExplainServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _explain_pb2.ExplainDayRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_explain_pb2.ExplainDayResponse, _abc.Awaitable[_explain_pb2.ExplainDayResponse]]:
-        """All accepted movements of an IST day. No index has a day: its entries are read one after the
-        other; the movements of all pages are added up.
+        """All accepted movements of an IST day. What is not kept of many together is read one after
+        the other; the movements of all pages are added up.
         """
 
 def add_ExplainServiceServicer_to_server(servicer: ExplainServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

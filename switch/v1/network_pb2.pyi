@@ -31,6 +31,10 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     ROLE_TREASURY: _Role.ValueType  # 3
     ROLE_AUDITOR: _Role.ValueType  # 4
     ROLE_HARNESS: _Role.ValueType  # 5
+    ROLE_PMU: _Role.ValueType  # 6
+    """Reads figures of the whole network, and no single payment."""
+    ROLE_SUPPORT: _Role.ValueType  # 7
+    """Reads payments of the whole network; their references are masked."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper): ...
 
@@ -40,6 +44,10 @@ ROLE_BILLER: Role.ValueType  # 2
 ROLE_TREASURY: Role.ValueType  # 3
 ROLE_AUDITOR: Role.ValueType  # 4
 ROLE_HARNESS: Role.ValueType  # 5
+ROLE_PMU: Role.ValueType  # 6
+"""Reads figures of the whole network, and no single payment."""
+ROLE_SUPPORT: Role.ValueType  # 7
+"""Reads payments of the whole network; their references are masked."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 class _AmountRule:

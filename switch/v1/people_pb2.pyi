@@ -610,7 +610,9 @@ Global___BankAccountWish: _TypeAlias = BankAccountWish  # noqa: Y015
 
 @_typing.final
 class EndingWish(_message.Message):
-    """What becomes of a line that a bank has booked and that nothing explains. All of its amount."""
+    """What becomes of a line that a bank has booked and that nothing explains, or of a release that it
+    has not booked. All of its amount.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -623,10 +625,11 @@ class EndingWish(_message.Message):
     FROM_SETTLEMENT_FIELD_NUMBER: _builtins.int
     FROM_SUSPENSE_FIELD_NUMBER: _builtins.int
     PAYOUT_FIELD_NUMBER: _builtins.int
+    RECALL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     OWED_FIELD_NUMBER: _builtins.int
     item: _builtins.int
-    """Sequence of the booked entry; 0 of a payout."""
+    """Sequence of the booked entry, or of the release; 0 of a payout."""
     credit_wallet: _builtins.str
     """Of a credit: to the wallet of the centre with this participant id."""
     send_back: _builtins.bool
@@ -641,6 +644,10 @@ class EndingWish(_message.Message):
     from_settlement: _builtins.bool
     """Of a debit: settlement has paid it, or suspense."""
     from_suspense: _builtins.bool
+    recall: _builtins.bool
+    """Of a release that the bank refuses, or was never told of: a payout goes back to settlement, a
+    return to suspense. What the bank books for it after that is a line that nothing explains.
+    """
     reason: _builtins.str
     """Why, 1 to 32 characters of printable ASCII."""
     owed: _builtins.bool
@@ -663,14 +670,15 @@ class EndingWish(_message.Message):
         from_settlement: _builtins.bool = ...,
         from_suspense: _builtins.bool = ...,
         payout: Global___Payout | None = ...,
+        recall: _builtins.bool = ...,
         reason: _builtins.str = ...,
         owed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["credit_wallet", b"credit_wallet", "from_settlement", b"from_settlement", "from_suspense", b"from_suspense", "from_wallet", b"from_wallet", "payout", b"payout", "send_back", b"send_back", "to_settlement", b"to_settlement", "to_suspense", b"to_suspense", "what", b"what"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credit_wallet", b"credit_wallet", "from_settlement", b"from_settlement", "from_suspense", b"from_suspense", "from_wallet", b"from_wallet", "payout", b"payout", "recall", b"recall", "send_back", b"send_back", "to_settlement", b"to_settlement", "to_suspense", b"to_suspense", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit_wallet", b"credit_wallet", "from_settlement", b"from_settlement", "from_suspense", b"from_suspense", "from_wallet", b"from_wallet", "item", b"item", "owed", b"owed", "payout", b"payout", "reason", b"reason", "send_back", b"send_back", "to_settlement", b"to_settlement", "to_suspense", b"to_suspense", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit_wallet", b"credit_wallet", "from_settlement", b"from_settlement", "from_suspense", b"from_suspense", "from_wallet", b"from_wallet", "item", b"item", "owed", b"owed", "payout", b"payout", "reason", b"reason", "recall", b"recall", "send_back", b"send_back", "to_settlement", b"to_settlement", "to_suspense", b"to_suspense", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["credit_wallet", "send_back", "to_settlement", "to_suspense", "from_wallet", "from_settlement", "from_suspense", "payout"]  # noqa: Y015
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["credit_wallet", "send_back", "to_settlement", "to_suspense", "from_wallet", "from_settlement", "from_suspense", "payout", "recall"]  # noqa: Y015
     _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
 

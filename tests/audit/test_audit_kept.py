@@ -120,6 +120,17 @@ def withdrawal(*answers: str, sender: int = 1) -> Tell:
     return tell
 
 
+def withdrawal_beside(role: Role, sender: int = 1) -> Tell:
+    """Somebody of this role is there, number 9."""
+    withdraw = withdrawal("withdraw", sender=sender)
+
+    def tell(s: Story) -> None:
+        s.participant(9, role, b"desk")
+        withdraw(s)
+
+    return tell
+
+
 def proposal(kind: int, of: Make, amount: int = 900) -> Tell:
     return lambda s: s.asked(kind, of(s), amount, b"found out")
 
@@ -247,6 +258,18 @@ ENDS: Pairs = {
         "its sender has no role that may send it",
         withdrawal("withdraw"),
         withdrawal("withdraw", sender=2),
+    ),
+    "a withdraw by a support desk": (
+        "senders",
+        "its sender has no role that may send it",
+        withdrawal_beside(Role.SUPPORT),
+        withdrawal_beside(Role.SUPPORT, sender=9),
+    ),
+    "a withdraw by a programme's office": (
+        "senders",
+        "its sender has no role that may send it",
+        withdrawal_beside(Role.PMU),
+        withdrawal_beside(Role.PMU, sender=9),
     ),
     "a proposal to post what is not kept": (
         "cases",

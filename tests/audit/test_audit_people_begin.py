@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from switch.codes import RULES_VERSION, Kind, PersonRole, Result
+from switch.codes import RULES_VERSION, Kind, PersonRole, Result, Role
 from tests.audit.people_story import (
     CHECKER,
     FIRST,
@@ -18,8 +18,10 @@ from tests.audit.people_story import (
     THRESHOLDS,
     Desk,
     keyed,
+    register,
     top_up,
 )
+from tests.audit.test_audit_certificates import person as participant
 
 FIRSTS: dict[str, tuple[str, Callable[[Desk], object]]] = {
     "no checker": (
@@ -99,6 +101,24 @@ def test_older_rules_know_no_people(tmp_path: Path) -> None:
             desk.record(record.pack(), 1)
             found = desk.found(tmp_path / f"{rules}-{record.pack()[0]}")
             assert list(found) == ([] if rules == RULES_VERSION else ["people"])
+
+
+@pytest.mark.parametrize("role", [Role.PMU, Role.SUPPORT])
+def test_who_only_reads_came_with_rules_11(tmp_path: Path, role: Role) -> None:
+    """Before them such a record was a wrong shape, by itself and in a line."""
+    for rules in (10, 11):
+        alone = Desk(rules=rules, people=False)
+        alone.record(participant(5, role), 5)
+        found = alone.found(tmp_path / f"alone-{rules}")
+        wrong = "its record's role is not one"
+        assert [wrong in one for one in found.get("services", [])] == [True] * (
+            rules < 11
+        )
+        desk = Desk(rules=rules)
+        desk.done(register(participant(5, role)), debit=5)
+        found = desk.found(tmp_path / f"line-{rules}")
+        assert set(found) == ({"lines", "services"} if rules < 11 else set())
+        assert rules == 11 or any("wrong role" in one for one in found["lines"])
 
 
 def test_nor_did_approvals_name_hashes(tmp_path: Path) -> None:

@@ -47,6 +47,27 @@ class Bank:
         }
         self.ask("POST", "/_mock/credits", body)
 
+    def pay(self, instruction: bytes) -> Any:
+        """What it answers at once to a pain.001."""
+        request = urllib.request.Request(
+            f"{self.base}/payments", instruction, {"Content-Type": "application/xml"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as refused:
+            return json.load(refused)
+
+    def answers(self, instruction: str) -> list[bytes]:
+        """The pain.002 about an instruction, by its MsgId, in the order of sending."""
+        rows = self.ask("GET", "/_mock/messages?type=pain.002")
+        return [row["body"].encode() for row in rows if instruction in row["body"]]
+
+    def open(self, name: str, iban: str, behaviour: str, **more: object) -> None:
+        """Another account that the bank keeps, of somebody."""
+        body = {"id": name, "iban": iban, "currency": "INR", "behaviour": behaviour}
+        self.ask("POST", "/_mock/accounts", {**body, **more})
+
     def behave(self, behaviour: str) -> None:
         self.ask("PATCH", "/_mock/accounts/FLOAT", {"behaviour": behaviour})
 

@@ -28,7 +28,7 @@ from switch.bank.lines import (
     canonical_reference,
     tidy_text,
 )
-from switch.bank.requests import Letter, make_number
+from switch.bank_numbers import Letter, make_number
 from switch.bank_rows import BookedTexts, booked_tail, read_booked, read_statement
 from switch.codes import BOOKED_TAIL_MAX, Kind, RowFlag, Source
 from switch.signed import LINES_MAX, LINES_SIZE_MAX, SIGNATURE_SIZE, pack_lines

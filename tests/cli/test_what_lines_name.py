@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from switch.bank.requests import Letter, make_number
+from switch.bank_numbers import Letter, make_number
 from switch.bank_rows import BookedTexts, booked_tail
 from switch.cli.banks import _twins
 from switch.cli.signing import lines_as_json, names_what_it_says, show_lines

@@ -121,10 +121,16 @@ def transfer(amount: int, from_: int, to: int) -> Line:
 class Cashier(Council):
     """A council with two bank accounts and a bank's channel."""
 
+    bank_number = NUMBER
+    """Of the first one, at its bank."""
+
     def begin(self, *people: Person) -> "Cashier":
         super().begin(*people)
         self.open(*ACCOUNTS)
-        records = bank_account(NUMBER, 1, 16), bank_account(OTHER_NUMBER, 2, 40)
+        records = (
+            bank_account(self.bank_number, 1, 16),
+            bank_account(OTHER_NUMBER, 2, 40),
+        )
         told = self.do(*(Line(Kind.REGISTER, tail=record) for record in records))
         assert [each.index for each in told] == [1, 2]
         self.do(Line(Kind.REGISTER, tail=CHANNEL.record()))

@@ -234,6 +234,7 @@ def test_the_specs_are_sound_and_survive_a_file() -> None:
     assert roles[Role.CENTRE] == 3_561
     assert roles[Role.BILLER] == 40
     assert roles[Role.AUDITOR] == roles[Role.HARNESS] == 1
+    assert roles[Role.PMU] == roles[Role.SUPPORT] == 1
     # One asks, the other approves.
     assert roles[Role.TREASURY] == 2
     assert len(specs.services) == 97

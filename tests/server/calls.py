@@ -25,8 +25,10 @@ from switch.v1 import (
     budgets_pb2,
     counter_pb2,
     explain_pb2,
+    files_pb2,
     payments_pb2,
     people_pb2,
+    totals_pb2,
     types_pb2,
     wallets_pb2,
 )
@@ -41,6 +43,8 @@ FILES: Final = (
     people_pb2,
     banks_pb2,
     explain_pb2,
+    files_pb2,
+    totals_pb2,
 )
 
 NOTHING: Final = 1 << 60
@@ -129,6 +133,7 @@ class Things:
     hold_id: bytes = b"h" * 16
     request: str = "T000000000001AAA"
     """The number of a request for a top-up."""
+    file: str = "S2026-27-0001-power-1.csv"
 
 
 def fill(method: Method, things: Things) -> Any:
@@ -209,6 +214,10 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "ListMovements.head": lambda things: things.account[1],
     "ListMovements.kind": _nothing,
     "ListMovements.sequence": _nothing,
+    "ListFiles.window": _nothing,
+    "ListFiles.kind": _nothing,
+    "ReadFile.name": lambda things: things.file,
+    "ReadFile.offset": _nothing,
     "Approve.proposal_sequence": lambda things: things.approval,
     "CloseShift.operator": lambda _: 71,
     "SignShift.operator": lambda _: 72,
@@ -226,6 +235,9 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "RequestTopUp.amount": lambda _: 100,
     "GetTopUpRequest.number": lambda things: things.request,
     "GetTopUpRequest.id": _nothing,
+    "ReadTotals.by": _nothing,
+    "ReadTotals.from_day": _nothing,
+    "ReadTotals.to_day": _nothing,
     # No bank account is registered.
     "ListBankItems.account": _nothing,
     "ListBankItems.kind": _nothing,

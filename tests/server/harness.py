@@ -41,6 +41,7 @@ from switch.v1 import (
     billers_pb2_grpc,
     counter_pb2_grpc,
     explain_pb2_grpc,
+    files_pb2_grpc,
     network_pb2,
     payments_pb2,
     payments_pb2_grpc,
@@ -48,6 +49,7 @@ from switch.v1 import (
     types_pb2,
     wallets_pb2_grpc,
 )
+from tests import forked
 
 ROOT = Path(__file__).parents[2]
 START_S = 30.0
@@ -78,16 +80,15 @@ class ServerProcess:
         prefix: Sequence[str] = (),
         root: Path = ROOT,
         dev: bool = True,
+        fresh: bool = False,
     ) -> None:
-        """Start it; `prefix` goes before the command, `root` has the packages."""
+        """Start it; `prefix` goes before the command, `root` has the packages. It is
+        started from nothing if it has one of them, or is to be `fresh`.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.log_path = directory / "server.log"
-        command = [
-            *prefix,
-            sys.executable,
-            "-m",
-            "server",
+        words = [
             "--data",
             str(directory / "ledger"),
             "--listen",
@@ -101,12 +102,15 @@ class ServerProcess:
             *arguments,
         ]
         self._log: IO[bytes] = self.log_path.open("ab")
-        self.process = subprocess.Popen(
-            command,
-            cwd=root,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-        )
+        self.process: subprocess.Popen[bytes] | forked.Process
+        if fresh or prefix or root != ROOT:
+            command = [*prefix, sys.executable, "-m", "server", *words]
+            self.process = subprocess.Popen(
+                command, cwd=root, stdout=subprocess.PIPE, stderr=self._log
+            )
+        else:
+            log = self._log.fileno()
+            self.process = forked.Process("server", words, cwd=root, stderr=log)
 
     def wait_ready(self) -> dict[str, Any]:
         """The ready line; fails with the log if it does not come."""
@@ -176,6 +180,7 @@ class Peer:
         self.billers = billers_pb2_grpc.BillerServiceStub(self.channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(self.channel)
         self.explain = explain_pb2_grpc.ExplainServiceStub(self.channel)
+        self.files = files_pb2_grpc.FilesServiceStub(self.channel)
         self.counter = counter_pb2_grpc.CounterServiceStub(self.channel)
         self.banks = banks_pb2_grpc.BankServiceStub(self.channel)
 
@@ -276,6 +281,16 @@ class Peers:
         """A reader of everything."""
         return self.get(Role.AUDITOR, "auditor")
 
+    @property
+    def pmu(self) -> Peer:
+        """A reader of figures."""
+        return self.get(Role.PMU, "pmu")
+
+    @property
+    def support(self) -> Peer:
+        """A reader of payments, who is shown no references."""
+        return self.get(Role.SUPPORT, "support")
+
     def biller(self, name: str = "power") -> Peer:
         """A biller."""
         return self.get(Role.BILLER, name)
@@ -303,6 +318,8 @@ def network() -> admin_pb2.LoadNetworkRequest:
         _biller("water", "0215-01"),
         _biller("gas", "0217-01"),
         *[_centre(name) for name in (*CENTRES, *PLAIN)],
+        _participant("pmu", Role.PMU),
+        _participant("support", Role.SUPPORT),
     ]
     services = [
         _service("ANY", "land", ["0029-01"]),

@@ -17,7 +17,7 @@ from server.budgets import cost_of
 from switch.bank import booking
 from switch.bank.booking import book
 from switch.bank.lines import Side
-from switch.bank.requests import Letter, make_number
+from switch.bank_numbers import Letter, make_number
 from switch.client.calls import CallError
 from switch.codes import REQUEST_LIFE_NS, REQUESTS_DAY_MAX, Role, Source
 from switch.ids import new_id

@@ -31,6 +31,8 @@ NAMES = {
     Role.TREASURY: "treasury",
     Role.AUDITOR: "auditor",
     Role.HARNESS: "harness",
+    Role.PMU: "pmu",
+    Role.SUPPORT: "support",
 }
 
 

@@ -22,7 +22,14 @@ from switch.codes import Role
 from switch.credentials import presented, presented_by
 from switch.ids import new_id
 from switch.register.rights import MATRIX
-from switch.v1 import admin_pb2, banks_pb2, network_pb2, payments_pb2, results_pb2
+from switch.v1 import (
+    admin_pb2,
+    banks_pb2,
+    files_pb2,
+    network_pb2,
+    payments_pb2,
+    results_pb2,
+)
 from tests.server.calls import METHODS, NOTHING, Method, Things, exists, fill
 from tests.server.certificates import KINDS, Issuer
 from tests.server.harness import CALL_S, Failure, Peer, Peers, ServerProcess, payment
@@ -36,6 +43,8 @@ NAMES: Final = {
     Role.TREASURY: "treasury",
     Role.AUDITOR: "auditor",
     Role.HARNESS: "harness",
+    Role.PMU: "pmu",
+    Role.SUPPORT: "support",
 }
 WHOSE: Final = ("own", "foreign", "missing")
 NO_CONNECTION: Final = "no-connection"
@@ -114,6 +123,11 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
     peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
     closing = admin_pb2.CloseWindowRequest()
     window = peers.treasury.admin.CloseWindow(closing, timeout=CALL_S).outcome.sequence
+    listed = files_pb2.ListFilesRequest(window=window)
+    files = {
+        one.biller: one.name
+        for one in peers.treasury.files.ListFiles(listed, timeout=CALL_S).files
+    }
     own = Things(
         payment=paid_a.id,
         held=held_a.id,
@@ -129,6 +143,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         hold=held_a.sequence,
         hold_id=held_a.id,
         request=asked(a),
+        file=files["power"],
     )
     foreign = Things(
         centre="centre-b",
@@ -152,6 +167,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         hold=held_b.sequence,
         hold_id=held_b.id,
         request=asked(b),
+        file=files["land"],
     )
     missing = Things(
         centre="nowhere",
@@ -173,6 +189,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         revoked="nowhere",
         pinned="nowhere",
         hold=NOTHING,
+        file="S2026-27-9999-nowhere-1.csv",
     )
     found = {
         (role, whose): one

@@ -139,7 +139,7 @@ cdef inline void _effect_transfer(Table* table, const Row* row) noexcept nogil:
         (row.flags & ROW_CASE != 0) == (keys_transfer(table, row) == LINK_CORRECTION),
         b"_effect_transfer: a correction says so",
     )
-    if keys_transfer(table, row) != LINK_ENDING:
+    if not keys_is_of_bank(table, row):
         _effect_count_case(table, row, 1 if keys_transfer(table, row) == LINK_ADVANCE else -1)
 
 
@@ -327,7 +327,7 @@ cdef inline void effect_rely(const Table* table, const Row* row, const Row* hold
     elif row.kind == KIND_VERIFY or (
         row.kind == KIND_TRANSFER and row.resolves != 0
         and keys_transfer(table, row) != LINK_ADVANCE
-        and keys_transfer(table, row) != LINK_ENDING
+        and not keys_is_of_bank(table, row)
     ):
         native_assert(debit.cases_count > 0, b"effect: the debit counts a case")
         native_assert(credit.cases_count > 0, b"effect: the credit counts a case")

@@ -188,6 +188,8 @@ cdef inline uint64_t keys_transfer(const Table* table, const Row* row) noexcept 
     cdef uint8_t credit = keys_kind(table, row.credit)
     if debit == ACCOUNT_BANK_SUSPENSE or credit == ACCOUNT_BANK_TRANSIT:
         return LINK_ENDING
+    if debit == ACCOUNT_BANK_TRANSIT:
+        return LINK_MATCHED
     if debit == ACCOUNT_WALLET and credit == ACCOUNT_BILLER:
         return LINK_CORRECTION
     if debit == ACCOUNT_SUSPENSE and credit == ACCOUNT_WALLET:
@@ -195,6 +197,13 @@ cdef inline uint64_t keys_transfer(const Table* table, const Row* row) noexcept 
     if debit == ACCOUNT_WALLET and credit == ACCOUNT_SUSPENSE:
         return LINK_RECOVERY
     return 0
+
+
+cdef inline bint keys_is_of_bank(const Table* table, const Row* row) noexcept nogil:
+    """Whether a transfer with R is an ending, a payout or a recall: no case counts it, and in a
+    ledger without people nobody else needs to want it."""
+    cdef uint64_t link = keys_transfer(table, row)
+    return link == LINK_ENDING or link == LINK_MATCHED
 
 
 cdef inline bint keys_may_pay_out(const Table* table, const Row* row) noexcept nogil:

@@ -132,7 +132,8 @@ cdef int _booked_has_said(
 
 
 cdef int _booked_is_free(State* s, uint64_t sequence, bint* free_) noexcept nogil:
-    """Whether no booked row is what a request or a release waited for."""
+    """Whether no booked row is what a request or a release waited for, and no recall has ended
+    the waiting."""
     cdef uint64_t link
     cdef int rc = rows_find_link(s, sequence, LINK_MATCHED, &link)
     free_[0] = rc == 0 and link == 0
@@ -337,6 +338,44 @@ cdef int booked_end(State* s, const Row* row, int* result, uint64_t* other) noex
     if keys_kind(&s.group.working, row.credit) != ACCOUNT_WALLET:
         return 0
     return _booked_was_credited(s, &item, result, other)
+
+
+# --- recalls ------------------------------------------------------------------------------------
+
+cdef inline bint _booked_may_recall(
+    const State* s, const Row* row, const Row* release
+) noexcept nogil:
+    """Whether a recall takes a release back between these accounts. What a return was for has
+    ended: its money does not become an open item again."""
+    if row.debit != release.credit:
+        return False
+    if keys_kind(&s.group.working, release.debit) == ACCOUNT_SETTLEMENT:
+        return row.credit == release.debit
+    return keys_kind(&s.group.working, row.credit) == ACCOUNT_SUSPENSE
+
+
+cdef int booked_recall(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+    """A transfer that takes a release back which its bank has not debited: all of it, once."""
+    cdef Row release
+    cdef bint found
+    cdef int rc = rows_find_accepted(s, row.resolves, &release, &found)
+    result[0] = RESULT_CASE_NOT_FOUND
+    if rc != 0 or not found or release.kind != KIND_TRANSFER or (
+        keys_kind(&s.group.working, release.credit) != ACCOUNT_BANK_TRANSIT
+    ):
+        return rc
+    rc = _booked_is_release(s, &release, &found)
+    if rc != 0 or not found:
+        return rc
+    if not _booked_may_recall(s, row, &release):
+        result[0] = RESULT_ACCOUNT_KIND_WRONG
+        return 0
+    if row.amount != release.amount:
+        result[0] = RESULT_NET_DIFFERS
+        return 0
+    rc = rows_find_link(s, row.resolves, LINK_MATCHED, other)
+    result[0] = RESULT_CASE_CLOSED if other[0] != 0 else RESULT_OK
+    return rc
 
 
 # --- statements ---------------------------------------------------------------------------------

@@ -282,6 +282,8 @@ cdef int _cases_ask(State* s, const Row* row, int* result, uint64_t* other) noex
         return _cases_recover(s, row, result, other)
     if link == LINK_ENDING:
         return booked_end(s, row, result, other)
+    if link == LINK_MATCHED:
+        return booked_recall(s, row, result, other)
     native_assert(link == LINK_CORRECTION, b"_cases_ask: nothing else is approved")
     return _cases_correct(s, row, result, other)
 

@@ -8,9 +8,11 @@ cdef inline bint treasury_knows(const State* s, uint32_t account) noexcept nogil
 
 
 cdef bint _treasury_is_short(const Account* account, uint64_t amount) noexcept nogil:
-    """Only a float, and at its opening a bank's account, may be overdrawn."""
-    return account.kind != ACCOUNT_FLOAT and account.kind != ACCOUNT_BANK and (
-        payment_available(account) < amount
+    """Only a float may be overdrawn, at its opening a bank's account, and by a recall what is in
+    transit, from which the bank may have debited what nothing explains."""
+    return (
+        account.kind != ACCOUNT_FLOAT and account.kind != ACCOUNT_BANK
+        and account.kind != ACCOUNT_BANK_TRANSIT and payment_available(account) < amount
     )
 
 
@@ -117,13 +119,13 @@ cdef bint _treasury_is_opening(const State* s, uint32_t bank, uint32_t float_) n
 
 cdef bint _treasury_may_move(const State* s, const Row* row) noexcept nogil:
     """Whether a transfer leaves a bank's three accounts alone, ends an open item, or is a
-    payout or an opening. What a bank has booked is moved by booked rows alone."""
+    payout, its recall, or an opening. What a bank has booked is moved by booked rows alone."""
     cdef uint8_t debit = keys_kind(&s.group.working, row.debit)
     cdef uint8_t credit = keys_kind(&s.group.working, row.credit)
     if debit < ACCOUNT_BANK and credit < ACCOUNT_BANK:
         return True
     if row.resolves != 0:
-        return keys_transfer(&s.group.working, row) == LINK_ENDING
+        return keys_is_of_bank(&s.group.working, row)
     return (
         (debit == ACCOUNT_SETTLEMENT and credit == ACCOUNT_BANK_TRANSIT)
         or _treasury_is_opening(s, row.debit, row.credit)

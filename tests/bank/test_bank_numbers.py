@@ -10,7 +10,7 @@ import random
 
 import pytest
 
-from switch.bank.requests import (
+from switch.bank_numbers import (
     NUMBER_SIZE,
     SEQUENCE_MAX,
     Letter,

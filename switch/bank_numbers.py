@@ -51,7 +51,12 @@ def make_number(letter: Letter, instance: bytes, sequence: int) -> str:
 
 
 def _check(letter: Letter, instance: bytes, sequence: int) -> str:
-    hashed = letter.hashed + instance + sequence.to_bytes(8, "little")
+    return letters_of(letter.hashed, instance, sequence)
+
+
+def letters_of(what: bytes, instance: bytes, sequence: int) -> str:
+    """Three letters that only this ledger gives an entry, as one of `what`."""
+    hashed = what + instance + sequence.to_bytes(8, "little")
     digest = hashlib.blake2b(hashed, digest_size=32).digest()
     bits = int.from_bytes(digest[:2], "big") >> 1
     return "".join(_ALPHABET[bits >> shift & 31] for shift in (10, 5, 0))

@@ -1,0 +1,102 @@
+"""TotalsService: what the network has taken, in lines, at one entry."""
+
+from collections.abc import AsyncIterator
+from typing import Final, cast
+
+from server import arguments
+from server.node import Node
+from server.status import ArgumentError
+from switch.calendar import day_number, day_start_ns, parse_date
+from switch.codes import Role
+from switch.register.identity import Identity
+from switch.totals.asking import (
+    DAY_LAST,
+    Answer,
+    Column,
+    TooManyLinesError,
+    Wanted,
+    ask,
+)
+from switch.totals.groups import By, GroupMaker
+from switch.v1 import totals_pb2 as pb
+
+PAGE_LINES: Final = 1_000
+"""Lines of one message."""
+SUM_MAX: Final = 2**64 - 1
+"""What is told where it is more; one account never has that."""
+
+
+class TotalsService:
+    """Reads, and adds up what it reads."""
+
+    def __init__(self, node: Node) -> None:
+        """Serves from `node`."""
+        self._node = node
+        self._maker = GroupMaker(node.register)
+
+    async def ReadTotals(
+        self, request: pb.ReadTotalsRequest, caller: Identity
+    ) -> AsyncIterator[pb.ReadTotalsResponse]:
+        """All lines of one state."""
+        node = self._node
+        answer = await node.read(self._ask, request, caller)
+        first = 0
+        while True:
+            yield await node.read(_page, answer, first)
+            first += PAGE_LINES
+            if first >= len(answer.labels):
+                return
+            node.check_running()
+
+    def _ask(self, request: pb.ReadTotalsRequest, caller: Identity) -> Answer:
+        by = int(request.by)
+        if by not in pb.TotalsBy.values():
+            raise ArgumentError("by", f"{by} stands for nothing there")
+        first_day = _day("from_day", request.from_day, 0)
+        last_day = _day("to_day", request.to_day, DAY_LAST)
+        if first_day > last_day:
+            raise ArgumentError("to_day", "must not be before from_day")
+        biller = 0
+        if request.biller or caller.role is Role.BILLER:
+            register = self._node.register
+            biller = arguments.biller(register, caller, request.biller).index
+        wanted = Wanted(By(by), first_day, last_day, biller)
+        try:
+            return ask(self._node.totals, self._maker, wanted)
+        except TooManyLinesError as error:
+            raise ArgumentError("by", str(error)) from error
+
+
+def _day(field: str, text: str, default: int) -> int:
+    if not text:
+        return default
+    try:
+        day = day_number(day_start_ns(parse_date(text)))
+    except ValueError as error:
+        raise ArgumentError(field, str(error)) from error
+    if not 0 <= day <= DAY_LAST:
+        raise ArgumentError(field, "must be from 1970-01-01 to 2149-06-06")
+    return day
+
+
+def _page(answer: Answer, first: int) -> pb.ReadTotalsResponse:
+    response = pb.ReadTotalsResponse(
+        as_of_sequence=answer.sequence, as_of_time_ns=answer.timestamp
+    )
+    if not first:
+        _fill(response.whole, answer.whole, 0)
+    last = min(first + PAGE_LINES, len(answer.labels))
+    for place in range(first, last):
+        label = answer.labels[place]
+        line = response.lines.add(
+            code=label.code, name_en=label.name_en, name_bn=label.name_bn
+        )
+        _fill(line.figures, answer.lines, place)
+    return response
+
+
+def _fill(figures: pb.TotalsFigures, columns: dict[str, Column], place: int) -> None:
+    for name, column in columns.items():
+        told = cast("pb.TotalsSum", getattr(figures, name))
+        told.count = min(column.counts[place], SUM_MAX)
+        told.paise = min(column.paise[place], SUM_MAX)

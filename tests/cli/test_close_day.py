@@ -1,0 +1,194 @@
+"""Goal: one command ends a day, once: what is closed, written, matched and proved is
+told, again it does nothing, and what stands in the way is said exactly.
+
+Method: the command as a process of its own against a real server with people, over
+payments of some centres; billers' lists by hand, right and wrong; a file is spoilt.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Role
+from switch.console.output import Exit
+from switch.specs import ParticipantSpec, ServiceSpec, Specs, specs_to_json
+from tests.cli.office import CENTRES, Office, begun
+from tests.cli.test_banks import lines
+
+HEADS = ("0801-01", "0801-02")
+MAP = {
+    "by": "reference",
+    "key": "Consumer",
+    "date": "Date",
+    "date_format": "%Y-%m-%d",
+    "amount": "Amount",
+}
+PAID = {"ONE": 12_345, "TWO": 100, "THREE": 7_700}
+
+
+def network() -> Specs:
+    """Two billers, of whom one is paid."""
+    billers = (
+        ParticipantSpec(id="power", role=Role.BILLER, heads=HEADS),
+        ParticipantSpec(id="water", role=Role.BILLER, heads=("0215",)),
+    )
+    service = ServiceSpec(
+        code="ANY",
+        biller="power",
+        heads=HEADS,
+        amount_rule=AmountRule.ANY,
+        mode=Mode.DIRECT,
+        duplicate_rule=DuplicateRule.NONE,
+        price_rule=PriceRule.STATED,
+    )
+    return Specs(billers, (service,))
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with begun(tmp_path_factory.mktemp("office") / "closing") as found:
+        file = found.directory / "network.json"
+        file.write_text(specs_to_json(network()))
+        while True:
+            made = found.said("network", "propose", str(file), by="alpha")
+            if not made["lines_count"]:
+                break
+            found.agreed(str(made["sequence"]))
+        words = ("propose", "top-up", CENTRES[0], "1000", "--utr", "UTR000000001")
+        found.agreed(found.proposed(*words))
+        yield found
+
+
+def pay(office: Office, reference: str, paise: int) -> None:
+    amount = f"{paise // 100}.{paise % 100:02d}"
+    office.said("pay", CENTRES[0], "ANY", amount, reference)
+
+
+def close(
+    office: Office, folder: Path, *words: str, exit_code: Exit = Exit.DONE
+) -> dict[str, Any]:
+    """Close, for machines."""
+    done = office.ask("close-day", "--files", str(folder), *words, "--json")
+    assert done.returncode == exit_code, (done.stdout, done.stderr)
+    [value] = lines(done)
+    assert isinstance(value, dict)
+    assert value["ok"] is (exit_code is Exit.DONE)
+    return value
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        str(one.relative_to(folder)): one.read_bytes()
+        for one in sorted(folder.rglob("*"))
+        if one.is_file()
+    }
+
+
+def test_a_day_is_closed_once(office: Office, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    for reference, amount in PAID.items():
+        pay(office, reference, amount)
+    total = sum(PAID.values())
+    first = close(office, folder)
+    assert first["closed"]
+    assert (first["windows"], first["scrolls"], first["breaks"]) == (1, 3, 0)
+    assert first["amount_paise"] == first["totals"]["gross_paise"] == total
+    assert first["new"] == first["files"] > 0
+    assert first["totals"]["payments"] == len(PAID)
+    [day] = first["days"]
+    written = files_of(folder)
+    scrolls = [one for one in written if "/S" in one and one.endswith(".csv")]
+    assert len(scrolls) == 3
+    report = json.loads(written[f"close-{day}.json"])
+    assert (report["nil"], report["lines"]) == (2, len(PAID))
+    assert {one["name"] for one in report["checks"]} == {"books"}
+
+    again = close(office, folder, "--ledger", str(office.directory / "ledger"))
+    assert (again["closed"], again["new"]) == (0, 0)
+    same = ("windows", "scrolls", "breaks", "amount_paise", "sequence", "days")
+    assert {one: again[one] for one in same} == {one: first[one] for one in same}
+    assert files_of(folder).keys() == written.keys()
+
+    shown = office.ask("close-day", "--files", str(folder))
+    assert shown.returncode == Exit.DONE
+    assert "The day is closed." in shown.stdout
+    assert "₹201.45" in shown.stdout
+
+    # Another window of the same day.
+    pay(office, "FOUR", 5)
+    more = close(office, folder)
+    assert (more["windows"], more["amount_paise"]) == (2, total + 5)
+    assert 0 < more["new"] < more["files"]
+    assert (
+        files_of(folder).items()
+        >= {
+            name: data
+            for name, data in written.items()
+            if not name.startswith("close-")
+        }.items()
+    )
+
+
+def test_lists_are_matched_and_stop_nothing(office: Office, tmp_path: Path) -> None:
+    folder, lists = tmp_path / "files", tmp_path / "lists"
+    day = close(office, folder)["days"][0]
+    (lists / day).mkdir(parents=True)
+    for biller in ("power", "water"):
+        (lists / f"{biller}.json").write_text(json.dumps(MAP))
+    listed = [f"{one},{day},{paise / 100:.2f}" for one, paise in PAID.items()]
+    rows = ["Consumer,Date,Amount", *listed[1:], f"NOBODY,{day},9.00", ""]
+    (lists / day / "power.csv").write_text("\n".join(rows))
+    found = close(office, folder, "--lists", str(lists))
+    # One that is missing there, one of the test before, one that is missing here.
+    assert found["breaks"] == 3
+    assert found["waits"] == ["the list of water has not come"]
+    [breaks] = folder.glob("*/breaks-power-*.csv")
+    before = breaks.read_bytes()
+    assert before.count(b"missing_there") == 2
+    again = close(office, folder, "--lists", str(lists))
+    assert (again["breaks"], breaks.read_bytes()) == (3, before)
+    (lists / day / "water.csv").write_text("no list at all\n")
+    wrong = close(office, folder, "--lists", str(lists))
+    assert len(wrong["waits"]) == 1
+    assert wrong["waits"][0].startswith("the list of water: ")
+    assert wrong["breaks"] == 3
+
+
+def test_what_stands_in_the_way(office: Office, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    close(office, folder)
+    [spoilt, *_] = sorted(folder.glob("*/S*-power-1.csv"))
+    right = spoilt.read_bytes()
+    spoilt.write_bytes(right.replace(b"ONE", b"ANY"))
+    words = ("--ledger", str(tmp_path / "nowhere"))
+    found = close(office, folder, *words, exit_code=Exit.FINDINGS)
+    files, audit = found["in_the_way"]
+    assert spoilt.name in files
+    assert audit.startswith("audit: ")
+    assert found["totals"]["payments"], "all else is done"
+    shown = office.ask("close-day", "--files", str(folder))
+    assert shown.returncode == Exit.FINDINGS
+    assert "stands in the way" in shown.stdout
+    assert "The day is closed." not in shown.stdout
+    spoilt.write_bytes(right)
+    close(office, folder)
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+    done = office.ask("close-day", "--files", str(folder))
+    assert done.returncode == Exit.CONFIG
+
+
+def test_where_cut_offs_close_windows_no_command_does(
+    office: Office, tmp_path: Path
+) -> None:
+    words = ("propose", "schedule", "--cut-off", "00:01", "--days", "all")
+    office.agreed(office.proposed(*words))
+    before = close(office, tmp_path / "files")
+    pay(office, "FIVE", 6)
+    after = close(office, tmp_path / "files")
+    assert (after["closed"], after["windows"]) == (0, before["windows"])
+    assert after["amount_paise"] == before["amount_paise"]

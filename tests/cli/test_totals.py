@@ -1,0 +1,257 @@
+"""Goal: what the network has taken can be asked for from a shell, at one stated entry,
+by everything there is, and as files; and by a biller what was paid to it alone.
+
+Method: commands as processes against a real server, with a story told by hand, in both
+languages; the files are read again. That figures are what any rows make them is
+tests/totals.
+"""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pyarrow.parquet as pq
+import pytest
+
+from switch.calendar import IST, format_financial_year, ist_date
+from switch.cli.totals import FIGURES
+from switch.client import CallError, Client
+from switch.codes import Role
+from switch.console.output import Exit
+from switch.console.totals_words import TOTALS_WORDS
+from switch.day.server import ServerProcess
+from switch.errors import WireError
+from switch.specs import TREASURY, ParticipantSpec, Specs, specs_to_json
+from switch.v1 import totals_pb2 as pb
+from tests.client.live import CENTRE, FREE, HEAD, OTHER, SPECS, WAITS, Live, running
+
+RUPEE = 100
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with running(tmp_path_factory.mktemp("totals") / "data") as live:
+        done(live, "network", "load", str(live.network))
+        load(live, "NOR", "GP")
+        for centre in (CENTRE, OTHER):
+            done(live, "top-up", centre, "1,000", "--utr", f"UTR-{centre}")
+        done(live, "pay", CENTRE, FREE, "10", "REF-1")
+        done(live, "pay", OTHER, FREE, "20.50", "REF-2")
+        done(live, "pay", CENTRE, WAITS, "7", "REF-3")
+        yield live
+
+
+def load(live: Live, district: str, host_kind: str) -> None:
+    """One centre has places; one service has a department."""
+    centre = ParticipantSpec(
+        id=CENTRE,
+        role=Role.CENTRE,
+        name_en="First",
+        district=district,
+        host_kind=host_kind,
+    )
+    [free] = [one for one in SPECS.services if one.code == FREE]
+    service = replace(free, department_en="Land", department_bn="ভূমি")
+    path = live.network.with_name("more.json")
+    path.write_text(specs_to_json(Specs((centre,), (service,))), encoding="utf-8")
+    done(live, "network", "load", str(path))
+
+
+def done(live: Live, *words: str) -> str:
+    """What a command says that must be done."""
+    ended = live.command(*words)
+    assert ended.returncode == Exit.DONE, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def told(live: Live, *words: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(done(live, "totals", "--json", *words))
+    return value
+
+
+def lines(live: Live, *words: str) -> dict[str, tuple[int, int, int]]:
+    """Of each line payments, paise of the gross, and paise that are open."""
+    found = told(live, *words)
+    return {
+        line["code"]: (
+            line["figures"]["payments"]["count"],
+            line["figures"]["gross"]["paise"],
+            line["figures"]["open"]["paise"],
+        )
+        for line in found["lines"]
+    }
+
+
+def today(live: Live) -> str:
+    return ist_date(told(live)["as_of_time_ns"]).isoformat()
+
+
+def test_the_network_in_all(live: Live) -> None:
+    found = told(live)
+    with live.client(Role.TREASURY, TREASURY) as office:
+        assert found["as_of_sequence"] == office.ledger().sequence
+    assert found["whole"]["payments"] == {"count": 2, "paise": 3_050}
+    assert found["whole"]["gross"] == {"count": 2, "paise": 3_050}
+    assert found["whole"]["held"] == {"count": 1, "paise": 700}
+    assert found["whole"]["open"] == {"count": 1, "paise": 700}
+    assert (found["lines"], found["by"], found["gross_crore"]) == ([], "", "0.00")
+    text = done(live, "totals")
+    for part in ("₹30.50 (₹0.00 crore)", "from the beginning", "₹7.00", "IST"):
+        assert part in text
+    assert str(found["as_of_sequence"]) in text
+    bengali = done(live, "totals", "--lang", "bn", "--by", "district")
+    for part in ("₹৩০.৫০ (₹০.০০ কোটি)", "জেলা", "বলা নেই", "NOR"):
+        assert part in bengali
+
+
+def test_by_everything(live: Live) -> None:
+    day = today(live)
+    year = int(day[:4]) - (day[5:] < "04-01")
+    whole = (2, 3_050, 700)
+    assert lines(live, "--by", "day") == {day: whole}
+    assert lines(live, "--by", "month") == {day[:7]: whole}
+    assert lines(live, "--by", "year") == {format_financial_year(year): whole}
+    first, second = (1, 1_000, 700), (1, 2_050, 0)
+    assert lines(live, "--by", "centre") == {CENTRE: first, OTHER: second}
+    assert lines(live, "--by", "district") == {"NOR": first, "": second}
+    assert lines(live, "--by", "host-office") == {"GP": first, "": second}
+    assert lines(live, "--by", "service") == {FREE: (2, 3_050, 0), WAITS: (0, 0, 700)}
+    assert lines(live, "--by", "department") == {
+        "Land": (2, 3_050, 0),
+        "": (0, 0, 700),
+    }
+    assert lines(live, "--by", "biller") == {"power": whole}
+    assert lines(live, "--by", "head") == {f"power/{HEAD}": whole}
+    text = done(live, "totals", "--by", "district")
+    assert "not stated" in text
+    assert "NOR" in text
+
+
+def test_days_are_bounds(live: Live) -> None:
+    day = today(live)
+    assert lines(live, "--by", "day", "--from", day, "--to", day) != {}
+    assert lines(live, "--by", "day", "--to", "2020-01-01") == {}
+    later = told(live, "--from", "2099-01-01")
+    assert later["whole"]["payments"] == {"count": 0, "paise": 0}
+    # What is open is so whatever day is asked about.
+    assert later["whole"]["open"] == {"count": 1, "paise": 700}
+    for words in (
+        ("--from", day, "--to", "2020-01-01"),
+        ("--from", "1969-12-31"),
+        ("--to", "2149-06-07"),
+        ("--from", "01-04-2026"),
+        ("--biller", "nobody"),
+    ):
+        ended = live.command("totals", *words)
+        assert ended.returncode in (Exit.USAGE, Exit.REFUSED), words
+
+
+def test_as_files(live: Live, tmp_path: Path) -> None:
+    table, parquet = tmp_path / "t.csv", tmp_path / "t.parquet"
+    table.write_text("what was there before")
+    words = ("--by", "district", "--csv", str(table), "--parquet", str(parquet))
+    found = told(live, *words)
+    body = table.read_bytes().decode()
+    assert body.endswith("\r\n")
+    rows = list(csv.DictReader(io.StringIO(body, newline="")))
+    assert [row["code"] for row in rows] == ["", "NOR"]
+    typed = pq.read_table(parquet).to_pylist()
+    assert [list(row) for row in typed] == [list(row) for row in rows]
+    for row, of, line in zip(rows, typed, found["lines"], strict=True):
+        assert int(row["as_of_sequence"]) == found["as_of_sequence"]
+        assert of["as_of_sequence"] == found["as_of_sequence"]
+        assert row["as_of_time"] == of["as_of_time"].astimezone(IST).isoformat()
+        assert of["code"] == line["code"]
+        for name in FIGURES:
+            told_ = line["figures"][name]
+            assert int(row[name]) == of[name] == told_["count"]
+            amount = Decimal(told_["paise"]).scaleb(-2)
+            assert Decimal(row[f"{name}_amount"]) == of[f"{name}_amount"] == amount
+    # Without lines the whole is one.
+    done(live, "totals", "--csv", str(table))
+    [row] = csv.DictReader(io.StringIO(table.read_bytes().decode(), newline=""))
+    assert (row["code"], row["gross_amount"]) == ("", "30.50")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["t.csv", "t.parquet"]
+
+
+def test_whose_they_are(live: Live) -> None:
+    for role, name in ((Role.BILLER, "power"), (Role.BILLER, "water")):
+        with live.client(role, name) as client:
+            found = client.totals(pb.TOTALS_BY_CENTRE)
+            count = 2 if name == "power" else 0
+            assert found.whole.payments.count == count
+            assert len(found.lines) == count
+            other = "water" if name == "power" else "power"
+            with pytest.raises(CallError) as raised:
+                client.totals(biller=other)
+            assert raised.value.code is grpc.StatusCode.PERMISSION_DENIED
+    with live.client(Role.CENTRE, CENTRE) as client, pytest.raises(CallError) as raised:
+        client.totals()
+    assert raised.value.code is grpc.StatusCode.PERMISSION_DENIED
+    with live.client(Role.TREASURY, TREASURY) as office:
+        assert office.totals(biller="water").whole.payments.count == 0
+        assert office.totals(biller="power").whole.payments.count == 2
+
+
+def test_a_centre_takes_its_past_with_it(live: Live) -> None:
+    load(live, "SOU", "")
+    assert lines(live, "--by", "district") == {
+        "SOU": (1, 1_000, 700),
+        "": (1, 2_050, 0),
+    }
+    load(live, "NOR", "GP")
+    assert lines(live, "--by", "district")["NOR"] == (1, 1_000, 700)
+
+
+def test_after_restarts(live: Live) -> None:
+    """Also of a store that is gone. The last test that needs the server."""
+    before = told(live)
+    data = live.network.parent
+    store = live.server.ledger / "totals"
+    for is_there in (True, False):
+        live.server.stop()
+        assert store.stat().st_mode & 0o077 == 0
+        if not is_there:
+            shutil.rmtree(store)
+        with ServerProcess(data, 0) as server:
+            after = told(replace(live, server=server))
+        assert after["whole"] == before["whole"]
+        assert after["as_of_sequence"] >= before["as_of_sequence"]
+
+
+def test_two_states_are_no_answer() -> None:
+    pages = [pb.ReadTotalsResponse(as_of_sequence=at) for at in (5, 6)]
+    pages[0].whole.payments.count = 1
+
+    class Stub:
+        def ReadTotals(self, *_: Any, **__: Any) -> Any:  # noqa: N802
+            return iter(pages)
+
+    client = Client.__new__(Client)
+    client._totals = Stub()  # type: ignore[assignment]
+
+    class Caller:
+        def read(self, method: Any, request: Any) -> Any:
+            return method(request, timeout=1)
+
+    client._caller = Caller()  # type: ignore[assignment]
+    with pytest.raises(WireError, match="two states"):
+        client.totals()
+    pages[1].as_of_sequence = 5
+    assert client.totals().as_of_sequence == 5
+    pages[0].ClearField("whole")
+    with pytest.raises(WireError, match="whole"):
+        client.totals()
+
+
+def test_words_are_in_both_languages() -> None:
+    for key, (english, bengali) in TOTALS_WORDS.items():
+        assert english.isascii(), key
+        assert any("ঀ" <= letter <= "৿" for letter in bengali), key

@@ -1,0 +1,1 @@
+"""Totals: what the network has taken."""
