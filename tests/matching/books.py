@@ -13,6 +13,7 @@ import random
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +64,17 @@ class Entry:
     def number(self) -> int:
         return self.payment or self.entry
 
-    @property
+    @cached_property
     def id(self) -> str:
         return str(
             uuid.UUID(int=self.number * 0x9E37_79B9_7F4A_7C15_F39C_C060 % 2**128)
         )
 
-    @property
+    @cached_property
     def receipt(self) -> str:
         return f"bsk-{self.number % 97:05d}/2026-27/{self.number:06d}"
 
-    @property
+    @cached_property
     def theirs(self) -> str:
         return f"WB{self.number:010d}"
 

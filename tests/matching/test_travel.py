@@ -398,7 +398,7 @@ def test_in_the_end_only_what_is_wrong_is_open(
     fates: list[tuple[int, str, int]], by: str
 ) -> None:
     """Whatever is told or posted late, by whichever date or window, ends; what is never
-    told, or is of nobody, or has another amount, is open as what it is, and nothing else.
+    told, or is of nobody, or has another amount, is open as what it is, and no more.
     """
     windows: list[list[Entry]] = [[] for _ in range(6)]
     lists: list[list[Told | str]] = [[] for _ in range(6)]
