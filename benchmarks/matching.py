@@ -97,7 +97,7 @@ def _write_scroll(
                 f"{DAY}T11:02:03+05:30,{sequence - 1},{payment_id(at)},"
                 f"{DAY}T11:02:02+05:30,bsk-{at % 3561:05d}/2026-27/{at:06d},BSK0199,"
                 f"Electricity,C{at:09d},,2026-11,WB{at:012d},bsk-{at % 3561:05d},"
-                "Gram Panchayat,"
+                "Gram Panchayat,,"
             )
     manifest = {
         "format": 1,
