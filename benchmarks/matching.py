@@ -200,6 +200,8 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     ):
         words += [f"--{name}", str(folder / what)]
     used = measure([*words, "--out", str(folder)])
+    if used.code not in (0, 4):
+        raise SystemExit(f"the match ended with {used.code}")
     report = json.loads((folder / f"match-{BILLER}-{DAY:%Y%m%d}.json").read_bytes())
     found = report["breaks"]["types"]
     expected = {kind: [*wrong.values()].count(kind) for kind in TYPES}
