@@ -97,7 +97,7 @@ def _write_scroll(
                 f"{DAY}T11:02:03+05:30,{sequence - 1},{payment_id(at)},"
                 f"{DAY}T11:02:02+05:30,bsk-{at % 3561:05d}/2026-27/{at:06d},BSK0199,"
                 f"Electricity,C{at:09d},,2026-11,WB{at:012d},bsk-{at % 3561:05d},"
-                "Gram Panchayat,"
+                "Gram Panchayat,,"
             )
     manifest = {
         "format": 1,
@@ -200,6 +200,8 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     ):
         words += [f"--{name}", str(folder / what)]
     used = measure([*words, "--out", str(folder)])
+    if used.code not in (0, 4):
+        raise SystemExit(f"the match ended with {used.code}")
     report = json.loads((folder / f"match-{BILLER}-{DAY:%Y%m%d}.json").read_bytes())
     found = report["breaks"]["types"]
     expected = {kind: [*wrong.values()].count(kind) for kind in TYPES}

@@ -59,6 +59,7 @@ class Entry:
     kind: str = "payment"
     of: int = 0
     payment: int = 0
+    basket: int = 0
 
     @property
     def number(self) -> int:
@@ -168,6 +169,7 @@ def _cells(line: int, one: Entry) -> list[str]:
         "centre": f"bsk-{one.number % 97:05d}",
         "centre_name": "Panchayat, “office”",
         "of_entry": str(one.of) if one.of else "",
+        "basket": str(one.basket) if one.basket else "",
     }
     return [row[name] for name in SCROLL_COLUMNS]
 
@@ -256,6 +258,7 @@ def matched(
         heads=heads,
         has_heads=bool(columns.head),
         has_refunds=columns.refunds,
+        has_baskets=columns.baskets,
         opened=tuple(opened),
         matched=known,
         undecided=tuple(undecided),
