@@ -109,6 +109,7 @@ def match_files(
         heads=heads,
         has_heads=bool(columns.head),
         has_refunds=columns.refunds,
+        has_baskets=columns.baskets,
         opened=tuple(before or ()),
         matched=matched,
         undecided=undecided,
