@@ -166,7 +166,7 @@ class Closing:
                 return
 
     def _match(self, day: DayFiles, folder: Path) -> None:
-        found = match_day(self._client, day.day, folder, self._args, self._screen)
+        found = match_day(self._client, day, folder, self._args, self._screen)
         self.matches[day.day] = found
         # A list comes late, or again: the day is not held up by it.
         self.waits += [f"the list of {one}" for one in found.refused]
