@@ -17,6 +17,8 @@ log = logging.getLogger("server.totals")
 
 FOLLOW_S: Final = 0.25
 """Between two looks for new rows."""
+DOUBT_S: Final = 5.0
+"""Before what was kept is made anew: others may still read it."""
 PROGRESS_S: Final = 5.0
 """How often it is said how far it is with what was there at a start."""
 
@@ -40,6 +42,7 @@ class Following:
                     more = await loop.run_in_executor(self._thread, totals.follow)
                 except OverloadError as error:
                     log.info("%s", error)
+                    await asyncio.sleep(DOUBT_S)
             self._say_how_far()
             if not more:
                 await asyncio.sleep(FOLLOW_S)

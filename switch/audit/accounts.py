@@ -81,7 +81,8 @@ class Accounts:
         """Which rows, transfers, take back what they say was released to a bank."""
         debit = np.where(rows["debit"] <= self.count, rows["debit"], 0)
         mask: Mask = self._fields["kind"][debit] == AccountKind.BANK_TRANSIT
-        return mask & (rows["resolves"] != 0)
+        mask &= rows["resolves"] != 0
+        return mask
 
     def image(self, first: int, count: int) -> Rows:
         """Account images of `first` ... `first + count - 1`, zeros beyond the last."""

@@ -25,7 +25,7 @@ from switch.matching.breaks import (
     Break,
     State,
     plain_break,
-    read_breaks,
+    read_match,
     write_breaks,
 )
 from switch.matching.cells import ListError
@@ -91,9 +91,12 @@ def match_files(
             count=args.count,
             total=args.total,
         )
-    before = None
+    matched, before = None, None
     if args.open is not None:
-        before = tuple(read_breaks(bytes_of(args.open, FILE_MAX), str(args.open)))
+        data = bytes_of(args.open, FILE_MAX)
+        matched, before = read_match(data, str(args.open))
+        if matched is None:
+            raise ListError(str(args.open), "does not say of which match it is")
     undecided: tuple[Undecided, ...] = ()
     if args.undecided is not None:
         undecided = tuple(_undecided(args.undecided, args.biller, columns.by))
@@ -106,7 +109,9 @@ def match_files(
         heads=heads,
         has_heads=bool(columns.head),
         has_refunds=columns.refunds,
-        opened=before,
+        has_baskets=columns.baskets,
+        opened=tuple(before or ()),
+        matched=matched,
         undecided=undecided,
     )
     found = match_sides(wanted)
@@ -127,7 +132,7 @@ def match_files(
     report = make_report(wanted, found, paid)
     name = name_of(wanted)
     files = {
-        f"breaks-{name}.csv": write_breaks(breaks, last),
+        f"breaks-{name}.csv": write_breaks(breaks, last, wanted.as_matched),
         f"match-{name}.json": report_bytes(report),
     }
     if listed.is_complete and undecided:

@@ -207,7 +207,9 @@ class _Payouts:
         """
         for number, payout in self._mine.items():
             # Told again, and open from before: it is judged anew, by all lines at hand.
-            self._open.pop(("payout", number), None)
+            before = self._open.pop(("payout", payout.reference), None)
+            if before is not None:
+                self._again[before.number] = before
             self._judge(payout, self._paid[number])
         for (by, number), before in list(self._open.items()):
             if by == "payout":
@@ -229,7 +231,7 @@ class _Payouts:
 
     def _carry(self, before: Break) -> None:
         """What is open from before; lines of days that were counted do not count."""
-        paid = self._paid.pop(before.key, _Paid())
+        paid = self._paid.pop(number_text(before.key), _Paid())
         seen = before.list_day
         if seen is not None:
             paid.lines = [one for one in paid.lines if one.day > seen]
@@ -300,7 +302,7 @@ class _Payouts:
         for one in self._breaks:
             known = again.pop(one.number, None)
             made.append(one if known is None else replace(one, since=known.since))
-        made += [one.closed("found no more", self._last) for one in again.values()]
+        made += [one.closed("even by now", self._last) for one in again.values()]
         return made
 
 

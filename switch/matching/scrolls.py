@@ -249,6 +249,7 @@ class _Reader:
                 int(row[1]),
                 int(row[_PAYMENT]),
                 int(row[_OF] or 0),
+                int(row[_BASKET] or 0),
                 plain_text(row[_RECEIPT]).encode("ascii"),
                 self.places.place(plain_text(row[_CENTRE])),
                 self.places.place(plain_text(row[_SERVICE])),
@@ -282,6 +283,7 @@ _DATE: Final = _AT["date"]
 _ACCEPTED: Final = _AT["accepted"]
 _PAYMENT: Final = _AT["payment"]
 _OF: Final = _AT["of_entry"]
+_BASKET: Final = _AT["basket"]
 _RECEIPT: Final = _AT["receipt"]
 _CENTRE: Final = _AT["centre"]
 _SERVICE: Final = _AT["service"]

@@ -26,6 +26,7 @@ from switch.totals.figures import (
     TELLS,
     WALLET_BITS,
     WALLET_SHIFT,
+    month_of,
 )
 from switch.totals.groups import (
     LINES_MAX,
@@ -38,7 +39,6 @@ from switch.totals.groups import (
     Label,
     cut_of,
 )
-from switch.totals.months import month_of
 from switch.totals.snapshot import Piece, Snapshot
 from switch.totals.sums import HALF, LOW, U64, Sums
 

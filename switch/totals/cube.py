@@ -19,10 +19,10 @@ import numpy as np
 
 from switch._core import Ledger, Rows
 from switch.calendar import day_date, day_number, day_start_ns
-from switch.errors import OverloadError
+from switch.errors import OverloadError, SwitchError
 from switch.totals.counting import Counter
-from switch.totals.figures import CUT_MASKS, CUTS, Cut, Level
-from switch.totals.months import month_of, month_parts
+from switch.totals.figures import CUT_MASKS, CUTS, Cut, Level, month_of
+from switch.totals.months import month_parts
 from switch.totals.snapshot import Snapshot
 from switch.totals.store import (
     DoubtError,
@@ -145,7 +145,7 @@ class Cube:
             try:
                 if self._doubt is None:
                     self._write()
-            except (DoubtError, OSError) as error:
+            except (SwitchError, OSError) as error:
                 log.error("the newest totals are not written: %s", error)
             self._store.close()
             self._store = None
@@ -262,13 +262,20 @@ class Cube:
     # --- the store -----------------------------------------------------------------
 
     def _write(self) -> None:
-        """Put what is new into the store. Raises NoRoomError, DoubtError, OSError."""
+        """Put what is new into the store.
+
+        Raises NoRoomError, OverloadError for a store that cannot be believed, OSError.
+        """
         self._written_s = time.monotonic()
         if self._written == self._last:
             return
         assert self._store is not None
         header = header_of(self._ledger, self._last, self._timestamp, self._day)
-        self._store.write(header, self._parts)
+        try:
+            self._store.write(header, self._parts)
+        except DoubtError as error:
+            self._doubt = error
+            raise OverloadError(f"the totals are made anew: {error}") from error
         self._written = self._last
         self._sealed = max(self._sealed, month_of(self._day))
 

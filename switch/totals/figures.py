@@ -6,6 +6,8 @@ May use words. `docs/totals.md` says what each figure counts and what each key i
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from switch.calendar import day_date
+
 
 class Figure(IntEnum):
     """What is counted in a cell; the numbers are on disk."""
@@ -45,6 +47,15 @@ CUTS: Final = {
     Level.MONTH: (Cut.CELLS, Cut.CENTRES, Cut.SERVICES),
 }
 """The cuts of a part of each level."""
+
+MONTHS: Final = 12
+
+
+def month_of(day: int) -> int:
+    """The month of an IST day: year × 12 + month − 1."""
+    date = day_date(day)
+    return date.year * MONTHS + date.month - 1
+
 
 FIGURE_BITS: Final = 4
 WALLET_BITS: Final = 21

@@ -5,22 +5,12 @@ May use `store` and `sums`.
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Final
 
-from switch.calendar import day_date
-from switch.totals.figures import CUTS, Level
+from switch.totals.figures import CUTS, MONTHS, Level
 from switch.totals.store import Part, PartKey, Reading
 from switch.totals.sums import Pile
 
-MONTHS: Final = 12
-
 _EPOCH = dt.date(1970, 1, 1)
-
-
-def month_of(day: int) -> int:
-    """The month of an IST day: year × 12 + month − 1."""
-    date = day_date(day)
-    return date.year * MONTHS + date.month - 1
 
 
 def month_days(month: int) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from switch.ledger.shapes import (
     sync_directory,
     write_mark,
 )
-from switch.totals.figures import Cut, Level
+from switch.totals.figures import CUTS, Cut, Level, month_of
 from switch.totals.sums import ENTRY, Sums, from_bytes, to_bytes
 
 log = logging.getLogger("switch.totals")
@@ -263,7 +263,8 @@ def check_store(store: Store, ledger: Ledger) -> Header | None:
     try:
         with store.reading() as reading:
             header = reading.header()
-            ends = [_end(reading, cut) for cut in Cut]
+            ends = [_end(reading, Level.DAY, cut) for cut in CUTS[Level.DAY]]
+            _check_months(reading)
     except lmdb.Error as error:
         raise DoubtError(f"LMDB cannot read it: {error}") from error
     if header is None:
@@ -283,10 +284,21 @@ def check_store(store: Store, ledger: Ledger) -> Header | None:
     return header
 
 
-def _end(reading: Reading, cut: Cut) -> int:
-    """The last row of the parts of a cut's days, which follow each other."""
+def _check_months(reading: Reading) -> None:
+    """Months end where their days do, by each cut."""
+    ends = {_end(reading, Level.MONTH, cut) for cut in CUTS[Level.MONTH]}
+    days = {0: 0}
+    for key in reading.keys(Level.DAY, Cut.CELLS):
+        days[month_of(key.period)] = reading.last(key)
+    months = [key.period for key in reading.keys(Level.MONTH, Cut.CELLS)]
+    if ends != {days.get(max(months, default=0))}:
+        raise DoubtError("its months do not end where their days do")
+
+
+def _end(reading: Reading, level: Level, cut: Cut) -> int:
+    """The last row of the parts of a cut, which follow each other."""
     end = 0
-    for key in reading.keys(Level.DAY, cut):
+    for key in reading.keys(level, cut):
         if key.first != end + 1:
             raise DoubtError(f"rows are missing before a part, or there twice: {key}")
         end = reading.last(key)

@@ -46,6 +46,7 @@ from tests.audit.people_story import (
     SETTLEMENT,
     SUSPENSE,
     WALLET,
+    rules_record,
 )
 from tests.audit.told_story import going_on, written
 from tests.records import AccountRecord
@@ -400,3 +401,17 @@ def test_from_their_row_on_they_do(tmp_path: Path) -> None:
     desk.rules(11)
     desk.done(back(release))
     assert desk.found(tmp_path) == {}
+
+
+@pytest.mark.parametrize("rules", [10, 11])
+def test_by_older_rules_nobody_was_refused_so(tmp_path: Path, rules: int) -> None:
+    """What two people might have wanted had no row."""
+    s = going_on()
+    said: dict[str, Any] = {"id": bytes(16), "participant": 0, "debit": 1}
+    s.add(Kind.REGISTER, tail=rules_record(rules), **said)
+    s.add(Kind.TRANSFER, **{**OUT, "resolves": 3, "result": R.CASE_NOT_FOUND})
+    s.commit()
+    report = audit(written(tmp_path, s.groups, index=False))
+    found = [str(one) for one in report.findings.kept if one.check == "refusals"]
+    assert len(found) == (rules == 10), found
+    assert all("is refused without a row" in one for one in found)

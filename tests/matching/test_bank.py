@@ -258,6 +258,11 @@ def test_what_is_paid_later_is_closed_then() -> None:
     (slow,) = found([PAYOUT], [])
     (paid,) = found([], [booked(500)], [slow], NEXT)
     assert (slow.type, paid.state) == (Type.MISSING_THERE, State.CLOSED)
+    # If its instruction is given again, too, it is judged anew.
+    (again,) = found([PAYOUT], [booked(499)], [slow], NEXT)
+    assert (again.number, again.since) == (slow.number, DAY)
+    (anew,) = found([PAYOUT], [booked(499), booked(1, day=NEXT)], [again], NEXT)
+    assert (anew.number, anew.state) == (slow.number, State.CLOSED)
     # In the next statement the rest; what was counted is not counted again.
     third = NEXT + dt.timedelta(days=1)
     both = [booked(200, day=NEXT), booked(300, day=third)]

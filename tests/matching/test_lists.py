@@ -203,6 +203,7 @@ def test_refunds_have_a_sign_where_a_list_tells_them() -> None:
         ({"form": {"pattern": "9{"}}, "form: pattern"),
         ({"by": "id"}, "a form is of the citizen's references"),
         ({"columns": 1}, "no such name"),
+        ({"baskets": True}, "baskets are told by one payment's key"),
     ],
 )
 def test_maps_that_cannot_be(changes: dict[str, object], what: str) -> None:

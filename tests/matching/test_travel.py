@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switch.matching.breaks import Break, Owner, State, Type, read_breaks, write_breaks
+from switch.matching.breaks import Break, Owner, State, Type
 from switch.matching.cells import ListError
 from switch.matching.maps import ListMap
 from switch.matching.sides import Undecided
 from tests.matching.books import (
     DAY,
     Entry,
+    Run,
     Told,
     column_map,
     matched,
@@ -34,31 +35,28 @@ PAID = Entry(100, 50_000)
 OTHER = Entry(101, 30_000)
 
 
-def days(
+def runs(
     folder: Path,
     windows: Sequence[Sequence[Entry]],
     lists: Sequence[Sequence[Told | str]],
     by: str = "id",
     **changes: object,
-) -> list[list[Break]]:
+) -> list[Run]:
     """What the match of each day has found; the file of each goes into the next. Of
     each day also: the same again gives the same bytes, with either file.
     """
     columns = column_map(by, **changes)
-    opened: list[Break] | None = None
-    found: list[list[Break]] = []
+    file: bytes | None = None
+    found: list[Run] = []
     for at, lines in enumerate(lists):
         day = DAY + dt.timedelta(days=at)
         scrolls = folder / str(at)
         write_scrolls(scrolls, windows[: at + 1])
-        breaks = run(scrolls, lines, columns, day, opened)
-        written = write_breaks(breaks, day)
-        read = read_breaks(written, "breaks")
-        for before in (opened, read):
-            again = run(scrolls, lines, columns, day, before)
-            assert write_breaks(again, day) == written
-        opened = read
-        found.append(breaks)
+        made = run(scrolls, lines, columns, day, file)
+        for before in (file, made.file):
+            assert run(scrolls, lines, columns, day, before).file == made.file
+        file = made.file
+        found.append(made)
     return found
 
 
@@ -67,12 +65,21 @@ def run(
     lines: Sequence[Told | str],
     columns: ListMap,
     day: dt.date,
-    opened: list[Break] | None,
-) -> list[Break]:
-    made, _ = matched(
-        scrolls, lines, columns, day=day, opened=opened, name=f"{day}.csv"
-    )
-    return made.breaks
+    before: bytes | None,
+) -> Run:
+    return matched(scrolls, lines, columns, day=day, before=before, name=f"{day}.csv")
+
+
+def days(
+    folder: Path,
+    windows: Sequence[Sequence[Entry]],
+    lists: Sequence[Sequence[Told | str]],
+    by: str = "id",
+    **changes: object,
+) -> list[list[Break]]:
+    """The breaks of each day."""
+    made = runs(folder, windows, lists, by, **changes)
+    return [one.found.breaks for one in made]
 
 
 def one(breaks: Sequence[Break]) -> Break:
@@ -120,9 +127,9 @@ def test_refunds_close_what_is_missing_there(tmp_path: Path) -> None:
 def test_links_are_kept_without_the_older_scrolls(tmp_path: Path) -> None:
     half = Entry(200, 20_000, day=NEXT, kind="refund", of=100, payment=100)
     rest = Entry(300, 30_000, day=THIRD, kind="refund", of=100, payment=100)
-    _, second = days(tmp_path, [[PAID], [half]], [[], []])
+    _, second = runs(tmp_path, [[PAID], [half]], [[], []])
     write_scrolls(tmp_path / "new", [[rest]])
-    found, _ = matched(tmp_path / "new", [], opened=second, day=THIRD)
+    found, _ = matched(tmp_path / "new", [], before=second.file, day=THIRD)
     assert one(found.breaks).state is State.CLOSED
 
 
@@ -192,9 +199,9 @@ def test_a_payment_of_tomorrow_told_today(tmp_path: Path) -> None:
     columns = column_map()
     write_scrolls(tmp_path, [[PAID], [tomorrow]])
     early = [told(PAID), told(tomorrow, day=DAY)]
-    found, _ = matched(tmp_path, early, columns)
-    assert one(found.breaks).type is Type.DATE
-    after, _ = matched(tmp_path, [], columns, day=NEXT, opened=found.breaks)
+    first = matched(tmp_path, early, columns)
+    assert one(first.found.breaks).type is Type.DATE
+    after, _ = matched(tmp_path, [], columns, day=NEXT, before=first.file)
     # It is not missing there: it was told before.
     assert one(after.breaks).state is State.CLOSED
     sums = after.sums
@@ -225,14 +232,15 @@ def test_a_new_list_of_the_same_day_takes_the_place_of_the_first(
 ) -> None:
     write_scrolls(tmp_path, [[PAID, OTHER]])
     stranger = told(Entry(999, 1_000))
-    found, _ = matched(tmp_path, [told(OTHER), stranger, "what is this"])
+    first = matched(tmp_path, [told(OTHER), stranger, "what is this"])
+    found = first.found
     assert {one.type for one in found.breaks} == {
         Type.MISSING_THERE,
         Type.MISSING_HERE,
         Type.UNKNOWN,
     }
     right = [told(OTHER), told(PAID, amount=1)]
-    again, _ = matched(tmp_path, right, opened=found.breaks, name="second.csv")
+    again, _ = matched(tmp_path, right, before=first.file, name="second.csv")
     states = {(one.type, one.state) for one in again.breaks}
     assert states == {
         (Type.AMOUNT, State.OPEN),
@@ -284,12 +292,49 @@ def test_undecided_payments_are_named(tmp_path: Path) -> None:
 
 def test_breaks_of_others_and_of_later_days_are_refused(tmp_path: Path) -> None:
     write_scrolls(tmp_path, [[PAID]])
-    found, _ = matched(tmp_path, [])
-    with pytest.raises(ListError, match="of a later match"):
-        matched(tmp_path, [], day=DAY - dt.timedelta(days=1), opened=found.breaks)
-    strange = [replace(found.breaks[0], biller="water")]
-    with pytest.raises(ListError, match="is a break of 'water'"):
-        matched(tmp_path, [], opened=strange)
+    file = matched(tmp_path, []).file
+    with pytest.raises(ListError, match="is of the match to 2026-11-27"):
+        matched(tmp_path, [], day=DAY - dt.timedelta(days=1), before=file)
+    late = matched(tmp_path, [], day=NEXT, before=file).file
+    with pytest.raises(ListError, match="is of the match to 2026-11-28"):
+        matched(tmp_path, [], before=late)
+    with pytest.raises(ListError, match="of another biller"):
+        matched(tmp_path, [], before=file.replace(b",power,", b",water,"))
+
+
+def test_what_comes_behind_a_cut_off_is_expected_once(tmp_path: Path) -> None:
+    """Windows close at six: what is paid in the evening is in the next day's scroll,
+    and in the list of its own day. When that was matched before the scroll was there,
+    its lines wait a day; when after, they are of no other day.
+    """
+    noon, evening = Entry(100, 1_000), Entry(101, 2_000)
+    untold = Entry(102, 3_000)
+    morning = Entry(200, 4_000, day=NEXT)
+    lists = [[told(noon), told(evening)], [told(morning)]]
+    write_scrolls(tmp_path / "early", [[noon]])
+    write_scrolls(tmp_path / "late", [[noon], [evening, untold, morning]])
+    columns = column_map()
+    early = run(tmp_path / "early", lists[0], columns, DAY, None)
+    assert one(early.found.breaks).type is Type.MISSING_HERE
+    after = run(tmp_path / "late", lists[1], columns, NEXT, early.file)
+    kinds = {(one.type, one.state, one.since) for one in after.found.breaks}
+    assert kinds == {
+        (Type.MISSING_HERE, State.CLOSED, DAY),
+        (Type.MISSING_THERE, State.OPEN, NEXT),
+    }
+    assert after.found.sums.here == 9_000
+    # The same day once more, now that the evening is there.
+    again = run(tmp_path / "late", lists[0], columns, DAY, early.file)
+    kinds = {(one.type, one.state, one.since) for one in again.found.breaks}
+    assert kinds == {
+        (Type.MISSING_HERE, State.CLOSED, DAY),
+        (Type.MISSING_THERE, State.OPEN, DAY),
+    }
+    then = run(tmp_path / "late", lists[1], columns, NEXT, again.file)
+    assert [(one.type, one.since) for one in then.found.breaks] == [
+        (Type.MISSING_THERE, DAY)
+    ]
+    assert then.found.sums.here == 4_000
 
 
 def test_refunds_in_a_list(tmp_path: Path) -> None:
@@ -334,7 +379,10 @@ def test_what_was_given_back_may_be_told_or_not(tmp_path: Path) -> None:
         assert sums.here - sums.there == sum(sums.explained().values())
 
 
-WRONG = ("", "", "", "late", "late", "dated", "posted", "never", "stranger", "amount")
+WRONG = (
+    *("", "", "", "late", "late", "dated", "posted"),
+    *("evening", "evening", "never", "stranger", "amount"),
+)
 
 
 @settings(max_examples=25, deadline=None)
@@ -349,8 +397,8 @@ WRONG = ("", "", "", "late", "late", "dated", "posted", "never", "stranger", "am
 def test_in_the_end_only_what_is_wrong_is_open(
     fates: list[tuple[int, str, int]], by: str
 ) -> None:
-    """Whatever is told or posted late, by whichever date, ends; what is never told, or
-    is of nobody, or has another amount, is open as what it is, and nothing else.
+    """Whatever is told or posted late, by whichever date or window, ends; what is never
+    told, or is of nobody, or has another amount, is open as what it is, and no more.
     """
     windows: list[list[Entry]] = [[] for _ in range(6)]
     lists: list[list[Told | str]] = [[] for _ in range(6)]
@@ -366,7 +414,11 @@ def test_in_the_end_only_what_is_wrong_is_open(
             made=day,
             payment=50 + at,
         )
-        if what != "stranger":
+        if what == "evening":
+            # Behind the cut-off: of its day, and of the next day's scroll.
+            one_paid = replace(one_paid, entry=one_paid.entry + 500)
+            windows[posted + 1].append(one_paid)
+        elif what != "stranger":
             windows[posted].append(one_paid)
         if what == "never":
             expected.add(("missing_there", one_paid.entry))
@@ -388,3 +440,27 @@ def test_in_the_end_only_what_is_wrong_is_open(
     assert {(str(one.type), one.entry) for one in left} == expected
     strangers = sum(what == "stranger" for _, what, _ in fates)
     assert sum(one.type is Type.MISSING_HERE for one in left) == strangers
+
+
+def test_a_basket_is_one_line(tmp_path: Path) -> None:
+    """With its sum, by its first payment; what is given back of any of it counts."""
+    basket = [Entry(100 + at, 1_000 * (at + 1), basket=100, head=at) for at in range(3)]
+    back = Entry(200, 2_000, kind="refund", of=101, payment=101, head=1)
+    other = [Entry(110 + at, 500, basket=110) for at in range(2)]
+    write_scrolls(tmp_path, [[*basket, *other, back]])
+    columns = replace(column_map("number"), head="", baskets=True)
+    for whole in (6_000, 4_000):
+        lines = [told(basket[0], amount=whole), told(other[0], amount=1_000)]
+        found, _ = matched(tmp_path, lines, columns)
+        assert found.breaks == []
+        assert found.sums.here == 7_000
+    found, _ = matched(tmp_path, [told(one) for one in basket], columns)
+    kinds = {(str(one.type), one.amount_here, one.amount_there) for one in found.breaks}
+    assert kinds == {
+        ("amount", 6_000, 1_000),
+        ("missing_there", 1_000, 0),
+        ("missing_here", 0, 2_000),
+        ("missing_here", 0, 3_000),
+    }
+    wrong = one([one for one in found.breaks if one.type is Type.AMOUNT])
+    assert wrong.linked == ((200, 2_000),)
