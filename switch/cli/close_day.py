@@ -97,6 +97,10 @@ def close_day(args: Namespace, screen: Screen) -> Exit:
     return Exit.FINDINGS if closing.in_the_way else Exit.DONE
 
 
+WRONG_SHOWN: Final = 10
+"""Files of a day that are said to be wrong; of others how many there are."""
+
+
 class Closing:
     """One run, and what came of it."""
 
@@ -122,7 +126,7 @@ class Closing:
         """All of it, in order. Raises what the first step raises: without windows there
         is nothing to write.
         """
-        self._close_window()
+        self.close_window()
         self.days = days_to_write(self._client, self._args.day)
         if not self.days:
             self.in_the_way.append("no window is closed that has a file")
@@ -131,6 +135,9 @@ class Closing:
             make_folder(folder)
             with self._step(f"files of {day.day}"):
                 write_day(self._client, day, folder, self._screen)
+                self.in_the_way += day.wrong[:WRONG_SHOWN]
+                if more := len(day.wrong[WRONG_SHOWN:]):
+                    self.in_the_way.append(f"files of {day.day}: {more} others, too")
             if day.is_newest or self._args.day is not None:
                 with self._step(f"match of {day.day}"):
                     self._match(day, folder)
@@ -158,7 +165,7 @@ class Closing:
         except (SwitchError, StatementError, OSError) as error:
             self.in_the_way.append(f"{name}: {error}")
 
-    def _close_window(self) -> None:
+    def close_window(self) -> None:
         """If no cut-off has closed one today, one is closed by command; but only if it
         would count anything.
         """

@@ -7,17 +7,20 @@ billers' lists by hand, right and wrong; a file is spoilt.
 
 import json
 import shutil
+import time
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from switch.client import make_payment
+from switch.cli.close_day import Closing
+from switch.client import Client, make_payment
 from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Result, Role
-from switch.console.output import Exit
+from switch.console.output import Exit, Screen
 from switch.specs import ParticipantSpec, ServiceSpec, Specs
-from switch.v1 import people_pb2, schedules_pb2
+from switch.v1 import admin_pb2, results_pb2, schedules_pb2, types_pb2
 from tests.cli.at_council import Shell
 from tests.server.council import CENTRES, LAKH, Council, centres, sitting, top_up
 
@@ -162,7 +165,7 @@ def test_lists_are_matched_and_stop_nothing(
 
 def test_what_stands_in_the_way(council: Council, shell: Shell, tmp_path: Path) -> None:
     folder = tmp_path / "files"
-    close(shell, folder)
+    first = close(shell, folder)
     [spoilt, *_] = sorted(folder.glob("*/S*-power-1.csv"))
     right = spoilt.read_bytes()
     spoilt.write_bytes(right.replace(b"ONE", b"ANY"))
@@ -170,6 +173,11 @@ def test_what_stands_in_the_way(council: Council, shell: Shell, tmp_path: Path) 
     found = close(shell, folder, *words, code=Exit.FINDINGS)
     files, audit = found["in_the_way"]
     assert spoilt.name in files
+    assert found["scrolls"] == first["scrolls"], "its manifest is there"
+    [missing, *_] = sorted(folder.glob("*/S*-water-1.csv"))
+    missing.unlink()
+    again = close(shell, folder, code=Exit.FINDINGS)
+    assert (again["new"], missing.exists()) == (1, True), "one stops no other"
     assert audit.startswith("audit: ")
     assert found["totals"]["payments"], "all else is done"
     shown = shell.run("close-day", "--files", str(folder))
@@ -184,13 +192,48 @@ def test_what_stands_in_the_way(council: Council, shell: Shell, tmp_path: Path) 
     assert done.code == Exit.CONFIG
 
 
-def test_where_cut_offs_close_windows_no_command_does(
-    council: Council, shell: Shell, tmp_path: Path
+class Switch:
+    """What is asked before a window is closed by command, and whether it is."""
+
+    def __init__(self, *windows: schedules_pb2.Window, counts: bool = True) -> None:
+        self._windows = windows
+        self._counts = counts
+        self.closed: list[int] = []
+
+    def windows(self) -> Iterator[schedules_pb2.Window]:
+        return iter(self._windows)
+
+    def ledger(self) -> admin_pb2.GetLedgerResponse:
+        return admin_pb2.GetLedgerResponse(last_window=7)
+
+    def movements(self, **_: object) -> Iterator[types_pb2.Entry]:
+        return iter([types_pb2.Entry()] if self._counts else [])
+
+    def close_window(self, before: int) -> admin_pb2.CloseWindowResponse:
+        self.closed.append(before)
+        outcome = results_pb2.Outcome(sequence=9)
+        return admin_pb2.CloseWindowResponse(outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("windows", "counts", "now", "closes"),
+    [
+        # (by the schedule, how many hours ago), newest first
+        ([], True, False, True),
+        ([], False, False, False),
+        ([(True, 0)], True, False, False),
+        ([(True, 0)], True, True, True),
+        ([(True, 0)], False, True, False),
+        ([(True, 25)], True, False, True),
+        ([(False, 0), (True, 0)], True, False, True),
+    ],
+)
+def test_who_closes_a_window(
+    windows: list[tuple[bool, int]], counts: bool, now: bool, closes: bool
 ) -> None:
-    wanted = schedules_pb2.Schedule(weekdays=range(1, 8), minutes=[1])
-    council.done(people_pb2.Wish(schedule=people_pb2.ScheduleWish(schedule=wanted)))
-    before = close(shell, tmp_path / "files")
-    pay(council, "FIVE", 6)
-    after = close(shell, tmp_path / "files")
-    assert (after["closed"], after["windows"]) == (0, before["windows"])
-    assert after["amount_paise"] == before["amount_paise"]
+    ago = [(one, time.time_ns() - hours * 3_600 * 10**9) for one, hours in windows]
+    made = [schedules_pb2.Window(by_schedule=by, time_ns=at) for by, at in ago]
+    switch = Switch(*made, counts=counts)
+    closing = Closing(cast("Client", switch), Namespace(now=now), cast("Screen", None))
+    closing.close_window()
+    assert (switch.closed, closing.closed) == (([7], 9) if closes else ([], 0))
