@@ -36,6 +36,8 @@ FILE_MAX = 2**31
 """Bytes of one scroll."""
 MANIFEST_MAX = 65_536
 """Bytes of a manifest."""
+DAYS_BEFORE = 31
+"""Days before a match whose scrolls are read, too."""
 ENTRIES_MAX = 1_000_000
 """Files that a folder may have."""
 FORMAT = 1
@@ -82,13 +84,21 @@ class Scrolls:
     """How each head is written."""
 
 
-def read_scrolls(folder: Path, biller: str, by: By, heads: Texts) -> Scrolls:
-    """The scrolls of a biller. Raises ListError, ConfigError."""
+def read_scrolls(
+    folder: Path, biller: str, by: By, heads: Texts, since: dt.date = dt.date.min
+) -> Scrolls:
+    """The scrolls of a biller, of accounting dates from `since` on.
+
+    Raises ListError, ConfigError.
+    """
     scrolls = sorted(
         (_read_manifest(folder, name) for name in _names(folder, biller)),
         key=lambda one: (one.part, one.window),
     )
     _look_at_row(scrolls, folder)
+    scrolls = [one for one in scrolls if one.day >= since]
+    if not scrolls:
+        raise ListError(str(folder), f"has no scroll of it since {since}")
     reader = _Reader(by, heads)
     for place, scroll in enumerate(scrolls):
         reader.read(folder, scroll, place)
@@ -249,6 +259,7 @@ class _Reader:
                 int(row[1]),
                 int(row[_PAYMENT]),
                 int(row[_OF] or 0),
+                int(row[_BASKET] or 0),
                 plain_text(row[_RECEIPT]).encode("ascii"),
                 self.places.place(plain_text(row[_CENTRE])),
                 self.places.place(plain_text(row[_SERVICE])),
@@ -282,6 +293,7 @@ _DATE: Final = _AT["date"]
 _ACCEPTED: Final = _AT["accepted"]
 _PAYMENT: Final = _AT["payment"]
 _OF: Final = _AT["of_entry"]
+_BASKET: Final = _AT["basket"]
 _RECEIPT: Final = _AT["receipt"]
 _CENTRE: Final = _AT["centre"]
 _SERVICE: Final = _AT["service"]

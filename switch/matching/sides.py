@@ -66,6 +66,8 @@ class Wanted:
     """The list has them."""
     has_refunds: bool = False
     """The list tells them."""
+    has_baskets: bool = False
+    """It tells each as one line."""
     opened: tuple[Break, ...] = ()
     """What was open before."""
     matched: Matched | None = None
@@ -177,6 +179,8 @@ def lay_out(wanted: Wanted, travels: Travelling) -> Sides:
     refunds = _refunds(own)
     if not wanted.has_refunds:
         own = pick(own, ~own.refund)
+    if wanted.has_baskets:
+        own = _as_lists_tell(own, refunds)
     here = join([own, _payments(travels.payments, wanted.heads)])
     net = here.amount.copy()
     _take_back(net, own, refunds)
@@ -245,6 +249,32 @@ def _take_back(
                 net[at] -= sum(amount for _, amount in refunds[entry])
 
 
+def _as_lists_tell(own: Here, refunds: dict[int, tuple[tuple[int, int], ...]]) -> Here:
+    """Each basket as one payment, its first, with all that it comes to and all that was
+    given back of it. A basket completes as a whole; of one whose first is not here what
+    is here stays as it is.
+    """
+    places = np.flatnonzero(own.basket)
+    first_at = {
+        int(own.payment[at]): int(at)
+        for at in places
+        if own.payment[at] == own.basket[at]
+    }
+    amount = own.amount.copy()
+    stays = np.ones(len(own), np.bool_)
+    for at in places.tolist():
+        first = first_at.get(int(own.basket[at]), at)
+        if first == at or own.day[first] != own.day[at]:
+            continue
+        amount[first] += own.amount[at]
+        stays[at] = False
+        given = refunds.pop(int(own.entry[at]), ())
+        if given:
+            entry = int(own.entry[first])
+            refunds[entry] = tuple(sorted((*refunds.get(entry, ()), *given)))
+    return pick(replace(own, amount=amount), stays)
+
+
 def _payments(breaks: list[Break], heads: Texts) -> Here:
     """The payments that breaks stand for, as lines."""
     nothing = np.zeros(len(breaks), np.int32)
@@ -261,6 +291,7 @@ def _payments(breaks: list[Break], heads: Texts) -> Here:
         entry=np.array([one.entry for one in breaks], np.int64),
         payment=np.array([one.payment for one in breaks], np.int64),
         of=np.zeros(len(breaks), np.int64),
+        basket=np.zeros(len(breaks), np.int64),
         receipt=np.array([one.receipt.encode() for one in breaks], np.bytes_),
         centre=nothing,
         service=nothing,

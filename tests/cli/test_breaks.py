@@ -15,16 +15,30 @@ from typing import Any
 
 import pytest
 
+from switch.authority.development import DevAuthority
 from switch.calendar import ist_date
+from switch.canonical_csv import csv_line
+from switch.cli import main
 from switch.client import Client
 from switch.codes import Role
 from switch.console.matching_words import MATCHING_WORDS
 from switch.console.output import Exit
 from switch.ids import format_id, new_id
-from switch.matching.breaks import Type
-from switch.specs import TREASURY
+from switch.matching.breaks import Break, Type, number_of, write_breaks
+from switch.specs import TREASURY, ParticipantSpec, Specs, specs_to_json
 from switch.v1 import payments_pb2
-from tests.client.live import CENTRE, CHECKER, FREE, LAPSES, WAITS, Live, running
+from tests.cli.office import CENTRES, balance, begun
+from tests.client.live import (
+    CENTRE,
+    CHECKER,
+    FREE,
+    HEAD,
+    LAPSES,
+    SPECS,
+    WAITS,
+    Live,
+    running,
+)
 from tests.server.harness import Peer, until
 from tests.server.scripted_biller import ScriptedBiller, silent
 
@@ -69,6 +83,14 @@ def done(live: Live, *words: str, code: Exit = Exit.DONE) -> str:
     return ended.stdout
 
 
+def matched(
+    capsys: pytest.CaptureFixture[str], *words: str, code: Exit = Exit.DONE
+) -> str:
+    """What `match` says; it asks no switch."""
+    assert main(words) == code
+    return capsys.readouterr().out
+
+
 def pay(live: Live, service: str, amount: int) -> tuple[int, bytes]:
     bill = payments_pb2.Payment(
         id=new_id(),
@@ -95,7 +117,11 @@ def close_window(office: Client, before: int) -> int:
 
 
 def test_the_way_of_breaks(
-    live: Live, office: Client, power: ScriptedBiller, tmp_path: Path
+    live: Live,
+    office: Client,
+    power: ScriptedBiller,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     right, missing, less = (pay(live, FREE, one)[0] for one in (1_000, 2_000, 3_000))
     kept, _ = pay(live, WAITS, 4_000)
@@ -118,7 +144,8 @@ def test_the_way_of_breaks(
         *("--out", str(tmp_path), "--undecided", str(undecided), "--json"),
     ]
     code = Exit.FINDINGS
-    report = last(done(live, *match, "--count", "3", "--total", "75", code=code))
+    told = (*match, "--count", "3", "--total", "75")
+    report = last(matched(capsys, *told, code=code))
     assert report["breaks"]["types"] == {
         "amount": 1,
         "missing_here": 1,
@@ -128,11 +155,11 @@ def test_the_way_of_breaks(
     name = f"breaks-power-{today.replace('-', '')}.csv"
     breaks = tmp_path / name
     by_type = {row["type"]: row for row in rows(breaks)}
+    assert by_type.pop("matched")["list"] == "list.csv"
     assert by_type["missing_there"]["payment"] == str(missing)
     assert by_type["amount"]["payment"] == str(less)
-    told = by_type["missing_here"]
     entries = {one.payment.sequence: one.sequence for one in office.exceptions()}
-    assert int(told["undecided"]) == entries[kept]
+    assert int(by_type["missing_here"]["undecided"]) == entries[kept]
     # Decided: as a spreadsheet leaves it, one line spoilt.
     decide = tmp_path / "decide.csv"
     done(live, "breaks", "download", str(breaks), str(decide))
@@ -183,10 +210,11 @@ def test_the_way_of_breaks(
     # The next scroll has the linked entries, and nothing is open any more.
     close_window(office, window)
     done(live, "scrolls", "--write", str(scrolls))
-    ended = last(done(live, *match, "--open", str(breaks)))
+    ended = last(matched(capsys, *match, "--open", str(breaks)))
     assert ended["breaks"] == {"open": 0, "closed": 3, "types": {}}
     assert "Nothing differs." in done(live, "breaks", "list", str(breaks))
-    assert "গরমিল" in done(live, *match[:-1], "--open", str(breaks), "--lang", "bn")
+    text = matched(capsys, *match[:-1], "--open", str(breaks), "--lang", "bn")
+    assert "গরমিল" in text
 
 
 def test_a_biller_sends_the_same_list_itself(
@@ -219,3 +247,75 @@ def test_every_type_has_words() -> None:
     for english, bengali in MATCHING_WORDS.values():
         assert english.isascii()
         assert any("ঀ" <= letter <= "৿" for letter in bengali)
+
+
+def test_people_sign_what_they_decide(tmp_path: Path) -> None:
+    """In a ledger with people each proposal has its maker's signature and another's
+    approval; what is approved is what the ledger says, and payments alone.
+    """
+    with begun(tmp_path / "office") as office:
+        specs = Specs(
+            (ParticipantSpec(id="power", role=Role.BILLER, heads=(HEAD,)),),
+            tuple(one for one in SPECS.services if one.code == FREE),
+        )
+        network = tmp_path / "power.json"
+        network.write_text(specs_to_json(specs))
+        for _ in range(6):
+            made = office.said("network", "propose", str(network), by="alpha")
+            if not made["lines_count"]:
+                break
+            office.agreed(str(made["sequence"]))
+        top_up = ("propose", "top-up", CENTRES[0], "100", "--utr", "UTR-1")
+        office.agreed(office.proposed(*top_up))
+        bill = payments_pb2.Payment(
+            id=new_id(), service=FREE, amount=3_000, reference="x", operator=1
+        )
+        caller = DevAuthority(office.tls).leaf(Role.CENTRE, CENTRES[0])
+        with Client(office.address, caller) as centre:
+            paid = centre.pay(bill).sequence
+        day = ist_date(time.time_ns())
+        missing = Break(
+            number=number_of(day, "entry", "power", paid),
+            type=Type.MISSING_THERE,
+            biller="power",
+            day=day,
+            since=day,
+            by="number",
+            key=str(paid),
+            entry=paid,
+            payment=paid,
+            amount_here=3_000,
+        )
+        (tmp_path / "breaks.csv").write_bytes(write_breaks([missing], day))
+        decided = tmp_path / "decided.csv"
+        decided.write_text(
+            "number,decision,about,amount,reason\n"
+            f"{missing.number},refund,,10.00,letter 9\nX999999,verify,,,list\n"
+        )
+        upload = (
+            "breaks",
+            "upload",
+            str(decided),
+            "--of",
+            str(tmp_path / "breaks.csv"),
+        )
+        unseen = office.ask(*upload, by="alpha", unseen=True)
+        assert unseen.returncode == Exit.USAGE
+        assert "nobody to ask" in unseen.stderr
+        sent = office.ask(*upload, "--json", by="alpha")
+        assert sent.returncode == Exit.REFUSED, sent.stderr
+        assert last(sent.stdout)["outcomes"] == {"proposed": 1, "refused": 1}
+        again = last(office.ask(*upload, "--json", by="alpha").stdout)
+        assert again["outcomes"] == {"proposed": 1, "refused": 1}
+        # Somebody adds a proposal of another kind to the file: no file approves that.
+        other = office.proposed("propose", "top-up", CENTRES[0], "99", "--utr", "U-2")
+        outcomes = tmp_path / "decided.outcomes.csv"
+        first = rows(outcomes)[0]
+        with outcomes.open("a", encoding="utf-8") as file:
+            file.write(csv_line((first | {"entry": other}).values()))
+        approve = ("breaks", "approve", str(outcomes), "--json")
+        own = office.ask(*approve, by="alpha")
+        assert last(own.stdout)["outcomes"] == {"not_open": 1, "refused": 1}
+        done_by = office.ask(*approve, by="beta")
+        assert last(done_by.stdout)["outcomes"] == {"approved": 1, "not_open": 1}
+        assert balance(office) == 10_000 - 3_000 + 1_000

@@ -13,6 +13,7 @@ import random
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,22 +59,23 @@ class Entry:
     kind: str = "payment"
     of: int = 0
     payment: int = 0
+    basket: int = 0
 
     @property
     def number(self) -> int:
         return self.payment or self.entry
 
-    @property
+    @cached_property
     def id(self) -> str:
         return str(
             uuid.UUID(int=self.number * 0x9E37_79B9_7F4A_7C15_F39C_C060 % 2**128)
         )
 
-    @property
+    @cached_property
     def receipt(self) -> str:
         return f"bsk-{self.number % 97:05d}/2026-27/{self.number:06d}"
 
-    @property
+    @cached_property
     def theirs(self) -> str:
         return f"WB{self.number:010d}"
 
@@ -167,6 +169,7 @@ def _cells(line: int, one: Entry) -> list[str]:
         "centre": f"bsk-{one.number % 97:05d}",
         "centre_name": "Panchayat, “office”",
         "of_entry": str(one.of) if one.of else "",
+        "basket": str(one.basket) if one.basket else "",
     }
     return [row[name] for name in SCROLL_COLUMNS]
 
@@ -255,6 +258,7 @@ def matched(
         heads=heads,
         has_heads=bool(columns.head),
         has_refunds=columns.refunds,
+        has_baskets=columns.baskets,
         opened=tuple(opened),
         matched=known,
         undecided=tuple(undecided),

@@ -14,7 +14,6 @@ import pytest
 from switch.matching.breaks import read_breaks, write_breaks
 from tests.matching.books import (
     DAY,
-    KEYS,
     Told,
     a_day,
     column_map,
@@ -30,10 +29,25 @@ PAYMENTS = 16_000
 BREAKS = 210
 
 
-@pytest.mark.parametrize(("by", "seed"), list(zip(KEYS, range(10, 15), strict=True)))
-def test_all_are_found_and_none_invented(by: str, seed: int, tmp_path: Path) -> None:
-    entries = a_day(PAYMENTS, seed)
-    cut = random.Random(seed).randrange(1, PAYMENTS)
+@pytest.mark.parametrize(
+    ("by", "seed", "count"),
+    [
+        ("id", 10, PAYMENTS),
+        ("reference", 11, PAYMENTS),
+        *(
+            ("number", 12, 2_000),
+            ("receipt", 13, 2_000),
+            ("biller_reference", 14, 2_000),
+        ),
+        # Every tenth line is wrong.
+        *(("reference", seed, 2_100) for seed in range(15, 18)),
+    ],
+)
+def test_all_are_found_and_none_invented(
+    by: str, seed: int, count: int, tmp_path: Path
+) -> None:
+    entries = a_day(count, seed)
+    cut = random.Random(seed).randrange(1, count)
     write_scrolls(tmp_path, [entries[:cut], entries[cut:], []])
     lines, expected = spoilt(entries, BREAKS, seed)
     columns = column_map(by)

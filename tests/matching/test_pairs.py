@@ -31,7 +31,7 @@ def columns(here: Sequence[_Here], there: Sequence[_Line]) -> tuple[Here, There]
     mine, theirs = Gathered(Here), Gathered(There)
     for at, ((key, refund, amount, day, head), earlier, _, _) in enumerate(here):
         row = (key.encode(), refund, amount, day, day - earlier, head, at + 1, at + 1)
-        mine.add((*row, 0, b"", 0, 0, 0, 0))
+        mine.add((*row, 0, 0, b"", 0, 0, 0, 0))
     for at, (key, refund, amount, day, head) in enumerate(there):
         theirs.add((key.encode(), refund, amount, day, head, at))
     return mine.columns(), theirs.columns()

@@ -206,6 +206,13 @@ def test_a_payment_of_tomorrow_told_today(tmp_path: Path) -> None:
     assert one(after.breaks).state is State.CLOSED
     sums = after.sums
     assert (sums.here, sums.there, sums.explained()) == (50_000, 0, {"date": 50_000})
+    # Told again on its own day it is told twice.
+    again = [told(tomorrow)]
+    twice, _ = matched(tmp_path, again, columns, day=NEXT, before=first.file)
+    assert {(one.type, one.state) for one in twice.breaks} == {
+        (Type.DATE, State.CLOSED),
+        (Type.DUPLICATE, State.OPEN),
+    }
 
 
 def test_what_was_settled_is_not_told_again(tmp_path: Path) -> None:
@@ -398,7 +405,7 @@ def test_in_the_end_only_what_is_wrong_is_open(
     fates: list[tuple[int, str, int]], by: str
 ) -> None:
     """Whatever is told or posted late, by whichever date or window, ends; what is never
-    told, or is of nobody, or has another amount, is open as what it is, and nothing else.
+    told, or is of nobody, or has another amount, is open as what it is, and no more.
     """
     windows: list[list[Entry]] = [[] for _ in range(6)]
     lists: list[list[Told | str]] = [[] for _ in range(6)]
@@ -440,3 +447,27 @@ def test_in_the_end_only_what_is_wrong_is_open(
     assert {(str(one.type), one.entry) for one in left} == expected
     strangers = sum(what == "stranger" for _, what, _ in fates)
     assert sum(one.type is Type.MISSING_HERE for one in left) == strangers
+
+
+def test_a_basket_is_one_line(tmp_path: Path) -> None:
+    """With its sum, by its first payment; what is given back of any of it counts."""
+    basket = [Entry(100 + at, 1_000 * (at + 1), basket=100, head=at) for at in range(3)]
+    back = Entry(200, 2_000, kind="refund", of=101, payment=101, head=1)
+    other = [Entry(110 + at, 500, basket=110) for at in range(2)]
+    write_scrolls(tmp_path, [[*basket, *other, back]])
+    columns = replace(column_map("number"), head="", baskets=True)
+    for whole in (6_000, 4_000):
+        lines = [told(basket[0], amount=whole), told(other[0], amount=1_000)]
+        found, _ = matched(tmp_path, lines, columns)
+        assert found.breaks == []
+        assert found.sums.here == 7_000
+    found, _ = matched(tmp_path, [told(one) for one in basket], columns)
+    kinds = {(str(one.type), one.amount_here, one.amount_there) for one in found.breaks}
+    assert kinds == {
+        ("amount", 6_000, 1_000),
+        ("missing_there", 1_000, 0),
+        ("missing_here", 0, 2_000),
+        ("missing_here", 0, 3_000),
+    }
+    wrong = one([one for one in found.breaks if one.type is Type.AMOUNT])
+    assert wrong.linked == ((200, 2_000),)
