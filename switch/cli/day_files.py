@@ -12,13 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from switch.calendar import ist_date, parse_date
 from switch.canonical_csv import paise_of
 from switch.cli.written_files import Written, write_file
 from switch.client import Client
 from switch.console.output import Screen
-from switch.errors import ConfigError
+from switch.errors import ConfigError, WireError
 from switch.file_names import FileKind, parse_name
-from switch.v1 import schedules_pb2
+from switch.v1 import files_pb2, schedules_pb2
 
 DAYS_MAX: Final = 31
 """Accounting days that one run writes; older ones by `--day`."""
@@ -64,7 +65,7 @@ def days_to_write(client: Client, only: date | None) -> list[DayFiles]:
     found: dict[str, DayFiles] = {}
     for window in islice(client.windows(), WINDOWS_MAX):
         files = list(client.files(window.sequence))
-        day = files[0].day if files else _day_of(window)
+        day = _day_of(window, files)
         if only is not None and day < only.isoformat():
             break
         if day not in found and len(found) == DAYS_MAX:
@@ -77,9 +78,16 @@ def days_to_write(client: Client, only: date | None) -> list[DayFiles]:
     return list(found.values())[::-1]
 
 
-def _day_of(window: schedules_pb2.Window) -> str:
-    """Of a window without any file: nobody is paid yet."""
-    return window.last_day or "-"
+def _day_of(window: schedules_pb2.Window, files: Sequence[files_pb2.File]) -> str:
+    """Its accounting day; without files, as long as there are no billers, that on which
+    it was closed. What the server says becomes a folder's name: it must be a date.
+    """
+    if not files:
+        return ist_date(window.time_ns).isoformat()
+    try:
+        return parse_date(files[0].day).isoformat()
+    except ValueError:
+        raise WireError(f"window {window.sequence} has no day") from None
 
 
 def write_day(client: Client, day: DayFiles, folder: Path, screen: Screen) -> None:
