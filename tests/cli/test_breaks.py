@@ -15,17 +15,30 @@ from typing import Any
 
 import pytest
 
+from switch.authority.development import DevAuthority
 from switch.calendar import ist_date
+from switch.canonical_csv import csv_line
 from switch.cli import main
 from switch.client import Client
 from switch.codes import Role
 from switch.console.matching_words import MATCHING_WORDS
 from switch.console.output import Exit
 from switch.ids import format_id, new_id
-from switch.matching.breaks import Type
-from switch.specs import TREASURY
+from switch.matching.breaks import Break, Type, number_of, write_breaks
+from switch.specs import TREASURY, ParticipantSpec, Specs, specs_to_json
 from switch.v1 import payments_pb2
-from tests.client.live import CENTRE, CHECKER, FREE, LAPSES, WAITS, Live, running
+from tests.cli.office import CENTRES, balance, begun
+from tests.client.live import (
+    CENTRE,
+    CHECKER,
+    FREE,
+    HEAD,
+    LAPSES,
+    SPECS,
+    WAITS,
+    Live,
+    running,
+)
 from tests.server.harness import Peer, until
 from tests.server.scripted_biller import ScriptedBiller, silent
 
@@ -234,3 +247,75 @@ def test_every_type_has_words() -> None:
     for english, bengali in MATCHING_WORDS.values():
         assert english.isascii()
         assert any("ঀ" <= letter <= "৿" for letter in bengali)
+
+
+def test_people_sign_what_they_decide(tmp_path: Path) -> None:
+    """In a ledger with people each proposal has its maker's signature and another's
+    approval; what is approved is what the ledger says, and payments alone.
+    """
+    with begun(tmp_path / "office") as office:
+        specs = Specs(
+            (ParticipantSpec(id="power", role=Role.BILLER, heads=(HEAD,)),),
+            tuple(one for one in SPECS.services if one.code == FREE),
+        )
+        network = tmp_path / "power.json"
+        network.write_text(specs_to_json(specs))
+        for _ in range(6):
+            made = office.said("network", "propose", str(network), by="alpha")
+            if not made["lines_count"]:
+                break
+            office.agreed(str(made["sequence"]))
+        top_up = ("propose", "top-up", CENTRES[0], "100", "--utr", "UTR-1")
+        office.agreed(office.proposed(*top_up))
+        bill = payments_pb2.Payment(
+            id=new_id(), service=FREE, amount=3_000, reference="x", operator=1
+        )
+        caller = DevAuthority(office.tls).leaf(Role.CENTRE, CENTRES[0])
+        with Client(office.address, caller) as centre:
+            paid = centre.pay(bill).sequence
+        day = ist_date(time.time_ns())
+        missing = Break(
+            number=number_of(day, "entry", "power", paid),
+            type=Type.MISSING_THERE,
+            biller="power",
+            day=day,
+            since=day,
+            by="number",
+            key=str(paid),
+            entry=paid,
+            payment=paid,
+            amount_here=3_000,
+        )
+        (tmp_path / "breaks.csv").write_bytes(write_breaks([missing], day))
+        decided = tmp_path / "decided.csv"
+        decided.write_text(
+            "number,decision,about,amount,reason\n"
+            f"{missing.number},refund,,10.00,letter 9\nX999999,verify,,,list\n"
+        )
+        upload = (
+            "breaks",
+            "upload",
+            str(decided),
+            "--of",
+            str(tmp_path / "breaks.csv"),
+        )
+        unseen = office.ask(*upload, by="alpha", unseen=True)
+        assert unseen.returncode == Exit.USAGE
+        assert "nobody to ask" in unseen.stderr
+        sent = office.ask(*upload, "--json", by="alpha")
+        assert sent.returncode == Exit.REFUSED, sent.stderr
+        assert last(sent.stdout)["outcomes"] == {"proposed": 1, "refused": 1}
+        again = last(office.ask(*upload, "--json", by="alpha").stdout)
+        assert again["outcomes"] == {"proposed": 1, "refused": 1}
+        # Somebody adds a proposal of another kind to the file: no file approves that.
+        other = office.proposed("propose", "top-up", CENTRES[0], "99", "--utr", "U-2")
+        outcomes = tmp_path / "decided.outcomes.csv"
+        first = rows(outcomes)[0]
+        with outcomes.open("a", encoding="utf-8") as file:
+            file.write(csv_line((first | {"entry": other}).values()))
+        approve = ("breaks", "approve", str(outcomes), "--json")
+        own = office.ask(*approve, by="alpha")
+        assert last(own.stdout)["outcomes"] == {"not_open": 1, "refused": 1}
+        done_by = office.ask(*approve, by="beta")
+        assert last(done_by.stdout)["outcomes"] == {"approved": 1, "not_open": 1}
+        assert balance(office) == 10_000 - 3_000 + 1_000
