@@ -12,12 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from switch.calendar import ist_date, parse_date
 from switch.canonical_csv import paise_of
 from switch.cli.written_files import Written, write_file
 from switch.client import Client
 from switch.console.output import Screen
+from switch.errors import ConfigError, WireError
 from switch.file_names import FileKind, parse_name
-from switch.v1 import schedules_pb2
+from switch.v1 import files_pb2, schedules_pb2
 
 DAYS_MAX: Final = 31
 """Accounting days that one run writes; older ones by `--day`."""
@@ -43,6 +45,8 @@ class DayFiles:
     credits: int = 0
     debits: int = 0
     """Of all scrolls, in paise."""
+    wrong: list[str] = field(default_factory=list)
+    """Files that are there with other bytes, and why they are not believed."""
     instructions: list[dict[str, Any]] = field(default_factory=list)
     """What banks are to be told: file, payments, amount, what is left out."""
 
@@ -61,7 +65,7 @@ def days_to_write(client: Client, only: date | None) -> list[DayFiles]:
     found: dict[str, DayFiles] = {}
     for window in islice(client.windows(), WINDOWS_MAX):
         files = list(client.files(window.sequence))
-        day = files[0].day if files else _day_of(window)
+        day = _day_of(window, files)
         if only is not None and day < only.isoformat():
             break
         if day not in found and len(found) == DAYS_MAX:
@@ -74,47 +78,58 @@ def days_to_write(client: Client, only: date | None) -> list[DayFiles]:
     return list(found.values())[::-1]
 
 
-def _day_of(window: schedules_pb2.Window) -> str:
-    """Of a window without any file: nobody is paid yet."""
-    return window.last_day or "-"
+def _day_of(window: schedules_pb2.Window, files: Sequence[files_pb2.File]) -> str:
+    """Its accounting day; without files, as long as there are no billers, that on which
+    it was closed. What the server says becomes a folder's name: it must be a date.
+    """
+    if not files:
+        return ist_date(window.time_ns).isoformat()
+    try:
+        return parse_date(files[0].day).isoformat()
+    except ValueError:
+        raise WireError(f"window {window.sequence} has no day") from None
 
 
 def write_day(client: Client, day: DayFiles, folder: Path, screen: Screen) -> None:
-    """Write what is not there; of the newest day what is there is compared.
+    """Write what is not there; of the newest day what is there is compared, and one of
+    that name with other bytes stops none of the others.
 
-    Raises ConfigError for another file of that name, and what the client raises.
+    Raises what the client raises.
     """
+    right = []
     with screen.progress(len(day.names), screen.language.word("files")) as step:
         for name in day.names:
-            if day.is_newest or not (folder / name).exists():
-                day.written.append(write_file(client, name, folder))
+            try:
+                if day.is_newest or not (folder / name).exists():
+                    day.written.append(write_file(client, name, folder))
+                right.append(name)
+            except ConfigError as error:
+                day.wrong.append(str(error))
             step.advance()
-    _count(day, folder)
+    for name in right:
+        if name.endswith(".json"):
+            _count(day, parse_name(name).kind, folder / name)
 
 
-def _count(day: DayFiles, folder: Path) -> None:
-    """Add up what the manifests say."""
-    for name in day.names:
-        parsed = parse_name(name)
-        if parsed.form != "json":
-            continue
-        said = json.loads((folder / name).read_bytes())
-        if parsed.kind is FileKind.SCROLL:
-            day.scrolls += 1
-            day.nil += not said["lines"]
-            day.lines += said["lines"]
-            day.credits += paise_of(said["credits"])
-            day.debits += paise_of(said["debits"])
-        elif parsed.kind is FileKind.INSTRUCTION:
-            day.instructions.append(
-                {
-                    "file": said["file"]["name"],
-                    "message": said["message"],
-                    "payments": said["payments"],
-                    "amount_paise": paise_of(said["amount"]),
-                    "left_out": said["left_out_payments"],
-                }
-            )
+def _count(day: DayFiles, kind: FileKind, manifest: Path) -> None:
+    """Add up what a manifest says."""
+    said = json.loads(manifest.read_bytes())
+    if kind is FileKind.SCROLL:
+        day.scrolls += 1
+        day.nil += not said["lines"]
+        day.lines += said["lines"]
+        day.credits += paise_of(said["credits"])
+        day.debits += paise_of(said["debits"])
+    elif kind is FileKind.INSTRUCTION:
+        day.instructions.append(
+            {
+                "file": said["file"]["name"],
+                "message": said["message"],
+                "payments": said["payments"],
+                "amount_paise": paise_of(said["amount"]),
+                "left_out": said["left_out_payments"],
+            }
+        )
 
 
 def new_of(days: Sequence[DayFiles]) -> int:

@@ -3,6 +3,7 @@
 May use `bank` and `matching`. Asks no switch: what the same files give is the same.
 """
 
+import datetime as dt
 import json
 import os
 from argparse import ArgumentParser, Namespace
@@ -40,7 +41,7 @@ from switch.matching.report import (
     name_of,
     report_bytes,
 )
-from switch.matching.scrolls import read_scrolls
+from switch.matching.scrolls import DAYS_BEFORE, read_scrolls
 from switch.matching.sides import Undecided, Wanted
 from switch.money import parse_amount
 
@@ -81,7 +82,18 @@ def match_files(
     first, last = _days(args)
     columns = read_map(bytes_of(args.map, MAP_MAX), str(args.map))
     heads = Texts()
-    scrolls = read_scrolls(args.scrolls, args.biller, columns.by, heads)
+    matched, before = None, None
+    since = first
+    if args.open is not None:
+        data = bytes_of(args.open, FILE_MAX)
+        matched, before = read_match(data, str(args.open))
+        if matched is None:
+            raise ListError(str(args.open), "does not say of which match it is")
+        since = min(first, matched.last)
+        if matched.before is not None:
+            since = min(since, matched.before[0])
+    since -= dt.timedelta(days=DAYS_BEFORE)
+    scrolls = read_scrolls(args.scrolls, args.biller, columns.by, heads, since)
     with opened(args.list) as file:
         listed = read_list(
             file,
@@ -91,12 +103,6 @@ def match_files(
             count=args.count,
             total=args.total,
         )
-    matched, before = None, None
-    if args.open is not None:
-        data = bytes_of(args.open, FILE_MAX)
-        matched, before = read_match(data, str(args.open))
-        if matched is None:
-            raise ListError(str(args.open), "does not say of which match it is")
     undecided: tuple[Undecided, ...] = ()
     if args.undecided is not None:
         undecided = tuple(_undecided(args.undecided, args.biller, columns.by))
@@ -151,7 +157,7 @@ def _of_a_bank(breaks: Iterable[Break]) -> Iterator[Break]:
     )
 
 
-def _days(args: Namespace) -> tuple[Any, Any]:
+def _days(args: Namespace) -> tuple[dt.date, dt.date]:
     if args.day is not None and (args.first is not None or args.last is not None):
         raise UsageError("give either --day or --from and --to")
     first = args.day or args.first

@@ -36,6 +36,8 @@ FILE_MAX = 2**31
 """Bytes of one scroll."""
 MANIFEST_MAX = 65_536
 """Bytes of a manifest."""
+DAYS_BEFORE = 31
+"""Days before a match whose scrolls are read, too."""
 ENTRIES_MAX = 1_000_000
 """Files that a folder may have."""
 FORMAT = 1
@@ -82,13 +84,21 @@ class Scrolls:
     """How each head is written."""
 
 
-def read_scrolls(folder: Path, biller: str, by: By, heads: Texts) -> Scrolls:
-    """The scrolls of a biller. Raises ListError, ConfigError."""
+def read_scrolls(
+    folder: Path, biller: str, by: By, heads: Texts, since: dt.date = dt.date.min
+) -> Scrolls:
+    """The scrolls of a biller, of accounting dates from `since` on.
+
+    Raises ListError, ConfigError.
+    """
     scrolls = sorted(
         (_read_manifest(folder, name) for name in _names(folder, biller)),
         key=lambda one: (one.part, one.window),
     )
     _look_at_row(scrolls, folder)
+    scrolls = [one for one in scrolls if one.day >= since]
+    if not scrolls:
+        raise ListError(str(folder), f"has no scroll of it since {since}")
     reader = _Reader(by, heads)
     for place, scroll in enumerate(scrolls):
         reader.read(folder, scroll, place)

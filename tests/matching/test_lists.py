@@ -4,6 +4,7 @@ Method: a right list with one thing changed at a time; what is refused is refuse
 with a text that says where; what is kept is kept with all the rest.
 """
 
+import datetime as dt
 import io
 import json
 from collections.abc import Mapping
@@ -272,6 +273,10 @@ def test_no_scroll_in_between_may_lack(tmp_path: Path) -> None:
         (tmp_path / f"S2026-27-0002-{BILLER}-2.{form}").unlink()
     with pytest.raises(ListError, match="a scroll is not there"):
         read_scrolls(tmp_path, BILLER, By.ID, Texts())
+    other = tmp_path / "other"
+    write_scrolls(other, [PAID])
+    with pytest.raises(ListError, match="has no scroll of it since"):
+        read_scrolls(other, BILLER, By.ID, Texts(), DAY + dt.timedelta(days=1))
     with pytest.raises(ListError, match="has no scroll of 'water'"):
         read_scrolls(tmp_path, "water", By.ID, Texts())
 

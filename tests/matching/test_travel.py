@@ -206,6 +206,13 @@ def test_a_payment_of_tomorrow_told_today(tmp_path: Path) -> None:
     assert one(after.breaks).state is State.CLOSED
     sums = after.sums
     assert (sums.here, sums.there, sums.explained()) == (50_000, 0, {"date": 50_000})
+    # Told again on its own day it is told twice.
+    again = [told(tomorrow)]
+    twice, _ = matched(tmp_path, again, columns, day=NEXT, before=first.file)
+    assert {(one.type, one.state) for one in twice.breaks} == {
+        (Type.DATE, State.CLOSED),
+        (Type.DUPLICATE, State.OPEN),
+    }
 
 
 def test_what_was_settled_is_not_told_again(tmp_path: Path) -> None:

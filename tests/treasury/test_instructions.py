@@ -36,6 +36,7 @@ from tests.core.cashier import (
     without_people,
 )
 from tests.core.council import (
+    DAY_NS,
     HEAD,
     SETTLEMENT,
     WALLET,
@@ -43,6 +44,7 @@ from tests.core.council import (
     register,
     top_up,
 )
+from tests.signing import Line
 from tests.treasury.paying import Paymaster, begun, named
 
 SCHEMA = Path(__file__).resolve().parents[2] / "build/bank" / "pain.001.001.09.xsd"
@@ -237,23 +239,29 @@ def test_what_was_recalled_in_its_window_is_left_out(payer: Paymaster) -> None:
 
 def test_what_one_alone_released_is_left_out(tmp_path: Path) -> None:
     alone = without_people(tmp_path / "ledger")
-    for line in (
-        top_up(900, b"UTR000000001"),
-        transfer(900, WALLET, SETTLEMENT),
-        transfer(800, SETTLEMENT, TRANSIT),
-    ):
+
+    def asked(line: Line) -> int:
         told = alone.ask(
             line.kind,
             amount=line.amount,
+            resolves=line.resolves,
             debit=line.debit,
             credit=line.credit,
             reference=line.reference,
         )
-        assert told.result == Result.OK
+        assert told.result == Result.OK, told
+        return told.sequence
+
+    asked(top_up(900, b"UTR000000001"))
+    asked(transfer(900, WALLET, SETTLEMENT))
+    payee = alone.ask(Kind.REGISTER, tail=beneficiary(HEAD)).sequence
+    alone.now += 2 * DAY_NS
+    release = asked(ending(payee, 800, SETTLEMENT, TRANSIT))
     window = alone.ask(Kind.WINDOW, id=bytes(16)).sequence
     found = find_payouts(alone.ledger, 0, window, TRANSIT)
     assert len(found.sequences) == 0
     [left] = found.left_out
+    assert (left.sequence, left.amount) == (release, 800)
     assert "by one person alone" in left.why
     alone.close()
 
