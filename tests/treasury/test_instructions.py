@@ -38,6 +38,7 @@ from tests.core.cashier import (
 from tests.core.council import (
     DAY_NS,
     HEAD,
+    SECOND_NS,
     SETTLEMENT,
     WALLET,
     participant,
@@ -180,6 +181,17 @@ def test_steps_and_parts(
     numbers = [one for body in bodies for one in all_of(body, f"{PAY}/PmtId/InstrId")]
     assert numbers == [payer.number(one) for one in wanted]
     assert len({all_of(one, "GrpHdr/MsgId")[0] for one in bodies}) == 3
+
+
+def test_a_name_is_never_a_number(payer: Paymaster, schema: Any) -> None:
+    # Whoever is called like a release would have the bank's line name two.
+    other = payer.number(payer.pay_out(5))
+    named_so = beneficiary(HEAD) + named(f"Board {other.lower()}")
+    payer.payees[0] = payer.registered(named_so)
+    payer.now += 2 * SECOND_NS
+    payer.pay_out(6)
+    body = read(payer.made(payer.close_window()), schema)
+    assert all_of(body, f"{PAY}/Cdtr/Nm")[1] == "biller"
 
 
 def test_only_payouts_of_this_account(payer: Paymaster) -> None:
