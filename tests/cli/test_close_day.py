@@ -15,7 +15,9 @@ from typing import Any, cast
 
 import pytest
 
+from switch.cli import day_files
 from switch.cli.close_day import Closing
+from switch.cli.written_files import Written, write_file
 from switch.client import Client, make_payment
 from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Result, Role
 from switch.console.output import Exit, Screen
@@ -134,6 +136,32 @@ def test_a_day_is_closed_once(council: Council, shell: Shell, tmp_path: Path) ->
             if not name.startswith("close-")
         }.items()
     )
+
+
+def test_what_was_cut_off_goes_on(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    first = close(shell, whole)
+    left = 5
+
+    def dies(client: Client, name: str, folder: Path) -> Written:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return write_file(client, name, folder)
+
+    monkeypatch.setattr(day_files, "write_file", dies)
+    assert shell.run("close-day", "--files", str(cut)).code == Exit.INTERRUPTED
+    assert len(list(cut.rglob("*.*"))) == 5
+    monkeypatch.undo()
+    again = close(shell, cut)
+    assert again["new"] == first["new"] - 5
+    reports = {name for name in files_of(whole) if name.startswith("close-")}
+    made, told = files_of(cut), files_of(whole)
+    assert made.keys() == told.keys()
+    assert {one for one in told if made[one] != told[one]} <= reports
 
 
 def test_lists_are_matched_and_stop_nothing(
