@@ -257,6 +257,22 @@ def test_a_new_list_of_the_same_day_takes_the_place_of_the_first(
     assert {one.number for one in again.breaks} == {one.number for one in found.breaks}
 
 
+def test_a_stranger_that_is_told_every_day_has_a_number_each_time(
+    tmp_path: Path,
+) -> None:
+    stranger = told(Entry(999, 1_000))
+    first, second, third = days(tmp_path, [[], [], []], [[stranger]] * 3)
+    assert [(one.type, one.since) for one in first] == [(Type.MISSING_HERE, DAY)]
+    kinds = [(one.type, one.since) for one in third]
+    assert sorted(kinds) == [
+        (Type.DUPLICATE, NEXT),
+        (Type.DUPLICATE, THIRD),
+        (Type.MISSING_HERE, DAY),
+    ]
+    assert len({one.number for one in third}) == 3
+    assert {one.number for one in second} < {one.number for one in third}
+
+
 def test_whose_turn_it_is(tmp_path: Path) -> None:
     (first,) = days(tmp_path, [[PAID]], [[]])
     missing = one(first)
