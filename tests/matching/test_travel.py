@@ -385,6 +385,12 @@ def test_refunds_in_a_list(tmp_path: Path) -> None:
         tmp_path, [told(OTHER), told(part, is_refund=True)], column_map(refunds=True)
     )
     assert even.breaks == []
+    # Of one whose refund alone is told the payment is missing there.
+    lines = [told(OTHER), told(part, is_refund=True), told(given, is_refund=True)]
+    half, _ = matched(tmp_path, lines, column_map(refunds=True))
+    assert [(one.type, one.entry) for one in half.breaks] == [(Type.MISSING_THERE, 100)]
+    sums = half.sums
+    assert sums.here - sums.there == sum(sums.explained().values()) == 50_000
 
 
 def test_what_was_given_back_may_be_told_or_not(tmp_path: Path) -> None:
