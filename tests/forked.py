@@ -206,14 +206,15 @@ def _serve(module: str, asked: socket.socket) -> None:
     # It is run as another module; what it has imported stays.
     del sys.modules[name]
     gc.freeze()
-    # Who waits for a command is no child that anybody waits for.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         body, files, _, _ = socket.recv_fds(asked, MESSAGE_MAX, STREAMS + 1)
+        # What has ended meanwhile, so that its processor time is ours.
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         if not body:
             return
         if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             if _attend(asked, files):
                 _become(module, json.loads(body))
             return

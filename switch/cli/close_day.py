@@ -1,13 +1,14 @@
 """`payswitch close-day`: all that ends a day, or what exactly stands in the way.
 
-Over the wire, and in a folder; may use the other commands' parts. It closes a window
-where nothing closes them by itself, writes the files of the days, matches them with
+Over the wire, and in a folder; may use the other commands' parts. It closes a window if
+no cut-off has done that today, writes the files of the days, matches them with
 what billers and banks have sent, reads the totals, asks what can be checked, and writes
 down what came of it. Again is harmless: what is closed stays closed, and what is
 written is compared. Breaks never stop a day; they travel on.
 """
 
 import json
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from switch.bank.lines import StatementError
-from switch.calendar import format_ist, parse_date
+from switch.calendar import format_ist, ist_date, parse_date
 from switch.cli.arguments import as_argument
 from switch.cli.commands import open_office
 from switch.cli.day_checks import Check, audit_check, checks
@@ -73,6 +74,11 @@ def add_arguments(command: ArgumentParser) -> None:
         help="the ledger's directory, where it is here: it is audited",
     )
     command.add_argument(
+        "--now",
+        action="store_true",
+        help="close the open window although a cut-off has closed one today",
+    )
+    command.add_argument(
         "--day",
         type=as_argument(parse_date),
         metavar="DATE",
@@ -89,6 +95,10 @@ def close_day(args: Namespace, screen: Screen) -> Exit:
         closing.run()
     closing.tell()
     return Exit.FINDINGS if closing.in_the_way else Exit.DONE
+
+
+WRONG_SHOWN: Final = 10
+"""Files of a day that are said to be wrong; of others how many there are."""
 
 
 class Closing:
@@ -116,7 +126,7 @@ class Closing:
         """All of it, in order. Raises what the first step raises: without windows there
         is nothing to write.
         """
-        self._close_window()
+        self.close_window()
         self.days = days_to_write(self._client, self._args.day)
         if not self.days:
             self.in_the_way.append("no window is closed that has a file")
@@ -125,6 +135,9 @@ class Closing:
             make_folder(folder)
             with self._step(f"files of {day.day}"):
                 write_day(self._client, day, folder, self._screen)
+                self.in_the_way += day.wrong[:WRONG_SHOWN]
+                if more := len(day.wrong[WRONG_SHOWN:]):
+                    self.in_the_way.append(f"files of {day.day}: {more} others, too")
             if day.is_newest or self._args.day is not None:
                 with self._step(f"match of {day.day}"):
                     self._match(day, folder)
@@ -152,21 +165,28 @@ class Closing:
         except (SwitchError, StatementError, OSError) as error:
             self.in_the_way.append(f"{name}: {error}")
 
-    def _close_window(self) -> None:
-        """Where cut-offs close windows, those are the day's. Else one is closed by
-        command, if there is anything that it would count.
+    def close_window(self) -> None:
+        """If no cut-off has closed one today, one is closed by command; but only if it
+        would count anything.
         """
-        if self._client.schedule(1).schedule.minutes:
-            return
         last = self._client.ledger().last_window
+        if not self._args.now and self._is_by_schedule():
+            return
         after = Point(sequence=last)
         for kind in _COUNTED:
             if next(self._client.movements(kind=kind, after=after), None) is not None:
                 self.closed = self._client.close_window(last).outcome.sequence
                 return
 
+    def _is_by_schedule(self) -> bool:
+        """Whether the newest window is the schedule's, and of today."""
+        newest = next(self._client.windows(), None)
+        if newest is None or not newest.by_schedule:
+            return False
+        return ist_date(newest.time_ns) == ist_date(time.time_ns())
+
     def _match(self, day: DayFiles, folder: Path) -> None:
-        found = match_day(self._client, day.day, folder, self._args, self._screen)
+        found = match_day(self._client, day, folder, self._args, self._screen)
         self.matches[day.day] = found
         # A list comes late, or again: the day is not held up by it.
         self.waits += [f"the list of {one}" for one in found.refused]

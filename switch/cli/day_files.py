@@ -16,6 +16,7 @@ from switch.canonical_csv import paise_of
 from switch.cli.written_files import Written, write_file
 from switch.client import Client
 from switch.console.output import Screen
+from switch.errors import ConfigError
 from switch.file_names import FileKind, parse_name
 from switch.v1 import schedules_pb2
 
@@ -43,6 +44,8 @@ class DayFiles:
     credits: int = 0
     debits: int = 0
     """Of all scrolls, in paise."""
+    wrong: list[str] = field(default_factory=list)
+    """Files that are there with other bytes, and why they are not believed."""
     instructions: list[dict[str, Any]] = field(default_factory=list)
     """What banks are to be told: file, payments, amount, what is left out."""
 
@@ -80,41 +83,45 @@ def _day_of(window: schedules_pb2.Window) -> str:
 
 
 def write_day(client: Client, day: DayFiles, folder: Path, screen: Screen) -> None:
-    """Write what is not there; of the newest day what is there is compared.
+    """Write what is not there; of the newest day what is there is compared, and one of
+    that name with other bytes stops none of the others.
 
-    Raises ConfigError for another file of that name, and what the client raises.
+    Raises what the client raises.
     """
+    right = []
     with screen.progress(len(day.names), screen.language.word("files")) as step:
         for name in day.names:
-            if day.is_newest or not (folder / name).exists():
-                day.written.append(write_file(client, name, folder))
+            try:
+                if day.is_newest or not (folder / name).exists():
+                    day.written.append(write_file(client, name, folder))
+                right.append(name)
+            except ConfigError as error:
+                day.wrong.append(str(error))
             step.advance()
-    _count(day, folder)
+    for name in right:
+        if name.endswith(".json"):
+            _count(day, parse_name(name).kind, folder / name)
 
 
-def _count(day: DayFiles, folder: Path) -> None:
-    """Add up what the manifests say."""
-    for name in day.names:
-        parsed = parse_name(name)
-        if parsed.form != "json":
-            continue
-        said = json.loads((folder / name).read_bytes())
-        if parsed.kind is FileKind.SCROLL:
-            day.scrolls += 1
-            day.nil += not said["lines"]
-            day.lines += said["lines"]
-            day.credits += paise_of(said["credits"])
-            day.debits += paise_of(said["debits"])
-        elif parsed.kind is FileKind.INSTRUCTION:
-            day.instructions.append(
-                {
-                    "file": said["file"]["name"],
-                    "message": said["message"],
-                    "payments": said["payments"],
-                    "amount_paise": paise_of(said["amount"]),
-                    "left_out": said["left_out_payments"],
-                }
-            )
+def _count(day: DayFiles, kind: FileKind, manifest: Path) -> None:
+    """Add up what a manifest says."""
+    said = json.loads(manifest.read_bytes())
+    if kind is FileKind.SCROLL:
+        day.scrolls += 1
+        day.nil += not said["lines"]
+        day.lines += said["lines"]
+        day.credits += paise_of(said["credits"])
+        day.debits += paise_of(said["debits"])
+    elif kind is FileKind.INSTRUCTION:
+        day.instructions.append(
+            {
+                "file": said["file"]["name"],
+                "message": said["message"],
+                "payments": said["payments"],
+                "amount_paise": paise_of(said["amount"]),
+                "left_out": said["left_out_payments"],
+            }
+        )
 
 
 def new_of(days: Sequence[DayFiles]) -> int:

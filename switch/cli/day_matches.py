@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from switch.bank.lines import StatementError
 from switch.calendar import parse_date
+from switch.cli.day_files import DayFiles
 from switch.cli.matching import booked_lines, match_files, write_file
 from switch.client import Client
 from switch.console.output import Screen, plain
-from switch.file_names import FileKind, parse_name
 from switch.matching.cells import ListError
 
 LISTS_MAX: Final = 1_000
@@ -43,14 +43,14 @@ class Matches:
 
 
 def match_day(
-    client: Client, day: str, folder: Path, args: Namespace, screen: Screen
+    client: Client, of: DayFiles, folder: Path, args: Namespace, screen: Screen
 ) -> Matches:
     """Match the lists of a day, biller by biller; what is wrong with one stops none.
 
-    `folder` has the scrolls. Raises what the client raises, StatementError of a bank's
-    file that is not believed, and ConfigError.
+    `folder` has the scrolls, and the day's instructions. Raises what the client raises,
+    ConfigError, and StatementError of a bank's file that is not believed.
     """
-    found = Matches()
+    found, day = Matches(), of.day
     if args.lists is None:
         return found
     of_bank = Namespace(files=args.bank_files, bank_map=None)
@@ -59,11 +59,7 @@ def match_day(
     payees = folder / f"payees-{day}.jsonl"
     _write_lines(undecided, map(plain, client.exceptions()))
     _write_lines(payees, map(plain, client.beneficiaries()))
-    payouts = [
-        folder / name
-        for name in sorted(one.name for one in folder.glob("P*.xml"))
-        if parse_name(name).kind is FileKind.INSTRUCTION
-    ]
+    payouts = [folder / one["file"] for one in of.instructions]
     for map_ in sorted(args.lists.glob("*.json"))[:LISTS_MAX]:
         biller = map_.stem
         list_ = args.lists / day / f"{biller}.csv"

@@ -58,7 +58,6 @@ def add_arguments(command: ArgumentParser) -> None:
             f"--{name}",
             dest=f"{name}_day",
             type=as_argument(_to_day),
-            default="",
             metavar="DATE",
             help=f"the {what} day, an IST date (default: the {what} there is)",
         )
@@ -76,6 +75,7 @@ def add_arguments(command: ArgumentParser) -> None:
 def totals(args: Namespace, screen: Screen) -> Exit:
     """Tell the totals as they are now."""
     by = pb.TotalsBy.ValueType(_BY[args.by] if args.by else 0)
+    args.from_day, args.to_day = args.from_day or "", args.to_day or ""
     with open_office(args) as client:
         found = client.totals(by, args.from_day, args.to_day, args.biller)
     # Without lines the whole is one.

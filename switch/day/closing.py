@@ -30,7 +30,8 @@ def close_day(
     """
     count = write_lists(credits_, data / "lists")
     screen.note(f"closing the day, with {count} lists of billers")
-    words = ["close-day", "--files", str(data / "files")]
+    # What is paid out goes to the bank today, not with the schedule's next window.
+    words = ["close-day", "--now", "--files", str(data / "files")]
     words += ["--lists", str(data / "lists")]
     for one in sorted((data / "bank").glob("*.xml")):
         words += ["--bank", str(one)]

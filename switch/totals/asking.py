@@ -119,6 +119,8 @@ def _answer(
         adder.add(piece)
     labels, within, before = adder.finish()
     lines, chosen = _told(within, before, by_time=wanted.by in TIMES)
+    if wanted.by is By.NOTHING:
+        chosen[:] = False
     whole, _ = _told(
         within.sum(axis=1, keepdims=True), before.sum(axis=1, keepdims=True)
     )

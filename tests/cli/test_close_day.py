@@ -1,23 +1,28 @@
 """Goal: one command ends a day, once: what is closed, written, matched and proved is
 told, again it does nothing, and what stands in the way is said exactly.
 
-Method: the command as a process of its own against a real server with people, over
-payments of some centres; billers' lists by hand, right and wrong; a file is spoilt.
+Method: the command against a real server with people, over payments of a centre;
+billers' lists by hand, right and wrong; a file is spoilt.
 """
 
 import json
 import shutil
+import time
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Role
-from switch.console.output import Exit
-from switch.specs import ParticipantSpec, ServiceSpec, Specs, specs_to_json
-from tests.cli.office import CENTRES, Office, begun
-from tests.cli.test_banks import lines
+from switch.cli.close_day import Closing
+from switch.client import Client, make_payment
+from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Result, Role
+from switch.console.output import Exit, Screen
+from switch.specs import ParticipantSpec, ServiceSpec, Specs
+from switch.v1 import admin_pb2, results_pb2, schedules_pb2, types_pb2
+from tests.cli.at_council import Shell
+from tests.server.council import CENTRES, LAKH, Council, centres, sitting, top_up
 
 HEADS = ("0801-01", "0801-02")
 MAP = {
@@ -45,38 +50,36 @@ def network() -> Specs:
         duplicate_rule=DuplicateRule.NONE,
         price_rule=PriceRule.STATED,
     )
-    return Specs(billers, (service,))
+    return Specs((*centres().participants, *billers), (service,))
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with begun(tmp_path_factory.mktemp("office") / "closing") as found:
-        file = found.directory / "network.json"
-        file.write_text(specs_to_json(network()))
-        while True:
-            made = found.said("network", "propose", str(file), by="alpha")
-            if not made["lines_count"]:
-                break
-            found.agreed(str(made["sequence"]))
-        words = ("propose", "top-up", CENTRES[0], "1000", "--utr", "UTR000000001")
-        found.agreed(found.proposed(*words))
-        yield found
+def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
+    arguments = ("--set", "signatures_per_s=1000")
+    with sitting(tmp_path_factory.mktemp("closing"), *arguments) as one:
+        one.load(network())
+        one.done(top_up(LAKH))
+        yield one
 
 
-def pay(office: Office, reference: str, paise: int) -> None:
-    amount = f"{paise // 100}.{paise % 100:02d}"
-    office.said("pay", CENTRES[0], "ANY", amount, reference)
+@pytest.fixture
+def shell(council: Council, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(council, capsys)
+
+
+def pay(council: Council, reference: str, paise: int) -> None:
+    harness = council.client("harness", Role.HARNESS)
+    done = harness.pay(make_payment("ANY", paise, reference, centre=CENTRES[0]))
+    assert Result(done.result) is Result.OK
 
 
 def close(
-    office: Office, folder: Path, *words: str, exit_code: Exit = Exit.DONE
+    shell: Shell, folder: Path, *words: str, code: Exit = Exit.DONE
 ) -> dict[str, Any]:
     """Close, for machines."""
-    done = office.ask("close-day", "--files", str(folder), *words, "--json")
-    assert done.returncode == exit_code, (done.stdout, done.stderr)
-    [value] = lines(done)
+    [value] = shell.said("close-day", "--files", str(folder), *words, code=code)
     assert isinstance(value, dict)
-    assert value["ok"] is (exit_code is Exit.DONE)
+    assert value["ok"] is (code is Exit.DONE)
     return value
 
 
@@ -88,12 +91,12 @@ def files_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_day_is_closed_once(office: Office, tmp_path: Path) -> None:
+def test_a_day_is_closed_once(council: Council, shell: Shell, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     for reference, amount in PAID.items():
-        pay(office, reference, amount)
+        pay(council, reference, amount)
     total = sum(PAID.values())
-    first = close(office, folder)
+    first = close(shell, folder)
     assert first["closed"]
     assert (first["windows"], first["scrolls"], first["breaks"]) == (1, 3, 0)
     assert first["amount_paise"] == first["totals"]["gross_paise"] == total
@@ -107,20 +110,20 @@ def test_a_day_is_closed_once(office: Office, tmp_path: Path) -> None:
     assert (report["nil"], report["lines"]) == (2, len(PAID))
     assert {one["name"] for one in report["checks"]} == {"books"}
 
-    again = close(office, folder, "--ledger", str(office.directory / "ledger"))
+    again = close(shell, folder, "--ledger", str(council.directory / "ledger"))
     assert (again["closed"], again["new"]) == (0, 0)
     same = ("windows", "scrolls", "breaks", "amount_paise", "sequence", "days")
     assert {one: again[one] for one in same} == {one: first[one] for one in same}
     assert files_of(folder).keys() == written.keys()
 
-    shown = office.ask("close-day", "--files", str(folder))
-    assert shown.returncode == Exit.DONE
-    assert "The day is closed." in shown.stdout
-    assert "₹201.45" in shown.stdout
+    shown = shell.run("close-day", "--files", str(folder))
+    assert shown.code == Exit.DONE
+    assert "The day is closed." in shown.out
+    assert "₹201.45" in shown.out
 
     # Another window of the same day.
-    pay(office, "FOUR", 5)
-    more = close(office, folder)
+    pay(council, "FOUR", 5)
+    more = close(shell, folder)
     assert (more["windows"], more["amount_paise"]) == (2, total + 5)
     assert 0 < more["new"] < more["files"]
     assert (
@@ -133,62 +136,104 @@ def test_a_day_is_closed_once(office: Office, tmp_path: Path) -> None:
     )
 
 
-def test_lists_are_matched_and_stop_nothing(office: Office, tmp_path: Path) -> None:
+def test_lists_are_matched_and_stop_nothing(
+    council: Council, shell: Shell, tmp_path: Path
+) -> None:
     folder, lists = tmp_path / "files", tmp_path / "lists"
-    day = close(office, folder)["days"][0]
+    day = close(shell, folder)["days"][0]
     (lists / day).mkdir(parents=True)
     for biller in ("power", "water"):
         (lists / f"{biller}.json").write_text(json.dumps(MAP))
     listed = [f"{one},{day},{paise / 100:.2f}" for one, paise in PAID.items()]
     rows = ["Consumer,Date,Amount", *listed[1:], f"NOBODY,{day},9.00", ""]
     (lists / day / "power.csv").write_text("\n".join(rows))
-    found = close(office, folder, "--lists", str(lists))
+    found = close(shell, folder, "--lists", str(lists))
     # One that is missing there, one of the test before, one that is missing here.
     assert found["breaks"] == 3
     assert found["waits"] == ["the list of water has not come"]
     [breaks] = folder.glob("*/breaks-power-*.csv")
     before = breaks.read_bytes()
     assert before.count(b"missing_there") == 2
-    again = close(office, folder, "--lists", str(lists))
+    again = close(shell, folder, "--lists", str(lists))
     assert (again["breaks"], breaks.read_bytes()) == (3, before)
     (lists / day / "water.csv").write_text("no list at all\n")
-    wrong = close(office, folder, "--lists", str(lists))
+    wrong = close(shell, folder, "--lists", str(lists))
     assert len(wrong["waits"]) == 1
     assert wrong["waits"][0].startswith("the list of water: ")
     assert wrong["breaks"] == 3
 
 
-def test_what_stands_in_the_way(office: Office, tmp_path: Path) -> None:
+def test_what_stands_in_the_way(council: Council, shell: Shell, tmp_path: Path) -> None:
     folder = tmp_path / "files"
-    close(office, folder)
+    first = close(shell, folder)
     [spoilt, *_] = sorted(folder.glob("*/S*-power-1.csv"))
     right = spoilt.read_bytes()
     spoilt.write_bytes(right.replace(b"ONE", b"ANY"))
     words = ("--ledger", str(tmp_path / "nowhere"))
-    found = close(office, folder, *words, exit_code=Exit.FINDINGS)
+    found = close(shell, folder, *words, code=Exit.FINDINGS)
     files, audit = found["in_the_way"]
     assert spoilt.name in files
+    assert found["scrolls"] == first["scrolls"], "its manifest is there"
+    [missing, *_] = sorted(folder.glob("*/S*-water-1.csv"))
+    missing.unlink()
+    again = close(shell, folder, code=Exit.FINDINGS)
+    assert (again["new"], missing.exists()) == (1, True), "one stops no other"
     assert audit.startswith("audit: ")
     assert found["totals"]["payments"], "all else is done"
-    shown = office.ask("close-day", "--files", str(folder))
-    assert shown.returncode == Exit.FINDINGS
-    assert "stands in the way" in shown.stdout
-    assert "The day is closed." not in shown.stdout
+    shown = shell.run("close-day", "--files", str(folder))
+    assert shown.code == Exit.FINDINGS
+    assert "stands in the way" in shown.out
+    assert "The day is closed." not in shown.out
     spoilt.write_bytes(right)
-    close(office, folder)
+    close(shell, folder)
     shutil.rmtree(folder)
     folder.write_text("no folder")
-    done = office.ask("close-day", "--files", str(folder))
-    assert done.returncode == Exit.CONFIG
+    done = shell.run("close-day", "--files", str(folder))
+    assert done.code == Exit.CONFIG
 
 
-def test_where_cut_offs_close_windows_no_command_does(
-    office: Office, tmp_path: Path
+class Switch:
+    """What is asked before a window is closed by command, and whether it is."""
+
+    def __init__(self, *windows: schedules_pb2.Window, counts: bool = True) -> None:
+        self._windows = windows
+        self._counts = counts
+        self.closed: list[int] = []
+
+    def windows(self) -> Iterator[schedules_pb2.Window]:
+        return iter(self._windows)
+
+    def ledger(self) -> admin_pb2.GetLedgerResponse:
+        return admin_pb2.GetLedgerResponse(last_window=7)
+
+    def movements(self, **_: object) -> Iterator[types_pb2.Entry]:
+        return iter([types_pb2.Entry()] if self._counts else [])
+
+    def close_window(self, before: int) -> admin_pb2.CloseWindowResponse:
+        self.closed.append(before)
+        outcome = results_pb2.Outcome(sequence=9)
+        return admin_pb2.CloseWindowResponse(outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("windows", "counts", "now", "closes"),
+    [
+        # (by the schedule, how many hours ago), newest first
+        ([], True, False, True),
+        ([], False, False, False),
+        ([(True, 0)], True, False, False),
+        ([(True, 0)], True, True, True),
+        ([(True, 0)], False, True, False),
+        ([(True, 25)], True, False, True),
+        ([(False, 0), (True, 0)], True, False, True),
+    ],
+)
+def test_who_closes_a_window(
+    windows: list[tuple[bool, int]], counts: bool, now: bool, closes: bool
 ) -> None:
-    words = ("propose", "schedule", "--cut-off", "00:01", "--days", "all")
-    office.agreed(office.proposed(*words))
-    before = close(office, tmp_path / "files")
-    pay(office, "FIVE", 6)
-    after = close(office, tmp_path / "files")
-    assert (after["closed"], after["windows"]) == (0, before["windows"])
-    assert after["amount_paise"] == before["amount_paise"]
+    ago = [(one, time.time_ns() - hours * 3_600 * 10**9) for one, hours in windows]
+    made = [schedules_pb2.Window(by_schedule=by, time_ns=at) for by, at in ago]
+    switch = Switch(*made, counts=counts)
+    closing = Closing(cast("Client", switch), Namespace(now=now), cast("Screen", None))
+    closing.close_window()
+    assert (switch.closed, closing.closed) == (([7], 9) if closes else ([], 0))

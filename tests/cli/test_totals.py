@@ -44,7 +44,11 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             done(live, "top-up", centre, "1,000", "--utr", f"UTR-{centre}")
         done(live, "pay", CENTRE, FREE, "10", "REF-1")
         done(live, "pay", OTHER, FREE, "20.50", "REF-2")
-        done(live, "pay", CENTRE, WAITS, "7", "REF-3")
+        # Its biller is asked, says nothing, and the money stays held.
+        with live.biller() as biller:
+            held = live.command("pay", CENTRE, WAITS, "7", "REF-3")
+            assert held.returncode == Exit.UNKNOWN
+            biller.wait_for(1)
         yield live
 
 
@@ -76,21 +80,27 @@ def told(live: Live, *words: str) -> dict[str, Any]:
     return value
 
 
-def lines(live: Live, *words: str) -> dict[str, tuple[int, int, int]]:
+def read(live: Live, by: str = "", **days: str) -> pb.ReadTotalsResponse:
+    """What the command asks for, without a process of its own."""
+    number = pb.TotalsBy.Value(f"TOTALS_BY_{by or 'unspecified'}".upper())
+    with live.client(Role.TREASURY, TREASURY) as office:
+        return office.totals(number, **days)
+
+
+def lines(live: Live, by: str, **days: str) -> dict[str, tuple[int, int, int]]:
     """Of each line payments, paise of the gross, and paise that are open."""
-    found = told(live, *words)
     return {
-        line["code"]: (
-            line["figures"]["payments"]["count"],
-            line["figures"]["gross"]["paise"],
-            line["figures"]["open"]["paise"],
+        line.code: (
+            line.figures.payments.count,
+            line.figures.gross.paise,
+            line.figures.open.paise,
         )
-        for line in found["lines"]
+        for line in read(live, by, **days).lines
     }
 
 
 def today(live: Live) -> str:
-    return ist_date(told(live)["as_of_time_ns"]).isoformat()
+    return ist_date(read(live).as_of_time_ns).isoformat()
 
 
 def test_the_network_in_all(live: Live) -> None:
@@ -102,8 +112,14 @@ def test_the_network_in_all(live: Live) -> None:
     assert found["whole"]["held"] == {"count": 1, "paise": 700}
     assert found["whole"]["open"] == {"count": 1, "paise": 700}
     assert (found["lines"], found["by"], found["gross_crore"]) == ([], "", "0.00")
-    text = done(live, "totals")
-    for part in ("₹30.50 (₹0.00 crore)", "from the beginning", "₹7.00", "IST"):
+    text = done(live, "totals", "--by", "host-office")
+    for part in (
+        "₹30.50 (₹0.00 crore)",
+        "from the beginning",
+        "₹7.00",
+        "GP",
+        "not stated",
+    ):
         assert part in text
     assert str(found["as_of_sequence"]) in text
     bengali = done(live, "totals", "--lang", "bn", "--by", "district")
@@ -115,42 +131,48 @@ def test_by_everything(live: Live) -> None:
     day = today(live)
     year = int(day[:4]) - (day[5:] < "04-01")
     whole = (2, 3_050, 700)
-    assert lines(live, "--by", "day") == {day: whole}
-    assert lines(live, "--by", "month") == {day[:7]: whole}
-    assert lines(live, "--by", "year") == {format_financial_year(year): whole}
+    assert lines(live, "day") == {day: whole}
+    assert lines(live, "month") == {day[:7]: whole}
+    assert lines(live, "year") == {format_financial_year(year): whole}
     first, second = (1, 1_000, 700), (1, 2_050, 0)
-    assert lines(live, "--by", "centre") == {CENTRE: first, OTHER: second}
-    assert lines(live, "--by", "district") == {"NOR": first, "": second}
-    assert lines(live, "--by", "host-office") == {"GP": first, "": second}
-    assert lines(live, "--by", "service") == {FREE: (2, 3_050, 0), WAITS: (0, 0, 700)}
-    assert lines(live, "--by", "department") == {
+    assert lines(live, "centre") == {CENTRE: first, OTHER: second}
+    assert lines(live, "district") == {"NOR": first, "": second}
+    assert lines(live, "host_office") == {"GP": first, "": second}
+    assert lines(live, "service") == {FREE: (2, 3_050, 0), WAITS: (0, 0, 700)}
+    assert lines(live, "department") == {
         "Land": (2, 3_050, 0),
         "": (0, 0, 700),
     }
-    assert lines(live, "--by", "biller") == {"power": whole}
-    assert lines(live, "--by", "head") == {f"power/{HEAD}": whole}
-    text = done(live, "totals", "--by", "district")
-    assert "not stated" in text
-    assert "NOR" in text
+    assert lines(live, "biller") == {"power": whole}
+    assert lines(live, "head") == {f"power/{HEAD}": whole}
 
 
 def test_days_are_bounds(live: Live) -> None:
     day = today(live)
-    assert lines(live, "--by", "day", "--from", day, "--to", day) != {}
-    assert lines(live, "--by", "day", "--to", "2020-01-01") == {}
-    later = told(live, "--from", "2099-01-01")
-    assert later["whole"]["payments"] == {"count": 0, "paise": 0}
+    assert lines(live, "day", from_day=day, to_day=day) != {}
+    assert lines(live, "day", to_day="2020-01-01") == {}
+    later = read(live, from_day="2099-01-01").whole
+    assert later.payments.count == 0
     # What is open is so whatever day is asked about.
-    assert later["whole"]["open"] == {"count": 1, "paise": 700}
-    for words in (
-        ("--from", day, "--to", "2020-01-01"),
-        ("--from", "1969-12-31"),
-        ("--to", "2149-06-07"),
-        ("--from", "01-04-2026"),
-        ("--biller", "nobody"),
-    ):
-        ended = live.command("totals", *words)
-        assert ended.returncode in (Exit.USAGE, Exit.REFUSED), words
+    assert (later.open.count, later.open.paise) == (1, 700)
+    wrong: tuple[dict[str, str], ...] = (
+        {"from_day": day, "to_day": "2020-01-01"},
+        {"from_day": "1969-12-31"},
+        {"to_day": "2149-06-07"},
+        {"from_day": "01-04-2026"},
+        {"biller": "nobody"},
+        {"biller": CENTRE},
+    )
+    for days in wrong:
+        with pytest.raises(CallError) as raised:
+            read(live, **days)
+        is_name = "biller" in days
+        code = (
+            grpc.StatusCode.NOT_FOUND if is_name else grpc.StatusCode.INVALID_ARGUMENT
+        )
+        assert raised.value.code is code, days
+    ended = live.command("totals", "--from", "01-04-2026")
+    assert ended.returncode == Exit.USAGE
 
 
 def test_as_files(live: Live, tmp_path: Path) -> None:
@@ -202,17 +224,17 @@ def test_whose_they_are(live: Live) -> None:
 
 def test_a_centre_takes_its_past_with_it(live: Live) -> None:
     load(live, "SOU", "")
-    assert lines(live, "--by", "district") == {
+    assert lines(live, "district") == {
         "SOU": (1, 1_000, 700),
         "": (1, 2_050, 0),
     }
     load(live, "NOR", "GP")
-    assert lines(live, "--by", "district")["NOR"] == (1, 1_000, 700)
+    assert lines(live, "district")["NOR"] == (1, 1_000, 700)
 
 
 def test_after_restarts(live: Live) -> None:
     """Also of a store that is gone. The last test that needs the server."""
-    before = told(live)
+    before = read(live)
     data = live.network.parent
     store = live.server.ledger / "totals"
     for is_there in (True, False):
@@ -221,9 +243,9 @@ def test_after_restarts(live: Live) -> None:
         if not is_there:
             shutil.rmtree(store)
         with ServerProcess(data, 0) as server:
-            after = told(replace(live, server=server))
-        assert after["whole"] == before["whole"]
-        assert after["as_of_sequence"] >= before["as_of_sequence"]
+            after = read(replace(live, server=server))
+        assert after.whole == before.whole
+        assert after.as_of_sequence >= before.as_of_sequence
 
 
 def test_two_states_are_no_answer() -> None:

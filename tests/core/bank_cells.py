@@ -40,7 +40,7 @@ BANK_DEEDS: dict[str, set[Result]] = {
         Result.DAY_COUNT_EXCEEDED,
     },
     "payout": {OK, Result.INSUFFICIENT_FUNDS, *_PAYOUT},
-    "recall": {*_ENDING, Result.INSUFFICIENT_FUNDS},
+    "recall": _ENDING,
     "ending of a credit": {*_ENDING, Result.CREDIT_CLOSED, _BY_HAND},
     "ending of a debit": {*_ENDING, Result.DEBIT_CLOSED, Result.INSUFFICIENT_FUNDS},
     # From here on where nobody is registered.
@@ -49,7 +49,7 @@ BANK_DEEDS: dict[str, set[Result]] = {
     "statement": {Result.NOT_APPROVED},
     # From here on where people are.
     "line payout": {OK, Result.NOT_APPROVED, Result.INSUFFICIENT_FUNDS, *_PAYOUT},
-    "line recall": {*_ENDING, Result.NOT_APPROVED, Result.INSUFFICIENT_FUNDS},
+    "line recall": {*_ENDING, Result.NOT_APPROVED},
     "line ending of a credit": {*_ENDING, Result.NOT_APPROVED, _BY_HAND},
     "line ending of a debit": {*_ENDING, Result.NOT_APPROVED},
     "line booked": {*_BOOKED, Result.NOT_APPROVED, Result.ACCOUNT_UNKNOWN},

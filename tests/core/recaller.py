@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from switch.codes import BOOKED_TAIL_MAX, AccountKind, Kind
+from switch.codes import AMOUNT_MAX, BOOKED_TAIL_MAX, AccountKind, Kind
 from tests import signing
 from tests.core.payer import Payer
 from tests.core.staff import KEYS
@@ -22,8 +22,6 @@ from tests.records import Row
 from tests.signing import Line, PersonRecord
 
 TRANSIT = AccountKind.BANK_TRANSIT
-WEALTH = 10**12
-"""More than recalls of a walk take, or what a bank has taken and nobody explained."""
 CHECKERS = 4
 SIZES = (1, 2, 5, 20, 40)
 BEFORE_NS = 40 * DAY_S * SECOND_NS
@@ -51,7 +49,7 @@ class Recaller(Payer):
         kinds: tuple[tuple[Callable[[], list[Row]], int], ...] = (
             (self.recall, 30),
             (self.booked_back, 8),
-            (self.wealth, 8),
+            (self.sent_back, 8),
             (self.payout, 12),
             (self.ending, 4),
         )
@@ -107,7 +105,7 @@ class Recaller(Payer):
             for row in self.rng.choice(self.kinds)():
                 row.flags = row.flags if row.resolves or row.debit == 0 else 0
                 row.tail = (row.tail or b"")[:BOOKED_TAIL_MAX]
-                row.amount = min(row.amount, WEALTH)
+                row.amount = min(row.amount, AMOUNT_MAX // 100)
                 lines.append(line_of(row))
         self.asked = self.by_its_key(
             signing.proposal_of_lines(
@@ -211,20 +209,13 @@ class Recaller(Payer):
             row.amount += 1
         return [row]
 
-    def wealth(self) -> list[Row]:
-        """So much comes, and goes back to its remitter, that a bank's account of what
-        is on its way has enough.
-        """
-        model = self.model
-        came = [row for row in self.items(AccountKind.BANK) if row.amount >= WEALTH]
-        banks = [model.bank_with(row.debit) for row in came]
-        if not came or self.chance(4):
-            row = self.by_treasury(Kind.BOOKED, self.of_bank(self.bank()), 0, WEALTH)
-            row.reference = self.number()
-            return [row]
-        bank, item = banks[-1], came[-1]
-        if bank is None:
-            return []
+    def sent_back(self) -> list[Row]:
+        """Money comes, and goes back to its remitter."""
+        came = self.items(AccountKind.BANK)
+        item = self.rng.choice(came) if came else None
+        bank = self.model.bank_with(item.debit) if item else None
+        if item is None or bank is None:
+            return self.booked()
         row = self.by_treasury(Kind.TRANSFER, item.credit, amount=item.amount)
         row.credit, row.resolves = self.of_bank(bank, 2), item.sequence
         return [row]

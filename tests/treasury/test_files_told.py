@@ -112,6 +112,7 @@ def test_the_story_has_what_is_to_be_told(told: Told) -> None:
     wanted = (Kind.PAY, Kind.POST, Kind.REFUND, Kind.TRANSFER, Kind.SETTLE, Kind.WINDOW)
     assert {(kind, Result.OK) for kind in wanted} <= kinds
     assert any(expected.is_correction(row) for row in told.rows)
+    assert {Kind.PAY, Kind.POST} <= {row.kind for row in told.rows if row.basket_size}
     assert len({expected.years(one.day) for one in told.windows}) == 2
     assert len(told.story.told) > 10
 
