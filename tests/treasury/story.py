@@ -24,7 +24,6 @@ from switch.v1 import payments_pb2 as pb
 from tests.counter.counter_story import (
     HEAD,
     PARTICIPANTS,
-    SECOND_NS,
     SERVICES,
     START_NS,
     Counter,
@@ -173,33 +172,6 @@ class Story(Counter):
         code = self.rng.choice(("DIRECT", "-DEEDS"))
         made = self.pay(new_id(), self._reference(), self._amount(), service=code)
         self.finals.append(self._done(made))
-
-    def paid_together(self) -> None:
-        """A basket of three: what its biller is asked once about, and answers once."""
-        payments = [
-            pb.Payment(
-                id=new_id(),
-                service="FREES",
-                amount=self._amount() + 100,
-                reference=self._reference(),
-                operator=1,
-            )
-            for _ in range(3)
-        ]
-        basket = pb.Basket(payments=payments)
-        body = pb.CreatePaymentsRequest(baskets=[basket]).SerializeToString()
-        self.now += SECOND_NS
-        [reply] = self.ledger.commit(
-            [Request.payments(body, self.centre, self.centre)], self.now
-        )
-        assert isinstance(reply, bytes)
-        made = pb.CreatePaymentsResponse.FromString(reply)
-        held = [self._done(one) for one in made.outcomes]
-        self._of("power")
-        for one in held:
-            total = sum(payment.amount for payment in payments)
-            said = self.answer(one, confirm=True, text=self._reference(), amount=total)
-            self.finals.append(self._done(said))
 
     def paid_by_bill(self) -> None:
         amount, reference = self._amount(), self._reference()

@@ -67,8 +67,6 @@ def told() -> Iterator[Told]:
     with folder() as path:
         story = Story(path / "ledger")
         story.happen(60)
-        story.paid_together()
-        story.paid_together()
         story.opened()
         story.happen(300)
         # Into the next financial year.
