@@ -234,6 +234,20 @@ def test_by_reference_next_month_is_another_payment(tmp_path: Path) -> None:
     assert kinds == {(Type.MISSING_THERE, DAY), (Type.MISSING_HERE, NEXT)}
 
 
+@pytest.mark.parametrize(("ago", "kind"), [(5, "date"), (6, "missing_here")])
+def test_by_reference_an_older_payment_is_near(
+    ago: int, kind: str, tmp_path: Path
+) -> None:
+    """The consumer of last month pays the same again; by an id it is told late."""
+    old = Entry(100, 50_000, day=DAY - dt.timedelta(days=ago))
+    write_scrolls(tmp_path, [[old], [OTHER]])
+    lines = [told(OTHER), told(old, day=DAY)]
+    found, _ = matched(tmp_path, lines, column_map("reference"))
+    assert [str(one.type) for one in found.breaks] == [kind]
+    found, _ = matched(tmp_path, lines, column_map("id"))
+    assert [str(one.type) for one in found.breaks] == ["date"]
+
+
 def test_a_new_list_of_the_same_day_takes_the_place_of_the_first(
     tmp_path: Path,
 ) -> None:
