@@ -6,13 +6,16 @@ Method: windows of many days by a client that is none; a folder with some files.
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from switch.cli import day_files
-from switch.cli.day_files import days_to_write
+from switch.cli.day_files import DayFiles, days_to_write, write_day
 from switch.client import Client
+from switch.console.output import Screen
+from switch.console.words import Language
 from switch.errors import WireError
 from switch.v1 import files_pb2, schedules_pb2
 
@@ -40,7 +43,7 @@ class Told:
 
 def days_of(told: Told, only: dt.date | None = None) -> list[tuple[str, list[int]]]:
     found = days_to_write(cast("Client", told), only)
-    assert [one.is_newest for one in found] == [False] * (len(found) - 1) + [True]
+    assert [one.is_closed for one in found] == [False] * (len(found) - 1) + [True]
     assert [one.names for one in found] == [
         [f"S-{window}" for window in one.windows] for one in found
     ]
@@ -73,6 +76,7 @@ def test_one_day_alone() -> None:
     told = Told(day(0), day(1), day(1), day(2))
     found = days_to_write(cast("Client", told), TODAY - dt.timedelta(days=1))
     assert [(one.day, one.windows) for one in found] == [(day(1), [2, 3])]
+    assert found[0].is_closed
     assert days_to_write(cast("Client", Told(day(0))), dt.date(2020, 1, 1)) == []
 
 
@@ -85,3 +89,21 @@ def test_without_billers_it_is_the_day_on_which_it_closed() -> None:
 def test_a_day_is_a_date(wrong: str) -> None:
     with pytest.raises(WireError, match="has no day"):
         days_to_write(cast("Client", Told(wrong)), None)
+
+
+def test_a_manifest_that_is_none_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"S2025-26-0001-power-{part}.json" for part in range(1, 5)]
+    texts = ["{}", "no JSON", "[1]", ""]
+    for name, text in zip(names, texts, strict=True):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(day_files, "write_file", lambda _, name, __: name)
+    screen = Screen(as_json=True, language=Language.ENGLISH)
+    for is_closed, wrong in ((True, 4), (False, 0)):
+        one = DayFiles(day(0), names=names, is_closed=is_closed)
+        write_day(cast("Client", None), one, tmp_path, screen)
+        assert len(one.wrong) == wrong
+        assert (one.scrolls, one.amount) == (0, 0)
+        # Of a day before nothing is looked at that is there.
+        assert len(one.written) == (4 if is_closed else 0)
