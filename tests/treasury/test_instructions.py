@@ -7,6 +7,7 @@ against what was asked for. The ledger goes on, is opened, and made anew of its 
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,22 @@ def test_made_again_it_is_the_same(payer: Paymaster, how: str) -> None:
     later = payer.close_window()
     assert payer.payouts(later).amount == 9
     assert b"ANOTHER" in payer.made(later)
+
+
+def test_made_of_a_copy_it_is_the_same(payer: Paymaster, tmp_path: Path) -> None:
+    payer.pay_out(500)
+    window = payer.close_window()
+    payer.registered(beneficiary(HEAD, b"666") + named("SOMEBODY ELSE"))
+    before = payer.made(window)
+    [name] = payer.names(window)
+    beside = payer.instruction(name).manifest(1, bytes(32))
+    payer.ledger.close()
+    shutil.copytree(payer.path / "journal", tmp_path / "copy" / "journal")
+    copy = Paymaster(tmp_path / "copy")
+    assert copy.made(window) == before
+    assert copy.instruction(name).manifest(1, bytes(32)) == beside
+    copy.close()
+    payer.reopen()
 
 
 def test_windows_part_all_payouts(payer: Paymaster) -> None:
