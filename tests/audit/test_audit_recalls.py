@@ -134,6 +134,14 @@ def not_booked(desk: PayoutDesk, forged: bool) -> None:
     desk.books(told, flags=CLAIM | (0 if forged else MATCHED))
 
 
+def not_booked_first(desk: PayoutDesk, forged: bool) -> None:
+    """Nor does one that comes later."""
+    first, second = desk.pays(500), desk.pays(500)
+    told = desk.tells([went(500, about=first)])
+    desk.books(told, flags=CLAIM | (0 if forged else MATCHED))
+    desk.done(back(first if forged else second))
+
+
 def recalls_ending(desk: PayoutDesk, forged: bool) -> None:
     """What ends a debit has released nothing, though it goes the same way."""
     beside(desk)
@@ -210,6 +218,7 @@ FORGERIES: dict[str, Forgery] = {
         recalled_and_booked,
     ),
     "and another not booked": ("banks", "and it was not matched to that", not_booked),
+    "and before not booked": ("banks", "was not matched to that", not_booked_first),
     "less": ("banks", AMOUNT, recalls(amount=499)),
     "more": ("banks", AMOUNT, recalls(amount=501)),
     "less of a return": ("banks", AMOUNT, recalls_return(to=SUSPENSE, amount=499)),
@@ -370,13 +379,15 @@ def test_who_was_refused_had_a_cause(tmp_path: Path, name: str) -> None:
 def test_what_a_refused_recall_names_was_booked_first(tmp_path: Path) -> None:
     """The line that is in the way stands before it."""
     told = Told()
-    told.story.add(Kind.TRANSFER, result=R.CASE_CLOSED, **OUT)
+    later = len(told.story.rows) + 2
+    told.story.add(Kind.TRANSFER, result=R.CASE_CLOSED, total=later, **OUT)
     said = {"debit": WAY, "credit": BANK, "amount": 501, "resolves": TOLD.out}
     flags = CLAIM | MATCHED
     told.story.add(Kind.BOOKED, reference=b"OUT000000007", flags=flags, **said)
     found = told.found(tmp_path, result=R.NET_DIFFERS, **{**OUT, "amount": 500})
-    assert len(found) == 1
-    assert "refusals: CASE_CLOSED" in found[0]
+    assert "in the way comes after it" in found[0]
+    assert "refusals: CASE_CLOSED" in found[1]
+    assert len(found) == 2
 
 
 # --- by older rules -------------------------------------------------------------------
