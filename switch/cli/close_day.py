@@ -138,7 +138,7 @@ class Closing:
                 self.in_the_way += day.wrong[:WRONG_SHOWN]
                 if more := len(day.wrong[WRONG_SHOWN:]):
                     self.in_the_way.append(f"files of {day.day}: {more} others, too")
-            if day.is_newest or self._args.day is not None:
+            if day.is_closed:
                 with self._step(f"match of {day.day}"):
                     self._match(day, folder)
         with self._step("totals"):
@@ -153,7 +153,7 @@ class Closing:
         ]
         self.sequence = self._client.ledger().sequence
         for day in self.days:
-            if day.is_newest or self._args.day is not None:
+            if day.is_closed:
                 path = self._args.files / f"close-{day.day}.json"
                 write_file(path, _canonical(self._report(day)))
 
@@ -232,16 +232,18 @@ class Closing:
 
     def tell(self) -> None:
         """For people, or one object for machines."""
+        closed = [one for one in self.days if one.is_closed]
         value = {
-            "windows": sum(len(one.windows) for one in self.days),
-            "scrolls": sum(one.scrolls for one in self.days),
+            "windows": sum(len(one.windows) for one in closed),
+            "scrolls": sum(one.scrolls for one in closed),
             "breaks": sum(one.open for one in self.matches.values()),
-            "amount_paise": sum(one.amount for one in self.days),
+            "amount_paise": sum(one.amount for one in closed),
             "sequence": self.sequence,
             "ok": not self.in_the_way,
             "closed": self.closed,
+            "day": closed[0].day if closed else "",
             "days": [one.day for one in self.days],
-            "instructions": sum(len(one.instructions) for one in self.days),
+            "instructions": sum(len(one.instructions) for one in closed),
             "files": sum(len(one.names) for one in self.days),
             "new": new_of(self.days),
             "totals": self.totals,
@@ -269,11 +271,10 @@ class Closing:
                     count(one.nil),
                     amount(one.amount),
                     amount(sum(each["amount_paise"] for each in one.instructions)),
-                    count(self.matches[one.day].open)
-                    if one.day in self.matches
-                    else "",
+                    count(self.matches.get(one.day, Matches()).open),
                 )
                 for one in self.days
+                if one.is_closed
             ],
             right=(
                 *("closed windows", "scrolls", "nil scrolls", "amount"),

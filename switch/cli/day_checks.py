@@ -70,14 +70,17 @@ def _open(banks: Banks) -> Check:
 def audit_check(ledger: Path) -> Check:
     """The independent auditor's answer about a ledger that lies here."""
     command = tethered(program("switch.audit", str(ledger), "--json"))
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=AUDIT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=AUDIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Check("audit", ok=False, text=f"it has not ended within {AUDIT_S} s")
     try:
         answer = json.loads(done.stdout.strip().rpartition("\n")[2])
     except ValueError:

@@ -12,13 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from switch.calendar import ist_date, parse_date
 from switch.canonical_csv import paise_of
 from switch.cli.written_files import Written, write_file
 from switch.client import Client
 from switch.console.output import Screen
-from switch.errors import ConfigError
+from switch.errors import ConfigError, WireError
 from switch.file_names import FileKind, parse_name
-from switch.v1 import schedules_pb2
+from switch.v1 import files_pb2, schedules_pb2
 
 DAYS_MAX: Final = 31
 """Accounting days that one run writes; older ones by `--day`."""
@@ -34,7 +35,10 @@ class DayFiles:
     windows: list[int] = field(default_factory=list)
     """By sequence, ascending."""
     names: list[str] = field(default_factory=list)
-    is_newest: bool = False
+    is_closed: bool = False
+    """It is the one that this run closes. Of those before only what is not there is
+    written, and nothing is added up: nobody has looked whether it is still right.
+    """
     written: list[Written] = field(default_factory=list)
     """Those that this run has written or compared."""
     scrolls: int = 0
@@ -64,54 +68,65 @@ def days_to_write(client: Client, only: date | None) -> list[DayFiles]:
     found: dict[str, DayFiles] = {}
     for window in islice(client.windows(), WINDOWS_MAX):
         files = list(client.files(window.sequence))
-        day = files[0].day if files else _day_of(window)
+        day = _day_of(window, files)
         if only is not None and day < only.isoformat():
             break
         if day not in found and len(found) == DAYS_MAX:
             break
-        one = found.setdefault(day, DayFiles(day, is_newest=not found))
+        one = found.setdefault(day, DayFiles(day))
         one.windows.insert(0, window.sequence)
         one.names = [file.name for file in files] + one.names
+    days = list(found.values())[::-1]
     if only is not None:
-        return [one for day, one in found.items() if day == only.isoformat()]
-    return list(found.values())[::-1]
+        days = [one for one in days if one.day == only.isoformat()]
+    if days:
+        days[-1].is_closed = True
+    return days
 
 
-def _day_of(window: schedules_pb2.Window) -> str:
-    """Of a window without any file: nobody is paid yet."""
-    return window.last_day or "-"
+def _day_of(window: schedules_pb2.Window, files: Sequence[files_pb2.File]) -> str:
+    """Its accounting day; without files, as long as there are no billers, that on which
+    it was closed. What the server says becomes a folder's name: it must be a date.
+    """
+    if not files:
+        return ist_date(window.time_ns).isoformat()
+    try:
+        return parse_date(files[0].day).isoformat()
+    except ValueError:
+        raise WireError(f"window {window.sequence} has no day") from None
 
 
 def write_day(client: Client, day: DayFiles, folder: Path, screen: Screen) -> None:
-    """Write what is not there; of the newest day what is there is compared, and one of
-    that name with other bytes stops none of the others.
+    """Write what is not there; of the day that is closed what is there is compared, and
+    one of that name with other bytes stops none of the others.
 
     Raises what the client raises.
     """
-    right = []
     with screen.progress(len(day.names), screen.language.word("files")) as step:
         for name in day.names:
             try:
-                if day.is_newest or not (folder / name).exists():
+                if day.is_closed or not (folder / name).exists():
                     day.written.append(write_file(client, name, folder))
-                right.append(name)
+                    if day.is_closed and name.endswith(".json"):
+                        _count(day, parse_name(name).kind, folder / name)
             except ConfigError as error:
                 day.wrong.append(str(error))
+            except (ValueError, KeyError, TypeError) as error:
+                day.wrong.append(f"{name} is no manifest: {error!r}")
             step.advance()
-    for name in right:
-        if name.endswith(".json"):
-            _count(day, parse_name(name).kind, folder / name)
 
 
 def _count(day: DayFiles, kind: FileKind, manifest: Path) -> None:
     """Add up what a manifest says."""
     said = json.loads(manifest.read_bytes())
     if kind is FileKind.SCROLL:
+        lines, sums = said["lines"], (said["credits"], said["debits"])
+        credits_, debits = map(paise_of, sums)
         day.scrolls += 1
-        day.nil += not said["lines"]
-        day.lines += said["lines"]
-        day.credits += paise_of(said["credits"])
-        day.debits += paise_of(said["debits"])
+        day.nil += not lines
+        day.lines += lines
+        day.credits += credits_
+        day.debits += debits
     elif kind is FileKind.INSTRUCTION:
         day.instructions.append(
             {

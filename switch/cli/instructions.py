@@ -38,6 +38,8 @@ from switch.v1 import banks_pb2, explain_pb2, types_pb2
 TEXT = "what a bank answers to payment instructions (pain.002), payment by payment"
 SHOWN = 200
 """Payments that a person is shown when no number is asked for."""
+PAYMENTS_ALL_MAX = 200_000
+"""Payments of all answers of one command."""
 COMMANDS_SHOWN = 10
 """Commands that a person is shown: what is refused is seldom more."""
 _NUMBER = re.compile(r"R([0-9]{12})[A-Z2-9]{3}", re.ASCII)
@@ -67,7 +69,7 @@ def add_arguments(command: ArgumentParser) -> None:
 def payment_status(args: Namespace, screen: Screen) -> Exit:
     """Read the answers, and say how each payment stands."""
     try:
-        reports = [read_status(*_read(path)) for path in _few(args.files)]
+        reports = list(_reports(args.files))
         if args.instruction:
             given = [read_instruction(*_read(path)) for path in args.instruction]
             standings = judge(_each_once(given), reports)
@@ -137,10 +139,17 @@ def _instruction(client: Client, name: str) -> Instruction | None:
     return read_instruction(bytes(data), name)
 
 
-def _few(files: Sequence[Path]) -> Sequence[Path]:
+def _reports(files: Sequence[Path]) -> Iterator[StatusReport]:
     if len(files) > FILES_MAX:
         raise StatementError("the command", f"more than {FILES_MAX} files")
-    return files
+    left = PAYMENTS_ALL_MAX
+    for path in files:
+        report = read_status(*_read(path))
+        left -= sum(1 for _ in report.payments)
+        if left < 0:
+            what = f"with it there are over {PAYMENTS_ALL_MAX} payments"
+            raise StatementError(report.source, what)
+        yield report
 
 
 def _read(path: Path) -> tuple[bytes, str]:

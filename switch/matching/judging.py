@@ -197,8 +197,10 @@ class _Match:
         expected = sides.in_days & ~sides.covered & ~self._used_here
         whole = np.flatnonzero(expected & ~sides.here.refund).tolist()
         gone = set()
+        # A list that tells the refund should have told the payment, too.
+        told = set(sides.here.of[self._used_here & sides.here.refund].tolist())
         for at in whole:
-            if not sides.net[at]:
+            if not sides.net[at] and int(sides.here.entry[at]) not in told:
                 gone.add(int(sides.here.entry[at]))
                 self._sums.take_payment(at, GIVEN_BACK)
             else:

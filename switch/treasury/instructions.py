@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from switch._core import entries_of
-from switch.bank_numbers import Letter, letters_of, make_number
+from switch.bank_numbers import Letter, find_number, letters_of, make_number
 from switch.bank_rows import BENEFICIARY_SIZE, read_beneficiary
 from switch.calendar import ist_date
 from switch.canonical_csv import rupees
@@ -167,7 +167,10 @@ class Instruction:
                 name = ""
             account = self._books.register.account(known.account)
             code = self._books.owner_code(account)
-            whose = bank_text(name, NAME_MAX) or bank_text(code, NAME_MAX)
+            whose = bank_text(name, NAME_MAX)
+            if not whose or find_number([whose], ledger.instance) is not None:
+                # A name that is a release's number would come back as one.
+                whose = bank_text(code, NAME_MAX)
             yield sequence, Payee(whose, known.number, known.ifsc)
 
     def manifest(self, size: int, sha256: bytes) -> bytes:

@@ -15,7 +15,9 @@ from typing import Any, cast
 
 import pytest
 
+from switch.cli import day_files
 from switch.cli.close_day import Closing
+from switch.cli.written_files import Written, write_file
 from switch.client import Client, make_payment
 from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Result, Role
 from switch.console.output import Exit, Screen
@@ -136,31 +138,62 @@ def test_a_day_is_closed_once(council: Council, shell: Shell, tmp_path: Path) ->
     )
 
 
+def test_what_was_cut_off_goes_on(
+    council: Council, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay(council, "ZERO", 1)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    first = close(shell, whole)
+    left = 5
+
+    def dies(client: Client, name: str, folder: Path) -> Written:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return write_file(client, name, folder)
+
+    monkeypatch.setattr(day_files, "write_file", dies)
+    assert shell.run("close-day", "--files", str(cut)).code == Exit.INTERRUPTED
+    assert len(list(cut.rglob("*.*"))) == 5
+    monkeypatch.undo()
+    again = close(shell, cut)
+    assert again["new"] == first["new"] - 5
+    reports = {name for name in files_of(whole) if name.startswith("close-")}
+    made, told = files_of(cut), files_of(whole)
+    assert made.keys() == told.keys()
+    assert {one for one in told if made[one] != told[one]} <= reports
+
+
 def test_lists_are_matched_and_stop_nothing(
     council: Council, shell: Shell, tmp_path: Path
 ) -> None:
     folder, lists = tmp_path / "files", tmp_path / "lists"
+    mine = {f"LISTED-{at}": 100 + at for at in range(2)}
+    for reference, amount in mine.items():
+        pay(council, reference, amount)
     day = close(shell, folder)["days"][0]
     (lists / day).mkdir(parents=True)
     for biller in ("power", "water"):
         (lists / f"{biller}.json").write_text(json.dumps(MAP))
-    listed = [f"{one},{day},{paise / 100:.2f}" for one, paise in PAID.items()]
-    rows = ["Consumer,Date,Amount", *listed[1:], f"NOBODY,{day},9.00", ""]
+    listed = [f"{one},{day},{paise / 100:.2f}" for one, paise in mine.items()]
+    rows = ["Consumer,Date,Amount", *listed, f"NOBODY,{day},9.00", ""]
     (lists / day / "power.csv").write_text("\n".join(rows))
     found = close(shell, folder, "--lists", str(lists))
-    # One that is missing there, one of the test before, one that is missing here.
-    assert found["breaks"] == 3
+    # Two of all payments are listed, and one that is missing here.
+    payments = json.loads((folder / f"close-{day}.json").read_bytes())["lines"]
+    assert found["breaks"] == payments - 2 + 1
     assert found["waits"] == ["the list of water has not come"]
     [breaks] = folder.glob("*/breaks-power-*.csv")
     before = breaks.read_bytes()
-    assert before.count(b"missing_there") == 2
+    assert before.count(b"missing_there") == payments - 2
     again = close(shell, folder, "--lists", str(lists))
-    assert (again["breaks"], breaks.read_bytes()) == (3, before)
+    assert (again["breaks"], breaks.read_bytes()) == (found["breaks"], before)
     (lists / day / "water.csv").write_text("no list at all\n")
     wrong = close(shell, folder, "--lists", str(lists))
     assert len(wrong["waits"]) == 1
     assert wrong["waits"][0].startswith("the list of water: ")
-    assert wrong["breaks"] == 3
+    assert wrong["breaks"] == found["breaks"]
 
 
 def test_what_stands_in_the_way(council: Council, shell: Shell, tmp_path: Path) -> None:

@@ -84,3 +84,16 @@ def test_one_bad_file_and_nothing_is_shown(
     again = ["--instruction", str(other)]
     assert main(["payment-status", files[0], *ours, *again]) == 1
     assert "two instructions have this name" in capsys.readouterr().err
+
+
+def test_answers_of_a_command_have_a_bound(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    ours: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = write(tmp_path, PART, PART.but(name="B-2"))
+    for most, code in ((4, 4), (3, 1)):
+        monkeypatch.setattr("switch.cli.instructions.PAYMENTS_ALL_MAX", most)
+        assert main(["payment-status", *files, *ours]) == code
+    assert "over 3 payments" in capsys.readouterr().err

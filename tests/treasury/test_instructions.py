@@ -7,6 +7,7 @@ against what was asked for. The ledger goes on, is opened, and made anew of its 
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,16 @@ from tests.core.cashier import (
     without_people,
 )
 from tests.core.council import (
+    DAY_NS,
     HEAD,
+    SECOND_NS,
     SETTLEMENT,
     WALLET,
     participant,
     register,
     top_up,
 )
+from tests.signing import Line
 from tests.treasury.paying import Paymaster, begun, named
 
 SCHEMA = Path(__file__).resolve().parents[2] / "build/bank" / "pain.001.001.09.xsd"
@@ -133,6 +137,22 @@ def test_made_again_it_is_the_same(payer: Paymaster, how: str) -> None:
     assert b"ANOTHER" in payer.made(later)
 
 
+def test_made_of_a_copy_it_is_the_same(payer: Paymaster, tmp_path: Path) -> None:
+    payer.pay_out(500)
+    window = payer.close_window()
+    payer.registered(beneficiary(HEAD, b"666") + named("SOMEBODY ELSE"))
+    before = payer.made(window)
+    [name] = payer.names(window)
+    beside = payer.instruction(name).manifest(1, bytes(32))
+    payer.ledger.close()
+    shutil.copytree(payer.path / "journal", tmp_path / "copy" / "journal")
+    copy = Paymaster(tmp_path / "copy")
+    assert copy.made(window) == before
+    assert copy.instruction(name).manifest(1, bytes(32)) == beside
+    copy.close()
+    payer.reopen()
+
+
 def test_windows_part_all_payouts(payer: Paymaster) -> None:
     windows, wanted = [], []
     for count in (1, 0, 3):
@@ -178,6 +198,17 @@ def test_steps_and_parts(
     numbers = [one for body in bodies for one in all_of(body, f"{PAY}/PmtId/InstrId")]
     assert numbers == [payer.number(one) for one in wanted]
     assert len({all_of(one, "GrpHdr/MsgId")[0] for one in bodies}) == 3
+
+
+def test_a_name_is_never_a_number(payer: Paymaster, schema: Any) -> None:
+    # Whoever is called like a release would have the bank's line name two.
+    other = payer.number(payer.pay_out(5))
+    named_so = beneficiary(HEAD) + named(f"Board {other.lower()}")
+    payer.payees[0] = payer.registered(named_so)
+    payer.now += 2 * SECOND_NS
+    payer.pay_out(6)
+    body = read(payer.made(payer.close_window()), schema)
+    assert all_of(body, f"{PAY}/Cdtr/Nm")[1] == "biller"
 
 
 def test_only_payouts_of_this_account(payer: Paymaster) -> None:
@@ -237,23 +268,29 @@ def test_what_was_recalled_in_its_window_is_left_out(payer: Paymaster) -> None:
 
 def test_what_one_alone_released_is_left_out(tmp_path: Path) -> None:
     alone = without_people(tmp_path / "ledger")
-    for line in (
-        top_up(900, b"UTR000000001"),
-        transfer(900, WALLET, SETTLEMENT),
-        transfer(800, SETTLEMENT, TRANSIT),
-    ):
+
+    def asked(line: Line) -> int:
         told = alone.ask(
             line.kind,
             amount=line.amount,
+            resolves=line.resolves,
             debit=line.debit,
             credit=line.credit,
             reference=line.reference,
         )
-        assert told.result == Result.OK
+        assert told.result == Result.OK, told
+        return told.sequence
+
+    asked(top_up(900, b"UTR000000001"))
+    asked(transfer(900, WALLET, SETTLEMENT))
+    payee = alone.ask(Kind.REGISTER, tail=beneficiary(HEAD)).sequence
+    alone.now += 2 * DAY_NS
+    release = asked(ending(payee, 800, SETTLEMENT, TRANSIT))
     window = alone.ask(Kind.WINDOW, id=bytes(16)).sequence
     found = find_payouts(alone.ledger, 0, window, TRANSIT)
     assert len(found.sequences) == 0
     [left] = found.left_out
+    assert (left.sequence, left.amount) == (release, 800)
     assert "by one person alone" in left.why
     alone.close()
 
