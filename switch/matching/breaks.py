@@ -20,7 +20,7 @@ from switch.canonical_csv import csv_line, paise_of, plain_text, rupees, safe_te
 from switch.codes import AMOUNT_MAX
 from switch.matching.cells import CELL_MAX, ListError
 
-OPEN_MAX = 200_000
+OPEN_MAX = 100_000
 """Breaks that may travel: more are a list or a map that is not the right one."""
 FILE_MAX = 512 * 1024 * 1024
 """Bytes of a file of them."""

