@@ -81,8 +81,9 @@ class _Match:
         listed_count, not_listed = self._look_at_undecided()
         return Found(self._same_again(), self._sums, listed_count, not_listed)
 
-    def _bound(self) -> None:
-        count = sum(one.state is State.OPEN for one in self._breaks)
+    def _bound(self, more: int = 0) -> None:
+        """Raise ListError if so many `more` are too many: before they are made."""
+        count = more + sum(one.state is State.OPEN for one in self._breaks)
         if count > OPEN_MAX:
             raise ListError(
                 self._wanted.list.name,
@@ -115,6 +116,7 @@ class _Match:
         found = self._pair(sides.may_pair, listed, sides.in_days)
         self._sums.take_pairs(found)
         differ = found.amount | found.head | found.date
+        self._bound(int(differ.sum()))
         for at in np.flatnonzero(differ).tolist():
             here, there = int(found.here[at]), int(found.there[at])
             kind = _type(bool(found.amount[at]), bool(found.head[at]))
@@ -195,6 +197,7 @@ class _Match:
     def _payments_left(self) -> None:
         sides = self._sides
         expected = sides.in_days & ~sides.covered & ~self._used_here
+        self._bound(int((expected & (sides.net != 0)).sum()))
         whole = np.flatnonzero(expected & ~sides.here.refund).tolist()
         gone = set()
         # A list that tells the refund should have told the payment, too.
@@ -236,6 +239,7 @@ class _Match:
         left = np.flatnonzero(~self._used_there[:listed])
         if not len(left):
             return
+        self._bound(len(left))
         told = self._told(left)
         for at in left.tolist():
             same = self._identity(at)

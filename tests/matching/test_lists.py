@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switch.matching import lists
+from switch.matching import judging, lists
 from switch.matching.breaks import Break, Matched, Type, read_match, write_breaks
 from switch.matching.cells import ListError
 from switch.matching.day_lines import DayLine, read_day
@@ -29,6 +29,7 @@ from tests.matching.books import (
     DAY,
     MAP,
     Entry,
+    Told,
     list_text,
     matched,
     told,
@@ -154,6 +155,25 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "FILE_MAX", 200)
     assert "more than 200 bytes" in refused(HEAD + "x" * 300)
     assert "more than 200 bytes" in refused(HEAD + "x" * 300_000)
+
+
+def test_breaks_are_bounded_before_they_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [Entry(100 + at, 1_000) for at in range(6)]
+    write_scrolls(tmp_path, [entries])
+    monkeypatch.setattr(judging, "OPEN_MAX", 5)
+    right = [told(one) for one in entries]
+    assert len(matched(tmp_path, [*right, *right[1:]]).found.breaks) == 5
+    wrong: tuple[list[Told], ...] = (
+        [],
+        [*right, *right],
+        [told(one, amount=7) for one in entries],
+        [told(Entry(900, 1_000)), *right[:1]],
+    )
+    for lines in wrong:
+        with pytest.raises(ListError, match="it is not the list of these days"):
+            matched(tmp_path, lines)
 
 
 def test_control_figures() -> None:

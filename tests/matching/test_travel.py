@@ -428,7 +428,7 @@ WRONG = (
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 2), st.sampled_from(WRONG), st.integers(1, 2)),
