@@ -523,6 +523,18 @@ def test_reads() -> None:
     assert result["totals"]["rows_per_s"] > 0
 
 
+def test_files(tmp_path: Path) -> None:
+    result = run_json(
+        *("benchmarks.files", "--rows", "3000", "--json"),
+        *("--directory", str(tmp_path)),
+    )
+    for name in ("scroll", "camt"):
+        figures = result[name]
+        assert figures["bytes"] > 3_000 * 100
+        assert figures["lines_per_s"] > 0
+        assert figures["memory_bytes"] >= 0
+
+
 @pytest.mark.parametrize("mode", ["closed", "open"])
 def test_singles(mode: str, tmp_path: Path) -> None:
     result = run_json(

@@ -6,6 +6,7 @@ next: what was settled meanwhile, too.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -22,7 +23,7 @@ from switch.treasury.cells import time_text
 from switch.treasury.counted import POSTED, blocks
 from switch.treasury.described import ENTRIES, Described, describe
 from switch.treasury.windows import Window
-from switch.treasury.xml import Writer, add, start, xml_text
+from switch.treasury.xml import Form, Writer, add, start, xml_text
 
 NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 CURRENCY: Final = "INR"
@@ -159,30 +160,14 @@ class AccountStatement:
             sequence, amount, is_credit, day, entry, is_paid, *payment = one
             if at % STEP_ENTRIES == 0:
                 yield writer.take()
-            side = "CRDT" if is_credit else "DBIT"
-            made = rupees(amount)
-            entry_element = start("Ntry")
-            add(entry_element, "NtryRef", str(sequence))
-            add(entry_element, "Amt", made, CURRENCY)
-            add(entry_element, "CdtDbtInd", side)
-            add(entry_element, "Sts/Cd", "BOOK")
-            add(entry_element, "BookgDt/Dt", day)
-            add(entry_element, "ValDt/Dt", day)
-            add(entry_element, "AcctSvcrRef", str(sequence))
-            code = add(entry_element, "BkTxCd/Prtry")
-            add(code, "Cd", ENTRIES[entry].upper())
-            add(code, "Issr", ISSUER)
+            made, number = rupees(amount), str(sequence)
+            texts = [number, made, day, day, number]
+            payment_id, reference, receipt = payment
             if is_paid:
-                payment_id, reference, receipt = payment
-                details = add(entry_element, "NtryDtls/TxDtls")
-                add(details, "Refs/EndToEndId", payment_id)
-                add(details, "Amt", made, CURRENCY)
-                add(details, "CdtDbtInd", side)
-                reference = xml_text(reference, ID_MAX)
-                add(details, "RmtInf/Strd/CdtrRefInf/Ref", reference)
-                if receipt:
-                    add(details, "AddtlTxInf", xml_text(receipt, INFORMATION_MAX))
-            writer.tree(entry_element)
+                texts += [payment_id, made, xml_text(reference, ID_MAX)]
+                texts += [xml_text(receipt, INFORMATION_MAX)] if receipt else []
+            form = _entry_form(entry, is_credit, is_paid, bool(receipt and is_paid))
+            writer.tree(form.filled(texts))
 
     def _receipts(self, described: Described) -> list[str]:
         """As people write them, or empty."""
@@ -206,6 +191,32 @@ class AccountStatement:
             account = self._books.register.account(wallet)
             code = self._centres[wallet] = self._books.owner_code(account)
         return code
+
+
+@cache
+def _entry_form(entry: int, is_credit: bool, is_paid: bool, has_receipt: bool) -> Form:
+    """What entries of a kind and side have in common."""
+    side = "CRDT" if is_credit else "DBIT"
+    element = start("Ntry")
+    blanks = [
+        add(element, "NtryRef"),
+        add(element, "Amt", currency=CURRENCY),
+    ]
+    add(element, "CdtDbtInd", side)
+    add(element, "Sts/Cd", "BOOK")
+    blanks += [add(element, path) for path in ("BookgDt/Dt", "ValDt/Dt", "AcctSvcrRef")]
+    code = add(element, "BkTxCd/Prtry")
+    add(code, "Cd", ENTRIES[entry].upper())
+    add(code, "Issr", ISSUER)
+    if is_paid:
+        details = add(element, "NtryDtls/TxDtls")
+        blanks.append(add(details, "Refs/EndToEndId"))
+        blanks.append(add(details, "Amt", currency=CURRENCY))
+        add(details, "CdtDbtInd", side)
+        blanks.append(add(details, "RmtInf/Strd/CdtrRefInf/Ref"))
+        if has_receipt:
+            blanks.append(add(details, "AddtlTxInf"))
+    return Form(element, blanks)
 
 
 def _texts(column: cells.Cells) -> list[str]:

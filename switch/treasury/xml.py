@@ -5,8 +5,9 @@ the room of one.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any, Final
 
 from lxml import etree
@@ -40,6 +41,26 @@ def add(parent: Element, path: str, text: str = "", currency: str = "") -> Eleme
     if currency:
         parent.set("Ccy", currency)
     return parent
+
+
+class Form:
+    """An element that comes again and again with other texts: to copy one and fill it
+    in takes a quarter of making it.
+    """
+
+    def __init__(self, element: Element, blanks: Sequence[Element]) -> None:
+        """`blanks` are those in it whose texts differ."""
+        self._element = element
+        nodes = list(element.iter())
+        self._places = [nodes.index(one) for one in blanks]
+
+    def filled(self, texts: Sequence[str]) -> Element:
+        """One with these texts in its blanks, in their order."""
+        made = deepcopy(self._element)
+        nodes = list(made.iter())
+        for place, text in zip(self._places, texts, strict=True):
+            nodes[place].text = text
+        return made
 
 
 class Writer:

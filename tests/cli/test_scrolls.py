@@ -161,6 +161,35 @@ def test_one_writes_at_a_time(tmp_path: Path) -> None:
     write(Scripted(), tmp_path)
 
 
+def test_a_file_has_its_name_once_it_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no kill shows, but power that fails: it is synced before it is renamed, and
+    the folder behind that.
+    """
+    steps: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def synced(descriptor: int) -> None:
+        target = Path(f"/proc/self/fd/{descriptor}").readlink()
+        size = os.fstat(descriptor).st_size
+        steps.append(f"sync {target.name} {size if target != tmp_path else ''}".strip())
+        fsync(descriptor)
+
+    def renamed(path: Path, target: Path) -> Path:
+        steps.append(f"rename {path.name} {target.name}")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    write(Scripted(), tmp_path)
+    assert steps == [
+        f"sync .{NAME}.part {len(DATA)}",
+        f"rename .{NAME}.part {NAME}",
+        f"sync {tmp_path.name}",
+    ]
+
+
 @pytest.mark.parametrize("step", range(12))
 def test_a_writer_is_killed_at_any_step(tmp_path: Path, step: int) -> None:
     """In a child that ends before the nth of its steps; what is left is a whole file

@@ -26,6 +26,7 @@ from server.services.files import (
     PIECE_SIZE,
     FilesService,
 )
+from server.status import NotFoundError
 from switch.client import Client
 from switch.codes import Role
 from switch.errors import OverloadError, WireError
@@ -270,6 +271,17 @@ async def test_so_many_are_read_at_a_time() -> None:
         await reading.aclose()
     assert not service._open
     assert not service._of_billers
+
+
+async def test_a_biller_that_is_called_as_a_bank_account_reads_no_instruction() -> None:
+    service = StubbedFiles([b"abc"])
+    caller = Identity(Role.BILLER, "33445566", 7)
+    for form in ("xml", "json"):
+        request = pb.ReadFileRequest(name=f"P2026-27-0001-33445566-1.{form}")
+        with pytest.raises(NotFoundError):
+            await anext(service.ReadFile(request, caller))
+    request = pb.ReadFileRequest(name="S2026-27-0001-33445566-1.csv")
+    assert (await anext(service.ReadFile(request, caller))).data == b"abc"
 
 
 @pytest.mark.parametrize("offset", [0, 1, 5, 6, 7, 11, 12])
