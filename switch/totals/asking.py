@@ -40,11 +40,13 @@ from switch.totals.groups import (
     cut_of,
 )
 from switch.totals.snapshot import Piece, Snapshot
-from switch.totals.sums import HALF, LOW, U64, Sums
+from switch.totals.sums import HALF, LOW, U64, Entries
 
 DAY_LAST: Final = 65_535
 """The last day of all: 2149-06-06."""
 FIGURES: Final = 1 << FIGURE_BITS
+EXACT: Final = 1 << 53
+"""Whole numbers below it are exact in a double."""
 GATHER_ENTRIES: Final = 1 << 20
 """Entries that are added up at a time: sums of their 32-bit halves are exact in a
 double."""
@@ -145,9 +147,10 @@ class _Adder:
         self._groups, self._heads, self._wanted = groups, heads, wanted
         self.cut = cut_of(wanted.by, of_some_heads=heads is not None)
         self._times: dict[int, int] = {}
-        self._waiting: list[tuple[bool, npt.NDArray[np.int64], Sums]] = []
+        self._waiting: list[tuple[bool, npt.NDArray[np.int64], Entries]] = []
         self._size = 0
-        # Counts, and paise in three parts; for each line and figure.
+        self._begins = groups.places * FIGURES
+        # Counts; paise by 1, by 2^32 and by 2^64; for each line and figure.
         self._sums = {
             is_before: np.zeros((4, len(groups.labels) * FIGURES), np.uint64)
             for is_before in (True, False)
@@ -156,33 +159,35 @@ class _Adder:
     def add(self, piece: Piece) -> None:
         """Count a piece, in the order of days."""
         is_before = piece.last_day < self._wanted.first_day
-        sums = piece.sums
+        entries = piece.entries
         if self._heads is not None:
-            sums = _of_heads(sums, self._heads)
-        figures = (sums.keys & np.uint64(FIGURES - 1)).astype(np.int64)
-        places = self._places(is_before, piece, sums) * FIGURES + figures
-        self._waiting.append((is_before, places, sums))
-        self._size += len(sums)
+            entries = _of_heads(entries, self._heads)
+        keys = entries["key"]
+        places = (keys & np.uint64(FIGURES - 1)).astype(np.int64)
+        places += self._line(is_before, piece, keys)
+        self._waiting.append((is_before, places, entries))
+        self._size += len(entries)
         if self._size >= GATHER_ENTRIES:
             self._flush()
 
-    def _places(
-        self, is_before: bool, piece: Piece, sums: Sums
+    def _line(
+        self, is_before: bool, piece: Piece, keys: U64
     ) -> npt.NDArray[np.int64] | int:
+        """Where the line of each entry begins."""
         by = self._wanted.by
         if by is By.NOTHING or (by in TIMES and is_before):
             return 0
         if by in TIMES:
             time = _time_of(by, piece.first_day)
-            return self._times.setdefault(time, len(self._times))
+            return FIGURES * self._times.setdefault(time, len(self._times))
         if by in OF_CENTRES:
             shift, bits = WALLET_SHIFT, WALLET_BITS
         elif by in OF_HEADS:
             shift, bits = HEAD_SHIFT, WALLET_BITS
         else:
             shift, bits = SERVICE_SHIFT, SERVICE_BITS
-        indices = (sums.keys >> np.uint64(shift)) & np.uint64((1 << bits) - 1)
-        return self._groups.places[indices.astype(np.intp)]
+        indices = (keys >> np.uint64(shift)) & np.uint64((1 << bits) - 1)
+        return self._begins[indices.astype(np.intp)]
 
     def _flush(self) -> None:
         for is_before in (True, False):
@@ -197,7 +202,7 @@ class _Adder:
                 grown = np.zeros((4, size), np.uint64)
                 grown[:, : sums.shape[1]] = sums
                 self._sums[is_before] = sums = grown
-            _add_up(sums, places, [one[2] for one in some])
+            _add_up(sums, places, np.concatenate([one[2] for one in some]))
         self._waiting, self._size = [], 0
 
     def finish(self) -> tuple[Sequence[Label], Numbers, Numbers]:
@@ -210,33 +215,48 @@ class _Adder:
         return [_time_label(by, time) for time in self._times], within, before
 
 
-def _of_heads(sums: Sums, heads: frozenset[int]) -> Sums:
+def _of_heads(entries: Entries, heads: frozenset[int]) -> Entries:
     """Those of some heads, which stand together."""
     if not heads:
-        return sums.part(slice(0, 0))
-    sums = sums.between(min(heads) << HEAD_SHIFT, max(heads) + 1 << HEAD_SHIFT)
-    if len(heads) == max(heads) - min(heads) + 1:
-        return sums
+        return entries[:0]
+    least, most = min(heads), max(heads)
+    bounds = np.array([least << HEAD_SHIFT, most + 1 << HEAD_SHIFT], np.uint64)
+    begin, end = np.searchsorted(entries["key"], bounds).tolist()
+    entries = entries[begin:end]
+    if len(heads) == most - least + 1:
+        return entries
     known = np.array(sorted(heads), np.uint64)
-    return sums.part(np.isin(sums.keys >> np.uint64(HEAD_SHIFT), known))
+    return entries[np.isin(entries["key"] >> np.uint64(HEAD_SHIFT), known)]
 
 
-def _add_up(sums: U64, places: npt.NDArray[np.int64], parts: list[Sums]) -> None:
-    """Add entries to `sums` at their places: halves of 32 bits, each in a double."""
+def _add_up(sums: U64, places: npt.NDArray[np.int64], entries: Entries) -> None:
+    """Add entries to `sums` at their places. What `bincount` adds is exact as long as
+    all of it stays below 2^53.
+    """
     size = sums.shape[1]
 
-    def by_place(columns: list[U64]) -> U64:
-        values = np.concatenate(columns).astype(np.float64)
+    def by_place(values: U64) -> U64:
         found = np.zeros(size, np.uint64)
         for first in range(0, len(values), GATHER_ENTRIES):
             some = slice(first, first + GATHER_ENTRIES)
-            found += np.bincount(places[some], values[some], size).astype(np.uint64)
+            added = np.bincount(places[some], values[some].astype(np.float64), size)
+            found += added.astype(np.uint64)
         return found
 
-    sums[0] += by_place([one.counts for one in parts])
-    sums[1] += by_place([one.low for one in parts])
-    sums[2] += by_place([one.high & LOW for one in parts])
-    sums[3] += by_place([one.high >> HALF for one in parts])
+    # No more rows than a sequence can name.
+    sums[0] += by_place(entries["count"])
+    paise, above = entries["paise"], entries["paise_high"]
+    most = int(paise.max(initial=0))
+    if not above.any() and most * min(len(paise), GATHER_ENTRIES) < EXACT:
+        found = by_place(paise)
+        sums[1] += found & LOW
+        sums[2] += found >> HALF
+        return
+    # Halves of 32 bits, of GATHER_ENTRIES at a time.
+    sums[1] += by_place(paise & LOW)
+    sums[2] += by_place(paise >> HALF)
+    sums[3] += by_place(above & LOW)
+    sums[3] += by_place(above >> HALF) << HALF
 
 
 def _exact(sums: U64) -> Numbers:

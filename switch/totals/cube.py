@@ -36,7 +36,7 @@ from switch.totals.store import (
     open_store,
     set_aside,
 )
-from switch.totals.sums import Pile, added
+from switch.totals.sums import Pile, added, to_entries
 
 log = logging.getLogger("switch.totals")
 
@@ -294,7 +294,7 @@ class Cube:
             sums[cut] = added([cells], mask)
         for cut in CUTS[Level.DAY]:
             key = PartKey(Level.DAY, cut, self._day, self._first)
-            yield key, Part(self._last, sums[cut])
+            yield key, Part(self._last, to_entries(sums[cut]))
         for month in range(self._sealed, month_of(self._day)):
             yield from month_parts(reading, month, self._part_entries)
 

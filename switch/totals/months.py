@@ -6,9 +6,9 @@ May use `store` and `sums`.
 import datetime as dt
 from collections.abc import Iterator
 
-from switch.totals.figures import CUTS, MONTHS, Level
+from switch.totals.figures import CUTS, MONTHS, Cut, Level
 from switch.totals.store import Part, PartKey, Reading
-from switch.totals.sums import Pile
+from switch.totals.sums import Pile, to_entries
 
 _EPOCH = dt.date(1970, 1, 1)
 
@@ -35,7 +35,14 @@ def month_parts(
             first, last = first or key.first, part.last
             pile.add(part.sums)
             if pile.size_most >= entries_max:
-                yield PartKey(Level.MONTH, cut, month, first), Part(last, pile.whole())
+                yield _part(cut, month, first, last, pile)
                 pile, first = Pile(), 0
         if first:
-            yield PartKey(Level.MONTH, cut, month, first), Part(last, pile.whole())
+            yield _part(cut, month, first, last, pile)
+
+
+def _part(
+    cut: Cut, month: int, first: int, last: int, pile: Pile
+) -> tuple[PartKey, Part]:
+    key = PartKey(Level.MONTH, cut, month, first)
+    return key, Part(last, to_entries(pile.whole()))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from switch.totals.figures import CUT_MASKS, Cut, Level
 from switch.totals.months import month_days
 from switch.totals.store import PartKey, Reading
-from switch.totals.sums import Sums, added
+from switch.totals.sums import Entries, Sums, added, from_entries, to_entries
 
 
 class Piece(NamedTuple):
@@ -18,7 +18,12 @@ class Piece(NamedTuple):
 
     first_day: int
     last_day: int
-    sums: Sums
+    entries: Entries
+
+    @property
+    def sums(self) -> Sums:
+        """The entries, in columns."""
+        return from_entries(self.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class Snapshot:
                 continue
             yield from self._days(cut, day, begin - 1)
             for key in self.reading.keys(Level.MONTH, cut, month, month + 1):
-                yield Piece(begin, end, self.reading.part(key).sums)
+                yield Piece(begin, end, self.reading.part(key).entries)
             day = end + 1
         yield from self._days(cut, day, last_day)
 
@@ -68,9 +73,9 @@ class Snapshot:
         for key in self.reading.keys(Level.DAY, cut, first_day, last_day + 1):
             # What is written of the newest part is an older state of it.
             if key.first < self.first:
-                yield Piece(key.period, key.period, self.reading.part(key).sums)
+                yield Piece(key.period, key.period, self.reading.part(key).entries)
         if first_day <= self.day <= last_day and self.first <= self.sequence:
-            yield Piece(self.day, self.day, self._newest(cut))
+            yield Piece(self.day, self.day, to_entries(self._newest(cut)))
 
     def _newest(self, cut: Cut) -> Sums:
         if cut is Cut.ACCOUNTS:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 import lmdb
+import numpy as np
 
 from switch._core import Ledger, crc32c
 from switch.errors import SpaceError, SwitchError
@@ -27,7 +28,7 @@ from switch.ledger.shapes import (
     write_mark,
 )
 from switch.totals.figures import CUTS, Cut, Level, month_of
-from switch.totals.sums import ENTRY, Sums, from_bytes, to_bytes
+from switch.totals.sums import ENTRY, Entries, Sums, from_entries
 
 log = logging.getLogger("switch.totals")
 
@@ -86,7 +87,12 @@ class Part(NamedTuple):
     """Sums of the rows from `first` of its key to `last`."""
 
     last: int
-    sums: Sums
+    entries: Entries
+
+    @property
+    def sums(self) -> Sums:
+        """The entries, in columns."""
+        return from_entries(self.entries)
 
 
 def header_of(ledger: Ledger, sequence: int, timestamp: int, day: int) -> Header:
@@ -158,7 +164,7 @@ class Reading:
             raise DoubtError(f"the check of a part is wrong: {key}")
         if len(entries) != count * ENTRY.itemsize:
             raise DoubtError(f"a part has another size: {key}")
-        return Part(last, from_bytes(entries))
+        return Part(last, np.frombuffer(entries, ENTRY))
 
     def last(self, key: PartKey) -> int:
         """The last row of a part, as it says without its check."""
@@ -249,8 +255,8 @@ class Store:
             raise DoubtError(f"LMDB cannot write it: {error}") from error
 
     def _pack(self, key: PartKey, part: Part) -> bytes:
-        entries = to_bytes(part.sums)
-        head = _HEAD.pack(part.last, len(part.sums))
+        entries = part.entries.tobytes()
+        head = _HEAD.pack(part.last, len(part.entries))
         check = self.check_of(key.packed(), head, entries)
         return head + _CHECK.pack(check) + entries
 

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 U64 = npt.NDArray[np.uint64]
+Entries = npt.NDArray[np.void]
+"""Of dtype ENTRY, ascending by key, no key twice."""
 
 ENTRY: Final = np.dtype(
     [("key", "<u8"), ("count", "<u8"), ("paise", "<u8"), ("paise_high", "<u8")]
@@ -141,21 +143,20 @@ class Pile:
         return len(self._whole) + self._waiting
 
 
-# --- as bytes ------------------------------------------------------------------------
+# --- as it is stored -----------------------------------------------------------------
 
 
-def to_bytes(sums: Sums) -> bytes:
-    """The entries as they are stored."""
+def to_entries(sums: Sums) -> Entries:
+    """An ENTRY for each key."""
     packed = np.empty(len(sums), ENTRY)
     packed["key"], packed["count"] = sums.keys, sums.counts
     packed["paise"] = sums.low | (sums.high << HALF)
     packed["paise_high"] = sums.high >> HALF
-    return packed.tobytes()
+    return packed
 
 
-def from_bytes(data: bytes) -> Sums:
-    """What `to_bytes` has made."""
-    packed = np.frombuffer(data, ENTRY)
+def from_entries(packed: Entries) -> Sums:
+    """What `to_entries` was given."""
     paise, above = packed["paise"], packed["paise_high"]
     # Columns of their own: what is added up is read many times.
     return Sums(

@@ -29,7 +29,7 @@ from switch.totals.asking import (
 from switch.totals.cube import Cube
 from switch.totals.groups import By, GroupMaker
 from switch.totals.snapshot import Piece
-from switch.totals.sums import ENTRY, from_bytes, to_bytes
+from switch.totals.sums import ENTRY, from_entries, to_entries
 from tests.totals.counted import Cell, Count
 from tests.totals.told import SMALL, Told, counted, telling
 
@@ -264,10 +264,10 @@ def test_sums_that_no_machine_s_numbers_hold(
     entries["count"] = [2**38, 2**38, 1]
     entries["paise"] = [one % 2**64 for one in paise]
     entries["paise_high"] = [one >> 64 for one in paise]
-    sums = from_bytes(entries.tobytes())
+    sums = from_entries(entries)
     assert sums.paise() == paise
-    assert to_bytes(sums) == entries.tobytes()
-    pieces = [Piece(5, 5, sums)] * 3 + [Piece(9, 9, sums)] * 60
+    assert to_entries(sums).tobytes() == entries.tobytes()
+    pieces = [Piece(5, 5, entries)] * 3 + [Piece(9, 9, entries)] * 60
     snapshot = SimpleNamespace(
         pieces=lambda *_, **__: iter(pieces), sequence=1, timestamp=1
     )

@@ -61,7 +61,7 @@ def test_a_write_that_ends_anywhere(
 ) -> None:
     packed = Store._pack
     ended = 0
-    for step in (*range(24), 60, 150, 10_000):
+    for step in (*range(0, 24, 2), 60, 10_000):
         left = step
 
         def pack(store: Store, *args: Any) -> bytes:
@@ -83,10 +83,10 @@ def test_a_write_that_ends_anywhere(
             cube._store.close()
         monkeypatch.setattr(Store, "_pack", packed)
         assert 0 <= stored(told, tmp_path) <= told.last
-        if step % 5 == 0:
+        if step % 6 == 0:
             compare_again(told, tmp_path)
         shutil.rmtree(tmp_path / NAME)
-    assert ended > 22
+    assert ended > 11
 
 
 def compare_again(told: Told, path: Path) -> None:
@@ -245,12 +245,12 @@ def test_damage_in_the_store(
         values = [bytes(value) for _, value in txn.cursor(db=parts)]
         header = bytes(txn.get(b"totals", b"", db=meta))
     values = [one for one in values if len(one) > 40]
-    for at in range(24):
+    for at in range(12):
         path = tmp_path / str(at)
         shutil.copytree(tmp_path / "whole", path)
         file = path / NAME / "data.mdb"
         body = bytearray(file.read_bytes())
-        value = header if at % 6 == 0 else rng.choice(values)
+        value = header if at % 4 == 0 else rng.choice(values)
         place = rng.randrange(len(value))
         found = body.find(value)
         assert found >= 0

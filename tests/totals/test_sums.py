@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from switch.totals.sums import Pile, Sums, added, from_bytes, rows_by, to_bytes
+from switch.totals.sums import Pile, Sums, added, from_entries, rows_by, to_entries
 
 
 def as_dict(sums: Sums) -> dict[int, tuple[int, int]]:
@@ -38,7 +38,7 @@ def test_parts_come_to_the_whole() -> None:
         assert pile.size_most >= len(pile.whole())
     assert as_dict(pile.whole()) == as_dict(added(parts)) == dict(whole)
     assert max(paise for _, paise in whole.values()) > 2**68
-    again = from_bytes(to_bytes(pile.whole()))
+    again = from_entries(to_entries(pile.whole()))
     assert as_dict(again) == dict(whole)
     # By some bits of the keys alone.
     masked: dict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
@@ -54,4 +54,4 @@ def test_nothing_is_nothing() -> None:
     nothing = np.zeros(0, np.uint64)
     first, second = rows_by(nothing, nothing, nothing)
     assert len(first) == len(second) == len(added([])) == len(added([first], 15)) == 0
-    assert from_bytes(to_bytes(first)).paise() == []
+    assert from_entries(to_entries(first)).paise() == []
