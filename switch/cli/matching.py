@@ -309,6 +309,9 @@ def _show(
             screen.value({"break": plain_break(one, as_of)})
         screen.value(report)
         return
+    reach = max(one.day for one in wanted.scrolls.scrolls)
+    if reach < as_of:
+        screen.note(f"the scrolls end with {reach}: later payments are not there yet")
     still_open = [one for one in breaks if one.state is State.OPEN]
     show_breaks(still_open, as_of, args.limit, screen)
     word, amount = screen.language.word, screen.language.amount

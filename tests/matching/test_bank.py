@@ -168,6 +168,10 @@ def test_collected_22_13_crore_and_passed_on_21_50(
     )
     words[4] = "2026-11-28"
     words += ["--open", str(tmp_path / "out/breaks-power-20261127.csv")]
+    assert main(words) == 0
+    told_to = capsys.readouterr()
+    assert "Nothing differs." in told_to.out
+    assert "the scrolls end with 2026-11-27" in told_to.err
     assert main([*words, "--json"]) == 0
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert report["breaks"] == {"open": 0, "closed": 4, "types": {}}
