@@ -14,26 +14,13 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from switch.codes import (
-    HEAD_MASK,
-    TENDER_MASK,
-    Field,
-    Kind,
-    Link,
-    Result,
-    RowFlag,
-)
+from switch.codes import HEAD_MASK, TENDER_MASK, Field, Kind, Link, Result
+from tests.flags import RowFlag
 from tests.model_answers import BillersAnswers, balance_told
 from tests.model_register import WITH_RECORD
 from tests.model_signed import said
 from tests.model_state import NEVER, PAYS, Answer
-from tests.records import (
-    KINDS_WITHOUT_ID,
-    Outcome,
-    Payment,
-    Row,
-    Said,
-)
+from tests.records import KINDS_WITHOUT_ID, Outcome, Payment, Row, Said
 
 GROUP_MAX = 8190
 NO_BOUND = 1 << 32

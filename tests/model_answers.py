@@ -3,7 +3,8 @@
 Part of tests/model.py, which see.
 """
 
-from switch.codes import AccountKind, CaseType, Kind, Result, RowFlag
+from switch.codes import AccountKind, CaseType, Kind, Result
+from tests.flags import RowFlag
 from tests.model_shapes import Shapes
 from tests.model_state import PAYS, Answer, financial_year
 from tests.records import ZERO_ID, Account, Outcome, Row, Said

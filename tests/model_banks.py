@@ -18,9 +18,9 @@ from switch.codes import (
     Kind,
     Record,
     Result,
-    RowFlag,
     Source,
 )
+from tests.flags import RowFlag
 from tests.model_claims import utr_key
 from tests.model_rules import OF_BANKS
 from tests.model_signed import Signed, lines_of

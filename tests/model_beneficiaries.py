@@ -8,7 +8,8 @@ import re
 import struct
 from dataclasses import dataclass
 
-from switch.codes import AccountKind, Kind, Record, Result, RowFlag
+from switch.codes import AccountKind, Kind, Record, Result
+from tests.flags import RowFlag
 from tests.model_rules import PAYOUT
 from tests.model_state import OK, SECOND_NS, Answer
 from tests.model_windows import Windows

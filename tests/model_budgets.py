@@ -5,7 +5,8 @@ Part of tests/model.py, which see.
 
 import struct
 
-from switch.codes import Budget, Result, RowFlag
+from switch.codes import Budget, Result
+from tests.flags import RowFlag
 from tests.model_rules import Rules
 from tests.model_state import OK, Answer
 from tests.records import Row

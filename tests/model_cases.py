@@ -4,7 +4,8 @@ that people have to put something right.
 Part of tests/model.py, which see.
 """
 
-from switch.codes import CaseType, Kind, RowFlag
+from switch.codes import CaseType, Kind
+from tests.flags import RowFlag
 from tests.model_register import Register
 from tests.model_state import NEVER
 from tests.records import Row

@@ -5,7 +5,8 @@ Part of tests/model.py, which see.
 
 import struct
 
-from switch.codes import Record, Result, Role, RowFlag
+from switch.codes import Record, Result, Role
+from tests.flags import RowFlag
 from tests.model_rules import Rules
 from tests.model_state import OK, Answer, Revocation
 from tests.records import Row

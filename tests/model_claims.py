@@ -4,7 +4,8 @@ mistake.
 Part of tests/model.py, which see.
 """
 
-from switch.codes import DuplicateRule, Kind, PriceRule, Result, RowFlag
+from switch.codes import DuplicateRule, Kind, PriceRule, Result
+from tests.flags import RowFlag
 from tests.model_doubts import Doubts
 from tests.model_state import SECOND_NS, Answer, ClaimKey, Service
 from tests.records import Row

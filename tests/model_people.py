@@ -6,13 +6,8 @@ Part of tests/model.py, which see.
 
 import hashlib
 
-from switch.codes import (
-    PROPOSE_ADVANCE,
-    AccountKind,
-    Kind,
-    Result,
-    RowFlag,
-)
+from switch.codes import PROPOSE_ADVANCE, AccountKind, Kind, Result
+from tests.flags import RowFlag
 from tests.model_beneficiaries import Beneficiaries
 from tests.model_claims import utr_key
 from tests.model_doubts import first_of_basket

@@ -7,7 +7,8 @@ Part of tests/model.py, which see.
 import struct
 from dataclasses import dataclass
 
-from switch.codes import PersonRole, Record, Result, Role, RowFlag
+from switch.codes import PersonRole, Record, Result, Role
+from tests.flags import RowFlag
 from tests.model_certificates import Certificates
 from tests.model_state import OK, Answer, Revocation
 from tests.records import Row

@@ -3,14 +3,8 @@
 Part of tests/model.py, which see.
 """
 
-from switch.codes import (
-    AmountRule,
-    DuplicateRule,
-    KeyRule,
-    PriceRule,
-    Result,
-    RowFlag,
-)
+from switch.codes import AmountRule, DuplicateRule, KeyRule, PriceRule, Result
+from tests.flags import RowFlag
 from tests.model_claims import Claims
 from tests.model_quotations import (
     Quotation,

@@ -25,8 +25,8 @@ from switch.codes import (
     Record,
     Result,
     Role,
-    RowFlag,
 )
+from tests.flags import RowFlag
 from tests.model_budgets import Budgets, budget_record_is_valid
 from tests.model_certificates import (
     OF_CERTIFICATES,

@@ -16,8 +16,8 @@ from switch.codes import (
     Mode,
     Policy,
     Result,
-    RowFlag,
 )
+from tests.flags import RowFlag
 from tests.model_claims import utr_key
 from tests.model_prices import Prices
 from tests.model_references import PERIOD

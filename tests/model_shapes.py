@@ -16,9 +16,9 @@ from switch.codes import (
     Mode,
     Result,
     Role,
-    RowFlag,
     Tender,
 )
+from tests.flags import RowFlag
 from tests.model_banks import BOOKED_TAIL_MAX, Banks, statement_is_whole
 from tests.model_register import ITEM_CODE, WITH_RECORD
 from tests.model_signed import LINES, NOBODYS, lines_of

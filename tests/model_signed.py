@@ -8,16 +8,9 @@ import struct
 from collections import defaultdict
 from functools import lru_cache
 
-from switch.codes import (
-    PROPOSE_LINES,
-    Kind,
-    PersonRole,
-    Record,
-    Result,
-    RowFlag,
-    Source,
-)
+from switch.codes import PROPOSE_LINES, Kind, PersonRole, Record, Result, Source
 from tests import signing
+from tests.flags import RowFlag
 from tests.model_beneficiaries import account_of
 from tests.model_people import PROPOSAL_LIFE_NS, People
 from tests.model_persons import APPROVERS_LEAST, Who

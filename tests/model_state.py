@@ -6,7 +6,8 @@ Part of tests/model.py, which see.
 from collections import Counter
 from dataclasses import dataclass
 
-from switch.codes import Kind, Letters, Result, RowFlag
+from switch.codes import Kind, Letters, Result
+from tests.flags import RowFlag
 from tests.model_quotations import Keys
 from tests.model_references import canonical
 from tests.records import ZERO_ID, Account, Row, TariffItem

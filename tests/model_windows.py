@@ -6,7 +6,8 @@ Part of tests/model.py, which see. What a window is stands in tests/model_rules.
 import datetime as dt
 import struct
 
-from switch.codes import Kind, Record, RowFlag
+from switch.codes import Kind, Record
+from tests.flags import RowFlag
 from tests.model_cases import Cases
 from tests.model_state import DAY_S, IST_S, SECOND_NS, ist_day
 from tests.records import Row

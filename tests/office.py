@@ -6,8 +6,9 @@ either. Keys, hashes and lines are those of tests/signing.py.
 
 from collections.abc import Callable, Sequence
 
-from switch.codes import Kind, PersonRole, RowFlag
+from switch.codes import Kind, PersonRole
 from tests import signing
+from tests.flags import RowFlag
 from tests.model import Ask, Model, Rows
 from tests.model_register import WITH_RECORD
 from tests.records import KINDS_WITHOUT_ID, Outcome, Row

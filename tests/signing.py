@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from switch.codes import PROPOSE_LINES, Kind, PersonRole, Record, RowFlag
+from switch.codes import PROPOSE_LINES, Kind, PersonRole, Record
+from tests.flags import RowFlag
 from tests.records import Row
 
 SIGNATURE_SIZE = 64

@@ -14,8 +14,8 @@ from switch.codes import (
     PersonRole,
     Record,
     Result,
-    RowFlag,
 )
+from tests.flags import RowFlag
 from tests.model import Model
 from tests.model_banks import REQUEST_LIFE_NS, STATEMENT_BYTES
 from tests.model_claims import utr_key

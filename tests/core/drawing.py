@@ -5,8 +5,9 @@ Part of tests/core/generator.py, which see.
 
 import random
 
-from switch.codes import AccountKind, CaseType, Kind, Result, RowFlag
+from switch.codes import AccountKind, CaseType, Kind, Result
 from tests.core.network import Network
+from tests.flags import RowFlag
 from tests.model import Model
 from tests.records import Row
 

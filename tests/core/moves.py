@@ -20,10 +20,10 @@ from switch.codes import (
     Policy,
     PriceRule,
     Role,
-    RowFlag,
 )
 from tests.core.decisions import Decisions
 from tests.core.network import BILL_HOURS, BILL_RULES, DUPLICATES, STEP
+from tests.flags import RowFlag
 from tests.model_rules import OF_BANKS
 from tests.records import (
     AccountRecord,

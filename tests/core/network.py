@@ -54,7 +54,7 @@ SPELLED: tuple[dict[str, Any], ...] = (
     {"letters": Letters.UPPER, "ignored": ALL_IGNORED, "pattern": b"'WB'9{1,10}"},
     {"letters": Letters.LOWER, "ignored": 0x03, "check_digit": CheckDigit.LUHN},
     {"letters": Letters.LOWER, "ignored": 0x1F, "check_digit": CheckDigit.VERHOEFF},
-    {"ignored": Ignored.ZEROS, "pattern": b"X{1,4}*{0,20}"},
+    {"ignored": int(Ignored.ZEROS), "pattern": b"X{1,4}*{0,20}"},
 )
 """Of each a service with every rule of duplicates, see `add_spelled_services`."""
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from switch._core import ACCOUNT, OUTCOME, ROW, Ledger, Request, parse_answers
 from switch.audit.crc import crc32c
-from switch.codes import AccountKind, Kind, Link, PriceRule, Record, RowFlag
+from switch.codes import AccountKind, Kind, Link, PriceRule, Record
 from tests.core import wire
 from tests.core.quoting import KEYS
+from tests.flags import RowFlag
 from tests.model import Answers, Ask, Model, Payments, Rows
 from tests.model_quotations import Keys
 from tests.model_state import PAYS, SECOND_NS, ist_day

@@ -17,11 +17,11 @@ from switch.codes import (
     AccountState,
     Kind,
     Record,
-    RowFlag,
 )
 from tests.core.network import NOW
 from tests.core.staff import WAITS_S
 from tests.core.teller import FORTUNE, Teller
+from tests.flags import RowFlag
 from tests.model_banks import Bank
 from tests.model_beneficiaries import WAIT_S
 from tests.model_people import OWING

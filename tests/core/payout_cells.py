@@ -7,16 +7,9 @@ Part of tests/core/cells.py, which see.
 from bisect import bisect_left
 from collections import Counter
 
-from switch.codes import (
-    PROPOSE_LINES,
-    AccountKind,
-    Kind,
-    PersonRole,
-    Record,
-    Result,
-    RowFlag,
-)
+from switch.codes import PROPOSE_LINES, AccountKind, Kind, PersonRole, Record, Result
 from tests.core.bank_cells import WatchedBanks
+from tests.flags import RowFlag
 from tests.model_beneficiaries import WAIT_S
 from tests.model_signed import SIGNED_RECORDS
 from tests.model_state import DAY_S, IST_S, SECOND_NS, Answer, ist_day

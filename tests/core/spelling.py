@@ -2,7 +2,8 @@
 
 import random
 
-from switch.codes import Ignored, Letters
+from switch.codes import Letters
+from tests.flags import Ignored
 from tests.model_references import canonical
 from tests.records import ServiceRecord
 

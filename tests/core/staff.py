@@ -15,11 +15,11 @@ from switch.codes import (
     Record,
     Result,
     Role,
-    RowFlag,
 )
 from tests import signing
 from tests.core.mutation import vary_row
 from tests.core.priced import Priced
+from tests.flags import RowFlag
 from tests.model_persons import WAIT_MAX_S, Who
 from tests.model_register import read_service
 from tests.model_signed import LINES, SIGNED_RECORDS

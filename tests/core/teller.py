@@ -13,11 +13,11 @@ from switch.codes import (
     AccountState,
     Kind,
     PersonRole,
-    RowFlag,
     Source,
 )
 from tests import signing
 from tests.core.staff import Staff
+from tests.flags import RowFlag
 from tests.model_banks import Bank
 from tests.model_people import PROPOSAL_LIFE_NS
 from tests.model_persons import Who

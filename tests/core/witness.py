@@ -10,7 +10,8 @@ Used by tests/core/trial.py.
 """
 
 from switch._core import Ledger
-from switch.codes import CaseType, Kind, Result, RowFlag
+from switch.codes import CaseType, Kind, Result
+from tests.flags import RowFlag
 from tests.model import Model
 from tests.model_answers import BillersAnswers
 from tests.records import ROW_BYTES, ROW_FIELDS, Outcome, Row, Said

@@ -11,8 +11,6 @@ some days. At the end it is audited, and `payswitch bank` is asked.
 
 import datetime as dt
 import json
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -44,6 +42,7 @@ from switch.specs import ParticipantSpec, ServiceSpec, Specs
 from switch.v1 import admin_pb2, schedules_pb2, types_pb2
 from switch.v1 import banks_pb2 as pb
 from switch.v1 import people_pb2 as people
+from tests import forked
 from tests.leaps import Leaps
 from tests.server.banking import NUMBER, bank_account, ending
 from tests.server.council import (
@@ -521,10 +520,12 @@ def end(month: Month) -> None:
     assert all(one.payable == one.settled for one in windows)
     years = {(one.first_year, one.last_year) for one in windows if one.last_year}
     assert years == {(2026, 2026), (2027, 2027)}
-    command = [sys.executable, "-m", "switch", "bank", "--json", "--limit", "0"]
-    command += ["--address", council.server.address, "--tls"]
-    command += [str(council.directory / "tls"), "--as", "treasury/treasury"]
-    told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    words = ["bank", "--json", "--limit", "0", "--as", "treasury/treasury"]
+    words += ["--address", council.server.address]
+    words += ["--tls", str(council.directory / "tls")]
+    done = forked.run("switch", *words)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
     [account] = told["accounts"]
     assert account["before"] + account["balance"] == bank.balance
     assert account["statement"]["closing"] == bank.balance
@@ -533,6 +534,5 @@ def end(month: Month) -> None:
     assert {one["sequence"] for one in told["items"]} == {
         one.sequence for one in month.items()
     }
-    audit = [sys.executable, "-m", "switch.audit", str(council.directory / "ledger")]
-    done = subprocess.run(audit, capture_output=True, text=True, check=False)
+    done = forked.run("switch.audit", council.directory / "ledger")
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-1_000:]
