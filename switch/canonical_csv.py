@@ -22,6 +22,7 @@ SCROLL_COLUMNS: Final = (
     *("line", "sequence", "entry", "side", "amount", "date", "time", "payment"),
     *("payment_id", "accepted", "receipt", "service", "service_name", "reference"),
     *("bill", "period", "biller_reference", "centre", "centre_name", "of_entry"),
+    "basket",
 )
 MEMORANDUM_COLUMNS: Final = (
     *("line", "sequence", "entry", "side", "amount", "date", "time", "payment"),
@@ -34,8 +35,8 @@ STATEMENT_COLUMNS: Final = (
 )
 NUMBER_COLUMNS: Final = frozenset(
     {
-        *("line", "sequence", "payment", "of_entry", "corrects_line", "part"),
-        *("lines", "of_window"),
+        *("line", "sequence", "payment", "of_entry", "basket", "corrects_line"),
+        *("part", "lines", "of_window"),
     }
 )
 """Whole numbers from 0 to 2^64 - 1."""

@@ -6,6 +6,8 @@ of what only gains by its number.
 """
 
 import os
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 TIMES = int(os.environ.get("PAYSWITCH_TIMES", "1"))
@@ -22,3 +24,14 @@ SLOW_BUILD = Path(os.environ.get("SWITCH_TEST_LIB", "")).parent.name in {
 def quarter(count: int) -> int:
     """So many, or a quarter of them on such a build."""
     return count // 4 if SLOW_BUILD else count
+
+
+def turns(least: int, enough: Callable[[], bool]) -> Iterator[int]:
+    """Turns of a walk, from 0: so many, and more until there was enough in it, whatever
+    its dice are weighted for. Fails after ten times as many.
+    """
+    for turn in count():
+        if turn >= least and enough():
+            return
+        assert turn < 10 * least, "a longer walk does not meet it either"
+        yield turn

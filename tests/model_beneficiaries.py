@@ -89,10 +89,14 @@ class Beneficiaries(Windows):
         return returned or self.is_payout(row)
 
     def is_recall(self, row: Row) -> bool:
-        """Whether a transfer takes back what it says was released."""
-        from_ = self.account(row.debit)
-        transit = from_ is not None and from_.kind == AccountKind.BANK_TRANSIT
-        return row.resolves != 0 and transit
+        """Whether a transfer takes back what it says was released. What goes from one
+        transit account to one would be an ending, and is none.
+        """
+        from_, to = self.account(row.debit), self.account(row.credit)
+        transit = AccountKind.BANK_TRANSIT
+        comes_back = from_ is not None and from_.kind == transit
+        stays = to is not None and to.kind == transit
+        return row.resolves != 0 and comes_back and not stays
 
     def check_recall(self, row: Row) -> Answer:
         """It takes just what was released to where that belongs, once, and before its

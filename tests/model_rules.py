@@ -38,7 +38,7 @@ COPIED = 0x3E00 | int(  # the head and the tender
 )
 OF_BANKS = (AccountKind.BANK, AccountKind.BANK_SUSPENSE, AccountKind.BANK_TRANSIT)
 PAYOUT = (AccountKind.SETTLEMENT, AccountKind.BANK_TRANSIT)
-WITHOUT_FUNDS = (AccountKind.FLOAT, AccountKind.BANK)
+WITHOUT_FUNDS = (AccountKind.FLOAT, AccountKind.BANK, AccountKind.BANK_TRANSIT)
 """Accounts that may have any debit balance through transfers."""
 
 

@@ -124,14 +124,16 @@ def test_what_recalls_no_payout(desk: Desk) -> None:
         (recall(99_999), NOT_FOUND), (recall(funds), NOT_FOUND),
         (recall(item), NOT_FOUND), (recall(ended), NOT_FOUND),
         (recall(wallet), NOT_FOUND), (recall(request), NOT_FOUND),
-        (recall(1, SUSPENSE), NOT_FOUND), (recall(item, OTHER_TRANSIT), NOT_FOUND),
-        (recall(item, TRANSIT), NOT_FOUND),
+        (recall(1, SUSPENSE), NOT_FOUND),
+        # From a transit account to one it would be an ending.
+        (recall(item, OTHER_TRANSIT), KIND_WRONG), (recall(item, TRANSIT), KIND_WRONG),
+        (recall(release, TRANSIT), NOT_FOUND),
+        (recall(release, OTHER_TRANSIT), NOT_FOUND),
         (recall(release, elsewhere), KIND_WRONG),
         (recall(release, SUSPENSE), KIND_WRONG),
         (recall(release, WALLET), KIND_WRONG), (recall(release, FLOAT), KIND_WRONG),
         (recall(release, ITEMS), KIND_WRONG), (recall(release, BANK), KIND_WRONG),
-        (recall(release, TRANSIT), KIND_WRONG), (recall(release, 99), KIND_WRONG),
-        (recall(release, OTHER_TRANSIT), KIND_WRONG), (recall(release, 0), KIND_WRONG),
+        (recall(release, 99), KIND_WRONG), (recall(release, 0), KIND_WRONG),
         (recall(release, from_=OTHER_TRANSIT), KIND_WRONG),
         (recall(release, amount=699), NET_DIFFERS),
         (recall(release, amount=701), NET_DIFFERS),
@@ -153,7 +155,7 @@ def test_a_return_is_recalled_to_a_suspense_account(desk: Desk) -> None:
     release = returned(desk)
     item = desk.model.rows[release - 1].resolves
     assert desk.balances() == (-700, 0, 700)
-    for to in (SETTLEMENT, ITEMS, WALLET, FLOAT, BANK, OTHER_TRANSIT, 99):
+    for to in (SETTLEMENT, ITEMS, WALLET, FLOAT, BANK, 99):
         assert desk.wanted(recall(release, to)) == [KIND_WRONG]
     assert desk.wanted(recall(release, SUSPENSE, 699)) == [NET_DIFFERS]
     tail = AccountRecord(MAIN, 40, AccountKind.SUSPENSE).pack()
@@ -213,14 +215,13 @@ def test_who_is_paid_out_is_recalled_too(desk: Desk) -> None:
     assert desk.wanted(recall(release)) == [CLOSED]
 
 
-def test_a_recall_takes_no_more_than_there_is(desk: Desk) -> None:
-    """What a bank has taken and nobody has explained may be just that."""
+def test_a_recall_waits_for_nothing_that_a_bank_has_taken(desk: Desk) -> None:
     release = paid(desk)
-    item = desk.booked(debit(1)).sequence
-    assert desk.wanted(recall(release)) == [Result.INSUFFICIENT_FUNDS]
-    assert desk.wanted(move(1, SETTLEMENT, TRANSIT, item)) == [OK]
+    item = desk.booked(debit(9)).sequence
     assert desk.wanted(recall(release)) == [OK]
-    assert desk.balances() == (1, 0, 0)
+    assert desk.balances() == (9, 0, -9)
+    assert desk.wanted(move(9, SETTLEMENT, TRANSIT, item)) == [OK]
+    assert desk.balances() == (9, 0, 0)
 
 
 def test_a_recall_to_what_is_closed_or_of_what_is_off(desk: Desk) -> None:
@@ -269,7 +270,7 @@ def test_of_two_recalls_the_second_finds_the_first(desk: Desk) -> None:
 
 
 def test_a_line_names_no_recall_to_come(desk: Desk) -> None:
-    """Its bank's word came first, and then it is done: it is not in the way."""
+    """Its bank's word came first, and is done when that is recalled."""
     release = paid(desk)
     asked = desk.propose(CHANNEL, debit(700, named=release))
     assert desk.wanted(recall(release)) == [OK]
@@ -323,10 +324,6 @@ def test_recalls_where_nobody_is(bare: Desk) -> None:
     assert last(desk).total == last(desk).sequence - 1
     line = desk.row(Kind.BOOKED, who, amount=50, credit=bank, reference=b"N2")
     assert result(replace(line, id=desk.id(), resolves=release)) == (OK, True)
-    assert result(moved(50, transit, suspense, other)) == (
-        Result.INSUFFICIENT_FUNDS,
-        True,
-    )
     line = replace(line, id=desk.id(), reference=b"N3", resolves=other)
     assert result(line) == (OK, True)
     assert last(desk).flags & RowFlag.MATCHED

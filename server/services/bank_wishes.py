@@ -182,10 +182,10 @@ def ending(node: Node, wish: pb.EndingWish) -> About:
         if wish.item:
             raise ArgumentError("item", "must be left out: nothing is ended")
         return About(_payout(node, wish.payout, reason))
-    if what == "recall":
-        return _recall(node, wish.item, reason)
     if wish.owed and what != "from_wallet":
         raise ArgumentError("owed", "is only of a wallet that has paid a debit")
+    if what == "recall":
+        return _recall(node, wish.item, reason)
     item = _item(node, wish.item)
     credit, debit = _accounts(node.register, item, what, wish)
     row = moves.ending(b"", item, debit, credit, reason, sender=0, owed=wish.owed)

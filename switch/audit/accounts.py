@@ -17,6 +17,8 @@ from switch.codes import AccountKind
 I64 = npt.NDArray[np.int64]
 
 TOTALS: Final = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
+ANY_BALANCE: Final = (AccountKind.FLOAT, AccountKind.BANK, AccountKind.BANK_TRANSIT)
+"""Accounts that may be below zero."""
 LOW: Final = np.uint64(0xFFFFFFFF)
 HALF: Final = np.uint64(32)
 
@@ -79,9 +81,14 @@ class Accounts:
 
     def recalls(self, rows: Rows) -> Mask:
         """Which rows, transfers, take back what they say was released to a bank."""
-        debit = np.where(rows["debit"] <= self.count, rows["debit"], 0)
-        mask: Mask = self._fields["kind"][debit] == AccountKind.BANK_TRANSIT
-        return mask & (rows["resolves"] != 0)
+        kinds, transit = self._fields["kind"], AccountKind.BANK_TRANSIT
+        debit, credit = (
+            kinds[np.where(rows[side] <= self.count, rows[side], 0)]
+            for side in ("debit", "credit")
+        )
+        mask: Mask = (debit == transit) & (credit != transit)
+        mask &= rows["resolves"] != 0
+        return mask
 
     def image(self, first: int, count: int) -> Rows:
         """Account images of `first` ... `first + count - 1`, zeros beyond the last."""

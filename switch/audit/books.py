@@ -9,7 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from switch.audit.accounts import TOTALS, Accounts, below_zero, exact_sum
+from switch.audit.accounts import (
+    ANY_BALANCE,
+    TOTALS,
+    Accounts,
+    below_zero,
+    exact_sum,
+)
 from switch.audit.beneficiaries import check_owed, may_owe, says_owed
 from switch.audit.booked import Booked
 from switch.audit.cases import Cases
@@ -89,9 +95,6 @@ def _pairs() -> Mask:
 
 
 PAIRS: Final = _pairs()
-ANY_BALANCE: Final = (AccountKind.FLOAT, AccountKind.BANK, AccountKind.BANK_TRANSIT)
-"""Accounts that may be below zero; the last by what its bank has booked, and no recall
-may leave it so."""
 
 
 class Books:
@@ -367,13 +370,7 @@ class Books:
             short = losses > accounts["credits_posted"]
         else:
             short = losses != 0
-        recalled = span.debit[:0]
-        if span.kinds[Kind.TRANSFER]:
-            transit = kind[span.debit] == AccountKind.BANK_TRANSIT
-            recalled = span.debit[transit & (span.kind == Kind.TRANSFER)]
-            recalled = recalled[short[recalled]]
         short &= ~np.isin(kind, ANY_BALANCE)
-        short[recalled] = True
         if not short.any():
             return
         index = np.arange(len(span.rows))
@@ -392,9 +389,7 @@ class Books:
             parts.append((found.debit[back], found.at[back], gain, zeros))
         names, at, gains, losses = (np.concatenate(c) for c in zip(*parts, strict=True))
         refund = (span.kind[at] == Kind.REFUND) & (kind[names] == AccountKind.BILLER)
-        booked = span.kind[at] == Kind.BOOKED
         strict = (losses != 0) & ~refund
-        strict &= ~(booked & (kind[names] == AccountKind.BANK_TRANSIT))
         if self.register.know_payouts and span.kinds[Kind.TRANSFER]:
             owes = says_owed(span.rows) & may_owe(span.rows, accounts)
             strict &= ~owes[at]

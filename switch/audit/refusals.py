@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from switch.audit.accounts import ANY_BALANCE
 from switch.audit.beneficiaries import may_owe, says_owed
 from switch.audit.findings import Findings
 from switch.audit.items import ENDING_RESULTS
@@ -210,19 +211,13 @@ class Refusals:
                 self._add(row.reshape(1), np.ones(1, np.bool_))
         return alien | named | paying
 
-    def _to_transit(self, rows: Rows) -> Mask:
-        """Which rows are to an account of kind bank transit."""
-        credit = np.where(self._known(rows["credit"]), rows["credit"], 0)
-        to: Mask = self.accounts["kind"][credit] == AccountKind.BANK_TRANSIT
-        return to
-
     def _keep(self, rows: Rows) -> None:
         """Keep those that speak of other rows."""
         done = self._paid(rows)
         moves = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0) & ~done
         ends = moves & (self.accounts.moves(rows) == Move.ENDING)
         if not self.register.know_recalls:
-            ends &= ~self.accounts.recalls(rows) | self._to_transit(rows)
+            ends &= ~self.accounts.recalls(rows)
         deeds = moves & ~ends & (self.accounts.moves(rows) != Move.RECOVERY)
         deeds |= (rows["kind"] == Kind.REFUND) | (rows["kind"] == Kind.CASE_CLOSE)
         text = "what two people want is refused without a row, and stays to be done"
@@ -385,10 +380,8 @@ class Refusals:
                 changes.add(found.debit[back], at, found.released[back])
             free += changes.before(probe, rows["sequence"])
         enough = (free < HALF) & (free >= rows["amount"])
-        # Nothing that opens a bank account, or is owed, needs to be there.
-        enough |= np.isin(
-            accounts["kind"][probe], (AccountKind.FLOAT, AccountKind.BANK)
-        )
+        # Nothing that opens a bank account, comes back or is owed needs to be there.
+        enough |= np.isin(accounts["kind"][probe], ANY_BALANCE)
         enough |= may_owe(rows, accounts) & says_owed(rows)
         self._add(rows, enough)
 

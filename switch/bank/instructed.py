@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from switch.bank.lines import StatementError, canonical_account
 from switch.bank.payment_status import (
@@ -42,9 +42,6 @@ class Verdict(StrEnum):
     """The bank speaks of what nobody has instructed."""
     CONTRADICTS = "contradicts"
     """The bank says what cannot be: people must ask it."""
-
-
-NEED_PEOPLE: Final = (Verdict.REJECTED, Verdict.UNKNOWN, Verdict.CONTRADICTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +78,26 @@ class Standing:
     """The bank's name for the report that has decided."""
     booked: bool | None = None
     """Whether its debit is in the ledger; None if nobody was asked."""
+    recalled: bool = False
+    """Whether two people have taken it back."""
     notes: list[str] = field(default_factory=list)
     """What does not fit, for people."""
+
+    @property
+    def needs_people(self) -> bool:
+        """Whether somebody must look at it: who has taken back what was refused has."""
+        if self.verdict is Verdict.REJECTED:
+            return not self.recalled
+        wrong = (Verdict.UNKNOWN, Verdict.CONTRADICTS)
+        return self.verdict in wrong or bool(self.notes)
+
+
+class Known(NamedTuple):
+    """What the ledger says of releases, by their numbers."""
+
+    open_: Collection[str]
+    """Neither a line of a bank nor people have ended these."""
+    recalled: Collection[str] = ()
 
 
 def read_instruction(data: bytes, source: str) -> Instruction:
@@ -125,13 +140,10 @@ def _look_at_totals(element: Element, made: Instruction) -> None:
 def judge(
     instructions: Iterable[Instruction],
     reports: Iterable[StatusReport],
-    open_: Collection[str] | None = None,
+    ledger: Known | None = None,
 ) -> list[Standing]:
     """How each payment stands: those of instructions in their order, then what is
-    unknown.
-
-    `open_` are the numbers of all releases that no line of a bank has ended yet, if
-    the ledger was asked.
+    unknown. `ledger` is what it says, if it was asked.
     """
     known = {one.name: one for one in instructions}
     standings = {
@@ -146,9 +158,9 @@ def judge(
             _note_strangers(report, strangers)
         else:
             _take(report, instruction, standings, strangers)
-    if open_ is not None:
+    if ledger is not None:
         for one in standings.values():
-            _look_at_ledger(one, open_)
+            _look_at_ledger(one, ledger)
     return [*standings.values(), *strangers.values()]
 
 
@@ -266,8 +278,13 @@ def _contradict(one: Standing, text: str) -> None:
         one.notes.append(text)
 
 
-def _look_at_ledger(one: Standing, open_: Collection[str]) -> None:
-    """What has a debit line was paid, whatever else the bank says."""
-    one.booked = one.payment not in open_
+def _look_at_ledger(one: Standing, ledger: Known) -> None:
+    """What has a debit line was paid, whatever else the bank says; and what was taken
+    back is not to be paid.
+    """
+    one.recalled = one.payment in ledger.recalled
+    one.booked = one.payment not in ledger.open_ and not one.recalled
     if one.booked and one.verdict is Verdict.REJECTED:
         _contradict(one, f"{one.report} says {one.code}, and a debit line is there")
+    if one.recalled and one.verdict is Verdict.ACCEPTED:
+        _contradict(one, f"{one.report} says {one.code}, and it was recalled")

@@ -9,8 +9,9 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from switch.calendar import ist_date, parse_date
 from switch.canonical_csv import csv_line
@@ -22,7 +23,7 @@ from switch.cli.signing import add_person, agreed, signer_of
 from switch.client import Client
 from switch.client.calls import CallError, LostReplyError
 from switch.client.people import Signer
-from switch.codes import Result
+from switch.codes import Kind, Result
 from switch.console.output import Exit, Screen, enum_word
 from switch.errors import SwitchError, UsageError
 from switch.matching.breaks import (
@@ -43,11 +44,13 @@ from switch.matching.decisions import (
     outcome_line,
     read_decided,
 )
+from switch.signed import Row
 from switch.v1 import people_pb2, proposals_pb2, results_pb2, types_pb2
 
 TEXT = "what differs: look, decide in bulk, propose, approve"
 AGAIN_MAX = 1_000
 
+T = TypeVar("T")
 Add = Callable[[str, Callable[[Namespace, Screen], Exit], str], ArgumentParser]
 
 PROPOSED = "proposed"
@@ -140,9 +143,9 @@ def upload(args: Namespace, screen: Screen) -> Exit:
     data = bytes_of(args.file, FILE_MAX)
     decided = list(read_decided(data, str(args.file), breaks))
     acts = [one for one in decided if isinstance(one, Act)]
-    if acts and not args.dry_run:
-        _ask(acts, args, screen)
     with _Sender(args) as sender:
+        if not args.dry_run and _signs(args):
+            _ask(sender.prepare(acts), args, screen)
         lines = []
         words: Counter[str] = Counter()
         for one in decided:
@@ -164,37 +167,45 @@ def upload(args: Namespace, screen: Screen) -> Exit:
     return _exit(words)
 
 
-def _ask(acts: list[Act], args: Namespace, screen: Screen) -> None:
+def _signs(args: Namespace) -> bool:
+    """Whether a person signs what is sent."""
+    return args.number is not None or args.key is not None
+
+
+def _ask(made: list[tuple[Act, Row]], args: Namespace, screen: Screen) -> None:
     """Whoever signs sees what, once for all lines. Raises UsageError."""
-    if args.number is None and args.key is None:
+    if not made:
         return
     if not screen.as_json:
-        show_acts(acts, screen)
+        show_made(made, screen)
     if not agreed(args, screen):
         raise UsageError("nothing was proposed")
 
 
-def show_acts(acts: Iterable[Act], screen: Screen) -> None:
-    """What is to be proposed."""
+def show_made(made: Iterable[tuple[Act, Row]], screen: Screen) -> None:
+    """What is to be proposed, by the very rows that are signed. Where the switch has
+    put an entry in the place of the one that was decided about, that stands behind it.
+    """
     word, amount = screen.language.word, screen.language.amount
-    rows = list(acts)
+    rows = list(made)
     screen.table(
         ("break", "what", "about", "amount", "reason"),
         [
             (
                 one.number,
                 word(_WORDS.get(one.decision, f"propose {one.decision}")),
-                str(one.about),
-                amount(one.amount) if one.amount else word("the whole"),
-                one.reason,
+                str(row.resolves)
+                + (f" ({one.about})" if row.resolves != one.about else ""),
+                amount(row.amount) if row.amount else word("the whole"),
+                row.reference.decode("ascii", "replace"),
             )
-            for one in rows
+            for one, row in rows
         ],
     )
     screen.facts(
         [
             ("lines", screen.language.count(len(rows))),
-            ("amount", amount(sum(one.amount for one in rows))),
+            ("amount", amount(sum(row.amount for _, row in rows))),
         ]
     )
 
@@ -206,6 +217,7 @@ class _Sender:
         self._args = args
         self._client: Client | None = None
         self._signer: Signer | None = None
+        self._made: dict[int, Row | Outcome] = {}
         self._is_away = False
 
     def __enter__(self) -> Self:
@@ -218,19 +230,33 @@ class _Sender:
     def _reach(self) -> Client:
         if self._client is None:
             self._client = open_office(self._args).__enter__()
-            if self._args.number is not None or self._args.key is not None:
+            if _signs(self._args):
                 self._signer = signer_of(self._args, self._client)
         return self._client
 
+    def prepare(self, acts: Iterable[Act]) -> list[tuple[Act, Row]]:
+        """Have the rows of all made, before anybody is asked: what is signed then is
+        what was shown. Those that cannot be made have their outcome.
+        """
+        made = []
+        for act in acts:
+            row = self._guarded(partial(_prepared, self._reach(), act))
+            self._made[act.line] = row
+            if isinstance(row, Row):
+                made.append((act, row))
+        return made
+
     def send(self, act: Act) -> Outcome:
         """The outcome of one."""
-        client = self._reach()
-        return self._guarded(lambda: told(self._propose(client, act)))
+        made = self._made.get(act.line)
+        if isinstance(made, Outcome):
+            return made
+        return self._guarded(lambda: told(self._propose(self._reach(), act, made)))
 
-    def approve(self, entry: int) -> Outcome:
+    def approve(self, entry: int, listed: proposals_pb2.Proposal) -> Outcome:
         """The same of an approval, with what it then does."""
         client = self._reach()
-        return self._guarded(lambda: self._approve(client, entry))
+        return self._guarded(lambda: self._approve(client, entry, listed))
 
     def open_proposals(self, entries: set[int]) -> dict[int, proposals_pb2.Proposal]:
         """Those that are open, and about a payment or a case: nothing else is approved
@@ -245,7 +271,7 @@ class _Sender:
             and one.proposed.proposal_kind in _DECISIONS
         }
 
-    def _guarded(self, run: Callable[[], Outcome]) -> Outcome:
+    def _guarded(self, run: Callable[[], T]) -> T | Outcome:
         if self._is_away:
             return Outcome(NOT_SENT, 0, "the switch could not be reached before")
         try:
@@ -261,30 +287,24 @@ class _Sender:
         except SwitchError as error:
             return Outcome(REFUSED, 0, str(error)[:200])
 
-    def _propose(self, client: Client, act: Act) -> results_pb2.Outcome:
-        kind = PROPOSALS[act.decision]
+    def _propose(
+        self, client: Client, act: Act, made: Row | None
+    ) -> results_pb2.Outcome:
         row_id = act.id(self._args.again)
         if self._signer is None:
             return client.propose(
-                kind,  # type: ignore[arg-type]
+                PROPOSALS[act.decision],  # type: ignore[arg-type]
                 act.about,
                 act.reason,
                 act.amount,
                 move_id=row_id,
             )
-        wish = people_pb2.PaymentWish(
-            kind=kind,  # type: ignore[arg-type]
-            sequence=act.about,
-            amount=act.amount,
-        )
-        made = client.prepare(
-            people_pb2.PrepareRequest(payment=wish, reason=act.reason)
-        )
-        if made.row is None:
-            raise SwitchError("there is nothing to do")
-        return client.submit(made.row, self._signer, move_id=row_id)
+        assert made is not None
+        return client.submit(made, self._signer, move_id=row_id)
 
-    def _approve(self, client: Client, entry: int) -> Outcome:
+    def _approve(
+        self, client: Client, entry: int, listed: proposals_pb2.Proposal
+    ) -> Outcome:
         identity = f"{self._args.identity}\n{self._args.number}\n{entry}".encode()
         row_id = hashlib.blake2b(identity, digest_size=16, person=b"breaks-ok").digest()
         if self._signer is None:
@@ -296,6 +316,9 @@ class _Sender:
                 return wrong[0]
             return refused if not done else Outcome(APPROVED, done[-1].entry, "")
         shown = client.proposal(entry)
+        if not is_listed(shown.stored.row, listed):
+            text = f"the switch has listed entry {entry} as something else than it is"
+            raise SwitchError(f"{text}: nothing is signed")
         signed = told(client.approve_signed(shown, self._signer, move_id=row_id))
         if signed.word == REFUSED:
             return signed
@@ -305,6 +328,28 @@ class _Sender:
         outcomes = [one.outcome for one in client.do_lines(entry)]
         wrong = [one for one in map(told, outcomes) if one.word == REFUSED]
         return wrong[0] if wrong else Outcome(APPROVED, entry, "")
+
+
+def _prepared(client: Client, act: Act) -> Row:
+    """The row that a switch makes of what was decided. Raises SwitchError."""
+    wish = people_pb2.PaymentWish(
+        kind=PROPOSALS[act.decision],  # type: ignore[arg-type]
+        sequence=act.about,
+        amount=act.amount,
+    )
+    made = client.prepare(people_pb2.PrepareRequest(payment=wish, reason=act.reason))
+    if made.row is None:
+        raise SwitchError("there is nothing to do")
+    return made.row
+
+
+def is_listed(row: Row, listed: proposals_pb2.Proposal) -> bool:
+    """Whether a proposal, whose hash is signed, is what its line in a list said."""
+    said = listed.proposed
+    return row.kind is Kind.PROPOSE and (
+        (row.total, row.resolves, row.amount, row.reference.rstrip(b"\0"))
+        == (said.proposal_kind, said.resolves, said.amount, said.reference.encode())
+    )
 
 
 def told(outcome: results_pb2.Outcome) -> Outcome:
@@ -335,7 +380,7 @@ def approve(args: Namespace, screen: Screen) -> Exit:
         for number, entry in rows:
             outcome = Outcome(NOT_OPEN, 0, "")
             if entry in wanted:
-                outcome = sender.approve(entry)
+                outcome = sender.approve(entry, wanted[entry])
             words[outcome.word] += 1
             if screen.as_json:
                 screen.value({"number": number, "proposal": entry, **outcome._asdict()})

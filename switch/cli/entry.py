@@ -30,8 +30,10 @@ from switch.cli import (
     breaks,
     budgets,
     certificates,
+    close_day,
     commands,
     counter,
+    day_list,
     endings,
     exceptions,
     explain,
@@ -254,6 +256,7 @@ def _parser() -> argparse.ArgumentParser:
     status = add("payment-status", instructions.payment_status, instructions.TEXT)
     instructions.add_arguments(status)
     matching.add_arguments(add("match", matching.match, matching.TEXT))
+    close_day.add_arguments(add("close-day", close_day.close_day, close_day.TEXT))
     verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
@@ -311,6 +314,7 @@ def _parser() -> argparse.ArgumentParser:
     beneficiaries.add_verb(propose)
     windows.add_verb(propose)
     openings.add_verb(propose)
+    day_list.add_arguments(add("day-list", day_list.day_list, day_list.TEXT))
     breaks.add_verbs(_Verbs(found, "breaks", breaks.TEXT, (common, remote)))
     what = "freeze, or switch off, at once; another person stands by it afterwards"
     people.add_stops(_Verbs(found, "stop", what, (common, remote)))

@@ -4,16 +4,17 @@ May use `bank` and the client. A bank's word moves no money: what it has paid it
 statement tells, and what it refuses people must look at.
 """
 
+import re
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import grpc
 
 from switch.bank.instructed import (
-    NEED_PEOPLE,
     Instruction,
+    Known,
     Standing,
     Verdict,
     judge,
@@ -22,6 +23,7 @@ from switch.bank.instructed import (
 from switch.bank.lines import StatementError, tidy_text
 from switch.bank.payment_status import StatusReport, read_status
 from switch.bank.xml import FILE_MAX
+from switch.bank_numbers import Letter, make_number
 from switch.cli.arguments import to_count
 from switch.cli.bank_statements import FILES_MAX, read_bytes
 from switch.cli.commands import open_office
@@ -30,11 +32,15 @@ from switch.client.calls import CallError
 from switch.console.output import Exit, Screen
 from switch.file_names import parse_instruction_id
 from switch.money import format_amount
-from switch.v1 import banks_pb2
+from switch.said import BANK_PREFIX, BANK_TRANSIT
+from switch.v1 import banks_pb2, explain_pb2, types_pb2
 
 TEXT = "what a bank answers to payment instructions (pain.002), payment by payment"
 SHOWN = 200
 """Payments that a person is shown when no number is asked for."""
+COMMANDS_SHOWN = 10
+"""Commands that a person is shown: what is refused is seldom more."""
+_NUMBER = re.compile(r"R([0-9]{12})[A-Z2-9]{3}", re.ASCII)
 
 
 def add_arguments(command: ArgumentParser) -> None:
@@ -77,24 +83,43 @@ def payment_status(args: Namespace, screen: Screen) -> Exit:
         screen.value({"payment_status": _totals(standings), "reports": _told(reports)})
     else:
         _show(standings, args.limit, screen)
-    return Exit.FINDINGS if any(map(needs_people, standings)) else Exit.DONE
+    return Exit.FINDINGS if any(one.needs_people for one in standings) else Exit.DONE
 
 
 def judge_with(client: Client, reports: Sequence[StatusReport]) -> list[Standing]:
     """How payments stand: the switch has the instructions, and knows what is booked."""
-    banks = {one.index: one.number for one in client.bank_accounts().accounts}
+    known = client.bank_accounts()
+    banks = {one.index: one for one in known.accounts}
     found = []
     for name in dict.fromkeys(one.instruction for one in reports):
         parsed = parse_instruction_id(name)
         if parsed is None or parsed[0] not in banks:
             continue
-        file = parsed[1]._replace(owner=banks[parsed[0]]).text
+        file = parsed[1]._replace(owner=banks[parsed[0]].number).text
         one = _instruction(client, file)
         # Three letters of its name are of one ledger.
         if one is not None and one.name == name:
             found.append(one)
     kind = banks_pb2.BANK_ITEM_KIND_RELEASE
-    return judge(found, reports, {one.number for one in client.bank_items("", kind)})
+    open_ = {one.number for one in client.bank_items("", kind)}
+    accounts = {one.account for one in found}
+    recalled = {
+        make_number(Letter.RELEASE, known.instance, sequence)
+        for one in known.accounts
+        if one.number in accounts
+        for sequence in _recalled(client, one)
+    }
+    return judge(found, reports, Known(open_, recalled))
+
+
+def _recalled(client: Client, bank: banks_pb2.BankAccount) -> Iterator[int]:
+    """The releases of a bank account that people have taken back: all transfers from
+    its transit account are that.
+    """
+    head = f"{BANK_PREFIX}{bank.number}{BANK_TRANSIT}"
+    kind, side = types_pb2.ENTRY_KIND_TRANSFER, explain_pb2.SIDE_DEBIT
+    for entry in client.movements(bank.participant, head, kind, side):
+        yield entry.resolves
 
 
 def _instruction(client: Client, name: str) -> Instruction | None:
@@ -110,11 +135,6 @@ def _instruction(client: Client, name: str) -> Instruction | None:
             return None
         raise
     return read_instruction(bytes(data), name)
-
-
-def needs_people(one: Standing) -> bool:
-    """Whether somebody must look at it."""
-    return one.verdict in NEED_PEOPLE or bool(one.notes)
 
 
 def _few(files: Sequence[Path]) -> Sequence[Path]:
@@ -139,7 +159,7 @@ def _each_once(instructions: Sequence[Instruction]) -> list[Instruction]:
 
 def _show(standings: Sequence[Standing], limit: int, screen: Screen) -> None:
     """Those that people must look at come first."""
-    ordered = sorted(standings, key=lambda one: not needs_people(one))
+    ordered = sorted(standings, key=lambda one: not one.needs_people)
     shown = ordered[: limit or None]
     word = screen.language.word
     screen.table(
@@ -161,9 +181,19 @@ def _show(standings: Sequence[Standing], limit: int, screen: Screen) -> None:
     for verdict, (count, amount) in _sums(standings).items():
         text = f"{screen.language.count(count)}, {format_amount(amount)}"
         screen.line(f"{word(f'payment {verdict}')}: {text}")
-    if any(one.verdict is Verdict.REJECTED for one in standings):
+    refused = [
+        one for one in ordered if one.verdict is Verdict.REJECTED and one.needs_people
+    ]
+    if refused:
         screen.line(word("refused payouts"))
-        screen.command("propose", "recall", "--help")
+    for one in refused[:COMMANDS_SHOWN]:
+        screen.command("propose", "ending", "recall", str(_entry(one)))
+
+
+def _entry(one: Standing) -> int:
+    """Of a release, as its number says; 0 for what is no release's number."""
+    found = _NUMBER.fullmatch(one.payment)
+    return int(found[1]) if found and one.amount is not None else 0
 
 
 def _why(one: Standing) -> str:
@@ -206,6 +236,7 @@ def _told(reports: Sequence[StatusReport]) -> list[dict[str, object]]:
 def _plain(one: Standing) -> dict[str, object]:
     return {
         "release": one.payment,
+        "entry": _entry(one),
         "instruction": one.instruction,
         "amount_paise": one.amount,
         "verdict": one.verdict,
@@ -215,5 +246,6 @@ def _plain(one: Standing) -> dict[str, object]:
         ],
         "report": one.report,
         "booked": one.booked,
+        "recalled": one.recalled,
         "notes": one.notes,
     }

@@ -3,10 +3,11 @@
 May use `bank` and `matching`. Asks no switch: what the same files give is the same.
 """
 
+import datetime as dt
 import json
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from switch.matching.breaks import (
     Break,
     State,
     plain_break,
-    read_breaks,
+    read_match,
     write_breaks,
 )
 from switch.matching.cells import ListError
@@ -40,7 +41,7 @@ from switch.matching.report import (
     name_of,
     report_bytes,
 )
-from switch.matching.scrolls import read_scrolls
+from switch.matching.scrolls import DAYS_BEFORE, read_scrolls
 from switch.matching.sides import Undecided, Wanted
 from switch.money import parse_amount
 
@@ -65,11 +66,35 @@ def match(args: Namespace, screen: Screen) -> Exit:
 
 
 def _match(args: Namespace, screen: Screen) -> Exit:
+    breaks, wanted, report = match_files(args, screen)
+    _show(breaks, wanted, report, args, screen)
+    return Exit.FINDINGS if report["breaks"]["open"] else Exit.DONE
+
+
+def match_files(
+    args: Namespace, screen: Screen, booked: Sequence[Booked] | None = None
+) -> tuple[list[Break], Wanted, dict[str, Any]]:
+    """Match the files and write what comes of it: breaks, what was laid side by side,
+    and the report. `booked`: a bank's lines, if they were read before.
+
+    Raises ListError, StatementError, ConfigError, UsageError.
+    """
     first, last = _days(args)
     columns = read_map(bytes_of(args.map, MAP_MAX), str(args.map))
     heads = Texts()
-    scrolls = read_scrolls(args.scrolls, args.biller, columns.by, heads)
-    with _opened(args.list) as file:
+    matched, before = None, None
+    since = first
+    if args.open is not None:
+        data = bytes_of(args.open, FILE_MAX)
+        matched, before = read_match(data, str(args.open))
+        if matched is None:
+            raise ListError(str(args.open), "does not say of which match it is")
+        since = min(first, matched.last)
+        if matched.before is not None:
+            since = min(since, matched.before[0])
+    since -= dt.timedelta(days=DAYS_BEFORE)
+    scrolls = read_scrolls(args.scrolls, args.biller, columns.by, heads, since)
+    with opened(args.list) as file:
         listed = read_list(
             file,
             args.list.name,
@@ -78,9 +103,6 @@ def _match(args: Namespace, screen: Screen) -> Exit:
             count=args.count,
             total=args.total,
         )
-    opened = None
-    if args.open is not None:
-        opened = tuple(read_breaks(bytes_of(args.open, FILE_MAX), str(args.open)))
     undecided: tuple[Undecided, ...] = ()
     if args.undecided is not None:
         undecided = tuple(_undecided(args.undecided, args.biller, columns.by))
@@ -93,46 +115,49 @@ def _match(args: Namespace, screen: Screen) -> Exit:
         heads=heads,
         has_heads=bool(columns.head),
         has_refunds=columns.refunds,
-        opened=opened,
+        has_baskets=columns.baskets,
+        opened=tuple(before or ()),
+        matched=matched,
         undecided=undecided,
     )
     found = match_sides(wanted)
     paid = None
-    if args.payouts or args.files:
+    if booked is None:
+        booked = list(booked_lines(args, screen))
+    if args.payouts or args.files or booked:
         paid = match_payouts(
             scrolls.scrolls,
             _payouts(args),
-            _booked(args, screen),
+            booked,
             biller=args.biller,
             first=first,
             last=last,
-            opened=opened or (),
+            opened=before,
         )
-    breaks = [*found.breaks, *(paid.breaks if paid else _of_a_bank(opened or ()))]
+    breaks = [*found.breaks, *(paid.breaks if paid else _of_a_bank(before or ()))]
     report = make_report(wanted, found, paid)
     name = name_of(wanted)
     files = {
-        f"breaks-{name}.csv": write_breaks(breaks, last),
+        f"breaks-{name}.csv": write_breaks(breaks, last, wanted.as_matched),
         f"match-{name}.json": report_bytes(report),
     }
     if listed.is_complete and undecided:
         files[f"evidence-{name}.csv"] = evidence_bytes(wanted, found.not_listed)
     for file_name, data in files.items():
         write_file(args.out / file_name, data)
-    _show(breaks, wanted, report, args, screen)
-    return Exit.FINDINGS if report["breaks"]["open"] else Exit.DONE
+    return breaks, wanted, report
 
 
-def _of_a_bank(opened: Iterable[Break]) -> Iterator[Break]:
+def _of_a_bank(breaks: Iterable[Break]) -> Iterator[Break]:
     """What travels on although no bank was asked."""
     return (
         one
-        for one in opened
+        for one in breaks
         if one.by in ("scroll", "payout") and one.state is State.OPEN
     )
 
 
-def _days(args: Namespace) -> tuple[Any, Any]:
+def _days(args: Namespace) -> tuple[dt.date, dt.date]:
     if args.day is not None and (args.first is not None or args.last is not None):
         raise UsageError("give either --day or --from and --to")
     first = args.day or args.first
@@ -147,7 +172,8 @@ def _days(args: Namespace) -> tuple[Any, Any]:
 # --- files that are read --------------------------------------------------------------
 
 
-def _opened(path: Path) -> Any:
+def opened(path: Path) -> Any:
+    """A file to be read. Raises ConfigError."""
     try:
         return path.open("rb")
     except OSError as error:
@@ -176,7 +202,7 @@ def _undecided(path: Path, biller: str, by: By) -> Iterator[Undecided]:
     """The lines of `payswitch exceptions --json`: payments without a biller's word."""
     if by in (By.RECEIPT, By.BILLER_REFERENCE):
         raise UsageError(f"no undecided payment has a {by}: no list can name it so")
-    with _opened(path) as file:
+    with opened(path) as file:
         count = 0
         while raw := file.readline(LINE_MAX + 1):
             count += 1
@@ -237,7 +263,8 @@ def _owners(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
     return found
 
 
-def _booked(args: Namespace, screen: Screen) -> Iterator[Booked]:
+def booked_lines(args: Namespace, screen: Screen) -> Iterator[Booked]:
+    """What the bank's files have, each movement once. Raises StatementError."""
     if not args.files:
         return
     statement = Namespace(files=args.files, map=args.bank_map, reference=None)

@@ -9,6 +9,7 @@ from enum import Enum
 
 from switch.codes import Result
 from switch.console.bank_words import BANK_WORDS
+from switch.console.closing_words import CLOSING_WORDS
 from switch.console.exception_words import EXCEPTION_WORDS
 from switch.console.explain_words import EXPLAIN_WORDS
 from switch.console.matching_words import MATCHING_WORDS
@@ -232,6 +233,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **EXCEPTION_WORDS,
     **EXPLAIN_WORDS,
     **BANK_WORDS,
+    **CLOSING_WORDS,
     **MATCHING_WORDS,
     **PEOPLE_WORDS,
     **TOTALS_WORDS,

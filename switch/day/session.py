@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from switch.console.output import Exit, Screen
 from switch.day.billers import BillersProcess
+from switch.day.closing import close_day
 from switch.day.council import begin
 from switch.day.day import Day
 from switch.day.report import show, summarise
@@ -37,10 +38,12 @@ def replay(args: argparse.Namespace, screen: Screen) -> Exit:
             BillersProcess(server.address, server.tls, args.data, pace, args.seed)
         )
         report = Day(args, screen, server, billers, pace).run()
-        ok = all(proof.ok for proof in report.proofs)
-        value = summarise(report, ok, time.monotonic() - start_s)
         if not screen.as_json:
             show(report, screen)
+        closed = close_day(args.data, server.address, billers.credits, screen)
+        ok = all(proof.ok for proof in report.proofs) and closed["ok"]
+        value = summarise(report, ok, time.monotonic() - start_s)
+        value["close_day"] = closed
         if args.once:
             ok = _stop(server, screen) and ok
             screen.value(value)

@@ -20,7 +20,7 @@ from switch.canonical_csv import csv_line, paise_of, plain_text, rupees, safe_te
 from switch.codes import AMOUNT_MAX
 from switch.matching.cells import CELL_MAX, ListError
 
-OPEN_MAX = 200_000
+OPEN_MAX = 100_000
 """Breaks that may travel: more are a list or a map that is not the right one."""
 FILE_MAX = 512 * 1024 * 1024
 """Bytes of a file of them."""
@@ -133,6 +133,31 @@ class Break:
         return replace(self, state=State.CLOSED, closed_by=by, closed_on=on)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What a match was of: by that the next one knows what was expected before."""
+
+    biller: str
+    first: dt.date
+    last: dt.date
+    by: str
+    window: int
+    """The last whose scroll was at hand."""
+    list: str
+    before: tuple[dt.date, int] | None = None
+    """The last day, and the last window, of the match before it."""
+
+    def previous(self, first: dt.date, last: dt.date) -> tuple[dt.date, int] | None:
+        """What was matched before these days: by this match, or, if it was of the same
+        days, by the one before it. Raises ValueError.
+        """
+        if self.last < first:
+            return self.last, self.window
+        if self.last > last or (self.before is not None and self.before[0] >= first):
+            raise ValueError(f"is of the match to {self.last}, which is a later one")
+        return self.before
+
+
 def number_of(day: dt.date, *about: str | int | bytes) -> str:
     """The number of what is about just that. Each part has its length before it."""
     hashed = hashlib.blake2b(digest_size=10)
@@ -158,15 +183,61 @@ _NUMBER = re.compile(r"B[0-9]{8}-[A-Z2-7]{16}")
 
 
 def write_breaks(
-    breaks: Iterable[Break], as_of: dt.date, *, to_decide: bool = False
+    breaks: Iterable[Break],
+    as_of: dt.date,
+    matched: Matched | None = None,
+    *,
+    to_decide: bool = False,
 ) -> bytes:
-    """Canonical CSV: UTF-8, CRLF, sorted by number."""
+    """Canonical CSV: UTF-8, CRLF, what was matched first, then sorted by number."""
     empty = [""] * len(DECIDED) if to_decide else []
     lines = [csv_line(COLUMNS + DECIDED if to_decide else COLUMNS)]
+    if matched is not None:
+        lines.append(csv_line(map(safe_text, _matched_cells(matched))))
     for one in sorted(breaks, key=lambda one: one.number):
         cells = [safe_text(_cell(one, name, as_of)) for name in COLUMNS]
         lines.append(csv_line(cells + empty))
     return "".join(lines).encode()
+
+
+_MATCHED = "matched"
+
+
+def _matched_cells(one: Matched) -> list[str]:
+    cells = dict.fromkeys(COLUMNS, "")
+    cells |= {
+        "number": f"M{one.last.isoformat().replace('-', '')}",
+        "type": _MATCHED,
+        "biller": one.biller,
+        "day": one.last.isoformat(),
+        "since": one.first.isoformat(),
+        "by": one.by,
+        "entry": str(one.window),
+        "list": one.list,
+    }
+    if one.before is not None:
+        cells["list_day"] = one.before[0].isoformat()
+        cells["payment"] = str(one.before[1])
+    return list(cells.values())
+
+
+def _read_matched(row: dict[str, str]) -> Matched:
+    """Raises ValueError."""
+    before = None
+    if row["list_day"]:
+        before = parse_date(row["list_day"]), _whole(row["payment"])
+    made = Matched(
+        biller=row["biller"],
+        first=parse_date(row["since"]),
+        last=parse_date(row["day"]),
+        by=row["by"],
+        window=_whole(row["entry"]),
+        list=row["list"],
+        before=before,
+    )
+    if _matched_cells(made) != [row[name] for name in COLUMNS]:
+        raise ValueError("says what no match is of")
+    return made
 
 
 def _cell(one: Break, name: str, as_of: dt.date) -> str:
@@ -202,14 +273,23 @@ def plain_break(one: Break, as_of: dt.date) -> dict[str, Any]:
 
 
 def read_breaks(data: bytes, source: str) -> list[Break]:
-    """The breaks of a file that a match has written. Raises ListError.
+    """The breaks of a file that a match has written. Raises ListError."""
+    return read_match(data, source)[1]
+
+
+def read_match(data: bytes, source: str) -> tuple[Matched | None, list[Break]]:
+    """The same, and what was matched, if the file has it. Raises ListError.
 
     It is our own: what is wrong with one line says that it is not as it was written.
     """
+    matched: Matched | None = None
     found: list[Break] = []
     numbers: set[str] = set()
     for place, row in read_rows(data, source, COLUMNS):
         try:
+            if row["type"] == _MATCHED and matched is None and not found:
+                matched = _read_matched(row)
+                continue
             one = Break(**{name: _read(name, row[name]) for name in _FIELDS})
             if not _NUMBER.fullmatch(one.number) or one.number in numbers:
                 raise ValueError("its number is none, or there twice")
@@ -219,7 +299,7 @@ def read_breaks(data: bytes, source: str) -> list[Break]:
         found.append(one)
         if len(found) > 2 * OPEN_MAX:
             raise ListError(source, f"has more than {2 * OPEN_MAX:,} breaks")
-    return found
+    return matched, found
 
 
 def read_rows(

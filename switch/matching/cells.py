@@ -23,6 +23,7 @@ DATES_KEPT = 100_000
 
 _KEPT_TEXT = re.compile(r'="([^"]*)"')
 _PAISE = re.compile(r"([0-9]{1,17})(?:\.([0-9]{2}))?")
+_CANONICAL = re.compile(r"(?:0|[1-9][0-9]{0,16})\.[0-9]{2}")
 _SIGNED = re.compile(r"(-?)(.*?) ?(|DR|Dr|dr|CR|Cr|cr)")
 _NOT_IN_A_HEAD = re.compile(r"[^0-9A-Za-z]")
 
@@ -37,20 +38,21 @@ class ListError(SwitchError):
 
 
 def plain_cell(text: str) -> str:
-    """What stands in a cell that was made harmless, or kept as a text by a `="…"`."""
+    """What stands in a cell, without the space around it: of one that was made
+    harmless, or kept as a text by a `="…"`, that.
+    """
+    # Blanks go first: `'=1` is harmless with a blank in front, too.
+    text = text.strip(" \t")
     if text[:1] == MARK and text[1:2] and text[1] in FORMULA:
-        return text[1:]
+        return text[1:].strip()
     if text[:2] == '="':
         found = _KEPT_TEXT.fullmatch(text)
-        return found[1] if found else text
-    return text
+        return found[1].strip() if found else text
+    return text.strip()
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
-    """The cells of one physical line, plain and without the space around them.
-
-    Raises ValueError.
-    """
+    """The cells of one physical line, as they stand in it. Raises ValueError."""
     if '"' in line:
         try:
             cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
@@ -58,10 +60,14 @@ def split_line(line: str, delimiter: str) -> list[str]:
             raise ValueError(f"is no CSV: {error}") from None
     else:
         cells = line.split(delimiter)
-    if any(len(cell) > CELL_MAX for cell in cells):
+    if len(line) > CELL_MAX and any(len(cell) > CELL_MAX for cell in cells):
         raise ValueError(f"has a cell of more than {CELL_MAX} characters")
-    # Blanks go first: `'=1` is harmless with a blank in front, too.
-    return [plain_cell(cell.strip(" \t")).strip() for cell in cells]
+    return cells
+
+
+def plain_cells(line: str, delimiter: str) -> list[str]:
+    """The same, each as what stands in it. Raises ValueError."""
+    return [plain_cell(cell) for cell in split_line(line, delimiter)]
 
 
 def paise_of(text: str) -> int:
@@ -75,6 +81,16 @@ def paise_of(text: str) -> int:
         raise ValueError(
             "an amount of nothing" if not amount else "more than the ledger takes"
         )
+    return amount
+
+
+def canonical_paise_of(cell: str) -> int:
+    """Paise from 1 of an amount as our own files have it. Raises ValueError."""
+    if not _CANONICAL.fullmatch(cell):
+        raise ValueError(f"not an amount: {cell[:32]!a} (1234.50 is)")
+    amount = int(cell.replace(".", ""))
+    if not 0 < amount <= AMOUNT_MAX:
+        raise ValueError("not an amount that a line has")
     return amount
 
 

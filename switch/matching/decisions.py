@@ -14,11 +14,11 @@ from typing import Final
 
 from switch.canonical_csv import csv_line, rupees, safe_text
 from switch.matching.breaks import DECIDED, Break, State, Type
-from switch.matching.cells import LINE_MAX, ListError, paise_of, split_line
+from switch.matching.cells import LINE_MAX, ListError, paise_of, plain_cells
 
 DECIDED_MAX: Final = 200_000
 """Lines of a decided file."""
-FILE_MAX: Final = 256 * 1024 * 1024
+FILE_MAX: Final = 128 * 1024 * 1024
 REASON_MAX: Final = 32
 
 WAIT: Final = "wait"
@@ -99,7 +99,7 @@ def _columns(raw: bytes, source: str) -> tuple[str, list[str]]:
     """The delimiter and the names: a spreadsheet may have put `;` for `,`."""
     for delimiter in (",", ";", "\t"):
         try:
-            header = split_line(raw.rstrip(b"\r").decode(), delimiter)
+            header = plain_cells(raw.rstrip(b"\r").decode(), delimiter)
         except (ValueError, csv.Error):
             continue
         if all(header.count(name) == 1 for name in ("number", *DECIDED)):
@@ -115,7 +115,7 @@ def _cells(raw: bytes, delimiter: str, width: int) -> list[str]:
         line = raw.decode()
     except UnicodeDecodeError:
         raise ValueError("is not in UTF-8") from None
-    cells = split_line(line, delimiter)
+    cells = plain_cells(line, delimiter)
     if len(cells) != width:
         raise ValueError("has more or fewer cells than there are columns")
     return cells

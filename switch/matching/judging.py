@@ -18,7 +18,7 @@ from switch.matching.breaks import (
     Type,
     number_of,
 )
-from switch.matching.cells import ListError, date_of, day_of
+from switch.matching.cells import ListError, date_of, day_of, head_of
 from switch.matching.lines import Mask, Places
 from switch.matching.pairing import Asked, Pairs, are_near, pair
 from switch.matching.sides import (
@@ -81,8 +81,9 @@ class _Match:
         listed_count, not_listed = self._look_at_undecided()
         return Found(self._same_again(), self._sums, listed_count, not_listed)
 
-    def _bound(self) -> None:
-        count = sum(one.state is State.OPEN for one in self._breaks)
+    def _bound(self, more: int = 0) -> None:
+        """Raise ListError if so many `more` are too many: before they are made."""
+        count = more + sum(one.state is State.OPEN for one in self._breaks)
         if count > OPEN_MAX:
             raise ListError(
                 self._wanted.list.name,
@@ -115,6 +116,7 @@ class _Match:
         found = self._pair(sides.may_pair, listed, sides.in_days)
         self._sums.take_pairs(found)
         differ = found.amount | found.head | found.date
+        self._bound(int(differ.sum()))
         for at in np.flatnonzero(differ).tolist():
             here, there = int(found.here[at]), int(found.there[at])
             kind = _type(bool(found.amount[at]), bool(found.head[at]))
@@ -125,11 +127,7 @@ class _Match:
                 continue
             before = self._travels.payments[here - sides.own_count]
             before = self._linked(before)
-            if before.type is Type.DATE:
-                text = f"told by {before.list}, and again"
-                again = replace(before, type=Type.DUPLICATE, text=text)
-                self._breaks.append(self._with_line(again, there))
-            elif kind is Type.DATE:
+            if kind is Type.DATE:
                 self._close(before, self._line_text(there))
             else:
                 changed = replace(before, type=kind, differs=differs)
@@ -199,10 +197,13 @@ class _Match:
     def _payments_left(self) -> None:
         sides = self._sides
         expected = sides.in_days & ~sides.covered & ~self._used_here
+        self._bound(int((expected & (sides.net != 0)).sum()))
         whole = np.flatnonzero(expected & ~sides.here.refund).tolist()
         gone = set()
+        # A list that tells the refund should have told the payment, too.
+        told = set(sides.here.of[self._used_here & sides.here.refund].tolist())
         for at in whole:
-            if not sides.net[at]:
+            if not sides.net[at] and int(sides.here.entry[at]) not in told:
                 gone.add(int(sides.here.entry[at]))
                 self._sums.take_payment(at, GIVEN_BACK)
             else:
@@ -225,8 +226,7 @@ class _Match:
         is_even = before.type is Type.MISSING_THERE and not before.left
         is_even |= before.type is Type.AMOUNT and before.left == before.amount_there
         if before.type is Type.DATE:
-            once = f"told once, by {before.list} line {before.list_line}"
-            self._close(before, once)
+            self._close(before, f"{before.list} line {before.list_line}")
         elif is_even:
             self._close(before, by_entries)
         else:
@@ -239,6 +239,7 @@ class _Match:
         left = np.flatnonzero(~self._used_there[:listed])
         if not len(left):
             return
+        self._bound(len(left))
         told = self._told(left)
         for at in left.tolist():
             same = self._identity(at)
@@ -265,6 +266,9 @@ class _Match:
         ]
         for at in used:
             told[self._identity(at)] += 1
+        for before in self._travels.payments:
+            if before.type is Type.DATE:
+                told[self._told_by(before)] += 1
         if self._wanted.by.names_one:
             for at in range(count, len(sides.there)):
                 if not self._used_there[at] and sides.there.key[at] in keys:
@@ -285,6 +289,17 @@ class _Match:
         if not self._wanted.by.names_one:
             head = int(there.head[at]) if self._wanted.has_heads else 0
             same += (int(there.amount[at]), int(there.day[at]), head)
+        return same
+
+    def _told_by(self, before: Break) -> tuple[object, ...]:
+        """The same of the line that a break is about."""
+        same: tuple[object, ...] = (before.key.encode(), before.refund)
+        if not self._wanted.by.names_one:
+            head = 0
+            if self._wanted.has_heads:
+                head = self._wanted.heads.place(head_of(before.list_head))
+            day = day_of(before.list_day or before.day)
+            same += (before.amount_there, day, head)
         return same
 
     def _lines_before_left(self) -> None:
@@ -400,7 +415,7 @@ class _Match:
             made.append(one)
         name = self._wanted.list.name
         gone = (
-            one.closed(f"{name} has it no more", self._wanted.last)
+            one.closed(f"found no more with {name}", self._wanted.last)
             for one in again.values()
         )
         return [*made, *gone]

@@ -31,6 +31,7 @@ _DTYPES: dict[str, npt.DTypeLike] = {
     "entry": np.int64,
     "payment": np.int64,
     "of": np.int64,
+    "basket": np.int64,
 }
 """Of the other columns int32: days, and places in tables of texts."""
 
@@ -67,6 +68,8 @@ class Here:
     payment: Numbers
     of: Numbers
     """Of a refund the entry that it gives back."""
+    basket: Numbers
+    """Of a payment in a basket the number of its first, else 0."""
     receipt: Keys
     centre: Days
     service: Days

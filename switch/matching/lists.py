@@ -6,19 +6,21 @@ what is wrong with it; the whole is refused only for what says that it is not th
 
 import codecs
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from switch.canonical_csv import rupees
 from switch.errors import SwitchError
-from switch.ids import parse_id
 from switch.matching.cells import (
     LINE_MAX,
     Dates,
     ListError,
     head_of,
     paise_of,
+    plain_cell,
+    plain_cells,
     signed_paise_of,
     split_line,
 )
@@ -32,9 +34,11 @@ LINES_MAX = 1_000_000
 """Lines of a list, as of the list of a day."""
 HEADS_MAX = 10_000
 """Heads, and spellings of them."""
-UNKNOWN_MAX = 200_000
+UNKNOWN_MAX = 100_000
 """Lines that cannot be read: more are another file, or another map."""
 
+_HEX = "[0-9A-Fa-f]"
+_UUID = re.compile(f"{_HEX}{{32}}|{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}")
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -126,19 +130,12 @@ class _Reader:
     def read(self, file: BinaryIO) -> None:
         """All lines of a file. Raises ListError."""
         columns = self._columns
-        lines = self._physical(file)
-        header: list[str] = []
-        for number, raw in lines:
-            if number <= columns.skip_lines:
-                continue
-            try:
-                header = split_line(raw.decode(columns.encoding), columns.delimiter)
-            except ValueError:
-                raise ListError(self._name, "its line of columns is none") from None
-            break
+        lines = physical_lines(file, self._name, columns, self.digest.update)
+        header = header_of(lines, self._name, columns)
         places = self._places(header)
+        blank = b" \t" + columns.delimiter.encode(columns.encoding)
         for number, raw in lines:
-            if raw.isspace() or not raw or not raw.strip(b" \t" + self._blank):
+            if not raw.strip(blank):
                 continue
             self.count += 1
             if self.count > LINES_MAX:
@@ -146,35 +143,6 @@ class _Reader:
             self._take(number, raw, len(header), places)
         if len(self.bad) > UNKNOWN_MAX:
             raise ListError(self._name, f"{len(self.bad):,} lines cannot be read")
-
-    @property
-    def _blank(self) -> bytes:
-        return self._columns.delimiter.encode(self._columns.encoding)
-
-    def _physical(self, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-        """The lines without their ends. Raises ListError."""
-        size = 0
-        number = 0
-        while raw := file.readline(LINE_MAX + 2):
-            number += 1
-            size += len(raw)
-            self.digest.update(raw)
-            if size > FILE_MAX:
-                raise ListError(self._name, f"has more than {FILE_MAX} bytes")
-            if number == 1:
-                if raw.startswith(_MARKS):
-                    raise ListError(self._name, "is in UTF-16: have it saved as UTF-8")
-                if self._columns.encoding == "utf-8":
-                    raw = raw.removeprefix(codecs.BOM_UTF8)
-            if len(raw) > LINE_MAX and not raw.endswith(b"\n"):
-                while more := file.readline(LINE_MAX):
-                    size += len(more)
-                    self.digest.update(more)
-                    if size > FILE_MAX:
-                        raise ListError(self._name, f"has more than {FILE_MAX} bytes")
-                    if more.endswith(b"\n"):
-                        break
-            yield number, raw.rstrip(b"\r\n")
 
     def _places(self, header: list[str]) -> tuple[int, int, int, int]:
         columns = self._columns
@@ -207,10 +175,10 @@ class _Reader:
             cells = split_line(line, columns.delimiter)
             if len(cells) != width:
                 raise ValueError("has more or fewer cells than there are columns")
-            amount = self._paise(cells[at_amount])
-            day = self._dates.day(cells[at_date])
-            key = self._key(cells[at_key])
-            head = self._head(cells[at_head]) if at_head >= 0 else 0
+            amount = self._paise(plain_cell(cells[at_amount]))
+            day = self._dates.day(plain_cell(cells[at_date]))
+            key = self._key(plain_cell(cells[at_key]))
+            head = self._head(plain_cell(cells[at_head])) if at_head >= 0 else 0
         except UnicodeDecodeError as error:
             what = f"is not in {columns.encoding}, byte {error.start}"
             self._refuse(number, raw, what, 0)
@@ -241,7 +209,7 @@ class _Reader:
 def key_reader(columns: ListMap) -> Callable[[str], bytes]:
     """What makes a cell the key of a line; it raises ValueError or SwitchError."""
     if columns.by is By.ID:
-        return lambda text: parse_id(text).hex().encode()
+        return _id
     if columns.by is By.NUMBER:
         return _number
     if columns.by is By.REFERENCE:
@@ -250,6 +218,59 @@ def key_reader(columns: ListMap) -> Callable[[str], bytes]:
     if columns.by is By.RECEIPT:
         return lambda text: _plain(text).upper()
     return _plain
+
+
+def physical_lines(
+    file: BinaryIO,
+    name: str,
+    columns: ListMap,
+    hashed: Callable[[bytes], None] = lambda _: None,
+) -> Iterator[tuple[int, bytes]]:
+    """The lines of a list without their ends, from 1; of one that is too long its
+    beginning, which is too long as well. Raises ListError.
+    """
+    size = 0
+    number = 0
+    while raw := file.readline(LINE_MAX + 2):
+        number += 1
+        size += len(raw)
+        hashed(raw)
+        if size > FILE_MAX:
+            raise ListError(name, f"has more than {FILE_MAX} bytes")
+        if number == 1:
+            if raw.startswith(_MARKS):
+                raise ListError(name, "is in UTF-16: have it saved as UTF-8")
+            if columns.encoding == "utf-8":
+                raw = raw.removeprefix(codecs.BOM_UTF8)
+        if len(raw) > LINE_MAX and not raw.endswith(b"\n"):
+            while more := file.readline(LINE_MAX):
+                size += len(more)
+                hashed(more)
+                if size > FILE_MAX:
+                    raise ListError(name, f"has more than {FILE_MAX} bytes")
+                if more.endswith(b"\n"):
+                    break
+        yield number, raw.rstrip(b"\r\n")
+
+
+def header_of(
+    lines: Iterator[tuple[int, bytes]], name: str, columns: ListMap
+) -> list[str]:
+    """The names of the columns; `lines` go on behind them. Raises ListError."""
+    for number, raw in lines:
+        if number <= columns.skip_lines:
+            continue
+        try:
+            return plain_cells(raw.decode(columns.encoding), columns.delimiter)
+        except ValueError:
+            raise ListError(name, "its line of columns is none") from None
+    return []
+
+
+def _id(text: str) -> bytes:
+    if not _UUID.fullmatch(text):
+        raise ValueError("the key is no id: 32 hexadecimal digits")
+    return text.replace("-", "").lower().encode()
 
 
 def _number(text: str) -> bytes:

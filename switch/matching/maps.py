@@ -56,6 +56,8 @@ class ListMap:
     encoding: str = "utf-8"
     refunds: bool = False
     """It tells what the biller has taken back, with a sign."""
+    baskets: bool = False
+    """A basket is one line, by its first payment, with the sum."""
 
 
 def read_map(data: bytes, source: str) -> ListMap:
@@ -97,6 +99,8 @@ def _map(given: dict[str, Any]) -> ListMap:
         raise ValueError("one column for two things")
     if made.form != Form() and made.by is not By.REFERENCE:
         raise ValueError("a form is of the citizen's references alone")
+    if made.baskets and (made.refunds or made.head or not made.by.names_one):
+        raise ValueError("baskets are told by one payment's key, no heads, no refunds")
     _look_at_format(made.date_format)
     return made
 
@@ -110,7 +114,7 @@ def _value(name: str, value: Any) -> Any:
         return By(value)
     if name == "skip_lines":
         right = type(value) is int and 0 <= value <= SKIP_MAX
-    elif name == "refunds":
+    elif name in ("refunds", "baskets"):
         right = isinstance(value, bool)
     elif name == "encoding":
         right = value in ENCODINGS

@@ -4,7 +4,8 @@ May use `lines`. Works on sorted columns: lines that agree in what a pass asks f
 side by side, and the first here goes with the first there.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,19 +65,39 @@ _PASSES = (
 
 def pair(asked: Asked, here: Places, there: Places) -> Pairs:
     """Pair those of these places. What is left over is for who asks."""
-    codes = _codes(asked, here, there)
-    found_here: list[Places] = []
-    found_there: list[Places] = []
-    code_here, code_there = codes
+    rest = _Rest(asked, here, there)
+    is_aside = asked.names_one
     for amount, day, with_head in _passes(with_heads=asked.with_heads):
-        if not len(here) or not len(there):
+        if not len(rest.here) or not len(rest.there):
             break
-        may_be = np.ones(len(here), np.bool_)
-        if not amount and not asked.names_one:
-            # The same citizen's next payment is no wrong amount of this one.
-            may_be = asked.usual[here]
-        columns_here: list[npt.NDArray[np.int64]] = [code_here]
-        columns_there: list[npt.NDArray[np.int64]] = [code_there]
+        if not amount and not is_aside:
+            is_aside = True
+            rest.set_aside()
+        rest.take(amount, day, with_head=with_head)
+    return _differences(asked, *rest.found())
+
+
+class _Rest:
+    """What is not paired yet, and what is."""
+
+    def __init__(self, asked: Asked, here: Places, there: Places) -> None:
+        self._asked = asked
+        self.here, self.there = here, there
+        self._code_here, self._code_there = _codes(asked, here, there)
+        none = np.zeros(0, np.intp)
+        self._found_here = [none]
+        self._found_there = [none]
+        self._found_codes = [np.zeros(0, np.int64)]
+
+    def found(self) -> tuple[Places, Places]:
+        """The pairs."""
+        return np.concatenate(self._found_here), np.concatenate(self._found_there)
+
+    def take(self, amount: str, day: str, *, with_head: bool) -> None:
+        """Pair what agrees in this."""
+        asked, here, there = self._asked, self.here, self.there
+        columns_here = [self._code_here]
+        columns_there = [self._code_there]
         if amount:
             amounts = asked.here.amount if amount == "amount" else asked.net
             columns_here.append(amounts[here])
@@ -88,30 +109,49 @@ def pair(asked: Asked, here: Places, there: Places) -> Pairs:
         if with_head:
             columns_here.append(asked.here.head[here].astype(np.int64))
             columns_there.append(asked.there.head[there].astype(np.int64))
-        usable = np.flatnonzero(may_be)
-        first, second = agree([one[usable] for one in columns_here], columns_there)
-        first = usable[first]
+        usable = np.arange(len(here))
+        if not amount and not asked.names_one:
+            # The same citizen's next payment is no wrong amount of this one.
+            usable = np.flatnonzero(asked.usual[here])
+            columns_here = [one[usable] for one in columns_here]
+        first, second = agree(columns_here, columns_there)
         if not len(first):
-            continue
-        found_here.append(here[first])
-        found_there.append(there[second])
-        rest_here = np.ones(len(here), np.bool_)
-        rest_here[first] = False
-        rest_there = np.ones(len(there), np.bool_)
-        rest_there[second] = False
-        here, code_here = here[rest_here], code_here[rest_here]
-        there, code_there = there[rest_there], code_there[rest_there]
-    return _differences(asked, _joined(found_here), _joined(found_there))
+            return
+        first = usable[first]
+        self._found_here.append(here[first])
+        self._found_there.append(there[second])
+        self._found_codes.append(self._code_there[second])
+        left = np.ones(len(here), np.bool_)
+        left[first] = False
+        self.here, self._code_here = here[left], self._code_here[left]
+        left = np.ones(len(there), np.bool_)
+        left[second] = False
+        self.there, self._code_there = there[left], self._code_there[left]
+
+    def set_aside(self) -> None:
+        """Lines that are like one that is paired tell it twice: they are of no other
+        payment of the same citizen.
+        """
+        paired = np.concatenate(self._found_there)
+        count = len(paired)
+        codes = np.concatenate([*self._found_codes, self._code_there])
+        both = np.concatenate([paired, self.there])
+        told = self._asked.there
+        columns = [codes, told.amount[both], told.day[both]]
+        if self._asked.with_heads:
+            columns.append(told.head[both])
+        order, group = grouped(columns)
+        is_paired = np.bincount(group[order < count], minlength=len(order) + 1) > 0
+        fresh = np.ones(len(both), np.bool_)
+        fresh[order] = ~is_paired[group]
+        fresh = fresh[count:]
+        self.there, self._code_there = self.there[fresh], self._code_there[fresh]
 
 
 def _passes(*, with_heads: bool) -> tuple[tuple[str, str, bool], ...]:
     if with_heads:
         return _PASSES
     return tuple(dict.fromkeys((amount, day, False) for amount, day, _ in _PASSES))
-
-
-def _joined(parts: list[Places]) -> Places:
-    return np.concatenate(parts) if parts else np.zeros(0, np.intp)
 
 
 def _codes(
@@ -148,16 +188,10 @@ def agree(
     count = len(here[0])
     columns = [np.concatenate(both) for both in zip(here, there, strict=True)]
     # Stable: within what is alike first those here, then those there, as they stand.
-    order = np.lexsort(columns[::-1])
+    order, group = grouped(columns)
     if not len(order):
         return order, order
-    changed = np.zeros(len(order), np.bool_)
-    changed[0] = True
-    for column in columns:
-        ordered = column[order]
-        changed[1:] |= ordered[1:] != ordered[:-1]
-    group = np.cumsum(changed) - 1
-    start = np.flatnonzero(changed)
+    start = np.flatnonzero(np.diff(group, prepend=-1))
     is_there = order >= count
     size_here = np.bincount(group[~is_there], minlength=len(start))
     places = np.flatnonzero(is_there)
@@ -167,6 +201,18 @@ def agree(
     first = order[start[of[has_one]] + rank[has_one]]
     second = order[places[has_one]] - count
     return first, second
+
+
+def grouped(columns: Sequence[npt.NDArray[Any]]) -> tuple[Places, Places]:
+    """An order in which rows that are alike in all columns stand side by side, in it as
+    they stood, and the number of each one's group.
+    """
+    order = np.lexsort(columns[::-1])
+    changed = np.zeros(len(order), np.bool_)
+    for column in columns:
+        ordered = column[order]
+        changed[1:] |= ordered[1:] != ordered[:-1]
+    return order, np.cumsum(changed)
 
 
 def _differences(asked: Asked, here: Places, there: Places) -> Pairs:

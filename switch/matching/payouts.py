@@ -1,21 +1,32 @@
 """The third book: what scrolls say is payable, what was released, what a bank booked.
 
-May use `breaks`, `scrolls` and the words. Payouts are few: one for a head and a window.
+May use `breaks`, `cells`, `scrolls` and the words. Payouts are few: one for a head and
+a window. Those that are given were made since the match before; what is older was
+settled, or is an open break.
 """
 
 import datetime as dt
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from switch.matching.breaks import BANK_KEYS, Break, State, Type, number_of
+from switch.matching.breaks import (
+    BANK_KEYS,
+    LINKED_MAX,
+    Break,
+    State,
+    Type,
+    number_of,
+)
+from switch.matching.cells import ListError
 from switch.matching.scrolls import Scroll
 
 PAYOUTS_MAX = 100_000
-"""Payouts, and lines of a bank, of one match."""
+"""Payouts of one match."""
 
+_NUMBER = re.compile(r"R([0-9]{12})[A-Z2-9]{3}", re.ASCII)
 _WORD = re.compile(r"R(?: *[0-9]){12}(?: *[A-Z2-9]){3}", re.ASCII | re.IGNORECASE)
 """The number of a release, as a bank may have written it."""
 
@@ -32,6 +43,12 @@ class Payout:
     head: str = ""
     file: str = ""
 
+    @property
+    def entry(self) -> int:
+        """Of the release; 0 of a number that is none of ours."""
+        found = _NUMBER.fullmatch(self.reference)
+        return int(found[1]) if found else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Booked:
@@ -47,14 +64,15 @@ class Booked:
 
 @dataclass(slots=True)
 class PaidFound:
-    """What came of it."""
+    """What came of it; amounts are paise."""
 
     breaks: list[Break]
     payable: int
-    """Of the scrolls of these days."""
+    """Of the scrolls of these days, and what was not released of earlier ones."""
     released: int
+    """Since the match before."""
     booked: int
-    """What the bank has paid of what was released, less what came back."""
+    """What the bank has paid of that, less what came back."""
     scrolls: list[dict[str, Any]]
 
     def plain(self) -> dict[str, Any]:
@@ -76,33 +94,16 @@ def match_payouts(
     biller: str,
     first: dt.date,
     last: dt.date,
-    opened: Iterable[Break] = (),
+    opened: Iterable[Break] | None = None,
 ) -> PaidFound:
     """Each scroll of these days against the payouts of its head, each of them against
-    the bank. Payouts follow scrolls by the head and in their order: what was released
-    first is of the oldest.
+    the bank; and what is open from before. Raises ListError.
     """
-    released = sorted(
-        (one for one in payouts if one.biller == biller),
-        key=lambda one: (one.day, one.reference),
-    )
-    known = {number_text(one.reference): one for one in released}
-    paid, strange = _by_number(booked, known)
-    matcher = _Payouts(biller, last)
-    for reference, payout in known.items():
-        matcher.payout(payout, paid.get(reference, []))
-    for reference, lines in strange.items():
-        matcher.stranger(reference, lines)
-    mine = [one for one in scrolls if first <= one.day <= last]
-    told = matcher.scrolls(mine, released)
-    breaks = _carried(matcher.breaks, matcher.settled, opened, first, last)
-    return PaidFound(
-        breaks,
-        payable=sum(one.payable for one in mine),
-        released=sum(one.amount for one in released),
-        booked=sum(_net(paid.get(reference, [])) for reference in known),
-        scrolls=told,
-    )
+    found = _Payouts(biller, first, last, opened)
+    found.take_payouts(payouts)
+    found.take_lines(booked)
+    found.look_at_payouts()
+    return found.look_at_scrolls(scrolls)
 
 
 def number_text(text: str) -> str:
@@ -110,37 +111,84 @@ def number_text(text: str) -> str:
     return "".join(text.split()).upper()
 
 
-def _net(lines: Iterable[Booked]) -> int:
-    return sum(one.amount if one.is_debit else -one.amount for one in lines)
+@dataclass(slots=True)
+class _Paid:
+    """What a bank has booked by one number."""
 
+    lines: list[Booked] = field(default_factory=list)
+    before: int = 0
+    """Paid by what earlier matches have seen."""
 
-def _by_number(
-    booked: Iterable[Booked], known: dict[str, Payout]
-) -> tuple[dict[str, list[Booked]], dict[str, list[Booked]]]:
-    """Lines of the payouts, and lines of releases of which there is no payout."""
-    paid: dict[str, list[Booked]] = defaultdict(list)
-    strange: dict[str, list[Booked]] = defaultdict(list)
-    for line in booked:
-        numbers = {
-            number_text(one) for text in line.texts for one in _WORD.findall(text)
-        }
-        named = numbers & known.keys()
-        if len(named) == 1:
-            paid[named.pop()].append(line)
-        elif len(numbers) == 1 and line.is_debit:
-            strange[numbers.pop()].append(line)
-    return paid, strange
+    @property
+    def debits(self) -> list[Booked]:
+        return [one for one in self.lines if one.is_debit]
+
+    @property
+    def now(self) -> int:
+        return sum(one.amount if one.is_debit else -one.amount for one in self.lines)
+
+    @property
+    def net(self) -> int:
+        return self.before + self.now
 
 
 class _Payouts:
-    def __init__(self, biller: str, last: dt.date) -> None:
+    def __init__(
+        self,
+        biller: str,
+        first: dt.date,
+        last: dt.date,
+        opened: Iterable[Break] | None,
+    ) -> None:
         self._biller = biller
+        self._first = first
         self._last = last
-        self.breaks: list[Break] = []
-        self.settled: set[str] = set()
-        """Keys of what is even."""
+        self._breaks: list[Break] = []
+        self._again: dict[str, Break] = {}
+        self._open: dict[tuple[str, str], Break] = {}
+        self._mine: dict[str, Payout] = {}
+        self._paid: dict[str, _Paid] = defaultdict(_Paid)
+        for one in opened or ():
+            self._take_open(one)
 
-    def _break(self, kind: Type, by: str, key: str, day: dt.date) -> Break:
+    def _take_open(self, one: Break) -> None:
+        if one.by not in BANK_KEYS:
+            return
+        if one.state is State.CLOSED:
+            if one.closed_on != self._last:
+                return
+            one = replace(one, state=State.OPEN, closed_by="", closed_on=None)
+        if one.since >= self._first:
+            self._again[one.number] = one
+        else:
+            self._open[one.by, one.key] = one
+
+    def take_payouts(self, payouts: Iterable[Payout]) -> None:
+        """Those of this biller. Raises ListError."""
+        for one in payouts:
+            if one.biller != self._biller:
+                continue
+            number = number_text(one.reference)
+            known = self._mine.setdefault(number, one)
+            if replace(known, file=one.file) != one:
+                raise ListError(one.file, f"tells {number} twice, and not the same")
+            if len(self._mine) > PAYOUTS_MAX:
+                raise ListError(one.file, f"with it there are over {PAYOUTS_MAX:,}")
+
+    def take_lines(self, booked: Iterable[Booked]) -> None:
+        """The bank's lines that name one release."""
+        for line in booked:
+            if line.day > self._last:
+                continue
+            numbers = {
+                number_text(one) for text in line.texts for one in _WORD.findall(text)
+            }
+            # Of several that one counts which was released.
+            known = numbers & self._mine.keys() or numbers
+            if len(known) == 1:
+                self._paid[known.pop()].lines.append(line)
+
+    def _new(self, kind: Type, by: str, key: str, day: dt.date) -> Break:
         return Break(
             number=number_of(day, self._biller, by, key),
             type=kind,
@@ -151,114 +199,153 @@ class _Payouts:
             key=key,
         )
 
-    def payout(self, one: Payout, lines: list[Booked]) -> None:
-        """One against what the bank has booked of it."""
-        paid = _net(lines)
-        debits = [line for line in lines if line.is_debit]
-        if paid == one.amount and len(debits) <= 1 + (len(lines) - len(debits)):
-            self.settled.add(one.reference)
+    # --- payouts and the bank ---------------------------------------------------------
+
+    def look_at_payouts(self) -> None:
+        """Each number that was released, or is open. What else the bank names may be of
+        another biller; that nobody released it, the ledger's bank says.
+        """
+        for number, payout in self._mine.items():
+            # Told again, and open from before: it is judged anew, by all lines at hand.
+            before = self._open.pop(("payout", payout.reference), None)
+            if before is not None:
+                self._again[before.number] = before
+            self._judge(payout, self._paid[number])
+        for (by, number), before in list(self._open.items()):
+            if by == "payout":
+                del self._open[by, number]
+                self._carry(before)
+
+    def _judge(self, payout: Payout, paid: _Paid) -> None:
+        if paid.net == payout.amount:
             return
-        if not paid:
-            kind = Type.MISSING_THERE
-            text = "sent back" if debits else "not booked"
-        elif len(debits) > 1:
-            kind, text = Type.DUPLICATE, f"booked {len(debits)} times"
+        made = self._new(Type.AMOUNT, "payout", payout.reference, payout.day)
+        made = replace(
+            made,
+            entry=payout.entry,
+            head=payout.head,
+            scroll=payout.file,
+            amount_here=payout.amount,
+        )
+        self._breaks.append(_as_booked(made, paid))
+
+    def _carry(self, before: Break) -> None:
+        """What is open from before; lines of days that were counted do not count."""
+        paid = self._paid.pop(number_text(before.key), _Paid())
+        seen = before.list_day
+        if seen is not None:
+            paid.lines = [one for one in paid.lines if one.day > seen]
+        if not paid.lines:
+            self._breaks.append(before)
+            return
+        paid.before = before.amount_there
+        if paid.net == before.amount_here:
+            self._breaks.append(before.closed(paid.lines[-1].place, self._last))
         else:
-            kind, text = Type.AMOUNT, "booked with another amount"
-        made = self._break(kind, "payout", one.reference, one.day)
-        self.breaks.append(
-            replace(
-                made,
-                head=one.head,
-                scroll=one.file,
-                amount_here=one.amount,
-                amount_there=max(paid, 0),
-                list=debits[-1].place if debits else "",
-                list_day=debits[-1].day if debits else None,
-                text=text,
-            )
-        )
+            self._breaks.append(_as_booked(before, paid))
 
-    def stranger(self, reference: str, lines: list[Booked]) -> None:
-        """Booked by a number that was not released."""
-        made = self._break(Type.MISSING_HERE, "payout", reference, lines[0].day)
-        amount = sum(one.amount for one in lines)
-        self.breaks.append(
-            replace(
-                made,
-                amount_there=amount,
-                list=lines[0].place,
-                list_day=lines[0].day,
-                text="booked by a number that was not released to this biller",
-            )
-        )
+    # --- scrolls and payouts ----------------------------------------------------------
 
-    def scrolls(
-        self, scrolls: Sequence[Scroll], released: Sequence[Payout]
-    ) -> list[dict[str, Any]]:
+    def look_at_scrolls(self, scrolls: Sequence[Scroll]) -> PaidFound:
         """What of each scroll was released: of each head the oldest first."""
-        left: dict[str, int] = defaultdict(int)
-        for one in released:
-            left[one.head] += one.amount
+        queues: dict[str, list[Payout]] = defaultdict(list)
+        in_order = sorted(self._mine.values(), key=lambda one: (one.day, one.entry))
+        for payout in in_order:
+            queues[payout.head].append(payout)
+        today = {one.entry for one in self._mine.values()}
+        waiting = [
+            replace(
+                one, linked=tuple(link for link in one.linked if link[0] not in today)
+            )
+            for one in self._open.values()
+        ]
+        days = [one for one in scrolls if self._first <= one.day <= self._last]
+        payable = sum(one.left for one in waiting) + sum(one.payable for one in days)
+        for scroll in days:
+            made = self._new(Type.MISSING_THERE, "scroll", scroll.number, scroll.day)
+            made = replace(made, head=scroll.head, scroll=scroll.number)
+            waiting.append(replace(made, amount_here=scroll.payable))
+        waiting.sort(key=lambda one: (one.day, one.key))
+        last_of = {one.head: one.key for one in waiting}
+        left = {number: one.amount for number, one in self._mine.items()}
         told = []
-        last_of = {one.head: one.number for one in scrolls}
-        for scroll in scrolls:
-            given = min(left[scroll.head], scroll.payable)
-            if last_of[scroll.head] == scroll.number:
-                # What is more than all of them stands at the newest.
-                given = left[scroll.head]
-            left[scroll.head] -= given
+        for one in waiting:
+            is_last = last_of[one.head] == one.key
+            linked = _release(one, queues[one.head], left, is_last=is_last)
             told.append(
                 {
-                    "number": scroll.number,
-                    "head": scroll.head,
-                    "payable": scroll.payable,
-                    "released": given,
+                    "number": linked.key,
+                    "head": linked.head,
+                    "payable": linked.amount_here,
+                    "released": linked.amount_there,
                 }
             )
-            if given == scroll.payable:
-                self.settled.add(scroll.number)
-                continue
-            kind = Type.AMOUNT if given else Type.MISSING_THERE
-            made = self._break(kind, "scroll", scroll.number, scroll.day)
-            self.breaks.append(
-                replace(
-                    made,
-                    head=scroll.head,
-                    scroll=scroll.number,
-                    amount_here=scroll.payable,
-                    amount_there=given,
-                    text="released otherwise" if given else "not released",
-                )
-            )
-        return told
+            self._end(one, linked)
+        return PaidFound(
+            self._same_again(),
+            payable=payable,
+            released=sum(one.amount for one in self._mine.values()),
+            booked=sum(self._paid[number].now for number in self._mine),
+            scrolls=told,
+        )
+
+    def _end(self, before: Break, linked: Break) -> None:
+        if linked.left:
+            self._breaks.append(linked)
+        elif before.since < self._first:
+            entries = ", ".join(str(entry) for entry, _ in linked.linked)
+            self._breaks.append(linked.closed(f"entry {entries}", self._last))
+
+    def _same_again(self) -> list[Break]:
+        again = self._again
+        made = []
+        for one in self._breaks:
+            known = again.pop(one.number, None)
+            made.append(one if known is None else replace(one, since=known.since))
+        made += [one.closed("even by now", self._last) for one in again.values()]
+        return made
 
 
-def _carried(
-    found: list[Break],
-    settled: set[str],
-    opened: Iterable[Break],
-    first: dt.date,
-    last: dt.date,
-) -> list[Break]:
-    """With those that were open before: what is found again keeps its age, what is even
-    by now is closed, the others travel on.
-    """
-    by_number = {one.number: one for one in found}
-    for before in opened:
-        if before.by not in BANK_KEYS:
+def _as_booked(one: Break, paid: _Paid) -> Break:
+    """A break of a payout, with what the bank has booked of it."""
+    debits = paid.debits
+    if paid.net <= 0:
+        kind, text = Type.MISSING_THERE, "sent back" if debits else "not booked"
+    elif len(debits) > 1 and paid.net > one.amount_here:
+        kind, text = Type.DUPLICATE, f"booked {len(debits)} times"
+    else:
+        kind, text = Type.AMOUNT, "booked with another amount"
+    line = paid.lines[-1] if paid.lines else None
+    return replace(
+        one,
+        type=kind,
+        amount_there=max(paid.net, 0),
+        list=line.place if line else "",
+        list_day=line.day if line else None,
+        text=text,
+    )
+
+
+def _release(
+    one: Break, queue: list[Payout], left: dict[str, int], *, is_last: bool
+) -> Break:
+    """A scroll with the payouts that release it; the newest takes what is too much."""
+    linked = dict(one.linked)
+    for payout in queue:
+        number = number_text(payout.reference)
+        open_amount = one.amount_here - sum(linked.values())
+        given = left[number] if is_last else min(left[number], open_amount)
+        if given <= 0:
             continue
-        if before.state is State.CLOSED:
-            if before.closed_on != last:
-                continue
-            before = replace(before, state=State.OPEN, closed_by="", closed_on=None)
-        again = by_number.get(before.number)
-        if again is not None:
-            by_number[before.number] = replace(again, since=before.since)
-        elif before.key in settled:
-            by_number[before.number] = before.closed("the bank", last)
-        elif before.since < first:
-            by_number[before.number] = before
-        else:
-            by_number[before.number] = before.closed("found no more", last)
-    return list(by_number.values())
+        left[number] -= given
+        linked[payout.entry] = linked.get(payout.entry, 0) + given
+        if len(linked) >= LINKED_MAX:
+            break
+    released = sum(linked.values())
+    return replace(
+        one,
+        linked=tuple(sorted(linked.items())),
+        amount_there=released,
+        type=Type.AMOUNT if released else Type.MISSING_THERE,
+        text="released otherwise" if released else "not released",
+    )

@@ -16,11 +16,15 @@ from typing import Any, BinaryIO, Final
 
 from switch.calendar import parse_date
 from switch.canonical_csv import SCROLL_COLUMNS, paise_of, plain_text
-from switch.codes import AMOUNT_MAX
 from switch.errors import ConfigError
 from switch.file_names import FileKind, FileName, parse_name
-from switch.ids import parse_id
-from switch.matching.cells import LINE_MAX, ListError, day_of, head_of
+from switch.matching.cells import (
+    LINE_MAX,
+    ListError,
+    canonical_paise_of,
+    day_of,
+    head_of,
+)
 from switch.matching.lines import Gathered, Here, Texts
 from switch.matching.maps import By
 
@@ -32,6 +36,8 @@ FILE_MAX = 2**31
 """Bytes of one scroll."""
 MANIFEST_MAX = 65_536
 """Bytes of a manifest."""
+DAYS_BEFORE = 31
+"""Days before a match whose scrolls are read, too."""
 ENTRIES_MAX = 1_000_000
 """Files that a folder may have."""
 FORMAT = 1
@@ -78,13 +84,21 @@ class Scrolls:
     """How each head is written."""
 
 
-def read_scrolls(folder: Path, biller: str, by: By, heads: Texts) -> Scrolls:
-    """The scrolls of a biller. Raises ListError, ConfigError."""
+def read_scrolls(
+    folder: Path, biller: str, by: By, heads: Texts, since: dt.date = dt.date.min
+) -> Scrolls:
+    """The scrolls of a biller, of accounting dates from `since` on.
+
+    Raises ListError, ConfigError.
+    """
     scrolls = sorted(
         (_read_manifest(folder, name) for name in _names(folder, biller)),
         key=lambda one: (one.part, one.window),
     )
     _look_at_row(scrolls, folder)
+    scrolls = [one for one in scrolls if one.day >= since]
+    if not scrolls:
+        raise ListError(str(folder), f"has no scroll of it since {since}")
     reader = _Reader(by, heads)
     for place, scroll in enumerate(scrolls):
         reader.read(folder, scroll, place)
@@ -208,9 +222,7 @@ class _Reader:
                 count += 1
                 if len(row) != _WIDTH or row[0] != str(count):
                     raise ListError(scroll.file, f"its line {count} is none")
-                amount = paise_of(row[_AMOUNT])
-                if not 0 < amount <= AMOUNT_MAX:
-                    raise ListError(scroll.file, f"line {count} has no such amount")
+                amount = canonical_paise_of(row[_AMOUNT])
                 side = _SIDES[row[_SIDE]]
                 sums[side] += amount
                 self._take(row, amount, side < 0, head, place, count)
@@ -247,9 +259,10 @@ class _Reader:
                 int(row[1]),
                 int(row[_PAYMENT]),
                 int(row[_OF] or 0),
-                row[_RECEIPT].encode("ascii"),
-                self.places.place(row[_CENTRE]),
-                self.places.place(row[_SERVICE]),
+                int(row[_BASKET] or 0),
+                plain_text(row[_RECEIPT]).encode("ascii"),
+                self.places.place(plain_text(row[_CENTRE])),
+                self.places.place(plain_text(row[_SERVICE])),
                 place,
                 line,
             )
@@ -280,6 +293,7 @@ _DATE: Final = _AT["date"]
 _ACCEPTED: Final = _AT["accepted"]
 _PAYMENT: Final = _AT["payment"]
 _OF: Final = _AT["of_entry"]
+_BASKET: Final = _AT["basket"]
 _RECEIPT: Final = _AT["receipt"]
 _CENTRE: Final = _AT["centre"]
 _SERVICE: Final = _AT["service"]
@@ -288,9 +302,9 @@ _REFERENCE: Final = _AT["reference"]
 _BILLER: Final = _AT["biller_reference"]
 
 _KEYS: Final[dict[By, Callable[[list[str]], bytes]]] = {
-    By.ID: lambda row: parse_id(row[_ID]).hex().encode(),
+    By.ID: lambda row: row[_ID].replace("-", "").encode(),
     By.NUMBER: lambda row: str(int(row[_PAYMENT])).encode(),
-    By.RECEIPT: lambda row: row[_RECEIPT].upper().encode(),
+    By.RECEIPT: lambda row: plain_text(row[_RECEIPT]).upper().encode(),
     By.BILLER_REFERENCE: lambda row: plain_text(row[_BILLER]).encode(),
     By.REFERENCE: lambda row: plain_text(row[_REFERENCE]).encode(),
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from switch.matching.breaks import BANK_KEYS, Break, State, Type
+from switch.matching.breaks import BANK_KEYS, Break, Matched, State, Type
 from switch.matching.cells import ListError, day_of, head_of
 from switch.matching.lines import (
     Here,
@@ -66,14 +66,38 @@ class Wanted:
     """The list has them."""
     has_refunds: bool = False
     """The list tells them."""
-    opened: tuple[Break, ...] | None = None
-    """What was open before; None: nothing was matched before."""
+    has_baskets: bool = False
+    """It tells each as one line."""
+    opened: tuple[Break, ...] = ()
+    """What was open before."""
+    matched: Matched | None = None
+    """By which match; None: nothing was matched before."""
     undecided: tuple[Undecided, ...] = ()
 
     @property
     def biller(self) -> str:
         """Whose list it is."""
         return self.scrolls.biller
+
+    @property
+    def previous(self) -> tuple[dt.date, int] | None:
+        """The last day, and the last window, that were matched before."""
+        if self.matched is None:
+            return None
+        return self.matched.previous(self.first, self.last)
+
+    @property
+    def as_matched(self) -> Matched:
+        """What the next match is to know of this one."""
+        return Matched(
+            biller=self.biller,
+            first=self.first,
+            last=self.last,
+            by=self.by,
+            window=max(one.window for one in self.scrolls.scrolls),
+            list=self.list.name,
+            before=self.previous,
+        )
 
 
 @dataclass(slots=True)
@@ -93,7 +117,14 @@ class Travelling:
 def travelling(wanted: Wanted) -> Travelling:
     """Sort what was open. Raises ListError for a file that is not of this match."""
     found = Travelling([], [], {}, [])
-    for one in wanted.opened or ():
+    if wanted.matched is not None:
+        if wanted.matched.biller != wanted.biller:
+            raise ListError("the breaks before", "are of another biller")
+        try:
+            wanted.matched.previous(wanted.first, wanted.last)
+        except ValueError as error:
+            raise ListError("the file of breaks", str(error)) from None
+    for one in wanted.opened:
         if one.biller != wanted.biller:
             raise ListError(one.number, f"is a break of {one.biller[:64]!a}")
         if one.since > wanted.last or (one.closed_on or one.since) > wanted.last:
@@ -129,7 +160,9 @@ class Sides:
     """Of the first lines here, which the scrolls have."""
     net: Numbers
     in_days: Mask
-    """Of these days, and of the scrolls."""
+    """What is expected to be told now: of these days, or of a scroll that was not at
+    hand before.
+    """
     covered: Mask
     """Lines of the scrolls that a break stands for."""
     may_pair: Mask
@@ -146,6 +179,8 @@ def lay_out(wanted: Wanted, travels: Travelling) -> Sides:
     refunds = _refunds(own)
     if not wanted.has_refunds:
         own = pick(own, ~own.refund)
+    if wanted.has_baskets:
+        own = _as_lists_tell(own, refunds)
     here = join([own, _payments(travels.payments, wanted.heads)])
     net = here.amount.copy()
     _take_back(net, own, refunds)
@@ -155,11 +190,20 @@ def lay_out(wanted: Wanted, travels: Travelling) -> Sides:
     standing = np.array([one.entry for one in travels.payments], np.int64)
     covered = is_own & np.isin(here.entry, standing)
     first, last = day_of(wanted.first), day_of(wanted.last)
-    in_days = is_own & (here.day >= first) & (here.day <= last)
+    in_days = is_own & (here.day <= last)
+    if wanted.previous is None:
+        in_days &= here.day >= first
+    else:
+        day, window = wanted.previous
+        windows = np.array([one.window for one in wanted.scrolls.scrolls], np.int64)
+        was_there = windows[here.scroll] <= window
+        in_days &= ~(was_there & (here.day <= day_of(day)))
     may_pair = ~is_own | in_days | (here.day > last)
-    if wanted.opened is None:
+    if wanted.previous is None:
         may_pair |= is_own
     may_pair &= ~covered
+    # A payment that was told on another day is not waited for any more.
+    may_pair[len(own) :] = [one.type is not Type.DATE for one in travels.payments]
     if not wanted.by.names_one:
         may_pair &= are_near(here.day, first, last)
     # What has no key, such as a biller's reference that it never gave, pairs with none.
@@ -205,6 +249,32 @@ def _take_back(
                 net[at] -= sum(amount for _, amount in refunds[entry])
 
 
+def _as_lists_tell(own: Here, refunds: dict[int, tuple[tuple[int, int], ...]]) -> Here:
+    """Each basket as one payment, its first, with all that it comes to and all that was
+    given back of it. A basket completes as a whole; of one whose first is not here what
+    is here stays as it is.
+    """
+    places = np.flatnonzero(own.basket)
+    first_at = {
+        int(own.payment[at]): int(at)
+        for at in places
+        if own.payment[at] == own.basket[at]
+    }
+    amount = own.amount.copy()
+    stays = np.ones(len(own), np.bool_)
+    for at in places.tolist():
+        first = first_at.get(int(own.basket[at]), at)
+        if first == at or own.day[first] != own.day[at]:
+            continue
+        amount[first] += own.amount[at]
+        stays[at] = False
+        given = refunds.pop(int(own.entry[at]), ())
+        if given:
+            entry = int(own.entry[first])
+            refunds[entry] = tuple(sorted((*refunds.get(entry, ()), *given)))
+    return pick(replace(own, amount=amount), stays)
+
+
 def _payments(breaks: list[Break], heads: Texts) -> Here:
     """The payments that breaks stand for, as lines."""
     nothing = np.zeros(len(breaks), np.int32)
@@ -221,6 +291,7 @@ def _payments(breaks: list[Break], heads: Texts) -> Here:
         entry=np.array([one.entry for one in breaks], np.int64),
         payment=np.array([one.payment for one in breaks], np.int64),
         of=np.zeros(len(breaks), np.int64),
+        basket=np.zeros(len(breaks), np.int64),
         receipt=np.array([one.receipt.encode() for one in breaks], np.bytes_),
         centre=nothing,
         service=nothing,

@@ -48,12 +48,17 @@ def day_list(credits: Mapping[bytes, Credit], date: dt.date) -> _Requests:
                 biller_reference=credit.id.hex(),
             )
         line.amount += credit.amount
+    return list_messages(date, [*lines.values()])
+
+
+def list_messages(date: dt.date, lines: Sequence[pb.Answer]) -> _Requests:
+    """The messages of a list that has these lines."""
     head = pb.DayList(
         day=f"{date}",
         count=len(lines),
-        amount=sum(one.amount for one in lines.values()),
+        amount=sum(one.amount for one in lines),
     )
-    return [pb.SendDayListRequest(list=head), *_parts([*lines.values()])]
+    return [pb.SendDayListRequest(list=head), *_parts(lines)]
 
 
 def _parts(lines: Sequence[pb.Answer]) -> Iterator[pb.SendDayListRequest]:

@@ -32,17 +32,24 @@ class Books:
         self.ledger: Ledger = register.ledger
         self.names = names or PastNames(register)
         self.windows = Windows(register.ledger)
+        # By which version of the register; when each was opened.
+        self._heads: tuple[int, list[tuple[int, Account]]] = (-1, [])
 
     def heads(self, window: Window) -> list[Account]:
         """The accounts of billers that were open when a window closed, by index."""
         self.register.refresh()
-        opened = self.ledger.records(0)
-        return [
-            one
-            for one in self.register.accounts()
-            if one.kind is AccountKind.BILLER
-            and int(opened[one.index]) <= window.sequence
-        ]
+        version, heads = self._heads
+        if version != self.register.version:
+            version = self.register.version
+            opened = self.ledger.records(0)
+            heads = [
+                (int(opened[one.index]), one)
+                for one in self.register.accounts()
+                if one.kind is AccountKind.BILLER
+            ]
+            # At once, for whoever asks in another thread.
+            self._heads = version, heads
+        return [one for opened, one in heads if opened <= window.sequence]
 
     def owner_code(self, account: Account) -> str:
         """The participant id of an account's owner, which is for ever."""

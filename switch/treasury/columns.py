@@ -55,6 +55,7 @@ class Columns:
             "centre": lambda one: self._named(one, "centre", "debit"),
             "centre_name": lambda one: self._named(one, "centre_name", "debit"),
             "of_entry": lambda one: cells.numbers(one.of_entries),
+            "basket": lambda one: cells.numbers(one.baskets),
         }
 
     def make(self, name: str, described: Described) -> Cells:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from switch._core import BILL_TAIL, Rows
 from switch.codes import KeyRule, Kind, PriceRule, RowFlag, TailForm
 from switch.errors import CorruptionError
+from switch.ledger.baskets import firsts, sizes
 from switch.ledger.opening import CORRUPTED
 from switch.ledger.payment_tails import FIXED_SIZE
 from switch.ledger.templates import REFERENCE_SIZE
@@ -55,6 +56,12 @@ class Described(NamedTuple):
         """The row that a refund or a correction names, or 0."""
         names_one = np.isin(self.entries, (REFUND, CORRECTION))
         return np.where(names_one, self.rows["resolves"], np.uint64(0))
+
+    @property
+    def baskets(self) -> U64:
+        """The first payment of each one's basket, or 0 outside one."""
+        is_in_one = self.is_paid & (sizes(self.payments) > 1)
+        return np.where(is_in_one, firsts(self.payments), np.uint64(0))
 
 
 def describe(books: Books, rows: Rows, account: int) -> Described:

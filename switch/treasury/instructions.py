@@ -32,8 +32,8 @@ from switch.treasury.xml import Writer
 NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 NAME_MAX: Final = 140
 """Characters of a party's name."""
-STEP_PAYOUTS: Final = 1_024
-"""Payouts that are read, and written, together."""
+STEP_PAYOUTS: Final = 256
+"""Payouts that are read, and written, together: some 30 ms."""
 PART_PAYOUTS: Final = 50_000
 """Payouts of one instruction; a window that has more has as many as it takes."""
 

@@ -20,6 +20,7 @@ STEP_ROWS: Final = 8_192
 LEFT_OUT_MAX: Final = 1_000
 """Of what cannot be instructed so many are listed; all are counted."""
 BY_ONE_ALONE: Final = "released by one person alone: no proposal stands behind it"
+RECALLED: Final = "recalled by two people before the window closed"
 WITHOUT_PAYEE: Final = "released before there was a beneficiary: nobody is named"
 
 U64 = npt.NDArray[np.uint64]
@@ -66,7 +67,7 @@ class Payouts(NamedTuple):
 
 def find_payouts(ledger: Ledger, after: int, window: int, transit: int) -> Payouts:
     """Those that were released to a bank transit account in the window that closes the
-    rows behind `after`, up to its own; what was recalled in the same window is none.
+    rows behind `after`, up to its own; what was recalled in it, too, is left out.
 
     Raises CorruptionError.
     """
@@ -79,12 +80,9 @@ def find_payouts(ledger: Ledger, after: int, window: int, transit: int) -> Payou
         before, step = int(sequences[-1]) if has_more else 0, STEP_ROWS
         rows = ledger.gather(sequences[sequences > after])
         rows = rows[rows["kind"] == Kind.TRANSFER]
-        # From the newest back: what takes a release back comes before it.
         recalled.append(rows[rows["debit"] == transit]["resolves"])
-        rows = _payouts(ledger, rows[rows["credit"] == transit])
-        rows = rows[~np.isin(rows["sequence"], np.concatenate(recalled))]
-        found.append(rows[_FIELDS])
-    return _judged(np.concatenate(found)[::-1])
+        found.append(_payouts(ledger, rows[rows["credit"] == transit])[_FIELDS])
+    return _judged(np.concatenate(found)[::-1], np.concatenate(recalled))
 
 
 _FIELDS: Final = ["sequence", "amount", "timestamp", "resolves", "total"]
@@ -108,11 +106,12 @@ def _payouts(ledger: Ledger, rows: Rows) -> Rows:
     return chosen
 
 
-def _judged(rows: Rows) -> Payouts:
+def _judged(rows: Rows, recalled: U64) -> Payouts:
     """Which of them can be instructed. That a proposal stands behind each is what makes
     it two people's: the ledger does the line of an approved one alone.
     """
-    wants = (rows["resolves"] != 0) & (rows["total"] != 0)
+    is_back = np.isin(rows["sequence"], recalled)
+    wants = (rows["resolves"] != 0) & (rows["total"] != 0) & ~is_back
     chosen, others = rows[wants], rows[~wants]
     listed = others[:LEFT_OUT_MAX]
     return Payouts(
@@ -120,14 +119,21 @@ def _judged(rows: Rows) -> Payouts:
         chosen["amount"].copy(),
         chosen["timestamp"].copy(),
         tuple(
-            LeftOut(sequence, amount, WITHOUT_PAYEE if proposal else BY_ONE_ALONE)
-            for sequence, amount, proposal in zip(
+            LeftOut(sequence, amount, _why(proposal, back))
+            for sequence, amount, proposal, back in zip(
                 listed["sequence"].tolist(),
                 listed["amount"].tolist(),
                 listed["total"].tolist(),
-                strict=True,
+                is_back[~wants].tolist(),
+                strict=False,
             )
         ),
         len(others),
         sum(others["amount"].tolist()),
     )
+
+
+def _why(proposal: int, is_back: bool) -> str:
+    if is_back:
+        return RECALLED
+    return WITHOUT_PAYEE if proposal else BY_ONE_ALONE

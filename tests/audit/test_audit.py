@@ -27,6 +27,7 @@ from switch.audit.live import Live
 from switch.audit.report import as_text
 from switch.codes import Kind, Result, Role
 from switch.errors import StorageError, UsageError
+from tests import forked
 from tests.audit.journal_story import (
     STATED,
     A,
@@ -403,13 +404,7 @@ def test_a_wrong_server_is_found(tmp_path: Path) -> None:
 
 
 def command(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "switch.audit", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forked.run("switch.audit", *map(str, arguments))
 
 
 def test_command_says_ok(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Goal: what the compiled core writes passes the audit, also while it is writing.
 
 Method: a process of its own drives the core with the seeded generator of the core's
-tests, every row kind and refusal among it, amounts up to 64 bits; the auditor reads
-the directory from another process, during and after.
+tests, every row kind and refusal among it, amounts up to 64 bits, and behind that what
+is recalled; the auditor reads the directory from another process, during and after.
 """
 
 import json
@@ -13,14 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.core.generator import BEFORE_THE_CORE
 
 WRITER = """
 import random, sys
 from pathlib import Path
+from switch.codes import Kind, Result
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import Pair
+from tests.longer import turns
 from tests.model import Rows
 from tests.office import Office
 
@@ -38,12 +41,25 @@ else:
 generator = Generator(seed, network, pair.model)
 rng = random.Random(seed)
 print("begun", flush=True)
-while pair.operations < count:
+def enough():
+    # Something is kept, and something was given back unverified, when it ends.
+    there = pair.ledger.kept_count and pair.ledger.unverified_count
+    return there and pair.operations >= count
+for _ in turns(count // 100, enough):
     asks, now = generator.group()
     pair.commit(asks, now)
     while rng.randrange(3) == 0 and pair.ledger.index_step():
         pass
-print(pair.ledger.sequence, pair.ledger.kept_count, pair.ledger.unverified_count)
+generator.begin_recalls(seed)
+while pair.operations < count + 1_000:
+    pair.commit(*generator.group_of_recalls())
+moves = [row for row in pair.model.rows if row.kind == Kind.TRANSFER]
+recalls = [row for row in moves if pair.model.is_recall(row)]
+recalled = {row.resolves for row in recalls if row.result == Result.OK}
+print(
+    *(pair.ledger.sequence, pair.ledger.kept_count, pair.ledger.unverified_count),
+    *(len(recalled), len(recalls)),
+)
 sys.stdout.flush()
 sys.stdin.read()
 pair.close()
@@ -82,13 +98,7 @@ def ledger(
 
 def audit(path: Path, *arguments: str) -> dict[str, object]:
     """The auditor's JSON; nothing is wrong but who sent what."""
-    done = subprocess.run(
-        [sys.executable, "-m", "switch.audit", str(path), "--json", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = forked.run("switch.audit", path, "--json", *arguments)
     assert done.returncode in (0, 1), done.stderr
     said = json.loads(done.stdout)
     assert isinstance(said, dict)
@@ -105,7 +115,10 @@ def test_core_ledger_passes_beside_its_writer_and_after(
     path, writer = ledger
     beside = [audit(path) for _ in range(3)]
     assert writer.stdout is not None
-    last, kept, unverified = map(int, writer.stdout.readline().split())
+    last, kept, unverified, recalled, recalls = map(
+        int, writer.stdout.readline().split()
+    )
+    assert 0 < recalled <= recalls
     # The writer still has it open, and nothing of it is held back.
     said = audit(path)
     assert said["sequence"] == last

@@ -46,6 +46,7 @@ from tests.audit.people_story import (
     SETTLEMENT,
     SUSPENSE,
     WALLET,
+    rules_record,
 )
 from tests.audit.told_story import going_on, written
 from tests.records import AccountRecord
@@ -168,15 +169,6 @@ def recalls_nothing(desk: PayoutDesk, forged: bool) -> None:
     desk.done(back(0 if forged else desk.pays(500)))
 
 
-def recalls_too_much(desk: PayoutDesk, forged: bool) -> None:
-    """What a bank took and nobody has explained keeps it from coming back."""
-    release, item = desk.pays(500), desk.told(went(200, NEXT))
-    desk.fills(SUSPENSE, 200)
-    if not forged:
-        desk.done(ends(item, SUSPENSE, TRANSIT))
-    desk.done(back(release))
-
-
 def recalled_by_one(desk: PayoutDesk, forged: bool) -> None:
     asked = desk.propose([back(desk.pays(500))])
     desk.approve(asked)
@@ -236,7 +228,6 @@ FORGERIES: dict[str, Forgery] = {
     "what is to come": ("banks", NO_RELEASE, recalls_later),
     "nothing": ("accounts", "recalls nothing", recalls_nothing),
     "what it leaves": ("banks", "paise, and what is open", recalled_twice),
-    "more than there is": ("below_zero", "is below zero", recalls_too_much),
     "by one": ("lines", "nobody has proposed it", recalled_by_one),
     "unapproved": ("lines", "was not approved by as many", recalled_unapproved),
     "what nobody wants": ("lines", "it is not what proposal", recalled_otherwise),
@@ -262,6 +253,14 @@ def test_what_is_right(tmp_path: Path) -> None:
     desk.meets(desk.tells([went(500, NEXT, third)]))
     again = desk.pays(500)
     desk.done(back(again))
+    assert desk.found(tmp_path) == {}
+
+
+def test_what_a_bank_has_taken_is_not_in_the_way(tmp_path: Path) -> None:
+    desk = PayoutDesk()
+    release = desk.pays(500)
+    desk.told(went(200, NEXT))
+    desk.done(back(release))
     assert desk.found(tmp_path) == {}
 
 
@@ -315,7 +314,7 @@ REFUSED: dict[str, tuple[Result, dict[str, Any], dict[str, Any]]] = {
     "no account": (R.ACCOUNT_KIND_WRONG, {**OUT, "credit": 2**32 - 1}, OUT),
     "a biller": (R.ACCOUNT_KIND_WRONG, {**OUT, "credit": X0}, RETURNED),
     "a return as a payout": (R.ACCOUNT_KIND_WRONG, {**RETURNED, "credit": FIXED}, OUT),
-    "its own account": (R.ACCOUNT_KIND_WRONG, {**OUT, "credit": WAY}, OUT),
+    "its own account": (R.CASE_NOT_FOUND, {**OUT, "credit": WAY}, OUT),
     "a debt": (R.ACCOUNT_KIND_WRONG, {**OUT, "flags": OWED}, OUT),
     "nothing named": (
         R.ACCOUNT_KIND_WRONG,
@@ -400,3 +399,17 @@ def test_from_their_row_on_they_do(tmp_path: Path) -> None:
     desk.rules(11)
     desk.done(back(release))
     assert desk.found(tmp_path) == {}
+
+
+@pytest.mark.parametrize("rules", [10, 11])
+def test_by_older_rules_nobody_was_refused_so(tmp_path: Path, rules: int) -> None:
+    """What two people might have wanted had no row."""
+    s = going_on()
+    said: dict[str, Any] = {"id": bytes(16), "participant": 0, "debit": 1}
+    s.add(Kind.REGISTER, tail=rules_record(rules), **said)
+    s.add(Kind.TRANSFER, **{**OUT, "resolves": 3, "result": R.CASE_NOT_FOUND})
+    s.commit()
+    report = audit(written(tmp_path, s.groups, index=False))
+    found = [str(one) for one in report.findings.kept if one.check == "refusals"]
+    assert len(found) == (rules == 10), found
+    assert all("is refused without a row" in one for one in found)

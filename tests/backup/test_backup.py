@@ -27,6 +27,7 @@ from switch.backup.copying import copy, finish, partial_of
 from switch.backup.proof import prove
 from switch.errors import BusyError, ConfigError
 from switch.ledger.opening import open_ledger
+from tests import forked
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import rows_request
 from tests.ledger.test_opening_shapes import until
@@ -38,13 +39,8 @@ COMMITS_MIN = 3_000
 
 def payswitch(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "switch", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+    return forked.run(
+        "switch", *words, env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
     )
 
 

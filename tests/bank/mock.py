@@ -88,15 +88,21 @@ class Bank:
         return join_pages(parts)
 
 
+MONDAY = "2026-11-23T10:00"
+"""So that the days that follow are working days."""
+_EVERY_DAY = "from mockbank import __main__, clock; clock.WEEKEND = (); __main__.main()"
+"""The same bank, that works on Saturdays and Sundays, too, as India's transfers do."""
+
+
 @contextmanager
-def mock_bank() -> Iterator[Bank]:
-    """It opens on a Monday, with 100 rupees on the account."""
+def mock_bank(clock: str = MONDAY, *, every_day: bool = False) -> Iterator[Bank]:
+    """It opens with 100 rupees on the account, and its clock begins so."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mockbank", "--port", str(port), "--quiet"]
-    # A Monday, so that the days that follow are working days.
-    command += ["--clock", "2026-11-23T10:00", "--timezone", "Asia/Kolkata"]
+    how = ["-c", _EVERY_DAY] if every_day else ["-m", "mockbank"]
+    command = [sys.executable, *how, "--port", str(port), "--quiet"]
+    command += ["--clock", clock, "--timezone", "Asia/Kolkata"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     made = Bank(port)
     try:

@@ -6,14 +6,13 @@ banks say the same; then wrong ones, hostile ones and a right one spoilt by chan
 """
 
 import random
-from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
 from switch.bank import payment_status
-from switch.bank.instructed import Standing, Verdict, judge, read_instruction
+from switch.bank.instructed import Known, Standing, Verdict, judge, read_instruction
 from switch.bank.lines import StatementError
 from switch.bank.payment_status import StatusReport, Word, read_status
 from tests.bank.status_writer import (
@@ -40,13 +39,13 @@ def read(report: Report) -> StatusReport:
     return read_status(report.xml(), report.name)
 
 
-def judged(*reports: Report, open_: Collection[str] | None = None) -> list[Standing]:
+def judged(*reports: Report, ledger: Known | None = None) -> list[Standing]:
     ours = read_instruction(instruction(), "ours")
-    return judge([ours], map(read, reports), open_)
+    return judge([ours], map(read, reports), ledger)
 
 
-def verdicts(*reports: Report, open_: Collection[str] | None = None) -> list[Verdict]:
-    return [one.verdict for one in judged(*reports, open_=open_)]
+def verdicts(*reports: Report) -> list[Verdict]:
+    return [one.verdict for one in judged(*reports)]
 
 
 def refused(data: bytes) -> str:
@@ -206,13 +205,25 @@ def test_other_amounts_and_counts() -> None:
 
 def test_the_ledger_has_the_last_word() -> None:
     report = Report((Told(FIRST, "RJCT", NO), Told(SECOND)))
-    first, second, third = judged(report, open_={FIRST, THIRD})
+    first, second, third = judged(report, ledger=Known({FIRST, THIRD}))
     assert (first.verdict, first.booked) == (REJECTED, False)
     assert (second.verdict, second.booked) == (ACCEPTED, True)
     assert (third.verdict, third.booked) == (PENDING, False)
-    first, *_ = judged(report, open_=())
+    assert [one.needs_people for one in (first, second, third)] == [True, False, False]
+    first, *_ = judged(report, ledger=Known(()))
     assert (first.verdict, first.booked) == (CONTRADICTS, True)
     assert "a debit line is there" in first.notes[0]
+
+
+def test_what_people_have_taken_back() -> None:
+    report = Report((Told(FIRST, "RJCT", NO), Told(SECOND)))
+    first, second, third = judged(report, ledger=Known((), ALL))
+    assert {one.booked for one in (first, second, third)} == {False}
+    assert (first.verdict, first.needs_people) == (REJECTED, False)
+    # The bank means to pay it all the same.
+    assert (second.verdict, second.needs_people) == (CONTRADICTS, True)
+    assert "was recalled" in second.notes[0]
+    assert (third.verdict, third.recalled) == (PENDING, True)
 
 
 # --- files that are not believed -----------------------------------------------------

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from switch.authority.development import DevAuthority
 from switch.codes import Role
 from switch.console.output import Exit
 from switch.specs import ParticipantSpec, Specs, specs_to_json
+from tests import forked
 from tests.server.harness import ServerProcess
 
 COMMAND_S = 60.0
@@ -34,13 +34,11 @@ class Office:
 
     def run(self, *words: str, entry: str = "") -> "subprocess.CompletedProcess[str]":
         """A command, with where the switch is if it asks one."""
-        return subprocess.run(
-            [sys.executable, "-m", "switch", *words],
-            input=entry,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_S,
-            check=False,
+        return forked.run(
+            "switch",
+            *words,
+            entry=entry,
+            timeout_s=COMMAND_S,
             env={**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"},
         )
 

@@ -42,7 +42,7 @@ def test_what_is_refused_comes_first(
     assert "\u202e" not in out
     assert "accepted: 1, ₹12.00" in out
     assert "not decided: 1, ₹7.00" in out
-    assert "propose recall" in out
+    assert "propose ending recall 2\n" in out
     assert "2 more" in err
 
 
@@ -55,6 +55,7 @@ def test_for_machines(
     found = {row["payment"]["release"]: row["payment"] for row in rows}
     assert found[SECOND]["verdict"] == "rejected"
     assert found[SECOND]["amount_paise"] == 1
+    assert (found[SECOND]["entry"], found[SECOND]["recalled"]) == (2, False)
     assert found[SECOND]["reasons"] == [{"code": "AC04", "text": "closed"}]
     assert last["payment_status"]["accepted"] == {"count": 1, "amount_paise": 1_200}
     assert last["payment_status"]["contradicts"] == {"count": 0, "amount_paise": 0}

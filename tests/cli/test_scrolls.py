@@ -13,7 +13,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,12 +28,14 @@ from switch.client.calls import CallError
 from switch.console.output import Exit
 from switch.errors import ConfigError, WireError
 from switch.v1 import admin_pb2
+from tests import forked
 from tests.memory import folder
 from tests.server.harness import CALL_S, Peers, ServerProcess, load, payment, running
 from tests.treasury.story import Story
 from tests.treasury.test_same_bytes import read_all
 
 NAME = "S2026-27-0001-power-1.csv"
+ENGLISH = {**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 DATA = b"".join(b"line %d\r\n" % at for at in range(1_000))
 
 
@@ -295,13 +296,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 def ask(server: ServerProcess, *words: str) -> "subprocess.CompletedProcess[str]":
     where = ["--address", server.address, "--tls", str(server.directory / "tls")]
-    return subprocess.run(
-        [sys.executable, "-m", "switch", "scrolls", *words, *where],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"},
-    )
+    return forked.run("switch", "scrolls", *words, *where, env=ENGLISH)
 
 
 def said(done: "subprocess.CompletedProcess[str]") -> list[Any]:

@@ -5,7 +5,6 @@ Method: commands as processes, on files of every wrong sort.
 """
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,17 +15,11 @@ from switch.codes import Role
 from switch.console.output import Exit
 from switch.credentials import Credentials
 from switch.errors import ConfigError
+from tests import forked
 
 
 def payswitch(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "switch", *words],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=120,
-        check=False,
-    )
+    return forked.run("switch", *words, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

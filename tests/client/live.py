@@ -1,7 +1,6 @@
 """A real server on a fresh ledger with a small network, and clients of it."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from switch.day.server import ServerProcess
 from switch.specs import TREASURY, ParticipantSpec, ServiceSpec, Specs, specs_to_json
 from switch.tariffs import Fee
 from switch.v1 import billers_pb2
+from tests import forked
 from tests.server.harness import Peer
 from tests.server.scripted_biller import Script, ScriptedBiller, owes, silent
 
@@ -176,18 +176,10 @@ class Live:
         self, *words: str, where: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run `payswitch` in a process of its own against this server."""
-        command = [sys.executable, "-m", "switch", *words]
         if where:
-            command += ["--address", self.server.address, "--tls"]
-            command += [str(self.server.tls)]
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-        )
+            words += "--address", self.server.address, "--tls", str(self.server.tls)
+        env = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+        return forked.run("switch", *words, env=env, timeout_s=60)
 
 
 @contextmanager

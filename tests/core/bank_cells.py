@@ -40,6 +40,7 @@ BANK_DEEDS: dict[str, set[Result]] = {
         Result.DAY_COUNT_EXCEEDED,
     },
     "payout": {OK, Result.INSUFFICIENT_FUNDS, *_PAYOUT},
+    "recall": _ENDING,
     "ending of a credit": {*_ENDING, Result.CREDIT_CLOSED, _BY_HAND},
     "ending of a debit": {*_ENDING, Result.DEBIT_CLOSED, Result.INSUFFICIENT_FUNDS},
     # From here on where nobody is registered.
@@ -48,6 +49,7 @@ BANK_DEEDS: dict[str, set[Result]] = {
     "statement": {Result.NOT_APPROVED},
     # From here on where people are.
     "line payout": {OK, Result.NOT_APPROVED, Result.INSUFFICIENT_FUNDS, *_PAYOUT},
+    "line recall": {*_ENDING, Result.NOT_APPROVED},
     "line ending of a credit": {*_ENDING, Result.NOT_APPROVED, _BY_HAND},
     "line ending of a debit": {*_ENDING, Result.NOT_APPROVED},
     "line booked": {*_BOOKED, Result.NOT_APPROVED, Result.ACCOUNT_UNKNOWN},
@@ -72,7 +74,7 @@ MATCHES = {
         "debit": (
             "matched to a payout", "matched to a return", "of nothing known",
             "taken back", "that came before", "of another amount", "of another bank",
-            "of what ended a debit", "to come",
+            "of what ended a debit", "to come", "recalled",
         ),
     }.items()
     for what in reasons
@@ -121,6 +123,19 @@ WORDS = {
 """Why a line that a channel has said is done or not, where there is one reason."""
 
 
+_CLOSED, _NOT_FOUND = Result.CASE_CLOSED, Result.CASE_NOT_FOUND
+_KIND_WRONG, _DIFFERS = Result.ACCOUNT_KIND_WRONG, Result.NET_DIFFERS
+RECALLS = {
+    ("a payout", OK), ("a return", OK),
+    ("what was booked", _CLOSED), ("what was recalled", _CLOSED),
+    ("more", _DIFFERS), ("less", _DIFFERS), ("of another bank", _KIND_WRONG),
+    ("a payout elsewhere", _KIND_WRONG), ("a return elsewhere", _KIND_WRONG),
+    ("of no transfer", _NOT_FOUND), ("of another transfer", _NOT_FOUND),
+    ("of what ended a debit", _NOT_FOUND),
+}  # fmt: skip
+"""What is recalled, and what is answered as far as that decides it."""
+
+
 class WatchedBanks(Model):
     """A model that counts what it was told by banks."""
 
@@ -130,6 +145,37 @@ class WatchedBanks(Model):
         self.utrs_met: Counter[str] = Counter()
         self.statements_met: Counter[tuple[str, str, Result]] = Counter()
         self.words_met: Counter[str] = Counter()
+        self.recalls_met: Counter[tuple[str, Result]] = Counter()
+
+    def check_recall(self, row: Row) -> Answer:
+        """Count of what it is."""
+        answer = super().check_recall(row)
+        self.recalls_met[self.about_recall(row), Result(answer.result)] += 1
+        return answer
+
+    def about_recall(self, row: Row) -> str:
+        """What is first to say of what comes back."""
+        named = self.accepted(row.resolves)
+        if named is None or named.kind != Kind.TRANSFER:
+            return "of no transfer"
+        from_, to = self.kinds_of(named)
+        if to != AccountKind.BANK_TRANSIT:
+            return "of another transfer"
+        returned, payout = from_ == AccountKind.BANK_SUSPENSE, self.is_payout(named)
+        if not returned and not payout:
+            return "of what ended a debit"
+        what = "a payout" if payout else "a return"
+        aside = self.kinds_of(row)[1] == AccountKind.SUSPENSE
+        if row.debit != named.credit:
+            return "of another bank"
+        if (payout and row.credit != named.debit) or (returned and not aside):
+            return f"{what} elsewhere"
+        if row.amount != named.amount:
+            return "more" if row.amount > named.amount else "less"
+        met = self.accepted(self.matched.get(named.sequence, 0))
+        if met is None:
+            return what
+        return f"what was {'booked' if met.kind == Kind.BOOKED else 'recalled'}"
 
     def do_booked(self, row: Row) -> None:
         """Count why it was matched, or not."""
@@ -230,9 +276,11 @@ class WatchedBanks(Model):
 
     def alike(self, row: Row, named: Row) -> list[str]:
         """Why a line is not what a row waits for, on either side."""
+        met = self.accepted(self.matched.get(row.resolves, 0))
         reasons = {
             "taken back": row.flags & RowFlag.REVERSAL,
-            "that came before": row.resolves in self.matched,
+            "that came before": met is not None and met.kind == Kind.BOOKED,
+            "recalled": met is not None and met.kind == Kind.TRANSFER,
             "of another amount": row.amount != named.amount,
             "to come": bool(self.persons) and named.sequence >= row.proposal,
         }
@@ -297,6 +345,8 @@ class WatchedBanks(Model):
     def transfer_deed(self, row: Row, by: str) -> str:
         """What a transfer from or to a bank's accounts is called."""
         from_, to = self.kinds_of(row)
+        if self.is_recall(row):
+            return f"{by}recall"
         if row.resolves and from_ == AccountKind.BANK_SUSPENSE:
             return f"{by}ending of a credit"
         if self.is_payout(row):

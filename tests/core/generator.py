@@ -18,7 +18,7 @@ from switch.codes import (
 from tests.core import spelling
 from tests.core.mutation import break_payment, break_row, vary_payment, vary_row
 from tests.core.network import NOW, Network
-from tests.core.payer import Payer
+from tests.core.recaller import Recaller
 from tests.model import Ask, Model, Payments, Rows
 from tests.records import Payment, Row, ServiceRecord, flags_of
 
@@ -46,7 +46,7 @@ def is_long(row: Row) -> bool:
     return row.kind == Kind.WINDOW or lines
 
 
-class Generator(Payer):
+class Generator(Recaller):
     """Draws groups of requests and the time at which each is committed."""
 
     def __init__(self, seed: int, network: Network, model: Model) -> None:
@@ -176,7 +176,7 @@ class Generator(Payer):
                 continue
             self.has_window = self.has_window or bool(long)
             self.sent.extend(made)
-            rows.extend(row.copy() for row in made)
+            rows.extend(self.kept_apart(row.copy()) for row in made)
         return Rows(rows)
 
     def payments(self, size: int) -> Payments:

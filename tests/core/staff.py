@@ -130,6 +130,10 @@ class Staff(Priced):
             return made
         return [staffed for row in made for staffed in self.by_people(row)]
 
+    def is_alone(self, row: Row) -> bool:
+        """Whether a transfer that names a row is a line of a proposal."""
+        return self.model.is_alone(row)
+
     def by_people(self, row: Row) -> list[Row]:
         """One row of these, if it is asked for now."""
         model = self.model
@@ -147,7 +151,7 @@ class Staff(Priced):
         registers = right and row.kind == Kind.REGISTER
         if registers and (row.tail or b"")[0] in SIGNED_RECORDS:
             return [row if self.chance(12) else self.signed(row)]
-        alone = not row.resolves or model.is_alone(row)
+        alone = not row.resolves or self.is_alone(row)
         if row.kind == Kind.TRANSFER and not alone:
             return [row]
         if row.kind == Kind.TRANSFER and row.flags and not row.resolves:

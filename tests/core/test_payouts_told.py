@@ -1,14 +1,15 @@
-"""Goal: what the core does about payouts, debts, openings is what the data model says.
+"""Goal: what the core does about payouts, debts, openings and recalls is what the data
+model says.
 
-Method: the stories by hand of tests/test_model_payouts.py are told to the core and the
-model side by side.
+Method: the stories by hand of tests/test_model_payouts.py and test_model_recalls.py are
+told to the core and the model side by side.
 """
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests import test_model_payouts
+from tests import test_model_payouts, test_model_recalls
 from tests.banking import Desk
 from tests.core.pair import Pair
 from tests.test_model_payouts import begin
@@ -17,7 +18,8 @@ from tests.test_model_people import NOON
 globals().update(
     {
         name: story
-        for name, story in vars(test_model_payouts).items()
+        for told in (test_model_payouts, test_model_recalls)
+        for name, story in vars(told).items()
         if name.startswith("test_")
     }
 )

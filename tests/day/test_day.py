@@ -343,16 +343,14 @@ def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
     code, first, text = run_day(tmp_path, *words)
     assert code == 0, text
     assert first["audit"] == "ok"
+    assert accounted(first) == len(write_script(1, payments=2_000).steps)
+    # How many give up, because a biller is away, is the machine's affair: most do not.
     # Second bills, rests and those who pay once more come on top; so does whoever pays
     # a bill again whose money was given back.
-    assert 2000 <= number(first["payments"]) <= 2060
-    assert number(first["refused"]) > 25
-    assert number(first["refused_for_quotations"]) > 6
-    assert number(first["additional"]) > 0
+    assert 1000 < number(first["completed"]) < number(first["payments"]) <= 2060
+    assert number(first["refused"]) > number(first["refused_for_quotations"]) > 0
     assert number(first["fetched"]) > 1600
-    assert number(first["given_up"]) < 10
-    assert number(first["completed"]) > 1800
-    assert number(first["reversed"]) > 10
+    assert number(first["reversed"]) > 0
     assert first["open"] == 0
     assert first["centres"] == 3561
     assert first["services"] == 97
@@ -367,6 +365,12 @@ def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
     assert second["audit"] == "ok"
     assert "₹" not in text
     for summary in (first, second):
+        closed = summary["close_day"]
+        assert isinstance(closed, dict)
+        assert (closed["ok"], closed["in_the_way"]) == (True, [])
+        assert (closed["new"], closed["closed"]) == (0, 0), "it was closed before"
+        assert closed["instructions"] >= 1
+        assert closed["totals"]["gross_paise"] >= summary["amount_paise"]
         done = summary["bank"]
         assert isinstance(done, dict)
         # Four of those who asked have made mistakes, one of them by paying twice.
@@ -400,6 +404,20 @@ def the_bank_goes_on_alone(data: Path) -> SimulatedBank:
     bank.close()
     bank.receive(100, "AFTER IT", transfer_utr(1, 99_000_003), "bsk-00001")
     return bank
+
+
+def accounted(summary: dict[str, object]) -> int:
+    """Steps of the script that were sent, told there is nothing to pay, or given up.
+
+    Who is told of a payment before, and confirms, sends two more: one of them is done.
+    """
+    told = summary["told"]
+    assert isinstance(told, dict)
+    ends = ("payments", "refused", "given_up")
+    sent = sum(number(summary[name]) for name in ends) - 2 * number(
+        summary["additional"]
+    )
+    return sent + sum(told.values())
 
 
 def number(value: object) -> int:

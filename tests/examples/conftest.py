@@ -1,12 +1,11 @@
 """A server of its own for each test; the auditor reads what it has written."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.examples.programs import World, load_bills
 from tests.server.harness import ServerProcess
 
@@ -41,6 +40,5 @@ def world(tmp_path: Path, book: Path) -> Iterator[World]:
         yield world
     finally:
         world.end()
-    audit = [sys.executable, "-m", "switch.audit", str(tmp_path / "server" / "ledger")]
-    done = subprocess.run(audit, capture_output=True, text=True, check=False)
+    done = forked.run("switch.audit", tmp_path / "server" / "ledger")
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr

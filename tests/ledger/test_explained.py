@@ -1,6 +1,7 @@
 """Goal: every figure of an explanation is what the rows make it, at any past sequence.
 
-Method: random rows of all kinds in the core, with an index of tiny steps; figures, open
+Method: some rows by hand, among them a window, settlements and what follows them, then
+random rows of all kinds in the core, with an index of tiny steps; figures, open
 holds and settlements of all accounts are compared with a model that has the rows alone
 and was written from data-model.md, at random sequences, in pages of every size, after a
 restart and with an index that was made anew.
@@ -13,11 +14,12 @@ from typing import NamedTuple
 
 import pytest
 
-from switch.codes import AccountKind, Kind, Result
+from switch.codes import AccountKind, DuplicateRule, Kind, Result
 from switch.ledger import explained
 from switch.ledger.explained import Movement, Side
 from switch.ledger.totals import last_at
-from tests.core.generator import Generator
+from tests import people
+from tests.core.generator import DAY_NS, SECOND_NS, Generator
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import Pair, catch_up
 from tests.model import Rows
@@ -30,6 +32,9 @@ POSTS = (
     *(Kind.TRANSFER, Kind.SETTLE, Kind.BOOKED),
 )
 COUNTED = (Kind.PAY, Kind.POST, Kind.REFUND, Kind.TRANSFER)
+HOLDS = 6
+HOLD_S = 30 * DAY_NS // SECOND_NS
+PAID, REFUNDED = 25_000, 4_000
 PAGES = {"STEP_ROWS": 7, "ACCOUNT_ROWS_MAX": 22, "LEDGER_ROWS_MAX": 70}
 
 Sums = dict[tuple[int, int], tuple[int, int, int, int]]
@@ -40,6 +45,8 @@ class Told(NamedTuple):
 
     pair: Pair
     network: Network
+    by_hand: int
+    """Rows before those that were drawn."""
 
     @property
     def rows(self) -> list[Row]:
@@ -60,6 +67,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     pair.commit([Rows(network.rows)], NOW)
     for wallet in network.wallets:
         pair.one(top_up(network, wallet, 10**15 + 7, b"UTR-FIRST-%d" % wallet), NOW)
+    settle_by_hand(pair, network)
+    by_hand = len(pair.model.rows)
     generator = Generator(12, network, pair.model)
     while len(pair.model.rows) < ROWS:
         asks, now = generator.group()
@@ -67,8 +76,60 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         if len(pair.model.rows) < ROWS * 3 // 4:
             # The newest rows are in memory only.
             catch_up(pair.ledger)
-    yield Told(pair, network)
+    yield Told(pair, network, by_hand)
     pair.close()
+
+
+def settle_by_hand(pair: Pair, network: Network) -> None:
+    """Holds that stay open, windows, what is settled of them and what is not, what is
+    paid and refunded afterwards: a drawn ledger may be without any of these.
+    """
+    numbers = iter(range(1, 1_000))
+
+    def ok(row: Row) -> int:
+        """The row's sequence."""
+        row.id = b"by hand%09d" % next(numbers)
+        outcome = pair.one(row, NOW)
+        assert outcome.result == Result.OK
+        return outcome.sequence
+
+    def pay(head: int, kind: Kind, deadline: int = 0) -> int:
+        service = next(
+            number
+            for number, one in enumerate(network.services, 1)
+            if head in one.heads and one.active
+            if one.duplicate_rule == DuplicateRule.NONE
+        )
+        row = Row(
+            kind, amount=PAID, total=PAID, debit=network.wallets[0], service=service
+        )
+        row.participant, row.deadline = network.centres[0], deadline
+        row.reference = b"BY HAND"
+        return ok(row)
+
+    def close() -> int:
+        before = pair.model.last_window
+        window = Row(Kind.WINDOW, participant=network.treasury, resolves=before)
+        outcome = pair.one(window, NOW)
+        assert outcome.result == Result.OK
+        return outcome.sequence
+
+    heads = [of_biller[0] for of_biller in network.heads]
+    for _ in range(HOLDS):
+        pay(heads[0], Kind.HOLD, HOLD_S)
+    payments = [pay(head, Kind.PAY) for head in heads]
+    window = close()
+    for head in heads[1:]:
+        settle = Row(Kind.SETTLE, amount=PAID, resolves=window)
+        settle.debit, settle.credit = head, network.settlement
+        settle.participant = network.treasury
+        ok(settle)
+    pay(heads[1], Kind.PAY)
+    rows = people.refund(
+        payments[2], REFUNDED, len(pair.model.rows) + 1, b"refund by hand.."
+    )
+    assert pair.commit([Rows(rows)], NOW)[0][-1].result == Result.OK
+    close()
 
 
 # --- the model -----------------------------------------------------------------------
@@ -250,8 +311,12 @@ def test_open_holds_in_pages(told: Told, monkeypatch: pytest.MonkeyPatch) -> Non
     ledger, rows = told.pair.ledger, told.rows
     rng = random.Random(6)
     most = 0
-    for account in range(1, len(told.pair.model.accounts)):
-        last = rng.randrange(1, len(rows) + 1)
+    points = [
+        (account, last)
+        for account in range(1, len(told.pair.model.accounts))
+        for last in (told.by_hand, rng.randrange(1, len(rows) + 1))
+    ]
+    for account, last in points:
         found: list[int] = []
         before = 0
         while True:
@@ -261,39 +326,49 @@ def test_open_holds_in_pages(told: Told, monkeypatch: pytest.MonkeyPatch) -> Non
                 break
         assert found == open_at(rows, account, last)
         most = max(most, len(found))
-    assert most > 4
+    assert most >= HOLDS
 
 
 def test_settlements(told: Told) -> None:
     ledger, model, network = told.pair.ledger, told.pair.model, told.network
-    # An account of the great treasury's is settled to another account.
     billers = [
         index
         for index, account in enumerate(model.accounts)
         if account.kind == AccountKind.BILLER
-        and not any(
-            row.kind == Kind.SETTLE and row.debit == index
-            for row in told.rows
-            if row.result == Result.OK and row.credit != network.settlement
-        )
     ]
-    assert len(billers) > 3
+    settled = [
+        row for row in told.rows if row.kind == Kind.SETTLE and row.result == Result.OK
+    ]
     rng = random.Random(7)
     windows = list(model.windows)
     seen = []
     for account in billers:
-        points = [len(told.rows), *rng.sample(range(1, len(told.rows)), 20)]
-        # Right after a window, and right before it.
-        points += [one - before for one in rng.sample(windows, 5) for before in (0, 1)]
+        # Figures hold until it is settled to another account, such as the great one.
+        ways = ((row.sequence, row.debit, row.credit) for row in settled)
+        until = next(
+            (
+                at - 1
+                for at, debit, credit in ways
+                if debit == account and credit != network.settlement
+            ),
+            len(told.rows),
+        )
+        points = [told.by_hand, until, *rng.sample(range(1, len(told.rows)), 20)]
+        # Right after a window or a settlement, and right before it.
+        mine = [row.sequence for row in settled if row.debit == account]
+        for at in (*rng.sample(windows, 5), *mine):
+            points += [at, at - 1]
         for last in points:
+            if last > until:
+                continue
             wanted = settlement_at(told.rows, account, last)
             found = explained.settlement_of(ledger, account, network.settlement, last)
             assert found == wanted
             seen.append(found)
+        if until < len(told.rows):
+            continue
         image, _ = ledger.account(account)
-        now = explained.settlement_of(
-            ledger, account, network.settlement, len(told.rows)
-        )
+        now = explained.settlement_of(ledger, account, network.settlement, until)
         assert now.debits == image["period_debits"]
         assert now.credits == image["period_credits"]
         assert now.carried == image["carried"]

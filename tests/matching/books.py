@@ -11,12 +11,14 @@ import io
 import json
 import random
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from switch.canonical_csv import SCROLL_COLUMNS, csv_line, rupees, safe_text
-from switch.matching.breaks import Break
+from switch.matching.breaks import read_match, write_breaks
 from switch.matching.judging import Found, match
 from switch.matching.lines import Texts
 from switch.matching.lists import BillerList, read_list
@@ -57,22 +59,23 @@ class Entry:
     kind: str = "payment"
     of: int = 0
     payment: int = 0
+    basket: int = 0
 
     @property
     def number(self) -> int:
         return self.payment or self.entry
 
-    @property
+    @cached_property
     def id(self) -> str:
         return str(
             uuid.UUID(int=self.number * 0x9E37_79B9_7F4A_7C15_F39C_C060 % 2**128)
         )
 
-    @property
+    @cached_property
     def receipt(self) -> str:
         return f"bsk-{self.number % 97:05d}/2026-27/{self.number:06d}"
 
-    @property
+    @cached_property
     def theirs(self) -> str:
         return f"WB{self.number:010d}"
 
@@ -166,6 +169,7 @@ def _cells(line: int, one: Entry) -> list[str]:
         "centre": f"bsk-{one.number % 97:05d}",
         "centre_name": "Panchayat, “office”",
         "of_entry": str(one.of) if one.of else "",
+        "basket": str(one.basket) if one.basket else "",
     }
     return [row[name] for name in SCROLL_COLUMNS]
 
@@ -214,6 +218,30 @@ def column_map(by: str = "id", **changes: object) -> ListMap:
     )
 
 
+@dataclass(frozen=True)
+class Run:
+    """What came of a match, and its file of breaks, which the next one gets."""
+
+    found: Found
+    listed: BillerList
+    file: bytes
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.found, self.listed))
+
+
+def add_up(found: Found) -> None:
+    """Of all and of each head: what makes the difference is the difference."""
+    sums = found.sums
+    assert sums.here - sums.there == sum(sums.explained().values())
+    heads: list[dict[str, Any]] = sums.heads()
+    for head in heads:
+        assert head["difference"] == head["here"] - head["there"]
+        assert head["difference"] == sum(head["explained"].values()), head
+    assert sum(head["here"] for head in heads) == sums.here
+    assert sum(head["there"] for head in heads) == sums.there
+
+
 def matched(
     folder: Path,
     lines: Iterable[Told | str] | bytes,
@@ -221,17 +249,18 @@ def matched(
     *,
     day: dt.date = DAY,
     last: dt.date | None = None,
-    opened: Sequence[Break] | None = None,
+    before: bytes | None = None,
     undecided: Sequence[Undecided] = (),
     name: str = "list.csv",
     count: int | None = None,
     total: int | None = None,
-) -> tuple[Found, BillerList]:
-    """A match of these files."""
+) -> Run:
+    """A match of these files; `before` is the file of an earlier one."""
     columns = columns or column_map()
     heads = Texts()
     data = lines if isinstance(lines, bytes) else list_text(lines).encode()
     listed = read_list(io.BytesIO(data), name, columns, heads, count=count, total=total)
+    known, opened = (None, []) if before is None else read_match(before, "before.csv")
     wanted = Wanted(
         first=day,
         last=last or day,
@@ -241,10 +270,16 @@ def matched(
         heads=heads,
         has_heads=bool(columns.head),
         has_refunds=columns.refunds,
-        opened=None if opened is None else tuple(opened),
+        has_baskets=columns.baskets,
+        opened=tuple(opened),
+        matched=known,
         undecided=tuple(undecided),
     )
-    return match(wanted), listed
+    found = match(wanted)
+    add_up(found)
+    return Run(
+        found, listed, write_breaks(found.breaks, last or day, wanted.as_matched)
+    )
 
 
 # --- a day, and what is wrong in its list ---------------------------------------------
@@ -364,6 +399,7 @@ def _broken(chance: random.Random, one: Entry, at: int) -> str:
         return f'"{date},{at}'
     elif what == 5:
         cells[1:6] = [""] * 5
+        cells[6] = rupees(one.amount + at)
     else:
         cells[7] = "--"
     return ",".join(

@@ -4,13 +4,12 @@ When a file is through, the auditor reads what its server has written and must f
 nothing: whatever a caller was let in to do is right by a second reading, too.
 """
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.server import door
 from tests.server.frames import Peer
 from tests.server.harness import Peers, ServerProcess, load, running
@@ -26,8 +25,7 @@ def server(
         yield process
     if getattr(request.module, "DAMAGES", False):
         return  # what the file has damaged itself the auditor would find
-    audit = [sys.executable, "-m", "switch.audit", str(directory / "ledger")]
-    done = subprocess.run(audit, capture_output=True, text=True, check=False)
+    done = forked.run("switch.audit", directory / "ledger")
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr
 
 

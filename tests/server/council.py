@@ -3,7 +3,6 @@ its treasury and a key of its own.
 """
 
 import signal
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +15,10 @@ from switch.client.people import Signer
 from switch.codes import PersonRole, Role
 from switch.ids import new_id
 from switch.person_keys import PersonKey, make_key, read_key
-from switch.programs import program
 from switch.specs import ParticipantSpec, Specs
 from switch.v1 import people_pb2 as pb
 from switch.v1 import results_pb2 as results
+from tests import forked
 from tests.server.harness import RUPEE, ServerProcess
 
 FIRST, SECOND = "treasury", "checker"
@@ -59,7 +58,8 @@ class Council:
         words = ["--data", str(self.directory / "ledger"), "--treasury", SECOND]
         for name in (ALPHA, BETA):
             words += ["--person", f"{name[0]}/{name[1]}:{self.keys[name].public.hex()}"]
-        subprocess.run(program("switch.register.begin", *words), check=True)
+        done = forked.run("switch.register.begin", *words)
+        assert done.returncode == 0, done.stderr
 
     def start(self, *arguments: str, prefix: Sequence[str] = ()) -> None:
         """Start the server, as no development server."""

@@ -49,6 +49,7 @@ from switch.v1 import (
     types_pb2,
     wallets_pb2_grpc,
 )
+from tests import forked
 
 ROOT = Path(__file__).parents[2]
 START_S = 30.0
@@ -79,16 +80,15 @@ class ServerProcess:
         prefix: Sequence[str] = (),
         root: Path = ROOT,
         dev: bool = True,
+        fresh: bool = False,
     ) -> None:
-        """Start it; `prefix` goes before the command, `root` has the packages."""
+        """Start it; `prefix` goes before the command, `root` has the packages. It is
+        started from nothing if it has one of them, or is to be `fresh`.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.log_path = directory / "server.log"
-        command = [
-            *prefix,
-            sys.executable,
-            "-m",
-            "server",
+        words = [
             "--data",
             str(directory / "ledger"),
             "--listen",
@@ -102,12 +102,15 @@ class ServerProcess:
             *arguments,
         ]
         self._log: IO[bytes] = self.log_path.open("ab")
-        self.process = subprocess.Popen(
-            command,
-            cwd=root,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-        )
+        self.process: subprocess.Popen[bytes] | forked.Process
+        if fresh or prefix or root != ROOT:
+            command = [*prefix, sys.executable, "-m", "server", *words]
+            self.process = subprocess.Popen(
+                command, cwd=root, stdout=subprocess.PIPE, stderr=self._log
+            )
+        else:
+            log = self._log.fileno()
+            self.process = forked.Process("server", words, cwd=root, stderr=log)
 
     def wait_ready(self) -> dict[str, Any]:
         """The ready line; fails with the log if it does not come."""

@@ -200,6 +200,37 @@ def test_one_that_is_off_gets_nothing(council: Council) -> None:
     council.done(payout(RUPEE))
 
 
+def test_what_the_bank_refuses_comes_back(council: Council) -> None:
+    wait_for(council)
+    client = council.client()
+    council.done(payout(RUPEE))
+    [release] = [
+        item
+        for item in client.bank_items()
+        if item.kind == banks_pb2.BANK_ITEM_KIND_RELEASE
+    ][-1:]
+    recall = ending(release.sequence, recall=True)
+    sequence = council.propose(ALPHA, recall)
+    [line] = client.proposal(sequence).lines
+    said = say(read_line(line.line), line.debit, line.credit)
+    assert said.what == "recall"
+    assert said.facts == (("entry", str(release.sequence)),)
+    assert "speaks of each once" in text_of(council, recall, recall)
+    assert name_of(council.approve(BETA, sequence)) == "OK"
+    assert council.do(sequence) == ["OK"]
+    # It is on its way no more, nobody owes it, and it does not come back twice.
+    assert release.sequence not in [item.sequence for item in client.bank_items()]
+    assert list(client.exceptions()) == []
+    done = client.proposal(sequence).lines[0].done_sequence
+    assert f"entry {done} has recalled" in text_of(council, recall)
+    for other in (1, done, found(council).sequence):
+        no_release = ending(other, recall=True)
+        assert f"entry {other} is no release" in text_of(council, no_release)
+    # A debit that nobody explained was paid by no bank: that does not come back.
+    owed = ending(release.sequence, recall=True, owed=True)
+    assert "owed" in text_of(council, owed)
+
+
 def test_of_several_one_is_named(council: Council) -> None:
     council.done(beneficiary(HEADS[1], number="1"))
     assert "must name one" in text_of(council, payout(RUPEE))

@@ -7,8 +7,6 @@ is tests/ledger/test_explained.py.
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -23,6 +21,7 @@ from switch.ledger import explained
 from switch.v1 import admin_pb2, types_pb2, wallets_pb2
 from switch.v1 import explain_pb2 as pb
 from switch.v1 import results_pb2 as results
+from tests import forked
 from tests.server.harness import (
     CALL_S,
     RUPEE,
@@ -534,9 +533,6 @@ def test_the_auditor_explains_the_same(
         *("--live", server.address, "--ca", str(files.authority)),
         *("--cert", str(files.certificate), "--key", str(files.key), "--json"),
     ]
-    command = [sys.executable, "-m", "switch.audit", str(server.directory / "ledger")]
-    done = subprocess.run(
-        [*command, *words], capture_output=True, text=True, check=False
-    )
+    done = forked.run("switch.audit", server.directory / "ledger", *words)
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr
     assert json.loads(done.stdout)["checks"]["live"] == 0

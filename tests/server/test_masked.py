@@ -136,13 +136,13 @@ def things(peers: Peers) -> Things:
 
 
 def told(peer: Peer, role: Role, things: Things) -> dict[str, bytes]:
-    """What this role is told by every call that it may make, by the call's name."""
+    """What this role is told by the calls that these roles may make, by their names."""
     replies = {}
     for name, method in METHODS.items():
-        if role in MATRIX[name] and method.short.startswith(READING):
-            request = fill(method, things)
+        if role in MATRIX[name] and MATRIX[name] & MASKED:
             if method.short == "GetTopUpRequest":
                 continue  # nobody has asked for money
+            request = fill(method, things)
             replies[method.short] = b"".join(method.call(peer.channel, request))
     return replies
 

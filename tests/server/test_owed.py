@@ -8,8 +8,6 @@ wallet is spent in between. Figures are compared with what the test has counted.
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Role
 from switch.specs import ParticipantSpec, ServiceSpec, Specs
 from switch.v1 import admin_pb2, types_pb2
 from switch.v1 import people_pb2 as pb
+from tests import forked
 from tests.server.banking import Banking, ending, line
 from tests.server.council import (
     ALPHA,
@@ -75,13 +74,9 @@ def command(council: Council, *words: str) -> str:
     """What a command of the treasury prints."""
     where = ["--address", council.server.address, "--as", "treasury/treasury"]
     where += ["--tls", str(council.directory / "tls")]
-    done = subprocess.run(
-        [sys.executable, "-m", "switch", *words, *where],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
-    )
+    env = {**os.environ, "LC_ALL": "C.UTF-8"}
+    done = forked.run("switch", *words, *where, env=env)
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 

@@ -162,7 +162,8 @@ def test_reflection(peers: Peers, version: str) -> None:
 
 def test_ready_line_and_file(tmp_path: Path) -> None:
     file = tmp_path / "ready"
-    server = ServerProcess(tmp_path / "one", "--ready-file", str(file))
+    words = "--ready-file", str(file)
+    server = ServerProcess(tmp_path / "one", *words, fresh=True)
     ready = server.wait_ready()
     assert json.loads(file.read_text()) == ready
     assert re.fullmatch(r"127\.0\.0\.1:[1-9][0-9]*", ready["address"])

@@ -12,9 +12,11 @@ server's exit code 66, and is printed: which functions met, and the first of it 
 
 import argparse
 import json
+import os
 import random
 import re
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -242,7 +244,7 @@ def main() -> int:
         try:
             callers.run()
         finally:
-            server.process.terminate()
+            os.kill(server.pid, signal.SIGTERM)
             code = server.wait(STOP_S)
             said = server.log()
     seen = re.split(sanitizer.sign, said)[1:]

@@ -4,7 +4,8 @@ twice, and nothing that the billers and the ledger tell differently.
 Method: the replayed day (`payswitch day`) in small, with its dead, slow, late and wrong
 billers, whose processes live on while the switch is killed three times and started
 again. Centres send again what got no answer. All proofs of the day must hold, the
-auditor's included.
+auditor's included, and every step of its script must have come to one end. How many
+citizens give up, because billers or the switch were away, is the machine's affair.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import random
 import socket
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from switch.day.billers import BillersProcess
 from switch.day.day import BEGIN_S, Day
 from switch.day.fates import Fate, State, count_states
 from switch.day.replay import Replayed
+from switch.day.report import DayReport
 from switch.day.script import TROUBLES, Script
 from switch.day.server import HOST, ServerProcess
 from switch.day.speed import Pace
@@ -121,6 +124,17 @@ class HardDay(Day):
             assert not errors, errors
 
 
+def prove_steps(report: DayReport) -> None:
+    """Each citizen paid, was told that there is nothing to pay, or gave up: once."""
+    replayed = report.replayed
+    # Who was told of a payment before, and confirms, pays beside the script.
+    ends = Counter(one.step for one in replayed.sent if not one.payment.additional_to)
+    ends.update(step for step, _ in replayed.told)
+    ends.update(replayed.unsent)
+    assert ends == Counter(report.script.steps)
+    assert all(one.outcome is not None for one in replayed.sent)
+
+
 def is_expired(fate: Fate) -> bool:
     """Given back without the biller's word, whatever was decided later."""
     resolution = fate.resolution
@@ -144,14 +158,15 @@ def test_hard_day(tmp_path: Path) -> None:
         code = server.stop()
     assert code == 0
     assert server.kills == KILLS
+    prove_steps(report)
     # The day was hard: every end but one came about.
     states = count_states(report.fates)
-    assert states.total() >= PAYMENTS
     assert states[State.OPEN] == 0
-    assert min(states[State.COMPLETED], states[State.REVERSED]) > 20
+    assert states[State.COMPLETED] > PAYMENTS // 2
+    assert states[State.REVERSED] > 0
     # Some were paid after all, by a correction: these do not stand as expired.
     expired = [one for one in report.fates.values() if is_expired(one)]
-    assert len(expired) > 3
+    assert expired
     assert sum(report.decided.values()) > 0
     for name in ("status", "twice", "wrong", "late"):
         assert report.billers[name] > 0

@@ -104,6 +104,7 @@ def scroll(
             "date": moment(row.timestamp).date().isoformat(),
             "time": moment(row.timestamp).isoformat(),
             "of_entry": "",
+            "basket": "",
             **paid(rows, row, network),
         }
         lines.append(line)
@@ -142,6 +143,8 @@ def paid(rows: list[Entry], row: Entry, network: Network) -> Line:
         "period": "",
         "biller_reference": "",
     }
+    if pay.basket_size:
+        line["basket"] = str(pay.sequence - pay.basket_index)
     if final.receipt:
         year = years(moment(final.timestamp).date())
         line["receipt"] = safe(f"{centre}/{year}/{final.receipt:06d}")

@@ -20,6 +20,7 @@ from switch.ledger import moves
 from switch.register.load import load_network
 from switch.register.register import PURPOSE_FLOAT, PURPOSE_SETTLEMENT
 from switch.specs import ParticipantSpec, ServiceSpec
+from switch.v1 import payments_pb2 as pb
 from tests.counter.counter_story import (
     HEAD,
     PARTICIPANTS,
@@ -140,6 +141,7 @@ class Story(Counter):
             (self.paid_by_bill, 5),
             (self.paid_by_month, 3),
             (self.paid_by_tariff, 2),
+            (self.paid_in_a_basket, 2),
             (self.held, 5),
             (self.refunded, 3),
             (self.corrected, 2),
@@ -189,6 +191,35 @@ class Story(Counter):
             *(new_id(), reference, self._amount()), service="MONTHLY", quotation=token
         )
         self.finals.append(self._done(made))
+
+    def paid_in_a_basket(self) -> None:
+        """Two or three together, of a direct service or of one that is held."""
+        code = self.rng.choice(("DIRECT", "FREES"))
+        bills = [
+            pb.Payment(
+                id=new_id(),
+                service=code,
+                amount=self._amount(),
+                reference=self._reference(),
+                operator=1,
+            )
+            for _ in range(self.rng.choice((2, 3)))
+        ]
+        body = pb.CreatePaymentsRequest(baskets=[pb.Basket(payments=bills)])
+        self.now += 10**9
+        request = Request.payments(body.SerializeToString(), self.centre, self.centre)
+        [reply] = self.ledger.commit([request], self.now)
+        assert isinstance(reply, bytes)
+        made = pb.CreatePaymentsResponse.FromString(reply).outcomes
+        sequences = [self._done(one) for one in made]
+        if code == "DIRECT":
+            self.finals += sequences
+            return
+        self._of("power")
+        together = sum(bill.amount for bill in bills)
+        for held in sequences:
+            said = self.answer(held, confirm=True, text="B", amount=together)
+            self.finals.append(self._done(said))
 
     def paid_by_tariff(self) -> None:
         made = self.pay(

@@ -110,6 +110,7 @@ def test_the_story_has_what_is_to_be_told(told: Told) -> None:
     wanted = (Kind.PAY, Kind.POST, Kind.REFUND, Kind.TRANSFER, Kind.SETTLE, Kind.WINDOW)
     assert {(kind, Result.OK) for kind in wanted} <= kinds
     assert any(expected.is_correction(row) for row in told.rows)
+    assert {Kind.PAY, Kind.POST} <= {row.kind for row in told.rows if row.basket_size}
     assert len({expected.years(one.day) for one in told.windows}) == 2
     assert len(told.story.told) > 10
 
@@ -132,7 +133,7 @@ def test_windows_are_numbered_without_gaps(told: Told) -> None:
 
 
 def test_each_scroll_is_what_the_rows_make_it(told: Told) -> None:
-    nil = 0
+    nil = later = 0
     for window, closed, head in told.each():
         account = told.head(head)
         network = told.story.network(window.sequence)
@@ -140,7 +141,9 @@ def test_each_scroll_is_what_the_rows_make_it(told: Told) -> None:
         name = told.books.name_of(FileKind.SCROLL, window, account)
         assert told.read(name) == table(SCROLL_COLUMNS, lines), name.text
         nil += not lines
+        later += sum(line["basket"] not in ("", line["payment"]) for line in lines)
     assert nil
+    assert later > 2, "payments in baskets behind their first"
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])

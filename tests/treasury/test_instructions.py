@@ -219,6 +219,22 @@ def test_who_names_nobody_is_left_out_and_told(tmp_path: Path) -> None:
     payer.close()
 
 
+def test_what_was_recalled_in_its_window_is_left_out(payer: Paymaster) -> None:
+    back, stays, later = (payer.pay_out(amount) for amount in (30, 40, 50))
+    assert payer.told(ending(back, 30, TRANSIT, SETTLEMENT)).result == Result.OK
+    window = payer.close_window()
+    found = payer.payouts(window)
+    assert found.sequences.tolist() == [stays, later]
+    [left] = found.left_out
+    assert (left.sequence, left.amount) == (back, 30)
+    assert "recalled" in left.why
+    # What is recalled later stays in the file, which the bank may have.
+    before = payer.made(window)
+    assert payer.told(ending(later, 50, TRANSIT, SETTLEMENT)).result == Result.OK
+    assert payer.made(window) == before
+    assert payer.names(payer.close_window()) == []
+
+
 def test_what_one_alone_released_is_left_out(tmp_path: Path) -> None:
     alone = without_people(tmp_path / "ledger")
     for line in (

@@ -7,14 +7,14 @@ ledger asked by hand. It accepts, refuses some, all, or in silence, and gives ba
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from switch.bank.booking import Bank as OurBank
 from switch.bank.camt import read_camt
-from switch.bank.instructed import Standing, Verdict, judge, read_instruction
+from switch.bank.instructed import Known, Standing, Verdict, judge, read_instruction
 from switch.bank.payment_status import read_status
 from switch.bank.planning import Standing as Stands
 from switch.bank.planning import plan
@@ -97,13 +97,11 @@ def now_ns(bank: Bank) -> int:
     return int(dt.datetime.fromisoformat(now).timestamp()) * SECOND_NS
 
 
-def judged(
-    bank: Bank, data: bytes, open_: Collection[str] | None = None
-) -> list[Standing]:
+def judged(bank: Bank, data: bytes, ledger: Known | None = None) -> list[Standing]:
     """How our instruction stands, by all that the bank has answered."""
     ours = read_instruction(data, "ours")
     reports = [read_status(one, "theirs") for one in bank.answers(ours.name)]
-    return judge([ours], reports, open_)
+    return judge([ours], reports, ledger)
 
 
 def next_day(payer: Payer, bank: Bank, days: int = 1) -> None:
@@ -137,7 +135,7 @@ def test_all_is_accepted_and_paid(payer: Payer, bank: Bank) -> None:
     assert payer.take(bank) == [], "the same files again"
     # Sent a second time it is refused, which says nothing of the first.
     assert bank.pay(data)["status"] == "RJCT"
-    found = judged(bank, data, [])
+    found = judged(bank, data, Known(()))
     assert {one.verdict for one in found} == {Verdict.ACCEPTED}
     assert all("sent before" in one.notes[0] for one in found)
 
@@ -156,14 +154,19 @@ def test_one_of_three_is_refused(payer: Payer, bank: Bank) -> None:
     assert [reason.code for reason in one.reasons] == ["AC04"]
     next_day(payer, bank)
     assert payer.on_its_way == 600
-    # Nothing in this ledger takes a release back: it stays open. docs/files.md.
-    for named, wanted in (
-        (0, Result.ACCOUNT_KIND_WRONG),
-        (refused, Result.NOT_APPROVED),
-    ):
-        told = payer.told(ending(named, 600, TRANSIT, SETTLEMENT))
-        assert told.result == wanted
-    assert payer.on_its_way == 600
+    # Two people take it back; then it can be paid anew.
+    before = payer.balance(SETTLEMENT)
+    told = payer.told(ending(0, 600, TRANSIT, SETTLEMENT))
+    assert told.result == Result.ACCOUNT_KIND_WRONG
+    told = payer.told(ending(refused, 600, TRANSIT, SETTLEMENT))
+    assert told.result == Result.OK
+    assert (payer.on_its_way, payer.balance(SETTLEMENT)) == (0, before + 600)
+    again = payer.pay_out(600, 1)
+    _, data = payer.instruct()
+    assert bank.pay(data)["status"] == "ACCP"
+    next_day(payer, bank)
+    assert payer.on_its_way == 0
+    assert [one.payment for one in judged(bank, data)] == [payer.number(again)]
 
 
 def test_a_file_that_is_refused_whole(payer: Payer, bank: Bank) -> None:
@@ -189,7 +192,7 @@ def test_silence_is_no_answer_but_its_statement_is(payer: Payer, bank: Bank) -> 
     assert (one.verdict, one.code) == (Verdict.PENDING, "")
     next_day(payer, bank)
     assert payer.on_its_way == 0
-    [one] = judged(bank, data, [])
+    [one] = judged(bank, data, Known(()))
     assert one.booked
 
 

@@ -20,6 +20,7 @@ from switch.file_names import FileName
 from switch.register.register import Register
 from switch.treasury.books import Books
 from switch.treasury.files import Files
+from tests import forked
 from tests.memory import folder
 from tests.treasury.story import Story
 from tests.treasury.test_files_told import drain
@@ -77,8 +78,8 @@ def kept(story: Story) -> Kept:
 def copied(story: Story, path: Path) -> Path:
     """By the program for it: no process may open one journal twice."""
     target = path / "copied"
-    words = ["backup", str(target), "--data", story.ledger.path]
-    subprocess.run([sys.executable, "-m", "switch", *words], check=True)
+    done = forked.run("switch", "backup", str(target), "--data", story.ledger.path)
+    assert done.returncode == 0, done.stderr
     return target
 
 

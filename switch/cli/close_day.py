@@ -1,0 +1,305 @@
+"""`payswitch close-day`: all that ends a day, or what exactly stands in the way.
+
+Over the wire, and in a folder; may use the other commands' parts. It closes a window if
+no cut-off has done that today, writes the files of the days, matches them with
+what billers and banks have sent, reads the totals, asks what can be checked, and writes
+down what came of it. Again is harmless: what is closed stays closed, and what is
+written is compared. Breaks never stop a day; they travel on.
+"""
+
+import json
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from switch.bank.lines import StatementError
+from switch.calendar import format_ist, ist_date, parse_date
+from switch.cli.arguments import as_argument
+from switch.cli.commands import open_office
+from switch.cli.day_checks import Check, audit_check, checks
+from switch.cli.day_files import DayFiles, days_to_write, new_of, write_day
+from switch.cli.day_matches import Matches, match_day
+from switch.cli.matching import write_file
+from switch.cli.written_files import make_folder
+from switch.client import Client, Point
+from switch.console.output import Exit, Screen
+from switch.errors import SwitchError
+from switch.money import format_crore
+from switch.v1 import types_pb2
+
+TEXT = "end the day: windows, files, match, totals, checks; or what stands in the way"
+
+_COUNTED: Final = (
+    types_pb2.ENTRY_KIND_PAY,
+    types_pb2.ENTRY_KIND_POST,
+    types_pb2.ENTRY_KIND_REFUND,
+    # Payouts, too: the instruction of their window is to go to the bank.
+    types_pb2.ENTRY_KIND_TRANSFER,
+)
+"""Entries for which a window is worth its scrolls."""
+
+
+def add_arguments(command: ArgumentParser) -> None:
+    """What it takes."""
+    command.add_argument(
+        "--files",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="where files and reports are written, a folder for each month",
+    )
+    command.add_argument(
+        "--lists",
+        type=Path,
+        metavar="DIR",
+        help="billers' lists: DIR/BILLER.json, the map of its columns, and "
+        "DIR/DATE/BILLER.csv",
+    )
+    command.add_argument(
+        "--bank",
+        dest="bank_files",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a bank's statement or advice; may be given again",
+    )
+    command.add_argument(
+        "--ledger",
+        type=Path,
+        metavar="DIR",
+        help="the ledger's directory, where it is here: it is audited",
+    )
+    command.add_argument(
+        "--now",
+        action="store_true",
+        help="close the open window although a cut-off has closed one today",
+    )
+    command.add_argument(
+        "--day",
+        type=as_argument(parse_date),
+        metavar="DATE",
+        help="this accounting day alone (default: the newest, and what is missing of "
+        "those before)",
+    )
+
+
+def close_day(args: Namespace, screen: Screen) -> Exit:
+    """End the day; what stands in the way is said, and all else is done."""
+    make_folder(args.files)
+    with open_office(args) as client:
+        closing = Closing(client, args, screen)
+        closing.run()
+    closing.tell()
+    return Exit.FINDINGS if closing.in_the_way else Exit.DONE
+
+
+WRONG_SHOWN: Final = 10
+"""Files of a day that are said to be wrong; of others how many there are."""
+
+
+class Closing:
+    """One run, and what came of it."""
+
+    def __init__(self, client: Client, args: Namespace, screen: Screen) -> None:
+        """Nothing is done yet."""
+        self._client = client
+        self._args = args
+        self._screen = screen
+        self.closed = 0
+        """Sequence of the window that this run has closed, or 0."""
+        self.days: list[DayFiles] = []
+        self.matches: dict[str, Matches] = {}
+        """By day."""
+        self.checks: list[Check] = []
+        self.totals: dict[str, Any] = {}
+        self.sequence = 0
+        self.in_the_way: list[str] = []
+        """What people must do something about before the day is closed."""
+        self.waits: list[str] = []
+        """What is still to come, and is done by another run."""
+
+    def run(self) -> None:
+        """All of it, in order. Raises what the first step raises: without windows there
+        is nothing to write.
+        """
+        self.close_window()
+        self.days = days_to_write(self._client, self._args.day)
+        if not self.days:
+            self.in_the_way.append("no window is closed that has a file")
+        for day in self.days:
+            folder = self._args.files / day.day[:7]
+            make_folder(folder)
+            with self._step(f"files of {day.day}"):
+                write_day(self._client, day, folder, self._screen)
+                self.in_the_way += day.wrong[:WRONG_SHOWN]
+                if more := len(day.wrong[WRONG_SHOWN:]):
+                    self.in_the_way.append(f"files of {day.day}: {more} others, too")
+            if day.is_newest or self._args.day is not None:
+                with self._step(f"match of {day.day}"):
+                    self._match(day, folder)
+        with self._step("totals"):
+            self._read_totals()
+        with self._step("checks"):
+            self.checks += checks(self._client)
+        if self._args.ledger is not None:
+            with self._step("audit"):
+                self.checks.append(audit_check(self._args.ledger))
+        self.in_the_way += [
+            f"{one.name}: {one.text}" for one in self.checks if not one.ok
+        ]
+        self.sequence = self._client.ledger().sequence
+        for day in self.days:
+            if day.is_newest or self._args.day is not None:
+                path = self._args.files / f"close-{day.day}.json"
+                write_file(path, _canonical(self._report(day)))
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        """What a step cannot do stands in the way, and stops no other."""
+        try:
+            yield
+        except (SwitchError, StatementError, OSError) as error:
+            self.in_the_way.append(f"{name}: {error}")
+
+    def close_window(self) -> None:
+        """If no cut-off has closed one today, one is closed by command; but only if it
+        would count anything.
+        """
+        last = self._client.ledger().last_window
+        if not self._args.now and self._is_by_schedule():
+            return
+        after = Point(sequence=last)
+        for kind in _COUNTED:
+            if next(self._client.movements(kind=kind, after=after), None) is not None:
+                self.closed = self._client.close_window(last).outcome.sequence
+                return
+
+    def _is_by_schedule(self) -> bool:
+        """Whether the newest window is the schedule's, and of today."""
+        newest = next(self._client.windows(), None)
+        if newest is None or not newest.by_schedule:
+            return False
+        return ist_date(newest.time_ns) == ist_date(time.time_ns())
+
+    def _match(self, day: DayFiles, folder: Path) -> None:
+        found = match_day(self._client, day, folder, self._args, self._screen)
+        self.matches[day.day] = found
+        # A list comes late, or again: the day is not held up by it.
+        self.waits += [f"the list of {one}" for one in found.refused]
+        self.waits += [f"the list of {one} has not come" for one in found.without]
+
+    def _read_totals(self) -> None:
+        found = self._client.totals()
+        self.totals = {
+            "gross_paise": found.whole.gross.paise,
+            "gross_crore": format_crore(found.whole.gross.paise),
+            "payments": found.whole.payments.count,
+            "refunds_paise": found.whole.refunds.paise,
+            "as_of_sequence": found.as_of_sequence,
+            "as_of_time_ns": found.as_of_time_ns,
+        }
+
+    # --- what is told ----------------------------------------------------------------
+
+    def _report(self, day: DayFiles) -> dict[str, Any]:
+        matches = self.matches.get(day.day, Matches())
+        return {
+            "day": day.day,
+            "windows": day.windows,
+            "scrolls": day.scrolls,
+            "nil": day.nil,
+            "lines": day.lines,
+            "credits_paise": day.credits,
+            "debits_paise": day.debits,
+            "amount_paise": day.amount,
+            "instructions": day.instructions,
+            "files": [
+                {"name": one.name, "size": one.size, "sha256": one.sha256}
+                for one in day.written
+            ],
+            "breaks": matches.open,
+            "matches": matches.reports,
+            "totals": self.totals,
+            "checks": [one._asdict() for one in self.checks],
+            "in_the_way": self.in_the_way,
+            "waits": self.waits,
+            "sequence": self.sequence,
+        }
+
+    def tell(self) -> None:
+        """For people, or one object for machines."""
+        value = {
+            "windows": sum(len(one.windows) for one in self.days),
+            "scrolls": sum(one.scrolls for one in self.days),
+            "breaks": sum(one.open for one in self.matches.values()),
+            "amount_paise": sum(one.amount for one in self.days),
+            "sequence": self.sequence,
+            "ok": not self.in_the_way,
+            "closed": self.closed,
+            "days": [one.day for one in self.days],
+            "instructions": sum(len(one.instructions) for one in self.days),
+            "files": sum(len(one.names) for one in self.days),
+            "new": new_of(self.days),
+            "totals": self.totals,
+            "in_the_way": self.in_the_way,
+            "waits": self.waits,
+        }
+        if self._screen.as_json:
+            self._screen.value(value)
+        else:
+            self._show()
+
+    def _show(self) -> None:
+        language, screen = self._screen.language, self._screen
+        amount, count, word = language.amount, language.count, language.word
+        screen.table(
+            (
+                *("closed day", "closed windows", "scrolls", "nil scrolls", "amount"),
+                *("to the bank", "breaks open"),
+            ),
+            [
+                (
+                    one.day,
+                    count(len(one.windows)),
+                    count(one.scrolls),
+                    count(one.nil),
+                    amount(one.amount),
+                    amount(sum(each["amount_paise"] for each in one.instructions)),
+                    count(self.matches[one.day].open)
+                    if one.day in self.matches
+                    else "",
+                )
+                for one in self.days
+            ],
+            right=(
+                *("closed windows", "scrolls", "nil scrolls", "amount"),
+                *("to the bank", "breaks open"),
+            ),
+        )
+        if self.totals:
+            time = format_ist(self.totals["as_of_time_ns"])
+            text = f"{self.totals['gross_crore']} {word('crore')}"
+            as_of = f"{count(self.totals['as_of_sequence'])} ({time})"
+            screen.facts([("gross", text), ("as of", as_of)])
+        screen.table(
+            ("check", "state", "detail"),
+            [
+                (word(f"check {one.name}"), "ok" if one.ok else "FAILED", one.text)
+                for one in self.checks
+            ],
+        )
+        for one in self.waits:
+            screen.line(f"{word('still to come')}: {one}")
+        if not self.in_the_way:
+            screen.line(word("day closed"))
+        for one in self.in_the_way:
+            screen.line(f"{word('in the way')}: {one}")
+
+
+def _canonical(value: dict[str, Any]) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1)
+    return text.encode() + b"\n"

@@ -1,0 +1,239 @@
+"""Goal: one command ends a day, once: what is closed, written, matched and proved is
+told, again it does nothing, and what stands in the way is said exactly.
+
+Method: the command against a real server with people, over payments of a centre;
+billers' lists by hand, right and wrong; a file is spoilt.
+"""
+
+import json
+import shutil
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from switch.cli.close_day import Closing
+from switch.client import Client, make_payment
+from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Result, Role
+from switch.console.output import Exit, Screen
+from switch.specs import ParticipantSpec, ServiceSpec, Specs
+from switch.v1 import admin_pb2, results_pb2, schedules_pb2, types_pb2
+from tests.cli.at_council import Shell
+from tests.server.council import CENTRES, LAKH, Council, centres, sitting, top_up
+
+HEADS = ("0801-01", "0801-02")
+MAP = {
+    "by": "reference",
+    "key": "Consumer",
+    "date": "Date",
+    "date_format": "%Y-%m-%d",
+    "amount": "Amount",
+}
+PAID = {"ONE": 12_345, "TWO": 100, "THREE": 7_700}
+
+
+def network() -> Specs:
+    """Two billers, of whom one is paid."""
+    billers = (
+        ParticipantSpec(id="power", role=Role.BILLER, heads=HEADS),
+        ParticipantSpec(id="water", role=Role.BILLER, heads=("0215",)),
+    )
+    service = ServiceSpec(
+        code="ANY",
+        biller="power",
+        heads=HEADS,
+        amount_rule=AmountRule.ANY,
+        mode=Mode.DIRECT,
+        duplicate_rule=DuplicateRule.NONE,
+        price_rule=PriceRule.STATED,
+    )
+    return Specs((*centres().participants, *billers), (service,))
+
+
+@pytest.fixture(scope="module")
+def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
+    arguments = ("--set", "signatures_per_s=1000")
+    with sitting(tmp_path_factory.mktemp("closing"), *arguments) as one:
+        one.load(network())
+        one.done(top_up(LAKH))
+        yield one
+
+
+@pytest.fixture
+def shell(council: Council, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(council, capsys)
+
+
+def pay(council: Council, reference: str, paise: int) -> None:
+    harness = council.client("harness", Role.HARNESS)
+    done = harness.pay(make_payment("ANY", paise, reference, centre=CENTRES[0]))
+    assert Result(done.result) is Result.OK
+
+
+def close(
+    shell: Shell, folder: Path, *words: str, code: Exit = Exit.DONE
+) -> dict[str, Any]:
+    """Close, for machines."""
+    [value] = shell.said("close-day", "--files", str(folder), *words, code=code)
+    assert isinstance(value, dict)
+    assert value["ok"] is (code is Exit.DONE)
+    return value
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        str(one.relative_to(folder)): one.read_bytes()
+        for one in sorted(folder.rglob("*"))
+        if one.is_file()
+    }
+
+
+def test_a_day_is_closed_once(council: Council, shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    for reference, amount in PAID.items():
+        pay(council, reference, amount)
+    total = sum(PAID.values())
+    first = close(shell, folder)
+    assert first["closed"]
+    assert (first["windows"], first["scrolls"], first["breaks"]) == (1, 3, 0)
+    assert first["amount_paise"] == first["totals"]["gross_paise"] == total
+    assert first["new"] == first["files"] > 0
+    assert first["totals"]["payments"] == len(PAID)
+    [day] = first["days"]
+    written = files_of(folder)
+    scrolls = [one for one in written if "/S" in one and one.endswith(".csv")]
+    assert len(scrolls) == 3
+    report = json.loads(written[f"close-{day}.json"])
+    assert (report["nil"], report["lines"]) == (2, len(PAID))
+    assert {one["name"] for one in report["checks"]} == {"books"}
+
+    again = close(shell, folder, "--ledger", str(council.directory / "ledger"))
+    assert (again["closed"], again["new"]) == (0, 0)
+    same = ("windows", "scrolls", "breaks", "amount_paise", "sequence", "days")
+    assert {one: again[one] for one in same} == {one: first[one] for one in same}
+    assert files_of(folder).keys() == written.keys()
+
+    shown = shell.run("close-day", "--files", str(folder))
+    assert shown.code == Exit.DONE
+    assert "The day is closed." in shown.out
+    assert "₹201.45" in shown.out
+
+    # Another window of the same day.
+    pay(council, "FOUR", 5)
+    more = close(shell, folder)
+    assert (more["windows"], more["amount_paise"]) == (2, total + 5)
+    assert 0 < more["new"] < more["files"]
+    assert (
+        files_of(folder).items()
+        >= {
+            name: data
+            for name, data in written.items()
+            if not name.startswith("close-")
+        }.items()
+    )
+
+
+def test_lists_are_matched_and_stop_nothing(
+    council: Council, shell: Shell, tmp_path: Path
+) -> None:
+    folder, lists = tmp_path / "files", tmp_path / "lists"
+    day = close(shell, folder)["days"][0]
+    (lists / day).mkdir(parents=True)
+    for biller in ("power", "water"):
+        (lists / f"{biller}.json").write_text(json.dumps(MAP))
+    listed = [f"{one},{day},{paise / 100:.2f}" for one, paise in PAID.items()]
+    rows = ["Consumer,Date,Amount", *listed[1:], f"NOBODY,{day},9.00", ""]
+    (lists / day / "power.csv").write_text("\n".join(rows))
+    found = close(shell, folder, "--lists", str(lists))
+    # One that is missing there, one of the test before, one that is missing here.
+    assert found["breaks"] == 3
+    assert found["waits"] == ["the list of water has not come"]
+    [breaks] = folder.glob("*/breaks-power-*.csv")
+    before = breaks.read_bytes()
+    assert before.count(b"missing_there") == 2
+    again = close(shell, folder, "--lists", str(lists))
+    assert (again["breaks"], breaks.read_bytes()) == (3, before)
+    (lists / day / "water.csv").write_text("no list at all\n")
+    wrong = close(shell, folder, "--lists", str(lists))
+    assert len(wrong["waits"]) == 1
+    assert wrong["waits"][0].startswith("the list of water: ")
+    assert wrong["breaks"] == 3
+
+
+def test_what_stands_in_the_way(council: Council, shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    first = close(shell, folder)
+    [spoilt, *_] = sorted(folder.glob("*/S*-power-1.csv"))
+    right = spoilt.read_bytes()
+    spoilt.write_bytes(right.replace(b"ONE", b"ANY"))
+    words = ("--ledger", str(tmp_path / "nowhere"))
+    found = close(shell, folder, *words, code=Exit.FINDINGS)
+    files, audit = found["in_the_way"]
+    assert spoilt.name in files
+    assert found["scrolls"] == first["scrolls"], "its manifest is there"
+    [missing, *_] = sorted(folder.glob("*/S*-water-1.csv"))
+    missing.unlink()
+    again = close(shell, folder, code=Exit.FINDINGS)
+    assert (again["new"], missing.exists()) == (1, True), "one stops no other"
+    assert audit.startswith("audit: ")
+    assert found["totals"]["payments"], "all else is done"
+    shown = shell.run("close-day", "--files", str(folder))
+    assert shown.code == Exit.FINDINGS
+    assert "stands in the way" in shown.out
+    assert "The day is closed." not in shown.out
+    spoilt.write_bytes(right)
+    close(shell, folder)
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+    done = shell.run("close-day", "--files", str(folder))
+    assert done.code == Exit.CONFIG
+
+
+class Switch:
+    """What is asked before a window is closed by command, and whether it is."""
+
+    def __init__(self, *windows: schedules_pb2.Window, counts: bool = True) -> None:
+        self._windows = windows
+        self._counts = counts
+        self.closed: list[int] = []
+
+    def windows(self) -> Iterator[schedules_pb2.Window]:
+        return iter(self._windows)
+
+    def ledger(self) -> admin_pb2.GetLedgerResponse:
+        return admin_pb2.GetLedgerResponse(last_window=7)
+
+    def movements(self, **_: object) -> Iterator[types_pb2.Entry]:
+        return iter([types_pb2.Entry()] if self._counts else [])
+
+    def close_window(self, before: int) -> admin_pb2.CloseWindowResponse:
+        self.closed.append(before)
+        outcome = results_pb2.Outcome(sequence=9)
+        return admin_pb2.CloseWindowResponse(outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("windows", "counts", "now", "closes"),
+    [
+        # (by the schedule, how many hours ago), newest first
+        ([], True, False, True),
+        ([], False, False, False),
+        ([(True, 0)], True, False, False),
+        ([(True, 0)], True, True, True),
+        ([(True, 0)], False, True, False),
+        ([(True, 25)], True, False, True),
+        ([(False, 0), (True, 0)], True, False, True),
+    ],
+)
+def test_who_closes_a_window(
+    windows: list[tuple[bool, int]], counts: bool, now: bool, closes: bool
+) -> None:
+    ago = [(one, time.time_ns() - hours * 3_600 * 10**9) for one, hours in windows]
+    made = [schedules_pb2.Window(by_schedule=by, time_ns=at) for by, at in ago]
+    switch = Switch(*made, counts=counts)
+    closing = Closing(cast("Client", switch), Namespace(now=now), cast("Screen", None))
+    closing.close_window()
+    assert (switch.closed, closing.closed) == (([7], 9) if closes else ([], 0))
