@@ -239,8 +239,8 @@ def _of_heads(entries: Entries, heads: frozenset[int]) -> Entries:
 
 
 def _add_up(sums: U64, places: npt.NDArray[np.int64], entries: U64) -> None:
-    """Add entries, their words, to `sums` at their places. What `bincount` adds is exact
-    as long as all of it stays below 2^53.
+    """Add entries, their words, to `sums` at their places. What `bincount` adds is
+    exact as long as all of it stays below 2^53.
     """
     size = sums.shape[1]
 
