@@ -47,6 +47,8 @@ DAY_LAST: Final = 65_535
 FIGURES: Final = 1 << FIGURE_BITS
 EXACT: Final = 1 << 53
 """Whole numbers below it are exact in a double."""
+GATHER_LEAST: Final = 1 << 12
+"""Entries that are added up together, or more."""
 GATHER_ENTRIES: Final = 1 << 20
 """Entries that are added up at a time: sums of their 32-bit halves are exact in a
 double."""
@@ -167,7 +169,8 @@ class _Adder:
         places += self._line(is_before, piece, keys)
         self._waiting.append((is_before, places, entries))
         self._size += len(entries)
-        if self._size >= GATHER_ENTRIES:
+        # Together with others, or what is added to is larger than what is added.
+        if self._size >= max(GATHER_LEAST, self._sums[is_before].shape[1]):
             self._flush()
 
     def _line(
@@ -194,7 +197,9 @@ class _Adder:
             some = [one for one in self._waiting if one[0] is is_before]
             if not some:
                 continue
-            places = np.concatenate([one[1] for one in some])
+            places = some[0][1]
+            if len(some) > 1:
+                places = np.concatenate([one[1] for one in some])
             sums = self._sums[is_before]
             size = max(sums.shape[1], int(places.max(initial=0)) + 1)
             size += -size % FIGURES
@@ -202,7 +207,11 @@ class _Adder:
                 grown = np.zeros((4, size), np.uint64)
                 grown[:, : sums.shape[1]] = sums
                 self._sums[is_before] = sums = grown
-            _add_up(sums, places, np.concatenate([one[2] for one in some]))
+            # As plain numbers: of structures the fields would be compared each time.
+            words = [one[2].view(np.uint64).reshape(-1, 4) for one in some]
+            _add_up(
+                sums, places, words[0] if len(words) == 1 else np.concatenate(words)
+            )
         self._waiting, self._size = [], 0
 
     def finish(self) -> tuple[Sequence[Label], Numbers, Numbers]:
@@ -229,9 +238,9 @@ def _of_heads(entries: Entries, heads: frozenset[int]) -> Entries:
     return entries[np.isin(entries["key"] >> np.uint64(HEAD_SHIFT), known)]
 
 
-def _add_up(sums: U64, places: npt.NDArray[np.int64], entries: Entries) -> None:
-    """Add entries to `sums` at their places. What `bincount` adds is exact as long as
-    all of it stays below 2^53.
+def _add_up(sums: U64, places: npt.NDArray[np.int64], entries: U64) -> None:
+    """Add entries, their words, to `sums` at their places. What `bincount` adds is
+    exact as long as all of it stays below 2^53.
     """
     size = sums.shape[1]
 
@@ -244,8 +253,8 @@ def _add_up(sums: U64, places: npt.NDArray[np.int64], entries: Entries) -> None:
         return found
 
     # No more rows than a sequence can name.
-    sums[0] += by_place(entries["count"])
-    paise, above = entries["paise"], entries["paise_high"]
+    _, counts, paise, above = entries.T
+    sums[0] += by_place(counts)
     most = int(paise.max(initial=0))
     if not above.any() and most * min(len(paise), GATHER_ENTRIES) < EXACT:
         found = by_place(paise)

@@ -154,10 +154,11 @@ class Reading:
     def part(self, key: PartKey) -> Part:
         """What a part sums, its check looked at."""
         packed = key.packed()
-        value = self._get(packed, self._store.parts)
+        value = self._txn.get(packed, db=self._store.parts)
         if value is None or len(value) < _HEAD.size + _CHECK.size:
             raise DoubtError(f"a part is not there, or cut short: {key}")
-        head, entries = value[: _HEAD.size], value[_HEAD.size + _CHECK.size :]
+        head = bytes(value[: _HEAD.size])
+        entries = bytes(value[_HEAD.size + _CHECK.size :])
         last, count = _HEAD.unpack(head)
         [check] = _CHECK.unpack_from(value, _HEAD.size)
         if check != self._store.check_of(packed, head, entries):
