@@ -191,6 +191,9 @@ class Closing:
         # A list comes late, or again: the day is not held up by it.
         self.waits += [f"the list of {one}" for one in found.refused]
         self.waits += [f"the list of {one} has not come" for one in found.without]
+        self.waits += [
+            f"another match of {one}, which was before this one" for one in found.stale
+        ]
 
     def _read_totals(self) -> None:
         found = self._client.totals()

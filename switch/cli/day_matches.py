@@ -5,6 +5,7 @@ May use `matching`; over the wire only for what the files need beside: who has n
 answered, and whose account at a bank is whose.
 """
 
+import itertools
 import json
 import re
 from argparse import Namespace
@@ -16,13 +17,16 @@ from typing import Any, Final
 from switch.bank.lines import StatementError
 from switch.calendar import parse_date
 from switch.cli.day_files import DayFiles
-from switch.cli.matching import booked_lines, match_files, write_file
+from switch.cli.matching import booked_lines, bytes_of, match_files, write_file
 from switch.client import Client
 from switch.console.output import Screen, plain
+from switch.matching.breaks import FILE_MAX, Break, Matched, State, read_match
 from switch.matching.cells import ListError
 
 LISTS_MAX: Final = 1_000
 """Billers whose lists are matched."""
+CHAIN_MAX: Final = 31
+"""Matches before one that must go on from each other."""
 _BILLER: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
@@ -35,6 +39,8 @@ class Matches:
     """Billers with a map, whose list has not come."""
     refused: list[str] = field(default_factory=list)
     """Lists that are not believed, and why."""
+    stale: list[str] = field(default_factory=list)
+    """Biller and day of what was matched on from something else than there is now."""
 
     @property
     def open(self) -> int:
@@ -60,6 +66,7 @@ def match_day(
     _write_lines(undecided, map(plain, client.exceptions()))
     _write_lines(payees, map(plain, client.beneficiaries()))
     payouts = [folder / one["file"] for one in of.instructions]
+    chains = Chains(args.files)
     for map_ in sorted(args.lists.glob("*.json"))[:LISTS_MAX]:
         biller = map_.stem
         list_ = args.lists / day / f"{biller}.csv"
@@ -68,8 +75,13 @@ def match_day(
         if not list_.exists():
             found.without.append(biller)
             continue
+        try:
+            before = chains.before(biller, day)
+        except ListError as error:
+            found.refused.append(f"{biller}: {error}")
+            continue
         wanted = Namespace(
-            scrolls=folder,
+            scrolls=args.files,
             biller=biller,
             list=list_,
             map=map_,
@@ -78,7 +90,7 @@ def match_day(
             last=None,
             count=None,
             total=None,
-            open=_open_before(args.files, biller, day),
+            open=before,
             undecided=undecided,
             payouts=payouts if args.bank_files else [],
             payees=payees,
@@ -93,19 +105,68 @@ def match_day(
             found.refused.append(f"{biller}: {error}")
         else:
             found.reports.append(report)
+            if later := chains.stale_after(biller, day):
+                found.stale.append(f"{biller}: {later}")
     return found
 
 
-def _open_before(files: Path, biller: str, day: str) -> Path | None:
-    """The breaks of the newest match of an earlier day, in whichever month it was."""
-    name = re.compile(rf"breaks-{biller}-([0-9]{{8}})\.csv")
-    bare = day.replace("-", "")
-    earlier = {
-        found[1]: path
-        for path in files.glob(f"*/breaks-{biller}-*.csv")
-        if (found := name.fullmatch(path.name)) and found[1] < bare
-    }
-    return earlier[max(earlier)] if earlier else None
+class Chains:
+    """The matches of days, each with the open breaks of the one before."""
+
+    def __init__(self, files: Path) -> None:
+        """`files` has a folder for each month."""
+        self._files = files
+
+    def before(self, biller: str, day: str) -> Path | None:
+        """The breaks of the newest match of an earlier day, in whichever month.
+
+        Raises ListError if one of those before goes on from something else than there
+        is now, as if a list came late: it would have what the biller has told since
+        travel on for ever as what it has not.
+        """
+        row = self._row(biller)
+        days = [one for one in row if one < day][-CHAIN_MAX:]
+        for first, second in itertools.pairwise(days):
+            if _is_stale(row[first], row[second]):
+                raise ListError(
+                    row[second].name,
+                    f"was matched before {first} was, or was so anew: "
+                    f"first close-day --day {second}, with its lists and bank's files",
+                )
+        return row[days[-1]] if days else None
+
+    def stale_after(self, biller: str, day: str) -> str:
+        """The next day that was matched, if it is to be matched anew; or nothing."""
+        row = self._row(biller)
+        later = min((one for one in row if one > day), default="")
+        return later if later and _is_stale(row[day], row[later]) else ""
+
+    def _row(self, biller: str) -> dict[str, Path]:
+        name = re.compile(rf"breaks-{biller}-([0-9]{{4}})([0-9]{{2}})([0-9]{{2}})\.csv")
+        found = {
+            "-".join(told.groups()): path
+            for path in self._files.glob(f"*/breaks-{biller}-*.csv")
+            if (told := name.fullmatch(path.name))
+        }
+        return dict(sorted(found.items()))
+
+
+def _is_stale(before: Path, after: Path) -> bool:
+    """Whether a match has not begun with what the one before it has left open."""
+    matched, left = _match_of(before)
+    following, found = _match_of(after)
+    if following.before != (matched.last, matched.window):
+        return True
+    still_open = {one.number for one in left if one.state is State.OPEN}
+    taken = {one.number for one in found if one.since < following.first}
+    return still_open != taken
+
+
+def _match_of(path: Path) -> tuple[Matched, list[Break]]:
+    matched, breaks = read_match(bytes_of(path, FILE_MAX), str(path))
+    if matched is None:
+        raise ListError(str(path), "does not say of which match it is")
+    return matched, breaks
 
 
 def _write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:

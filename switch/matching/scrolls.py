@@ -8,6 +8,7 @@ import csv
 import datetime as dt
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ ENTRIES_MAX = 1_000_000
 """Files that a folder may have."""
 FORMAT = 1
 
+_MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}")
 _WIDTH: Final = len(SCROLL_COLUMNS)
 _AT: Final = {name: place for place, name in enumerate(SCROLL_COLUMNS)}
 _SIDES: Final = {"credit": 1, "debit": -1}
@@ -87,12 +89,14 @@ class Scrolls:
 def read_scrolls(
     folder: Path, biller: str, by: By, heads: Texts, since: dt.date = dt.date.min
 ) -> Scrolls:
-    """The scrolls of a biller, of accounting dates from `since` on.
+    """The scrolls of a biller, of accounting dates from `since` on, in a folder and in
+    those of months (`2026-11`) in it.
 
     Raises ListError, ConfigError.
     """
+    where = _names(folder, biller, since)
     scrolls = sorted(
-        (_read_manifest(folder, name) for name in _names(folder, biller)),
+        (_read_manifest(path, name) for name, path in where.items()),
         key=lambda one: (one.part, one.window),
     )
     _look_at_row(scrolls, folder)
@@ -101,27 +105,29 @@ def read_scrolls(
         raise ListError(str(folder), f"has no scroll of it since {since}")
     reader = _Reader(by, heads)
     for place, scroll in enumerate(scrolls):
-        reader.read(folder, scroll, place)
+        reader.read(where[parse_name(scroll.file)], scroll, place)
     made = Scrolls(biller, reader.gathered.columns(), scrolls, reader.places)
     made.other_count = reader.other_count
     made.heads = {head_of(one.head): one.head for one in scrolls}
     return made
 
 
-def _names(folder: Path, biller: str) -> list[FileName]:
-    found: list[FileName] = []
+def _names(folder: Path, biller: str, since: dt.date) -> dict[FileName, Path]:
+    """The scrolls' names, and in which folder each is."""
+    found: dict[FileName, Path] = {}
     try:
-        for count, path in enumerate(folder.iterdir()):
-            if count >= ENTRIES_MAX:
-                raise ListError(str(folder), f"has more than {ENTRIES_MAX:,} files")
+        for path in _entries(folder, since):
             if path.suffix != ".csv":
                 continue
             try:
                 name = parse_name(path.name)
             except ValueError:
                 continue
-            if name.kind is FileKind.SCROLL and name.owner == biller:
-                found.append(name)
+            if name.kind is not FileKind.SCROLL or name.owner != biller:
+                continue
+            if name in found:
+                raise ListError(path.name, f"is in {found[name]}, too")
+            found[name] = path.parent
     except OSError as error:
         raise ConfigError(f"cannot read {folder}: {error.strerror}") from error
     if not found:
@@ -129,6 +135,22 @@ def _names(folder: Path, biller: str) -> list[FileName]:
     if len(found) > SCROLLS_MAX:
         raise ListError(str(folder), f"has more than {SCROLLS_MAX:,} scrolls of it")
     return found
+
+
+def _entries(folder: Path, since: dt.date) -> Iterator[Path]:
+    """All that is there, and in the folders of months that may have what is wanted."""
+    count = 0
+    places = [folder]
+    for place in places:
+        for path in place.iterdir():
+            count += 1
+            if count > ENTRIES_MAX:
+                raise ListError(str(folder), f"has more than {ENTRIES_MAX:,} files")
+            if place is folder and _MONTH.fullmatch(path.name):
+                if path.name >= since.isoformat()[:7] and path.is_dir():
+                    places.append(path)
+                continue
+            yield path
 
 
 def _read_manifest(folder: Path, name: FileName) -> Scroll:
@@ -179,7 +201,9 @@ def _whole(value: Any) -> int:
 
 
 def _look_at_row(scrolls: Iterable[Scroll], folder: Path) -> None:
-    """Between the first and the last of an account none lacks. Raises ListError."""
+    """Between the first and the last of an account none lacks, and all go as far: each
+    head has one in each window. Raises ListError.
+    """
     before: dict[int, Scroll] = {}
     for one in scrolls:
         last = before.get(one.part)
@@ -189,6 +213,12 @@ def _look_at_row(scrolls: Iterable[Scroll], folder: Path) -> None:
                 f"between {last.number} and {one.number} a scroll is not there",
             )
         before[one.part] = one
+    reach = max(one.window for one in before.values())
+    for one in before.values():
+        if one.window < reach:
+            raise ListError(
+                str(folder), f"behind {one.number} a scroll of that head is not there"
+            )
 
 
 class _Reader:

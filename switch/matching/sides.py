@@ -174,7 +174,7 @@ class Sides:
 
 
 def lay_out(wanted: Wanted, travels: Travelling) -> Sides:
-    """Both sides, and which lines may be paired at all."""
+    """Both sides, and which lines may be paired at all. Raises ListError."""
     own = wanted.scrolls.here
     refunds = _refunds(own)
     if not wanted.has_refunds:
@@ -195,6 +195,10 @@ def lay_out(wanted: Wanted, travels: Travelling) -> Sides:
         in_days &= here.day >= first
     else:
         day, window = wanted.previous
+        if min(one.after for one in wanted.scrolls.scrolls) > window:
+            raise ListError(
+                "the scrolls", f"of windows behind {window}, the last before, lack"
+            )
         windows = np.array([one.window for one in wanted.scrolls.scrolls], np.int64)
         was_there = windows[here.scroll] <= window
         in_days &= ~(was_there & (here.day <= day_of(day)))

@@ -305,6 +305,29 @@ def test_no_scroll_in_between_may_lack(tmp_path: Path) -> None:
         read_scrolls(tmp_path, "water", By.ID, Texts())
 
 
+def test_of_every_head_the_newest_must_be_there(tmp_path: Path) -> None:
+    write_scrolls(tmp_path, [PAID, PAID[:0]])
+    for form in ("csv", "json"):
+        (tmp_path / f"S2026-27-0002-{BILLER}-2.{form}").unlink()
+    with pytest.raises(ListError, match="power-2 a scroll of that head is not there"):
+        read_scrolls(tmp_path, BILLER, By.ID, Texts())
+
+
+def test_scrolls_lie_in_months(tmp_path: Path) -> None:
+    write_scrolls(tmp_path, [PAID, [Entry(200, 1)]])
+    for month, ordinal in (("2026-10", 1), ("2026-11", 2)):
+        (tmp_path / month).mkdir()
+        for path in tmp_path.glob(f"S2026-27-000{ordinal}-*"):
+            path.rename(tmp_path / month / path.name)
+    assert len(read_scrolls(tmp_path, BILLER, By.ID, Texts()).here) == 3
+    since = dt.date(2026, 11, 1)
+    assert len(read_scrolls(tmp_path, BILLER, By.ID, Texts(), since).here) == 1
+    name = f"S2026-27-0002-{BILLER}-1.csv"
+    (tmp_path / name).write_bytes((tmp_path / "2026-11" / name).read_bytes())
+    with pytest.raises(ListError, match=", too"):
+        read_scrolls(tmp_path, BILLER, By.ID, Texts())
+
+
 DAY_MAP = {
     "by": "id",
     "key": "Id",

@@ -1,0 +1,143 @@
+"""Goal: a match at a day's end goes on from the match before, also over the end of a
+month; what was matched before a late list came is not believed until it was matched
+anew. No payment is left out of what is expected.
+
+Method: scrolls by hand in the folders of two months, lists that come in time, late, or
+again; the switch is asked for nothing but what it has not.
+"""
+
+import datetime as dt
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from switch.cli.day_files import DayFiles
+from switch.cli.day_matches import Matches, match_day
+from switch.client import Client
+from switch.console.output import Screen
+from switch.matching.breaks import Break, State, read_breaks
+from tests.matching.books import (
+    BILLER,
+    KEYS,
+    MAP,
+    Entry,
+    Told,
+    list_text,
+    told,
+    write_scrolls,
+)
+
+DAYS = [dt.date(2026, 11, 29) + dt.timedelta(days=at) for at in range(4)]
+"""Two of a month, two of the next."""
+PAID = [Entry(100 * at + 1, 50_000 + at, day) for at, day in enumerate(DAYS, 1)]
+
+
+class Switch:
+    """Nobody waits, and nobody is paid."""
+
+    def exceptions(self) -> list[Any]:
+        return []
+
+    def beneficiaries(self) -> list[Any]:
+        return []
+
+
+class Folder:
+    """What a treasury has written, a day after the other."""
+
+    def __init__(self, root: Path) -> None:
+        self.files, self.lists = root / "files", root / "lists"
+        self.lists.mkdir()
+        (self.lists / f"{BILLER}.json").write_text(
+            json.dumps(MAP | {"key": KEYS["id"]})
+        )
+        made = root / "made"
+        write_scrolls(made, [[one] for one in PAID])
+        for ordinal, day in enumerate(DAYS, 1):
+            month = self.month(day)
+            month.mkdir(parents=True, exist_ok=True)
+            for path in made.glob(f"S2026-27-{ordinal:04d}-*"):
+                path.rename(month / path.name)
+
+    def month(self, day: dt.date) -> Path:
+        return self.files / day.isoformat()[:7]
+
+    def listed(self, day: dt.date, lines: Sequence[Told]) -> None:
+        folder = self.lists / day.isoformat()
+        folder.mkdir(exist_ok=True)
+        (folder / f"{BILLER}.csv").write_text(list_text(lines))
+
+    def match(self, day: dt.date) -> Matches:
+        args = Namespace(files=self.files, lists=self.lists, bank_files=[])
+        of = DayFiles(day.isoformat())
+        client, screen = cast("Client", Switch()), cast("Screen", None)
+        return match_day(client, of, self.month(day), args, screen)
+
+    def open(self, day: dt.date) -> list[Break]:
+        path = self.month(day) / f"breaks-{BILLER}-{day:%Y%m%d}.csv"
+        found = read_breaks(path.read_bytes(), path.name)
+        return [one for one in found if one.state is State.OPEN]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def test_a_month_ends(folder: Folder) -> None:
+    for day, paid in zip(DAYS, PAID, strict=True):
+        # The last one once more on the first of the next month.
+        again = [told(PAID[1], day=day)] if day == DAYS[2] else []
+        folder.listed(day, [told(paid), *again])
+        found = folder.match(day)
+        assert not found.refused, found
+    [twice] = folder.open(DAYS[3])
+    assert twice.type == "duplicate"
+
+
+def test_no_list_on_the_last_of_a_month(folder: Folder) -> None:
+    folder.listed(DAYS[0], [told(PAID[0])])
+    folder.match(DAYS[0])
+    folder.match(DAYS[1])
+    folder.listed(DAYS[2], [told(PAID[2])])
+    folder.match(DAYS[2])
+    [one] = folder.open(DAYS[2])
+    assert (one.type, one.entry) == ("missing_there", PAID[1].entry)
+
+
+def test_a_list_comes_late(folder: Folder) -> None:
+    for at in (0, 2):
+        folder.listed(DAYS[at], [told(PAID[at])])
+        folder.match(DAYS[at])
+    folder.listed(DAYS[1], [told(PAID[1])])
+    found = folder.match(DAYS[1])
+    # What was matched since then did not know of it.
+    assert found.stale == [f"{BILLER}: {DAYS[2]}"]
+    folder.listed(DAYS[3], [told(PAID[3])])
+    refused = folder.match(DAYS[3])
+    assert len(refused.refused) == 1
+    assert f"--day {DAYS[2]}" in refused.refused[0]
+    assert folder.match(DAYS[2]).stale == []
+    assert not folder.match(DAYS[3]).refused
+    assert folder.open(DAYS[3]) == []
+
+
+def test_a_list_is_given_anew(folder: Folder) -> None:
+    folder.listed(DAYS[0], [])
+    folder.listed(DAYS[1], [told(PAID[1])])
+    folder.match(DAYS[0])
+    assert folder.match(DAYS[1]).stale == []
+    assert len(folder.open(DAYS[1])) == 1
+    # The same once more changes nothing of what was matched after it.
+    assert folder.match(DAYS[0]).stale == []
+    folder.listed(DAYS[0], [told(PAID[0])])
+    assert folder.match(DAYS[0]).stale == [f"{BILLER}: {DAYS[1]}"]
+    folder.listed(DAYS[2], [told(PAID[2])])
+    assert folder.match(DAYS[2]).refused
+    folder.match(DAYS[1])
+    assert not folder.match(DAYS[2]).refused
+    assert folder.open(DAYS[2]) == []
