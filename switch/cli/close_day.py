@@ -23,12 +23,13 @@ from switch.cli.day_checks import Check, audit_check, checks
 from switch.cli.day_files import DayFiles, days_to_write, new_of, write_day
 from switch.cli.day_matches import Matches, match_day
 from switch.cli.matching import write_file
-from switch.cli.written_files import make_folder
+from switch.cli.written_files import make_folder, one_run
 from switch.client import Client, Point
+from switch.codes import Result
 from switch.console.output import Exit, Screen
 from switch.errors import SwitchError
 from switch.money import format_crore
-from switch.v1 import types_pb2
+from switch.v1 import results_pb2, types_pb2
 
 TEXT = "end the day: windows, files, match, totals, checks; or what stands in the way"
 
@@ -90,7 +91,7 @@ def add_arguments(command: ArgumentParser) -> None:
 def close_day(args: Namespace, screen: Screen) -> Exit:
     """End the day; what stands in the way is said, and all else is done."""
     make_folder(args.files)
-    with open_office(args) as client:
+    with one_run(args.files), open_office(args) as client:
         closing = Closing(client, args, screen)
         closing.run()
     closing.tell()
@@ -167,15 +168,26 @@ class Closing:
 
     def close_window(self) -> None:
         """If no cut-off has closed one today, one is closed by command; but only if it
-        would count anything.
+        would count anything, and never to end another day than this.
         """
+        if (
+            self._args.day not in (None, ist_date(time.time_ns()))
+            and not self._args.now
+        ):
+            return
         last = self._client.ledger().last_window
         if not self._args.now and self._is_by_schedule():
             return
         after = Point(sequence=last)
         for kind in _COUNTED:
             if next(self._client.movements(kind=kind, after=after), None) is not None:
-                self.closed = self._client.close_window(last).outcome.sequence
+                outcome = self._client.close_window(last).outcome
+                if outcome.result == results_pb2.RESULT_OK:
+                    self.closed = outcome.sequence
+                elif self._client.ledger().last_window == last:
+                    why = Result(outcome.result).name
+                    self.in_the_way.append(f"the window is open: {why}")
+                # Else somebody else has closed it meanwhile.
                 return
 
     def _is_by_schedule(self) -> bool:

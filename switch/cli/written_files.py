@@ -121,6 +121,19 @@ def part_of(whole: Path) -> Iterator[tuple[Path, BinaryIO]]:
             raise
 
 
+@contextmanager
+def one_run(folder: Path) -> Iterator[None]:
+    """For one that writes all of a folder. Raises ConfigError if another does."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ConfigError(f"another run is writing {folder}") from None
+    finally:
+        os.close(opened)
+
+
 def sync_folder(folder: Path) -> None:
     """What was renamed in it stays so, whatever happens."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

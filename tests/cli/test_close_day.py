@@ -5,6 +5,7 @@ Method: the command against a real server with people, over payments of a centre
 billers' lists by hand, right and wrong; a file is spoilt.
 """
 
+import datetime as dt
 import json
 import shutil
 import time
@@ -15,9 +16,10 @@ from typing import Any, cast
 
 import pytest
 
+from switch.calendar import parse_date
 from switch.cli import day_files
 from switch.cli.close_day import Closing
-from switch.cli.written_files import Written, write_file
+from switch.cli.written_files import Written, one_run, write_file
 from switch.client import Client, make_payment
 from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Result, Role
 from switch.console.output import Exit, Screen
@@ -196,6 +198,22 @@ def test_lists_are_matched_and_stop_nothing(
     assert wrong["breaks"] == found["breaks"]
 
 
+def test_one_run_at_a_time(council: Council, shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    pay(council, "ALONE", 3)
+    day = close(shell, folder)["day"]
+    with one_run(folder):
+        done = shell.run("close-day", "--files", str(folder))
+    assert done.code == Exit.CONFIG
+    assert "another run is writing" in done.err
+    # What ends another day than today closes no window of today.
+    pay(council, "LATER", 3)
+    yesterday = (parse_date(day) - dt.timedelta(days=1)).isoformat()
+    words = ("--day", yesterday)
+    assert close(shell, folder, *words, code=Exit.FINDINGS)["closed"] == 0
+    assert close(shell, folder, "--day", day)["closed"]
+
+
 def test_what_stands_in_the_way(council: Council, shell: Shell, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     first = close(shell, folder)
@@ -229,6 +247,8 @@ class Switch:
     """What is asked before a window is closed by command, and whether it is."""
 
     def __init__(self, *windows: schedules_pb2.Window, counts: bool = True) -> None:
+        self.result = Result.OK
+        self.last = 7
         self._windows = windows
         self._counts = counts
         self.closed: list[int] = []
@@ -237,14 +257,14 @@ class Switch:
         return iter(self._windows)
 
     def ledger(self) -> admin_pb2.GetLedgerResponse:
-        return admin_pb2.GetLedgerResponse(last_window=7)
+        return admin_pb2.GetLedgerResponse(last_window=self.last)
 
     def movements(self, **_: object) -> Iterator[types_pb2.Entry]:
         return iter([types_pb2.Entry()] if self._counts else [])
 
     def close_window(self, before: int) -> admin_pb2.CloseWindowResponse:
         self.closed.append(before)
-        outcome = results_pb2.Outcome(sequence=9)
+        outcome = results_pb2.Outcome(sequence=9, result=self.result.value)  # type: ignore[arg-type]
         return admin_pb2.CloseWindowResponse(outcome=outcome)
 
 
@@ -267,6 +287,24 @@ def test_who_closes_a_window(
     ago = [(one, time.time_ns() - hours * 3_600 * 10**9) for one, hours in windows]
     made = [schedules_pb2.Window(by_schedule=by, time_ns=at) for by, at in ago]
     switch = Switch(*made, counts=counts)
-    closing = Closing(cast("Client", switch), Namespace(now=now), cast("Screen", None))
+    args = Namespace(now=now, day=None)
+    closing = Closing(cast("Client", switch), args, cast("Screen", None))
     closing.close_window()
     assert (switch.closed, closing.closed) == (([7], 9) if closes else ([], 0))
+
+
+@pytest.mark.parametrize(("meanwhile", "told"), [(7, 1), (8, 0)])
+def test_a_window_that_was_not_closed_is_told(meanwhile: int, told: int) -> None:
+    switch = Switch()
+    switch.result = Result.WINDOW_NOT_FOUND
+    args = Namespace(now=False, day=None)
+    closing = Closing(cast("Client", switch), args, cast("Screen", None))
+    close = switch.close_window
+
+    def close_window(before: int) -> admin_pb2.CloseWindowResponse:
+        switch.last = meanwhile
+        return close(before)
+
+    switch.close_window = close_window  # type: ignore[method-assign]
+    closing.close_window()
+    assert (closing.closed, len(closing.in_the_way)) == (0, told)
