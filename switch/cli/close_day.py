@@ -203,6 +203,7 @@ class Closing:
         # A list comes late, or again: the day is not held up by it.
         self.waits += [f"the list of {one}" for one in found.refused]
         self.waits += [f"the list of {one} has not come" for one in found.without]
+        self.waits += [f"whose money entry {one} paid out" for one in found.unknown]
         self.waits += [
             f"another match of {one}, which was before this one" for one in found.stale
         ]

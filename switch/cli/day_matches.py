@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from switch.bank.lines import StatementError
+from switch.bank.payees import read_payees
 from switch.calendar import parse_date
 from switch.cli.day_files import DayFiles
 from switch.cli.matching import booked_lines, bytes_of, match_files, write_file
-from switch.client import Client
+from switch.client import Client, Point
 from switch.console.output import Screen, plain
 from switch.matching.breaks import FILE_MAX, Break, Matched, State, read_match
 from switch.matching.cells import ListError
+from switch.matching.payouts import Payout
+from switch.v1 import types_pb2
 
 LISTS_MAX: Final = 1_000
 """Billers whose lists are matched."""
@@ -39,6 +42,8 @@ class Matches:
     """Billers with a map, whose list has not come."""
     refused: list[str] = field(default_factory=list)
     """Lists that are not believed, and why."""
+    unknown: list[int] = field(default_factory=list)
+    """Payouts, by their entries, to beneficiaries that were changed since."""
     stale: list[str] = field(default_factory=list)
     """Biller and day of what was matched on from something else than there is now."""
 
@@ -64,8 +69,11 @@ def match_day(
     undecided = folder / f"undecided-{day}.jsonl"
     payees = folder / f"payees-{day}.jsonl"
     _write_lines(undecided, map(plain, client.exceptions()))
-    _write_lines(payees, map(plain, client.beneficiaries()))
-    payouts = [folder / one["file"] for one in of.instructions]
+    payouts = []
+    if args.bank_files:
+        payouts = [folder / one["file"] for one in of.instructions]
+    owners, found.unknown = _payees(client, args.files, payouts)
+    _write_lines(payees, owners)
     chains = Chains(args.files)
     for map_ in sorted(args.lists.glob("*.json"))[:LISTS_MAX]:
         biller = map_.stem
@@ -92,7 +100,7 @@ def match_day(
             total=None,
             open=before,
             undecided=undecided,
-            payouts=payouts if args.bank_files else [],
+            payouts=payouts,
             payees=payees,
             files=[],
             bank_map=None,
@@ -108,6 +116,47 @@ def match_day(
             if later := chains.stale_after(biller, day):
                 found.stale.append(f"{biller}: {later}")
     return found
+
+
+def _payees(
+    client: Client, files: Path, instructions: Iterable[Path]
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """Whose account is whose, and whose money each payout was: departments have one
+    account for several heads, and may have another by now. Also the entries of which
+    nobody knows that.
+
+    Raises what the client raises, ConfigError, StatementError, ListError.
+    """
+    lines = [plain(one) for one in client.beneficiaries()]
+    known = {int(one["sequence"]): one for one in lines}
+    for path in files.glob("*/payees-*.jsonl"):
+        try:
+            for raw in bytes_of(path, FILE_MAX).splitlines():
+                one = json.loads(raw)
+                if "sequence" in one:
+                    known.setdefault(int(one["sequence"]), one)
+        except (ValueError, TypeError, RecursionError):
+            raise ListError(str(path), "is not as a close has written it") from None
+    unknown = []
+    for path in instructions:
+        entries = {
+            Payout(one.reference, one.amount, one.day).entry
+            for one in read_payees(bytes_of(path, FILE_MAX), str(path))
+        }
+        for payout in client.movements(
+            kind=types_pb2.ENTRY_KIND_TRANSFER,
+            after=Point(sequence=min(entries) - 1),
+            at=Point(sequence=max(entries)),
+        ):
+            if payout.sequence not in entries:
+                continue
+            to = known.get(payout.resolves)
+            if to is None:
+                unknown.append(payout.sequence)
+            else:
+                whose = {"biller": to["biller"], "head": to["head"]}
+                lines.append({"release": payout.sequence, **whose})
+    return lines, unknown
 
 
 class Chains:

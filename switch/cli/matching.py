@@ -7,7 +7,9 @@ import datetime as dt
 import json
 import os
 from argparse import ArgumentParser, Namespace
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -238,29 +240,58 @@ def _undecided_of(said: dict[str, Any], biller: str) -> Undecided | None:
 
 
 def _payouts(args: Namespace) -> Iterator[Payout]:
-    """The payouts that instructions tell, by the beneficiaries of heads."""
-    owners = _owners(args.payees) if args.payees else {}
+    """The payouts that instructions tell, by the beneficiaries of heads. Raises
+    ListError if one may be this biller's, and nobody can say of which head.
+    """
+    owners = Owners(args.payees) if args.payees else None
     for path in args.payouts:
         source = tidy_text(str(path))
         for one in read_payees(bytes_of(path, FILE_MAX), source):
-            owner = owners.get((one.account, one.ifsc), ("", ""))
-            yield Payout(one.reference, one.amount, one.day, *owner, path.name)
+            payout = Payout(one.reference, one.amount, one.day, file=path.name)
+            if owners is not None:
+                account = one.account, one.ifsc
+                biller, head = owners.of(payout, account, args.biller)
+                payout = replace(payout, biller=biller, head=head)
+            yield payout
 
 
-def _owners(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
-    """The lines of `payswitch beneficiaries --json`: whose account is whose."""
-    found: dict[tuple[str, str], tuple[str, str]] = {}
-    for number, raw in enumerate(bytes_of(path, FILE_MAX).splitlines(), 1):
-        place = f"{path}, line {number}"
-        try:
-            said = json.loads(raw)
-            key = canonical_account(said["number"]), said["ifsc"]
-            owner = said["biller"], said["head"]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise ListError(place, "is no line of `beneficiaries --json`") from None
-        if found.setdefault(key, owner) != owner:
-            raise ListError(place, "is of an account that is another head's, too")
-    return found
+Owner = tuple[str, str]
+"""Biller and head."""
+
+
+class Owners:
+    """The lines of `payswitch beneficiaries --json`: whose account is whose; and of
+    releases that are named (`release`, `biller`, `head`), whose money each was.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises ListError for another file."""
+        self._by_account: dict[tuple[str, str], set[Owner]] = defaultdict(set)
+        self._by_release: dict[int, Owner] = {}
+        for number, raw in enumerate(bytes_of(path, FILE_MAX).splitlines(), 1):
+            try:
+                said = json.loads(raw)
+                owner = said["biller"], said["head"]
+                if "release" in said:
+                    self._by_release[int(said["release"])] = owner
+                else:
+                    key = canonical_account(said["number"]), said["ifsc"]
+                    self._by_account[key].add(owner)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                place = f"{path}, line {number}"
+                raise ListError(place, "is no line of `beneficiaries --json`") from None
+
+    def of(self, payout: Payout, account: tuple[str, str], biller: str) -> Owner:
+        """Whose it is; empty, if of nobody known, or of one of several others."""
+        if payout.entry in self._by_release:
+            return self._by_release[payout.entry]
+        found = self._by_account.get(account, set())
+        if len(found) == 1:
+            return next(iter(found))
+        if any(one == biller for one, _ in found):
+            what = f"is paid to an account of {len(found)} heads"
+            raise ListError(payout.file, f"{payout.reference[:35]!a} {what}")
+        return "", ""
 
 
 def booked_lines(args: Namespace, screen: Screen) -> Iterator[Booked]:

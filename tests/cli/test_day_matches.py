@@ -17,11 +17,14 @@ import pytest
 
 from switch.cli.day_files import DayFiles
 from switch.cli.day_matches import Matches, match_day
-from switch.client import Client
+from switch.client import Client, Point
 from switch.console.output import Screen
+from switch.console.words import Language
 from switch.matching.breaks import Break, State, read_breaks
+from switch.v1 import banks_pb2, types_pb2
 from tests.matching.books import (
     BILLER,
+    HEADS,
     KEYS,
     MAP,
     Entry,
@@ -30,6 +33,7 @@ from tests.matching.books import (
     told,
     write_scrolls,
 )
+from tests.matching.test_bank import ACCOUNTS, IFSC, NUMBERS, pain001, statement
 
 DAYS = [dt.date(2026, 11, 29) + dt.timedelta(days=at) for at in range(4)]
 """Two of a month, two of the next."""
@@ -37,19 +41,29 @@ PAID = [Entry(100 * at + 1, 50_000 + at, day) for at, day in enumerate(DAYS, 1)]
 
 
 class Switch:
-    """Nobody waits, and nobody is paid."""
+    """Nobody waits."""
+
+    def __init__(self) -> None:
+        self.payees: list[banks_pb2.Beneficiary] = []
+        self.payouts: list[types_pb2.Entry] = []
 
     def exceptions(self) -> list[Any]:
         return []
 
-    def beneficiaries(self) -> list[Any]:
-        return []
+    def beneficiaries(self) -> list[banks_pb2.Beneficiary]:
+        return self.payees
+
+    def movements(self, *, after: Point, at: Point, **_: object) -> list[Any]:
+        span = range(after.sequence + 1, at.sequence + 1)
+        return [one for one in self.payouts if one.sequence in span]
 
 
 class Folder:
     """What a treasury has written, a day after the other."""
 
     def __init__(self, root: Path) -> None:
+        self.switch = Switch()
+        self.bank: list[Path] = []
         self.files, self.lists = root / "files", root / "lists"
         self.lists.mkdir()
         (self.lists / f"{BILLER}.json").write_text(
@@ -71,10 +85,12 @@ class Folder:
         folder.mkdir(exist_ok=True)
         (folder / f"{BILLER}.csv").write_text(list_text(lines))
 
-    def match(self, day: dt.date) -> Matches:
-        args = Namespace(files=self.files, lists=self.lists, bank_files=[])
+    def match(self, day: dt.date, *instructions: str) -> Matches:
+        args = Namespace(files=self.files, lists=self.lists, bank_files=self.bank)
         of = DayFiles(day.isoformat())
-        client, screen = cast("Client", Switch()), cast("Screen", None)
+        of.instructions = [{"file": one} for one in instructions]
+        client = cast("Client", self.switch)
+        screen = Screen(as_json=True, language=Language.ENGLISH)
         return match_day(client, of, self.month(day), args, screen)
 
     def open(self, day: dt.date) -> list[Break]:
@@ -141,3 +157,32 @@ def test_a_list_is_given_anew(folder: Folder) -> None:
     folder.match(DAYS[1])
     assert not folder.match(DAYS[2]).refused
     assert folder.open(DAYS[2]) == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_beneficiary_was_changed_since(
+    folder: Folder, tmp_path: Path, known: bool
+) -> None:
+    for at in (0, 1):
+        folder.listed(DAYS[at], [told(PAID[at])])
+    payee, other = (
+        banks_pb2.Beneficiary(
+            sequence=at, number=account, biller=BILLER, head=HEADS[0], ifsc=IFSC
+        )
+        for at, account in ((5, ACCOUNTS[0]), (9, ACCOUNTS[1]))
+    )
+    folder.switch.payees = [payee] if known else []
+    folder.match(DAYS[0])
+    # It was paid out to the one; then came the other.
+    folder.switch.payees = [other]
+    folder.switch.payouts = [types_pb2.Entry(sequence=1, resolves=5)]
+    paid = NUMBERS[1], PAID[1].amount
+    (folder.month(DAYS[1]) / "P.xml").write_text(
+        pain001([(*paid, ACCOUNTS[0])], DAYS[1])
+    )
+    folder.bank = [tmp_path / "bank.xml"]
+    folder.bank[0].write_bytes(statement([paid], 100_000, DAYS[1]))
+    found = folder.match(DAYS[1], "P.xml")
+    assert found.unknown == ([] if known else [1])
+    [report] = found.reports
+    assert report["bank"]["released"] == (paid[1] if known else 0)

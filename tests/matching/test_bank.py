@@ -295,3 +295,50 @@ def test_instructions_that_are_given_twice() -> None:
     assert found([PAYOUT, twice], [booked(500)]) == []
     with pytest.raises(ListError, match="twice, and not the same"):
         found([PAYOUT, replace(twice, amount=501)], [])
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_heads_with_one_account(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], named: bool
+) -> None:
+    write_scrolls(tmp_path / "scrolls", [[Entry(100, 300), Entry(101, 200, head=1)]])
+    (tmp_path / "list.csv").write_text(
+        list_text([told(Entry(100, 300)), told(Entry(101, 200, head=1))])
+    )
+    (tmp_path / "map.json").write_text(json.dumps(MAP))
+    released = [(NUMBERS[1], 300, ACCOUNTS[0]), (NUMBERS[2], 200, ACCOUNTS[0])]
+    # Of others two more have one, which is nobody's matter here.
+    others = [(NUMBERS[3], 77, ACCOUNTS[1])]
+    (tmp_path / "pain.xml").write_text(pain001(released + others))
+    payees = [
+        {"biller": biller, "head": head, "number": account, "ifsc": IFSC}
+        for account, billers in ((ACCOUNTS[0], (BILLER,)), (ACCOUNTS[1], ("a", "b")))
+        for biller in billers
+        for head in HEADS[:2]
+    ]
+    releases = [
+        {"release": at, "biller": BILLER, "head": head}
+        for at, head in ((1, HEADS[0]), (2, HEADS[1]))
+    ]
+    lines = [*payees, *(releases if named else [])]
+    (tmp_path / "payees.json").write_text("\n".join(map(json.dumps, lines)))
+    paid = [(number, amount) for number, amount, _ in released]
+    (tmp_path / "bank.xml").write_bytes(statement(paid, 1_000))
+    words = ["match", "--biller", BILLER, "--day", str(DAY), "--json"]
+    for name, file in (
+        *(("scrolls", "scrolls"), ("list", "list.csv"), ("map", "map.json")),
+        *(("payouts", "pain.xml"), ("payees", "payees.json"), ("bank", "bank.xml")),
+        ("out", "out"),
+    ):
+        words += [f"--{name}", str(tmp_path / file)]
+    assert main(words) == (0 if named else 1)
+    said = capsys.readouterr()
+    if named:
+        bank = json.loads(said.out.splitlines()[-1])["bank"]
+        assert (bank["released"], bank["booked"], bank["not_passed_on"]) == (
+            500,
+            500,
+            0,
+        )
+    else:
+        assert "an account of 2 heads" in said.err
