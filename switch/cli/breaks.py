@@ -19,8 +19,9 @@ from switch.cli.arguments import as_argument, to_count
 from switch.cli.commands import open_office, who
 from switch.cli.exceptions import PROPOSALS
 from switch.cli.matching import SHOWN, bytes_of, show_breaks, write_file
+from switch.cli.refunds_since import refunds_since
 from switch.cli.signing import add_person, agreed, signer_of
-from switch.client import Client
+from switch.client import Client, Point
 from switch.client.calls import CallError, LostReplyError
 from switch.client.people import Signer
 from switch.codes import Kind, Result
@@ -144,6 +145,8 @@ def upload(args: Namespace, screen: Screen) -> Exit:
     decided = list(read_decided(data, str(args.file), breaks))
     acts = [one for one in decided if isinstance(one, Act)]
     with _Sender(args) as sender:
+        if not args.dry_run:
+            sender.look_at_refunds(acts, breaks)
         if not args.dry_run and _signs(args):
             _ask(sender.prepare(acts), args, screen)
         lines = []
@@ -218,6 +221,10 @@ class _Sender:
         self._client: Client | None = None
         self._signer: Signer | None = None
         self._made: dict[int, Row | Outcome] = {}
+        self._refunds: dict[int, list[int]] = {}
+        """By payment the open proposals to give of it back."""
+        self._given: dict[int, int] = {}
+        """By payment the newest refund of it."""
         self._is_away = False
 
     def __enter__(self) -> Self:
@@ -234,12 +241,29 @@ class _Sender:
                 self._signer = signer_of(self._args, self._client)
         return self._client
 
+    def look_at_refunds(self, acts: Iterable[Act], breaks: Mapping[str, Break]) -> None:
+        """None is proposed whose payment was given back otherwise since the match."""
+        refunds = [one for one in acts if one.decision == "refund"]
+        if not refunds:
+            return
+        again = self._args.again
+        found = self._guarded(
+            lambda: refunds_since(self._reach(), refunds, breaks, again)
+        )
+        if isinstance(found, Outcome):
+            # What nobody could look at is not proposed.
+            self._made |= {one.line: found for one in refunds}
+            return
+        self._made |= {line: Outcome(REFUSED, 0, text) for line, text in found.items()}
+
     def prepare(self, acts: Iterable[Act]) -> list[tuple[Act, Row]]:
         """Have the rows of all made, before anybody is asked: what is signed then is
         what was shown. Those that cannot be made have their outcome.
         """
         made = []
         for act in acts:
+            if act.line in self._made:
+                continue
             row = self._guarded(partial(_prepared, self._reach(), act))
             self._made[act.line] = row
             if isinstance(row, Row):
@@ -256,20 +280,42 @@ class _Sender:
     def approve(self, entry: int, listed: proposals_pb2.Proposal) -> Outcome:
         """The same of an approval, with what it then does."""
         client = self._reach()
+        if listed.proposed.proposal_kind == PROPOSALS["refund"]:
+            paid = listed.proposed.resolves
+            for other in self._refunds[paid]:
+                if other != entry:
+                    text = f"entry {other} asks for a refund of the same payment, too"
+                    return Outcome(REFUSED, 0, text)
+            if self._given.get(paid, 0) > entry:
+                text = f"entry {self._given[paid]} has given of it back since"
+                return Outcome(REFUSED, 0, text)
         return self._guarded(lambda: self._approve(client, entry, listed))
 
     def open_proposals(self, entries: set[int]) -> dict[int, proposals_pb2.Proposal]:
         """Those that are open, and about a payment or a case: nothing else is approved
         by a file.
         """
-        client = self._reach()
-        return {
-            one.proposed.sequence: one
-            for page in client.proposal_pages()
-            for one in page.proposals
-            if one.proposed.sequence in entries
-            and one.proposed.proposal_kind in _DECISIONS
-        }
+        found = {}
+        for page in self._reach().proposal_pages():
+            for one in page.proposals:
+                said = one.proposed
+                if said.proposal_kind == PROPOSALS["refund"]:
+                    self._refunds.setdefault(said.resolves, []).append(said.sequence)
+                if said.sequence in entries and said.proposal_kind in _DECISIONS:
+                    found[said.sequence] = one
+        refunds = [
+            entry
+            for entry, one in found.items()
+            if one.proposed.proposal_kind == PROPOSALS["refund"]
+        ]
+        if refunds:
+            after = Point(sequence=min(refunds))
+            kind = types_pb2.ENTRY_KIND_REFUND
+            for done in self._reach().movements(kind=kind, after=after):
+                self._given[done.resolves] = max(
+                    self._given.get(done.resolves, 0), done.sequence
+                )
+        return found
 
     def _guarded(self, run: Callable[[], T]) -> T | Outcome:
         if self._is_away:

@@ -25,6 +25,7 @@ from switch.console.matching_words import MATCHING_WORDS
 from switch.console.output import Exit
 from switch.ids import format_id, new_id
 from switch.matching.breaks import Break, Type, number_of, write_breaks
+from switch.matching.decisions import OUTCOME_COLUMNS
 from switch.specs import TREASURY, ParticipantSpec, Specs, specs_to_json
 from switch.v1 import payments_pb2
 from tests.cli.office import CENTRES, balance, begun
@@ -299,6 +300,12 @@ def test_people_sign_what_they_decide(tmp_path: Path) -> None:
             "--of",
             str(tmp_path / "breaks.csv"),
         )
+        # Somebody else has seen it, too, and asks for it by hand.
+        by_hand = office.proposed("propose", "refund", str(paid), "1", "by hand")
+        sent = office.ask(*upload, "--json", by="alpha")
+        assert f"entry {by_hand} asks for" in sent.stdout
+        assert last(sent.stdout)["outcomes"] == {"refused": 2}
+        office.said("withdraw", by_hand, "twice", by="alpha")
         unseen = office.ask(*upload, by="alpha", unseen=True)
         assert unseen.returncode == Exit.USAGE
         assert "nobody to ask" in unseen.stderr
@@ -316,6 +323,30 @@ def test_people_sign_what_they_decide(tmp_path: Path) -> None:
         approve = ("breaks", "approve", str(outcomes), "--json")
         own = office.ask(*approve, by="alpha")
         assert last(own.stdout)["outcomes"] == {"not_open": 1, "refused": 1}
+        by_hand = office.proposed("propose", "refund", str(paid), "1", "by hand")
+        twice = office.ask(*approve, by="beta")
+        assert last(twice.stdout)["outcomes"] == {"refused": 1, "not_open": 1}
+        assert f"entry {by_hand} asks for a refund" in twice.stdout
+        office.said("withdraw", by_hand, "twice", by="alpha")
         done_by = office.ask(*approve, by="beta")
         assert last(done_by.stdout)["outcomes"] == {"approved": 1, "not_open": 1}
         assert balance(office) == 10_000 - 3_000 + 1_000
+        # It is given back: of the same match nothing is any more, as often as one asks.
+        for words in ((), ("--again", "1")):
+            more = office.ask(*upload, *words, "--json", by="alpha")
+            assert "of it back since this match" in more.stdout
+            assert last(more.stdout)["outcomes"] == {"refused": 2}
+        # Of two that were proposed before, the second is not approved after the first.
+        first_of, second_of = (
+            office.proposed("propose", "refund", str(paid), "2", reason)
+            for reason in ("one", "other")
+        )
+        outcomes.write_text(
+            csv_line(OUTCOME_COLUMNS)
+            + csv_line((first | {"entry": second_of}).values())
+        )
+        office.agreed(first_of)
+        since = office.ask(*approve, by="beta")
+        assert last(since.stdout)["outcomes"] == {"refused": 1}
+        assert "has given of it back since" in since.stdout
+        assert balance(office) == 10_000 - 3_000 + 1_200
