@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from switch.bank.lines import StatementError
-from switch.bank.payees import read_payees
 from switch.calendar import parse_date
 from switch.cli.day_files import DayFiles
+from switch.cli.day_recalls import releases_of
 from switch.cli.matching import booked_lines, bytes_of, match_files, write_file
 from switch.client import Client, Point
 from switch.console.output import Screen, plain
 from switch.matching.breaks import FILE_MAX, Break, Matched, State, read_match
 from switch.matching.cells import ListError
-from switch.matching.payouts import Payout
 from switch.v1 import types_pb2
 
 LISTS_MAX: Final = 1_000
@@ -139,10 +138,7 @@ def _payees(
             raise ListError(str(path), "is not as a close has written it") from None
     unknown = []
     for path in instructions:
-        entries = {
-            Payout(one.reference, one.amount, one.day).entry
-            for one in read_payees(bytes_of(path, FILE_MAX), str(path))
-        }
+        entries = releases_of(path)
         for payout in client.movements(
             kind=types_pb2.ENTRY_KIND_TRANSFER,
             after=Point(sequence=min(entries) - 1),
