@@ -154,6 +154,11 @@ def _judge(
     if one.state is not State.OPEN:
         raise ValueError(f"is closed, by {one.closed_by}")
     about, amount = _of_a_break(one, decision, about, amount)
+    if decision == "refund":
+        paid = f"entry {one.entry}"
+        if paid in seen:
+            raise ValueError(f"{paid} is given back by another line of this file")
+        seen.add(paid)
     return Act(line, number, decision, about, amount, reason)
 
 

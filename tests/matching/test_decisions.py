@@ -3,6 +3,7 @@
 Method: a file of breaks is decided by hand, and spoilt as spreadsheets and people do.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,20 @@ def test_what_cannot_be_is_told_and_holds_nothing_up(
     assert isinstance(other, Act)
     # What is written of it starts no formula either.
     assert outcome_line(wrong).startswith("2,")
+
+
+def test_a_payment_is_given_back_by_one_line(breaks: dict[str, Break]) -> None:
+    """Whatever somebody has made of the file of the match."""
+    number = numbered(breaks, Type.MISSING_THERE)
+    twin = "B20261127-AAAAAAAAAAAAAAAA"
+    found = decided(
+        breaks | {twin: replace(breaks[number], number=twin)},
+        f"{number},refund,,,",
+        f"{twin},refund,,,",
+    )
+    assert isinstance(found[0], Act)
+    assert isinstance(found[1], Left)
+    assert "by another line" in found[1].text
 
 
 def test_numbers(breaks: dict[str, Break]) -> None:
