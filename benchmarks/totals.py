@@ -53,7 +53,7 @@ RATIO_LEAST = 0.98
 EXPLAIN_S_MAX = 1.0
 MAP_SIZE = 1 << 40
 BYTES_PER_ROW = 340
-ROUNDS = 4
+ROUNDS = 15
 FOLLOW_S = 0.25
 """Between two turns of a follower, as in a server."""
 

@@ -25,7 +25,7 @@ from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import Pair
 from tests.core.test_concurrency import ask
 from tests.core.test_index_units import index_of
-from tests.longer import turns
+from tests.longer import SEED, TIMES, turns
 from tests.model import Rows
 from tests.records import AccountRecord, ParticipantRecord, Row
 
@@ -91,7 +91,14 @@ def open_pair(path: Path, **options: Any) -> tuple[Pair, Network]:
     return pair, network
 
 
-@pytest.mark.parametrize(("step_rows", "seed"), [(16, 1), (64, 2), (16, 3), (64, 4)])
+@pytest.mark.parametrize(
+    ("step_rows", "seed"),
+    [
+        (step_rows, 2 * times + number)
+        for times in range(SEED, SEED + TIMES)
+        for number, step_rows in enumerate((16, 64), 1)
+    ],
+)
 def test_openings_have_every_image(tmp_path: Path, step_rows: int, seed: int) -> None:
     """Rows of every kind; the ledger is opened again at every stage of a step."""
     pair, network = open_pair(tmp_path / "ledger", index_step_rows=step_rows)

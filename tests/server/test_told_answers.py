@@ -39,7 +39,10 @@ from tests.server.test_billers import (
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("told")
-    with running(directory, *settings(SETTINGS)) as process:
+    # Hundreds of questions wait here for one message: on a busy machine for longer than
+    # an answer may take in other tests.
+    patient = SETTINGS | {"biller.answer_timeout_ms": 20_000}
+    with running(directory, *settings(patient)) as process:
         yield process
 
 

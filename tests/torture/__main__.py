@@ -30,7 +30,7 @@ CHANCES = 20
 """Times as much of each test by chance as `make test` has (`tests/longer.py`)."""
 BY_CHANCE = {
     "answers": ("tests/core/test_answers_stay.py",),
-    "shapes": ("tests/core/test_wild_rows.py",),
+    "shapes": ("tests/core/test_wild_rows.py", "tests/core/test_segments.py"),
     "damage": (
         "tests/ledger/test_pages.py",
         "tests/ledger/test_opening_damage.py",
@@ -45,7 +45,7 @@ MINUTES = {
     "bills": 10,
     "days": 30,
     "answers": 1,
-    "shapes": 2,
+    "shapes": 7,
     "damage": 10,
     "old_pages": 20,
     "restarts": 5,
