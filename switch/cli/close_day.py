@@ -78,7 +78,7 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--now",
         action="store_true",
-        help="close the open window although a cut-off has closed one today",
+        help="close the open window although cut-offs close it by themselves",
     )
     command.add_argument(
         "--day",
@@ -169,8 +169,8 @@ class Closing:
             self.in_the_way.append(f"{name}: {error}")
 
     def close_window(self) -> None:
-        """If no cut-off has closed one today, one is closed by command; but only if it
-        would count anything, and never to end another day than this.
+        """If none closes by itself one is closed by command; but only if it would count
+        anything, and never to end another day than this.
         """
         if (
             self._args.day not in (None, ist_date(time.time_ns()))
@@ -193,11 +193,9 @@ class Closing:
                 return
 
     def _is_by_schedule(self) -> bool:
-        """Whether the newest window is the schedule's, and of today."""
-        newest = next(self._client.windows(), None)
-        if newest is None or not newest.by_schedule:
-            return False
-        return ist_date(newest.time_ns) == ist_date(time.time_ns())
+        """Whether the schedule has cut-offs: then nobody else ends a day."""
+        schedule = self._client.schedule().schedule
+        return bool(schedule.minutes and schedule.weekdays)
 
     def _look_at_recalls(self, day: DayFiles, folder: Path) -> None:
         """What was just written no bank has: a recall in it stands in the way."""

@@ -8,7 +8,6 @@ billers' lists by hand, right and wrong; a file is spoilt.
 import datetime as dt
 import json
 import shutil
-import time
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -246,15 +245,18 @@ def test_what_stands_in_the_way(council: Council, shell: Shell, tmp_path: Path) 
 class Switch:
     """What is asked before a window is closed by command, and whether it is."""
 
-    def __init__(self, *windows: schedules_pb2.Window, counts: bool = True) -> None:
+    def __init__(self, *minutes: int, counts: bool = True) -> None:
         self.result = Result.OK
         self.last = 7
-        self._windows = windows
+        self._minutes = minutes
         self._counts = counts
         self.closed: list[int] = []
 
-    def windows(self) -> Iterator[schedules_pb2.Window]:
-        return iter(self._windows)
+    def schedule(self) -> schedules_pb2.GetScheduleResponse:
+        if not self._minutes:
+            return schedules_pb2.GetScheduleResponse()
+        days = schedules_pb2.Schedule(minutes=self._minutes, weekdays=[7])
+        return schedules_pb2.GetScheduleResponse(schedule=days)
 
     def ledger(self) -> admin_pb2.GetLedgerResponse:
         return admin_pb2.GetLedgerResponse(last_window=self.last)
@@ -269,24 +271,21 @@ class Switch:
 
 
 @pytest.mark.parametrize(
-    ("windows", "counts", "now", "closes"),
+    ("minutes", "counts", "now", "closes"),
     [
-        # (by the schedule, how many hours ago), newest first
-        ([], True, False, True),
-        ([], False, False, False),
-        ([(True, 0)], True, False, False),
-        ([(True, 0)], True, True, True),
-        ([(True, 0)], False, True, False),
-        ([(True, 25)], True, False, True),
-        ([(False, 0), (True, 0)], True, False, True),
+        # Whenever the cut-offs are: a run past midnight ends no window of theirs.
+        ((), True, False, True),
+        ((), False, False, False),
+        ((0,), True, False, False),
+        ((750, 1_410), True, False, False),
+        ((750, 1_410), True, True, True),
+        ((750, 1_410), False, True, False),
     ],
 )
 def test_who_closes_a_window(
-    windows: list[tuple[bool, int]], counts: bool, now: bool, closes: bool
+    minutes: tuple[int, ...], counts: bool, now: bool, closes: bool
 ) -> None:
-    ago = [(one, time.time_ns() - hours * 3_600 * 10**9) for one, hours in windows]
-    made = [schedules_pb2.Window(by_schedule=by, time_ns=at) for by, at in ago]
-    switch = Switch(*made, counts=counts)
+    switch = Switch(*minutes, counts=counts)
     args = Namespace(now=now, day=None)
     closing = Closing(cast("Client", switch), args, cast("Screen", None))
     closing.close_window()
