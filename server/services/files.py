@@ -166,8 +166,8 @@ class FilesService:
         """The file that is asked for. Another's is looked up by nobody."""
         try:
             name = parse_name(text)
-        except ValueError as error:
-            raise ArgumentError("name", str(error)) from None
+        except ValueError:
+            raise ArgumentError("name", "is no file's name, as a list has it") from None
         is_own = name.owner == caller.participant
         if caller.role is Role.BILLER and (
             name.kind is FileKind.INSTRUCTION or not is_own

@@ -6,6 +6,7 @@ Method: a client that lies, beside one that does not; no server.
 
 import csv
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,6 +64,10 @@ class Liar:
 
     def do_lines(self, _: int) -> list[Any]:
         return []
+
+    def movements(self, *_: object, **__: object) -> Iterator[types_pb2.Entry]:
+        """Nothing was given back since."""
+        return iter(())
 
     def proposal_pages(self) -> list[Any]:
         proposed = types_pb2.Entry(

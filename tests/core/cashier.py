@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from switch.codes import AccountKind, Kind, PersonRole, Record, Result
+from switch.codes import AccountKind, Kind, PersonRole, Record, Result, RowFlag
 from tests.core.council import (
     BETA,
     BILLER,
@@ -18,7 +18,6 @@ from tests.core.council import (
     Person,
     participant,
 )
-from tests.flags import RowFlag
 from tests.records import AccountRecord, Outcome
 from tests.signing import Line
 
