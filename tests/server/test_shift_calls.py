@@ -18,6 +18,7 @@ from switch.codes import Kind, Role
 from switch.counter.shift_rows import read_shift
 from switch.ids import new_id
 from switch.register.identity import Identity
+from switch.register.past import PastNames
 from switch.v1 import counter_pb2 as pb
 from tests.billing.dispatch_bench import Bench, benches
 
@@ -28,6 +29,7 @@ class SlowNode:
     def __init__(self, bench: Bench) -> None:
         self.ledger = bench.ledger
         self.register = bench.register
+        self.past_names = PastNames(bench.register)
         self.gate = asyncio.Event()
         self._bench = bench
         self._tasks: list[asyncio.Task[Any]] = []
