@@ -272,7 +272,7 @@ def test_a_deadline_that_has_passed_is_not_queued(peers: Peers, centre: Peer) ->
             request = pb.CreatePaymentRequest(payment=late)
             centre.payments.CreatePayment(request, timeout=0.2)
         # The library takes the call back in a thread of its own, after it has failed.
-        time.sleep(1.0)
+        time.sleep(3.0)
     finally:
         os.kill(peers.server.pid, signal.SIGCONT)
     assert centre.pay(payment()).result == results.RESULT_OK
