@@ -370,6 +370,8 @@ def test_full_groups_leave_room_for_holds_that_are_due(
     queue: Queue, ledger: Ledger, clock: Clock, funded: Network
 ) -> None:
     queue.commit(holds(funded, 10))
+    # Only who has asked for the descriptor hears of groups without calls.
+    queue.fileno()
     with queue.paused():
         queue.submit(refused(GROUP_MAX), 1)
         until(lambda: queue.rows_waiting == 0)
