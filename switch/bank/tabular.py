@@ -16,7 +16,6 @@ import csv
 import datetime as dt
 import hashlib
 import io
-import json
 import re
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -35,10 +34,15 @@ from switch.bank.lines import (
     tidy_text,
 )
 from switch.bank.xml import FILE_MAX
+from switch.column_maps import (
+    check_columns,
+    check_date_format,
+    check_delimiter,
+    may_skip,
+    read_object,
+)
 from switch.money import parse_amount
 
-MAP_MAX = 65_536
-"""Bytes of a map."""
 CELL_MAX = 4_000
 """Characters of a cell."""
 
@@ -66,21 +70,9 @@ class ColumnMap:
 def read_map(data: bytes, source: str) -> ColumnMap:
     """A map from its JSON. Raises StatementError."""
     try:
-        if len(data) > MAP_MAX:
-            raise ValueError(f"more than {MAP_MAX} bytes")
-        given = json.loads(data.decode(), object_pairs_hook=_object)
-        if not isinstance(given, dict):
-            raise ValueError("no JSON object")
-        return _map(given)
-    except (ValueError, RecursionError) as error:
+        return _map(read_object(data))
+    except ValueError as error:
         raise StatementError(source, f"is no map of columns: {error}") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a name is there twice")
-    return made
 
 
 def _map(given: dict[str, Any]) -> ColumnMap:
@@ -95,7 +87,7 @@ def _map(given: dict[str, Any]) -> ColumnMap:
         elif one.name == "newest_first":
             right = isinstance(value, bool)
         elif one.name == "skip_lines":
-            right = type(value) is int and 0 <= value <= 1_000
+            right = may_skip(value)
         else:
             right = isinstance(value, str) and value != ""
         if not right:
@@ -108,35 +100,15 @@ def _map(given: dict[str, Any]) -> ColumnMap:
     except TypeError as error:
         missing = {"account", "date", "date_format", "credit", "debit", "reference"}
         raise ValueError(f"{', '.join(sorted(missing - {*wanted}))} missing") from error
-    if len(made.delimiter) != 1 or len(made.texts) > TEXTS_MAX:
-        raise ValueError("a delimiter is one character, texts are at most 32")
-    if made.delimiter in {'"', "\r", "\n"}:
-        raise ValueError("no such delimiter")
-    columns = [made.date, made.credit, made.debit, made.reference, made.balance]
-    if len({*columns}) != len(columns):
-        raise ValueError("one column for two things")
-    _look_at_format(made.date_format)
+    if len(made.texts) > TEXTS_MAX:
+        raise ValueError(f"texts are at most {TEXTS_MAX}")
+    check_delimiter(made.delimiter)
+    check_columns((made.date, made.credit, made.debit, made.reference, made.balance))
+    check_date_format(made.date_format)
     account = canonical_account(made.account)
     if not account:
         raise ValueError("no account number")
     return replace(made, account=account)
-
-
-_HAS_YEAR = re.compile("%[YyGcxDF]")
-
-
-def _look_at_format(date_format: str) -> None:
-    """It says day, month and year: a date written by it is read as the same."""
-    for day in (dt.datetime(2026, 11, 27), dt.datetime(2031, 2, 3)):  # noqa: DTZ001
-        text = day.strftime(date_format)
-        if not _HAS_YEAR.search(date_format):
-            raise ValueError("date_format has no year")
-        try:
-            is_right = dt.datetime.strptime(text, date_format) == day  # noqa: DTZ007
-        except (ValueError, re.error):
-            is_right = False
-        if not is_right:
-            raise ValueError("date_format is none of a day, a month and a year")
 
 
 def read_csv(data: bytes, source: str, columns: ColumnMap) -> Statement:

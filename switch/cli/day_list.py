@@ -13,11 +13,12 @@ from switch.cli.arguments import as_argument, to_count
 from switch.cli.commands import credentials_of
 from switch.cli.matching import bytes_of, opened
 from switch.codes import Role
+from switch.column_maps import MAP_MAX
 from switch.console.output import Exit, Screen
 from switch.errors import UsageError
 from switch.matching.cells import ListError
 from switch.matching.day_lines import read_day
-from switch.matching.maps import MAP_MAX, read_map
+from switch.matching.maps import read_map
 from switch.money import parse_amount
 from switch.simulator.day_list import list_messages, send_day_list
 from switch.v1 import billers_pb2 as pb

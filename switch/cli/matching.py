@@ -20,6 +20,7 @@ from switch.calendar import ist_date, parse_date
 from switch.cli.arguments import as_argument, to_count
 from switch.cli.bank_statements import read_files
 from switch.cli.written_files import make_folder, part_of, sync_folder
+from switch.column_maps import MAP_MAX
 from switch.console.output import Exit, Screen
 from switch.errors import ConfigError, UsageError
 from switch.ids import parse_id
@@ -35,7 +36,7 @@ from switch.matching.cells import ListError
 from switch.matching.judging import match as match_sides
 from switch.matching.lines import Texts
 from switch.matching.lists import read_list
-from switch.matching.maps import MAP_MAX, By, read_map
+from switch.matching.maps import By, read_map
 from switch.matching.payouts import Booked, Payout, match_payouts
 from switch.matching.report import (
     evidence_bytes,

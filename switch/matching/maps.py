@@ -3,20 +3,21 @@
 May use `cells` and the words. What it looks like, docs/matching.md says.
 """
 
-import datetime as dt
-import json
-import re
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
 from switch.codes import CheckDigit, Ignored, Letters
+from switch.column_maps import (
+    check_columns,
+    check_date_format,
+    check_delimiter,
+    may_skip,
+    read_object,
+)
 from switch.matching.cells import ListError
 from switch.references import Form, form_problems
 
-MAP_MAX = 65_536
-"""Bytes of a map."""
-SKIP_MAX = 1_000
 ENCODINGS = ("utf-8", "windows-1252")
 
 
@@ -63,21 +64,9 @@ class ListMap:
 def read_map(data: bytes, source: str) -> ListMap:
     """A map from its JSON. Raises ListError."""
     try:
-        if len(data) > MAP_MAX:
-            raise ValueError(f"more than {MAP_MAX} bytes")
-        given = json.loads(data.decode(), object_pairs_hook=_object)
-        if not isinstance(given, dict):
-            raise ValueError("no JSON object")
-        return _map(given)
-    except (ValueError, RecursionError) as error:
+        return _map(read_object(data))
+    except ValueError as error:
         raise ListError(source, f"is no map of columns: {error}") from None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a name is there twice")
-    return made
 
 
 def _map(given: dict[str, Any]) -> ListMap:
@@ -91,17 +80,14 @@ def _map(given: dict[str, Any]) -> ListMap:
     if missing:
         raise ValueError(f"{', '.join(sorted(missing))} missing")
     made = ListMap(**wanted)
-    if len(made.delimiter) != 1 or made.delimiter in {'"', "\r", "\n"}:
-        raise ValueError("no such delimiter")
-    columns = [made.key, made.date, made.amount, made.head, made.number]
-    columns = [one for one in (*columns, made.biller_reference) if one]
-    if len({*columns}) != len(columns):
-        raise ValueError("one column for two things")
+    check_delimiter(made.delimiter)
+    columns = (made.key, made.date, made.amount, made.head, made.number)
+    check_columns((*columns, made.biller_reference))
     if made.form != Form() and made.by is not By.REFERENCE:
         raise ValueError("a form is of the citizen's references alone")
     if made.baskets and (made.refunds or made.head or not made.by.names_one):
         raise ValueError("baskets are told by one payment's key, no heads, no refunds")
-    _look_at_format(made.date_format)
+    check_date_format(made.date_format)
     return made
 
 
@@ -113,7 +99,7 @@ def _value(name: str, value: Any) -> Any:
             raise ValueError(f"by is one of {', '.join(By)}")
         return By(value)
     if name == "skip_lines":
-        right = type(value) is int and 0 <= value <= SKIP_MAX
+        right = may_skip(value)
     elif name in ("refunds", "baskets"):
         right = isinstance(value, bool)
     elif name == "encoding":
@@ -155,20 +141,3 @@ def _named(enum: Any, name: object) -> Any:
     if not isinstance(name, str) or name not in found:
         raise ValueError(f"form has no {str(name)[:40]!a}")
     return found[name]
-
-
-_HAS_YEAR = re.compile("%[YyGcxDF]")
-
-
-def _look_at_format(date_format: str) -> None:
-    """It says day, month and year: a date written by it is read as the same."""
-    if not _HAS_YEAR.search(date_format):
-        raise ValueError("date_format has no year")
-    for day in (dt.datetime(2026, 11, 27), dt.datetime(2031, 2, 3)):  # noqa: DTZ001
-        try:
-            text = day.strftime(date_format)
-            is_right = dt.datetime.strptime(text, date_format) == day  # noqa: DTZ007
-        except (ValueError, re.error):
-            is_right = False
-        if not is_right:
-            raise ValueError("date_format is none of a day, a month and a year")

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from switch.column_maps import MAP_MAX
 from switch.matching import judging, lists
 from switch.matching.breaks import Break, Matched, Type, read_match, write_breaks
 from switch.matching.cells import ListError
@@ -22,7 +23,7 @@ from switch.matching.day_lines import DayLine, read_day
 from switch.matching.decisions import read_decided
 from switch.matching.lines import Texts
 from switch.matching.lists import BillerList, read_list
-from switch.matching.maps import MAP_MAX, By, ListMap, read_map
+from switch.matching.maps import By, ListMap, read_map
 from switch.matching.scrolls import read_scrolls
 from tests.matching.books import (
     BILLER,
