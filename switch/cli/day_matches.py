@@ -45,11 +45,14 @@ class Matches:
     """Payouts, by their entries, to beneficiaries that were changed since."""
     stale: list[str] = field(default_factory=list)
     """Biller and day of what was matched on from something else than there is now."""
+    standing: int = 0
+    """Open breaks of earlier runs for this day, of billers not matched by this one."""
 
     @property
     def open(self) -> int:
         """Breaks that travel on."""
-        return sum(one["breaks"]["open"] for one in self.reports)
+        counts: list[int] = [one["breaks"]["open"] for one in self.reports]
+        return sum(counts) + self.standing
 
 
 def match_day(
@@ -57,12 +60,33 @@ def match_day(
 ) -> Matches:
     """Match the lists of a day, biller by biller; what is wrong with one stops none.
 
-    `folder` has the scrolls, and the day's instructions. Raises what the client raises,
-    ConfigError, and StatementError of a bank's file that is not believed.
+    `folder` has the scrolls, and the day's instructions; also what earlier runs have
+    left open, which stands for billers that are not matched now. Raises what the client
+    raises, ConfigError, ListError, and StatementError of a bank's file that is not
+    believed.
     """
-    found, day = Matches(), of.day
-    if args.lists is None:
-        return found
+    found, matched = Matches(), set[str]()
+    if args.lists is not None:
+        matched = _match_lists(client, of, folder, args, screen, found)
+    bare = of.day.replace("-", "")
+    for path in folder.glob(f"breaks-*-{bare}.csv"):
+        if path.name.removeprefix("breaks-").removesuffix(f"-{bare}.csv") in matched:
+            continue
+        _, breaks = _match_of(path)
+        found.standing += sum(one.state is State.OPEN for one in breaks)
+    return found
+
+
+def _match_lists(
+    client: Client,
+    of: DayFiles,
+    folder: Path,
+    args: Namespace,
+    screen: Screen,
+    found: Matches,
+) -> set[str]:
+    """Note in `found` what came of the lists; the billers that were matched."""
+    day, matched = of.day, set[str]()
     of_bank = Namespace(files=args.bank_files, bank_map=None)
     booked = list(booked_lines(of_bank, screen)) if args.bank_files else []
     undecided = folder / f"undecided-{day}.jsonl"
@@ -112,9 +136,10 @@ def match_day(
             found.refused.append(f"{biller}: {error}")
         else:
             found.reports.append(report)
+            matched.add(biller)
             if later := chains.stale_after(biller, day):
                 found.stale.append(f"{biller}: {later}")
-    return found
+    return matched
 
 
 def _payees(

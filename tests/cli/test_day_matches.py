@@ -85,8 +85,11 @@ class Folder:
         folder.mkdir(exist_ok=True)
         (folder / f"{BILLER}.csv").write_text(list_text(lines))
 
-    def match(self, day: dt.date, *instructions: str) -> Matches:
-        args = Namespace(files=self.files, lists=self.lists, bank_files=self.bank)
+    def match(
+        self, day: dt.date, *instructions: str, with_lists: bool = True
+    ) -> Matches:
+        lists = self.lists if with_lists else None
+        args = Namespace(files=self.files, lists=lists, bank_files=self.bank)
         of = DayFiles(day.isoformat())
         of.instructions = [{"file": one} for one in instructions]
         client = cast("Client", self.switch)
@@ -113,6 +116,18 @@ def test_a_month_ends(folder: Folder) -> None:
         assert not found.refused, found
     [twice] = folder.open(DAYS[3])
     assert twice.type == "duplicate"
+
+
+def test_what_an_earlier_run_left_open_stands(folder: Folder) -> None:
+    """A run without lists, or whose list is not believed, has no day without breaks."""
+    folder.listed(DAYS[0], [])
+    assert folder.match(DAYS[0]).open == 1
+    assert folder.match(DAYS[0]).open == 1
+    assert folder.match(DAYS[0], with_lists=False).open == 1
+    (folder.lists / DAYS[0].isoformat() / f"{BILLER}.csv").write_text("no list\n")
+    found = folder.match(DAYS[0])
+    assert (found.open, len(found.refused)) == (1, 1)
+    assert folder.match(DAYS[1], with_lists=False).open == 0
 
 
 def test_no_list_on_the_last_of_a_month(folder: Folder) -> None:
