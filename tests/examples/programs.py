@@ -18,6 +18,7 @@ from switch.ids import new_id
 from switch.specs import specs_from_json
 from switch.v1 import admin_pb2, counter_pb2, network_pb2, payments_pb2
 from tests.server.harness import CALL_S, ROOT, Peers, ServerProcess, until
+from tests.stopped import stop
 
 EXAMPLES = ROOT / "docs" / "examples"
 CENTRE, OTHER = "bsk-00001", "bsk-00002"
@@ -70,7 +71,7 @@ class Program:
 
     def freeze(self) -> None:
         """It does nothing until it is thawed; what is sent to it waits."""
-        self.signal(signal.SIGSTOP)
+        stop(self.process.pid)
 
     def thaw(self) -> None:
         """It goes on."""

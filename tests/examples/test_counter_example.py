@@ -15,6 +15,7 @@ import pytest
 from switch.v1 import counter_pb2, payments_pb2
 from tests.examples.programs import OTHER, Program, Syncs, World
 from tests.server.harness import until
+from tests.stopped import stop
 
 BILL = ("WATER-01", "123456789")
 PAID, NOT_PAID, NOT_KNOWN = 0, 1, 3
@@ -81,7 +82,7 @@ def test_it_is_on_disk_before_it_is_sent(world: World, tmp_path: Path) -> None:
     counter = world.counter(*BILL, prefix=syncs.prefix)
     until(lambda: "Number of the bill" in counter.log())
     # The switch does not read what the counter sends.
-    world.server.process.send_signal(signal.SIGSTOP)
+    stop(world.server.process.pid)
     counter.type("1")
     until(lambda: left(world))
     [path] = left(world)

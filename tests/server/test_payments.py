@@ -4,8 +4,6 @@ Method: a real server, real certificates; each call once right and in each wrong
 that its contract names. Money is followed through the wallet's own figures.
 """
 
-import os
-import signal
 import threading
 import time
 from pathlib import Path
@@ -31,6 +29,7 @@ from tests.server.harness import (
     payment,
     running,
 )
+from tests.stopped import stopped
 
 SERVICE = "/payswitch.v1.PaymentService"
 BATCH_MAX = 8_190
@@ -266,15 +265,12 @@ def test_an_unknown_method(centre: Peer) -> None:
 def test_a_deadline_that_has_passed_is_not_queued(peers: Peers, centre: Peer) -> None:
     late = payment()
     # Stopped, the server finds the call only when its deadline has passed.
-    os.kill(peers.server.pid, signal.SIGSTOP)
-    try:
+    with stopped(peers.server.pid):
         with failing(grpc.StatusCode.DEADLINE_EXCEEDED):
             request = pb.CreatePaymentRequest(payment=late)
             centre.payments.CreatePayment(request, timeout=0.2)
         # The library takes the call back in a thread of its own, after it has failed.
-        time.sleep(3.0)
-    finally:
-        os.kill(peers.server.pid, signal.SIGCONT)
+        time.sleep(1.0)
     assert centre.pay(payment()).result == results.RESULT_OK
     with failing(grpc.StatusCode.NOT_FOUND):
         get(centre, late.id)
