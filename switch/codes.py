@@ -181,7 +181,9 @@ class AccountState(IntEnum):
 
 
 class Role(IntEnum):
-    """What a participant may be; the last two read, with references masked."""
+    """What a participant may be. PMU and support read, with references masked; public is
+    the identity of the public check.
+    """
 
     CENTRE = 1
     BILLER = 2
@@ -190,6 +192,7 @@ class Role(IntEnum):
     HARNESS = 5
     PMU = 6
     SUPPORT = 7
+    PUBLIC = 8
 
 
 class Record(IntEnum):

@@ -194,7 +194,8 @@ cdef enum:  # roles of participants
     ROLE_HARNESS = 5        # may name the centre it acts for
     ROLE_PMU = 6            # reads, and sends nothing
     ROLE_SUPPORT = 7        # likewise; a person's role is another thing
-    ROLES_COUNT = 8
+    ROLE_PUBLIC = 8         # asks what anybody may ask
+    ROLES_COUNT = 9
 
 cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_PARTICIPANT = 1

@@ -35,6 +35,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """Reads figures of the whole network, and no single payment."""
     ROLE_SUPPORT: _Role.ValueType  # 7
     """Reads payments of the whole network; their references are masked."""
+    ROLE_PUBLIC: _Role.ValueType  # 8
+    """The public check: whether a receipt is real, and the network's totals."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper): ...
 
@@ -48,6 +50,8 @@ ROLE_PMU: Role.ValueType  # 6
 """Reads figures of the whole network, and no single payment."""
 ROLE_SUPPORT: Role.ValueType  # 7
 """Reads payments of the whole network; their references are masked."""
+ROLE_PUBLIC: Role.ValueType  # 8
+"""The public check: whether a receipt is real, and the network's totals."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 class _AmountRule:
