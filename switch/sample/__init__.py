@@ -1,8 +1,9 @@
 """The Bangla Sahayata Kendra network as data: 3,561 centres, 97 services, 40 billers.
 
-May use `specs`, `catalogue`, `codes`, `money` and `calendar`, and neither the core nor a
-ledger. `load_sample` reads it, `sample_specs` is what a ledger is loaded with, `day.plan_day`
-is what its centres pay on a working day. `README.md` says where each figure is from.
+May use `specs`, `catalogue`, `codes`, `money` and `calendar`, and neither the core nor
+a ledger. `load_sample` reads it, `sample_specs` is what a ledger is loaded with,
+`day.plan_day` is what its centres pay on a working day. `README.md` says where each
+figure is from.
 """
 
 from collections.abc import Iterator
