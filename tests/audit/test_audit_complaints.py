@@ -392,6 +392,40 @@ def test_a_full_table_takes_no_more(
     assert "more complaints than there may be" in found["complaints"][0]
 
 
+CHANGES: dict[str, Any] = {
+    **dict.fromkeys(("amount", "credit", "receipt", "checker", "basket"), 1),
+    **dict.fromkeys(("service", "flags", "deadline"), 8),
+    **dict.fromkeys(("debit", "resolves", "participant"), 99),
+    **{"result": R.CASE_CLOSED, "total": 9, "reference": b"A", "kind": Kind.WITHDRAW},
+}
+"""What no row of a complaint can say, whatever else it says."""
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_each_field_is_looked_at(tmp_path: Path, field: str) -> None:
+    """Of accepted and refused rows of these kinds, each changed in a place of its own."""
+    desk = CounterDesk()
+    _, _, (reply,) = raised(desk, ASKED)
+    _, closed, _ = raised(desk, CLOSED)
+    again = desk.complain(desk.pay())
+    put_in = desk.put_in()
+    there = raised(desk)[1]
+    said = {"result": R.COMPLAINT_OPEN, "total": there.sequence}
+    rows = [
+        *(reply, again, put_in, desk.complain(there.resolves, **said)),
+        desk.reply(closed, ASKED, result=R.COMPLAINT_CLOSED, total=closed.sequence + 1),
+        desk.put_in(0, result=R.ALREADY_FOLLOWED, total=put_in.sequence),
+    ]
+    assert desk.found(tmp_path / "right") == {}
+    # The last one stands behind nothing, whatever it names but the newest.
+    changed = rows[:-1] if field == "resolves" else rows
+    for row in changed:
+        setattr(row, field, CHANGES[field])
+    found = desk.found(tmp_path / "wrong")
+    named = {one.split(":")[0] for texts in found.values() for one in texts}
+    assert {str(row.sequence) for row in changed} <= named, found
+
+
 def test_the_index_has_the_newest_row_about_each(tmp_path: Path) -> None:
     desk = CounterDesk()
     raised(desk, ASKED)
