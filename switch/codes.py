@@ -35,6 +35,9 @@ class Kind(IntEnum):
     WITHDRAW = 22
     REQUEST = 23
     BOOKED = 24
+    COMPLAINT = 25
+    REPLY = 26
+    BILLS = 27
 
 
 class Trait(IntFlag):
@@ -131,6 +134,9 @@ TRAITS: Final[Mapping[Kind, Trait]] = {
     Kind.WITHDRAW: _SAID | Trait.LINK | Trait.REFERENCE,
     Kind.REQUEST: _ASKED | Trait.AMOUNT,
     Kind.BOOKED: _MOVE | Trait.CLAIM | Trait.REFERENCE | Trait.FILLED | Trait.LINE,
+    Kind.COMPLAINT: _SAID | Trait.TOTAL | Trait.FILLED | Trait.INDEX,
+    Kind.REPLY: _SAID | Trait.TOTAL | Trait.FILLED | Trait.LINK,
+    Kind.BILLS: _SAID | Trait.RECORD,
 }
 """The core's table of kinds, for Python; nothing follows from the order of numbers."""
 
@@ -232,6 +238,10 @@ class Result(IntEnum):
     NOT_BOOKED = 90
     BENEFICIARY_WRONG = 91
     BENEFICIARY_WAITS = 92
+    OPERATOR_UNKNOWN = 93
+    COMPLAINT_OPEN = 94
+    COMPLAINT_NOT_FOUND = 95
+    COMPLAINT_CLOSED = 96
 
 
 class Field(IntEnum):
@@ -289,6 +299,7 @@ class Role(IntEnum):
     HARNESS = 5
     PMU = 6
     SUPPORT = 7
+    PUBLIC = 8
 
 
 class Record(IntEnum):
@@ -308,6 +319,7 @@ class Record(IntEnum):
     STATEMENT = 12
     BENEFICIARY = 13
     SCHEDULE = 14
+    OPERATOR = 15
 
 
 class PersonRole(IntEnum):
@@ -556,6 +568,8 @@ class Link(IntEnum):
     """Of a request or a release: the booked row that it waited for."""
     PAYOUT = CORRECTION + 21
     """Of a beneficiary's row: what was paid out by it."""
+    COMPLAINT = CORRECTION + 22
+    """Of a payment: the newest complaint about it."""
 
 
 HEAD_SHIFT = 9
@@ -591,7 +605,7 @@ the longest that they may say."""
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 11
+RULES_VERSION = 12
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18
