@@ -37,6 +37,8 @@ from tests.records import (
 
 MAP_SIZE = 8 << 30
 ROWS_AT_ONCE = 65_536
+OF_COMPLAINTS = 3
+"""The kind of the index's records of complaints."""
 SAMPLE = 40
 """Rows, ids and accounts that one comparison looks up one by one."""
 
@@ -290,6 +292,10 @@ class Pair:
         assert not any(statements[len(found) :])
         payees = [0, *(each.sequence for each in model.beneficiaries.values())]
         assert ledger.records(Record.BENEFICIARY).tolist() == payees
+        seated = [0, *(each.sequence for each in model.operators.values())]
+        assert ledger.records(Record.OPERATOR).tolist() == seated
+        complaints = [0, *model.complaints]
+        assert ledger.records(OF_COMPLAINTS).tolist() == complaints
         schedule = [0, model.schedule_row] if model.schedule_row else [0]
         assert ledger.records(Record.SCHEDULE).tolist() == schedule
         for key, index in list(model.account_of.items())[-SAMPLE:]:
