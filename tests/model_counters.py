@@ -5,6 +5,7 @@ Part of tests/model.py, which see.
 """
 
 import struct
+from collections import defaultdict
 from dataclasses import dataclass
 
 from switch.codes import AccountKind, Kind, PriceRule, Record, Result, Role
@@ -46,6 +47,7 @@ class Counters(Banks):
         self.operators: dict[Who, Operator] = {}  # by centre and number
         self.operator_of: dict[bytes, Who] = {}  # by key
         self.complaints: list[int] = []  # the newest row about each, from 1
+        self.replies: defaultdict[int, list[int]] = defaultdict(list)  # by complaint
         self.complaint_of: dict[int, int] = {}  # payment -> number of the last one
         self.bills_of: dict[int, int] = {}  # service -> its last bills row
 
@@ -186,6 +188,7 @@ class Counters(Banks):
         self.append(row)
         self.complaints[row.debit - 1] = row.sequence
         self.resolved[row.resolves] = row.sequence
+        self.replies[row.resolves].append(row.sequence)
 
     # --- bills ------------------------------------------------------------------------
 

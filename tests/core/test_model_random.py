@@ -188,11 +188,13 @@ def walk(path: Path, seed: int, like: int, options: dict[str, Any]) -> None:
         pair.commit(asks, now)
         disturb(pair, rng)
     generator.begin_counters(2_000 + seed)
-    while pair.operations < operations + RECALLS_ASKED + COUNTERS_ASKED:
-        asks, now = generator.group_of_counters()
-        pair.commit(asks, now)
-        disturb(pair, rng)
-    pair.reopen()
+    end = operations + RECALLS_ASKED + COUNTERS_ASKED
+    for part_end in (end - COUNTERS_ASKED // 2, end):
+        while pair.operations < part_end:
+            asks, now = generator.group_of_counters()
+            pair.commit(asks, now)
+            disturb(pair, rng)
+        pair.reopen(without_index=part_end < end and seed % 2 == 0)
     pair.compare_rows(1)
     pair.reopen(without_index=True)
     count = len(pair.model.rows)
