@@ -135,7 +135,7 @@ TRAITS: Final[Mapping[Kind, Trait]] = {
     Kind.REQUEST: _ASKED | Trait.AMOUNT,
     Kind.BOOKED: _MOVE | Trait.CLAIM | Trait.REFERENCE | Trait.FILLED | Trait.LINE,
     Kind.COMPLAINT: _SAID | Trait.TOTAL | Trait.FILLED | Trait.INDEX,
-    Kind.REPLY: _SAID | Trait.TOTAL | Trait.FILLED,
+    Kind.REPLY: _SAID | Trait.TOTAL | Trait.FILLED | Trait.LINK,
     Kind.BILLS: _SAID | Trait.RECORD,
 }
 """The core's table of kinds, for Python; nothing follows from the order of numbers."""
