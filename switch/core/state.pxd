@@ -306,6 +306,7 @@ cdef struct Draft:            # one requested row on its way through a group
     uint16_t bad              # bit n: the shape is wrong with result n
     # participant whose centre it must be, 0 for any; of an answer the biller that gave it
     uint32_t bound
+    uint32_t signed_on        # of that centre's operators, 0: nobody; asked of one that signs on
     uint8_t shape             # the least of these, or 0
     uint8_t claims_taken      # bit n: takes the claim n
     uint8_t maybe_id          # something before this group may hold the id

@@ -1,0 +1,299 @@
+"""Who is signed on at a counter.
+
+    counter                                   switch
+      GetSignOnNonce  ───────────────────────▶  a nonce, sealed, for a minute and once
+      signs it with the operator's key
+      SignOn          ───────────────────────▶  a session: a sealed token
+      every call with the token as metadata ─▶  whose it is, and that it was used
+
+A token says whose it is and until when, and carries a seal by the keys of quotations, so
+that it outlives connections and restarts of the server. What it cannot say, when it was
+used last and that it was signed off, the front door's table has (`front/sessions.c`),
+in which a call finds its operator. After a restart that table is empty: GetSession opens
+what is good again, and its idle time begins anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import struct
+import time
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from server.status import ArgumentError, OperatorDiffersError, SessionError
+from switch.config import Config
+from switch.errors import OverloadError
+from switch.register.identity import ForbiddenError, Identity
+from switch.sign_on import signed_bytes
+
+METADATA: Final = b"payswitch-session-bin"
+NONCE_LIFE_NS: Final = 60_000_000_000
+NONCES_MAX: Final = 65_536
+"""Nonces that were used and are not over yet; then nobody signs on for a moment."""
+SIGNATURE_SIZE: Final = 64
+
+# What is sealed: a kind, then at 16 a random number, whose, of which certificate, and
+# when it was made and ends.
+_SEALED: Final = struct.Struct("<B15xQIIQQ16s64x")
+_SESSION, _NONCE = 3, 4
+SEAL_SIZE: Final = 16
+TOKEN_SIZE: Final = _SEALED.size + SEAL_SIZE
+assert TOKEN_SIZE == 144
+
+
+class Table(Protocol):
+    """The front door's."""
+
+    def open_session(
+        self, token: bytes, sender: int, operator: int, lasts_ms: int, idle_ms: int
+    ) -> None:
+        """Calls of the sender with this token are the operator's."""
+
+    def end_session(self, token: bytes) -> bool:
+        """Whether it was on."""
+
+    def use_session(self, token: bytes, sender: int) -> int | None:
+        """Its operator; 0: it is over; None: it is not known."""
+
+
+class Seals(Protocol):
+    """The keys of quotations."""
+
+    def seal(self, message: bytes) -> bytes:
+        """16 bytes, by the newest key."""
+
+    def is_sealed(self, message: bytes, seal: bytes) -> bool:
+        """Whether one of the keys has made this seal."""
+
+
+class Operator(Protocol):
+    """One operator of the register."""
+
+    @property
+    def active(self) -> bool:
+        """Whether they may sign on."""
+
+    @property
+    def key(self) -> bytes:
+        """Their Ed25519 public key."""
+
+
+class Operators(Protocol):
+    """The part of the register that is asked."""
+
+    def find_operator(self, participant: int, number: int, /) -> Operator | None:
+        """A participant's operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a good token says."""
+
+    operator: int
+    ends_ns: int
+
+
+def unknown() -> SessionError:
+    """The server has not opened it."""
+    return SessionError(
+        "SESSION_UNKNOWN",
+        "this session is not open here: ask GetSession for it once, or sign on",
+    )
+
+
+def ended() -> SessionError:
+    """It is over."""
+    return SessionError(
+        "SESSION_ENDED", "this session is over: the operator signs on again"
+    )
+
+
+def needed() -> SessionError:
+    """There is none."""
+    return SessionError(
+        "SIGN_ON_NEEDED", "the operators of this centre sign on: the call has no session"
+    )
+
+
+class Sessions:
+    """The sessions of one running server. Any thread, but `sign_on`: the event loop's."""
+
+    def __init__(
+        self,
+        config: Config,
+        table: Table,
+        seals: Seals,
+        operators: Operators,
+        instance: bytes,
+        epoch: int,
+    ) -> None:
+        self._config = config
+        self._table = table
+        self._seals = seals
+        self._operators = operators
+        self._instance = instance
+        self._epoch = epoch
+        self._used: dict[int, int] = {}  # nonces, and when they are over
+
+    # --- signing on --------------------------------------------------------------
+
+    def make_nonce(self, caller: Identity) -> tuple[bytes, int]:
+        """What an operator of the caller signs, and until when."""
+        now_ns = time.time_ns()
+        until_ns = now_ns + NONCE_LIFE_NS
+        return self._seal(_NONCE, caller, 0, now_ns, until_ns), until_ns
+
+    def sign_on(
+        self, caller: Identity, operator: int, nonce: bytes, signature: bytes
+    ) -> tuple[bytes, Session]:
+        """A session's token, and what it says.
+
+        Raises ArgumentError if the nonce is none of the caller's or over,
+        ForbiddenError if the operator may not or the signature is not theirs: the same
+        answer, whatever it is. OverloadError.
+        """
+        number, now_ns = self._open_nonce(caller, nonce), time.time_ns()
+        self._use(number, now_ns)
+        known = self._operators.find_operator(caller.index, operator)
+        message = signed_bytes(
+            self._instance,
+            self._epoch,
+            nonce,
+            caller.participant,
+            operator,
+            caller.certificate,
+        )
+        # Who is not there has a key that signs nothing, so that all take as long.
+        key = known.key if known is not None else bytes(32)
+        good = _is_signed(key, signature, message)
+        if known is None or not known.active or not good:
+            raise ForbiddenError("the operator cannot sign on with this key")
+        ends_ns = now_ns + self._config.session_s * 1_000_000_000
+        token = self._seal(_SESSION, caller, operator, now_ns, ends_ns)
+        self._open(caller, token, operator, now_ns, ends_ns)
+        return token, Session(operator, ends_ns)
+
+    def _use(self, number: int, now_ns: int) -> None:
+        """A nonce is used once. Raises ArgumentError, OverloadError."""
+        if number in self._used:
+            raise ArgumentError("nonce", "was used")
+        if len(self._used) >= NONCES_MAX:
+            self._used = {one: end for one, end in self._used.items() if end > now_ns}
+        if len(self._used) >= NONCES_MAX:
+            raise OverloadError("too many operators sign on; try again in a minute")
+        self._used[number] = now_ns + NONCE_LIFE_NS
+
+    def _open_nonce(self, caller: Identity, nonce: bytes) -> int:
+        said = self._unseal(_NONCE, caller, nonce)
+        if said is None:
+            raise ArgumentError("nonce", "is not one that was given to the caller")
+        number, _, _, until_ns = said
+        if time.time_ns() >= until_ns:
+            raise ArgumentError("nonce", "is too old: ask for another")
+        return number
+
+    # --- while it lasts ----------------------------------------------------------
+
+    def open_again(self, caller: Identity, token: bytes) -> Session:
+        """Open a token that is good, as after a restart. Raises SessionError."""
+        said = self._unseal(_SESSION, caller, token)
+        if said is None:
+            raise ended()
+        _, operator, _, ends_ns = said
+        now_ns = time.time_ns()
+        known = self._operators.find_operator(caller.index, operator)
+        if now_ns >= ends_ns or known is None or not known.active:
+            raise ended()
+        self._open(caller, token, operator, now_ns, ends_ns)
+        if not self._table.use_session(token, caller.index):
+            raise ended()  # it was open, and is over
+        return Session(operator, ends_ns)
+
+    def end(self, caller: Identity, token: bytes) -> bool:
+        """Sign off; whether the operator was on. Raises SessionError."""
+        if self._unseal(_SESSION, caller, token) is None:
+            raise ended()
+        # Known from now on, so that it is not opened again.
+        try:
+            self.open_again(caller, token)
+        except SessionError:
+            return False
+        return self._table.end_session(token)
+
+    def signed_on(self, caller: Identity, token: bytes) -> Identity:
+        """The caller, with who is signed on. Raises SessionError."""
+        operator = self._table.use_session(token, caller.index)
+        if operator is None:
+            raise unknown()
+        if operator == 0:
+            raise ended()
+        return replace(caller, operator=operator)
+
+    # --- seals -------------------------------------------------------------------
+
+    def _open(
+        self, caller: Identity, token: bytes, operator: int, now_ns: int, ends_ns: int
+    ) -> None:
+        lasts_ms = max(1, (ends_ns - now_ns) // 1_000_000)
+        idle_ms = self._config.session_idle_s * 1_000
+        self._table.open_session(token, caller.index, operator, lasts_ms, idle_ms)
+
+    def _seal(
+        self, kind: int, caller: Identity, operator: int, from_ns: int, until_ns: int
+    ) -> bytes:
+        number = secrets.randbits(64)
+        certificate = caller.certificate
+        message = _SEALED.pack(
+            kind, number, caller.index, operator, from_ns, until_ns, certificate
+        )
+        return message + self._seals.seal(message)
+
+    def _unseal(
+        self, kind: int, caller: Identity, token: bytes
+    ) -> tuple[int, int, int, int] | None:
+        """(number, operator, made, ends) of the caller's own; None if it is not that."""
+        if len(token) != TOKEN_SIZE:
+            return None
+        message, seal = token[: _SEALED.size], token[_SEALED.size :]
+        if not self._seals.is_sealed(message, seal):
+            return None
+        said = _SEALED.unpack(message)
+        if (said[0], said[2], said[6]) != (kind, caller.index, caller.certificate):
+            return None
+        return said[1], said[3], said[4], said[5]
+
+
+def check_operator(caller: Identity, *, signs_on: bool, operator: int) -> int:
+    """The operator of a call in which `operator` was named; 0 names nobody.
+
+    Of a centre whose operators sign on it is who is signed on. Raises SessionError,
+    OperatorDiffersError.
+    """
+    if not signs_on:
+        return operator
+    if caller.operator == 0:
+        raise needed()
+    if operator not in (0, caller.operator):
+        raise OperatorDiffersError("another operator is signed on than the call names")
+    return caller.operator
+
+
+def certificate_name(authority: bytes, serial: int) -> bytes:
+    """The 16 bytes by which a session knows the certificate that it is of."""
+    number = serial.to_bytes(20, "big")
+    return hashlib.sha256(authority + number).digest()[:16]
+
+
+def _is_signed(key: bytes, signature: bytes, message: bytes) -> bool:
+    if len(signature) != SIGNATURE_SIZE:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
