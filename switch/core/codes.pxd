@@ -148,6 +148,10 @@ cdef enum:  # results, grouped as the checks run
     RESULT_NOT_BOOKED = 90
     RESULT_BENEFICIARY_WRONG = 91
     RESULT_BENEFICIARY_WAITS = 92
+    RESULT_OPERATOR_UNKNOWN = 93
+    RESULT_COMPLAINT_OPEN = 94
+    RESULT_COMPLAINT_NOT_FOUND = 95
+    RESULT_COMPLAINT_CLOSED = 96
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0
