@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from server import progress
 from server.observer import Observer
 from server.security_log import security_log
+from server.sessions import NoTable, Sessions, Table
 from server.status import StoppingError
 from switch._core import Ledger, Request
 from switch.billing.dispatch import TICK_S, Dispatcher
@@ -89,10 +90,12 @@ class Node:
         ledger: Ledger,
         committer: Committer,
         observer: Observer | None = None,
+        sessions: Table | None = None,
     ) -> None:
         """Belongs to the running event loop. The committer must not run yet.
 
-        Without `observer` it has one of its own, whose log nobody writes. Raises
+        Without `observer` it has one of its own, whose log nobody writes; without
+        `sessions`, the front door's, nobody is signed on. Raises
         ConfigError if the keys of quotations cannot be used, SpaceError.
         """
         self.config = config
@@ -101,6 +104,13 @@ class Node:
         self.observer = observer or Observer(security_log(config))
         self.quotation_keys = KeyRing(ledger)
         self.register = Register(ledger)
+        self.sessions = Sessions(
+            config,
+            sessions or NoTable(),
+            self.quotation_keys,
+            self.register,
+            ledger.instance,
+        )
         self.past_names = PastNames(self.register)
         self.loop = asyncio.get_running_loop()
         self.dispatch = Dispatcher(

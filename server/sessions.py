@@ -6,16 +6,13 @@
       SignOn          ───────────────────────▶  a session: a sealed token
       every call with the token as metadata ─▶  whose it is, and that it was used
 
-A token says whose it is and until when, and carries a seal by the keys of quotations, so
-that it outlives connections and restarts of the server. What it cannot say, when it was
-used last and that it was signed off, the front door's table has (`front/sessions.c`),
-in which a call finds its operator. After a restart that table is empty: GetSession opens
-what is good again, and its idle time begins anew.
+A token says whose it is and until when, and carries a seal by the keys of quotations,
+so that it outlives connections and restarts of the server. What it cannot say, when it
+was used last and that it was signed off, the front door's table has
+(`front/sessions.c`), in which a call finds its operator. After a restart that table is
+empty: GetSession opens what is good again, and its idle time begins anew.
 """
 
-from __future__ import annotations
-
-import hashlib
 import secrets
 import struct
 import time
@@ -25,10 +22,10 @@ from typing import Final, Protocol
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from server.status import ArgumentError, OperatorDiffersError, SessionError
+from server.status import OperatorDiffersError, SessionError
 from switch.config import Config
 from switch.errors import OverloadError
-from switch.register.identity import ForbiddenError, Identity
+from switch.register.identity import Identity
 from switch.sign_on import signed_bytes
 
 METADATA: Final = b"payswitch-session-bin"
@@ -42,6 +39,8 @@ SIGNATURE_SIZE: Final = 64
 _SEALED: Final = struct.Struct("<B15xQIIQQ16s64x")
 _SESSION, _NONCE = 3, 4
 SEAL_SIZE: Final = 16
+EPOCH: Final = 0
+"""Of every ledger so far."""
 TOKEN_SIZE: Final = _SEALED.size + SEAL_SIZE
 assert TOKEN_SIZE == 144
 
@@ -59,6 +58,23 @@ class Table(Protocol):
 
     def use_session(self, token: bytes, sender: int) -> int | None:
         """Its operator; 0: it is over; None: it is not known."""
+
+
+class NoTable:
+    """Of a server without a front door: nobody is signed on."""
+
+    def open_session(
+        self, token: bytes, sender: int, operator: int, lasts_ms: int, idle_ms: int
+    ) -> None:
+        """Nothing."""
+
+    def end_session(self, token: bytes) -> bool:
+        """It was not."""
+        return False
+
+    def use_session(self, token: bytes, sender: int) -> int | None:
+        """It is not known."""
+        return None
 
 
 class Seals(Protocol):
@@ -116,7 +132,8 @@ def ended() -> SessionError:
 def needed() -> SessionError:
     """There is none."""
     return SessionError(
-        "SIGN_ON_NEEDED", "the operators of this centre sign on: the call has no session"
+        "SIGN_ON_NEEDED",
+        "the operators of this centre sign on: the call has no session",
     )
 
 
@@ -130,39 +147,35 @@ class Sessions:
         seals: Seals,
         operators: Operators,
         instance: bytes,
-        epoch: int,
     ) -> None:
         self._config = config
         self._table = table
         self._seals = seals
         self._operators = operators
-        self._instance = instance
-        self._epoch = epoch
+        self.instance = instance
         self._used: dict[int, int] = {}  # nonces, and when they are over
 
     # --- signing on --------------------------------------------------------------
 
-    def make_nonce(self, caller: Identity) -> tuple[bytes, int]:
-        """What an operator of the caller signs, and until when."""
+    def make_nonce(self, caller: Identity) -> bytes:
+        """What an operator of the caller signs, for NONCE_LIFE_NS."""
         now_ns = time.time_ns()
-        until_ns = now_ns + NONCE_LIFE_NS
-        return self._seal(_NONCE, caller, 0, now_ns, until_ns), until_ns
+        return self._seal(_NONCE, caller, 0, now_ns, now_ns + NONCE_LIFE_NS)
 
     def sign_on(
         self, caller: Identity, operator: int, nonce: bytes, signature: bytes
     ) -> tuple[bytes, Session]:
         """A session's token, and what it says.
 
-        Raises ArgumentError if the nonce is none of the caller's or over,
-        ForbiddenError if the operator may not or the signature is not theirs: the same
-        answer, whatever it is. OverloadError.
+        Raises SessionError, the same whatever is wrong: the nonce, the operator, the
+        signature. OverloadError.
         """
-        number, now_ns = self._open_nonce(caller, nonce), time.time_ns()
-        self._use(number, now_ns)
+        now_ns = time.time_ns()
+        fresh = self._use(caller, nonce, now_ns)
         known = self._operators.find_operator(caller.index, operator)
         message = signed_bytes(
-            self._instance,
-            self._epoch,
+            self.instance,
+            EPOCH,
             nonce,
             caller.participant,
             operator,
@@ -171,31 +184,30 @@ class Sessions:
         # Who is not there has a key that signs nothing, so that all take as long.
         key = known.key if known is not None else bytes(32)
         good = _is_signed(key, signature, message)
-        if known is None or not known.active or not good:
-            raise ForbiddenError("the operator cannot sign on with this key")
+        if not fresh or known is None or not known.active or not good:
+            raise SessionError("SIGN_ON_WRONG", "nobody can sign on with this")
         ends_ns = now_ns + self._config.session_s * 1_000_000_000
         token = self._seal(_SESSION, caller, operator, now_ns, ends_ns)
         self._open(caller, token, operator, now_ns, ends_ns)
         return token, Session(operator, ends_ns)
 
-    def _use(self, number: int, now_ns: int) -> None:
-        """A nonce is used once. Raises ArgumentError, OverloadError."""
-        if number in self._used:
-            raise ArgumentError("nonce", "was used")
+    def _use(self, caller: Identity, nonce: bytes, now_ns: int) -> bool:
+        """Whether the nonce is the caller's, in its time, and used for the first time.
+
+        Raises OverloadError.
+        """
+        said = self._unseal(_NONCE, caller, nonce)
+        if said is None:
+            return False
+        number, _, until_ns = said
+        if now_ns >= until_ns or number in self._used:
+            return False
         if len(self._used) >= NONCES_MAX:
             self._used = {one: end for one, end in self._used.items() if end > now_ns}
         if len(self._used) >= NONCES_MAX:
             raise OverloadError("too many operators sign on; try again in a minute")
-        self._used[number] = now_ns + NONCE_LIFE_NS
-
-    def _open_nonce(self, caller: Identity, nonce: bytes) -> int:
-        said = self._unseal(_NONCE, caller, nonce)
-        if said is None:
-            raise ArgumentError("nonce", "is not one that was given to the caller")
-        number, _, _, until_ns = said
-        if time.time_ns() >= until_ns:
-            raise ArgumentError("nonce", "is too old: ask for another")
-        return number
+        self._used[number] = until_ns
+        return True
 
     # --- while it lasts ----------------------------------------------------------
 
@@ -204,7 +216,7 @@ class Sessions:
         said = self._unseal(_SESSION, caller, token)
         if said is None:
             raise ended()
-        _, operator, _, ends_ns = said
+        _, operator, ends_ns = said
         now_ns = time.time_ns()
         known = self._operators.find_operator(caller.index, operator)
         if now_ns >= ends_ns or known is None or not known.active:
@@ -255,8 +267,8 @@ class Sessions:
 
     def _unseal(
         self, kind: int, caller: Identity, token: bytes
-    ) -> tuple[int, int, int, int] | None:
-        """(number, operator, made, ends) of the caller's own; None if it is not that."""
+    ) -> tuple[int, int, int] | None:
+        """(number, operator, ends) of the caller's own; None if it is not that."""
         if len(token) != TOKEN_SIZE:
             return None
         message, seal = token[: _SEALED.size], token[_SEALED.size :]
@@ -265,7 +277,7 @@ class Sessions:
         said = _SEALED.unpack(message)
         if (said[0], said[2], said[6]) != (kind, caller.index, caller.certificate):
             return None
-        return said[1], said[3], said[4], said[5]
+        return said[1], said[3], said[5]
 
 
 def check_operator(caller: Identity, *, signs_on: bool, operator: int) -> int:
@@ -281,12 +293,6 @@ def check_operator(caller: Identity, *, signs_on: bool, operator: int) -> int:
     if operator not in (0, caller.operator):
         raise OperatorDiffersError("another operator is signed on than the call names")
     return caller.operator
-
-
-def certificate_name(authority: bytes, serial: int) -> bytes:
-    """The 16 bytes by which a session knows the certificate that it is of."""
-    number = serial.to_bytes(20, "big")
-    return hashlib.sha256(authority + number).digest()[:16]
 
 
 def _is_signed(key: bytes, signature: bytes, message: bytes) -> bool:

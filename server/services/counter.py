@@ -8,6 +8,7 @@ from server import arguments, convert
 from server.masked import paper_for
 from server.node import Node
 from server.services import bills
+from server.services.operators import OperatorCalls
 from server.services.payments import find_payment, standing_now
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch._core import Request
@@ -42,7 +43,7 @@ _HAS_RECEIPT = (PaymentState.COMPLETED, PaymentState.REFUNDED)
 _WAITS = (PaymentState.HELD, PaymentState.UNKNOWN)
 
 
-class CounterService:
+class CounterService(OperatorCalls):
     """What the software at a centre's counter asks for."""
 
     def __init__(self, node: Node) -> None:
@@ -81,7 +82,7 @@ class CounterService:
             self._check_door(payment, caller)
         body = payments_pb2.CreatePaymentRequest(payment=payment).SerializeToString()
         reply = await node.pay(
-            Request.payments(body, caller.index, caller.bound_centre)
+            Request.payments(body, caller.index, caller.bound_centre, caller.operator)
         )
         outcome = payments_pb2.CreatePaymentResponse.FromString(reply).outcome
         if outcome.state == payments_pb2.PAYMENT_STATE_HELD:

@@ -38,6 +38,10 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.CounterService/GetAcknowledgement": _READERS | _CENTRE | _SUPPORT,
     "/payswitch.v1.CounterService/CloseShift": _SENDERS,
     "/payswitch.v1.CounterService/SignShift": _SENDERS,
+    "/payswitch.v1.CounterService/GetSignOnNonce": _CENTRE,
+    "/payswitch.v1.CounterService/SignOn": _CENTRE,
+    "/payswitch.v1.CounterService/GetSession": _CENTRE,
+    "/payswitch.v1.CounterService/SignOff": _CENTRE,
     "/payswitch.v1.BillerService/FollowFeed": _OFFICES | _BILLER,
     "/payswitch.v1.BillerService/Connect": _BILLER,
     "/payswitch.v1.BillerService/Acknowledge": _BILLER,
@@ -111,9 +115,6 @@ UNSERVED: Final = frozenset(
         _COUNTER + "GetComplaint",
         _COUNTER + "ListComplaints",
         _COUNTER + "AnswerComplaint",
-        _COUNTER + "GetSignOnNonce",
-        _COUNTER + "SignOn",
-        _COUNTER + "SignOff",
         "/payswitch.v1.BillerService/PutBills",
     }
 )
