@@ -23,10 +23,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from server.status import OperatorDiffersError, SessionError
+from switch.codes import Role
 from switch.config import Config
 from switch.errors import OverloadError
 from switch.register.identity import Identity
 from switch.sign_on import signed_bytes
+from switch.specs import ParticipantSpec
 
 METADATA: Final = b"payswitch-session-bin"
 NONCE_LIFE_NS: Final = 60_000_000_000
@@ -104,6 +106,21 @@ class Operators(Protocol):
 
     def find_operator(self, participant: int, number: int, /) -> Operator | None:
         """A participant's operator."""
+
+
+class Centre(Protocol):
+    """What the register has of a centre."""
+
+    @property
+    def spec(self) -> ParticipantSpec:
+        """Whether its operators sign on."""
+
+
+class Centres(Protocol):
+    """The part of the register that knows them."""
+
+    def participant(self, index: int, /) -> Centre:
+        """The participant with this index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,13 +297,15 @@ class Sessions:
         return said[1], said[3], said[5]
 
 
-def check_operator(caller: Identity, *, signs_on: bool, operator: int) -> int:
-    """The operator of a call in which `operator` was named; 0 names nobody.
+def operator_of(register: Centres, caller: Identity, operator: int) -> int:
+    """The operator of a call of a caller that names `operator`; 0 names nobody.
 
     Of a centre whose operators sign on it is who is signed on. Raises SessionError,
     OperatorDiffersError.
     """
-    if not signs_on:
+    if caller.role is not Role.CENTRE:
+        return operator
+    if not register.participant(caller.index).spec.signs_on:
         return operator
     if caller.operator == 0:
         raise needed()
