@@ -155,7 +155,7 @@ def needed() -> SessionError:
 
 
 class Sessions:
-    """The sessions of one running server. Any thread, but `sign_on`: the event loop's."""
+    """The sessions of one running server; `sign_on` is the event loop's."""
 
     def __init__(
         self,

@@ -364,7 +364,7 @@ class Dispatcher:
         return requests
 
     def cancel(self, hold: Entry) -> Request | None:
-        """The voids of a payment and its basket; None: its biller may have heard of it."""
+        """The voids of a payment and its basket; None: its biller may know of it."""
         biller = self.biller(self._register.service(hold.service).biller)
         holds = biller.work.cancel(hold.basket_lead, self._clock(), self._wall_ns())
         return moves.cancels(holds).request() if len(holds) else None
