@@ -263,7 +263,7 @@ cdef class Front:
 
     # --- who is signed on ---------------------------------------------------------
 
-    def open_session(self, bytes token, uint32_t sender, uint32_t operator, int64_t lasts_ms,
+    def open_session(self, bytes token, uint32_t sender, operator, int64_t lasts_ms,
                      int64_t idle_ms):
         """From now on calls of this sender with the token are this operator's."""
         if len(token) != FRONT_SESSION_SIZE or not sender or not operator:
@@ -283,12 +283,12 @@ cdef class Front:
 
     def use_session(self, bytes token, uint32_t sender):
         """Its operator; 0 for one that is over, None for one that is not known."""
-        cdef uint32_t operator = 0
+        cdef uint32_t found_operator = 0
         cdef int found = front_use_session(
             self.door, <const uint8_t*> PyBytes_AS_STRING(token), PyBytes_GET_SIZE(token),
-            sender, &operator,
+            sender, &found_operator,
         )
-        return None if found == FRONT_SESSION_UNKNOWN else operator
+        return None if found == FRONT_SESSION_UNKNOWN else found_operator
 
     def listen(self, str host, int port):
         cdef int rc = front_listen(self.door, host.encode(), port)

@@ -126,14 +126,12 @@ void hot_stream_message(struct hot_call *stream, struct block *body) {
         if (!stream->ended) hot_stream_end(stream, hot_status_of(rc));
         return;
     }
-    uint32_t before = stream->operator_;
     int status = hot_signed_on(stream);
     if (status >= 0) {
         block_free(body);
         hot_stream_end(stream, status);
         return;
     }
-    front_assert(before == 0 || before == stream->operator_); /* one call, one token */
     stream->rows_waiting += counts.rows;
     if (owner->held_first != NULL ||
         !rates_open(owner, FRONT_PAYMENTS, stream->hot->front->now_ms)) {

@@ -31,7 +31,7 @@ cdef class Request:
         raise TypeError("a request is made by Request.payments, Request.rows or Request.answers")
 
     @staticmethod
-    def payments(bytes body not None, uint32_t sender, uint32_t centre, uint32_t operator=0):
+    def payments(bytes body not None, uint32_t sender, uint32_t centre, operator=0):
         cdef Request request = Request.__new__(Request)
         cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(body)
         cdef size_t size = PyBytes_GET_SIZE(body)
