@@ -33,6 +33,7 @@ NAMES = {
     Role.HARNESS: "harness",
     Role.PMU: "pmu",
     Role.SUPPORT: "support",
+    Role.PUBLIC: "public",
 }
 
 

@@ -385,7 +385,7 @@ cdef int face_submit(void* queue, int taker, const Submitted* request) noexcept 
     cdef Call call
     queue_make_call(
         &call, request.body, request.size, request.rows, request.sender, request.centre,
-        request.operator_,
+        request.operator_ if request.operator_ != 0 else OPERATOR_NOBODY,
     )
     call.tag = request.tag
     call.owner = request.owner
