@@ -15,7 +15,9 @@ empty: GetSession opens what is good again, and its idle time begins anew.
 
 import secrets
 import struct
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -101,11 +103,8 @@ class Operator(Protocol):
         """Their Ed25519 public key."""
 
 
-class Operators(Protocol):
-    """The part of the register that is asked."""
-
-    def find_operator(self, participant: int, number: int, /) -> Operator | None:
-        """A participant's operator."""
+FindOperator = Callable[[int, int], Operator | None]
+"""A participant's operator with a number, by the register; reads."""
 
 
 class Centre(Protocol):
@@ -155,21 +154,22 @@ def needed() -> SessionError:
 
 
 class Sessions:
-    """The sessions of one running server; `sign_on` is the event loop's."""
+    """The sessions of one running server, for any thread."""
 
     def __init__(
         self,
         config: Config,
         table: Table,
         seals: Seals,
-        operators: Operators,
+        find_operator: FindOperator,
         instance: bytes,
     ) -> None:
         self._config = config
         self._table = table
         self._seals = seals
-        self._operators = operators
+        self._find_operator = find_operator
         self.instance = instance
+        self._lock = threading.Lock()
         self._used: dict[int, int] = {}  # nonces, and when they are over
 
     # --- signing on --------------------------------------------------------------
@@ -189,7 +189,7 @@ class Sessions:
         """
         now_ns = time.time_ns()
         fresh = self._use(caller, nonce, now_ns)
-        known = self._operators.find_operator(caller.index, operator)
+        known = self._find_operator(caller.index, operator)
         message = signed_bytes(
             self.instance,
             EPOCH,
@@ -217,13 +217,17 @@ class Sessions:
         if said is None:
             return False
         number, _, until_ns = said
-        if now_ns >= until_ns or number in self._used:
+        if now_ns >= until_ns:
             return False
-        if len(self._used) >= NONCES_MAX:
-            self._used = {one: end for one, end in self._used.items() if end > now_ns}
-        if len(self._used) >= NONCES_MAX:
-            raise OverloadError("too many operators sign on; try again in a minute")
-        self._used[number] = until_ns
+        with self._lock:
+            if number in self._used:
+                return False
+            if len(self._used) >= NONCES_MAX:
+                left = {one: end for one, end in self._used.items() if end > now_ns}
+                self._used = left
+            if len(self._used) >= NONCES_MAX:
+                raise OverloadError("too many sign on; try again in a minute")
+            self._used[number] = until_ns
         return True
 
     # --- while it lasts ----------------------------------------------------------
@@ -235,7 +239,7 @@ class Sessions:
             raise ended()
         _, operator, ends_ns = said
         now_ns = time.time_ns()
-        known = self._operators.find_operator(caller.index, operator)
+        known = self._find_operator(caller.index, operator)
         if now_ns >= ends_ns or known is None or not known.active:
             raise ended()
         self._open(caller, token, operator, now_ns, ends_ns)

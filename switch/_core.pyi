@@ -114,9 +114,7 @@ class Request:
     """Bytes it can add to the tail of its group: its share of TAIL_MAX."""
 
     @staticmethod
-    def payments(
-        body: bytes, sender: int, centre: int, operator: int = 0
-    ) -> Request:
+    def payments(body: bytes, sender: int, centre: int, operator: int = 0) -> Request:
         """A CreatePayment(s)/CreateBasket/StreamPayments request as it came.
         `sender` is the participant index that sent it; `centre` the participant
         index it is bound to, or 0 if it may name any centre; `operator` who of that

@@ -81,8 +81,7 @@ class CounterService(CancelCalls, OperatorCalls):
         """Pay one bill, and wait for the biller's word."""
         node = self._node
         payment = request.payment
-        if caller.operator:
-            payment.operator = operator_of(node.register, caller, payment.operator)
+        payment.operator = operator_of(node.register, caller, payment.operator)
         if request.wait_ms > WAIT_MAX_MS:
             raise ArgumentError("wait_ms", f"must be at most {WAIT_MAX_MS}")
         # What was sent before has its answer in the ledger, whatever became of its

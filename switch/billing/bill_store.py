@@ -207,7 +207,9 @@ class BillStore:
 
 
 def _key(service: int, line: Line) -> bytes:
-    return _SERVICE.pack(service) + f"{line.reference}\0{line.id}\0{line.period}".encode()
+    return (
+        _SERVICE.pack(service) + f"{line.reference}\0{line.id}\0{line.period}".encode()
+    )
 
 
 def open_store(directory: Path, instance: bytes) -> BillStore:
