@@ -31,6 +31,7 @@ from switch.ledger.committer import Answer, Committer, Reply
 from switch.ledger.exceptions import Exceptions
 from switch.ledger.quotation_keys import KeyRing
 from switch.ledger.statements import Found
+from switch.register.operators import find_operator
 from switch.register.load import Register
 from switch.register.past import PastNames
 from switch.totals.cube import Cube
@@ -108,7 +109,7 @@ class Node:
             config,
             sessions or NoTable(),
             self.quotation_keys,
-            self.register,
+            partial(find_operator, ledger),
             ledger.instance,
         )
         self.past_names = PastNames(self.register)

@@ -29,8 +29,12 @@ class OperatorCalls:
     ) -> pb.SignOnResponse:
         """A session for an operator of the caller."""
         node = self._node
-        token, session = node.sessions.sign_on(
-            caller, request.operator, request.nonce, request.signature
+        token, session = await node.read(
+            node.sessions.sign_on,
+            caller,
+            request.operator,
+            request.nonce,
+            request.signature,
         )
         return pb.SignOnResponse(
             session=token,
@@ -43,7 +47,7 @@ class OperatorCalls:
     ) -> pb.GetSessionResponse:
         """What a session is; it is open from now on."""
         node = self._node
-        session = node.sessions.open_again(caller, request.session)
+        session = await node.read(node.sessions.open_again, caller, request.session)
         return pb.GetSessionResponse(
             operator=session.operator,
             ends_ns=session.ends_ns,
@@ -54,5 +58,6 @@ class OperatorCalls:
         self, request: pb.SignOffRequest, caller: Identity
     ) -> pb.SignOffResponse:
         """End a session."""
-        was_on = self._node.sessions.end(caller, request.session)
+        node = self._node
+        was_on = await node.read(node.sessions.end, caller, request.session)
         return pb.SignOffResponse(was_on=was_on)

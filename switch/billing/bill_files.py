@@ -77,7 +77,18 @@ def read_line(packed: bytes) -> Line:
         numbers = [int(one) for one in fields[3:7]]
     except ValueError as error:
         raise BillFileError("a line of a file of bills has no numbers") from error
-    return Line(*fields[:3], *numbers, tuple(fields[7:]))  # type: ignore[arg-type]
+    reference, bill_id, period = fields[:3]
+    amount_due, due_time_ns, valid_until_ns, head = numbers
+    return Line(
+        reference,
+        bill_id,
+        period,
+        amount_due,
+        due_time_ns,
+        valid_until_ns,
+        head,
+        tuple(fields[7:]),
+    )
 
 
 def line_of(stated: pb.DueBill) -> Line:
@@ -149,7 +160,7 @@ class Writer:
 
 
 def read_file(path: Path, digest: bytes) -> Iterator[Line]:
-    """The lines of a file, its hash looked at before the first. Raises BillFileError."""
+    """The lines of a file, its hash looked at first. Raises BillFileError."""
     if not check(path, FILE):
         raise BillFileError(f"{path} is not there: its biller puts it in again")
     with path.open("rb") as file:

@@ -13,8 +13,9 @@ import os
 import shutil
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import lmdb
 
@@ -45,7 +46,8 @@ class StoreError(SwitchError):
     """What the store says cannot be believed; the text says why."""
 
 
-class State(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class State:
     """What the store has of one service."""
 
     sequence: int = 0
@@ -58,7 +60,10 @@ class BillStore:
     """The environment, open."""
 
     def __init__(self, directory: Path, instance: bytes) -> None:
-        """Open it beside a ledger, or make it. Raises StoreError, ConfigError, OSError."""
+        """Open it beside a ledger, or make it.
+
+        Raises StoreError, ConfigError, OSError.
+        """
         folder = directory / NAME
         path = folder / STORE
         if not check(folder, FOLDER):
@@ -118,8 +123,10 @@ class BillStore:
         cursor = txn.cursor(self._bills)
         found = cursor.set_range(begin)
         count = 0
-        while found and count < FOUND_MAX and cursor.key().startswith(begin):
-            key, value = cursor.item()
+        while found and count < FOUND_MAX:
+            if not bytes(cursor.key()).startswith(begin):
+                return
+            key, value = map(bytes, cursor.item())
             [stored] = _CHECK.unpack_from(value)
             if stored != self._check(key, value[_CHECK.size :]):
                 raise StoreError("the check of a bill is wrong")
@@ -129,9 +136,10 @@ class BillStore:
 
     def _state(self, txn: lmdb.Transaction, service: int) -> State:
         key = _SERVICE.pack(service)
-        value = txn.get(key, db=self._meta)
-        if value is None:
+        found = txn.get(key, db=self._meta)
+        if found is None:
             return State()
+        value = bytes(found)
         if len(value) != _STATE.size:
             raise StoreError("what it says of a service has another size")
         *said, stored = _STATE.unpack(value)
@@ -167,7 +175,7 @@ class BillStore:
                     old = txn.get(key, db=self._bills)
                     if old is not None:
                         count -= 1
-                        amount -= read_line(old[_CHECK.size :]).amount_due
+                        amount -= read_line(bytes(old[_CHECK.size :])).amount_due
                     if form == WITHDRAWAL:
                         txn.delete(key, db=self._bills)
                         continue
@@ -178,7 +186,7 @@ class BillStore:
                     amount += line.amount_due
                 state = State(sequence, count, amount)
                 key = _SERVICE.pack(service)
-                said = _STATE.pack(*state, 0)[: -_CHECK.size]
+                said = _STATE.pack(sequence, count, amount, 0)[: -_CHECK.size]
                 packed = said + _CHECK.pack(self._check(key, said))
                 txn.put(key, packed, db=self._meta)
                 return state
@@ -191,7 +199,7 @@ class BillStore:
         begin = _SERVICE.pack(service)
         cursor = txn.cursor(self._bills)
         found = cursor.set_range(begin)
-        while found and cursor.key().startswith(begin):
+        while found and bytes(cursor.key()).startswith(begin):
             found = cursor.delete()
 
     _steps = 0
@@ -213,7 +221,7 @@ def _key(service: int, line: Line) -> bytes:
 
 
 def open_store(directory: Path, instance: bytes) -> BillStore:
-    """The store beside a ledger; one that cannot be opened is set aside, and begun anew."""
+    """The store beside a ledger; what cannot be opened is set aside, and begun anew."""
     try:
         return BillStore(directory, instance)
     except StoreError as error:
