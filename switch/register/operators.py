@@ -4,10 +4,16 @@ A part of `register`, which reads the ledger anew for each question: there are m
 what asks for one asks for it alone. May use the core and the words.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from switch._core import Ledger
-from switch.operator_rows import OperatorSpec, read_operator
+from switch.operator_rows import (
+    OperatorRecord,
+    OperatorSpec,
+    operator_tail,
+    read_operator,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,18 @@ def operators_of(ledger: Ledger, participant: int) -> list[Operator]:
     """All of a centre, by number. Raises CorruptionError."""
     found = (_operator(ledger, int(one)) for one in ledger.operators(participant))
     return sorted(found, key=lambda one: one.number)
+
+
+def differing(
+    ledger: Ledger, participant: int, specs: Sequence[OperatorSpec]
+) -> Iterator[tuple[Operator | None, bytes]]:
+    """Those of a centre that are not as these say, and the records that say so."""
+    for spec in specs:
+        known = find_operator(ledger, participant, spec.number)
+        if known is None or known.spec != spec:
+            key = bytes.fromhex(spec.key)
+            one = OperatorRecord(spec.active, participant, spec.number, key)
+            yield known, operator_tail(one)
 
 
 def _operator(ledger: Ledger, sequence: int) -> Operator:

@@ -4,7 +4,16 @@ import struct
 from typing import Any
 
 from switch._core import Rows
-from switch.codes import DuplicateRule, KeyRule, Kind, Mode, PriceRule, Record, Role
+from switch.codes import (
+    AmountRule,
+    DuplicateRule,
+    KeyRule,
+    Kind,
+    Mode,
+    PriceRule,
+    Record,
+    Role,
+)
 from tests.core.desk import Desk
 from tests.core.pair import read_outcome, rows_request
 from tests.records import Outcome, Row, ServiceRecord
@@ -133,6 +142,7 @@ def quoted_service(counter: Counter, code: bytes = b"QUOTED") -> int:
         duplicate_rule=DuplicateRule.ONCE,
         key_rule=KeyRule.BILL_ID,
         price_rule=PriceRule.BILL,
+        amount_rule=AmountRule.EXACT,
     )
     told = counter.one(Kind.REGISTER, tail=record.pack())
     assert told.result == 1, told

@@ -276,7 +276,7 @@ def test_a_basket_is_of_operators_that_there_are(signed_on: Counter) -> None:
 
 def shift(counter: Counter, operator: int, **given: int) -> Row:
     """A shift of the first wallet."""
-    record = ShiftRecord(operator_=operator, difference=1)
+    record = ShiftRecord(operator=operator, difference=1)
     return counter.row(
         Kind.SHIFT,
         **{

@@ -180,6 +180,11 @@ cdef inline bint kinds_is_told(uint64_t kind) noexcept nogil:
     return (kinds_traits(kind) & KINDS_TOLD) == KINDS_TOLD
 
 
+cdef inline bint kinds_is_file(uint64_t kind) noexcept nogil:
+    """Whether it says of a file what it is, behind the row of the one before."""
+    return (kinds_traits(kind) & (TRAIT_SPEAKS | TRAIT_RECORD)) == TRAIT_SPEAKS | TRAIT_RECORD
+
+
 cdef inline bint kinds_has_note(uint64_t kind) noexcept nogil:
     """Whether its tail is, or ends with, what somebody has written for others."""
     return kinds_is_payment(kind) or kinds_is_told(kind)

@@ -93,7 +93,7 @@ cdef int _known_compare(State* s, const Draft* draft, const Row* row, int* field
     if (wanted.kind != kind and not alike) or (wanted.flags ^ row.flags) & ROW_UNFREEZE:
         field[0] = FIELD_KIND
     elif wanted.service != row.service and (
-        kind == KIND_BILLS or (payment and row.service != 0)
+        kinds_is_file(kind) or (payment and row.service != 0)
     ):
         field[0] = FIELD_SERVICE
     elif wanted.amount != row.amount:

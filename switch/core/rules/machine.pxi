@@ -12,7 +12,7 @@ cdef void _machine_shape_record(Draft* draft) noexcept nogil:
         good = size >= sizeof(ShiftRecord) and cases_shift_is_valid(
             <const ShiftRecord*>tail, draft.row.operator_
         )
-    elif draft.row.kind == KIND_BILLS:
+    elif kinds_is_file(draft.row.kind):
         good = bills_record_is_valid(tail, size)
     else:
         good = treasury_record_is_valid(draft.row.kind, tail, size)
@@ -22,11 +22,13 @@ cdef void _machine_shape_record(Draft* draft) noexcept nogil:
 
 cdef bint _machine_total_is_known(const Row* row) noexcept nogil:
     """Whether what a row says by its total is what one of its kind may say."""
-    if row.kind == KIND_PROPOSE:
+    if not kinds_has_total(row.kind):
+        return True
+    if not kinds_is_told(row.kind):
         return kinds_may_be_proposed(row.total)
-    if row.kind == KIND_COMPLAINT:
+    if kinds_gives_index(row.kind):
         return complaints_reason_is_known(row.total)
-    return not kinds_has_total(row.kind) or complaints_step_is_known(row.total)
+    return complaints_step_is_known(row.total)
 
 
 cdef void machine_shape(Draft* draft) noexcept nogil:
@@ -199,7 +201,7 @@ cdef int _machine_find_operator(State* s, const Row* row, bint* missing) noexcep
             return rc
         if found and shift.kind == KIND_SHIFT:
             wallet = shift.debit
-    elif row.kind == KIND_COMPLAINT:
+    elif kinds_is_told(row.kind) and kinds_gives_index(row.kind):
         centre = row.participant
     if treasury_knows(s, wallet) and s.group.working.accounts[wallet].kind == ACCOUNT_WALLET:
         centre = s.group.working.accounts[wallet].participant
