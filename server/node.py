@@ -18,6 +18,7 @@ from server.sessions import NoTable, Sessions, Table
 from server.status import StoppingError
 from switch._core import Ledger, Request
 from switch.billing.dispatch import TICK_S, Dispatcher
+from switch.billing.put_in import PutIn
 from switch.codes import Budget, Result, Role
 from switch.config import Config
 from switch.errors import (
@@ -31,8 +32,8 @@ from switch.ledger.committer import Answer, Committer, Reply
 from switch.ledger.exceptions import Exceptions
 from switch.ledger.quotation_keys import KeyRing
 from switch.ledger.statements import Found
-from switch.register.operators import find_operator
 from switch.register.load import Register
+from switch.register.operators import find_operator
 from switch.register.past import PastNames
 from switch.totals.cube import Cube
 from switch.v1 import payments_pb2
@@ -119,6 +120,7 @@ class Node:
         )
         self.exceptions = Exceptions(ledger)
         self.totals = Cube(ledger)
+        self.put_in = PutIn(ledger)
         for role in Role:
             budgets = config.budget_of(role)
             ledger.limit_refusals(
@@ -210,6 +212,7 @@ class Node:
         """End the reading threads, so that the ledger can be closed after them."""
         for threads in (self._lookers, self._readers):
             threads.shutdown(wait=True, cancel_futures=True)
+        self.put_in.close()
 
     # --- work --------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from server.node import Node
 from server.services import bills
 from server.services.cancelling import CancelCalls
 from server.services.catalogue import CatalogueLists
+from server.services.complaints import ComplaintCalls
 from server.services.operators import OperatorCalls
 from server.services.payments import find_payment
 from server.services.search import PaymentSearch
@@ -48,7 +49,7 @@ _HAS_RECEIPT = (PaymentState.COMPLETED, PaymentState.REFUNDED)
 _WAITS = (PaymentState.HELD, PaymentState.UNKNOWN)
 
 
-class CounterService(CancelCalls, OperatorCalls):
+class CounterService(CancelCalls, ComplaintCalls, OperatorCalls):
     """What the software at a centre's counter asks for."""
 
     def __init__(self, node: Node) -> None:

@@ -1,10 +1,10 @@
 """Files of bills, as billers put them in: their lines, their hash, and where they lie.
 
-    DIR/bills/files/<service index>/<SHA-256 in hexadecimal>
+    DIR/bills/files/<service index>/<BLAKE2b-256 in hexadecimal>
 
-May use words and the generated messages. A file has a line for each bill, just the bytes
-that its hash is of (`BillFile.sha256`), so that the journal's row says which file it is,
-and anybody can look. Files are written once, and durable before the journal names them.
+May use words and the generated messages. A file has a line for each bill, in the forms
+of its service; the journal's row has its hash, so that anybody can look whether a file
+is the one that was put in. It is written once, and durable before the journal names it.
 """
 
 import hashlib
@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from switch.errors import SwitchError, WireError
+from switch.errors import SwitchError
+from switch.ledger.bills_put import HASH_SIZE
 from switch.ledger.shapes import FILE, FOLDER, check, sync_directory
 from switch.v1 import billers_pb2 as pb
 
@@ -24,8 +25,6 @@ NAME: Final = "bills"
 FILES: Final = "files"
 PARTIAL: Final = "partial-"
 """What the name of a file that is being written begins with."""
-LINE_MAX: Final = 2_048
-"""Bytes of one line: sixteen bills that it stands for have 32 characters each."""
 _FIELDS: Final = 8
 
 
@@ -92,15 +91,8 @@ def read_line(packed: bytes) -> Line:
 
 
 def line_of(stated: pb.DueBill) -> Line:
-    """What a biller has sent, as it stands in the file. Raises WireError.
-
-    Only what would tear the lines is refused here: whether there can be such a bill its
-    service says.
-    """
-    texts = (stated.reference, stated.id, stated.period, *stated.supersedes)
-    if not all(one.isascii() and one.isprintable() for one in texts):
-        raise WireError("texts of a bill must be printable ASCII", "bills")
-    line = Line(
+    """What a biller has sent, as it has sent it."""
+    return Line(
         stated.reference,
         stated.id,
         stated.period,
@@ -110,9 +102,6 @@ def line_of(stated: pb.DueBill) -> Line:
         stated.head,
         tuple(stated.supersedes),
     )
-    if len(line.packed()) > LINE_MAX:
-        raise WireError(f"a bill must be at most {LINE_MAX} bytes", "bills")
-    return line
 
 
 class Writer:
@@ -125,7 +114,7 @@ class Writer:
         self._path = folder / f"{PARTIAL}{secrets.token_hex(8)}"
         self._file = self._path.open("xb")
         os.fchmod(self._file.fileno(), 0o600)
-        self._hash = hashlib.sha256()
+        self._hash = _new_hash()
         self._kept = False
 
     def __enter__(self) -> Self:
@@ -164,12 +153,16 @@ def read_file(path: Path, digest: bytes) -> Iterator[Line]:
     if not check(path, FILE):
         raise BillFileError(f"{path} is not there: its biller puts it in again")
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").digest()
+        found = hashlib.file_digest(file, _new_hash).digest()
         if found != digest:
             raise BillFileError(f"{path} is not the file that was put in")
         file.seek(0)
         for packed in file:
             yield read_line(packed)
+
+
+def _new_hash() -> "hashlib.blake2b":
+    return hashlib.blake2b(digest_size=HASH_SIZE)
 
 
 def folder_of(directory: Path, service: int) -> Path:
