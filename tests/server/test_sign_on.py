@@ -7,7 +7,7 @@ good, another's, an ended and a forged session; a restart, reconnects, the idle 
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,6 @@ from tests.server.harness import (
     CALL_S,
     RUPEE,
     TOPPED_UP,
-    Failure,
     Peer,
     Peers,
     ServerProcess,
@@ -102,8 +101,8 @@ class On:
     session: bytes
 
     @property
-    def metadata(self) -> Sequence[tuple[str, Any]]:
-        return [("payswitch-session-bin", self.session)]
+    def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        return (("payswitch-session-bin", self.session),)
 
     def pay(self, one: pb.Payment) -> pb.PaymentOutcome:
         request = pb.CreatePaymentRequest(payment=one)
@@ -361,8 +360,8 @@ def test_sessions_outlive_a_restart_and_are_opened_again(
         again = On(peer, on.session).pay(late)
         assert (again.result, again.repeat) == (OK, True)
         # Signed off without having been open here, it is not opened again.
-        request = operators_pb2.SignOffRequest(session=off.session)
-        assert peer.counter.SignOff(request, timeout=CALL_S).was_on
+        leaving = operators_pb2.SignOffRequest(session=off.session)
+        assert peer.counter.SignOff(leaving, timeout=CALL_S).was_on
         with failing(UNAUTHENTICATED) as failures:
             get_session(peer, off.session)
-        assert isinstance(failures[0], Failure)
+        assert failures[0].reason == "SESSION_ENDED"
