@@ -62,6 +62,7 @@ from switch.credentials import check_trusted
 from switch.errors import ConfigError
 from switch.ledger.committer import Committer
 from switch.ledger.opening import Progress, open_ledger
+from switch.register.rights import UNSERVED
 from switch.v1 import (
     admin_pb2,
     banks_pb2,
@@ -110,6 +111,7 @@ METHODS: tuple[tuple[str, int], ...] = (
         (full_name(method), kind_of(method))
         for descriptor in (*SERVICES, HEALTH)
         for method in descriptor.methods
+        if full_name(method) not in UNSERVED
     ),
     *((f"/{name}/{reflection.METHOD}", BIDI) for name in reflection.NAMES),
 )
@@ -185,7 +187,7 @@ class App:
         transport.start()
         try:
             ledger = await self._open()
-            node = self._node(ledger)
+            node = self._node(ledger, front)
         except BaseException:
             await transport.stop(0)
             raise
@@ -241,7 +243,7 @@ class App:
                 os._exit(0)
             log.info("opening: %s", self._progress.text())
 
-    def _node(self, ledger: Ledger) -> Node:
+    def _node(self, ledger: Ledger, front: Front) -> Node:
         """What the services share, its committer running; else the ledger is closed."""
         config = self._config
         loop = asyncio.get_running_loop()
@@ -256,7 +258,7 @@ class App:
                 queue_bytes_max=config.queue_bytes_max,
                 on_death=die,
             )
-            node = Node(config, ledger, committer, self._observer)
+            node = Node(config, ledger, committer, self._observer, front)
             check_people(config, node)
             committer.start(accept_clock=config.accept_clock)
         except BaseException:
