@@ -39,7 +39,7 @@ SIZES = (1, 5, 10, 20)
 HOURS_NS = 2 * 3_600 * SECOND_NS
 PART = 8
 HOURS = (0, 0, 1, 72, 8_784, 8_785)
-NOTES = (None, None, b"n" * 64, "টাকা".encode(), b"it is not there", b"")
+NOTES = (None, None, b"n" * 64, "টাকা".encode(), b"it is not there", b"x")
 WRONG_NOTES = (b"n" * 65, b"\xff\xfe")
 
 
