@@ -31,7 +31,6 @@ from switch.audit.layout import (
     ACCOUNT_RECORD,
     ACCOUNTS_MAX,
     COUNTER_RULES,
-    OPERATOR_RECORD,
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
     PERSON_RECORD,
@@ -370,7 +369,7 @@ class Register:
             return self._service_off(tail)
         if record == Record.PERSON and len(tail) >= PERSON_RECORD.itemsize:
             return self.persons.switches_off(tail)
-        if record == Record.OPERATOR and len(tail) >= OPERATOR_RECORD.itemsize:
+        if record == Record.OPERATOR and not broken_operator(tail, 0):
             return self.operators.switches_off(tail)
         return False
 
