@@ -394,14 +394,17 @@ CHANGES: dict[str, Any] = {
     **dict.fromkeys(("amount", "credit", "receipt", "basket"), 1),
     **dict.fromkeys(("flags", "deadline"), 0x20),
     **dict.fromkeys(("debit", "resolves", "participant"), 99),
-    **{"result": R.CASE_CLOSED, "total": 9, "reference": b"A", "kind": Kind.WITHDRAW},
+    "result": R.CASE_CLOSED,
+    "total": 9,
+    "reference": b"A",
+    "kind": Kind.WITHDRAW,
 }
 """What no row of a complaint can say, whatever else it says."""
 
 
 @pytest.mark.parametrize("field", CHANGES)
 def test_each_field_is_looked_at(tmp_path: Path, field: str) -> None:
-    """Of accepted and refused rows of these kinds, each changed in a place of its own."""
+    """Of accepted and refused rows of these kinds, each changed in its own place."""
     desk = CounterDesk()
     _, _, (reply,) = raised(desk, ASKED)
     _, closed, _ = raised(desk, CLOSED)
