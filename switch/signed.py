@@ -10,8 +10,9 @@ import struct
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from switch.codes import Kind, PersonRole, Record, RowFlag, Trait, kinds_with
+from switch.codes import Kind, PersonRole, Record, RowFlag
 from switch.ids import ID_SIZE
+from switch.traits import Trait, kinds_with
 
 LINES_MAX: Final = 8_000
 """Lines of one proposal."""
@@ -291,7 +292,7 @@ def read_thresholds(tail: bytes) -> ThresholdsRecord:
 def speaks_of(tail: bytes) -> int:
     """The participant index that a record in a tail speaks of, 0 for none by index."""
     of_one = Record.PINS, Record.BUDGET, Record.PERSON, Record.BANK_ACCOUNT
-    if record_of(tail) not in (*of_one, Record.REVOCATION):
+    if record_of(tail) not in (*of_one, Record.REVOCATION, Record.OPERATOR):
         return 0
     return int.from_bytes(tail[4:8], "little")
 

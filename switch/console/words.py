@@ -82,6 +82,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "as of": ("as of entry", "ভুক্তি পর্যন্ত"),
     "asked": ("Asked", "জিজ্ঞাসিত"),
     "available": ("Available", "খরচযোগ্য"),
+    "away": ("not answering", "সাড়া দিচ্ছে না"),
     "balance": ("Balance", "জমা"),
     "bill": ("Bill", "বিল"),
     "bill due": ("can be paid", "দেওয়া যাবে"),
@@ -95,6 +96,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "bills": ("Bills asked", "জিজ্ঞাসিত বিল"),
     "but": ("But", "তবে"),
     "cases": ("Cases", "কেস"),
+    "called": ("People call it", "লোকে যা বলে"),
     "cash counted": ("Cash counted", "গোনা নগদ"),
     "cash expected": ("Cash expected", "প্রত্যাশিত নগদ"),
     "centre": ("Centre", "কেন্দ্র"),
@@ -115,16 +117,19 @@ WORDS: dict[str, tuple[str, str]] = {
         "the biller says that it credited it; the treasury decides: take no money",
         "প্রাপক বলছে জমা হয়েছে; ট্রেজারি সিদ্ধান্ত নেবে: টাকা নেবেন না",
     ),
+    "documents": ("Documents", "নথি"),
     "done": ("Done", "সম্পন্ন"),
     "due": ("Amount due", "প্রদেয়"),
     "due by": ("Due by", "শেষ তারিখ"),
     "doubtful": ("Unknown", "অজানা"),
     "entry": ("Entry", "ভুক্তি"),
+    "example": ("Example of a reference", "রেফারেন্সের নমুনা"),
     "expired": ("Expired", "মেয়াদ শেষ"),
     "fetch it": (
         "Fetch the bill, then pay by what it says:",
         "বিলটি আনুন, তারপর তাতে যা লেখা সেই মতো দিন:",
     ),
+    "free services": ("What costs nothing", "যার জন্য টাকা লাগে না"),
     "given back": ("Given back", "ফেরত দেওয়া"),
     "head": ("Head", "খাত"),
     "health": ("Health", "স্বাস্থ্য"),
@@ -209,6 +214,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "pinned by": ("Pinned by", "কে বেঁধেছেন"),
     "revoked by": ("Revoked by", "কে বাতিল করেছেন"),
     "confirmed by": ("Confirmed by", "কে নিশ্চিত করেছেন"),
+    "unchanged": (
+        "It has not changed since that version.",
+        "ওই সংস্করণের পর কিছু বদলায়নি।",
+    ),
+    "version": ("Version", "সংস্করণ"),
+    "where to apply": ("Where to apply", "কোথায় আবেদন করবেন"),
     "why": ("Why", "কারণ"),
     "to be confirmed": (
         "it holds from now on; another person is to confirm it:",
@@ -461,6 +472,22 @@ RESULTS: dict[Result, tuple[str, str]] = {
     Result.BENEFICIARY_WAITS: (
         "this beneficiary was changed not long ago; pay out later",
         "প্রাপকের তথ্য সম্প্রতি বদলানো হয়েছে; পরে টাকা পাঠান",
+    ),
+    Result.OPERATOR_UNKNOWN: (
+        "the centre has no such operator, or the operator is switched off",
+        "কেন্দ্রে এমন কোনও অপারেটর নেই, বা অপারেটরকে বন্ধ রাখা হয়েছে",
+    ),
+    Result.COMPLAINT_OPEN: (
+        "the payment has a complaint that is still open",
+        "এই লেনদেনের একটি অভিযোগ এখনও খোলা আছে",
+    ),
+    Result.COMPLAINT_NOT_FOUND: (
+        "there is no such complaint",
+        "এমন কোনও অভিযোগ নেই",
+    ),
+    Result.COMPLAINT_CLOSED: (
+        "the complaint is closed; nothing is added to it any more",
+        "অভিযোগটি বন্ধ হয়েছে; এতে আর কিছু যোগ করা যায় না",
     ),
     Result.NOT_APPROVED: (
         "another person must approve exactly this first",

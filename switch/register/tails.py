@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from switch._core import PARTICIPANT_RECORD, SERVICE_RECORD, TARIFF_ITEM
+from switch.catalogue import counter_texts, free_texts
 from switch.codes import Record
 from switch.ledger.templates import people_json, put_bytes
 from switch.said import read_texts
-from switch.specs import NetworkError, ParticipantSpec, Problem, ServiceSpec
+from switch.specs import (
+    NetworkError,
+    ParticipantSpec,
+    Problem,
+    ServiceSpec,
+)
 from switch.tariffs import DAY_LAST, Fee, day_text
 
 if TYPE_CHECKING:
@@ -85,6 +91,8 @@ def participant_tail(spec: ParticipantSpec) -> bytes:
     record["active"] = int(spec.active)
     record["may_state_dues"] = int(spec.may_state_dues)
     record["never_credits_late"] = int(spec.never_credits_late)
+    record["signs_on"] = int(spec.signs_on)
+    record["answer_hours"] = spec.answer_hours
     put_bytes(record, "code", spec.id.encode())
     texts = {
         "name_en": spec.name_en,
@@ -92,6 +100,7 @@ def participant_tail(spec: ParticipantSpec) -> bytes:
         "code": spec.code,
         "district": spec.district,
         "host_kind": spec.host_kind,
+        **free_texts(spec.free_services),
     }
     return record.tobytes() + people_json(texts)
 
@@ -144,6 +153,7 @@ def service_tail(spec: ServiceSpec, register: "Register") -> bytes:
         "name_bn": spec.name_bn,
         "department_en": spec.department_en,
         "department_bn": spec.department_bn,
+        **counter_texts(spec.called_en, spec.called_bn, spec.fields, spec.documents),
     }
     for at, fee in enumerate(spec.tariff):
         texts[_item_text(at, "en")] = fee.name_en
