@@ -32,6 +32,7 @@ from switch.cli import (
     certificates,
     close_day,
     commands,
+    complaints,
     counter,
     day_list,
     endings,
@@ -45,6 +46,7 @@ from switch.cli import (
     others,
     payments,
     people,
+    put_bills,
     search,
     signing,
     totals,
@@ -281,6 +283,11 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_payments(add)
     search.add_commands(add)
+    complaints.add_commands(add)
+    complaints.add_verbs(
+        _Verbs(found, "complaint", complaints.TEXT, (common, remote))
+    )
+    put_bills.add_arguments(add("put-bills", put_bills.put_bills, put_bills.TEXT))
     receipt = add("receipt", counter.receipt, "the receipt of a completed payment")
     _add_asked(receipt)
     acknowledgement = add(

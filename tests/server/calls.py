@@ -24,6 +24,7 @@ from switch.v1 import (
     banks_pb2,
     billers_pb2,
     budgets_pb2,
+    complaints_pb2,
     counter_pb2,
     explain_pb2,
     files_pb2,
@@ -136,6 +137,8 @@ class Things:
     hold_id: bytes = b"h" * 16
     request: str = "T000000000001AAA"
     """The number of a request for a top-up."""
+    complaint: str = "C00000001AAA"
+    """The number of a complaint."""
     file: str = "S2026-27-0001-power-1.csv"
 
 
@@ -248,6 +251,13 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "RequestTopUp.amount": lambda _: 100,
     "GetTopUpRequest.number": lambda things: things.request,
     "GetTopUpRequest.id": _nothing,
+    "CancelPayment.id": lambda things: things.payment,
+    "GetComplaint.number": lambda things: things.complaint,
+    "AnswerComplaint.number": lambda things: things.complaint,
+    "AnswerComplaint.step": lambda _: complaints_pb2.COMPLAINT_STEP_ANSWERED,
+    "RaiseComplaint.payment_id": lambda things: things.held,
+    "RaiseComplaint.reason": lambda _: complaints_pb2.COMPLAINT_REASON_OTHER,
+    "ListComplaints.state": _nothing,
     "ReadTotals.by": _nothing,
     "ReadTotals.from_day": _nothing,
     "ReadTotals.to_day": _nothing,
@@ -329,6 +339,8 @@ _BY_NAME: Final[dict[str, Any]] = {
     "page_size": _nothing,
     "filter": _nothing,
     "if_version": _nothing,
+    "note": lambda _: "a cell",
+    "text": lambda _: "a cell",
     "receipt": _nothing,
     "biller_reference": _nothing,
     "reprint": _nothing,
