@@ -46,6 +46,7 @@ from switch.cli import (
     papers,
     payments,
     people,
+    search,
     signing,
     totals,
     windows,
@@ -280,6 +281,7 @@ def _parser() -> argparse.ArgumentParser:
     add_id(phase)
 
     _add_payments(add)
+    search.add_commands(add)
     papers.add_commands(add)
     what = "fetch, pay and follow a bill"
     _add_bills(_Verbs(found, "bill", what, (common, remote)))
