@@ -386,39 +386,6 @@ def test_a_receipt_is_printed_in_both_languages(live: Live) -> None:
     assert own.stdout == english.stdout
 
 
-def test_a_receipt_is_printed_on_a5_and_on_a_roll(live: Live, tmp_path: Path) -> None:
-    paid = answer(live.command("pay", CENTRE, FREE, "7.50", "printed", "--json"))
-    words = ("receipt", str(paid["id"]), "--sender", CENTRE)
-    pdf, roll = tmp_path / "a.pdf", tmp_path / "roll"
-    forms = ("--pdf", str(pdf), "--printer", str(roll))
-    base = ("--check-base", "https://check.example")
-    done = live.command(*words, *forms, *base, "--lang", "bn")
-    assert done.returncode == Exit.DONE, done.stderr
-    number = answer(live.command(*words, "--json"))["receipt"]
-    assert done.stdout.split("\n")[:2] == [f"{number} → {pdf}", f"{number} → {roll}"]
-    assert pdf.read_bytes().startswith(b"%PDF-")
-    assert roll.read_bytes().startswith(b"\x1b@\x1bR\x00\x1bt\x00\x1dv0\x00")
-    done = live.command(*words, "--printer", str(roll), "--reprint", "--json")
-    told = answer(done)
-    assert (told["number"], told["to"]) == (number, [str(roll)])
-    assert re.fullmatch("[0-9a-f]{12}", str(told["code"]))
-    text = roll.read_bytes().decode("latin-1")
-    assert "\nREPRINT\n" in text
-    assert "\nTotal: Rs.7.50\n" in text
-    # What is wrong is one line, and nothing was printed.
-    for wrong, code, said in (
-        (("--printer", "127.0.0.1:1"), Exit.CONFIG, "nothing was printed"),
-        (("--pdf", str(tmp_path / "no" / "a.pdf")), Exit.CONFIG, "No such file"),
-        (("--pdf", str(pdf), "--check-base", "x"), Exit.USAGE, "--check-base"),
-        (("--refund", "1"), Exit.USAGE, "0 refunds"),
-        (("--refund", str(2**32)), Exit.USAGE, "--refund"),
-    ):
-        done = live.command(*words, *wrong)
-        assert (done.returncode, done.stdout) == (code, ""), wrong
-        assert said in done.stderr
-        assert len(done.stderr.splitlines()) <= 2
-
-
 def test_a_payment_that_is_final_is_watched_once(live: Live) -> None:
     paid = answer(live.command("pay", CENTRE, FREE, "7.50", "watched", "--json"))
     done = live.command("bill", "watch", str(paid["id"]), "--sender", CENTRE)
