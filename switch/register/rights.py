@@ -17,6 +17,7 @@ _TREASURY = frozenset({Role.TREASURY})
 _OFFICES = frozenset({Role.TREASURY, Role.AUDITOR})
 _READERS = _OFFICES | {Role.HARNESS}
 _SUPPORT = frozenset({Role.SUPPORT})
+_PUBLIC = frozenset({Role.PUBLIC})
 MASKED: Final = frozenset({Role.PMU, Role.SUPPORT})
 """Who reads the whole network, but for references, notes and accounts at banks."""
 
@@ -97,6 +98,8 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.ExplainService/ExplainDay": _OFFICES | MASKED,
     "/payswitch.v1.FilesService/ListFiles": _OFFICES | _BILLER,
     "/payswitch.v1.FilesService/ReadFile": _OFFICES | _BILLER,
+    "/payswitch.v1.PublicService/CheckReceipt": _PUBLIC,
+    "/payswitch.v1.PublicService/ReadPublicTotals": _PUBLIC,
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
 
