@@ -20,8 +20,6 @@ from switch.calendar import day_date, ist_date
 from switch.codes import Kind, Record
 from switch.entries import Entry
 from switch.ledger.receipts import find_receipt
-from switch.ledger.statements import Payment
-from switch.payment_states import Standing
 from switch.receipt_numbers import (
     CODE_MAX,
     NUMBER_MAX,
@@ -106,10 +104,8 @@ class PublicService:
         return ledger.row(sequence) if sequence else None
 
     def _refund(self, final: Entry, which: int) -> Entry | None:
-        """The row of a payment's so manieth refund."""
-        ledger = self._node.ledger
-        payment = Payment(final, Standing.COMPLETED)
-        found = refunds_of(ledger, payment)
+        """The row of a payment's refund of this number."""
+        found = refunds_of(self._node.ledger, final)
         return found[which - 1] if which <= len(found) else None
 
     # --- totals ----------------------------------------------------------------------
