@@ -181,8 +181,8 @@ class AccountState(IntEnum):
 
 
 class Role(IntEnum):
-    """What a participant may be. PMU and support read, with references masked; public is
-    the identity of the public check.
+    """What a participant may be. The last three read: pmu and support with references
+    masked, public what anybody may.
     """
 
     CENTRE = 1

@@ -320,7 +320,7 @@ class Participant(_message.Message):
 
     @_builtins.property
     def free_services(self) -> _containers.RepeatedCompositeFieldContainer[Global___FreeService]:
-        """Of a biller: what its department gives and nobody pays for, at most 64."""
+        """Of a biller: what its department gives and nobody pays for, at most 64; texts of 32 KiB in all."""
 
     def __init__(
         self,
@@ -352,7 +352,7 @@ Global___Participant: _TypeAlias = Participant  # noqa: Y015
 
 @_typing.final
 class Words(_message.Message):
-    """The same in both languages."""
+    """The same in both languages: 1 to 100 characters in English, as many or none in Bengali."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -381,19 +381,19 @@ class FreeService(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    WHERE_FIELD_NUMBER: _builtins.int
+    NAME_EN_FIELD_NUMBER: _builtins.int
+    NAME_BN_FIELD_NUMBER: _builtins.int
+    WHERE_EN_FIELD_NUMBER: _builtins.int
+    WHERE_BN_FIELD_NUMBER: _builtins.int
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """[A-Z0-9-]{1,16}, not twice of one biller."""
-    @_builtins.property
-    def name(self) -> Global___Words:
-        """1 to 100 bytes each, as of all that follows."""
-
-    @_builtins.property
-    def where(self) -> Global___Words:
-        """Where to apply, at most 200 bytes each."""
-
+    name_en: _builtins.str
+    """1 to 100 characters; in Bengali none will do, as below."""
+    name_bn: _builtins.str
+    where_en: _builtins.str
+    """Where to apply, 1 to 200 characters."""
+    where_bn: _builtins.str
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Words]:
         """What to bring, at most 16."""
@@ -402,13 +402,15 @@ class FreeService(_message.Message):
         self,
         *,
         code: _builtins.str = ...,
-        name: Global___Words | None = ...,
-        where: Global___Words | None = ...,
+        name_en: _builtins.str = ...,
+        name_bn: _builtins.str = ...,
+        where_en: _builtins.str = ...,
+        where_bn: _builtins.str = ...,
         documents: _abc.Iterable[Global___Words] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "where", b"where"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "documents", b"documents", "name", b"name", "where", b"where"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "documents", b"documents", "name_bn", b"name_bn", "name_en", b"name_en", "where_bn", b"where_bn", "where_en", b"where_en"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,28 +423,31 @@ class FormField(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
-    LABEL_FIELD_NUMBER: _builtins.int
+    LABEL_EN_FIELD_NUMBER: _builtins.int
+    LABEL_BN_FIELD_NUMBER: _builtins.int
     PATTERN_FIELD_NUMBER: _builtins.int
     EXAMPLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """[a-z][a-z0-9_]{0,31}, not twice of one service."""
+    label_en: _builtins.str
+    """1 to 100 characters; in Bengali none will do."""
+    label_bn: _builtins.str
     pattern: _builtins.str
     """As Service.pattern; empty for any text."""
     example: _builtins.str
-    """A text that the pattern takes, at most 64 characters."""
-    @_builtins.property
-    def label(self) -> Global___Words: ...
+    """A text that the pattern takes, at most 64 characters; may be empty."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
-        label: Global___Words | None = ...,
+        label_en: _builtins.str = ...,
+        label_bn: _builtins.str = ...,
         pattern: _builtins.str = ...,
         example: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["label", b"label"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "label", b"label", "name", b"name", "pattern", b"pattern"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "label_bn", b"label_bn", "label_en", b"label_en", "name", b"name", "pattern", b"pattern"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -537,8 +542,8 @@ class Service(_message.Message):
 
     @_builtins.property
     def called_en(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """26 to 29: for counters; they change nothing of what is paid. What people call it, at most 16 of
-        each, 1 to 64 bytes.
+        """26 to 29: for counters; they change nothing of what is paid. Texts of 16 KiB in all. What people
+        call it, at most 16 of each, 1 to 64 characters.
         """
 
     @_builtins.property
