@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from switch._core import Ledger
-from switch.codes import Kind, Result, Trait, kinds_with
+from switch.codes import Kind, Result
 from switch.entries import Entry
 from switch.register.register import Register
+from switch.traits import Trait, kinds_with
 from switch.v1 import types_pb2
 
 T = TypeVar("T")

@@ -30,8 +30,6 @@ from switch.codes import (
     Result,
     Role,
     RowFlag,
-    Trait,
-    kinds_with,
 )
 from switch.counter.shift_rows import read_shift
 from switch.entries import Entry
@@ -43,6 +41,7 @@ from switch.register.certificates import Pinned, Revocation
 from switch.register.register import Account, Register, Service
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.tariffs import Fee
+from switch.traits import Trait, kinds_with
 from switch.v1 import (
     admin_pb2,
     budgets_pb2,

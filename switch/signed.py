@@ -10,8 +10,9 @@ import struct
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from switch.codes import Kind, PersonRole, Record, RowFlag, Trait, kinds_with
+from switch.codes import Kind, PersonRole, Record, RowFlag
 from switch.ids import ID_SIZE
+from switch.traits import Trait, kinds_with
 
 LINES_MAX: Final = 8_000
 """Lines of one proposal."""

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
-from switch import codes
+from switch import codes, traits
 from switch._core import BUDGET_BOUNDS, KIND_TRAITS
 from switch.billing.health import Health
 from switch.ledger import explained
@@ -141,9 +141,9 @@ def test_traits_of_kinds_match_the_core() -> None:
         for name, number in layout_numbers().items()
         if name.startswith("TRAIT_")
     }
-    assert declared == {trait.name: trait.value for trait in codes.Trait}
-    assert {*codes.TRAITS} == {*codes.Kind}, "a kind of row has no traits"
-    spelled = {int(kind): int(traits) for kind, traits in codes.TRAITS.items()}
+    assert declared == {trait.name: trait.value for trait in traits.Trait}
+    assert {*traits.TRAITS} == {*codes.Kind}, "a kind of row has no traits"
+    spelled = {int(kind): int(told) for kind, told in traits.TRAITS.items()}
     # By every number that a row's byte can have.
     assert list(KIND_TRAITS) == [spelled.get(number, 0) for number in range(256)]
 

@@ -462,6 +462,22 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "this beneficiary was changed not long ago; pay out later",
         "প্রাপকের তথ্য সম্প্রতি বদলানো হয়েছে; পরে টাকা পাঠান",
     ),
+    Result.OPERATOR_UNKNOWN: (
+        "the centre has no such operator, or the operator is switched off",
+        "কেন্দ্রে এমন কোনও অপারেটর নেই, বা অপারেটরকে বন্ধ রাখা হয়েছে",
+    ),
+    Result.COMPLAINT_OPEN: (
+        "the payment has a complaint that is still open",
+        "এই লেনদেনের একটি অভিযোগ এখনও খোলা আছে",
+    ),
+    Result.COMPLAINT_NOT_FOUND: (
+        "there is no such complaint",
+        "এমন কোনও অভিযোগ নেই",
+    ),
+    Result.COMPLAINT_CLOSED: (
+        "the complaint is closed; nothing is added to it any more",
+        "অভিযোগটি বন্ধ হয়েছে; এতে আর কিছু যোগ করা যায় না",
+    ),
     Result.NOT_APPROVED: (
         "another person must approve exactly this first",
         "আগে অন্য একজনকে ঠিক এটিই অনুমোদন করতে হবে",

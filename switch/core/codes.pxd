@@ -148,6 +148,10 @@ cdef enum:  # results, grouped as the checks run
     RESULT_NOT_BOOKED = 90
     RESULT_BENEFICIARY_WRONG = 91
     RESULT_BENEFICIARY_WAITS = 92
+    RESULT_OPERATOR_UNKNOWN = 93
+    RESULT_COMPLAINT_OPEN = 94
+    RESULT_COMPLAINT_NOT_FOUND = 95
+    RESULT_COMPLAINT_CLOSED = 96
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0
@@ -190,7 +194,8 @@ cdef enum:  # roles of participants
     ROLE_HARNESS = 5        # may name the centre it acts for
     ROLE_PMU = 6            # reads, and sends nothing
     ROLE_SUPPORT = 7        # likewise; a person's role is another thing
-    ROLES_COUNT = 8
+    ROLE_PUBLIC = 8         # asks what anybody may ask
+    ROLES_COUNT = 9
 
 cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_PARTICIPANT = 1

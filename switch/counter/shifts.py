@@ -10,17 +10,10 @@ import numpy.typing as npt
 from numpy.lib.recfunctions import repack_fields
 
 from switch._core import Ledger, Rows, entries_of
-from switch.codes import (
-    TENDER_MASK,
-    TENDER_SHIFT,
-    Kind,
-    Result,
-    Tender,
-    Trait,
-    kinds_with,
-)
+from switch.codes import TENDER_MASK, TENDER_SHIFT, Kind, Result, Tender
 from switch.counter.shift_rows import Shift
 from switch.ledger.follower import Follower
+from switch.traits import Trait, kinds_with
 
 WALK_ROWS = 16_384
 """Entries of a wallet that are looked at in one step."""

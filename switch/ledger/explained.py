@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from switch._core import WINDOW_LINE, Ledger, Rows, entries_of
-from switch.codes import Kind, Result, Trait, kinds_with
+from switch.codes import Kind, Result
 from switch.entries import Entry
+from switch.traits import Trait, kinds_with
 
 ACCOUNT_ROWS_MAX: Final = 16_384
 """Rows of an account that one call counts: some 20 ms, so that who asks as fast as its

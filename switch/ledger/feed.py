@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from switch._core import Ledger, Rows
-from switch.codes import Result, Trait, kinds_with
+from switch.codes import Result
+from switch.traits import Trait, kinds_with
 
 STEP_ROWS = 16_384
 """Rows read and filtered at a time: 2 MiB."""

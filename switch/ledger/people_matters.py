@@ -10,19 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from switch._core import Ledger, Rows, entries_of
-from switch.codes import (
-    PROPOSAL_LIFE_NS,
-    PROPOSE_LINES,
-    Kind,
-    Record,
-    RowFlag,
-    Trait,
-    kinds_with,
-)
+from switch.codes import PROPOSAL_LIFE_NS, PROPOSE_LINES, Kind, Record, RowFlag
 from switch.entries import Entry
 from switch.errors import CorruptionError
 from switch.ledger.lines import lines_of
 from switch.signed import Line, count_lines, read_line
+from switch.traits import Trait, kinds_with
 
 _IS_LINE = np.isin(np.arange(256), [int(one) for one in kinds_with(Trait.LINE)])
 _IS_STOPPED = np.isin(np.arange(256), [int(Kind.FREEZE), int(Kind.REGISTER)])

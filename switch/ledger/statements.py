@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from switch._core import Ledger
-from switch.codes import Kind, Link, Result, RowFlag, Trait, kinds_with
+from switch.codes import Kind, Link, Result, RowFlag
 from switch.entries import Entry
 from switch.payment_states import PaymentState, Standing
+from switch.traits import Trait, kinds_with
 
 __all__ = [
     "Line",

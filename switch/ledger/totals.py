@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from switch._core import Ledger, entries_of
-from switch.codes import Result, Trait, kinds_with
+from switch.codes import Result
 from switch.entries import Entry
 from switch.ledger.follower import read_whole
+from switch.traits import Trait, kinds_with
 
 PAGE_ROWS = 8_192
 """Rows summed at a time: 1 MiB; their sums of 32-bit halves are exact in a double."""

@@ -100,6 +100,25 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
 
+_COUNTER = "/payswitch.v1.CounterService/"
+UNSERVED: Final = frozenset(
+    {
+        "/payswitch.v1.PaymentService/GetPayments",
+        _COUNTER + "ListCatalogue",
+        _COUNTER + "SearchPayments",
+        _COUNTER + "CancelPayment",
+        _COUNTER + "RaiseComplaint",
+        _COUNTER + "GetComplaint",
+        _COUNTER + "ListComplaints",
+        _COUNTER + "AnswerComplaint",
+        _COUNTER + "GetSignOnNonce",
+        _COUNTER + "SignOn",
+        _COUNTER + "SignOff",
+        "/payswitch.v1.BillerService/PutBills",
+    }
+)
+"""In the contract, and not served yet: to a caller it is as if they were not there."""
+
 ACTS: Final = frozenset(
     name
     for name in MATRIX

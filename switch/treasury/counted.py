@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from switch._core import GROUP_MAX, Ledger, Rows
-from switch.codes import Kind, RowFlag, Trait, kinds_with
+from switch.codes import Kind, RowFlag
+from switch.traits import Trait, kinds_with
 
 BLOCK_ROWS: Final = GROUP_MAX
 """Rows looked at together: as many as their tails can be read of at a time."""

@@ -23,50 +23,59 @@ _sym_db = _symbol_database.Default()
 
 
 from switch.v1 import payments_pb2 as switch_dot_v1_dot_payments__pb2
+from switch.v1 import results_pb2 as switch_dot_v1_dot_results__pb2
 from switch.v1 import types_pb2 as switch_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17switch/v1/billers.proto\x12\x0cpayswitch.v1\x1a\x18switch/v1/payments.proto\x1a\x15switch/v1/types.proto\"J\n\x11\x46ollowFeedRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x04\x12\x15\n\rend_at_newest\x18\x02 \x01(\x08\x12\x0e\n\x06\x62iller\x18\x03 \x01(\t\"I\n\x12\x46ollowFeedResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.payswitch.v1.Entry\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x04\"\xa8\x02\n\x08Question\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.payswitch.v1.QuestionKind\x12\n\n\x02id\x18\x03 \x01(\x0c\x12\x0f\n\x07service\x18\x04 \x01(\t\x12\x11\n\treference\x18\x05 \x01(\t\x12\x0e\n\x06\x61mount\x18\x06 \x01(\x04\x12\x0f\n\x07time_ns\x18\x07 \x01(\x04\x12\x13\n\x0b\x64\x65\x61\x64line_ns\x18\x08 \x01(\x04\x12\x10\n\x08sequence\x18\t \x01(\x04\x12&\n\x06\x62\x61sket\x18\n \x03(\x0b\x32\x16.payswitch.v1.Question\x12\x17\n\x0f\x63redit_until_ns\x18\x0b \x01(\x04\x12\x18\n\x10\x63redit_within_ms\x18\x0c \x01(\x04\x12\x0f\n\x07sent_ns\x18\r \x01(\x04\"\xc3\x01\n\x06\x41nswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\n\n\x02id\x18\x02 \x01(\x0c\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.payswitch.v1.AnswerKind\x12\x18\n\x10\x62iller_reference\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12$\n\x05\x62ills\x18\n \x03(\x0b\x32\x15.payswitch.v1.DueBill\x12\x0f\n\x07sent_ns\x18\x0b \x01(\x04\x12\x0e\n\x06\x61mount\x18\x0c \x01(\x04J\x04\x08\x06\x10\n\"\x9b\x01\n\x07\x44ueBill\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06period\x18\x02 \x01(\t\x12\x11\n\treference\x18\x03 \x01(\t\x12\x12\n\namount_due\x18\x04 \x01(\x04\x12\x13\n\x0b\x64ue_time_ns\x18\x05 \x01(\x04\x12\x16\n\x0evalid_until_ns\x18\x06 \x01(\x04\x12\x0c\n\x04head\x18\x07 \x01(\r\x12\x12\n\nsupersedes\x18\x08 \x03(\t\"I\n\x0e\x43onnectRequest\x12%\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x14.payswitch.v1.Answer\x12\x10\n\x08\x63lock_ns\x18\x02 \x01(\x04\"\xa4\x01\n\x0f\x43onnectResponse\x12)\n\tquestions\x18\x01 \x03(\x0b\x32\x16.payswitch.v1.Question\x12\x14\n\x0c\x61\x63knowledged\x18\x02 \x03(\x04\x12,\n\x07refused\x18\x03 \x03(\x0b\x32\x1b.payswitch.v1.RefusedAnswer\x12\"\n\x05\x65nded\x18\x04 \x03(\x0b\x32\x13.payswitch.v1.Ended\"T\n\x05\x45nded\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.payswitch.v1.PaymentState\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"<\n\rRefusedAnswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\";\n\x12\x41\x63knowledgeRequest\x12%\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x14.payswitch.v1.Answer\"C\n\x13\x41\x63knowledgeResponse\x12,\n\x08payments\x18\x01 \x03(\x0b\x32\x1a.payswitch.v1.Acknowledged\"[\n\x0c\x41\x63knowledged\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.payswitch.v1.PaymentState\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"a\n\x12SendDayListRequest\x12&\n\x08\x63redited\x18\x01 \x03(\x0b\x32\x14.payswitch.v1.Answer\x12#\n\x04list\x18\x02 \x01(\x0b\x32\x15.payswitch.v1.DayList\"5\n\x07\x44\x61yList\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x04\"\x95\x02\n\x13SendDayListResponse\x12\x11\n\tconfirmed\x18\x01 \x01(\x04\x12\x0f\n\x07\x61lready\x18\x02 \x01(\x04\x12\x11\n\tdiffering\x18\x03 \x01(\x04\x12\x0c\n\x04late\x18\x04 \x01(\x04\x12\x0f\n\x07unknown\x18\x05 \x01(\x04\x12\x0f\n\x07\x64\x61maged\x18\x06 \x01(\x04\x12\x10\n\x08rejected\x18\x07 \x01(\x04\x12\x11\n\ttoo_early\x18\x08 \x01(\x04\x12\x19\n\x11\x64iffering_numbers\x18\t \x03(\x04\x12\x14\n\x0clate_numbers\x18\n \x03(\x04\x12\x17\n\x0funknown_numbers\x18\x0b \x03(\x04\x12\x0f\n\x07missing\x18\x0c \x01(\x04\x12\x17\n\x0fmissing_numbers\x18\r \x03(\x04*\x80\x01\n\x0cQuestionKind\x12\x1d\n\x19QUESTION_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18QUESTION_KIND_FETCH_BILL\x10\x01\x12\x19\n\x15QUESTION_KIND_CONFIRM\x10\x02\x12\x18\n\x14QUESTION_KIND_STATUS\x10\x03*\x91\x01\n\nAnswerKind\x12\x1b\n\x17\x41NSWER_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41NSWER_KIND_CONFIRMED\x10\x01\x12\x18\n\x14\x41NSWER_KIND_REJECTED\x10\x02\x12\x17\n\x13\x41NSWER_KIND_UNKNOWN\x10\x03\x12\x18\n\x14\x41NSWER_KIND_NOT_SEEN\x10\x04\x32\xd8\x02\n\rBillerService\x12Q\n\nFollowFeed\x12\x1f.payswitch.v1.FollowFeedRequest\x1a .payswitch.v1.FollowFeedResponse0\x01\x12J\n\x07\x43onnect\x12\x1c.payswitch.v1.ConnectRequest\x1a\x1d.payswitch.v1.ConnectResponse(\x01\x30\x01\x12R\n\x0b\x41\x63knowledge\x12 .payswitch.v1.AcknowledgeRequest\x1a!.payswitch.v1.AcknowledgeResponse\x12T\n\x0bSendDayList\x12 .payswitch.v1.SendDayListRequest\x1a!.payswitch.v1.SendDayListResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17switch/v1/billers.proto\x12\x0cpayswitch.v1\x1a\x18switch/v1/payments.proto\x1a\x17switch/v1/results.proto\x1a\x15switch/v1/types.proto\"J\n\x11\x46ollowFeedRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x04\x12\x15\n\rend_at_newest\x18\x02 \x01(\x08\x12\x0e\n\x06\x62iller\x18\x03 \x01(\t\"I\n\x12\x46ollowFeedResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.payswitch.v1.Entry\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x04\"\xa8\x02\n\x08Question\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.payswitch.v1.QuestionKind\x12\n\n\x02id\x18\x03 \x01(\x0c\x12\x0f\n\x07service\x18\x04 \x01(\t\x12\x11\n\treference\x18\x05 \x01(\t\x12\x0e\n\x06\x61mount\x18\x06 \x01(\x04\x12\x0f\n\x07time_ns\x18\x07 \x01(\x04\x12\x13\n\x0b\x64\x65\x61\x64line_ns\x18\x08 \x01(\x04\x12\x10\n\x08sequence\x18\t \x01(\x04\x12&\n\x06\x62\x61sket\x18\n \x03(\x0b\x32\x16.payswitch.v1.Question\x12\x17\n\x0f\x63redit_until_ns\x18\x0b \x01(\x04\x12\x18\n\x10\x63redit_within_ms\x18\x0c \x01(\x04\x12\x0f\n\x07sent_ns\x18\r \x01(\x04\"\xc3\x01\n\x06\x41nswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\n\n\x02id\x18\x02 \x01(\x0c\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.payswitch.v1.AnswerKind\x12\x18\n\x10\x62iller_reference\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12$\n\x05\x62ills\x18\n \x03(\x0b\x32\x15.payswitch.v1.DueBill\x12\x0f\n\x07sent_ns\x18\x0b \x01(\x04\x12\x0e\n\x06\x61mount\x18\x0c \x01(\x04J\x04\x08\x06\x10\n\"\x9b\x01\n\x07\x44ueBill\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06period\x18\x02 \x01(\t\x12\x11\n\treference\x18\x03 \x01(\t\x12\x12\n\namount_due\x18\x04 \x01(\x04\x12\x13\n\x0b\x64ue_time_ns\x18\x05 \x01(\x04\x12\x16\n\x0evalid_until_ns\x18\x06 \x01(\x04\x12\x0c\n\x04head\x18\x07 \x01(\r\x12\x12\n\nsupersedes\x18\x08 \x03(\t\"I\n\x0e\x43onnectRequest\x12%\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x14.payswitch.v1.Answer\x12\x10\n\x08\x63lock_ns\x18\x02 \x01(\x04\"\xa4\x01\n\x0f\x43onnectResponse\x12)\n\tquestions\x18\x01 \x03(\x0b\x32\x16.payswitch.v1.Question\x12\x14\n\x0c\x61\x63knowledged\x18\x02 \x03(\x04\x12,\n\x07refused\x18\x03 \x03(\x0b\x32\x1b.payswitch.v1.RefusedAnswer\x12\"\n\x05\x65nded\x18\x04 \x03(\x0b\x32\x13.payswitch.v1.Ended\"T\n\x05\x45nded\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.payswitch.v1.PaymentState\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"<\n\rRefusedAnswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\";\n\x12\x41\x63knowledgeRequest\x12%\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x14.payswitch.v1.Answer\"C\n\x13\x41\x63knowledgeResponse\x12,\n\x08payments\x18\x01 \x03(\x0b\x32\x1a.payswitch.v1.Acknowledged\"[\n\x0c\x41\x63knowledged\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.payswitch.v1.PaymentState\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"a\n\x12SendDayListRequest\x12&\n\x08\x63redited\x18\x01 \x03(\x0b\x32\x14.payswitch.v1.Answer\x12#\n\x04list\x18\x02 \x01(\x0b\x32\x15.payswitch.v1.DayList\"5\n\x07\x44\x61yList\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x04\"\x95\x02\n\x13SendDayListResponse\x12\x11\n\tconfirmed\x18\x01 \x01(\x04\x12\x0f\n\x07\x61lready\x18\x02 \x01(\x04\x12\x11\n\tdiffering\x18\x03 \x01(\x04\x12\x0c\n\x04late\x18\x04 \x01(\x04\x12\x0f\n\x07unknown\x18\x05 \x01(\x04\x12\x0f\n\x07\x64\x61maged\x18\x06 \x01(\x04\x12\x10\n\x08rejected\x18\x07 \x01(\x04\x12\x11\n\ttoo_early\x18\x08 \x01(\x04\x12\x19\n\x11\x64iffering_numbers\x18\t \x03(\x04\x12\x14\n\x0clate_numbers\x18\n \x03(\x04\x12\x17\n\x0funknown_numbers\x18\x0b \x03(\x04\x12\x0f\n\x07missing\x18\x0c \x01(\x04\x12\x17\n\x0fmissing_numbers\x18\r \x03(\x04\"]\n\x0fPutBillsRequest\x12$\n\x05\x62ills\x18\x01 \x03(\x0b\x32\x15.payswitch.v1.DueBill\x12$\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x16.payswitch.v1.BillFile\"\x90\x01\n\x08\x42illFile\x12\n\n\x02id\x18\x01 \x01(\x0c\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.payswitch.v1.BillFileKind\x12\x0f\n\x07service\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x04\x12\r\n\x05\x63ount\x18\x05 \x01(\x04\x12\x0e\n\x06\x61mount\x18\x06 \x01(\x04\x12\x0e\n\x06sha256\x18\x07 \x01(\x0c\"O\n\x10PutBillsResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12\x13\n\x0b\x62ills_count\x18\x02 \x01(\x04*\x80\x01\n\x0cQuestionKind\x12\x1d\n\x19QUESTION_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18QUESTION_KIND_FETCH_BILL\x10\x01\x12\x19\n\x15QUESTION_KIND_CONFIRM\x10\x02\x12\x18\n\x14QUESTION_KIND_STATUS\x10\x03*\x91\x01\n\nAnswerKind\x12\x1b\n\x17\x41NSWER_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41NSWER_KIND_CONFIRMED\x10\x01\x12\x18\n\x14\x41NSWER_KIND_REJECTED\x10\x02\x12\x17\n\x13\x41NSWER_KIND_UNKNOWN\x10\x03\x12\x18\n\x14\x41NSWER_KIND_NOT_SEEN\x10\x04*\x80\x01\n\x0c\x42illFileKind\x12\x1e\n\x1a\x42ILL_FILE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42ILL_FILE_KIND_FULL\x10\x01\x12\x18\n\x14\x42ILL_FILE_KIND_DELTA\x10\x02\x12\x1d\n\x19\x42ILL_FILE_KIND_WITHDRAWAL\x10\x03\x32\xa5\x03\n\rBillerService\x12Q\n\nFollowFeed\x12\x1f.payswitch.v1.FollowFeedRequest\x1a .payswitch.v1.FollowFeedResponse0\x01\x12J\n\x07\x43onnect\x12\x1c.payswitch.v1.ConnectRequest\x1a\x1d.payswitch.v1.ConnectResponse(\x01\x30\x01\x12R\n\x0b\x41\x63knowledge\x12 .payswitch.v1.AcknowledgeRequest\x1a!.payswitch.v1.AcknowledgeResponse\x12T\n\x0bSendDayList\x12 .payswitch.v1.SendDayListRequest\x1a!.payswitch.v1.SendDayListResponse(\x01\x12K\n\x08PutBills\x12\x1d.payswitch.v1.PutBillsRequest\x1a\x1e.payswitch.v1.PutBillsResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.billers_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_QUESTIONKIND']._serialized_start=1944
-  _globals['_QUESTIONKIND']._serialized_end=2072
-  _globals['_ANSWERKIND']._serialized_start=2075
-  _globals['_ANSWERKIND']._serialized_end=2220
-  _globals['_FOLLOWFEEDREQUEST']._serialized_start=90
-  _globals['_FOLLOWFEEDREQUEST']._serialized_end=164
-  _globals['_FOLLOWFEEDRESPONSE']._serialized_start=166
-  _globals['_FOLLOWFEEDRESPONSE']._serialized_end=239
-  _globals['_QUESTION']._serialized_start=242
-  _globals['_QUESTION']._serialized_end=538
-  _globals['_ANSWER']._serialized_start=541
-  _globals['_ANSWER']._serialized_end=736
-  _globals['_DUEBILL']._serialized_start=739
-  _globals['_DUEBILL']._serialized_end=894
-  _globals['_CONNECTREQUEST']._serialized_start=896
-  _globals['_CONNECTREQUEST']._serialized_end=969
-  _globals['_CONNECTRESPONSE']._serialized_start=972
-  _globals['_CONNECTRESPONSE']._serialized_end=1136
-  _globals['_ENDED']._serialized_start=1138
-  _globals['_ENDED']._serialized_end=1222
-  _globals['_REFUSEDANSWER']._serialized_start=1224
-  _globals['_REFUSEDANSWER']._serialized_end=1284
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=1286
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=1345
-  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=1347
-  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=1414
-  _globals['_ACKNOWLEDGED']._serialized_start=1416
-  _globals['_ACKNOWLEDGED']._serialized_end=1507
-  _globals['_SENDDAYLISTREQUEST']._serialized_start=1509
-  _globals['_SENDDAYLISTREQUEST']._serialized_end=1606
-  _globals['_DAYLIST']._serialized_start=1608
-  _globals['_DAYLIST']._serialized_end=1661
-  _globals['_SENDDAYLISTRESPONSE']._serialized_start=1664
-  _globals['_SENDDAYLISTRESPONSE']._serialized_end=1941
-  _globals['_BILLERSERVICE']._serialized_start=2223
-  _globals['_BILLERSERVICE']._serialized_end=2567
+  _globals['_QUESTIONKIND']._serialized_start=2292
+  _globals['_QUESTIONKIND']._serialized_end=2420
+  _globals['_ANSWERKIND']._serialized_start=2423
+  _globals['_ANSWERKIND']._serialized_end=2568
+  _globals['_BILLFILEKIND']._serialized_start=2571
+  _globals['_BILLFILEKIND']._serialized_end=2699
+  _globals['_FOLLOWFEEDREQUEST']._serialized_start=115
+  _globals['_FOLLOWFEEDREQUEST']._serialized_end=189
+  _globals['_FOLLOWFEEDRESPONSE']._serialized_start=191
+  _globals['_FOLLOWFEEDRESPONSE']._serialized_end=264
+  _globals['_QUESTION']._serialized_start=267
+  _globals['_QUESTION']._serialized_end=563
+  _globals['_ANSWER']._serialized_start=566
+  _globals['_ANSWER']._serialized_end=761
+  _globals['_DUEBILL']._serialized_start=764
+  _globals['_DUEBILL']._serialized_end=919
+  _globals['_CONNECTREQUEST']._serialized_start=921
+  _globals['_CONNECTREQUEST']._serialized_end=994
+  _globals['_CONNECTRESPONSE']._serialized_start=997
+  _globals['_CONNECTRESPONSE']._serialized_end=1161
+  _globals['_ENDED']._serialized_start=1163
+  _globals['_ENDED']._serialized_end=1247
+  _globals['_REFUSEDANSWER']._serialized_start=1249
+  _globals['_REFUSEDANSWER']._serialized_end=1309
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=1311
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=1370
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=1372
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=1439
+  _globals['_ACKNOWLEDGED']._serialized_start=1441
+  _globals['_ACKNOWLEDGED']._serialized_end=1532
+  _globals['_SENDDAYLISTREQUEST']._serialized_start=1534
+  _globals['_SENDDAYLISTREQUEST']._serialized_end=1631
+  _globals['_DAYLIST']._serialized_start=1633
+  _globals['_DAYLIST']._serialized_end=1686
+  _globals['_SENDDAYLISTRESPONSE']._serialized_start=1689
+  _globals['_SENDDAYLISTRESPONSE']._serialized_end=1966
+  _globals['_PUTBILLSREQUEST']._serialized_start=1968
+  _globals['_PUTBILLSREQUEST']._serialized_end=2061
+  _globals['_BILLFILE']._serialized_start=2064
+  _globals['_BILLFILE']._serialized_end=2208
+  _globals['_PUTBILLSRESPONSE']._serialized_start=2210
+  _globals['_PUTBILLSRESPONSE']._serialized_end=2289
+  _globals['_BILLERSERVICE']._serialized_start=2702
+  _globals['_BILLERSERVICE']._serialized_end=3123
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from switch.v1 import payments_pb2 as _payments_pb2
+from switch.v1 import results_pb2 as _results_pb2
 from switch.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -91,6 +92,32 @@ then to be credited, while there is time. Said of a STATUS that was sent long en
 `credit_until_ns` it is final: a rejection, for the reason NOT_SEEN.
 """
 Global___AnswerKind: _TypeAlias = AnswerKind  # noqa: Y015
+
+class _BillFileKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BillFileKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BillFileKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BILL_FILE_KIND_UNSPECIFIED: _BillFileKind.ValueType  # 0
+    BILL_FILE_KIND_FULL: _BillFileKind.ValueType  # 1
+    """They are these, and no others."""
+    BILL_FILE_KIND_DELTA: _BillFileKind.ValueType  # 2
+    """These are added, or take the place of the ones with the same reference and id or period."""
+    BILL_FILE_KIND_WITHDRAWAL: _BillFileKind.ValueType  # 3
+    """These are no longer due. Their amounts are not looked at."""
+
+class BillFileKind(_BillFileKind, metaclass=_BillFileKindEnumTypeWrapper):
+    """What a file of bills does to those that the switch has of its service."""
+
+BILL_FILE_KIND_UNSPECIFIED: BillFileKind.ValueType  # 0
+BILL_FILE_KIND_FULL: BillFileKind.ValueType  # 1
+"""They are these, and no others."""
+BILL_FILE_KIND_DELTA: BillFileKind.ValueType  # 2
+"""These are added, or take the place of the ones with the same reference and id or period."""
+BILL_FILE_KIND_WITHDRAWAL: BillFileKind.ValueType  # 3
+"""These are no longer due. Their amounts are not looked at."""
+Global___BillFileKind: _TypeAlias = BillFileKind  # noqa: Y015
 
 @_typing.final
 class FollowFeedRequest(_message.Message):
@@ -685,3 +712,103 @@ class SendDayListResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SendDayListResponse: _TypeAlias = SendDayListResponse  # noqa: Y015
+
+@_typing.final
+class PutBillsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BILLS_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def bills(self) -> _containers.RepeatedCompositeFieldContainer[Global___DueBill]:
+        """Up to 8,190 a message and 1,000,000 in all, none twice. `reference` is needed."""
+
+    @_builtins.property
+    def file(self) -> Global___BillFile:
+        """In the first message, and only there."""
+
+    def __init__(
+        self,
+        *,
+        bills: _abc.Iterable[Global___DueBill] | None = ...,
+        file: Global___BillFile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bills", b"bills", "file", b"file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutBillsRequest: _TypeAlias = PutBillsRequest  # noqa: Y015
+
+@_typing.final
+class BillFile(_message.Message):
+    """What a file says of itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    """Chosen by the biller, 16 bytes, unique for ever: a file that was taken is taken once."""
+    kind: Global___BillFileKind.ValueType
+    service: _builtins.str
+    """Code of the biller's service that its bills are of."""
+    number: _builtins.int
+    """Counted by the biller, from 1 for each service, without gaps: files are taken in their order."""
+    count: _builtins.int
+    """Bills of the file; 0 only in a full one."""
+    amount: _builtins.int
+    """Paise of all of them."""
+    sha256: _builtins.bytes
+    """SHA-256 of its bills in their order, each as a line of UTF-8 that ends with a newline: reference,
+    id, period, amount_due, due_time_ns, valid_until_ns, head and the ids of `supersedes`, with a TAB
+    between two; numbers in decimal.
+    """
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        kind: Global___BillFileKind.ValueType = ...,
+        service: _builtins.str = ...,
+        number: _builtins.int = ...,
+        count: _builtins.int = ...,
+        amount: _builtins.int = ...,
+        sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "count", b"count", "id", b"id", "kind", b"kind", "number", b"number", "service", b"service", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BillFile: _TypeAlias = BillFile  # noqa: Y015
+
+@_typing.final
+class PutBillsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    BILLS_COUNT_FIELD_NUMBER: _builtins.int
+    bills_count: _builtins.int
+    """Bills of the service that the switch has now."""
+    @_builtins.property
+    def outcome(self) -> _results_pb2.Outcome: ...
+    def __init__(
+        self,
+        *,
+        outcome: _results_pb2.Outcome | None = ...,
+        bills_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bills_count", b"bills_count", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutBillsResponse: _TypeAlias = PutBillsResponse  # noqa: Y015

@@ -55,6 +55,11 @@ class BillerServiceStub:
                 request_serializer=switch_dot_v1_dot_billers__pb2.SendDayListRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_billers__pb2.SendDayListResponse.FromString,
                 _registered_method=True)
+        self.PutBills = channel.stream_unary(
+                '/payswitch.v1.BillerService/PutBills',
+                request_serializer=switch_dot_v1_dot_billers__pb2.PutBillsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_billers__pb2.PutBillsResponse.FromString,
+                _registered_method=True)
 
 
 class BillerServiceServicer:
@@ -103,6 +108,17 @@ class BillerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutBills(self, request_iterator, context):
+        """Bills of a biller that does not dial in, for the switch to answer FetchBill from. All of the
+        file is taken or nothing: INVALID_ARGUMENT, and nothing was done, unless the whole has arrived and
+        its count, sum and hash are right and each bill can be. The reply comes when the file is on disk and
+        an entry of the ledger has its hash. After any RPC error send the same file again: what was taken is
+        taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. Callers: a biller its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BillerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -125,6 +141,11 @@ def add_BillerServiceServicer_to_server(servicer, server):
                     servicer.SendDayList,
                     request_deserializer=switch_dot_v1_dot_billers__pb2.SendDayListRequest.FromString,
                     response_serializer=switch_dot_v1_dot_billers__pb2.SendDayListResponse.SerializeToString,
+            ),
+            'PutBills': grpc.stream_unary_rpc_method_handler(
+                    servicer.PutBills,
+                    request_deserializer=switch_dot_v1_dot_billers__pb2.PutBillsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_billers__pb2.PutBillsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -236,6 +257,33 @@ class BillerService:
             '/payswitch.v1.BillerService/SendDayList',
             switch_dot_v1_dot_billers__pb2.SendDayListRequest.SerializeToString,
             switch_dot_v1_dot_billers__pb2.SendDayListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutBills(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/payswitch.v1.BillerService/PutBills',
+            switch_dot_v1_dot_billers__pb2.PutBillsRequest.SerializeToString,
+            switch_dot_v1_dot_billers__pb2.PutBillsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,13 @@ class BillerServiceStub:
     may be sent again, after a broken call or later. One list of a biller at a time, else
     RESOURCE_EXHAUSTED.
     """
+    PutBills: _grpc.StreamUnaryMultiCallable[_billers_pb2.PutBillsRequest, _billers_pb2.PutBillsResponse]
+    """Bills of a biller that does not dial in, for the switch to answer FetchBill from. All of the
+    file is taken or nothing: INVALID_ARGUMENT, and nothing was done, unless the whole has arrived and
+    its count, sum and hash are right and each bill can be. The reply comes when the file is on disk and
+    an entry of the ledger has its hash. After any RPC error send the same file again: what was taken is
+    taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. Callers: a biller its own.
+    """
 
 @_typing.type_check_only
 class BillerServiceAsyncStub(BillerServiceStub):
@@ -90,6 +97,13 @@ class BillerServiceAsyncStub(BillerServiceStub):
     What was decided before is compared; completed and not listed, it is a case. The reply comes when all of it is durable. The same list
     may be sent again, after a broken call or later. One list of a biller at a time, else
     RESOURCE_EXHAUSTED.
+    """
+    PutBills: _aio.StreamUnaryMultiCallable[_billers_pb2.PutBillsRequest, _billers_pb2.PutBillsResponse]  # type: ignore[assignment]
+    """Bills of a biller that does not dial in, for the switch to answer FetchBill from. All of the
+    file is taken or nothing: INVALID_ARGUMENT, and nothing was done, unless the whole has arrived and
+    its count, sum and hash are right and each bill can be. The reply comes when the file is on disk and
+    an entry of the ledger has its hash. After any RPC error send the same file again: what was taken is
+    taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. Callers: a biller its own.
     """
 
 class BillerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -143,6 +157,19 @@ class BillerServiceServicer(metaclass=_abc_1.ABCMeta):
         What was decided before is compared; completed and not listed, it is a case. The reply comes when all of it is durable. The same list
         may be sent again, after a broken call or later. One list of a biller at a time, else
         RESOURCE_EXHAUSTED.
+        """
+
+    @_abc_1.abstractmethod
+    def PutBills(
+        self,
+        request_iterator: _MaybeAsyncIterator[_billers_pb2.PutBillsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_billers_pb2.PutBillsResponse, _abc.Awaitable[_billers_pb2.PutBillsResponse]]:
+        """Bills of a biller that does not dial in, for the switch to answer FetchBill from. All of the
+        file is taken or nothing: INVALID_ARGUMENT, and nothing was done, unless the whole has arrived and
+        its count, sum and hash are right and each bill can be. The reply comes when the file is on disk and
+        an entry of the ledger has its hash. After any RPC error send the same file again: what was taken is
+        taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. Callers: a biller its own.
         """
 
 def add_BillerServiceServicer_to_server(servicer: BillerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

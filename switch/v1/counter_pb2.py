@@ -22,58 +22,66 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from switch.v1 import catalogue_pb2 as switch_dot_v1_dot_catalogue__pb2
+from switch.v1 import complaints_pb2 as switch_dot_v1_dot_complaints__pb2
 from switch.v1 import network_pb2 as switch_dot_v1_dot_network__pb2
+from switch.v1 import operators_pb2 as switch_dot_v1_dot_operators__pb2
 from switch.v1 import payments_pb2 as switch_dot_v1_dot_payments__pb2
 from switch.v1 import results_pb2 as switch_dot_v1_dot_results__pb2
+from switch.v1 import search_pb2 as switch_dot_v1_dot_search__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17switch/v1/counter.proto\x12\x0cpayswitch.v1\x1a\x17switch/v1/network.proto\x1a\x18switch/v1/payments.proto\x1a\x17switch/v1/results.proto\"F\n\x10\x46\x65tchBillRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x65ntre\x18\x03 \x01(\t\"\xff\x01\n\x04\x42ill\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x11\n\treference\x18\x03 \x01(\t\x12\x12\n\namount_due\x18\x04 \x01(\x04\x12-\n\x0b\x61mount_rule\x18\x05 \x01(\x0e\x32\x18.payswitch.v1.AmountRule\x12\x13\n\x0b\x64ue_time_ns\x18\x06 \x01(\x04\x12\x16\n\x0evalid_until_ns\x18\x07 \x01(\x04\x12\x0c\n\x04head\x18\x08 \x01(\r\x12\x0e\n\x06period\x18\t \x01(\t\x12\x11\n\tquotation\x18\n \x01(\x0c\x12&\n\x05state\x18\x0b \x01(\x0e\x32\x17.payswitch.v1.BillState\"6\n\x11\x46\x65tchBillResponse\x12!\n\x05\x62ills\x18\x01 \x03(\x0b\x32\x12.payswitch.v1.Bill\"H\n\x11\x46\x65tchBillsRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x12\n\nreferences\x18\x02 \x03(\t\x12\x0e\n\x06\x63\x65ntre\x18\x03 \x01(\t\"A\n\x12\x46\x65tchBillsResponse\x12+\n\x07\x66\x65tched\x18\x01 \x03(\x0b\x32\x1a.payswitch.v1.FetchedBills\"S\n\x0c\x46\x65tchedBills\x12\x11\n\treference\x18\x01 \x01(\t\x12!\n\x05\x62ills\x18\x02 \x03(\x0b\x32\x12.payswitch.v1.Bill\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"O\n\x0ePayBillRequest\x12&\n\x07payment\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Payment\x12\x0f\n\x07wait_ms\x18\x03 \x01(\rJ\x04\x08\x02\x10\x03\"@\n\x0fPayBillResponse\x12-\n\x07outcome\x18\x01 \x01(\x0b\x32\x1c.payswitch.v1.PaymentOutcome\"Y\n\x11GetReceiptRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12(\n\x08language\x18\x03 \x01(\x0e\x32\x16.payswitch.v1.Language\"0\n\x12GetReceiptResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\"a\n\x19GetAcknowledgementRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12(\n\x08language\x18\x03 \x01(\x0e\x32\x16.payswitch.v1.Language\"H\n\x1aGetAcknowledgementResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\"\xd5\x02\n\x05Shift\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x16\n\x0e\x61\x66ter_sequence\x18\x04 \x01(\x04\x12\x16\n\x0epayments_count\x18\x05 \x01(\r\x12\x17\n\x0fpayments_amount\x18\x06 \x01(\x04\x12\x15\n\rrefunds_count\x18\x07 \x01(\r\x12\x16\n\x0erefunds_amount\x18\x08 \x01(\x04\x12\x15\n\rcash_expected\x18\t \x01(\x04\x12\x14\n\x0c\x63\x61sh_counted\x18\n \x01(\x04\x12\x31\n\ndifference\x18\x0b \x01(\x0e\x32\x1d.payswitch.v1.ShiftDifference\x12\x12\n\nopen_count\x18\x0c \x01(\r\x12\x17\n\x0fsigned_sequence\x18\r \x01(\x04\x12\x13\n\x0bto_sequence\x18\x0e \x01(\x04\"W\n\x11\x43loseShiftRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x14\n\x0c\x63\x61sh_counted\x18\x04 \x01(\x04\"`\n\x12\x43loseShiftResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12\"\n\x05shift\x18\x02 \x01(\x0b\x32\x13.payswitch.v1.Shift\"X\n\x10SignShiftRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x16\n\x0eshift_sequence\x18\x04 \x01(\x04\";\n\x11SignShiftResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome*P\n\x08Language\x12\x18\n\x14LANGUAGE_UNSPECIFIED\x10\x00\x12\x14\n\x10LANGUAGE_ENGLISH\x10\x01\x12\x14\n\x10LANGUAGE_BENGALI\x10\x02*l\n\tBillState\x12\x1a\n\x16\x42ILL_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42ILL_STATE_DUE\x10\x01\x12\x1a\n\x16\x42ILL_STATE_IN_PROGRESS\x10\x02\x12\x13\n\x0f\x42ILL_STATE_PAID\x10\x03*\x85\x01\n\x0fShiftDifference\x12 \n\x1cSHIFT_DIFFERENCE_UNSPECIFIED\x10\x00\x12\x19\n\x15SHIFT_DIFFERENCE_NONE\x10\x01\x12\x1a\n\x16SHIFT_DIFFERENCE_SHORT\x10\x02\x12\x19\n\x15SHIFT_DIFFERENCE_OVER\x10\x03\x32\xd0\x04\n\x0e\x43ounterService\x12L\n\tFetchBill\x12\x1e.payswitch.v1.FetchBillRequest\x1a\x1f.payswitch.v1.FetchBillResponse\x12O\n\nFetchBills\x12\x1f.payswitch.v1.FetchBillsRequest\x1a .payswitch.v1.FetchBillsResponse\x12\x46\n\x07PayBill\x12\x1c.payswitch.v1.PayBillRequest\x1a\x1d.payswitch.v1.PayBillResponse\x12O\n\nGetReceipt\x12\x1f.payswitch.v1.GetReceiptRequest\x1a .payswitch.v1.GetReceiptResponse\x12g\n\x12GetAcknowledgement\x12\'.payswitch.v1.GetAcknowledgementRequest\x1a(.payswitch.v1.GetAcknowledgementResponse\x12O\n\nCloseShift\x12\x1f.payswitch.v1.CloseShiftRequest\x1a .payswitch.v1.CloseShiftResponse\x12L\n\tSignShift\x12\x1e.payswitch.v1.SignShiftRequest\x1a\x1f.payswitch.v1.SignShiftResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17switch/v1/counter.proto\x12\x0cpayswitch.v1\x1a\x19switch/v1/catalogue.proto\x1a\x1aswitch/v1/complaints.proto\x1a\x17switch/v1/network.proto\x1a\x19switch/v1/operators.proto\x1a\x18switch/v1/payments.proto\x1a\x17switch/v1/results.proto\x1a\x16switch/v1/search.proto\"F\n\x10\x46\x65tchBillRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x65ntre\x18\x03 \x01(\t\"\xff\x01\n\x04\x42ill\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x11\n\treference\x18\x03 \x01(\t\x12\x12\n\namount_due\x18\x04 \x01(\x04\x12-\n\x0b\x61mount_rule\x18\x05 \x01(\x0e\x32\x18.payswitch.v1.AmountRule\x12\x13\n\x0b\x64ue_time_ns\x18\x06 \x01(\x04\x12\x16\n\x0evalid_until_ns\x18\x07 \x01(\x04\x12\x0c\n\x04head\x18\x08 \x01(\r\x12\x0e\n\x06period\x18\t \x01(\t\x12\x11\n\tquotation\x18\n \x01(\x0c\x12&\n\x05state\x18\x0b \x01(\x0e\x32\x17.payswitch.v1.BillState\"6\n\x11\x46\x65tchBillResponse\x12!\n\x05\x62ills\x18\x01 \x03(\x0b\x32\x12.payswitch.v1.Bill\"H\n\x11\x46\x65tchBillsRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x12\n\nreferences\x18\x02 \x03(\t\x12\x0e\n\x06\x63\x65ntre\x18\x03 \x01(\t\"A\n\x12\x46\x65tchBillsResponse\x12+\n\x07\x66\x65tched\x18\x01 \x03(\x0b\x32\x1a.payswitch.v1.FetchedBills\"S\n\x0c\x46\x65tchedBills\x12\x11\n\treference\x18\x01 \x01(\t\x12!\n\x05\x62ills\x18\x02 \x03(\x0b\x32\x12.payswitch.v1.Bill\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"O\n\x0ePayBillRequest\x12&\n\x07payment\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Payment\x12\x0f\n\x07wait_ms\x18\x03 \x01(\rJ\x04\x08\x02\x10\x03\"@\n\x0fPayBillResponse\x12-\n\x07outcome\x18\x01 \x01(\x0b\x32\x1c.payswitch.v1.PaymentOutcome\"z\n\x11GetReceiptRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12(\n\x08language\x18\x03 \x01(\x0e\x32\x16.payswitch.v1.Language\x12\x0f\n\x07reprint\x18\x04 \x01(\x08\x12\x0e\n\x06refund\x18\x05 \x01(\r\"N\n\x12GetReceiptResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\"D\n\x14\x43\x61ncelPaymentRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\"u\n\x15\x43\x61ncelPaymentResponse\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.payswitch.v1.PaymentState\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0f\n\x07time_ns\x18\x03 \x01(\x04\x12\x0e\n\x06repeat\x18\x04 \x01(\x08\"a\n\x19GetAcknowledgementRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12(\n\x08language\x18\x03 \x01(\x0e\x32\x16.payswitch.v1.Language\"H\n\x1aGetAcknowledgementResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\"\xd5\x02\n\x05Shift\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x16\n\x0e\x61\x66ter_sequence\x18\x04 \x01(\x04\x12\x16\n\x0epayments_count\x18\x05 \x01(\r\x12\x17\n\x0fpayments_amount\x18\x06 \x01(\x04\x12\x15\n\rrefunds_count\x18\x07 \x01(\r\x12\x16\n\x0erefunds_amount\x18\x08 \x01(\x04\x12\x15\n\rcash_expected\x18\t \x01(\x04\x12\x14\n\x0c\x63\x61sh_counted\x18\n \x01(\x04\x12\x31\n\ndifference\x18\x0b \x01(\x0e\x32\x1d.payswitch.v1.ShiftDifference\x12\x12\n\nopen_count\x18\x0c \x01(\r\x12\x17\n\x0fsigned_sequence\x18\r \x01(\x04\x12\x13\n\x0bto_sequence\x18\x0e \x01(\x04\"W\n\x11\x43loseShiftRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x14\n\x0c\x63\x61sh_counted\x18\x04 \x01(\x04\"`\n\x12\x43loseShiftResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12\"\n\x05shift\x18\x02 \x01(\x0b\x32\x13.payswitch.v1.Shift\"X\n\x10SignShiftRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x16\n\x0eshift_sequence\x18\x04 \x01(\x04\";\n\x11SignShiftResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome*P\n\x08Language\x12\x18\n\x14LANGUAGE_UNSPECIFIED\x10\x00\x12\x14\n\x10LANGUAGE_ENGLISH\x10\x01\x12\x14\n\x10LANGUAGE_BENGALI\x10\x02*l\n\tBillState\x12\x1a\n\x16\x42ILL_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42ILL_STATE_DUE\x10\x01\x12\x1a\n\x16\x42ILL_STATE_IN_PROGRESS\x10\x02\x12\x13\n\x0f\x42ILL_STATE_PAID\x10\x03*\x85\x01\n\x0fShiftDifference\x12 \n\x1cSHIFT_DIFFERENCE_UNSPECIFIED\x10\x00\x12\x19\n\x15SHIFT_DIFFERENCE_NONE\x10\x01\x12\x1a\n\x16SHIFT_DIFFERENCE_SHORT\x10\x02\x12\x19\n\x15SHIFT_DIFFERENCE_OVER\x10\x03\x32\xbc\x0b\n\x0e\x43ounterService\x12L\n\tFetchBill\x12\x1e.payswitch.v1.FetchBillRequest\x1a\x1f.payswitch.v1.FetchBillResponse\x12O\n\nFetchBills\x12\x1f.payswitch.v1.FetchBillsRequest\x1a .payswitch.v1.FetchBillsResponse\x12\x46\n\x07PayBill\x12\x1c.payswitch.v1.PayBillRequest\x1a\x1d.payswitch.v1.PayBillResponse\x12O\n\nGetReceipt\x12\x1f.payswitch.v1.GetReceiptRequest\x1a .payswitch.v1.GetReceiptResponse\x12g\n\x12GetAcknowledgement\x12\'.payswitch.v1.GetAcknowledgementRequest\x1a(.payswitch.v1.GetAcknowledgementResponse\x12O\n\nCloseShift\x12\x1f.payswitch.v1.CloseShiftRequest\x1a .payswitch.v1.CloseShiftResponse\x12L\n\tSignShift\x12\x1e.payswitch.v1.SignShiftRequest\x1a\x1f.payswitch.v1.SignShiftResponse\x12X\n\rListCatalogue\x12\".payswitch.v1.ListCatalogueRequest\x1a#.payswitch.v1.ListCatalogueResponse\x12[\n\x0eSearchPayments\x12#.payswitch.v1.SearchPaymentsRequest\x1a$.payswitch.v1.SearchPaymentsResponse\x12X\n\rCancelPayment\x12\".payswitch.v1.CancelPaymentRequest\x1a#.payswitch.v1.CancelPaymentResponse\x12[\n\x0eRaiseComplaint\x12#.payswitch.v1.RaiseComplaintRequest\x1a$.payswitch.v1.RaiseComplaintResponse\x12U\n\x0cGetComplaint\x12!.payswitch.v1.GetComplaintRequest\x1a\".payswitch.v1.GetComplaintResponse\x12[\n\x0eListComplaints\x12#.payswitch.v1.ListComplaintsRequest\x1a$.payswitch.v1.ListComplaintsResponse\x12^\n\x0f\x41nswerComplaint\x12$.payswitch.v1.AnswerComplaintRequest\x1a%.payswitch.v1.AnswerComplaintResponse\x12[\n\x0eGetSignOnNonce\x12#.payswitch.v1.GetSignOnNonceRequest\x1a$.payswitch.v1.GetSignOnNonceResponse\x12\x43\n\x06SignOn\x12\x1b.payswitch.v1.SignOnRequest\x1a\x1c.payswitch.v1.SignOnResponse\x12\x46\n\x07SignOff\x12\x1c.payswitch.v1.SignOffRequest\x1a\x1d.payswitch.v1.SignOffResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.counter_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LANGUAGE']._serialized_start=1872
-  _globals['_LANGUAGE']._serialized_end=1952
-  _globals['_BILLSTATE']._serialized_start=1954
-  _globals['_BILLSTATE']._serialized_end=2062
-  _globals['_SHIFTDIFFERENCE']._serialized_start=2065
-  _globals['_SHIFTDIFFERENCE']._serialized_end=2198
-  _globals['_FETCHBILLREQUEST']._serialized_start=117
-  _globals['_FETCHBILLREQUEST']._serialized_end=187
-  _globals['_BILL']._serialized_start=190
-  _globals['_BILL']._serialized_end=445
-  _globals['_FETCHBILLRESPONSE']._serialized_start=447
-  _globals['_FETCHBILLRESPONSE']._serialized_end=501
-  _globals['_FETCHBILLSREQUEST']._serialized_start=503
-  _globals['_FETCHBILLSREQUEST']._serialized_end=575
-  _globals['_FETCHBILLSRESPONSE']._serialized_start=577
-  _globals['_FETCHBILLSRESPONSE']._serialized_end=642
-  _globals['_FETCHEDBILLS']._serialized_start=644
-  _globals['_FETCHEDBILLS']._serialized_end=727
-  _globals['_PAYBILLREQUEST']._serialized_start=729
-  _globals['_PAYBILLREQUEST']._serialized_end=808
-  _globals['_PAYBILLRESPONSE']._serialized_start=810
-  _globals['_PAYBILLRESPONSE']._serialized_end=874
-  _globals['_GETRECEIPTREQUEST']._serialized_start=876
-  _globals['_GETRECEIPTREQUEST']._serialized_end=965
-  _globals['_GETRECEIPTRESPONSE']._serialized_start=967
-  _globals['_GETRECEIPTRESPONSE']._serialized_end=1015
-  _globals['_GETACKNOWLEDGEMENTREQUEST']._serialized_start=1017
-  _globals['_GETACKNOWLEDGEMENTREQUEST']._serialized_end=1114
-  _globals['_GETACKNOWLEDGEMENTRESPONSE']._serialized_start=1116
-  _globals['_GETACKNOWLEDGEMENTRESPONSE']._serialized_end=1188
-  _globals['_SHIFT']._serialized_start=1191
-  _globals['_SHIFT']._serialized_end=1532
-  _globals['_CLOSESHIFTREQUEST']._serialized_start=1534
-  _globals['_CLOSESHIFTREQUEST']._serialized_end=1621
-  _globals['_CLOSESHIFTRESPONSE']._serialized_start=1623
-  _globals['_CLOSESHIFTRESPONSE']._serialized_end=1719
-  _globals['_SIGNSHIFTREQUEST']._serialized_start=1721
-  _globals['_SIGNSHIFTREQUEST']._serialized_end=1809
-  _globals['_SIGNSHIFTRESPONSE']._serialized_start=1811
-  _globals['_SIGNSHIFTRESPONSE']._serialized_end=1870
-  _globals['_COUNTERSERVICE']._serialized_start=2201
-  _globals['_COUNTERSERVICE']._serialized_end=2793
+  _globals['_LANGUAGE']._serialized_start=2230
+  _globals['_LANGUAGE']._serialized_end=2310
+  _globals['_BILLSTATE']._serialized_start=2312
+  _globals['_BILLSTATE']._serialized_end=2420
+  _globals['_SHIFTDIFFERENCE']._serialized_start=2423
+  _globals['_SHIFTDIFFERENCE']._serialized_end=2556
+  _globals['_FETCHBILLREQUEST']._serialized_start=223
+  _globals['_FETCHBILLREQUEST']._serialized_end=293
+  _globals['_BILL']._serialized_start=296
+  _globals['_BILL']._serialized_end=551
+  _globals['_FETCHBILLRESPONSE']._serialized_start=553
+  _globals['_FETCHBILLRESPONSE']._serialized_end=607
+  _globals['_FETCHBILLSREQUEST']._serialized_start=609
+  _globals['_FETCHBILLSREQUEST']._serialized_end=681
+  _globals['_FETCHBILLSRESPONSE']._serialized_start=683
+  _globals['_FETCHBILLSRESPONSE']._serialized_end=748
+  _globals['_FETCHEDBILLS']._serialized_start=750
+  _globals['_FETCHEDBILLS']._serialized_end=833
+  _globals['_PAYBILLREQUEST']._serialized_start=835
+  _globals['_PAYBILLREQUEST']._serialized_end=914
+  _globals['_PAYBILLRESPONSE']._serialized_start=916
+  _globals['_PAYBILLRESPONSE']._serialized_end=980
+  _globals['_GETRECEIPTREQUEST']._serialized_start=982
+  _globals['_GETRECEIPTREQUEST']._serialized_end=1104
+  _globals['_GETRECEIPTRESPONSE']._serialized_start=1106
+  _globals['_GETRECEIPTRESPONSE']._serialized_end=1184
+  _globals['_CANCELPAYMENTREQUEST']._serialized_start=1186
+  _globals['_CANCELPAYMENTREQUEST']._serialized_end=1254
+  _globals['_CANCELPAYMENTRESPONSE']._serialized_start=1256
+  _globals['_CANCELPAYMENTRESPONSE']._serialized_end=1373
+  _globals['_GETACKNOWLEDGEMENTREQUEST']._serialized_start=1375
+  _globals['_GETACKNOWLEDGEMENTREQUEST']._serialized_end=1472
+  _globals['_GETACKNOWLEDGEMENTRESPONSE']._serialized_start=1474
+  _globals['_GETACKNOWLEDGEMENTRESPONSE']._serialized_end=1546
+  _globals['_SHIFT']._serialized_start=1549
+  _globals['_SHIFT']._serialized_end=1890
+  _globals['_CLOSESHIFTREQUEST']._serialized_start=1892
+  _globals['_CLOSESHIFTREQUEST']._serialized_end=1979
+  _globals['_CLOSESHIFTRESPONSE']._serialized_start=1981
+  _globals['_CLOSESHIFTRESPONSE']._serialized_end=2077
+  _globals['_SIGNSHIFTREQUEST']._serialized_start=2079
+  _globals['_SIGNSHIFTREQUEST']._serialized_end=2167
+  _globals['_SIGNSHIFTRESPONSE']._serialized_start=2169
+  _globals['_SIGNSHIFTRESPONSE']._serialized_end=2228
+  _globals['_COUNTERSERVICE']._serialized_start=2559
+  _globals['_COUNTERSERVICE']._serialized_end=4027
 # @@protoc_insertion_point(module_scope)

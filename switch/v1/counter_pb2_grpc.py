@@ -3,7 +3,11 @@
 import grpc
 import warnings
 
+from switch.v1 import catalogue_pb2 as switch_dot_v1_dot_catalogue__pb2
+from switch.v1 import complaints_pb2 as switch_dot_v1_dot_complaints__pb2
 from switch.v1 import counter_pb2 as switch_dot_v1_dot_counter__pb2
+from switch.v1 import operators_pb2 as switch_dot_v1_dot_operators__pb2
+from switch.v1 import search_pb2 as switch_dot_v1_dot_search__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -70,6 +74,56 @@ class CounterServiceStub:
                 request_serializer=switch_dot_v1_dot_counter__pb2.SignShiftRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_counter__pb2.SignShiftResponse.FromString,
                 _registered_method=True)
+        self.ListCatalogue = channel.unary_unary(
+                '/payswitch.v1.CounterService/ListCatalogue',
+                request_serializer=switch_dot_v1_dot_catalogue__pb2.ListCatalogueRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_catalogue__pb2.ListCatalogueResponse.FromString,
+                _registered_method=True)
+        self.SearchPayments = channel.unary_unary(
+                '/payswitch.v1.CounterService/SearchPayments',
+                request_serializer=switch_dot_v1_dot_search__pb2.SearchPaymentsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_search__pb2.SearchPaymentsResponse.FromString,
+                _registered_method=True)
+        self.CancelPayment = channel.unary_unary(
+                '/payswitch.v1.CounterService/CancelPayment',
+                request_serializer=switch_dot_v1_dot_counter__pb2.CancelPaymentRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_counter__pb2.CancelPaymentResponse.FromString,
+                _registered_method=True)
+        self.RaiseComplaint = channel.unary_unary(
+                '/payswitch.v1.CounterService/RaiseComplaint',
+                request_serializer=switch_dot_v1_dot_complaints__pb2.RaiseComplaintRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_complaints__pb2.RaiseComplaintResponse.FromString,
+                _registered_method=True)
+        self.GetComplaint = channel.unary_unary(
+                '/payswitch.v1.CounterService/GetComplaint',
+                request_serializer=switch_dot_v1_dot_complaints__pb2.GetComplaintRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_complaints__pb2.GetComplaintResponse.FromString,
+                _registered_method=True)
+        self.ListComplaints = channel.unary_unary(
+                '/payswitch.v1.CounterService/ListComplaints',
+                request_serializer=switch_dot_v1_dot_complaints__pb2.ListComplaintsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_complaints__pb2.ListComplaintsResponse.FromString,
+                _registered_method=True)
+        self.AnswerComplaint = channel.unary_unary(
+                '/payswitch.v1.CounterService/AnswerComplaint',
+                request_serializer=switch_dot_v1_dot_complaints__pb2.AnswerComplaintRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_complaints__pb2.AnswerComplaintResponse.FromString,
+                _registered_method=True)
+        self.GetSignOnNonce = channel.unary_unary(
+                '/payswitch.v1.CounterService/GetSignOnNonce',
+                request_serializer=switch_dot_v1_dot_operators__pb2.GetSignOnNonceRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_operators__pb2.GetSignOnNonceResponse.FromString,
+                _registered_method=True)
+        self.SignOn = channel.unary_unary(
+                '/payswitch.v1.CounterService/SignOn',
+                request_serializer=switch_dot_v1_dot_operators__pb2.SignOnRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_operators__pb2.SignOnResponse.FromString,
+                _registered_method=True)
+        self.SignOff = channel.unary_unary(
+                '/payswitch.v1.CounterService/SignOff',
+                request_serializer=switch_dot_v1_dot_operators__pb2.SignOffRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_operators__pb2.SignOffResponse.FromString,
+                _registered_method=True)
 
 
 class CounterServiceServicer:
@@ -111,8 +165,8 @@ class CounterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetReceipt(self, request, context):
-        """The receipt of a completed payment, the same for ever. FAILED_PRECONDITION while
-        there is none.
+        """The receipt of a completed payment, or of a refund of it: the same for ever. FAILED_PRECONDITION,
+        NO_RECEIPT, while there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,6 +192,91 @@ class CounterServiceServicer:
 
     def SignShift(self, request, context):
         """Another person signs a shift off. Idempotent by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCatalogue(self, request, context):
+        """The services of the network as counters need them, and those that cost nothing. It is read from
+        the register alone: nothing that keeps money from moving keeps it from being told. Keep it, and
+        ask with its version. Callers: centres, harnesses, treasury, auditors, support.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchPayments(self, request, context):
+        """Accepted payments by what somebody has in hand. A centre finds what its own wallet has paid;
+        support, treasury and auditors anybody's, support masked. What is another's and what is not there
+        are the same empty answer. Reads what is durable; each search is a line of the security log, with
+        the kind of key and the number found, without the key. INVALID_ARGUMENT for no key and no
+        centre, several keys, and a filter that nothing can pass.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelPayment(self, request, context):
+        """Gives a held payment's money back, and that of its basket, as long as its biller was asked nothing
+        about it. Durable when it is answered; sent again it gets the same answer. FAILED_PRECONDITION,
+        BILLER_ASKED: it is too late, follow the payment; NOT_HELD: there is nothing to cancel.
+        NOT_FOUND as GetPayment. Callers: a centre for itself, a harness for what it has sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RaiseComplaint(self, request, context):
+        """Raises a complaint about a payment of the centre. Durable when it is answered, and idempotent by
+        id: after any RPC error send it again, and the same number comes. One payment has one open
+        complaint at a time (RESULT_COMPLAINT_OPEN). Callers: a centre for itself, a harness.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetComplaint(self, request, context):
+        """One complaint as it stands. NOT_FOUND, the same for what is another's and what is not there.
+        Callers: a centre its own, a biller what is about its payments, treasury, auditors and support any.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListComplaints(self, request, context):
+        """Complaints, newest first; callers as of GetComplaint.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerComplaint(self, request, context):
+        """The treasury asks the biller, or closes; a biller answers. Durable when it is answered, and
+        idempotent by id. RESULT_COMPLAINT_CLOSED: nothing is added any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSignOnNonce(self, request, context):
+        """What an operator signs to sign on. Changes nothing. Callers of the three: centres.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignOn(self, request, context):
+        """A session for an operator who is registered under the calling centre, and active. UNAUTHENTICATED,
+        SIGN_ON_WRONG, whatever is wrong: operator, signature, nonce. After any RPC error ask for
+        another nonce.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignOff(self, request, context):
+        """Ends the session of the metadata, whether or not it still was one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,6 +319,56 @@ def add_CounterServiceServicer_to_server(servicer, server):
                     servicer.SignShift,
                     request_deserializer=switch_dot_v1_dot_counter__pb2.SignShiftRequest.FromString,
                     response_serializer=switch_dot_v1_dot_counter__pb2.SignShiftResponse.SerializeToString,
+            ),
+            'ListCatalogue': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCatalogue,
+                    request_deserializer=switch_dot_v1_dot_catalogue__pb2.ListCatalogueRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_catalogue__pb2.ListCatalogueResponse.SerializeToString,
+            ),
+            'SearchPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchPayments,
+                    request_deserializer=switch_dot_v1_dot_search__pb2.SearchPaymentsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_search__pb2.SearchPaymentsResponse.SerializeToString,
+            ),
+            'CancelPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelPayment,
+                    request_deserializer=switch_dot_v1_dot_counter__pb2.CancelPaymentRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_counter__pb2.CancelPaymentResponse.SerializeToString,
+            ),
+            'RaiseComplaint': grpc.unary_unary_rpc_method_handler(
+                    servicer.RaiseComplaint,
+                    request_deserializer=switch_dot_v1_dot_complaints__pb2.RaiseComplaintRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_complaints__pb2.RaiseComplaintResponse.SerializeToString,
+            ),
+            'GetComplaint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetComplaint,
+                    request_deserializer=switch_dot_v1_dot_complaints__pb2.GetComplaintRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_complaints__pb2.GetComplaintResponse.SerializeToString,
+            ),
+            'ListComplaints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListComplaints,
+                    request_deserializer=switch_dot_v1_dot_complaints__pb2.ListComplaintsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_complaints__pb2.ListComplaintsResponse.SerializeToString,
+            ),
+            'AnswerComplaint': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerComplaint,
+                    request_deserializer=switch_dot_v1_dot_complaints__pb2.AnswerComplaintRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_complaints__pb2.AnswerComplaintResponse.SerializeToString,
+            ),
+            'GetSignOnNonce': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSignOnNonce,
+                    request_deserializer=switch_dot_v1_dot_operators__pb2.GetSignOnNonceRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_operators__pb2.GetSignOnNonceResponse.SerializeToString,
+            ),
+            'SignOn': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignOn,
+                    request_deserializer=switch_dot_v1_dot_operators__pb2.SignOnRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_operators__pb2.SignOnResponse.SerializeToString,
+            ),
+            'SignOff': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignOff,
+                    request_deserializer=switch_dot_v1_dot_operators__pb2.SignOffRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_operators__pb2.SignOffResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -372,6 +561,276 @@ class CounterService:
             '/payswitch.v1.CounterService/SignShift',
             switch_dot_v1_dot_counter__pb2.SignShiftRequest.SerializeToString,
             switch_dot_v1_dot_counter__pb2.SignShiftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCatalogue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/ListCatalogue',
+            switch_dot_v1_dot_catalogue__pb2.ListCatalogueRequest.SerializeToString,
+            switch_dot_v1_dot_catalogue__pb2.ListCatalogueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/SearchPayments',
+            switch_dot_v1_dot_search__pb2.SearchPaymentsRequest.SerializeToString,
+            switch_dot_v1_dot_search__pb2.SearchPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/CancelPayment',
+            switch_dot_v1_dot_counter__pb2.CancelPaymentRequest.SerializeToString,
+            switch_dot_v1_dot_counter__pb2.CancelPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RaiseComplaint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/RaiseComplaint',
+            switch_dot_v1_dot_complaints__pb2.RaiseComplaintRequest.SerializeToString,
+            switch_dot_v1_dot_complaints__pb2.RaiseComplaintResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetComplaint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/GetComplaint',
+            switch_dot_v1_dot_complaints__pb2.GetComplaintRequest.SerializeToString,
+            switch_dot_v1_dot_complaints__pb2.GetComplaintResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListComplaints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/ListComplaints',
+            switch_dot_v1_dot_complaints__pb2.ListComplaintsRequest.SerializeToString,
+            switch_dot_v1_dot_complaints__pb2.ListComplaintsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerComplaint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/AnswerComplaint',
+            switch_dot_v1_dot_complaints__pb2.AnswerComplaintRequest.SerializeToString,
+            switch_dot_v1_dot_complaints__pb2.AnswerComplaintResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSignOnNonce(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/GetSignOnNonce',
+            switch_dot_v1_dot_operators__pb2.GetSignOnNonceRequest.SerializeToString,
+            switch_dot_v1_dot_operators__pb2.GetSignOnNonceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignOn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/SignOn',
+            switch_dot_v1_dot_operators__pb2.SignOnRequest.SerializeToString,
+            switch_dot_v1_dot_operators__pb2.SignOnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignOff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/SignOff',
+            switch_dot_v1_dot_operators__pb2.SignOffRequest.SerializeToString,
+            switch_dot_v1_dot_operators__pb2.SignOffResponse.FromString,
             options,
             channel_credentials,
             insecure,

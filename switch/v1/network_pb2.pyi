@@ -35,6 +35,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """Reads figures of the whole network, and no single payment."""
     ROLE_SUPPORT: _Role.ValueType  # 7
     """Reads payments of the whole network; their references are masked."""
+    ROLE_PUBLIC: _Role.ValueType  # 8
+    """The public check: whether a receipt is real, and the network's totals."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper): ...
 
@@ -48,6 +50,8 @@ ROLE_PMU: Role.ValueType  # 6
 """Reads figures of the whole network, and no single payment."""
 ROLE_SUPPORT: Role.ValueType  # 7
 """Reads payments of the whole network; their references are masked."""
+ROLE_PUBLIC: Role.ValueType  # 8
+"""The public check: whether a receipt is real, and the network's totals."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 class _AmountRule:
@@ -283,6 +287,7 @@ class Participant(_message.Message):
     MAY_STATE_DUES_FIELD_NUMBER: _builtins.int
     NEVER_CREDITS_LATE_FIELD_NUMBER: _builtins.int
     LOW_BALANCE_FIELD_NUMBER: _builtins.int
+    FREE_SERVICES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """[a-z0-9-]{1,32}, permanent; the last part of the certificate's SPIFFE id."""
     role: Global___Role.ValueType
@@ -313,6 +318,10 @@ class Participant(_message.Message):
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Heads of account of a biller, one account each, in order."""
 
+    @_builtins.property
+    def free_services(self) -> _containers.RepeatedCompositeFieldContainer[Global___FreeService]:
+        """Of a biller: what its department gives and nobody pays for, at most 64; texts of 32 KiB in all."""
+
     def __init__(
         self,
         *,
@@ -331,14 +340,118 @@ class Participant(_message.Message):
         may_state_dues: _builtins.bool = ...,
         never_credits_late: _builtins.bool = ...,
         low_balance: _builtins.int = ...,
+        free_services: _abc.Iterable[Global___FreeService] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "low_balance", b"low_balance", "may_state_dues", b"may_state_dues", "name_bn", b"name_bn", "name_en", b"name_en", "never_credits_late", b"never_credits_late", "payment_max", b"payment_max", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "free_services", b"free_services", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "low_balance", b"low_balance", "may_state_dues", b"may_state_dues", "name_bn", b"name_bn", "name_en", b"name_en", "never_credits_late", b"never_credits_late", "payment_max", b"payment_max", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Participant: _TypeAlias = Participant  # noqa: Y015
+
+@_typing.final
+class Words(_message.Message):
+    """The same in both languages: 1 to 100 characters in English, as many or none in Bengali."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EN_FIELD_NUMBER: _builtins.int
+    BN_FIELD_NUMBER: _builtins.int
+    en: _builtins.str
+    bn: _builtins.str
+    def __init__(
+        self,
+        *,
+        en: _builtins.str = ...,
+        bn: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bn", b"bn", "en", b"en"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Words: _TypeAlias = Words  # noqa: Y015
+
+@_typing.final
+class FreeService(_message.Message):
+    """Something that costs nothing, for which a counter says where to apply."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_EN_FIELD_NUMBER: _builtins.int
+    NAME_BN_FIELD_NUMBER: _builtins.int
+    WHERE_EN_FIELD_NUMBER: _builtins.int
+    WHERE_BN_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """[A-Z0-9-]{1,16}, not twice of one biller."""
+    name_en: _builtins.str
+    """1 to 100 characters; in Bengali none will do, as below."""
+    name_bn: _builtins.str
+    where_en: _builtins.str
+    """Where to apply, 1 to 200 characters."""
+    where_bn: _builtins.str
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Words]:
+        """What to bring, at most 16."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        name_en: _builtins.str = ...,
+        name_bn: _builtins.str = ...,
+        where_en: _builtins.str = ...,
+        where_bn: _builtins.str = ...,
+        documents: _abc.Iterable[Global___Words] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "documents", b"documents", "name_bn", b"name_bn", "name_en", b"name_en", "where_bn", b"where_bn", "where_en", b"where_en"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FreeService: _TypeAlias = FreeService  # noqa: Y015
+
+@_typing.final
+class FormField(_message.Message):
+    """What a service's form asks for beside the reference."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LABEL_EN_FIELD_NUMBER: _builtins.int
+    LABEL_BN_FIELD_NUMBER: _builtins.int
+    PATTERN_FIELD_NUMBER: _builtins.int
+    EXAMPLE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """[a-z][a-z0-9_]{0,31}, not twice of one service."""
+    label_en: _builtins.str
+    """1 to 100 characters; in Bengali none will do."""
+    label_bn: _builtins.str
+    pattern: _builtins.str
+    """As Service.pattern; empty for any text."""
+    example: _builtins.str
+    """A text that the pattern takes, at most 64 characters; may be empty."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        label_en: _builtins.str = ...,
+        label_bn: _builtins.str = ...,
+        pattern: _builtins.str = ...,
+        example: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "label_bn", b"label_bn", "label_en", b"label_en", "name", b"name", "pattern", b"pattern"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FormField: _TypeAlias = FormField  # noqa: Y015
 
 @_typing.final
 class Service(_message.Message):
@@ -374,6 +487,10 @@ class Service(_message.Message):
     PRICE_RULE_FIELD_NUMBER: _builtins.int
     AMOUNT_STEP_FIELD_NUMBER: _builtins.int
     TARIFF_FIELD_NUMBER: _builtins.int
+    CALLED_EN_FIELD_NUMBER: _builtins.int
+    CALLED_BN_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """[A-Z0-9-]{1,16}, permanent."""
     name_en: _builtins.str
@@ -423,6 +540,22 @@ class Service(_message.Message):
     def tariff(self) -> _containers.RepeatedCompositeFieldContainer[Global___Fee]:
         """Of PRICE_RULE_TARIFF, 1 to 64, in any order."""
 
+    @_builtins.property
+    def called_en(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """26 to 29: for counters; they change nothing of what is paid. Texts of 16 KiB in all. What people
+        call it, at most 16 of each, 1 to 64 characters.
+        """
+
+    @_builtins.property
+    def called_bn(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___FormField]:
+        """At most 16."""
+
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Words]:
+        """What the citizen brings, at most 16."""
+
     def __init__(
         self,
         *,
@@ -451,10 +584,14 @@ class Service(_message.Message):
         price_rule: Global___PriceRule.ValueType = ...,
         amount_step: _builtins.int = ...,
         tariff: _abc.Iterable[Global___Fee] | None = ...,
+        called_en: _abc.Iterable[_builtins.str] | None = ...,
+        called_bn: _abc.Iterable[_builtins.str] | None = ...,
+        fields: _abc.Iterable[Global___FormField] | None = ...,
+        documents: _abc.Iterable[Global___Words] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "amount_max", b"amount_max", "amount_min", b"amount_min", "amount_rule", b"amount_rule", "amount_step", b"amount_step", "biller", b"biller", "check_digit", b"check_digit", "code", b"code", "deadline_policy", b"deadline_policy", "deadline_s", b"deadline_s", "department_bn", b"department_bn", "department_en", b"department_en", "duplicate_hours", b"duplicate_hours", "duplicate_rule", b"duplicate_rule", "heads", b"heads", "ignored", b"ignored", "key_rule", b"key_rule", "letters", b"letters", "mode", b"mode", "name_bn", b"name_bn", "name_en", b"name_en", "pattern", b"pattern", "price_rule", b"price_rule", "series", b"series", "tariff", b"tariff"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "amount_max", b"amount_max", "amount_min", b"amount_min", "amount_rule", b"amount_rule", "amount_step", b"amount_step", "biller", b"biller", "called_bn", b"called_bn", "called_en", b"called_en", "check_digit", b"check_digit", "code", b"code", "deadline_policy", b"deadline_policy", "deadline_s", b"deadline_s", "department_bn", b"department_bn", "department_en", b"department_en", "documents", b"documents", "duplicate_hours", b"duplicate_hours", "duplicate_rule", b"duplicate_rule", "fields", b"fields", "heads", b"heads", "ignored", b"ignored", "key_rule", b"key_rule", "letters", b"letters", "mode", b"mode", "name_bn", b"name_bn", "name_en", b"name_en", "pattern", b"pattern", "price_rule", b"price_rule", "series", b"series", "tariff", b"tariff"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

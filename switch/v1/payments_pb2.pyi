@@ -579,32 +579,211 @@ class WatchPaymentResponse(_message.Message):
 Global___WatchPaymentResponse: _TypeAlias = WatchPaymentResponse  # noqa: Y015
 
 @_typing.final
+class GetPaymentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___GetPaymentRequest]:
+        """1 to 100."""
+
+    def __init__(
+        self,
+        *,
+        payments: _abc.Iterable[Global___GetPaymentRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payments", b"payments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPaymentsRequest: _TypeAlias = GetPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class GetPaymentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___GotPayment]:
+        """One for each, in their order."""
+
+    def __init__(
+        self,
+        *,
+        payments: _abc.Iterable[Global___GotPayment] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payments", b"payments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPaymentsResponse: _TypeAlias = GetPaymentsResponse  # noqa: Y015
+
+@_typing.final
+class GotPayment(_message.Message):
+    """What is told of one of several payments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    """As in the request."""
+    error: _builtins.str
+    """The reason of the error that GetPayment would have ended with, such as "NOT_FOUND", or
+    "INVALID_ARGUMENT" for what is no id; empty if there is none.
+    """
+    @_builtins.property
+    def payment(self) -> Global___GetPaymentResponse:
+        """Left out if there is an error."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        payment: Global___GetPaymentResponse | None = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "id", b"id", "payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GotPayment: _TypeAlias = GotPayment  # noqa: Y015
+
+@_typing.final
+class PaymentFilter(_message.Message):
+    """Which payments are listed: those for which all holds that is said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    FROM_TIME_NS_FIELD_NUMBER: _builtins.int
+    TO_TIME_NS_FIELD_NUMBER: _builtins.int
+    AMOUNT_MIN_FIELD_NUMBER: _builtins.int
+    AMOUNT_MAX_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    WITH_REFUSED_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    state: Global___PaymentState.ValueType
+    """Where the payment stands now; unspecified: anywhere. Refused payments are listed if it is
+    REFUSED, or with `with_refused`.
+    """
+    from_time_ns: _builtins.int
+    """When it was decided, nanoseconds since 1970-01-01 UTC: not before the first, before the second;
+    0: no bound.
+    """
+    to_time_ns: _builtins.int
+    amount_min: _builtins.int
+    """Paise, both included; a maximum of 0 is none."""
+    amount_max: _builtins.int
+    service: _builtins.str
+    """Code of the service; empty: any."""
+    with_refused: _builtins.bool
+    """Those that a rule has refused as well. They are not in the wallet's own list: all entries of the
+    time are looked at, so say a time.
+    """
+    operator: _builtins.int
+    """The operator's number at the centre; 0: any."""
+    def __init__(
+        self,
+        *,
+        state: Global___PaymentState.ValueType = ...,
+        from_time_ns: _builtins.int = ...,
+        to_time_ns: _builtins.int = ...,
+        amount_min: _builtins.int = ...,
+        amount_max: _builtins.int = ...,
+        service: _builtins.str = ...,
+        with_refused: _builtins.bool = ...,
+        operator: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_max", b"amount_max", "amount_min", b"amount_min", "from_time_ns", b"from_time_ns", "operator", b"operator", "service", b"service", "state", b"state", "to_time_ns", b"to_time_ns", "with_refused", b"with_refused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentFilter: _TypeAlias = PaymentFilter  # noqa: Y015
+
+@_typing.final
 class ListPaymentsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CENTRE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     centre: _builtins.str
     """Participant id of the centre; a centre may leave it empty."""
     page_size: _builtins.int
     """1 to 1,000; 0 is 100."""
     page_token: _builtins.str
     """From the page before; empty for the newest."""
+    @_builtins.property
+    def filter(self) -> Global___PaymentFilter:
+        """Left out: all that were accepted."""
+
     def __init__(
         self,
         *,
         centre: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: Global___PaymentFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPaymentsRequest: _TypeAlias = ListPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class PaymentLine(_message.Message):
+    """How the payment of an entry stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    RECEIPT_YEAR_FIELD_NUMBER: _builtins.int
+    RECEIPT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    RECEIPT_TIME_NS_FIELD_NUMBER: _builtins.int
+    REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
+    state: Global___PaymentState.ValueType
+    receipt: _builtins.int
+    """Of its receipt, as in PaymentOutcome; 0 while there is none. Of a confirmed payment it is that
+    of the entry that has completed it.
+    """
+    receipt_year: _builtins.int
+    receipt_sequence: _builtins.int
+    """Sequence and time of the entry with the receipt."""
+    receipt_time_ns: _builtins.int
+    refunded_amount: _builtins.int
+    """Paise refunded so far."""
+    def __init__(
+        self,
+        *,
+        state: Global___PaymentState.ValueType = ...,
+        receipt: _builtins.int = ...,
+        receipt_year: _builtins.int = ...,
+        receipt_sequence: _builtins.int = ...,
+        receipt_time_ns: _builtins.int = ...,
+        refunded_amount: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "receipt_sequence", b"receipt_sequence", "receipt_time_ns", b"receipt_time_ns", "receipt_year", b"receipt_year", "refunded_amount", b"refunded_amount", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentLine: _TypeAlias = PaymentLine  # noqa: Y015
 
 @_typing.final
 class ListPaymentsResponse(_message.Message):
@@ -613,21 +792,29 @@ class ListPaymentsResponse(_message.Message):
     PAYMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Empty on the last page."""
+    """Empty on the last page. A page may be empty and not the last: with a filter, 16,384 entries
+    are looked at for one at most.
+    """
     as_of_sequence: _builtins.int
     @_builtins.property
     def payments(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Entry]: ...
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentLine]:
+        """Of each of `payments`, in their order."""
+
     def __init__(
         self,
         *,
         payments: _abc.Iterable[_types_pb2.Entry] | None = ...,
         next_page_token: _builtins.str = ...,
         as_of_sequence: _builtins.int = ...,
+        lines: _abc.Iterable[Global___PaymentLine] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "next_page_token", b"next_page_token", "payments", b"payments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "lines", b"lines", "next_page_token", b"next_page_token", "payments", b"payments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -73,6 +73,11 @@ class PaymentServiceStub:
                 request_serializer=switch_dot_v1_dot_payments__pb2.WatchPaymentRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_payments__pb2.WatchPaymentResponse.FromString,
                 _registered_method=True)
+        self.GetPayments = channel.unary_unary(
+                '/payswitch.v1.PaymentService/GetPayments',
+                request_serializer=switch_dot_v1_dot_payments__pb2.GetPaymentsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_payments__pb2.GetPaymentsResponse.FromString,
+                _registered_method=True)
         self.ListPayments = channel.unary_unary(
                 '/payswitch.v1.PaymentService/ListPayments',
                 request_serializer=switch_dot_v1_dot_payments__pb2.ListPaymentsRequest.SerializeToString,
@@ -142,8 +147,18 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPayments(self, request, context):
+        """What became of 1 to 100 payments, each as GetPayment answers it: what is wrong with one says
+        nothing of the others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPayments(self, request, context):
-        """The payments of one wallet, newest first.
+        """The payments of one wallet, newest first: those that were accepted, and if it is asked for
+        those that were refused. Reads what is durable; changes nothing. INVALID_ARGUMENT for a
+        filter that nothing can pass.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,6 +196,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.WatchPayment,
                     request_deserializer=switch_dot_v1_dot_payments__pb2.WatchPaymentRequest.FromString,
                     response_serializer=switch_dot_v1_dot_payments__pb2.WatchPaymentResponse.SerializeToString,
+            ),
+            'GetPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPayments,
+                    request_deserializer=switch_dot_v1_dot_payments__pb2.GetPaymentsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_payments__pb2.GetPaymentsResponse.SerializeToString,
             ),
             'ListPayments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPayments,
@@ -359,6 +379,33 @@ class PaymentService:
             '/payswitch.v1.PaymentService/WatchPayment',
             switch_dot_v1_dot_payments__pb2.WatchPaymentRequest.SerializeToString,
             switch_dot_v1_dot_payments__pb2.WatchPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.PaymentService/GetPayments',
+            switch_dot_v1_dot_payments__pb2.GetPaymentsRequest.SerializeToString,
+            switch_dot_v1_dot_payments__pb2.GetPaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

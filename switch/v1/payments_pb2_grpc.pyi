@@ -67,8 +67,15 @@ class PaymentServiceStub:
     reversed, expired, refunded) or the call's deadline. Kept and unverified are not final: days
     may pass until the biller has said.
     """
+    GetPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentsRequest, _payments_pb2.GetPaymentsResponse]
+    """What became of 1 to 100 payments, each as GetPayment answers it: what is wrong with one says
+    nothing of the others.
+    """
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
-    """The payments of one wallet, newest first."""
+    """The payments of one wallet, newest first: those that were accepted, and if it is asked for
+    those that were refused. Reads what is durable; changes nothing. INVALID_ARGUMENT for a
+    filter that nothing can pass.
+    """
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
@@ -109,8 +116,15 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     reversed, expired, refunded) or the call's deadline. Kept and unverified are not final: days
     may pass until the biller has said.
     """
+    GetPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentsRequest, _payments_pb2.GetPaymentsResponse]  # type: ignore[assignment]
+    """What became of 1 to 100 payments, each as GetPayment answers it: what is wrong with one says
+    nothing of the others.
+    """
     ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
-    """The payments of one wallet, newest first."""
+    """The payments of one wallet, newest first: those that were accepted, and if it is asked for
+    those that were refused. Reads what is durable; changes nothing. INVALID_ARGUMENT for a
+    filter that nothing can pass.
+    """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Pays bills. Callers: a centre for itself; a harness or aggregator for the centre
@@ -186,11 +200,24 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def GetPayments(
+        self,
+        request: _payments_pb2.GetPaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.GetPaymentsResponse, _abc.Awaitable[_payments_pb2.GetPaymentsResponse]]:
+        """What became of 1 to 100 payments, each as GetPayment answers it: what is wrong with one says
+        nothing of the others.
+        """
+
+    @_abc_1.abstractmethod
     def ListPayments(
         self,
         request: _payments_pb2.ListPaymentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.ListPaymentsResponse, _abc.Awaitable[_payments_pb2.ListPaymentsResponse]]:
-        """The payments of one wallet, newest first."""
+        """The payments of one wallet, newest first: those that were accepted, and if it is asked for
+        those that were refused. Reads what is durable; changes nothing. INVALID_ARGUMENT for a
+        filter that nothing can pass.
+        """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -192,6 +192,13 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """Of a payout: it names no beneficiary, one that is not active, or one that was changed since."""
     RESULT_BENEFICIARY_WAITS: _Result.ValueType  # 92
     """Of a payout: the beneficiary was changed not long ago. Send it again later."""
+    RESULT_OPERATOR_UNKNOWN: _Result.ValueType  # 93
+    """The centre has no such operator, or it is switched off."""
+    RESULT_COMPLAINT_OPEN: _Result.ValueType  # 94
+    """The payment has a complaint that is not closed."""
+    RESULT_COMPLAINT_NOT_FOUND: _Result.ValueType  # 95
+    RESULT_COMPLAINT_CLOSED: _Result.ValueType  # 96
+    """Nothing is added to it any more."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -365,6 +372,13 @@ RESULT_BENEFICIARY_WRONG: Result.ValueType  # 91
 """Of a payout: it names no beneficiary, one that is not active, or one that was changed since."""
 RESULT_BENEFICIARY_WAITS: Result.ValueType  # 92
 """Of a payout: the beneficiary was changed not long ago. Send it again later."""
+RESULT_OPERATOR_UNKNOWN: Result.ValueType  # 93
+"""The centre has no such operator, or it is switched off."""
+RESULT_COMPLAINT_OPEN: Result.ValueType  # 94
+"""The payment has a complaint that is not closed."""
+RESULT_COMPLAINT_NOT_FOUND: Result.ValueType  # 95
+RESULT_COMPLAINT_CLOSED: Result.ValueType  # 96
+"""Nothing is added to it any more."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

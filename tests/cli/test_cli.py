@@ -348,7 +348,7 @@ def test_rights_are_those_that_are_served(live: Live) -> None:
     text = live.command("rights", where=False).stdout.splitlines()
     assert len(text) == len(MATRIX) + 1
     [line] = [one for one in text if one.startswith(BOOTSTRAP)]
-    assert line.split()[1:] == ["-", "-", "yes", "-", "-", "-", "-"]
+    assert line.split()[1:] == ["-", "-", "yes", "-", "-", "-", "-", "-"]
 
 
 def test_the_version_is_that_of_the_package() -> None:

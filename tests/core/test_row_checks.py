@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 
 from switch._core import Ledger
-from switch.codes import TRAITS, Kind, Link, Result, Trait
+from switch.codes import Kind, Link, Result
 from switch.errors import CorruptionError, StorageError
+from switch.traits import TRAITS, Trait
 from tests.core.aged import Story, outcomes_of, tell
 from tests.core.pair import pack_row, rows_request
 from tests.model import GIVEN, Model, Rows

@@ -320,6 +320,7 @@ def network() -> admin_pb2.LoadNetworkRequest:
         *[_centre(name) for name in (*CENTRES, *PLAIN)],
         _participant("pmu", Role.PMU),
         _participant("support", Role.SUPPORT),
+        _participant("public", Role.PUBLIC),
     ]
     services = [
         _service("ANY", "land", ["0029-01"]),

@@ -45,6 +45,7 @@ NAMES: Final = {
     Role.HARNESS: "harness",
     Role.PMU: "pmu",
     Role.SUPPORT: "support",
+    Role.PUBLIC: "public",
 }
 WHOSE: Final = ("own", "foreign", "missing")
 NO_CONNECTION: Final = "no-connection"

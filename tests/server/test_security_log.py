@@ -293,7 +293,7 @@ def test_what_a_request_says_is_cut() -> None:
     said = security_log._plain(fields_of(request))
     assert said["id"] == "01" * 16
     assert len(said["reason"]) == TEXT_MAX
-    assert fields_of(network()) == {"participants_count": 18, "services_count": 10}
+    assert fields_of(network()) == {"participants_count": 19, "services_count": 10}
 
 
 @pytest.mark.parametrize(

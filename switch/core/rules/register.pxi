@@ -329,7 +329,7 @@ cdef bint _register_participant_is_valid(const uint8_t* tail, uint32_t size) noe
     cdef const ParticipantRecord* record = <const ParticipantRecord*>tail
     return (
         size >= sizeof(ParticipantRecord)
-        and ROLE_CENTRE <= record.role <= ROLE_SUPPORT
+        and ROLE_CENTRE <= record.role <= ROLE_PUBLIC
         and record.active <= 1
         and keys_is_zero(record.reserved_0, 5)
         and record.may_state_dues <= 1
