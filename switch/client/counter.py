@@ -118,12 +118,22 @@ class CounterCalls:
         payment_id: bytes,
         sender: str = "",
         language: counter_pb2.Language.ValueType = counter_pb2.LANGUAGE_ENGLISH,
+        *,
+        reprint: bool = False,
+        refund: int = 0,
     ) -> counter_pb2.GetReceiptResponse:
-        """The receipt of a completed payment, however often."""
+        """The receipt of a completed payment, or of its first (1), second… refund.
+
+        However often, it is the same; a reprint says that it is one.
+        """
         return self._caller.read(
             self._counter.GetReceipt,
             counter_pb2.GetReceiptRequest(
-                id=payment_id, sender=sender, language=language
+                id=payment_id,
+                sender=sender,
+                language=language,
+                reprint=reprint,
+                refund=refund,
             ),
         )
 

@@ -1,6 +1,6 @@
 """The refunds of one payment, in their order.
 
-May use the core and `statements`. The newest is linked to what it gives back of, with
+May use the core. The newest is linked to what it gives back of, with
 the sum so far; where there was more than one the others lie among the rows of the
 wallet before it.
 """
@@ -11,7 +11,6 @@ from switch._core import Ledger, entries_of
 from switch.codes import Kind
 from switch.entries import Entry
 from switch.errors import CorruptionError
-from switch.ledger.statements import Payment
 
 PAGE: Final = 1_024
 """Rows of the wallet that are looked at at once."""
@@ -25,12 +24,11 @@ class RefundsFarApartError(LookupError):
     """More than SCAN_MAX rows lie between two refunds of a payment."""
 
 
-def refunds_of(ledger: Ledger, payment: Payment) -> list[Entry]:
-    """The refunds of a completed payment, the first one first; none if there is none.
+def refunds_of(ledger: Ledger, final: Entry) -> list[Entry]:
+    """The refunds of what completed a payment (a pay, a post), the first one first.
 
     Raises RefundsFarApartError, CorruptionError.
     """
-    final = payment.resolution or payment.entry
     newest, _ = ledger.resolution(final.sequence)
     if not newest:
         return []
@@ -42,7 +40,7 @@ def refunds_of(ledger: Ledger, payment: Payment) -> list[Entry]:
             raise RefundsFarApartError(
                 f"more than {SCAN_MAX} rows lie between the refunds of the payment"
             )
-        sequences = ledger.account_rows(payment.entry.debit, before, PAGE)
+        sequences = ledger.account_rows(final.debit, before, PAGE)
         if not len(sequences):
             raise CorruptionError(0, f"refund {newest} has none before it")
         rows = ledger.gather(sequences)

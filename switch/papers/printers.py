@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from switch.errors import SwitchError
+from switch.errors import ConfigError
 
 TIMEOUT_S: Final = 10.0
 """Until all was taken, from the first try to reach it on."""
@@ -30,7 +30,7 @@ _PIECE: Final = 4_096
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
-class PrinterError(SwitchError):
+class PrinterError(ConfigError):
     """A printer did not take a paper, or not all of it; the text says which and why.
 
     The payment is as it was: print it again.
