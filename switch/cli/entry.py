@@ -46,6 +46,7 @@ from switch.cli import (
     papers,
     payments,
     people,
+    public,
     signing,
     totals,
     windows,
@@ -298,6 +299,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_at(explanation)
     totals.add_arguments(add("totals", totals.totals, totals.TEXT))
     files.add_arguments(add("scrolls", files.scrolls, files.TEXT))
+    public.add_arguments(add("public", public.public, public.TEXT))
     exceptions.add_commands(add)
     what = "ask for what two people must want; another one approves it"
     propose = _Verbs(found, "propose", what, (common, remote))

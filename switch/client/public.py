@@ -17,7 +17,7 @@ class PublicCalls:
     _public: public_pb2_grpc.PublicServiceStub
 
     def check_receipt(self, number: str, code: str) -> pb.CheckReceiptResponse:
-        """Whether there is a receipt with this number and this code. Raises CallError."""
+        """Whether there is a receipt with this number and code. Raises CallError."""
         request = pb.CheckReceiptRequest(number=number, code=code)
         return self._caller.read(self._public.CheckReceipt, request)
 

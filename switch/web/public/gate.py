@@ -1,4 +1,4 @@
-"""What stands before the public page: who may ask, what, how often, and what is sent back.
+"""What stands before the public page: who may ask, what, how often.
 
 May use `guard` and `limits`. Pure ASGI: a request is turned away by its head, before
 anything has read more of it. A form that only asks needs no guard against other pages:
@@ -53,8 +53,8 @@ class Gate:
         too_often: TooOften,
         is_secure: bool,
     ) -> None:
-        """`hosts` are the values of Host that are its own; `proxies` the addresses whose
-        word is taken on who asks. What has a query counts as a check.
+        """`hosts` are the values of Host that are its own; `proxies` the addresses
+        whose word is taken on who asks. What has a query counts as a check.
         """
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)

@@ -22,7 +22,6 @@ from switch.web.public.book import OF, PLACES, TIMES, Book, Key
 from switch.web.public.words import LANGUAGES, SPOKEN, Words
 from switch.web.shown import make_templates
 
-
 FOLDER: Final = Path(__file__).parent
 STYLE: Final = "style.css"
 INDEX: Final = "index.html"
@@ -197,7 +196,7 @@ def _table(book: Book, key: Key, words: Words) -> Table:
 def _row(line: pb.PublicLine, by: str, words: Words) -> Row:
     note = ""
     if by in TIMES:
-        text = _time(line, by, words)
+        text, note = _time(line, by, words)
     elif line.others:
         text = words("others")
     else:
@@ -209,24 +208,19 @@ def _row(line: pb.PublicLine, by: str, words: Words) -> Row:
     return Row(text, note, words.count(line.count), words.amount(line.paise))
 
 
-def _time(line: pb.PublicLine, by: str, words: Words) -> str:
-    """A day, month or year by its name where it is told whole, else from when to when."""
-    first, last = (
-        dt.date.fromisoformat(line.from_day),
-        dt.date.fromisoformat(line.to_day),
-    )
-    if by == "days":
-        is_whole = first == last
-    else:
-        begins = first.day == 1 and (by == "months" or first.month == 4)
-        ends = (last + dt.timedelta(1)).day == 1 and (by == "months" or last.month == 3)
-        months = (last.year - first.year) * 12 + last.month - first.month + 1
-        is_whole = begins and ends and months == (1 if by == "months" else 12)
-    if is_whole:
-        return words.digits(line.code)
-    return words(
+def _time(line: pb.PublicLine, by: str, words: Words) -> tuple[str, str]:
+    """What it is called, and from when to when where that is not a whole one."""
+    first, last = map(dt.date.fromisoformat, (line.from_day, line.to_day))
+    span = words(
         "to", first=words.digits(line.from_day), last=words.digits(line.to_day)
     )
+    if by == "days":
+        return (words.digits(line.code), "") if first == last else (span, "")
+    months = (last.year - first.year) * 12 + last.month - first.month + 1
+    begins = first.day == 1 and (by == "months" or first.month == 4)
+    ends = (last + dt.timedelta(1)).day == 1
+    is_whole = begins and ends and months == (1 if by == "months" else 12)
+    return words.digits(line.code), "" if is_whole else span
 
 
 def _chart(lines: Sequence[pb.PublicLine], words: Words) -> Chart | None:
@@ -239,7 +233,8 @@ def _chart(lines: Sequence[pb.PublicLine], words: Words) -> Chart | None:
     bars = []
     for at, line in enumerate(shown):
         height = max(line.count * (_BASE - _TOP) // most, 1)
-        text = f"{_time(line, 'months', words)}: {words.count(line.count)}"
+        name, span = _time(line, "months", words)
+        text = f"{span or name}: {words.count(line.count)}"
         bars.append(Bar(at * step, _BASE - height, step * 4 // 5, height, text))
     first, last = words.digits(shown[0].code), words.digits(shown[-1].code)
     return Chart(bars, first, last, words.count(most))

@@ -16,8 +16,10 @@ WORDS: Final = {
     "title": ("Is this receipt real?", "এই রসিদটি কি আসল?"),
     "owner": ("Bangla Sahayata Kendra", "বাংলা সহায়তা কেন্দ্র"),
     "intro": (
-        "Type the number and the code that stand on the receipt, or scan the square "
-        "that is printed on it.",
+        (
+            "Type the number and the code that stand on the receipt, or scan the "
+            "square that is printed on it."
+        ),
         "রসিদে লেখা নম্বর ও কোড লিখুন, অথবা রসিদে ছাপা চৌকো চিহ্নটি স্ক্যান করুন।",
     ),
     "number": ("Receipt number", "রসিদ নম্বর"),
@@ -34,24 +36,37 @@ WORDS: Final = {
     "result": ("Result", "ফলাফল"),
     "real": ("This receipt is real.", "রসিদটি আসল।"),
     "compare": (
-        "Compare what stands here with the paper. If anything differs, the paper has "
-        "been changed.",
-        "এখানে যা লেখা আছে তা কাগজের সঙ্গে মিলিয়ে দেখুন। কিছু না মিললে কাগজটি বদলানো হয়েছে।",
+        (
+            "Compare what stands here with the paper. If anything differs, the paper "
+            "has been changed."
+        ),
+        ("এখানে যা লেখা আছে তা কাগজের সঙ্গে মিলিয়ে দেখুন। কিছু না মিললে কাগজটি বদলানো হয়েছে।"),
     ),
     "none": (
-        "There is no receipt with this number and this code. Compare both with the "
-        "paper, and try again. If they are right, the paper is not a receipt.",
-        "এই নম্বর ও এই কোডের কোনো রসিদ নেই। দুটিই কাগজের সঙ্গে মিলিয়ে আবার চেষ্টা করুন। "
-        "ঠিক থাকলে কাগজটি রসিদ নয়।",
+        (
+            "There is no receipt with this number and this code. Compare both with the "
+            "paper, and try again. If they are right, the paper is not a receipt."
+        ),
+        (
+            "এই নম্বর ও এই কোডের কোনো রসিদ নেই। দুটিই কাগজের সঙ্গে মিলিয়ে আবার "
+            "চেষ্টা করুন। ঠিক থাকলে কাগজটি রসিদ নয়।"
+        ),
     ),
     "limited": (
-        "Too many receipts were checked. Try again in a minute. This says nothing "
-        "about the receipt.",
-        "অনেক রসিদ যাচাই করা হয়েছে। এক মিনিট পরে আবার চেষ্টা করুন। এতে রসিদটি সম্পর্কে কিছু বলা হয়নি।",
+        (
+            "Too many receipts were checked. Try again in a minute. This says nothing "
+            "about the receipt."
+        ),
+        (
+            "অনেক রসিদ যাচাই করা হয়েছে। এক মিনিট পরে আবার চেষ্টা করুন। "
+            "এতে রসিদটি সম্পর্কে কিছু বলা হয়নি।"
+        ),
     ),
     "unavailable": (
-        "It cannot be checked just now. Try again later. This says nothing about the "
-        "receipt.",
+        (
+            "It cannot be checked just now. Try again later. This says nothing about "
+            "the receipt."
+        ),
         "এখন যাচাই করা যাচ্ছে না। পরে আবার চেষ্টা করুন। এতে রসিদটি সম্পর্কে কিছু বলা হয়নি।",
     ),
     "no_totals": (
@@ -74,7 +89,7 @@ WORDS: Final = {
     ),
     "not_stated": ("not stated", "উল্লেখ নেই"),
     "privacy": (
-        "Nobody's name and no reference is shown here, and nothing is kept of who asks.",
+        "No name and no reference is shown here, and nothing is kept of who asks.",
         "এখানে কারও নাম বা রেফারেন্স দেখানো হয় না, এবং কে জানতে চাইলেন তা রাখা হয় না।",
     ),
     "other_language": ("বাংলা", "English"),
@@ -108,16 +123,27 @@ WORDS: Final = {
         "খতিয়ানের {sequence} নম্বর ভুক্তি পর্যন্ত ফেরত, {time}।",
     ),
     "nothing": (
-        "Nothing is told yet: a day is told once it has ended and another one after it, "
-        "and never fewer than {least}.",
-        "এখনও কিছু বলা হয়নি: দিন শেষ হওয়ার পরে, এবং কখনও {least}-এর কম নয়।",
+        (
+            "There is nothing to tell yet: a day is told after it and the next one "
+            "have ended, and never fewer than {least}."
+        ),
+        (
+            "এখনও বলার মতো কিছু নেই: কোনো দিন ও তার পরের দিন শেষ হলে তবেই সেই দিনের হিসাব "
+            "বলা হয়, এবং কখনও {least}-এর কম নয়।"
+        ),
     ),
     "rules": (
-        "Nothing of fewer than {least} is told: quiet days stand together with later "
-        "ones, and small departments and districts among all others of their month. "
-        "Departments and districts are told once their month has ended.",
-        "{least}-এর কম কিছুই বলা হয় না: কম লেনদেনের দিন পরের দিনের সঙ্গে, এবং ছোট বিভাগ ও "
-        "জেলা সেই মাসের অন্যান্যের মধ্যে দেখানো হয়। বিভাগ ও জেলার হিসাব মাস শেষে বলা হয়।",
+        (
+            "Nothing of fewer than {least} is told: quiet days stand together with "
+            "later ones, and small departments and districts among all others of "
+            "their month. Departments and districts are told once their month has "
+            "ended."
+        ),
+        (
+            "{least}-এর কম কিছুই বলা হয় না: কম লেনদেনের দিন পরের দিনের সঙ্গে, এবং ছোট "
+            "বিভাগ ও জেলা সেই মাসের অন্যান্যের মধ্যে দেখানো হয়। বিভাগ ও জেলার হিসাব "
+            "মাস শেষে বলা হয়।"
+        ),
     ),
     "chart": ("Payments of each month", "প্রতি মাসের প্রদান"),
     "data": ("As data", "তথ্য হিসেবে"),
