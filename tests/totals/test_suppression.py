@@ -1,11 +1,12 @@
-"""Goal: nothing of fewer than ten payments can be reckoned out of what everybody is told,
-whatever is added and subtracted, and whenever it was read.
+"""Goal: nothing of fewer than ten payments can be reckoned out of what everybody is
+told, whatever is added and subtracted, and whenever it was read.
 
 Method: small worlds of days, departments and districts are drawn, and all that is told
 at the end of every day is put together, as what it counts: a vector over (day,
-department, district). Whatever can be reckoned lies in the space that these span. In it
-every sum of cells is looked for, by linear algebra that shares nothing with the product,
-and none may come to 1 to 9. The same worlds show that what was told is told for ever.
+department, district). Whatever can be reckoned lies in the space that these span. In
+it every sum of cells is looked for, by linear algebra that shares nothing with the
+product, and none may come to 1 to 9. The same worlds show that what was told is told
+for ever.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -167,7 +168,7 @@ def test_nothing_below_ten_can_be_reckoned(payments: World, refunds: World) -> N
 @example(ONE_SMALL)
 def test_what_was_told_is_never_added_to(world: World) -> None:
     both = {Of.PAYMENTS: world, Of.REFUNDS: world // 2}
-    before: Mapping[Of, Sequence[object]] = {of: () for of in Of}
+    before: Mapping[Of, Sequence[object]] = dict.fromkeys(Of, ())
     for ended in range(DAYS + 1):
         now = published(both, ended)
         for of, table in now.tables.items():
