@@ -47,6 +47,7 @@ from switch.cli import (
     payments,
     people,
     public,
+    search,
     signing,
     totals,
     windows,
@@ -281,6 +282,7 @@ def _parser() -> argparse.ArgumentParser:
     add_id(phase)
 
     _add_payments(add)
+    search.add_commands(add)
     papers.add_commands(add)
     what = "fetch, pay and follow a bill"
     _add_bills(_Verbs(found, "bill", what, (common, remote)))

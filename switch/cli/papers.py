@@ -136,18 +136,19 @@ def _print_forms(
         raise ConfigError(
             f"{error.name} is not there: forms need pip install 'payswitch[counter]'"
         ) from error
+    base = getattr(args, "check_base", "")
+    try:
+        base = base and papers.check_base(base)
+    except ValueError as error:
+        raise UsageError(f"--check-base {error}") from error
     facts = papers.read_paper(text, code=code, refunded=refunded)
     press = papers.Press(papers.find_fonts())
     bengali = screen.language is Language.BENGALI
-    base = getattr(args, "check_base", "")
     made = {}
-    try:
-        if args.pdf is not None:
-            made[args.pdf] = press.pdf(facts, bengali=bengali, check_base=base)
-        if args.printer is not None:
-            made[args.printer] = press.roll(facts, bengali=bengali, check_base=base)
-    except ValueError as error:
-        raise UsageError(f"--check-base {error}") from error
+    if args.pdf is not None:
+        made[args.pdf] = press.pdf(facts, bengali=bengali, check_base=base)
+    if args.printer is not None:
+        made[args.printer] = press.roll(facts, bengali=bengali, check_base=base)
     for target, data in made.items():
         papers.send(target, data)
     if screen.as_json:

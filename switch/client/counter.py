@@ -122,9 +122,9 @@ class CounterCalls:
         reprint: bool = False,
         refund: int = 0,
     ) -> counter_pb2.GetReceiptResponse:
-        """The receipt of a completed payment, or of its first (1), second… refund.
+        """The receipt of a completed payment, or of one of its refunds, from 1.
 
-        However often, it is the same; a reprint says that it is one.
+        However often it is asked for; whoever prints it once more says `reprint`.
         """
         return self._caller.read(
             self._counter.GetReceipt,
@@ -136,6 +136,15 @@ class CounterCalls:
                 refund=refund,
             ),
         )
+
+    def cancel_payment(
+        self, payment_id: bytes, operator: int = 0, sender: str = ""
+    ) -> counter_pb2.CancelPaymentResponse:
+        """Give a held payment's money back, as long as its biller was not asked."""
+        request = counter_pb2.CancelPaymentRequest(
+            id=payment_id, sender=sender, operator=operator
+        )
+        return self._caller.change(self._counter.CancelPayment, request, [payment_id])
 
     def acknowledgement(
         self,

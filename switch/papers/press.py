@@ -30,8 +30,8 @@ ROLL_SIZE: Final = 21
 """Dots of the text on a roll: 2.6 mm."""
 WORD_MAX: Final = 6
 """Characters of a word that fits everywhere; what is longer may have to break."""
-ROLL_DOTS_MAX: Final = 16_000
-"""Dots of a roll's length at most: two metres."""
+ROLL_DOTS_MAX: Final = 24_000
+"""Dots of a roll's length at most: 3 m, which no paper within its bounds reaches."""
 _NS: Final = 10**9
 _DOT: Final = 72.0
 """Dots an inch, so that a point of the template is a dot."""
@@ -99,7 +99,10 @@ class Press:
         return self._picture(sheet)
 
     def _dots(self, sheet: Sheet) -> Dots:
-        return read_png(self._picture(sheet), ROLL_DOTS_MAX)
+        try:
+            return read_png(self._picture(sheet), ROLL_DOTS_MAX)
+        except ValueError as error:
+            raise PaperError(f"the paper does not fit a roll: {error}") from error
 
     def _picture(self, sheet: Sheet) -> bytes:
         values = _values(sheet, ROLL_SIZE)

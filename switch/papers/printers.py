@@ -8,15 +8,17 @@ A payment is done and durable before; nothing here can touch one.
 import errno
 import fcntl
 import os
+import queue
 import re
 import select
 import socket
 import stat
 import struct
 import termios
+import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from switch.errors import ConfigError
 
@@ -83,7 +85,7 @@ class _Deadline:
 
 
 def _send_to(host: str, port: int, data: bytes, deadline: _Deadline) -> None:
-    with socket.create_connection((host, port), deadline.left_s()) as connection:
+    with _connected(_resolved(host, port, deadline), deadline) as connection:
         connection.setblocking(False)
         _write_all(connection.fileno(), data, deadline)
         # What the kernel has taken the printer may not have: wait until it has said so
@@ -93,6 +95,47 @@ def _send_to(host: str, port: int, data: bytes, deadline: _Deadline) -> None:
             _raise_error_of(connection)
             time.sleep(_POLL_S)
         _raise_error_of(connection)
+
+
+def _resolved(host: str, port: int, deadline: _Deadline) -> list[tuple[Any, Any]]:
+    """Families and addresses of a name: of the system, which has its own patience."""
+    found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def resolve() -> None:
+        try:
+            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, ValueError, OverflowError) as error:
+            found.put(error)
+
+    # It may go on for a while when nobody waits any more, and keeps nobody from ending.
+    threading.Thread(target=resolve, name="printer's name", daemon=True).start()
+    try:
+        answer = found.get(timeout=deadline.left_s())
+    except queue.Empty:
+        deadline.left_s()
+        raise TimeoutError(errno.ETIMEDOUT, "its name was not found in time") from None
+    if isinstance(answer, Exception):
+        raise OSError(errno.EHOSTUNREACH, str(answer)) from answer
+    return [(one[0], one[4]) for one in answer]
+
+
+def _connected(addresses: list[tuple[Any, Any]], deadline: _Deadline) -> socket.socket:
+    """A connection to the first address that takes one."""
+    refused = OSError(errno.EHOSTUNREACH, "it has no address")
+    for family, address in addresses:
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(deadline.left_s())
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            refused = error
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise refused
 
 
 def _unsent(connection: socket.socket) -> int:

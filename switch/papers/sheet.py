@@ -176,14 +176,14 @@ class _Layout:
 
     def _sums(self) -> Iterator[Line]:
         facts = self._facts
-        for item in facts.items:
-            yield self._item(item)
         if facts.kind is Kind.REFUND:
             yield self._sum("was paid", facts.paid)
             yield self._sum("this refund", facts.amount, is_total=True)
             if facts.refunded != facts.amount:
                 yield self._sum("so far", facts.refunded)
         else:
+            for item in facts.items:
+                yield self._item(item)
             if facts.amount_due:
                 yield self._sum("amount_due", facts.amount_due)
             is_receipt = facts.kind is Kind.RECEIPT

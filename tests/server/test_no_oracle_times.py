@@ -106,7 +106,7 @@ async def leaks(one: Inside, ask: Ask) -> list[float]:
 
 def questions(one: Inside, by: Identity) -> dict[str, Ask]:
     """What each call that looks for a payment does before it has found it."""
-    node, counter = one.node, CounterService(one.node)
+    node = one.node
     payments = PaymentService(one.node)
 
     def get_payment(about: bytes) -> None:
