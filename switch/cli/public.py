@@ -9,7 +9,8 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-from switch.cli.commands import open_client
+from switch.cli.commands import credentials_of
+from switch.client import Client
 from switch.codes import Role
 from switch.console.output import Exit, Screen
 from switch.errors import ConfigError
@@ -18,6 +19,9 @@ TEXT = "the page on which anybody checks a receipt and reads the totals"
 PUBLIC = "public"
 """The participant whose certificate it has if no other is named."""
 LISTEN = ("127.0.0.1", 7446)
+RETRIES_MAX = 1
+"""A citizen rather hears that it cannot be checked now than waits."""
+TIMEOUT_S = 5.0
 
 
 def _to_listen(text: str) -> tuple[str, int]:
@@ -105,9 +109,17 @@ def public(args: Namespace, screen: Screen) -> Exit:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    with open_client(args, Role.PUBLIC, PUBLIC) as client:
+    with _open_client(args) as client:
         serve(settings, client, ready)
     return Exit.DONE
+
+
+def _open_client(args: Namespace) -> Client:
+    role, participant = args.identity or (Role.PUBLIC, PUBLIC)
+    credentials = credentials_of(args.tls, role, participant)
+    return Client(
+        args.address, credentials, retries_max=RETRIES_MAX, timeout_s=TIMEOUT_S
+    )
 
 
 def _write(args: Namespace, screen: Screen) -> Exit:
@@ -115,7 +127,7 @@ def _write(args: Namespace, screen: Screen) -> Exit:
     from switch.web.public.site import make_site
     from switch.web.public.writing import write_site
 
-    with open_client(args, Role.PUBLIC, PUBLIC) as client:
+    with _open_client(args) as client:
         book = read_book(client)
     files = make_site(book, check=args.check)
     is_new = write_site(files, args.write)

@@ -91,7 +91,7 @@ async def answer(one: Inside, outcome: Any, *, confirmed: bool) -> None:
         kind=kind,
         biller_reference="B-1" if confirmed else "",
         reason="" if confirmed else "E42",
-        credited=5 * RUPEE if confirmed else 0,
+        amount=5 * RUPEE if confirmed else 0,
     )
     request = billers_pb2.AcknowledgeRequest(answers=[said])
     await one.call("Acknowledge", request, by="biller/power")

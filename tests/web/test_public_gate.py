@@ -7,10 +7,12 @@ clock that the test turns; a book of hostile names, rendered and read again.
 
 import asyncio
 import csv
+import fcntl
 import io
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,8 +30,11 @@ from switch.web.public.pages import Pages, too_often
 from switch.web.public.serving import Settings
 from switch.web.public.site import make_site
 from switch.web.public.words import LANGUAGES, SPOKEN, WORDS, language_of
+from switch.web.public.writing import listed, write_site
+from tests.memory import tmp_path
 
 PROXY = "10.0.0.1"
+__all__ = ["tmp_path"]
 
 
 class Hands:
@@ -318,6 +323,56 @@ def test_an_empty_site() -> None:
         assert 'data-outcome="nothing"' in page
         assert 'href="https://check.example/"' in page
         assert "<table" not in page
+
+
+def test_a_folder_is_one_state_or_another(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    old, new = make_site(read_book(Told())), make_site(hostile_book())  # type: ignore[arg-type]
+
+    def found() -> dict[str, bytes]:
+        paths = [path for path in folder.rglob("*") if path.is_file()]
+        return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+    assert write_site(old, folder)
+    assert found() == {**old, "files.json": listed(old)}
+    before = folder.stat().st_ino
+    assert not write_site(old, folder)
+    assert folder.stat().st_ino == before
+    # A web server that has the folder's name has the new one at once, whole.
+    assert write_site(new, folder)
+    assert found() == {**new, "files.json": listed(new)}
+    # What is damaged is made whole, also after a run that was cut off.
+    (folder / "style.css").unlink()
+    (tmp_path / ".site.part").mkdir()
+    (tmp_path / ".site.part" / "x").write_text("cut off")
+    assert write_site(new, folder)
+    assert found() == {**new, "files.json": listed(new)}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".site.lock", "site"]
+
+    # What this did not write stays, and is said.
+    (folder / "en" / "mine").write_text("mine")
+    with pytest.raises(ConfigError, match="en/mine, which this did not write"):
+        write_site(old, folder)
+    assert (folder / "en" / "mine").read_text() == "mine"
+    (folder / "en" / "mine").unlink()
+    for name in ("link", "full", "plain"):
+        other = tmp_path / name
+        if name == "link":
+            other.symlink_to(folder)
+        elif name == "full":
+            other.mkdir()
+            (other / "files.json").write_text('{"../../x": 1}')
+            (other / "x").write_text("x")
+        else:
+            other.write_text("a file")
+        with pytest.raises((ConfigError, NotADirectoryError)):
+            write_site(old, other)
+    assert found() == {**new, "files.json": listed(new)}
+    # One writes at a time.
+    with (tmp_path / ".site.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ConfigError, match="written by another run"):
+            write_site(old, folder)
 
 
 # --- words ---------------------------------------------------------------------------

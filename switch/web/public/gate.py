@@ -16,8 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from switch.web import guard
 from switch.web.public.limits import Limit, customer_of
 
-TARGET_MAX: Final = 512
-"""Characters of a path with its query."""
+TARGET_MAX: Final = 1_024
+"""Characters of a path with its query: a number and a code in any script."""
+HEAD_MAX: Final = 8 << 10
+"""Bytes of all headers together."""
 RETRY_S: Final = 60
 """When somebody who asked too often may ask again."""
 FORWARDED_MAX: Final = 16
@@ -97,6 +99,8 @@ class Gate:
             return found
         if len(scope["path"]) + len(scope["query_string"]) > TARGET_MAX:
             return _refuse("the address is too long", 414)
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_MAX:
+            return _refuse("the head of the request is too long", 431)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             return _refuse("this page has another address", 421)

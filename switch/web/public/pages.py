@@ -52,7 +52,10 @@ class Pages:
             Route(f"{TOTALS}{{name:path}}", self.totals),
         ]
         missing: Any = self.missing
-        return Starlette(routes=routes, exception_handlers={404: missing})
+        found = Starlette(routes=routes, exception_handlers={404: missing})
+        # There is one address of each page, and no redirect is made of another.
+        found.router.redirect_slashes = False
+        return found
 
     async def check(self, request: Request) -> Response:
         """The form; with a number and a code also whether there is such a receipt."""

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from switch.config import join_address
 from switch.errors import ConfigError
 from switch.web.public.asked import Asked, Switch
-from switch.web.public.gate import Gate
+from switch.web.public.gate import HEAD_MAX, Gate
 from switch.web.public.limits import (
     CHECKS_OF_ALL,
     CHECKS_OF_ONE,
@@ -39,8 +39,6 @@ CONNECTION_S: Final = 30.0
 """How long a connection lives at most, whatever is asked on it."""
 IDLE_S: Final = 5
 """How long one may be idle between two requests."""
-HEAD_MAX: Final = 8 << 10
-"""Bytes of a request's head."""
 BACKLOG: Final = 256
 """Connections that wait to be taken."""
 STOP_S: Final = 5
