@@ -31,7 +31,7 @@ PLAIN: Final = {
     "Wallet": "centre day",
     "LowBalance": "centre",
     # Masked before they are printed.
-    "GetReceiptResponse": "text json",
+    "GetReceiptResponse": "text json number code",
     "GetAcknowledgementResponse": "text json number",
     "BillerState": "biller",
     "WindowLine": "biller head",
@@ -180,6 +180,9 @@ def test_papers_are_masked(peers: Peers, things: Things) -> None:
             assert REFERENCE in other
             assert REFERENCE not in one
             assert one.count("CO****77") == other.count(REFERENCE)
+        # Who sees it masked has no paper to hand out, and nothing to prove by one.
+        assert (shown.code, len(whole.code)) == ("", 12)
+        assert shown.number == whole.number
 
 
 def test_who_reads_is_not_told_the_instance(peers: Peers) -> None:
