@@ -248,6 +248,11 @@ cdef void _group_publish(State* s) noexcept nogil:
                 s.group.services[row.debit].durable = row.sequence
             else:
                 register_publish(s, row)
+    if s.group.complaints_changed:
+        for i in range(s.group.rows_count):
+            row = rows_at(s, i)
+            if kinds_is_told(row.kind) and row.result == RESULT_OK:
+                complaints_publish(s, row)
     steps = (steps_behind(s)) // s.config.step_rows
     s.shared.sequence = s.group.first + s.group.rows_count - 1
     s.shared.timestamp = s.group.last_timestamp
@@ -282,6 +287,7 @@ cdef void _group_begin(State* s, uint64_t now) noexcept nogil:
     s.group.dirty_count = 0
     s.group.number += 1
     s.group.register_changed = 0
+    s.group.complaints_changed = 0
     s.group.basket_lead = 0
 
 

@@ -64,6 +64,7 @@ cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
     cdef uint32_t centre = draft.bound
     draft.row.debit = 0
     draft.no_centre = 1
+    draft.no_operator = 0
     if draft.centre_size > 0:
         centre = 0
         if register_pad(draft.centre_code, draft.centre_size, code, CODE_MAX):
@@ -76,6 +77,7 @@ cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
             draft.row.debit == 0 or s.group.participants[centre].role != ROLE_CENTRE
             or not s.group.participants[centre].active
         )
+        draft.no_operator = operators_is_missing(s, centre, draft.row.operator_)
 
 
 cdef inline void _payment_take_back_spelling(Draft* draft) noexcept nogil:
@@ -143,6 +145,9 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
         draft.no_centre = (
             not 0 < row.debit < s.group.working.count
             or s.group.working.accounts[row.debit].kind != ACCOUNT_WALLET
+        )
+        draft.no_operator = not draft.no_centre and operators_is_missing(
+            s, s.group.working.accounts[row.debit].participant, row.operator_
         )
     native_assert(kinds_is_payment(row.kind), b"payment_resolve: a payment")
     native_assert(
