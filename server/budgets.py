@@ -23,6 +23,8 @@ LIST_READS: Final = 10
 """What a list costs: a page is up to a thousand entries."""
 REFERENCES_FIELD: Final = 2
 """Number of FetchBillsRequest.references."""
+PAYMENTS_FIELD: Final = 1
+"""Number of GetPaymentsRequest.payments."""
 
 Cost = tuple[int, int, int, int]
 """Rate, number, the field that is counted instead, what counts while it is open."""
@@ -44,9 +46,11 @@ _COSTS: Final[Mapping[str, Cost]] = {
     _PAYMENT + "CreatePayments": _WRITE,
     _PAYMENT + "CreateBasket": _WRITE,
     _PAYMENT + "StreamPayments": _WRITE,
+    _PAYMENT + "GetPayments": (READS, 1, PAYMENTS_FIELD, 0),
     _PAYMENT + "WatchPayment": (READS, 1, 0, WATCHES),
     _COUNTER + "PayBill": _WRITE,
     _COUNTER + "CloseShift": _WRITE,
+    _COUNTER + "SearchPayments": _LIST,
     _BANK + "RequestTopUp": _WRITE,
     _COUNTER + "FetchBill": (FETCHES, 1, 0, 0),
     _COUNTER + "FetchBills": (FETCHES, 1, REFERENCES_FIELD, 0),

@@ -23,7 +23,7 @@ from server.status import LateError
 from server.transport import Behaviour, Call, Look, Reply
 from switch.errors import WireError
 from switch.register.identity import Identity
-from switch.register.rights import ACTS, MATRIX, UNSERVED
+from switch.register.rights import ACTS, MATRIX, SEARCHES, UNSERVED
 
 R = TypeVar("R", bound=Message)
 
@@ -104,7 +104,8 @@ def _behaviour(node: Node, method: MethodDescriptor, do: Any) -> Behaviour:
         return _pages(node, request, do)
     if not iscoroutinefunction(do):
         return _look(node, request, do)
-    make = _act if full_name(method) in ACTS else _unary
+    name = full_name(method)
+    make = _act if name in ACTS else _search if name in SEARCHES else _unary
     return make(node, request, do)
 
 
@@ -153,6 +154,18 @@ def _act(node: Node, kind: type[R], do: Unary) -> Behaviour:
             raise
         finally:
             node.observer.acted(call.method, caller, request, response, failed, call)
+        return _told(caller, response)
+
+    return behaviour
+
+
+def _search(node: Node, kind: type[R], do: Unary) -> Behaviour:
+    async def behaviour(call: Call) -> bytes:
+        """A call of which the security log says that somebody has searched."""
+        caller = admit(node, call)
+        request = _parse(kind, call)
+        response = await do(request, caller)
+        node.observer.searched(caller, request, response, call)
         return _told(caller, response)
 
     return behaviour

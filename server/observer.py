@@ -8,7 +8,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from google.protobuf.message import Message
 from google.rpc import code_pb2
@@ -28,6 +28,8 @@ SECONDS: Final = (
 """Bounds of the histogram of how long calls take."""
 NOBODY: Final = 0
 """Stands for the role of a caller that is not known."""
+SEARCH_KEYS: Final = ("receipt", "id", "reference", "biller_reference")
+"""Fields of a search for payments by which it may be made; without one it walks."""
 
 _STATUSES = len(code_pb2.Code.keys())
 _ROLES = max(Role) + 1
@@ -177,6 +179,24 @@ class Observer:
             request=fields_of(request),
             outcome=outcome,
         )
+
+    def searched(
+        self, caller: Identity, request: Any, response: Any, context: Peer
+    ) -> None:
+        """Somebody has searched for payments, and so many were found.
+
+        By what kind of key, and never by which: that is what a search is after.
+        """
+        key = next((one for one in SEARCH_KEYS if getattr(request, one)), "filter")
+        address, found = address_of(context.peer()), len(response.payments)
+        name = _name(caller)
+        if caller.role is Role.CENTRE:
+            self.security.searched(name, address, key, found)
+        else:
+            # Whoever may look into all wallets answers for each look.
+            self.security.act(
+                "search", participant=name, address=address, key=key, found=found
+            )
 
 
 def cause_of(error: BaseException) -> Cause | None:

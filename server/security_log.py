@@ -5,6 +5,9 @@ for in a writing call of AdminService, or what the server did by itself; each ha
 line. A *note* is a caller that was turned away: one line for each cause, participant,
 address and minute, with the number of times, written when the minute is over.
 
+A *search* is a look for payments by what is known of them: of a centre one line for
+each kind of key, address and minute, with the number of searches and what they found.
+
 To note or act is to change a table under a lock that is held for moments; a thread
 writes. A disk that is full or hangs stops nothing: acts wait in a queue with a bound,
 notes are lost, and both are counted. Every act that changed the ledger has a row there
@@ -35,6 +38,8 @@ KEYS_MAX = 1_024
 """Causes, participants and addresses that one minute tells apart."""
 ADDRESSES_MAX = 16
 """Addresses of one cause and participant that one minute tells apart."""
+SEARCHES_MAX: Final = 8_192
+"""Lines of searches in one minute: each centre of a network may search."""
 OTHERS: Final = "(others)"
 """Stands for whoever comes beyond these bounds."""
 ACTS_MAX = 8_192
@@ -80,6 +85,12 @@ class Key(NamedTuple):
     """Without the port."""
 
 
+_Search = tuple[str, str, str]
+"""Who, from where, and by which kind of key."""
+_Found = tuple[int, int]
+"""How often, and how many were found."""
+
+
 class SecurityLog:
     """Collects in any thread, writes in its own."""
 
@@ -101,6 +112,7 @@ class SecurityLog:
         self._notes: Counter[Key] = Counter()
         self._addresses: Counter[tuple[Cause, str]] = Counter()
         self._minute = self._minute_of(wall())
+        self._searches: dict[_Search, _Found] = {}
         self._acts: deque[dict[str, Any]] = deque()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -142,6 +154,18 @@ class SecurityLog:
             return key._replace(address=OTHERS)
         self._addresses[pair] += 1
         return key
+
+    def searched(self, participant: str, address: str, key: str, found: int) -> None:
+        """A centre has searched its payments by a kind of key, and found so many.
+
+        Never blocks, as `note`.
+        """
+        search = participant, address, key
+        with self._lock:
+            if search not in self._searches and len(self._searches) >= SEARCHES_MAX:
+                search = OTHERS, OTHERS, key
+            times, so_far = self._searches.get(search, (0, 0))
+            self._searches[search] = times + 1, so_far + found
 
     def act(self, event: str, **what: Any) -> None:
         """Somebody has decided something; each is a line of its own.
@@ -224,9 +248,11 @@ class SecurityLog:
         with self._lock:
             acts = list(self._acts)
             notes: Counter[Key] = Counter()
+            searches: dict[_Search, _Found] = {}
             minute = self._minute
             if everything or self._left_s() <= 0:
                 notes, self._notes = self._notes, notes
+                searches, self._searches = self._searches, searches
                 self._addresses.clear()
                 self._minute = self._minute_of(self._wall())
         try:
@@ -234,13 +260,14 @@ class SecurityLog:
             self._write(map(_line, acts), sync=True)
             self._forget(acts)
             self._write_notes(notes, minute)
+            self._write_searches(searches, minute)
             self.failing = ""
         except OSError as error:
             if not self.failing:
                 log.critical("ALARM: the security log is not written: %s", error)
             self.failing = str(error)
             with self._lock:
-                self.lost_count += len(notes)
+                self.lost_count += len(notes) + len(searches)
 
     def _forget(self, acts: list[dict[str, Any]]) -> None:
         """These are written. Those that came meanwhile stand behind them."""
@@ -260,6 +287,20 @@ class SecurityLog:
             for key, count in notes.items():
                 sums[Key(key.cause, OTHERS, OTHERS)] += count
             lines = [_note_line(stamp, key, count) for key, count in sums.items()]
+        self._write(lines, sync=False)
+
+    def _write_searches(self, searches: "dict[_Search, _Found]", minute: int) -> None:
+        stamp = _stamp(minute * MINUTE_S)
+        lines = [_search_line(stamp, *one, *told) for one, told in searches.items()]
+        if self._size + sum(map(len, lines)) > self._day_bytes_max:
+            sums: dict[str, _Found] = {}
+            for (_, _, key), (times, found) in searches.items():
+                before = sums.get(key, (0, 0))
+                sums[key] = before[0] + times, before[1] + found
+            lines = [
+                _search_line(stamp, OTHERS, OTHERS, key, *told)
+                for key, told in sums.items()
+            ]
         self._write(lines, sync=False)
 
     def _write(self, lines: Iterable[bytes], *, sync: bool) -> None:
@@ -348,6 +389,22 @@ def _note_line(stamp: str, key: Key, count: int) -> bytes:
             "participant": key.participant,
             "address": key.address,
             "count": count,
+        }
+    )
+
+
+def _search_line(
+    stamp: str, participant: str, address: str, key: str, times: int, found: int
+) -> bytes:
+    return _line(
+        {
+            "time": stamp,
+            "event": "searched",
+            "participant": participant,
+            "address": address,
+            "key": key,
+            "count": times,
+            "found": found,
         }
     )
 

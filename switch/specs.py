@@ -1,9 +1,9 @@
 """What the network should be, as plain data: participants and services.
 
-May use `codes`, `errors`, `references` and `tariffs`; knows neither the ledger nor the
-wire, so that a client can read a file of it without either. `register.load` brings a
-ledger to this state, the server makes the same specs from messages, the sample from its
-tables.
+May use `catalogue`, `codes`, `errors`, `references` and `tariffs`; knows neither the
+ledger nor the wire, so that a client can read a file of it without either.
+`register.load` brings a ledger to this state, the server makes the same specs from
+messages, the sample from its tables.
 """
 
 import json
@@ -14,6 +14,13 @@ from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple, TypeVar
 from unicodedata import category
 
+from switch.catalogue import (
+    FormField,
+    FreeService,
+    Words,
+    counter_problems,
+    free_problems,
+)
 from switch.codes import (
     AMOUNT_MAX,
     NO_AMOUNT_LIMIT,
@@ -106,6 +113,8 @@ class ParticipantSpec:
     """It is believed about what a bill comes to, with no quotation: for load tests."""
     never_credits_late: bool = False
     """A biller's word that it credits nothing after the last moment."""
+    free_services: tuple[FreeService, ...] = ()
+    """What a biller's department gives and nobody pays for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +163,13 @@ class ServiceSpec:
     """Paise; amounts that a citizen says are multiples of it, 0 for none."""
     tariff: tuple[Fee, ...] = ()
     """By code and day, in whatever order it was given."""
+    called_en: tuple[str, ...] = ()
+    """What people call it, beside its name."""
+    called_bn: tuple[str, ...] = ()
+    fields: tuple[FormField, ...] = ()
+    """What its form asks for beside the reference."""
+    documents: tuple[Words, ...] = ()
+    """What the citizen brings."""
 
     def __post_init__(self) -> None:
         """One tariff is one spec."""
@@ -176,7 +192,8 @@ FORM = ("key_rule", "letters", "ignored", "check_digit", "pattern")
 FOR_EVER = ("biller", "duplicate_rule", "price_rule", "series", *FORM)
 """Fields of a service that make bills of its payments, and never change."""
 
-T = TypeVar("T", ParticipantSpec, ServiceSpec, Fee)
+Line = ParticipantSpec | ServiceSpec | Fee | FormField | FreeService | Words
+T = TypeVar("T", ParticipantSpec, ServiceSpec, Fee, FormField, FreeService, Words)
 
 
 def spec_problems(
@@ -262,6 +279,9 @@ def _participant_problems(spec: ParticipantSpec) -> Iterator[Problem]:
         yield Problem("never_credits_late", "is for billers only")
     if not 0 <= spec.low_balance <= AMOUNT_MAX:
         yield Problem("low_balance", "must be 0 to 10^18 paise")
+    if spec.free_services and spec.role is not Role.BILLER:
+        yield Problem("free_services", "are for billers only")
+    yield from (Problem(*told) for told in free_problems(spec.free_services))
     if spec.role is not Role.CENTRE and spec.low_balance:
         yield Problem("low_balance", "is for centres only")
     if spec.role is not Role.CENTRE and spec.payment_max:
@@ -296,6 +316,8 @@ def _service_problems(spec: ServiceSpec) -> Iterator[Problem]:
         yield Problem("series", "must be another service's, or empty for its own")
     for name, text in form_problems(spec.form):
         yield Problem(name, text)
+    texts = spec.called_en, spec.called_bn, spec.fields, spec.documents
+    yield from (Problem(*told) for told in counter_problems(*texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,6 +461,13 @@ _ENUMS: dict[str, type[IntEnum]] = {
     "price_rule": PriceRule,
 }
 _SETS: dict[str, type[IntFlag]] = {"ignored": Ignored}
+_TEXTS = {"heads", "called_en", "called_bn"}
+_LISTS: dict[str, Any] = {
+    "tariff": Fee,
+    "fields": FormField,
+    "documents": Words,
+    "free_services": FreeService,
+}
 _FLAGS = {"active", "may_state_dues", "never_credits_late"}
 _COUNTS = {
     "day_amount_max",
@@ -470,7 +499,7 @@ def _to_line(spec: ParticipantSpec | ServiceSpec) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, ParticipantSpec | ServiceSpec | Fee):
+    if isinstance(value, Line):
         items = [(one, getattr(value, one.name)) for one in fields(value)]
         return {one.name: _plain(item) for one, item in items if item != one.default}
     if isinstance(value, IntFlag):
@@ -513,12 +542,12 @@ def _value(name: str, value: object, where: str) -> Any:
         return names[value]
     if name in _SETS:
         return _set(name, value, where)
-    if name == "heads":
+    if name in _TEXTS:
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return tuple(value)
-        raise NetworkError(f"{where}.heads must be a list of texts")
-    if name == "tariff":
-        return tuple(_all(Fee, {name: value}, name, f"{where}."))
+        raise NetworkError(f"{where}.{name} must be a list of texts")
+    if name in _LISTS:
+        return tuple(_all(_LISTS[name], {name: value}, name, f"{where}."))
     expected = bool if name in _FLAGS else int if name in _COUNTS else str
     if type(value) is not expected:
         raise NetworkError(f"{where}.{name} must be of type {expected.__name__}")

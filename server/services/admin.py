@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 
-from server import arguments, convert
+from server import arguments, convert, network_convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
 from server.services import budgets, certificates, proposals
@@ -73,9 +73,9 @@ class AdminService:
             if len(items) > GROUP_MAX:
                 raise ArgumentError(field, f"must be at most {GROUP_MAX} in one call")
         participants = specs_of(
-            convert.participant_spec, request.participants, "participants"
+            network_convert.participant_spec, request.participants, "participants"
         )
-        services = specs_of(convert.service_spec, request.services, "services")
+        services = specs_of(network_convert.service_spec, request.services, "services")
         if len(self._loads) >= LOADS_MAX:
             raise OverloadError(f"{LOADS_MAX} networks are being loaded")
         # Also when the caller goes away: the next one must see what became of this.
@@ -121,7 +121,7 @@ class AdminService:
         node = self._node
         page, token = page_of(node, request, caller, node.register.services_after)
         return pb.ListServicesResponse(
-            services=[convert.service(one) for one in page],
+            services=[network_convert.service(one) for one in page],
             as_of_sequence=node.ledger.sequence,
             next_page_token=token,
         )

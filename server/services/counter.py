@@ -8,7 +8,10 @@ from server import arguments, convert
 from server.masked import paper_for
 from server.node import Node
 from server.services import bills
-from server.services.payments import find_payment, standing_now
+from server.services.catalogue import CatalogueLists
+from server.services.payments import find_payment
+from server.services.search import PaymentSearch
+from server.services.standing import standing_now
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch._core import Request
 from switch.calendar import financial_year
@@ -25,8 +28,8 @@ from switch.ledger.templates import Templates
 from switch.payment_states import PaymentState, Standing
 from switch.references import WrongReferenceError, canonical, is_reference
 from switch.register.identity import Identity
+from switch.v1 import catalogue_pb2, payments_pb2, results_pb2, search_pb2
 from switch.v1 import counter_pb2 as pb
-from switch.v1 import payments_pb2, results_pb2
 
 log = logging.getLogger("server")
 
@@ -50,6 +53,8 @@ class CounterService:
         self._node = node
         self._names = node.past_names
         self._book = shifts.ShiftBook(node.ledger)
+        self._catalogue = CatalogueLists(node)
+        self._search = PaymentSearch(node)
         self._closing = asyncio.Lock()
         self._closes: set[asyncio.Task[results_pb2.Outcome]] = set()
 
@@ -147,6 +152,20 @@ class CounterService:
         wallet = convert.wallet(image, "")
         outcome.wallet_balance = wallet.balance
         outcome.wallet_pending = wallet.pending
+
+    # --- what there is, and what was paid ----------------------------------------
+
+    async def ListCatalogue(
+        self, request: catalogue_pb2.ListCatalogueRequest, caller: Identity
+    ) -> catalogue_pb2.ListCatalogueResponse:
+        """What can be paid, and what costs nothing."""
+        return await self._catalogue.list(request, caller)
+
+    async def SearchPayments(
+        self, request: search_pb2.SearchPaymentsRequest, caller: Identity
+    ) -> search_pb2.SearchPaymentsResponse:
+        """Payments by what somebody has in hand."""
+        return await self._search.search(request, caller)
 
     # --- receipts ----------------------------------------------------------------
 

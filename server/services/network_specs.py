@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from server import convert
+from server import network_convert
 from server.status import ArgumentError
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.v1 import network_pb2
@@ -20,6 +20,6 @@ def specs_of(
     for at, message in enumerate(messages):
         try:
             specs.append(make(message))
-        except convert.UnknownCodeError as error:
+        except network_convert.UnknownCodeError as error:
             raise ArgumentError(f"{field}[{at}].{error.field}", str(error)) from error
     return specs

@@ -1,21 +1,31 @@
 """PaymentService: what became of a payment. The hot calls are `server/front/hot.c`."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
 
 from server import arguments, convert
 from server.node import Key, Node, Wanted
 from server.page_tokens import make_token, read_token
-from server.status import ArgumentError, NotFoundError
+from server.services.listed import filter_of, finish, lines_of
+from server.services.standing import standing_now
+from server.status import ArgumentError, NotFoundError, reason_of
 from switch.codes import Role
+from switch.errors import SwitchError
 from switch.ids import ID_SIZE
 from switch.ledger import statements
+from switch.ledger.filtered import Filter, list_filtered
 from switch.payment_states import FINAL, PaymentState, Standing
 from switch.register.identity import ForbiddenError, Identity
 from switch.register.register import PURPOSE_WALLET
 from switch.v1 import payments_pb2 as pb
 
+_Told = tuple[pb.GetPaymentResponse, statements.Payment]
+
+PAYMENTS_MAX = 100
+"""Payments of one GetPayments."""
+KEYS_AT_ONCE = 64
+"""Ids that the core finds in one call."""
 _NOBODY = 2**32 - 1
 """A participant index that is never given."""
 
@@ -75,11 +85,34 @@ class PaymentService:
         response.state = convert.wire_state(standing_now(self._node, found).state)
         return response
 
+    async def GetPayments(
+        self, request: pb.GetPaymentsRequest, caller: Identity
+    ) -> pb.GetPaymentsResponse:
+        """What became of several payments; of each alone what was wrong with it."""
+        wanted = request.payments
+        if not 1 <= len(wanted) <= PAYMENTS_MAX:
+            raise ArgumentError("payments", f"must be 1 to {PAYMENTS_MAX}")
+        found = await self._node.read(self._get_payments, wanted, caller)
+        response = pb.GetPaymentsResponse()
+        for one, told in zip(wanted, found, strict=True):
+            if isinstance(told, SwitchError):
+                is_none = isinstance(told, ArgumentError)
+                error = "INVALID_ARGUMENT" if is_none else reason_of(told)
+                response.payments.add(id=one.id[:ID_SIZE], error=error)
+                continue
+            payment = self._with_standing(*told)
+            response.payments.add(id=one.id, payment=payment)
+        return response
+
     async def ListPayments(
         self, request: pb.ListPaymentsRequest, caller: Identity
     ) -> pb.ListPaymentsResponse:
-        """The accepted payments of one wallet, newest first."""
-        return await self._node.read(self._list_payments, request, caller)
+        """The payments of one wallet, newest first."""
+        node = self._node
+        wanted = filter_of(node.register, request.filter)
+        response, found = await node.read(self._list_payments, request, caller, wanted)
+        finish(node, response, found, wanted.state)
+        return response
 
     # --- in a reading thread -----------------------------------------------------
 
@@ -96,21 +129,51 @@ class PaymentService:
         found = payment_found(node, row)
         return convert.payment(found, as_of, node.ledger, node.register), found
 
+    def _get_payments(
+        self, wanted: Sequence[pb.GetPaymentRequest], caller: Identity
+    ) -> list[_Told | SwitchError]:
+        ledger = self._node.ledger
+        as_of = ledger.sequence
+        told: list[_Told | SwitchError | None] = []
+        keys: list[Key] = []
+        for one in wanted:
+            try:
+                keys.append(payment_key(self._node, one.id, one.sender, caller))
+                told.append(None)
+            except SwitchError as error:
+                told.append(error)
+        rows: list[statements.Found] = []
+        for first in range(0, len(keys), KEYS_AT_ONCE):
+            rows += ledger.find_entries(keys[first : first + KEYS_AT_ONCE])
+        found = iter(rows)
+        return [
+            self._made_or_not(as_of, next(found)) if one is None else one
+            for one in told
+        ]
+
+    def _made_or_not(self, as_of: int, row: statements.Found) -> _Told | SwitchError:
+        try:
+            return self._made(as_of, row)
+        except SwitchError as error:
+            return error
+
     def _list_payments(
-        self, request: pb.ListPaymentsRequest, caller: Identity
-    ) -> pb.ListPaymentsResponse:
+        self, request: pb.ListPaymentsRequest, caller: Identity, wanted: Filter
+    ) -> tuple[pb.ListPaymentsResponse, list[statements.Payment]]:
         register = self._node.register
         ledger = self._node.ledger
         account = arguments.own_wallet(register, caller, request.centre).index
         size = arguments.page_size(request.page_size, self._node.config)
         before = read_token(request, caller)
         as_of = ledger.sequence
-        found, following = statements.list_payments(ledger, account, before, size)
-        return pb.ListPaymentsResponse(
-            payments=convert.entries(found, ledger, register),
+        found, following = list_filtered(ledger, account, wanted, before, size)
+        response = pb.ListPaymentsResponse(
+            payments=convert.entries([one.entry for one in found], ledger, register),
+            lines=lines_of(found),
             next_page_token=make_token(request, caller, following),
             as_of_sequence=as_of,
         )
+        return response, found
 
 
 def find_payment(
@@ -152,14 +215,3 @@ def payment_found(node: Node, row: statements.Found) -> statements.Payment:
     if payment is None:
         raise NotFoundError("no payment with this id is durable")
     return payment
-
-
-def standing_now(node: Node, found: statements.Payment) -> Standing:
-    """Where a payment stands; in the event loop's thread.
-
-    The ledger knows that it is held; who asks the biller knows how that goes.
-    """
-    is_held = found.standing is Standing.HELD
-    if is_held and node.dispatch.is_unknown(found.entry):
-        return Standing.UNKNOWN
-    return found.standing

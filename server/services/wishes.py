@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from server import arguments, convert
+from server import arguments, network_convert
 from server.node import Node
 from server.services.bank_wishes import bank_account, beneficiary, ending
 from server.services.begin_wishes import opening, schedule
@@ -336,9 +336,11 @@ def _network(node: Node, request: pb.PrepareRequest) -> pb.PrepareResponse:
     """The rows of the next phase, as many as one proposal takes."""
     network = request.network
     participants = specs_of(
-        convert.participant_spec, network.participants, "network.participants"
+        network_convert.participant_spec, network.participants, "network.participants"
     )
-    services = specs_of(convert.service_spec, network.services, "network.services")
+    services = specs_of(
+        network_convert.service_spec, network.services, "network.services"
+    )
     rows = next_phase(node.register, participants, services)
     lines: list[bytes] = []
     size = sizes(lines)

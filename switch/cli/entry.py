@@ -45,6 +45,7 @@ from switch.cli import (
     others,
     payments,
     people,
+    search,
     signing,
     totals,
     windows,
@@ -279,6 +280,7 @@ def _parser() -> argparse.ArgumentParser:
     add_id(phase)
 
     _add_payments(add)
+    search.add_commands(add)
     receipt = add("receipt", counter.receipt, "the receipt of a completed payment")
     _add_asked(receipt)
     acknowledgement = add(

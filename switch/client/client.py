@@ -32,9 +32,11 @@ from switch.client.calls import (
     call_error,
     open_channel,
 )
+from switch.client.complaints import ComplaintCalls
 from switch.client.counter import CounterCalls, give_ids, matched
 from switch.client.explain import BEGINNING, NOW, ExplainCalls, Point
 from switch.client.files import FileCalls
+from switch.client.looking import LookingCalls
 from switch.client.people import PeopleCalls
 from switch.client.stream import PaymentStream, ids_of
 from switch.client.totals import TotalsCalls
@@ -129,6 +131,8 @@ class Client(
     PeopleCalls,
     BankCalls,
     CounterCalls,
+    LookingCalls,
+    ComplaintCalls,
     ExplainCalls,
     TotalsCalls,
     FileCalls,
@@ -268,16 +272,6 @@ class Client(
             self._payments.GetPayment,
             payments_pb2.GetPaymentRequest(id=payment_id, sender=sender),
         )
-
-    def payments(self, centre: str = "") -> Iterator[types_pb2.Entry]:
-        """The payments of a wallet, newest first, page by page."""
-        request = payments_pb2.ListPaymentsRequest(centre=centre, page_size=PAGE_SIZE)
-        while True:
-            reply = self._caller.read(self._payments.ListPayments, request)
-            yield from reply.payments
-            if not reply.next_page_token:
-                return
-            request.page_token = reply.next_page_token
 
     # --- wallets and feeds ----------------------------------------------------------
 

@@ -118,14 +118,33 @@ class CounterCalls:
         payment_id: bytes,
         sender: str = "",
         language: counter_pb2.Language.ValueType = counter_pb2.LANGUAGE_ENGLISH,
+        *,
+        reprint: bool = False,
+        refund: int = 0,
     ) -> counter_pb2.GetReceiptResponse:
-        """The receipt of a completed payment, however often."""
+        """The receipt of a completed payment, or of one of its refunds, from 1.
+
+        However often it is asked for; whoever prints it once more says `reprint`.
+        """
         return self._caller.read(
             self._counter.GetReceipt,
             counter_pb2.GetReceiptRequest(
-                id=payment_id, sender=sender, language=language
+                id=payment_id,
+                sender=sender,
+                language=language,
+                reprint=reprint,
+                refund=refund,
             ),
         )
+
+    def cancel_payment(
+        self, payment_id: bytes, operator: int = 0, sender: str = ""
+    ) -> counter_pb2.CancelPaymentResponse:
+        """Give a held payment's money back, as long as its biller was not asked."""
+        request = counter_pb2.CancelPaymentRequest(
+            id=payment_id, sender=sender, operator=operator
+        )
+        return self._caller.change(self._counter.CancelPayment, request, [payment_id])
 
     def acknowledgement(
         self,

@@ -1,11 +1,13 @@
 """The specs of a network as messages, and what a message says of references.
 
-May use `specs`, `references` and the generated messages.
+May use `catalogue`, `specs`, `references` and the generated messages.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any
 
+from switch.catalogue import Words
 from switch.codes import CheckDigit, Ignored, Letters
 from switch.references import NOTHING, Form
 from switch.specs import ParticipantSpec, ServiceSpec, Specs
@@ -26,7 +28,8 @@ def messages_of(
 ) -> tuple[list[network_pb2.Participant], list[network_pb2.Service]]:
     """Specs as they go over the wire: the fields have the same names and numbers.
 
-    Only a set of bits is a list of numbers there, and a tariff one of messages.
+    Only a set of bits is a list of numbers there, and what has fields of its own one of
+    messages.
     """
     return (
         [network_pb2.Participant(**_values(one)) for one in specs.participants],
@@ -41,7 +44,20 @@ def _values(spec: ParticipantSpec | ServiceSpec) -> dict[str, Any]:
             number for number, one in _IGNORED.items() if one in spec.ignored
         ]
         values["tariff"] = [network_pb2.Fee(**asdict(fee)) for fee in spec.tariff]
+        values["fields"] = [network_pb2.FormField(**asdict(one)) for one in spec.fields]
+        values["documents"] = _words(spec.documents)
+    else:
+        values["free_services"] = [
+            network_pb2.FreeService(
+                **{**asdict(one), "documents": _words(one.documents)}
+            )
+            for one in spec.free_services
+        ]
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _words(documents: Iterable[Words]) -> list[network_pb2.Words]:
+    return [network_pb2.Words(en=one.en, bn=one.bn) for one in documents]
 
 
 def form_of(service: network_pb2.Service) -> Form:

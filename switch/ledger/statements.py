@@ -1,4 +1,4 @@
-"""What one wallet's owner asks for: statement pages, payments, one payment's state.
+"""What one wallet's owner asks for: statement pages, one payment's state.
 
 Reads durable state only, through the core; every page is bounded by its caller. A
 reader may run beside the committer in any thread.
@@ -20,14 +20,9 @@ __all__ = [
     "Payment",
     "PaymentState",
     "find_payment",
-    "list_payments",
     "payment_of",
     "statement",
 ]
-
-SCAN_MAX = 65_536
-"""Postings of an account that one page of payments looks through at most."""
-
 
 Found = tuple[Entry, int, int] | None | Exception
 """What `Ledger.find_entries` gives of one id."""
@@ -152,41 +147,14 @@ def _given_back(ledger: Ledger, entry: Entry, hold: int, resolution: Entry) -> P
     return Payment(entry, Standing[told], resolution, 0, conclusion)
 
 
-def list_payments(
-    ledger: Ledger, account: int, before: int, limit: int
-) -> tuple[list[Entry], int]:
-    """Up to `limit` accepted payments (pay, hold) of a wallet, newest first.
-
-    `before` is the sequence that the page is below, 0 for the newest. Also returns
-    the `before` of the next page, 0 if there is none.
-    """
-    found: list[Entry] = []
-    looked = 0
-    while True:
-        # One more than asked for tells whether there is a next page.
-        wanted = limit - len(found) + 1
-        sequences = ledger.account_rows(account, before, wanted)
-        for sequence in sequences.tolist():
-            if len(found) == limit:
-                return found, before
-            entry = ledger.row(sequence)
-            if entry.kind in _PAYMENTS:
-                found.append(entry)
-            before = sequence
-        looked += len(sequences)
-        if len(sequences) < wanted:
-            return found, 0
-        if looked >= SCAN_MAX:
-            return found, before
-
-
 def statement(
     ledger: Ledger, account: int, before: int, limit: int
 ) -> tuple[list[Line], int]:
     """Up to `limit` entries of a wallet with the balance after each, newest first.
 
-    `before` and the second value are those of `list_payments`. The newest balance is
-    read, the others follow by taking back one entry after the other.
+    `before` is the sequence that the page is below, 0 for the newest. Also returns the
+    `before` of the next page, 0 if there is none. The newest balance is read, the
+    others follow by taking back one entry after the other.
     """
     sequences: npt.NDArray[np.uint64] = ledger.account_rows(account, before, limit + 1)
     listed = sequences.tolist()

@@ -20,6 +20,7 @@ from switch._core import (
     Ledger,
 )
 from switch.calendar import NS_IN_S
+from switch.catalogue import read_called, read_documents, read_fields, read_free
 from switch.codes import (
     BENEFICIARY_WAIT_S,
     AccountKind,
@@ -244,6 +245,7 @@ class Register:
             host_kind=texts.get("host_kind", ""),
             may_state_dues=bool(record["may_state_dues"]),
             never_credits_late=bool(record["never_credits_late"]),
+            free_services=read_free(texts),
         )
         participant = Participant(index, sequence, spec)
         self._participants[index] = participant
@@ -300,6 +302,10 @@ class Register:
             price_rule=PriceRule(int(record["price_rule"])),
             amount_step=int(record["amount_step"]),
             tariff=record_tariff(tail),
+            called_en=read_called("en", texts),
+            called_bn=read_called("bn", texts),
+            fields=read_fields(texts),
+            documents=read_documents(texts),
         )
         service = Service(index, sequence, biller, tuple(heads), spec)
         self._services[index] = service

@@ -26,6 +26,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.PaymentService/CreateBasket": _SENDERS,
     "/payswitch.v1.PaymentService/StreamPayments": _SENDERS,
     "/payswitch.v1.PaymentService/GetPayment": _READERS | _CENTRE | _SUPPORT,
+    "/payswitch.v1.PaymentService/GetPayments": _READERS | _CENTRE | _SUPPORT,
     "/payswitch.v1.PaymentService/WatchPayment": _READERS | _CENTRE | _SUPPORT,
     "/payswitch.v1.PaymentService/ListPayments": _READERS | _CENTRE | _SUPPORT,
     "/payswitch.v1.WalletService/GetWallet": _READERS | _CENTRE | MASKED,
@@ -38,6 +39,8 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.CounterService/GetAcknowledgement": _READERS | _CENTRE | _SUPPORT,
     "/payswitch.v1.CounterService/CloseShift": _SENDERS,
     "/payswitch.v1.CounterService/SignShift": _SENDERS,
+    "/payswitch.v1.CounterService/ListCatalogue": _READERS | _CENTRE | MASKED,
+    "/payswitch.v1.CounterService/SearchPayments": _OFFICES | _CENTRE | _SUPPORT,
     "/payswitch.v1.BillerService/FollowFeed": _OFFICES | _BILLER,
     "/payswitch.v1.BillerService/Connect": _BILLER,
     "/payswitch.v1.BillerService/Acknowledge": _BILLER,
@@ -103,9 +106,6 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
 _COUNTER = "/payswitch.v1.CounterService/"
 UNSERVED: Final = frozenset(
     {
-        "/payswitch.v1.PaymentService/GetPayments",
-        _COUNTER + "ListCatalogue",
-        _COUNTER + "SearchPayments",
         _COUNTER + "CancelPayment",
         _COUNTER + "RaiseComplaint",
         _COUNTER + "GetComplaint",
@@ -127,6 +127,9 @@ ACTS: Final = frozenset(
     and not method.startswith(("List", "Get", "Prepare"))
 )
 """The writing calls of the treasury: each is a line of the security log."""
+
+SEARCHES: Final = frozenset({"/payswitch.v1.CounterService/SearchPayments"})
+"""Calls that find what nobody has named by its id: all are in the security log."""
 
 BOOTSTRAP = "/payswitch.v1.AdminService/LoadNetwork"
 """The one call that a treasury may make before the register has any treasury."""

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from switch._core import PARTICIPANT_RECORD, SERVICE_RECORD, TARIFF_ITEM
+from switch.catalogue import counter_texts, free_texts
 from switch.codes import Record
 from switch.ledger.templates import people_json, put_bytes
 from switch.said import read_texts
-from switch.specs import NetworkError, ParticipantSpec, Problem, ServiceSpec
+from switch.specs import (
+    NetworkError,
+    ParticipantSpec,
+    Problem,
+    ServiceSpec,
+)
 from switch.tariffs import DAY_LAST, Fee, day_text
 
 if TYPE_CHECKING:
@@ -92,6 +98,7 @@ def participant_tail(spec: ParticipantSpec) -> bytes:
         "code": spec.code,
         "district": spec.district,
         "host_kind": spec.host_kind,
+        **free_texts(spec.free_services),
     }
     return record.tobytes() + people_json(texts)
 
@@ -144,6 +151,7 @@ def service_tail(spec: ServiceSpec, register: "Register") -> bytes:
         "name_bn": spec.name_bn,
         "department_en": spec.department_en,
         "department_bn": spec.department_bn,
+        **counter_texts(spec.called_en, spec.called_bn, spec.fields, spec.documents),
     }
     for at, fee in enumerate(spec.tariff):
         texts[_item_text(at, "en")] = fee.name_en

@@ -29,11 +29,11 @@ class _ComplaintReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Compl
     COMPLAINT_REASON_UNSPECIFIED: _ComplaintReason.ValueType  # 0
     COMPLAINT_REASON_NOT_CREDITED: _ComplaintReason.ValueType  # 1
     """Paid, and the department says that it is not."""
-    COMPLAINT_REASON_PAID_TWICE: _ComplaintReason.ValueType  # 2
+    COMPLAINT_REASON_WRONG_BILL: _ComplaintReason.ValueType  # 2
     COMPLAINT_REASON_WRONG_AMOUNT: _ComplaintReason.ValueType  # 3
-    COMPLAINT_REASON_WRONG_REFERENCE: _ComplaintReason.ValueType  # 4
-    COMPLAINT_REASON_NOT_GIVEN_BACK: _ComplaintReason.ValueType  # 5
-    """The money should be back and is not."""
+    COMPLAINT_REASON_PAID_TWICE: _ComplaintReason.ValueType  # 4
+    COMPLAINT_REASON_NO_RECEIPT: _ComplaintReason.ValueType  # 5
+    """Nothing on paper of it was given."""
     COMPLAINT_REASON_OTHER: _ComplaintReason.ValueType  # 6
 
 class ComplaintReason(_ComplaintReason, metaclass=_ComplaintReasonEnumTypeWrapper):
@@ -42,11 +42,11 @@ class ComplaintReason(_ComplaintReason, metaclass=_ComplaintReasonEnumTypeWrappe
 COMPLAINT_REASON_UNSPECIFIED: ComplaintReason.ValueType  # 0
 COMPLAINT_REASON_NOT_CREDITED: ComplaintReason.ValueType  # 1
 """Paid, and the department says that it is not."""
-COMPLAINT_REASON_PAID_TWICE: ComplaintReason.ValueType  # 2
+COMPLAINT_REASON_WRONG_BILL: ComplaintReason.ValueType  # 2
 COMPLAINT_REASON_WRONG_AMOUNT: ComplaintReason.ValueType  # 3
-COMPLAINT_REASON_WRONG_REFERENCE: ComplaintReason.ValueType  # 4
-COMPLAINT_REASON_NOT_GIVEN_BACK: ComplaintReason.ValueType  # 5
-"""The money should be back and is not."""
+COMPLAINT_REASON_PAID_TWICE: ComplaintReason.ValueType  # 4
+COMPLAINT_REASON_NO_RECEIPT: ComplaintReason.ValueType  # 5
+"""Nothing on paper of it was given."""
 COMPLAINT_REASON_OTHER: ComplaintReason.ValueType  # 6
 Global___ComplaintReason: _TypeAlias = ComplaintReason  # noqa: Y015
 
@@ -83,22 +83,22 @@ class _ComplaintStep:
 class _ComplaintStepEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ComplaintStep.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     COMPLAINT_STEP_UNSPECIFIED: _ComplaintStep.ValueType  # 0
-    COMPLAINT_STEP_ASK: _ComplaintStep.ValueType  # 1
+    COMPLAINT_STEP_ASKED: _ComplaintStep.ValueType  # 1
     """By the treasury: the biller is to answer."""
-    COMPLAINT_STEP_ANSWER: _ComplaintStep.ValueType  # 2
+    COMPLAINT_STEP_ANSWERED: _ComplaintStep.ValueType  # 2
     """By the biller."""
-    COMPLAINT_STEP_CLOSE: _ComplaintStep.ValueType  # 3
+    COMPLAINT_STEP_CLOSED: _ComplaintStep.ValueType  # 3
     """By the treasury."""
 
 class ComplaintStep(_ComplaintStep, metaclass=_ComplaintStepEnumTypeWrapper):
-    """What is added to a complaint."""
+    """What is added to a complaint. The numbers are the ledger's own."""
 
 COMPLAINT_STEP_UNSPECIFIED: ComplaintStep.ValueType  # 0
-COMPLAINT_STEP_ASK: ComplaintStep.ValueType  # 1
+COMPLAINT_STEP_ASKED: ComplaintStep.ValueType  # 1
 """By the treasury: the biller is to answer."""
-COMPLAINT_STEP_ANSWER: ComplaintStep.ValueType  # 2
+COMPLAINT_STEP_ANSWERED: ComplaintStep.ValueType  # 2
 """By the biller."""
-COMPLAINT_STEP_CLOSE: ComplaintStep.ValueType  # 3
+COMPLAINT_STEP_CLOSED: ComplaintStep.ValueType  # 3
 """By the treasury."""
 Global___ComplaintStep: _TypeAlias = ComplaintStep  # noqa: Y015
 
@@ -123,7 +123,7 @@ class Complaint(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     REFUND_SEQUENCE_FIELD_NUMBER: _builtins.int
     number: _builtins.str
-    """What the citizen is given: "C", twelve digits, three letters. The same for ever."""
+    """What the citizen is given: "C", eight digits, three letters. The same for ever."""
     sequence: _builtins.int
     """Of the entry that raised it."""
     time_ns: _builtins.int
@@ -145,7 +145,7 @@ class Complaint(_message.Message):
     """A refund of the payment is newer than the complaint: its sequence, 0 if there is none."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintEvent]:
-        """In their order, at most 16."""
+        """In their order, at most the newest 64."""
 
     def __init__(
         self,

@@ -374,6 +374,7 @@ class GetReceiptResponse(_message.Message):
     JSON_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
+    REFUNDED_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """For the printer, lines of at most 42 columns."""
     json: _builtins.str
@@ -382,6 +383,8 @@ class GetReceiptResponse(_message.Message):
     """As it stands on the paper, "bsk-00001/2026-27/000123"."""
     code: _builtins.str
     """By which, with the number, anybody may check it: 12 hexadecimal digits, the same for ever."""
+    refunded: _builtins.int
+    """Paise of the payment that were refunded so far: as of now, and so not in text and JSON."""
     def __init__(
         self,
         *,
@@ -389,10 +392,11 @@ class GetReceiptResponse(_message.Message):
         json: _builtins.str = ...,
         number: _builtins.str = ...,
         code: _builtins.str = ...,
+        refunded: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "json", b"json", "number", b"number", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "json", b"json", "number", b"number", "refunded", b"refunded", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

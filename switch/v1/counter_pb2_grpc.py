@@ -200,7 +200,8 @@ class CounterServiceServicer:
     def ListCatalogue(self, request, context):
         """The services of the network as counters need them, and those that cost nothing. It is read from
         the register alone: nothing that keeps money from moving keeps it from being told. Keep it, and
-        ask with its version. Callers: centres, harnesses, treasury, auditors, support.
+        ask with its version. Callers: centres, harnesses, and
+        all who read the whole network.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

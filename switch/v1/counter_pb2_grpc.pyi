@@ -78,7 +78,8 @@ class CounterServiceStub:
     ListCatalogue: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.ListCatalogueRequest, _catalogue_pb2.ListCatalogueResponse]
     """The services of the network as counters need them, and those that cost nothing. It is read from
     the register alone: nothing that keeps money from moving keeps it from being told. Keep it, and
-    ask with its version. Callers: centres, harnesses, treasury, auditors, support.
+    ask with its version. Callers: centres, harnesses, and
+    all who read the whole network.
     """
     SearchPayments: _grpc.UnaryUnaryMultiCallable[_search_pb2.SearchPaymentsRequest, _search_pb2.SearchPaymentsResponse]
     """Accepted payments by what somebody has in hand. A centre finds what its own wallet has paid;
@@ -164,7 +165,8 @@ class CounterServiceAsyncStub(CounterServiceStub):
     ListCatalogue: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.ListCatalogueRequest, _catalogue_pb2.ListCatalogueResponse]  # type: ignore[assignment]
     """The services of the network as counters need them, and those that cost nothing. It is read from
     the register alone: nothing that keeps money from moving keeps it from being told. Keep it, and
-    ask with its version. Callers: centres, harnesses, treasury, auditors, support.
+    ask with its version. Callers: centres, harnesses, and
+    all who read the whole network.
     """
     SearchPayments: _aio.UnaryUnaryMultiCallable[_search_pb2.SearchPaymentsRequest, _search_pb2.SearchPaymentsResponse]  # type: ignore[assignment]
     """Accepted payments by what somebody has in hand. A centre finds what its own wallet has paid;
@@ -295,7 +297,8 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_catalogue_pb2.ListCatalogueResponse, _abc.Awaitable[_catalogue_pb2.ListCatalogueResponse]]:
         """The services of the network as counters need them, and those that cost nothing. It is read from
         the register alone: nothing that keeps money from moving keeps it from being told. Keep it, and
-        ask with its version. Callers: centres, harnesses, treasury, auditors, support.
+        ask with its version. Callers: centres, harnesses, and
+        all who read the whole network.
         """
 
     @_abc_1.abstractmethod

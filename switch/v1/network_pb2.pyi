@@ -288,6 +288,9 @@ class Participant(_message.Message):
     NEVER_CREDITS_LATE_FIELD_NUMBER: _builtins.int
     LOW_BALANCE_FIELD_NUMBER: _builtins.int
     FREE_SERVICES_FIELD_NUMBER: _builtins.int
+    SIGNS_ON_FIELD_NUMBER: _builtins.int
+    ANSWER_HOURS_FIELD_NUMBER: _builtins.int
+    OPERATORS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """[a-z0-9-]{1,32}, permanent; the last part of the certificate's SPIFFE id."""
     role: Global___Role.ValueType
@@ -314,6 +317,10 @@ class Participant(_message.Message):
     """
     low_balance: _builtins.int
     """A centre's wallet is low with less than so many paise available, at most 10^18; 0 is none."""
+    signs_on: _builtins.bool
+    """Of a centre: whoever pays there has signed on."""
+    answer_hours: _builtins.int
+    """Of a biller: hours within which it answers a complaint; 0 is 72."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Heads of account of a biller, one account each, in order."""
@@ -321,6 +328,10 @@ class Participant(_message.Message):
     @_builtins.property
     def free_services(self) -> _containers.RepeatedCompositeFieldContainer[Global___FreeService]:
         """Of a biller: what its department gives and nobody pays for, at most 64; texts of 32 KiB in all."""
+
+    @_builtins.property
+    def operators(self) -> _containers.RepeatedCompositeFieldContainer[Global___Operator]:
+        """Of a centre."""
 
     def __init__(
         self,
@@ -341,14 +352,46 @@ class Participant(_message.Message):
         never_credits_late: _builtins.bool = ...,
         low_balance: _builtins.int = ...,
         free_services: _abc.Iterable[Global___FreeService] | None = ...,
+        signs_on: _builtins.bool = ...,
+        answer_hours: _builtins.int = ...,
+        operators: _abc.Iterable[Global___Operator] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "free_services", b"free_services", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "low_balance", b"low_balance", "may_state_dues", b"may_state_dues", "name_bn", b"name_bn", "name_en", b"name_en", "never_credits_late", b"never_credits_late", "payment_max", b"payment_max", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "answer_hours", b"answer_hours", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "free_services", b"free_services", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "low_balance", b"low_balance", "may_state_dues", b"may_state_dues", "name_bn", b"name_bn", "name_en", b"name_en", "never_credits_late", b"never_credits_late", "operators", b"operators", "payment_max", b"payment_max", "role", b"role", "signs_on", b"signs_on"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Participant: _TypeAlias = Participant  # noqa: Y015
+
+@_typing.final
+class Operator(_message.Message):
+    """Who works at a centre."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Counted by the centre, from 1."""
+    key: _builtins.bytes
+    """Ed25519, 32 bytes."""
+    active: _builtins.bool
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        key: _builtins.bytes = ...,
+        active: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "key", b"key", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Operator: _TypeAlias = Operator  # noqa: Y015
 
 @_typing.final
 class Words(_message.Message):

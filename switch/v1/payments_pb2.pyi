@@ -686,7 +686,7 @@ class PaymentFilter(_message.Message):
     """Code of the service; empty: any."""
     with_refused: _builtins.bool
     """Those that a rule has refused as well. They are not in the wallet's own list: all entries of the
-    time are looked at, so say a time.
+    time are looked at, so `from_time_ns` must be given.
     """
     operator: _builtins.int
     """The operator's number at the centre; 0: any."""
@@ -794,8 +794,9 @@ class ListPaymentsResponse(_message.Message):
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Empty on the last page. A page may be empty and not the last: with a filter, 16,384 entries
-    are looked at for one at most.
+    """Empty on the last page. A page may be empty and not the last: for one at most 16,384 entries of
+    the wallet are looked at, with refusals 65,536 of the ledger, and of 1,024 payments how
+    they stand.
     """
     as_of_sequence: _builtins.int
     @_builtins.property

@@ -54,11 +54,13 @@ class SearchPaymentsRequest(_message.Message):
     sender: _builtins.str
     """With `id`: participant id of who sent it. Empty: the centre, or who sends for centres."""
     reference: _builtins.str
-    """The citizen's reference or the bill's id, 1 to 32 printable ASCII characters in any spelling,
-    with "/YYYY-MM" behind it where bills are known by period, too.
+    """The citizen's reference or the bill's id, 1 to 32 printable ASCII characters in any spelling. The
+    16 newest payments of it are found, in each service.
     """
     biller_reference: _builtins.str
-    """The biller's own reference from its confirmation, 1 to 32 printable ASCII characters."""
+    """The biller's own reference from its confirmation, 1 to 32 printable ASCII characters: the 16
+    newest payments with it are found, of each biller.
+    """
     service: _builtins.str
     """Code of the service. With `reference`, empty: every service, of which there may be 256."""
     biller: _builtins.str
@@ -101,9 +103,7 @@ class SearchPaymentsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Empty on the last page. A page may be empty and not the last: 16,384 entries are looked at for
-    one at most.
-    """
+    """Empty on the last page. A page may be empty and not the last, as in ListPaymentsResponse."""
     as_of_sequence: _builtins.int
     @_builtins.property
     def payments(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Entry]:

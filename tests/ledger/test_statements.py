@@ -15,10 +15,10 @@ from switch.codes import AmountRule, DuplicateRule, Kind, Mode, Policy, Result, 
 from switch.ids import new_id
 from switch.ledger import moves
 from switch.ledger.feed import Page, read_feed, sorted_accounts
+from switch.ledger.filtered import Filter, list_filtered
 from switch.ledger.statements import (
     PaymentState,
     find_payment,
-    list_payments,
     statement,
 )
 from switch.ledger.templates import Templates
@@ -161,7 +161,7 @@ def test_an_account_without_entries(story: Story) -> None:
     power = story.register.find_head("power", "H:2")
     assert power is not None
     assert statement(story.ledger, power.index, 0, 10) == ([], 0)
-    assert list_payments(story.ledger, power.index, 0, 10) == ([], 0)
+    assert list_filtered(story.ledger, power.index, Filter(), 0, 10) == ([], 0)
 
 
 def test_states(story: Story) -> None:
@@ -230,8 +230,8 @@ def test_payments_of_a_wallet(story: Story, size: int) -> None:
     found = []
     before = 0
     while True:
-        page, before = list_payments(story.ledger, story.wallet, before, size)
-        found += [row.sequence for row in page]
+        page, before = list_filtered(story.ledger, story.wallet, Filter(), before, size)
+        found += [one.entry.sequence for one in page]
         if not before:
             break
         assert len(page) == size

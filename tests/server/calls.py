@@ -204,6 +204,16 @@ def _nothing(_: Things) -> None:
 
 _OF_METHOD: Final[dict[str, Any]] = {
     "GetPayment.id": lambda things: things.payment,
+    "GetPayments.payments": lambda things: [
+        payments_pb2.GetPaymentRequest(id=things.payment, sender=things.sender)
+    ],
+    # A centre's own are walked through; by keys: test_search.py.
+    "SearchPayments.centre": lambda things: things.centre,
+    "SearchPayments.id": _nothing,
+    "SearchPayments.sender": _nothing,
+    "SearchPayments.reference": _nothing,
+    "SearchPayments.service": _nothing,
+    "SearchPayments.biller": _nothing,
     "WatchPayment.id": lambda things: things.payment,
     "GetReceipt.id": lambda things: things.payment,
     "GetAcknowledgement.id": lambda things: things.held,
@@ -317,6 +327,10 @@ _BY_NAME: Final[dict[str, Any]] = {
     "lines_max": _nothing,
     "from_line": _nothing,
     "page_size": _nothing,
+    "filter": _nothing,
+    "if_version": _nothing,
+    "receipt": _nothing,
+    "biller_reference": _nothing,
     "page_token": _nothing,
 }
 """What a field says, by its name; None leaves it out."""

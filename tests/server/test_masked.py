@@ -22,7 +22,7 @@ from tests.server.harness import CALL_S, Peer, Peers, payment
 
 REFERENCE: Final = "CONSUMER-55177"
 NOTE: Final = "ask for the younger one"
-READING: Final = ("Get", "List", "Watch", "Explain", "Read")
+READING: Final = ("Get", "List", "Watch", "Explain", "Read", "Search")
 """What the names of calls that move nothing begin with."""
 PLAIN: Final = {
     "Entry": "id service centre biller head period due_date person",
@@ -31,7 +31,7 @@ PLAIN: Final = {
     "Wallet": "centre day",
     "LowBalance": "centre",
     # Masked before they are printed.
-    "GetReceiptResponse": "text json",
+    "GetReceiptResponse": "text json number code",
     "GetAcknowledgementResponse": "text json number",
     "BillerState": "biller",
     "WindowLine": "biller head",
@@ -39,7 +39,16 @@ PLAIN: Final = {
     "Schedule": "holidays",
     "Account": "participant",
     "Service": "code name_en name_bn department_en department_bn biller heads pattern "
-    "series",
+    "series called_en called_bn",
+    "FormField": "name label_en label_bn pattern example",
+    "Words": "en bn",
+    "FreeService": "code name_en name_bn where_en where_bn",
+    "ListCatalogueResponse": "version unavailable_billers day",
+    "CatalogueService": "code name_en name_bn department_en department_bn biller "
+    "called_en called_bn pattern example",
+    "CatalogueItem": "code name_en name_bn",
+    "CatalogueFreeService": "biller",
+    "GotPayment": "id error",
     "Fee": "code valid_from name_en name_bn",
     # The instance is left out of it.
     "GetLedgerResponse": "instance state_hash",

@@ -1,0 +1,72 @@
+"""The number and the code of a receipt, as people write them.
+
+May use nothing of the product but `calendar`. Both are read off paper and typed, often
+on a telephone: capitals, Bengali digits, and spaces around mean nothing.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from switch.calendar import format_financial_year
+
+NUMBER_MAX: Final = 64
+"""Characters of a number as it is typed."""
+CODE_MAX: Final = 32
+"""Characters of a code as it is typed, with what stands between its digits."""
+CODE_DIGITS: Final = 12
+
+_NUMBER = re.compile(
+    r"([a-z0-9-]{1,32})/([0-9]{4})-([0-9]{2})/([0-9]{6,10})(?:/r([1-9][0-9]{0,5}))?"
+)
+_CODE = re.compile(rf"[0-9a-f]{{{CODE_DIGITS}}}")
+_DIGITS = str.maketrans("০১২৩৪৫৬৭৮৯", "0123456789")
+# What stands between groups of digits; the dashes that telephones put for one.
+_BETWEEN = str.maketrans("", "", " -\u2010\u2011\u2012\u2013\u2014")
+_LAST_NUMBER: Final = 2**32 - 1
+
+
+class ReceiptNumber(NamedTuple):
+    """Whose receipt, of which financial year, and which of them."""
+
+    centre: str
+    year: int
+    """The calendar year in which the financial year begins."""
+    number: int
+    refund: int = 0
+    """Which refund of that payment the paper is about; 0: the payment itself."""
+
+    @property
+    def text(self) -> str:
+        """As it stands on paper."""
+        year = format_financial_year(self.year)
+        refund = f"/R{self.refund}" if self.refund else ""
+        return f"{self.centre}/{year}/{self.number:06d}{refund}"
+
+
+def parse_number(text: str) -> ReceiptNumber | None:
+    """`bsk-00001/2026-27/000123`, with `/R1` behind it for a refund; else None.
+
+    A number has one spelling only, but for capitals, digits and spaces around it.
+    """
+    if len(text) > NUMBER_MAX:
+        return None
+    found = _NUMBER.fullmatch(text.strip().translate(_DIGITS).lower())
+    if found is None:
+        return None
+    centre, year, _, number, refund = found.groups()
+    read = ReceiptNumber(centre, int(year), int(number), int(refund or 0))
+    is_one = 0 < read.number <= _LAST_NUMBER
+    return read if is_one and read.text.lower() == found.group() else None
+
+
+def plain_code(text: str) -> str | None:
+    """The twelve hexadecimal digits of a code; None if it is none."""
+    if len(text) > CODE_MAX:
+        return None
+    code = text.strip().translate(_DIGITS).lower().translate(_BETWEEN)
+    return code if _CODE.fullmatch(code) else None
+
+
+def format_code(code: str) -> str:
+    """A code for people: `7f3a-09bc-12de`."""
+    return "-".join(code[at : at + 4] for at in range(0, len(code), 4))
