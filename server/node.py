@@ -29,6 +29,7 @@ from switch.errors import (
 from switch.ledger.committer import Answer, Committer, Reply
 from switch.ledger.exceptions import Exceptions
 from switch.ledger.quotation_keys import KeyRing
+from switch.ledger.receipt_key import ReceiptKey
 from switch.ledger.statements import Found
 from switch.register.load import Register
 from switch.register.past import PastNames
@@ -93,13 +94,14 @@ class Node:
         """Belongs to the running event loop. The committer must not run yet.
 
         Without `observer` it has one of its own, whose log nobody writes. Raises
-        ConfigError if the keys of quotations cannot be used, SpaceError.
+        ConfigError if the keys of quotations or receipts cannot be used, SpaceError.
         """
         self.config = config
         self.ledger = ledger
         self.committer = committer
         self.observer = observer or Observer(security_log(config))
         self.quotation_keys = KeyRing(ledger)
+        self.receipt_key = ReceiptKey(ledger)
         self.register = Register(ledger)
         self.past_names = PastNames(self.register)
         self.loop = asyncio.get_running_loop()

@@ -43,6 +43,7 @@ from switch.cli import (
     office,
     openings,
     others,
+    papers,
     payments,
     people,
     search,
@@ -61,7 +62,7 @@ from switch.console.tokens import parse_token
 from switch.console.words import Language, language_of
 from switch.day import command as day
 from switch.errors import ConfigError, SwitchError
-from switch.ids import format_id, parse_id
+from switch.ids import format_id
 from switch.money import parse_amount
 from switch.simulator import command as simulator
 
@@ -281,14 +282,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_payments(add)
     search.add_commands(add)
-    receipt = add("receipt", counter.receipt, "the receipt of a completed payment")
-    _add_asked(receipt)
-    acknowledgement = add(
-        "acknowledgement",
-        counter.acknowledgement,
-        "that the switch has a payment, and how it stands: no receipt",
-    )
-    _add_asked(acknowledgement)
+    papers.add_commands(add)
     what = "fetch, pay and follow a bill"
     _add_bills(_Verbs(found, "bill", what, (common, remote)))
     _add_shifts(_Verbs(found, "shift", "close and sign a shift", (common, remote)))
@@ -388,7 +382,7 @@ def _add_bills(add: Add) -> None:
     add_id(pay)
 
     watch = add("watch", counter.watch, "follow a payment until it is final")
-    _add_asked(watch)
+    papers.add_asked(watch)
 
 
 def _wait(text: str) -> int:
@@ -449,14 +443,6 @@ def _add_paid(command: argparse.ArgumentParser) -> None:
     command.add_argument("--note", default="", metavar="TEXT", help="for the receipt")
 
 
-def _add_asked(command: argparse.ArgumentParser) -> None:
-    """Which payment is asked about."""
-    command.add_argument("id", type=as_argument(parse_id), metavar="ID")
-    command.add_argument(
-        "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
-    )
-
-
 def _add_shifts(add: Add) -> None:
     close = add("close", counter.close, "count an operator's shift, and record it")
     sign = add("sign", counter.sign, "sign the shift of another operator off")
@@ -489,7 +475,7 @@ def _add_payments(add: Add) -> None:
     add_id(pay)
 
     status = add("status", payments.status, "what became of a payment")
-    _add_asked(status)
+    papers.add_asked(status)
 
     top_up = add("top-up", commands.top_up, "credit a wallet for money in the bank")
     top_up.add_argument("centre", metavar="CENTRE")
