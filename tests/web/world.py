@@ -239,20 +239,21 @@ class Counter:
     def start(self) -> None:
         """Start, or start again at the same port."""
         command = [sys.executable, "-m", "switch.web.counter", CENTRE]
-        self.process = subprocess.Popen(
-            [
-                *command,
-                *("--address", self.world.server.address),
-                *("--tls", str(self.world.tls)),
-                *("--data", str(self.data)),
-                *("--port", str(self.port)),
-                *self.arguments,
-            ],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "log").open("ab"),
-        )
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *command,
+                    *("--address", self.world.server.address),
+                    *("--tls", str(self.world.tls)),
+                    *("--data", str(self.data)),
+                    *("--port", str(self.port)),
+                    *self.arguments,
+                ],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, (self.folder / "log").read_text()

@@ -99,6 +99,8 @@ def serve(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"cannot listen on port {args.port}: {error.strerror}"
         ) from error
+    # Whoever is told the address below finds somebody there.
+    listener.listen(CONCURRENCY_MAX)
     port = listener.getsockname()[1]
     desk = make_desk(args)
     app = make_app(desk, [f"{HOST}:{port}", f"localhost:{port}"])
