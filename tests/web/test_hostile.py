@@ -208,7 +208,7 @@ def test_each_answer_keeps_the_browser_to_us(browser: Browser) -> None:
         assert "unsafe" not in policy
         assert headers["cache-control"] == "no-store"
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
         assert "server" not in headers
     page = browser.get("/").text
     assert "<style" not in page
