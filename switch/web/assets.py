@@ -1,6 +1,7 @@
 """Scripts and styles of a page: a fixed table of files, read once at the start.
 
-A name that is not in the table is nothing; no path is ever made of what a browser sends.
+A name that is not in the table is nothing; no path is ever made of what a browser
+sends.
 """
 
 import hashlib

@@ -56,7 +56,7 @@ def _is_control(character: str) -> bool:
 
 
 def whole_number(text: str, most: int) -> int | None:
-    """A whole number of ASCII or Bengali digits, up to `most`; None for anything else."""
+    """A whole number of ASCII or Bengali digits, up to `most`; None for all else."""
     plain = text.translate(_DIGITS)
     if not plain.isascii() or not plain.isdecimal() or len(plain) > 20:
         return None

@@ -1,9 +1,9 @@
-"""What stands before every page: who may speak to it, how much, and what a browser may do.
+"""What stands before every page: who may speak to it, how much, what a browser may do.
 
-Pure ASGI, so that it sees each request before anything else has read of it. A request is
-turned away for a name of a host that is not ours (DNS rebinding), for an origin that is
-not ours where it changes something, and for more bytes than any form has. Every answer
-carries the headers that keep a browser to our own scripts and styles.
+Pure ASGI, so that it sees each request before anything else has read of it. A request
+is turned away for a name of a host that is not ours (DNS rebinding), for an origin that
+is not ours where it changes something, and for more bytes than any form has. Every
+answer carries the headers that keep a browser to our own scripts and styles.
 """
 
 from collections.abc import Iterable
@@ -37,7 +37,8 @@ HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    # With none at all a browser calls the origin of our own forms "null".
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
@@ -111,7 +112,7 @@ class Guard:
         if headers.getlist("host") not in ([host] for host in self._hosts):
             return _refuse("this page has another address", 421)
         if headers.get("sec-fetch-site") not in (None, "none", "same-origin"):
-            # Even what only looks: a page elsewhere is to learn nothing, not by time either.
+            # Even what only looks: a page elsewhere is to learn nothing of us.
             return _refuse("called from another page", 403)
         if method in _SAFE:
             return None

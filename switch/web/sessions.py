@@ -74,6 +74,4 @@ def is_token(session: Session, token: str) -> bool:
 
 def set_cookie(response: Response, session: Session) -> None:
     """Have the browser bring the session with each request from our own pages."""
-    response.set_cookie(
-        COOKIE, session.key, httponly=True, samesite="strict", path="/"
-    )
+    response.set_cookie(COOKIE, session.key, httponly=True, samesite="strict", path="/")

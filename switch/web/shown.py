@@ -44,7 +44,7 @@ def _finalize(value: Any) -> Any:
 
 
 def make_templates(folder: Path, **names: Any) -> Environment:
-    """The templates of a page: everything is escaped, and a slip of the pen an error."""
+    """The templates of a page: all is escaped, and a slip of the pen is an error."""
     templates = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,

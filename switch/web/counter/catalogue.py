@@ -1,4 +1,5 @@
-"""What can be paid, as the switch lists it; kept on disk, so that a start needs no line.
+"""What can be paid, as the switch lists it; kept on disk, so that a start needs no
+line.
 
 A cache and nothing more: what is due, what it costs, and whether it can be paid is the
 switch's to say, each time.
@@ -86,7 +87,7 @@ EMPTY = Catalogue("", {})
 
 def make(version: str, services: Iterable[Service], day: str = "") -> Catalogue:
     """A catalogue of these services, at most SERVICES_MAX."""
-    found = {}
+    found: dict[str, Service] = {}
     for service in services:
         if len(found) >= SERVICES_MAX:
             break

@@ -1,4 +1,5 @@
-"""Finds a service by what an operator types: Bengali, English, or one in the other's letters.
+"""Finds a service by what an operator types: Bengali, English, or one in the other's
+letters.
 
 Each name is also kept as its consonants in Latin letters, sounds that Bengali writes in
 several ways folded into one: `bidyut` and `bidyuth` find বিদ্যুৎ, and বিল finds `bill`.
@@ -19,8 +20,8 @@ RESULTS_MAX = 12
 _WORD = re.compile(r"[^\s/(),.&:;\-–]+")
 _BENGALI = {
     **dict(zip("কখগঘঙচছজঝঞটঠডঢণতথদধনপফবভমযরলশষসহ", [
-        "k", "kh", "g", "gh", "ng", "ch", "chh", "j", "jh", "n", "t", "th", "d", "dh", "n",
-        "t", "th", "d", "dh", "n", "p", "ph", "b", "bh", "m", "j", "r", "l", "sh", "sh",
+        "k", "kh", "g", "gh", "ng", "ch", "chh", "j", "jh", "n", "t", "th", "d", "dh",
+        "n", "t", "th", "d", "dh", "n", "p", "ph", "b", "bh", "m", "j", "r", "l", "sh", "sh",
         "s", "h",
     ], strict=True)),
     "ড়": "r", "ঢ়": "rh", "য়": "y", "ৎ": "t", "ং": "ng", "ঃ": "h", "ঁ": "",
@@ -85,7 +86,7 @@ def _names(service: Service) -> tuple[tuple[frozenset[str], frozenset[str], int]
 
 
 def find(services: Iterable[Service], query: str) -> list[Service]:
-    """The services that all words of a query fit, the best first, at most RESULTS_MAX."""
+    """The services that all words of a query fit, best first, RESULTS_MAX at most."""
     asked = _words(query[:QUERY_MAX])
     if not asked:
         return []

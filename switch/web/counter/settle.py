@@ -51,7 +51,7 @@ OUTCOMES = {
 }
 """What the page calls the states of the switch."""
 _FOR_A_WHILE = frozenset(
-    {Result.BILLER_BUSY, Result.TOO_MANY_REFUSALS, Result.DATA_DAMAGED}
+    {int(Result.BILLER_BUSY), int(Result.TOO_MANY_REFUSALS), int(Result.DATA_DAMAGED)}
 )
 """Results that are no answer yet: the same payment may be sent again."""
 _TURNED_AWAY = frozenset(
@@ -135,9 +135,7 @@ class Settler:
             in_doubt |= learned.in_doubt
             if learned.changes:
                 move = await asyncio.to_thread(
-                    lambda found=move, got=learned: self._till.learn(
-                        found.id, **got.changes
-                    )
+                    self._till.learn, move.id, **learned.changes
                 )
             if move.stage is Stage.ENDED:
                 return
@@ -190,7 +188,8 @@ class Settler:
 
 def _pause(first_s: float, most_s: float, count: int) -> float:
     """Seconds; not in the same moment as all other counters."""
-    return min(most_s, first_s * 2 ** min(count - 1, 16)) * random.uniform(0.7, 1.0)
+    grown_s = min(most_s, first_s * (1 << min(count - 1, 16)))
+    return grown_s * random.uniform(0.7, 1.0)
 
 
 def _said(move: Move, error: CallError) -> dict[str, Any]:
@@ -199,9 +198,7 @@ def _said(move: Move, error: CallError) -> dict[str, Any]:
     return {"outcome": outcome} if move.outcome != outcome else {}
 
 
-def _not_done(
-    move: Move, error: CallError, in_doubt: bool, attempts: int
-) -> Learned:
+def _not_done(move: Move, error: CallError, in_doubt: bool, attempts: int) -> Learned:
     """This attempt did nothing. An earlier one may have."""
     changes = _said(move, error)
     if error.reason in NEEDS_SIGN_ON:
@@ -239,8 +236,8 @@ def _send_payment(line: Line, move: Move) -> Learned:
             },
             in_doubt=False,
         )
-    if outcome.result in _FOR_A_WHILE:
-        return Learned({}, in_doubt=outcome.result == Result.DATA_DAMAGED)
+    if int(outcome.result) in _FOR_A_WHILE:
+        return Learned({}, in_doubt=int(outcome.result) == Result.DATA_DAMAGED)
     if outcome.result == results_pb2.RESULT_ID_REUSED:
         # Never by this counter; whatever it is, people must look before cash moves.
         return Learned({"outcome": "trouble", "facts": facts}, in_doubt=True)

@@ -3,8 +3,9 @@
 One file for each move (a payment, a shift, a signature, a request for money), named by
 its id: the very bytes that are sent, and what was learned of them. It is written whole
 under another name, synced, renamed, and its folder synced, before the first send; so
-that whatever happens afterwards, the same id with the same content is sent again. A move
-that has come to its end says so on disk before a person is told, and is never sent again.
+that whatever happens afterwards, the same id with the same content is sent again. A
+move that has come to its end says so on disk before a person is told, and is never sent
+again.
 
 Any thread may call a till; one process owns a folder.
 """
@@ -270,6 +271,6 @@ def _unpack(path: Path) -> Move:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{path} cannot be read ({error}): it may be a payment. Keep the file, look "
+            f"{path} cannot be read ({error}): it may be a payment. Keep it, look "
             "the payment up by its id, which is the file's name, and move it away"
         ) from error
