@@ -11,15 +11,14 @@ import time
 from collections.abc import AsyncIterator
 from typing import Final
 
-from switch.ledger.refunds import refunds_of
-
 from server.node import Node
 from server.services.totals import first_and_last
 from server.status import ArgumentError
 from switch.calendar import day_date, ist_date
 from switch.codes import Kind, Record
 from switch.entries import Entry
-from switch.ledger.receipts import find_receipt
+from switch.ledger import receipts
+from switch.ledger.refunds import refunds_of
 from switch.receipt_numbers import (
     CODE_MAX,
     NUMBER_MAX,
@@ -100,7 +99,7 @@ class PublicService:
         if wallet is None:
             return None
         ledger = self._node.ledger
-        sequence = find_receipt(ledger, wallet.index, named.year, named.number)
+        sequence = receipts.find_receipt(ledger, wallet.index, named.year, named.number)
         return ledger.row(sequence) if sequence else None
 
     def _refund(self, final: Entry, which: int) -> Entry | None:
@@ -129,18 +128,18 @@ class PublicService:
             node.check_running()
 
     def _lines(self, request: pb.ReadPublicTotalsRequest) -> tuple[Table, list[Line]]:
-        if request.by not in iter(PublicBy):
-            raise ArgumentError("by", f"{request.by} stands for nothing there")
-        if request.of not in iter(Of):
-            raise ArgumentError("of", f"{request.of} stands for nothing there")
+        by, of = int(request.by), int(request.of)
+        if by not in set(PublicBy):
+            raise ArgumentError("by", f"{by} stands for nothing there")
+        if of not in set(Of):
+            raise ArgumentError("of", f"{of} stands for nothing there")
         first_day, last_day = first_and_last(request.from_day, request.to_day)
         published = self._totals.read()
-        of = Of(request.of)
-        lines = published.lines(PublicBy(request.by), of, first_day, last_day)
+        lines = published.lines(PublicBy(by), Of(of), first_day, last_day)
         if len(lines) > LINES_MAX:
             text = f"there would be more than {LINES_MAX:,} lines"
             raise ArgumentError("from_day", text)
-        return published.tables[of], lines
+        return published.tables[Of(of)], lines
 
 
 def _wire_line(line: Line) -> pb.PublicLine:

@@ -17,7 +17,8 @@ LEAST: Final = 10
 """Rows of a block: fewer are told with others, or later, or not at all."""
 
 
-class Sum(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sum:
     """So many rows, and what they come to in paise."""
 
     count: int = 0

@@ -23,6 +23,7 @@ from switch._core import Request
 from switch.calendar import ist_date
 from switch.codes import Role
 from switch.ids import new_id
+from switch.ledger import receipts
 from switch.ledger.receipts import SCAN_ROWS, find_receipt
 from switch.receipt_numbers import format_code, parse_number, plain_code
 from switch.register.identity import Identity
@@ -297,7 +298,7 @@ async def test_times_tell_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PACE_S", PACE_S)
-    plain, leaks = module.find_receipt, [False]
+    plain, leaks = receipts.find_receipt, [False]
 
     def find(*asked: Any) -> int:
         found = plain(*asked)
@@ -305,7 +306,7 @@ async def test_times_tell_nothing(
             time.sleep(LEAK_S)
         return found
 
-    monkeypatch.setattr(module, "find_receipt", find)
+    monkeypatch.setattr(receipts, "find_receipt", find)
     async with ready(tmp_path) as one:
         service = PublicService(one.node)
         for leaks[0] in (False, True):

@@ -24,7 +24,7 @@ import pytest
 
 from switch._core import Request
 from switch.calendar import IST
-from switch.client import Client
+from switch.client import CallError, Client
 from switch.codes import Role
 from switch.ids import new_id
 from switch.v1 import admin_pb2, counter_pb2, payments_pb2, types_pb2
@@ -310,7 +310,7 @@ def test_wrong_and_missing_are_one_page(page: Page, paper: Paper) -> None:
         ("no number", paper.code),
         (paper.number, "no code"),
     ]
-    pages = set()
+    pages: set[object] = set()
     for number, code in asked:
         answer = page.check(number, code)
         assert (answer.status, answer.outcome) == (200, "none")
@@ -565,9 +565,9 @@ def test_what_cannot_be_asked(server: ServerProcess, peers: Peers) -> None:
             {"by": 1, "of": 1, "from_day": "2026-13-01"},
             {"by": 1, "of": 1, "from_day": "2026-02-01", "to_day": "2026-01-01"},
         ):
-            with pytest.raises(Exception, match=r"by|of|day") as caught:
-                client.public_totals(**fields)  # type: ignore[arg-type]
-            assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT  # type: ignore[attr-defined]
+            with pytest.raises(CallError, match=r"by|of|day") as caught:
+                client.public_totals(**fields)
+            assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_what_cannot_be_served(server: ServerProcess) -> None:

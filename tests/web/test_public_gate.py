@@ -190,7 +190,7 @@ def test_settings() -> None:
         {"proxies": ["10.0.0.0/8"]},
     ):
         with pytest.raises(ConfigError):
-            Settings(**wrong)  # type: ignore[arg-type]
+            Settings(**wrong)
 
 
 # --- the switch, asked ---------------------------------------------------------------
@@ -212,7 +212,11 @@ class Told:
     ) -> pb.ReadPublicTotalsResponse:
         self.asked += 1
         self.change()
-        name = pb.PublicBy.Name(by).removeprefix("PUBLIC_BY_").lower()  # type: ignore[arg-type]
+        name = (
+            pb.PublicBy.Name(pb.PublicBy.ValueType(by))
+            .removeprefix("PUBLIC_BY_")
+            .lower()
+        )
         return pb.ReadPublicTotalsResponse(
             as_of_sequence=self.sequence,
             as_of_time_ns=1_773_500_000 * 10**9,
@@ -222,7 +226,7 @@ class Told:
 
 async def test_the_switch_is_asked_so_much_and_not_more() -> None:
     told, clock = Told(), Hands()
-    asked = Asked(told, check="/", clock=clock)  # type: ignore[arg-type]
+    asked = Asked(told, check="/", clock=clock)
     answers = await asyncio.gather(
         *(asked.check("a", "b") for _ in range(WAITING_MAX + 5)), return_exceptions=True
     )
@@ -249,14 +253,14 @@ def test_a_book_is_of_one_state() -> None:
             told.sequence += 1
 
     told.change = once
-    assert read_book(told).as_of["payments"].sequence == 10  # type: ignore[arg-type]
+    assert read_book(told).as_of["payments"].sequence == 10
 
     def always() -> None:
         told.sequence += 1
 
     told.change = always
     with pytest.raises(OverloadError):
-        read_book(told)  # type: ignore[arg-type]
+        read_book(told)
 
 
 # --- the site ------------------------------------------------------------------------
@@ -283,7 +287,7 @@ def hostile_book() -> Book:
         department=places,
         district=places,
     )
-    return read_book(told)  # type: ignore[arg-type]
+    return read_book(told)
 
 
 def test_the_site() -> None:
@@ -317,7 +321,7 @@ def test_the_site() -> None:
 
 
 def test_an_empty_site() -> None:
-    files = make_site(read_book(Told()), check="https://check.example/")  # type: ignore[arg-type]
+    files = make_site(read_book(Told()), check="https://check.example/")
     for language in LANGUAGES:
         page = files[f"{language}/index.html"].decode()
         assert 'data-outcome="nothing"' in page
@@ -327,7 +331,7 @@ def test_an_empty_site() -> None:
 
 def test_a_folder_is_one_state_or_another(tmp_path: Path) -> None:
     folder = tmp_path / "site"
-    old, new = make_site(read_book(Told())), make_site(hostile_book())  # type: ignore[arg-type]
+    old, new = make_site(read_book(Told())), make_site(hostile_book())
 
     def found() -> dict[str, bytes]:
         paths = [path for path in folder.rglob("*") if path.is_file()]
@@ -395,7 +399,7 @@ def test_words() -> None:
 
 def test_pages_need_no_switch_for_what_is_no_receipt() -> None:
     told = Told()
-    asked = Asked(told, check="/")  # type: ignore[arg-type]
+    asked = Asked(told, check="/")
     app = Pages(asked).application()
     for query in ("", "r=x&c=y", "r=bsk/2026-27/000001&c=zz"):
         status, _ = ask(app, query=query)

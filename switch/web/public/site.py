@@ -53,7 +53,8 @@ class Link(NamedTuple):
     text: str
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """One line for people."""
 
     text: str
