@@ -43,6 +43,7 @@ from switch.cli import (
     office,
     openings,
     others,
+    pages,
     papers,
     payments,
     people,
@@ -71,7 +72,7 @@ _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
 _ALONE = (
     *(*_PASSED_ON, "rights", "backup", "verify", "bank-statement", "day", "biller"),
-    *("init", "person-key", "match"),
+    *("init", "person-key", "match", "counter"),
 )
 """Commands that ask no switch, or say themselves which."""
 
@@ -319,6 +320,7 @@ def _parser() -> argparse.ArgumentParser:
     add("services", commands.services, "what can be paid")
     add("ledger", commands.ledger, "where the ledger stands")
     simulate = partial(simulator.run, credentials_of=commands.credentials_of)
+    pages.add_commands(add)
     biller = add("biller", simulate, "simulate billers that dial in")
     simulator.add_arguments(biller)
     day.add_arguments(add("day", day.run, "replay a whole March day and prove it"))

@@ -41,7 +41,7 @@ class Operator:
         if message.type in ("error", "warning"):
             self.complaints.append(f"{message.text} {message.location}")
 
-    # --- what hands do -----------------------------------------------------------------
+    # --- what hands do ----------------------------------------------------------------
 
     def go(self, path: str = "/") -> None:
         """As from a bookmark."""
@@ -80,7 +80,7 @@ class Operator:
         self.press("ArrowDown", "Enter")
         self.page.wait_for_selector("#reference:focus")
 
-    # --- what eyes and ears are told -----------------------------------------------------
+    # --- what eyes and ears are told --------------------------------------------------
 
     def wait(self, *outcomes: str, timeout_ms: int = WAIT_MS) -> str:
         """The outcome that the page says, once it is one of these."""
@@ -104,9 +104,7 @@ class Operator:
         """Judge a state: by axe-core, and for what stands out of the screen."""
         self.seen.append(state)
         REPORT.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(
-            path=REPORT / f"{self.name}-{state}.png", full_page=True
-        )
+        self.page.screenshot(path=REPORT / f"{self.name}-{state}.png", full_page=True)
         found = self.page.evaluate(
             "async (rules) => (await axe.run(document,"
             " {runOnly: {type: 'tag', values: rules}})).violations.map("

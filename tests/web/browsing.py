@@ -67,7 +67,7 @@ class Browser:
         """What the page says, by its marks."""
         return _OUTCOME.findall(self.text)
 
-    # --- the way of a payment ----------------------------------------------------------
+    # --- the way of a payment ---------------------------------------------------------
 
     def sign_on(self, operator: int = 3, language: str = "en", pin: str = "") -> Self:
         """An operator begins."""

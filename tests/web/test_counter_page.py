@@ -180,7 +180,7 @@ def test_what_the_department_has_not_said(world: World, browser: Browser) -> Non
     world.serve()
 
 
-# --- lists, shifts, money --------------------------------------------------------------
+# --- lists, shifts, money -------------------------------------------------------------
 
 
 def test_todays_list_and_search(browser: Browser) -> None:

@@ -73,7 +73,12 @@ def test_names_are_text_and_hide_nothing(browser: Browser) -> None:
 
 
 def test_what_is_typed_is_text(browser: Browser) -> None:
-    for text in (EVIL, TURNED.replace("\x00", "").replace("\x07", ""), "=1+1", "x" * 512):
+    for text in (
+        EVIL,
+        TURNED.replace("\x00", "").replace("\x07", ""),
+        "=1+1",
+        "x" * 512,
+    ):
         browser.get("/service/OPEN")
         browser.send("/service/OPEN/fetch", reference=text, amount=text)
         assert "<script>alert" not in browser.text
@@ -176,8 +181,9 @@ def test_a_session_is_made_here_alone(counter: Counter) -> None:
 
 @pytest.mark.parametrize(
     "back",
-    ["//evil.example", "https://evil.example", "/\\evil.example", "/x\r\nset-cookie:a=b",
-     "/service/../../etc", "javascript:alert(1)", "/payment/" + "a" * 500, "/nowhere"],
+    ["//evil.example", "https://evil.example", "/\\evil.example",
+     "/x\r\nset-cookie:a=b", "/service/../../etc", "javascript:alert(1)",
+     "/payment/" + "a" * 500, "/nowhere"],
 )  # fmt: skip
 def test_no_form_leads_away(browser: Browser, back: str) -> None:
     browser.get("/wallet")
@@ -190,8 +196,10 @@ def test_no_form_leads_away(browser: Browser, back: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/assets/../counter/app.py", "/assets/%2e%2e/app.py", "/assets/..%2f..%2fetc%2fpasswd",
-     "/assets/counter.py", "/payment/..%2f..", "/payment/zz", "/due/" + "f" * 300,
+    ["/assets/../counter/app.py", "/assets/%2e%2e/app.py",
+     "/assets/..%2f..%2fetc%2fpasswd", "/assets/counter.py",
+     "/payment/..%2f..", "/payment/zz",
+     "/due/" + "f" * 300,
      "/service/" + "a" * 2_000, "/service/%3Cscript%3E", "/move/%00", "/nowhere"],
 )  # fmt: skip
 def test_no_path_walks(browser: Browser, path: str) -> None:
@@ -201,7 +209,14 @@ def test_no_path_walks(browser: Browser, path: str) -> None:
 
 
 def test_each_answer_keeps_the_browser_to_us(browser: Browser) -> None:
-    for path in ("/", "/wallet", "/nowhere", "/services?q=a", "/services?q=%ff", "/line"):
+    for path in (
+        "/",
+        "/wallet",
+        "/nowhere",
+        "/services?q=a",
+        "/services?q=%ff",
+        "/line",
+    ):
         headers = browser.http.get(path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy

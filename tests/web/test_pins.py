@@ -1,5 +1,5 @@
-"""Goal: neither a stolen look at the disk nor guessing gets at an operator's key, and no
-restart, kill or clock gives another guess.
+"""Goal: neither a stolen look at the disk nor guessing gets at an operator's key, and
+no restart, kill or clock gives another guess.
 
 Method: the store with cheap argon2id and a clock of the test's own.
 """
@@ -120,7 +120,9 @@ def test_a_key_opens_only_as_whose_it_is(tmp_path: Path, clock: Clock) -> None:
         store(tmp_path, clock).open(5, PIN)
 
 
-@pytest.mark.parametrize("pin", ["", "12345", "1234567890123", "111111", "12345a", "১২৩৪৫৬"])
+@pytest.mark.parametrize(
+    "pin", ["", "12345", "1234567890123", "111111", "12345a", "১২৩৪৫৬"]
+)
 def test_what_is_no_pin_is_refused(tmp_path: Path, clock: Clock, pin: str) -> None:
     with pytest.raises(ValueError, match="PIN"):
         store(tmp_path, clock).enrol(3, pin)

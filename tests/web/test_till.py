@@ -1,8 +1,8 @@
 """Goal: what was begun is on disk before it is sent, whole or not at all, and is never
 forgotten or sent again after its end.
 
-Method: the till alone, with files as a power cut leaves them; and its order under strace
-is seen in tests/web/test_power_cuts.py.
+Method: the till alone, with files as a power cut leaves them; its order under strace is
+seen in tests/web/test_power_cuts.py.
 """
 
 import time

@@ -4,7 +4,6 @@ import argparse
 import json
 import logging
 import socket
-from pathlib import Path
 
 import uvicorn
 
@@ -12,57 +11,20 @@ from switch.errors import ConfigError
 from switch.web.assets import Assets
 from switch.web.counter import catalogue
 from switch.web.counter.app import ASSETS, FOLDER, make_app
+from switch.web.counter.arguments import HOST
 from switch.web.counter.desk import Desk
 from switch.web.counter.line import Line, credentials_in
 from switch.web.counter.pins import PinStore
 from switch.web.counter.printing import BrowserPrinter
 from switch.web.counter.settle import Settler
 from switch.web.counter.till import Till
-from switch.web.counter.words import LANGUAGES
 from switch.web.sessions import Sessions
 from switch.web.shown import make_templates
 
-HOST = "127.0.0.1"
-"""The page is this computer's own: it listens nowhere else."""
-PORT = 7480
 CONCURRENCY_MAX = 64
 """Requests at a time; more are turned away."""
 HEAD_MAX = 16 << 10
 """Bytes of a request's head."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `payswitch counter`, beside the address and the certificates."""
-    add = parser.add_argument
-    add("centre", metavar="CENTRE", help="participant id, as in the certificate")
-    add(
-        "--data",
-        type=Path,
-        default=Path("data/counter"),
-        metavar="DIR",
-        help="what the counter has begun, and its operators' keys, below a folder for "
-        "the centre (default: %(default)s)",
-    )
-    add(
-        "--port",
-        type=int,
-        default=PORT,
-        metavar="N",
-        help=f"on {HOST}; 0 for any that is free (default: %(default)s)",
-    )
-    add(
-        "--training",
-        action="store_true",
-        help="for practice against a switch with simulated billers, in a folder of its "
-        "own; each page says that nothing is real",
-    )
-    add(
-        "--language",
-        dest="first_language",
-        choices=LANGUAGES,
-        default="bn",
-        help="that a page begins with (default: %(default)s)",
-    )
 
 
 def make_desk(args: argparse.Namespace) -> Desk:

@@ -427,7 +427,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Count the cash in the drawer: how many of each.",
         "ড্রয়ারের নগদ গুনুন: কোনটি ক’টি।",
     ),
-    "notes of": ("{value} × how many", "{value} × ক’টি"),
+    "notes of": ("{value} ×", "{value} ×"),
     "coins": ("Coins and small change, rupees", "খুচরো ও কয়েন, টাকা"),
     "shift of": ("Shift of operator {number}", "অপারেটর {number}-এর শিফট"),
     "close shift": ("Close the shift", "শিফট বন্ধ করুন"),
