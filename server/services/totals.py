@@ -52,10 +52,7 @@ class TotalsService:
         by = int(request.by)
         if by not in pb.TotalsBy.values():
             raise ArgumentError("by", f"{by} stands for nothing there")
-        first_day = _day("from_day", request.from_day, 0)
-        last_day = _day("to_day", request.to_day, DAY_LAST)
-        if first_day > last_day:
-            raise ArgumentError("to_day", "must not be before from_day")
+        first_day, last_day = first_and_last(request.from_day, request.to_day)
         biller = 0
         if request.biller or caller.role is Role.BILLER:
             register = self._node.register
@@ -65,6 +62,14 @@ class TotalsService:
             return ask(self._node.totals, self._maker, wanted)
         except TooManyLinesError as error:
             raise ArgumentError("by", str(error)) from error
+
+
+def first_and_last(from_day: str, to_day: str) -> tuple[int, int]:
+    """The days that a request is about: from the beginning, to the end, if empty."""
+    first, last = _day("from_day", from_day, 0), _day("to_day", to_day, DAY_LAST)
+    if first > last:
+        raise ArgumentError("to_day", "must not be before from_day")
+    return first, last
 
 
 def _day(field: str, text: str, default: int) -> int:

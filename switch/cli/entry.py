@@ -44,10 +44,12 @@ from switch.cli import (
     office,
     openings,
     others,
+    pages,
     papers,
     payments,
     people,
     put_bills,
+    public,
     search,
     signing,
     totals,
@@ -72,7 +74,7 @@ _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
 _ALONE = (
     *(*_PASSED_ON, "rights", "backup", "verify", "bank-statement", "day", "biller"),
-    *("init", "person-key", "match"),
+    *("init", "person-key", "match", "counter"),
 )
 """Commands that ask no switch, or say themselves which."""
 
@@ -307,6 +309,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_at(explanation)
     totals.add_arguments(add("totals", totals.totals, totals.TEXT))
     files.add_arguments(add("scrolls", files.scrolls, files.TEXT))
+    public.add_arguments(add("public", public.public, public.TEXT))
     exceptions.add_commands(add)
     what = "ask for what two people must want; another one approves it"
     propose = _Verbs(found, "propose", what, (common, remote))
@@ -324,6 +327,7 @@ def _parser() -> argparse.ArgumentParser:
     add("services", commands.services, "what can be paid")
     add("ledger", commands.ledger, "where the ledger stands")
     simulate = partial(simulator.run, credentials_of=commands.credentials_of)
+    pages.add_commands(add)
     biller = add("biller", simulate, "simulate billers that dial in")
     simulator.add_arguments(biller)
     day.add_arguments(add("day", day.run, "replay a whole March day and prove it"))
