@@ -267,6 +267,13 @@ class Counter:
         assert self.process.stdout is not None
         self.process.stdout.close()
 
+    def wait(self) -> int:
+        """Its end, which comes from elsewhere; the exit code."""
+        code = self.process.wait(20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
     def stop(self) -> int:
         """End it as its operator does; the exit code."""
         self.process.terminate()
