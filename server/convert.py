@@ -55,7 +55,7 @@ _ON_ACCOUNT = frozenset({Kind.OPEN, Kind.LIMIT, Kind.FREEZE, Kind.CLOSE, Kind.SH
 _PAYMENTS = frozenset(kinds_with(Trait.PAYMENT))
 # What a biller's answer makes: its tail is the biller's reference or reason code.
 _ANSWERED = frozenset({Kind.POST, Kind.VOID, Kind.CASE, Kind.VERIFY})
-_ON_OTHER = frozenset(kinds_with(Trait.SPEAKS))
+_ON_OTHER = frozenset({*kinds_with(Trait.SPEAKS)} - {Kind.BILLS})
 # What somebody of an office says, and what keeps the proposal that it was done by.
 _SAID = frozenset({Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW})
 _PROPOSED = frozenset({*kinds_with(Trait.PROPOSED)} - {Kind.REFUND})

@@ -38,6 +38,8 @@ THRESHOLDS_RECORD: np.dtype[np.void]
 BANK_ACCOUNT_RECORD: np.dtype[np.void]
 STATEMENT_RECORD: np.dtype[np.void]
 SCHEDULE_RECORD: np.dtype[np.void]
+OPERATOR_RECORD: np.dtype[np.void]
+BILLS_RECORD: np.dtype[np.void]
 PROPOSED_LINE: np.dtype[np.void]
 """One line of a proposal, 64 bytes, before its own tail."""
 ANSWER: np.dtype[np.void]
@@ -84,29 +86,22 @@ def unpack_page(block: bytes, head: int, nth: int, seed: int = 0) -> bytes: ...
 def blake2b_keyed(
     block: bytes, key: bytes, salt: bytes, person: bytes, size: int = 16
 ) -> bytes:
-    """BLAKE2b of `block` (128 bytes) with a key of 1 to 64 bytes, as tokens are sealed.
-
-    `salt` and `person` have 16 bytes, the digest `size`. Raises ValueError otherwise.
-    """
+    """BLAKE2b of `block` (128 bytes) with a key of 1 to 64 bytes, as tokens are sealed;
+    `salt` and `person` have 16 bytes, the digest `size`. ValueError otherwise."""
 
 def compare_journal(
     path: str, instance: bytes, as_of: int, chunk_check: int, *, map_size: int = ...
 ) -> None:
     """Ask the journal in `path` for the chunk that an index was made up to; hold LOCK.
-
-    Raises JournalBehindError if it lacks it, and what opening a damaged journal raises.
-    """
+    JournalBehindError if it lacks it, or what opening a damaged journal raises."""
 
 def entries_of(rows: Rows) -> list[Entry]:
-    """Rows (dtype ROW) as entries, each on its own; of many ask their columns.
-
-    Raises ValueError for another dtype, CorruptionError for a kind or result unknown.
-    """
+    """Rows (dtype ROW) as entries, each on its own; of many ask their columns. Raises
+    ValueError for another dtype, CorruptionError for a kind or result unknown."""
 
 @final
 class Request:
     """One message for the ledger, framing checked, ready to be committed.
-
     Immutable; may be made in any thread."""
 
     rows_count: int
@@ -119,18 +114,17 @@ class Request:
     """Bytes it can add to the tail of its group: its share of TAIL_MAX."""
 
     @staticmethod
-    def payments(body: bytes, sender: int, centre: int) -> Request:
+    def payments(body: bytes, sender: int, centre: int, operator: int = 0) -> Request:
         """A CreatePayment(s)/CreateBasket/StreamPayments request as it came.
-
         `sender` is the participant index that sent it; `centre` the participant
-        index it is bound to, or 0 if it may name any centre. Committing it gives
+        index it is bound to, or 0 if it may name any centre; `operator` who of that
+        centre's operators is signed on, 0: nobody. Committing it gives
         the bytes of a CreatePaymentsResponse (bytes of several concatenate to one).
         Raises WireError if the bytes are not that message, hold no payment, or more
         than GROUP_MAX."""
 
     def decode(self) -> list[tuple[bytes, bytes, bytes, bytes, int, int]]:
         """The payments as the parser fills them, before any look-up; for tests.
-
         Of each, in the order on the wire: the row template (128 bytes), codes of
         service and centre (cut to 255 bytes) and the note (b"" if it is wrong);
         a mask with bit n for each `Result.INVALID_...` n that the shape alone
@@ -154,7 +148,6 @@ class Request:
     @staticmethod
     def answers(answers: Rows, biller: int) -> Request:
         """A biller's word on holds: ANSWER records, `biller` its participant index.
-
         Each must be CONFIRMED with the `amount` that was credited (0: INVALID_AMOUNT),
         and posts the whole hold `number`, or REJECTED, and voids it, or verifies what
         has expired; `id` must be the hold's and its service the biller's, or it is
@@ -167,14 +160,11 @@ class Request:
         than GROUP_MAX, another kind of answer, or a text that is not printable."""
 
 def parse_clock(body: bytes) -> int:
-    """The clock of a ConnectRequest in nanoseconds, 0 if it has none.
-
-    Raises WireError if the bytes are not that message; what is in its answers is not
-    looked at."""
+    """The clock of a ConnectRequest in nanoseconds, 0 if it has none. WireError if the
+    bytes are not that message; what is in its answers is not looked at."""
 
 def parse_answers(body: bytes) -> Rows:
     """The answers of a ConnectRequest, dtype ANSWER, in their order.
-
     `kind` is 0 if it is none of the contract's, `id` zero if it has not 16 bytes.
     A text that has more than 32 bytes or one that is not printable ASCII is left out,
     and `bad` has bit 0 for the biller's reference, bit 1 for the reason. Bills are
@@ -260,14 +250,12 @@ class Ledger:
 
     def close(self) -> None:
         """Stop the threads, close the environments, release LOCK. Idempotent.
-
         With threads the index is brought to the last whole step before."""
 
     def __enter__(self) -> Ledger: ...
     def __exit__(self, *exc: object) -> None: ...
     def commit(self, requests: Sequence[Request], now_ns: int) -> list[bytes | Rows]:
         """Apply `requests` in order as one group; return their replies when durable.
-
         `now_ns` is the wall clock; rows get max(now, last + 1). A window of a cut-off
         closes first, in a group of its own; holds that are due end in this one. Empty
         requests do only that. ValueError if they exceed GROUP_MAX or TAIL_MAX together,
@@ -282,36 +270,30 @@ class Ledger:
 
     def set_quotation_keys(self, keys: Sequence[tuple[int, bytes]]) -> None:
         """Seal quotations with the first of `keys` and accept all of them from here on.
-
         One or two, each a number from 1 to 255 and 32 secret bytes. Not kept: a ledger
         that is opened has none, seals nothing and finds every token wrong. Any thread;
         waits while a group is decided. Raises ValueError."""
 
     def seal_quotation(self, quotation: Rows) -> bytes:
         """The token, 144 bytes, of one element of the dtype QUOTATION.
-
         Its format, key and seal are filled in; its `valid_until` is cut to a day after
         `fetched`, and 0 means that. Any thread. Raises ValueError if a field is out of
         its bounds, or no key is set."""
 
     def open_quotation(self, token: bytes, now_ns: int) -> tuple[int, Rows]:
         """What a token is at `now_ns` (`codes.Opened`), and what it says (shape ()).
-
         All zeros if it is wrong. For which centre, service and reference it was sealed
         is the caller's to compare. Any thread; any bytes."""
 
     # --- reading; each raises CorruptionError rather than serve a bad check ---------
 
     def index_unit(self) -> bool:
-        """Do what the index writer's thread does while it does not lag: the next unit.
-
-        In a transaction of its own; False if nothing is left before the next step is
-        due. Raises as `index_step` does."""
+        """Do what the index writer's thread does while it does not lag: the next unit,
+        in a transaction of its own. False: all is done before the next step is due."""
 
     def accounts(self) -> tuple[Rows, int]:
-        """All account images (element 0 is nobody, dtype ACCOUNT), their sequence.
-
-        One consistent copy: no group is decided or published meanwhile, with a million
+        """All account images (element 0 is nobody, dtype ACCOUNT), their sequence: one
+        consistent copy. No group is decided or published meanwhile, with a million
         accounts for some tens of milliseconds."""
 
     def account(self, index: int) -> tuple[Rows, int]:
@@ -338,7 +320,6 @@ class Ledger:
         self, service: int, reference: bytes, citizen: bytes, now_ns: int
     ) -> int:
         """The sequence of the row in the way of a payment of a bill fetched now, or 0.
-
         `reference` is what the payment's row would have, `citizen` the citizen's
         reference, both canonical. Durable rows only: later ones may be in the way too.
         """
@@ -348,9 +329,8 @@ class Ledger:
         With record 0: the sequences of the `open` rows, by account index."""
 
     def people(self) -> tuple[Rows, npt.NDArray[np.uint64]]:
-        """Who is registered, PERSON_RECORD by index, and the sequences of their rows.
-
-        Index 0 is nobody: zeros. With nobody else this is no ledger with people."""
+        """Who is registered, PERSON_RECORD by index (0 is nobody: zeros), and the
+        sequences of their rows. With nobody this is no ledger with people."""
 
     def thresholds(self) -> tuple[int, int, int] | None:
         """Paise above which a third person is needed, of one amount, of a proposal, and
@@ -363,21 +343,18 @@ class Ledger:
         """Answer new payments in messages with BILLER_BUSY and no row if more than
         `most` open holds, kept ones left out, would wait for a biller (a participant's
         index); None: no bound. From the next group on; known ids have their answers as
-        ever. Not kept by the ledger. LookupError for an index that cannot be.
-        """
+        ever. Not kept by the ledger. LookupError for an index that cannot be."""
 
     def limit_holds(self, most: int) -> None:
         """Answer new payments in messages with BILLER_BUSY, FIELD_DEBIT and no row if
         more than `most` open holds, kept ones left out, would debit their wallet; 0: no
-        bound. From the next group on, and not kept, as with `limit_biller`.
-        """
+        bound. From the next group on, and not kept, as with `limit_biller`."""
 
     def limit_refusals(self, role: int, per_second: int, at_once: int) -> None:
         """Record so many refusals of each participant of a role a second and at once,
         but for budgets of its own; what is beyond is TOO_MANY_REFUSALS, without a row.
         0 a second: no bound. From the next group on, not kept. LookupError for no role,
-        ValueError for more than 1,000,000 a second or fewer than 16 at once.
-        """
+        ValueError for more than 1,000,000 a second or fewer than 16 at once."""
 
     def gather(self, sequences: npt.NDArray[np.uint64]) -> Rows:
         """The rows with these sequences, in this order; at most 65,536."""
@@ -401,8 +378,7 @@ class Ledger:
 
         `number` is the hold's sequence. The first hold of a basket carries the basket;
         its later ones are passed over. At most QUESTIONS_MAX sequences, or ValueError;
-        LookupError if one is no durable accepted hold.
-        """
+        LookupError if one is no durable accepted hold."""
 
     def row(self, sequence: int) -> Entry:
         """One row as an entry. LookupError if it is not durable."""
@@ -441,6 +417,36 @@ class Ledger:
     ) -> int:
         """Sequence of what a bank has booked to this side of its account, or 0."""
 
+    def find_payments(self, service: int, reference: bytes) -> npt.NDArray[np.uint64]:
+        """Accepted pays and holds of a reference as it was typed, or of a bill's id, of
+        this service or another of its series: the 16 newest, descending. LookupError:
+        no service. ValueError: no reference can be that."""
+
+    def find_posts(self, biller: int, word: bytes) -> npt.NDArray[np.uint64]:
+        """Accepted posts for which a biller (a participant's index) gave this word: the
+        16 newest, descending. ValueError: no word can be that."""
+
+    def bills(self, service: int) -> int:
+        """Sequence of the newest accepted bills row of a service, or 0."""
+
+    def complaint(self, number: int) -> int:
+        """Sequence of the newest row about the complaint with this number, or 0."""
+
+    def complaints(
+        self, before: int, limit: int
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]:
+        """Numbers of complaints, descending, below `before` (0: from the newest), and
+        the newest row about each. `limit` 1 to 1,000."""
+
+    def replies(self, complaint: int) -> npt.NDArray[np.uint64]:
+        """Accepted replies to the complaint of this row: the 64 newest, descending."""
+
+    def find_operator(self, participant: int, number: int) -> int:
+        """Sequence of the newest row about an operator of a centre, or 0."""
+
+    def operators(self, participant: int) -> npt.NDArray[np.uint64]:
+        """The same of each operator of a centre, the one registered last first."""
+
     def account_rows(
         self, account: int, before: int, limit: int
     ) -> npt.NDArray[np.uint64]:
@@ -467,8 +473,7 @@ class Ledger:
 
     def holds_aside(self) -> npt.NDArray[np.uint64]:
         """Those that were due since the ledger was opened and could not be ended: they,
-        or others of their baskets, cannot be read. Raises likewise.
-        """
+        or others of their baskets, cannot be read. Raises likewise."""
 
     def info(self) -> dict[str, Any]:
         """Sizes and counts for operators: file bytes, reserve, lag, runs, memory; what
@@ -501,8 +506,7 @@ class GroupMeter(NamedTuple):
 class Queue:
     """What waits to be committed, and the loop that commits it, without the GIL.
 
-    Any thread may call it. Its C face stands in `_core.pxd`.
-    """
+    Any thread may call it. Its C face stands in `_core.pxd`."""
 
     stopping: bool
     """Whether it takes no more, because of `stop` or of death."""
@@ -530,8 +534,7 @@ class Queue:
         than so long after it, as long as more arrive each 250 µs; 0: it never waits.
         `clock`, for tests: wall time and boot time in nanoseconds and 1 if the kernel
         is synchronised, which are read in place of the machine's own. What both clocks
-        say now is believed. Raises ValueError, DeadError if the ledger is closed.
-        """
+        say now is believed. Raises ValueError, DeadError if the ledger is closed."""
 
     def start(self, ended: Callable[[], None] | None = None) -> None:
         """Start the loop in a thread "committer"; `ended` is called there at its end.
@@ -563,15 +566,13 @@ class Queue:
 
         It must have leapt, and be `ahead_ns` ahead to within the leap that is allowed,
         or ClockError is raised and nothing was done. Blocks; also raises SpaceError,
-        DeadError, UnknownOutcomeError. Its OUTCOME.
-        """
+        DeadError, UnknownOutcomeError. Its OUTCOME."""
 
     def fileno(self) -> int:
         """A descriptor that is readable when there is something to take.
 
         From the first call on every group is handed to `take`, also one without
-        tagged requests. At most 8 groups wait to be taken; then no other begins.
-        """
+        tagged requests. At most 8 groups wait to be taken; then no other begins."""
 
     def take(
         self,
@@ -585,8 +586,7 @@ class Queue:
         requests of rows have answers of their own, and divide those around them. After
         an error each reply is that error. An answer that there is no memory for is an
         UnknownOutcomeError; MemoryError is raised if not even that can be said, and
-        then nothing is lost: call it again.
-        """
+        then nothing is lost: call it again."""
 
     def capsule(self) -> object:
         """The queue for another extension, in C and without the GIL; keeps it alive:

@@ -117,11 +117,13 @@ include "core/index/pace.pxi"
 include "core/rules/references.pxi"
 include "core/rules/quotation.pxi"
 include "core/rules/people.pxi"
+include "core/rules/operators.pxi"
 include "core/rules/banks.pxi"
 include "core/rules/beneficiaries.pxi"
 include "core/rules/budgets.pxi"
 include "core/rules/cutoffs.pxi"
 include "core/rules/register.pxi"
+include "core/rules/complaints.pxi"
 include "core/rules/rows.pxi"
 include "core/rules/standing.pxi"
 include "core/rules/claims.pxi"
@@ -134,6 +136,8 @@ include "core/rules/answer.pxi"
 include "core/rules/evidence.pxi"
 include "core/rules/signed.pxi"
 include "core/rules/cases.pxi"
+include "core/rules/complain.pxi"
+include "core/rules/bills.pxi"
 include "core/rules/lines.pxi"
 include "core/rules/refusals.pxi"
 include "core/rules/known.pxi"
@@ -144,6 +148,7 @@ include "core/engine/recall.pxi"
 include "core/engine/replay.pxi"
 include "core/engine/reads.pxi"
 include "core/engine/linked.pxi"
+include "core/engine/search.pxi"
 include "core/engine/durable.pxi"
 include "core/engine/lifetime.pxi"
 include "core/engine/group.pxi"
@@ -161,10 +166,11 @@ include "core/face/request.pxi"
 include "core/face/use.pxi"
 include "core/face/opened.pxi"
 include "core/face/reading.pxi"
+include "core/face/seeking.pxi"
 
 
 @cython.final
-cdef class Ledger(_Reading):
+cdef class Ledger(_Seeking):
     # --- writing -----------------------------------------------------------------------------
 
     def commit(self, requests, uint64_t now_ns):

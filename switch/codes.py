@@ -35,6 +35,9 @@ class Kind(IntEnum):
     WITHDRAW = 22
     REQUEST = 23
     BOOKED = 24
+    COMPLAINT = 25
+    REPLY = 26
+    BILLS = 27
 
 
 class Result(IntEnum):
@@ -212,6 +215,7 @@ class Record(IntEnum):
     STATEMENT = 12
     BENEFICIARY = 13
     SCHEDULE = 14
+    OPERATOR = 15
 
 
 class PersonRole(IntEnum):
@@ -225,6 +229,36 @@ class PersonRole(IntEnum):
     AUDITOR = 4
     CHANNEL = 5
     """A bank's connection: proposes what it has booked, and nothing else."""
+
+
+class Reason(IntEnum):
+    """Why a centre complains about a payment."""
+
+    NOT_CREDITED = 1
+    WRONG_BILL = 2
+    WRONG_AMOUNT = 3
+    PAID_TWICE = 4
+    NO_RECEIPT = 5
+    OTHER = 6
+
+
+class Step(IntEnum):
+    """What a reply to a complaint says."""
+
+    ASKED = 1
+    """By the treasury: its biller is to answer."""
+    ANSWERED = 2
+    """By that biller."""
+    CLOSED = 3
+    """By the treasury, for ever."""
+
+
+class BillsForm(IntEnum):
+    """What a file of bills does to those that were put in before it."""
+
+    FULL = 1
+    DELTA = 2
+    WITHDRAWAL = 3
 
 
 class Source(IntEnum):
@@ -460,6 +494,8 @@ class Link(IntEnum):
     """Of a request or a release: the booked row that it waited for."""
     PAYOUT = CORRECTION + 21
     """Of a beneficiary's row: what was paid out by it."""
+    COMPLAINT = CORRECTION + 22
+    """Of a payment: the newest complaint about it."""
 
 
 HEAD_SHIFT = 9
@@ -495,7 +531,7 @@ the longest that they may say."""
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 11
+RULES_VERSION = 12
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

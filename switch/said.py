@@ -2,7 +2,8 @@
 
 Who signs is shown this, and a switch's word is needed only for what accounts are
 called, and for whom the entry that a payout names is of. docs/data-model.md says what
-each record is. May use `signed`, `bank_rows`, `schedule_rows`, `specs` and `codes`.
+each record is. May use `signed`, `bank_rows`, `operator_rows`, `schedule_rows`, `specs`
+and `codes`.
 """
 
 import json
@@ -31,6 +32,7 @@ from switch.codes import (
     Role,
     RowFlag,
 )
+from switch.operator_rows import read_operator
 from switch.schedule_rows import (
     holiday_text,
     minute_text,
@@ -166,11 +168,15 @@ def _say_record(tail: bytes) -> Said:
     record = record_of(tail)
     facts: dict[str, Any]
     if record is Record.PARTICIPANT:
-        _, role, active, code, states, never = struct.unpack_from("<BBB5x32sBB", tail)
+        _, role, active, code, states, never, signs_on, hours = struct.unpack_from(
+            "<BBB5x32sBBBxH", tail
+        )
         facts = {"id": _text(code), "role": Role(role).name.lower()}
         facts |= {"active": _yes(active)}
         facts |= {"may state dues": _yes(states)} if states else {}
         facts |= {"never credits late": _yes(never)} if never else {}
+        facts |= {"signs on": _yes(signs_on)} if signs_on else {}
+        facts |= {"answer hours": hours} if hours else {}
         return Said("participant", _with_texts(facts, tail[64:]))
     if record is Record.SERVICE:
         return _say_service(tail)
@@ -185,6 +191,11 @@ def _say_record(tail: bytes) -> Said:
         facts = {"number": one.number, "role": one.role.name.lower()}
         facts |= {"active": _yes(one.active), "key": one.key.hex()}
         return Said("person", _facts(facts))
+    if record is Record.OPERATOR:
+        sits = read_operator(tail)
+        facts = {"number": sits.number, "active": _yes(sits.active)}
+        facts |= {"key": sits.key.hex()}
+        return Said("operator", _facts(facts))
     if record is Record.THRESHOLDS:
         above = read_thresholds(tail)
         facts = {"single": above.single, "batch": above.batch, "day": above.day}

@@ -292,7 +292,7 @@ def read_thresholds(tail: bytes) -> ThresholdsRecord:
 def speaks_of(tail: bytes) -> int:
     """The participant index that a record in a tail speaks of, 0 for none by index."""
     of_one = Record.PINS, Record.BUDGET, Record.PERSON, Record.BANK_ACCOUNT
-    if record_of(tail) not in (*of_one, Record.REVOCATION):
+    if record_of(tail) not in (*of_one, Record.REVOCATION, Record.OPERATOR):
         return 0
     return int.from_bytes(tail[4:8], "little")
 

@@ -1,7 +1,7 @@
 """What the network should be, as plain data: participants and services.
 
-May use `catalogue`, `codes`, `errors`, `references` and `tariffs`; knows neither the
-ledger nor the wire, so that a client can read a file of it without either.
+May use `catalogue`, `codes`, `errors`, `operator_rows`, `references` and `tariffs`;
+knows neither the ledger nor the wire, so that a client can read a file of it without.
 `register.load` brings a ledger to this state, the server makes the same specs from
 messages, the sample from its tables.
 """
@@ -37,6 +37,7 @@ from switch.codes import (
     Role,
 )
 from switch.errors import SwitchError
+from switch.operator_rows import OperatorSpec, operator_problems
 from switch.references import NOTHING, Form, form_problems
 from switch.tariffs import ITEMS_MAX, Fee, fee_problems, in_order
 
@@ -115,6 +116,12 @@ class ParticipantSpec:
     """A biller's word that it credits nothing after the last moment."""
     free_services: tuple[FreeService, ...] = ()
     """What a biller's department gives and nobody pays for."""
+    signs_on: bool = False
+    """Of a centre: what its counter does names an operator of it that is active."""
+    answer_hours: int = 0
+    """In which a biller answers a complaint; 0 is 72."""
+    operators: tuple[OperatorSpec, ...] = ()
+    """Who sits at a centre's counter; those that are left out stay as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,8 +199,10 @@ FORM = ("key_rule", "letters", "ignored", "check_digit", "pattern")
 FOR_EVER = ("biller", "duplicate_rule", "price_rule", "series", *FORM)
 """Fields of a service that make bills of its payments, and never change."""
 
-Line = ParticipantSpec | ServiceSpec | Fee | FormField | FreeService | Words
-T = TypeVar("T", ParticipantSpec, ServiceSpec, Fee, FormField, FreeService, Words)
+Line = (
+    ParticipantSpec | ServiceSpec | Fee | FormField | FreeService | OperatorSpec | Words
+)
+T = TypeVar("T", bound=Line)
 
 
 def spec_problems(
@@ -282,6 +291,13 @@ def _participant_problems(spec: ParticipantSpec) -> Iterator[Problem]:
     if spec.free_services and spec.role is not Role.BILLER:
         yield Problem("free_services", "are for billers only")
     yield from (Problem(*told) for told in free_problems(spec.free_services))
+    if spec.role is not Role.CENTRE and (spec.signs_on or spec.operators):
+        yield Problem("signs_on", "and operators are for centres only")
+    if not 0 <= spec.answer_hours <= HOURS_MAX:
+        yield Problem("answer_hours", f"must be at most {HOURS_MAX}")
+    elif spec.answer_hours and spec.role is not Role.BILLER:
+        yield Problem("answer_hours", "are for billers only")
+    yield from (Problem(*told) for told in operator_problems(spec.operators))
     if spec.role is not Role.CENTRE and spec.low_balance:
         yield Problem("low_balance", "is for centres only")
     if spec.role is not Role.CENTRE and spec.payment_max:
@@ -467,8 +483,9 @@ _LISTS: dict[str, Any] = {
     "fields": FormField,
     "documents": Words,
     "free_services": FreeService,
+    "operators": OperatorSpec,
 }
-_FLAGS = {"active", "may_state_dues", "never_credits_late"}
+_FLAGS = {"active", "may_state_dues", "never_credits_late", "signs_on"}
 _COUNTS = {
     "day_amount_max",
     "day_count_max",
@@ -480,6 +497,8 @@ _COUNTS = {
     "amount",
     "duplicate_hours",
     "deadline_s",
+    "answer_hours",
+    "number",
 }
 
 

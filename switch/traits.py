@@ -48,7 +48,7 @@ class Trait(IntFlag):
     FILLED = 0x10000
     """The ledger fills in its accounts."""
     INDEX = 0x20000
-    """Gives an account, participant or service its index."""
+    """Gives an account, participant, service or complaint its index."""
     PROPOSED = 0x40000
     """May be proposed; what is proposed is done only if approved."""
     APPROVED = 0x80000
@@ -104,6 +104,9 @@ TRAITS: Final[Mapping[Kind, Trait]] = {
     Kind.WITHDRAW: _SAID | Trait.LINK | Trait.REFERENCE,
     Kind.REQUEST: _ASKED | Trait.AMOUNT,
     Kind.BOOKED: _MOVE | Trait.CLAIM | Trait.REFERENCE | Trait.FILLED | Trait.LINE,
+    Kind.COMPLAINT: _SAID | Trait.TOTAL | Trait.FILLED | Trait.INDEX,
+    Kind.REPLY: _SAID | Trait.TOTAL | Trait.FILLED | Trait.LINK,
+    Kind.BILLS: _SAID | Trait.RECORD,
 }
 """The core's table of kinds, for Python; nothing follows from the order of numbers."""
 

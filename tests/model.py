@@ -5,8 +5,9 @@ requests apart, keeps ids and baskets, and reads; the rules themselves stand in
 tests/model_rules.py, model_prices.py, model_claims.py, model_doubts.py,
 model_register.py, model_persons.py, model_cases.py, model_windows.py,
 model_beneficiaries.py, model_people.py, model_signed.py, model_banks.py,
-model_shapes.py and model_answers.py. They may use `switch.codes`, tests/records.py and
-signing.py; they must not use the compiled core, which is what they judge.
+model_counters.py, model_shapes.py and model_answers.py. They may use `switch.codes`,
+tests/records.py and signing.py; they must not use the compiled core, which is what they
+judge.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from switch.codes import HEAD_MASK, TENDER_MASK, Field, Kind, Link, Result
 from tests.flags import RowFlag
 from tests.model_answers import BillersAnswers, balance_told
+from tests.model_counters import COMPLAINS
 from tests.model_register import WITH_RECORD
 from tests.model_signed import said
 from tests.model_state import NEVER, PAYS, Answer
@@ -25,7 +27,7 @@ from tests.records import KINDS_WITHOUT_ID, Outcome, Payment, Row, Said
 GROUP_MAX = 8190
 NO_BOUND = 1 << 32
 BASKET_SIZES = range(2, 17)
-WITH_TOTAL = PAYS | {Kind.PROPOSE}
+WITH_TOTAL = PAYS | COMPLAINS | {Kind.PROPOSE}
 GIVEN = int(RowFlag.UNFREEZE) | HEAD_MASK | TENDER_MASK
 DECIDED = int(RowFlag.CLAIM | RowFlag.RECENT | RowFlag.RELEASE | RowFlag.PARTIAL)
 
@@ -90,6 +92,8 @@ class Model(BillersAnswers):
             return self.again(row, first)
         if row.kind in PAYS and not self.can_pay(row):
             return Outcome(Result.INVALID_CENTRE)
+        if not self.has_operator(row):
+            return Outcome(Result.OPERATOR_UNKNOWN)
         busy = self.turned_away(row, 1)
         if busy is not None:
             return busy
@@ -294,6 +298,10 @@ class Model(BillersAnswers):
         if not whole:
             invalid = Result.INVALID_BASKET, Result.INVALID_CENTRE
             return [Outcome(invalid[not self.can_pay(row)]) for row in new]
+        strange = [not self.has_operator(row) for row in new]
+        if any(strange):
+            invalid = Result.INVALID_BASKET, Result.OPERATOR_UNKNOWN
+            return [Outcome(invalid[is_strange]) for is_strange in strange]
         busy = self.turned_away(rows[0], len(new))
         if busy is not None:
             return [replace(busy) for _ in new]
@@ -316,15 +324,17 @@ class Model(BillersAnswers):
             return Field.KIND
         if (row.flags ^ first.flags) & RowFlag.UNFREEZE:
             return Field.KIND
-        says = row.kind == Kind.PROPOSE and first.result == Result.OK
-        unknown = not first.service
+        says = row.kind in WITH_TOTAL - PAYS and first.result == Result.OK
+        of_service = row.kind == Kind.BILLS or (pays and first.service)
         derived = row.kind in (
             Kind.REFUND,
             Kind.OPEN,
             Kind.REGISTER,
             Kind.CASE_CLOSE,
             Kind.BOOKED,
+            *COMPLAINS,
         )
+        noted = row.kind in COMPLAINS
         reference = row.reference
         if row.kind in WITH_RECORD:
             reference = hashlib.blake2b(row.tail or b"", digest_size=32).digest()
@@ -335,19 +345,20 @@ class Model(BillersAnswers):
         if signed and row.kind == Kind.REGISTER:
             same = True  # its signature is in the hash: what was said is compared
         checks = (
-            (Field.SERVICE, pays and not unknown and row.service != first.service),
+            (Field.SERVICE, of_service and row.service != first.service),
             (Field.AMOUNT, row.amount != first.amount),
             (
                 Field.REFERENCE,
                 row.kind != Kind.REFUND and not same,
             ),
-            (Field.OPERATOR, row.operator_ != first.operator_),
+            (Field.OPERATOR, not pays and row.operator_ != first.operator_),
             (Field.DEBIT, not derived and row.debit != first.debit),
             (Field.CREDIT, not derived and not pays and row.credit != first.credit),
             (Field.TENDER, pays and row.tender != first.tender),
             (Field.HEAD, pays and row.head != first.head),
             (Field.BASKET, row.basket != first.basket),
             (Field.NOTE, pays and not self.same_note(row, first)),
+            (Field.NOTE, noted and (row.tail or b"") != (first.tail or b"")),
             (Field.NOTE, signed and said(row) != said(first)),
             (Field.RESOLVES, row.resolves != first.resolves),
             (Field.RESOLVES, says and row.total != first.total),
@@ -379,6 +390,9 @@ class Model(BillersAnswers):
             Link.MATCHED: self.matched,
             Link.PAYOUT: self.paid_out,
         }
+        if what == Link.COMPLAINT:
+            number = self.complaint_of.get(sequence, 0)
+            return self.raised_by(number) if number else 0
         if what in links:
             return links[Link(what)].get(sequence, 0)
         return self.cases.get((sequence, what - Link.CORRECTION), 0)

@@ -5,10 +5,15 @@ Part of tests/model.py, which see.
 
 from switch.codes import AccountKind, CaseType, Kind, Result
 from tests.flags import RowFlag
+from tests.model_counters import COMPLAINS
 from tests.model_shapes import Shapes
 from tests.model_state import PAYS, Answer, financial_year
 from tests.records import ZERO_ID, Account, Outcome, Row, Said
 
+MADE = (Kind.OPEN, Kind.REGISTER, Kind.COMPLAINT)
+"""Rows that give what they are of its index."""
+WITHOUT_ACCOUNTS = COMPLAINS | {Kind.REGISTER}
+"""Rows of which `debit` is something else's number."""
 REFUSED, HELD, COMPLETED, REVERSED, EXPIRED, REFUNDED = range(1, 7)
 UNVERIFIED, KEPT = 8, 9
 ALREADY = {
@@ -46,7 +51,7 @@ class Told(Shapes):
         """What is told of a row, with the wallet as it is now."""
         wallet = self.wallet_of(row)
         other = row.total if row.result != Result.OK else 0
-        made = row.kind in (Kind.OPEN, Kind.REGISTER) and row.result == Result.OK
+        made = row.kind in MADE and row.result == Result.OK
         state, paid = self.standing(row, repeat)
         outcome = Outcome(
             row.result,
@@ -88,7 +93,7 @@ class Told(Shapes):
 
     def wallet_of(self, row: Row) -> Account | None:
         """The wallet a row touches or speaks of."""
-        if row.kind == Kind.REGISTER:
+        if row.kind in WITHOUT_ACCOUNTS:
             return None
         for index in (row.debit, row.credit):
             account = self.account(index)

@@ -96,6 +96,10 @@ class Persons(Certificates):
         """Whether a person needs nobody's word."""
         return len(self.persons) < APPROVERS_LEAST and len(self.accounts) == 1
 
+    def is_another_s(self, key: bytes, who: Who) -> bool:
+        """Whether somebody else proves itself by this key."""
+        return any(one.key == key for at, one in self.persons.items() if at != who)
+
     def check_person(self, row: Row) -> Answer:
         _, role, active, _, whose, number, _, key = PERSON_BYTES.unpack_from(
             row.tail or b""
@@ -103,7 +107,7 @@ class Persons(Certificates):
         who = whose, number
         if whose >= len(self.participants):
             return Answer(Result.PARTICIPANT_UNKNOWN)
-        if any(one.key == key for at, one in self.persons.items() if at != who):
+        if self.is_another_s(key, who):
             return Answer(Result.SAME_PERSON)
         checker = role == PersonRole.CHECKER and active == 1
         if self.is_beginning():

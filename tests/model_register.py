@@ -41,7 +41,7 @@ BILLER_ACCOUNTS_MAX = 65_000
 SERVICES_MAX = 65_535
 HOURS_MAX = 366 * 24
 DEADLINE_MAX_S = 31 * 86_400
-WITH_RECORD = frozenset((Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.SHIFT))
+WITH_RECORD = frozenset((Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.SHIFT, Kind.BILLS))
 PARTICIPANT_CODE = re.compile(rb"[a-z0-9-]{1,32}")
 SERVICE_CODE = re.compile(rb"[A-Z0-9-]{1,16}")
 ITEM_CODE = re.compile(rb"[A-Z0-9-]{1,8}")
@@ -295,7 +295,7 @@ class Register(Persons, Budgets):
             self.services[row.debit - 1 : row.debit] = [service]
         else:
             participant = Participant(
-                code, tail[1], row.sequence, tail[2], tail[40], tail[41]
+                code, tail[1], row.sequence, tail[2], *tail[40:43]
             )
             self.participants[row.debit : row.debit + 1] = [participant]
             if participant.role == Role.TREASURY:
@@ -316,7 +316,11 @@ def participant_record_is_valid(tail: bytes) -> bool:
     """A participant's record has a role and a code."""
     if len(tail) < 64 or tail[1] not in list(Role) or tail[2] > 1:
         return False
-    if any(tail[3:8]) or max(tail[40:42]) > 1 or any(tail[42:64]):
+    if any(tail[3:8]) or max(tail[40:43]) > 1 or tail[43] or any(tail[46:64]):
+        return False
+    if tail[42] and tail[1] != Role.CENTRE:
+        return False
+    if int.from_bytes(tail[44:46], "little") > HOURS_MAX:
         return False
     return code_is_valid(tail[8:40], PARTICIPANT_CODE)
 

@@ -19,7 +19,8 @@ from switch.codes import (
     Tender,
 )
 from tests.flags import RowFlag
-from tests.model_banks import BOOKED_TAIL_MAX, Banks, statement_is_whole
+from tests.model_banks import BOOKED_TAIL_MAX, statement_is_whole
+from tests.model_counters import COMPLAINS, FORMS_OF, Counters
 from tests.model_register import ITEM_CODE, WITH_RECORD
 from tests.model_signed import LINES, NOBODYS, lines_of
 from tests.model_state import DAY_S, PAYS
@@ -52,7 +53,7 @@ WITH_REFERENCE = PAYS | {
     Kind.BOOKED,
 }
 WITHOUT_ACCOUNT = frozenset(
-    {Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW}
+    {Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW, Kind.BILLS} | COMPLAINS
 )
 PROPOSED = frozenset(
     {
@@ -81,7 +82,7 @@ NO_REFERENCE = re.compile(b"")
 Shaped = tuple[Row, int]
 
 
-class Shapes(Banks):
+class Shapes(Counters):
     """What requests look like, and who a payment says that it is from."""
 
     def shape(self, row: Row) -> int:
@@ -89,6 +90,8 @@ class Shapes(Banks):
         if row.kind not in REQUESTABLE:
             return Result.INVALID_KIND
         if row.kind == Kind.PROPOSE and row.total not in PROPOSED:
+            return Result.INVALID_KIND
+        if row.kind in COMPLAINS and row.total not in FORMS_OF[Kind(row.kind)]:
             return Result.INVALID_KIND
         if (row.id == ZERO_ID) != (row.kind in KINDS_WITHOUT_ID):
             return Result.INVALID_ID
@@ -102,6 +105,8 @@ class Shapes(Banks):
             return Result.INVALID_REFERENCE
         if row.kind in PAYS:
             return self.shape_of_pay(row)
+        if row.kind in COMPLAINS and not note_is_valid(row.tail or b""):
+            return Result.INVALID_NOTE
         if row.kind in WITH_RECORD and not self.record_is_valid(row):
             return Result.INVALID_RECORD
         if of_lines and not self.lines_are_valid(row):

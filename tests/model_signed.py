@@ -41,7 +41,12 @@ SIGNED_RECORDS = (Record.REVOCATION, Record.CONFIRMATION)
 ABOUT_WHO = (Record.PERSON, Record.BANK_ACCOUNT, Record.BENEFICIARY)
 """Records of which two people could make a third of their own, or its money theirs."""
 
-ACTIVE_AT = {Record.PARTICIPANT: 2, Record.SERVICE: 6, Record.PERSON: 2}
+ACTIVE_AT = {
+    Record.PARTICIPANT: 2,
+    Record.SERVICE: 6,
+    Record.PERSON: 2,
+    Record.OPERATOR: 1,
+}
 
 
 def size_of_record(tail: bytes) -> int:

@@ -57,6 +57,7 @@ class Participant:
     active: int = 1
     may_state_dues: int = 0
     never_credits_late: int = 0
+    signs_on: int = 0
 
 
 @dataclass(slots=True)

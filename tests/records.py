@@ -335,17 +335,21 @@ class ParticipantRecord:
     """So that a test can pay what nobody was asked for; not the product's default."""
     never_credits_late: int = 1
     """So that its services may release; not the product's default either."""
+    signs_on: int = 0
+    answer_hours: int = 0
 
     def pack(self) -> bytes:
         """64 bytes."""
         return struct.pack(
-            "<BBB5x32sBB22x",
+            "<BBB5x32sBBBxH18x",
             Record.PARTICIPANT,
             self.role,
             self.active,
             self.code,
             self.may_state_dues,
             self.never_credits_late,
+            self.signs_on,
+            self.answer_hours,
         )
 
 
@@ -458,6 +462,23 @@ class ShiftRecord:
             self.open_count,
             self.operator,
             self.difference,
+        )
+
+
+@dataclass(slots=True)
+class BillsRecord:
+    """What a file of bills is that its biller has put in."""
+
+    form: int = 1
+    """1 full, 2 delta, 3 withdrawal."""
+    count: int = 0
+    amount: int = 0
+    hash: bytes = b""
+
+    def pack(self) -> bytes:
+        """64 bytes."""
+        return struct.pack(
+            "<B3xIQ32s16x", self.form, self.count, self.amount, self.hash
         )
 
 

@@ -111,6 +111,21 @@ class PersonRecord:
 
 
 @dataclass(slots=True)
+class OperatorRecord:
+    """Who sits at a centre's counter, and the public key that proves it."""
+
+    participant: int
+    number: int
+    key: bytes
+    active: int = 1
+
+    def pack(self) -> bytes:
+        """48 bytes."""
+        fixed = (Record.OPERATOR, self.active, self.participant, self.number)
+        return struct.pack("<BBHII4x32s", *fixed[:2], 0, *fixed[2:], self.key)
+
+
+@dataclass(slots=True)
 class ThresholdsRecord:
     """Paise from where on a third person is needed."""
 

@@ -159,7 +159,7 @@ def test_no_rule_follows_from_the_order_of_kinds() -> None:
     assert not wrong, "ask row/kinds.pxi what a kind is"
 
 
-SEVERAL_KINDS_MAX = 36
+SEVERAL_KINDS_MAX = 37
 """Functions that ask for two kinds of row or more. Those that are left have a case for
 each (what a row does to accounts, its keys, its shape), or ask for one and another."""
 

@@ -103,6 +103,9 @@ def layout_numbers() -> dict[str, int]:
         ("ANSWERED", codes.Answered),
         ("OPENED", codes.Opened),
         ("DIFFERENCE", codes.Difference),
+        ("REASON", codes.Reason),
+        ("STEP", codes.Step),
+        ("BILLS_FORM", codes.BillsForm),
     ],
 )
 def test_codes_match_the_layout(prefix: str, enum: type[IntEnum]) -> None:

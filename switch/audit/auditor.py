@@ -125,6 +125,7 @@ def _finish(journal: Journal, books: Books, last: int) -> Exceptions | None:
     books.booked.finish(journal, lines, books.claims.utrs, endings)
     exceptions.now = int(journal.rows_at(np.array([last], np.uint64))["timestamp"][0])
     books.deadlines.finish(books.holds, last)
+    books.complaints.finish(journal)
     causes = Causes(journal, books.cases, books.findings)
     causes.judge(books.refusals.speaking)
     return exceptions

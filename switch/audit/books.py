@@ -5,6 +5,7 @@ rule is judged as if they were applied one after the other; where sums over the 
 span already prove a rule, the single rows are not looked at.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from switch.audit.beneficiaries import check_owed, may_owe, says_owed
 from switch.audit.booked import Booked
 from switch.audit.cases import Cases
 from switch.audit.claims import Claims
+from switch.audit.complaints import Complaints
 from switch.audit.daily import count_days, number_receipts
 from switch.audit.deadlines import Deadlines
 from switch.audit.findings import Findings
@@ -52,9 +54,15 @@ from switch.audit.parts import Parts
 from switch.audit.payments import check_services
 from switch.audit.people import People
 from switch.audit.prices import Priced
+from switch.audit.put_bills import PutBills
 from switch.audit.refusals import Refusals
 from switch.audit.register import Register
-from switch.audit.senders import check_sender, check_senders
+from switch.audit.senders import (
+    check_operator,
+    check_operators,
+    check_sender,
+    check_senders,
+)
 from switch.audit.spans import Resolutions, Span
 from switch.codes import AccountKind, AccountState, Kind
 
@@ -116,6 +124,15 @@ class Books:
             *(self.register, self.holds, self.deadlines, self.people), findings
         )
         self.booked = Booked(self.register, findings)
+        self.complaints = Complaints(self.register, findings)
+        put_bills = PutBills(self.register, findings)
+        self._apart: dict[int, Callable[[np.void, bytes | None], None]] = {
+            Kind.REQUEST: lambda row, _: self.booked.requests.take(row),
+            Kind.COMPLAINT: self.complaints.take,
+            Kind.REPLY: self.complaints.take,
+            Kind.BILLS: put_bills.take,
+        }
+        """Who judges what is refused as well as what is accepted."""
         self.moved = 0
 
     def apply(self, rows: Rows, first: int, tails: dict[int, bytes]) -> None:
@@ -133,21 +150,20 @@ class Books:
 
     def _single(self, row: np.void, tail: bytes | None) -> None:
         """Apply a row that moves no money."""
+        kind, accepted = int(row["kind"]), bool(row["result"] == OK)
         if self.claims:
             self.people.single(row, tail)
-        request = row["kind"] == Kind.REQUEST
-        if self.claims and request:
-            self.booked.requests.take(row)
-        if row["result"] != OK:
-            if self.claims and not request:
-                self.refusals.single(row, tail)
-            return
-        if self.claims:
-            check_sender(self.register, row, self.findings)
-        if request:
-            return
-        part = self.cases if PEOPLE[row["kind"]] else self.register
-        part.apply(row, tail)
+            check_operator(self.register, self.people, row, self.findings)
+            if accepted:
+                check_sender(self.register, row, self.findings)
+        if apart := self._apart.get(kind):
+            if accepted or self.claims:
+                apart(row, tail)
+        elif accepted:
+            part = self.cases if PEOPLE[kind] else self.register
+            part.apply(row, tail)
+        elif self.claims:
+            self.refusals.single(row, tail)
 
     def _span(self, rows: Rows, parts: Parts) -> None:
         """Apply money rows, accepted and refused."""
@@ -171,6 +187,7 @@ class Books:
         paying = SPENDING[rows["kind"]]
         if self.claims and paying.any():
             priced = Priced(self.register, pick(rows, paying), parts[paying])
+            check_operators(self.register, priced.rows, self.findings)
             self.refusals.priced(priced)
             self.claims.refused(priced)
         return rows
@@ -200,6 +217,7 @@ class Books:
         if self.claims:
             check_senders(self.register, span, self.findings)
             paid = self._priced(span, spending)
+            check_operators(self.register, paid.rows, self.findings)
             check_services(paid, self.findings)
             self.claims.paid(paid)
             self.claims.span(span.rows, resolutions)

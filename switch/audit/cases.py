@@ -229,7 +229,7 @@ class Cases:
             self._add(row, "what it approves is no proposal, no shift and no stop")
             return
         sender = int(row["participant"])
-        role = int(self.register.roles[self.register.place(sender)])
+        role = int(self.register.parties.roles[self.register.parties.place(sender)])
         wallet = min(int(asked["debit"]), self.accounts.count)
         own = role == CENTRE and self.accounts["participant"][wallet] == sender
         may = own or role == HARNESS if kind == Kind.SHIFT else role == TREASURY

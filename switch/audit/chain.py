@@ -14,6 +14,7 @@ from switch.audit.kinds import (
     AMOUNTS,
     ANSWERED,
     CLAIMED,
+    COMPLAINING,
     DIGESTED,
     KEEPING,
     KNOWN,
@@ -57,8 +58,13 @@ KNOWN_RESULTS[OK] = True
 NO_ROW: Final = (
     Result.AMOUNT_DIFFERS,
     *(Result.ALREADY_BOOKED, Result.STATEMENT_GAP, Result.NOT_BOOKED),
+    Result.OPERATOR_UNKNOWN,
 )
 KNOWN_RESULTS[list(NO_ROW)] = False
+OF_COMPLAINTS: Final = np.zeros(256, dtype=np.bool_)
+OF_COMPLAINTS[
+    [Result.COMPLAINT_OPEN, Result.COMPLAINT_NOT_FOUND, Result.COMPLAINT_CLOSED]
+] = True
 
 
 def _residues() -> list[int]:
@@ -195,6 +201,8 @@ class Chain:
         wrong = {
             "the kind is not known": ~KNOWN[kind],
             "the result is not one that leaves a row": ~KNOWN_RESULTS[result],
+            "it is refused for what only complaints are": OF_COMPLAINTS[result]
+            & ~COMPLAINING[kind],
             "its flags speak of claims or dues, and it has none": (
                 flags & np.uint16(PRICE_FLAGS) & ~CLAIMED[kind]
             )

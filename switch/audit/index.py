@@ -276,8 +276,9 @@ def compare_index(
         add(f"segment {number} is missing")
     for number in sorted(set(range(HOLD_PIECES)) - index.holds.keys()):
         add(f"piece of holds {number} is missing or damaged")
-    for name in register.sequences.keys() | index.records.keys():
-        mine, theirs = register.sequences.get(name), index.records.get(name)
+    sequences = register.sequences | books.complaints.records()
+    for name in sequences.keys() | index.records.keys():
+        mine, theirs = sequences.get(name), index.records.get(name)
         if mine != theirs:
             add(f"record {name[0]} number {name[1]} is of {theirs}, not {mine}")
     compare_records_sums(index, add)

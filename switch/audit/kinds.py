@@ -65,9 +65,10 @@ class Need(Enum):
 SWITCH: Final = 1 << 0
 """Who sends what the switch does by itself: participant 0."""
 CENTRE: Final = 1 << Role.CENTRE
+BILLER: Final = 1 << Role.BILLER
 TREASURY: Final = 1 << Role.TREASURY
 HARNESS: Final = 1 << Role.HARNESS
-ANYBODY: Final = 0xFF
+ANYBODY: Final = 0x1FF
 """The row names the sender of the hold it speaks of, who is judged there."""
 
 
@@ -187,6 +188,10 @@ TRAITS: Final[dict[Kind, Traits]] = {
     # Whoever has a wallet: that it is its own is judged in `requests`.
     Kind.REQUEST: Traits(ANYBODY, Reference.NONE, amount=True),
     Kind.BOOKED: Traits(TREASURY, OWN, Money.MOVES, amount=True, total=True, line=True),
+    # Whose payment it is, and who may take which step, is judged in `complaints`.
+    Kind.COMPLAINT: Traits(CENTRE, Reference.NONE, total=True),
+    Kind.REPLY: Traits(TREASURY | BILLER, Reference.NONE, total=True),
+    Kind.BILLS: Traits(BILLER, DIGEST),
 }
 if set(TRAITS) != set(Kind):
     raise ImportError("a kind of row has no traits")
@@ -224,6 +229,7 @@ PEOPLE: Final = _table(
     *(Kind.VERIFY, Kind.WITHDRAW),
 )
 """What needs people; the other rows without money are the register's."""
+COMPLAINING: Final = _table(Kind.COMPLAINT, Kind.REPLY)
 KEEPING: Final = _table(Kind.HOLD, Kind.CASE, Kind.POST, Kind.VOID)
 """A hold whose deadline keeps it, a case that keeps one, and what ends a kept one."""
 RELEASING_CLAIMS: Final = _table(
@@ -244,8 +250,8 @@ SPENDING: Final = _table(*SPENDS)
 """What a citizen's payment is: of a service, from a wallet."""
 
 
-def _senders() -> npt.NDArray[np.uint8]:
-    table = np.zeros(256, dtype=np.uint8)
+def _senders() -> npt.NDArray[np.uint16]:
+    table = np.zeros(256, dtype=np.uint16)
     for kind, traits in TRAITS.items():
         table[kind] = traits.senders
     return table

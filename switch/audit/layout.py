@@ -131,7 +131,10 @@ PARTICIPANT_RECORD: Final = np.dtype(
         ("code", "S32"),
         ("may_state_dues", "u1"),
         ("never_credits_late", "u1"),
-        ("reserved_1", "V22"),
+        ("signs_on", "u1"),
+        ("reserved_1", "V1"),
+        ("answer_hours", "<u2"),
+        ("reserved_2", "V18"),
     ]
 )
 SERVICE_RECORD: Final = np.dtype(
@@ -311,6 +314,28 @@ SCHEDULE_RECORD: Final = np.dtype(
     ]
 )
 """Behind it stand the holidays, as many as it says."""
+OPERATOR_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("active", "u1"),
+        ("reserved_0", "V2"),
+        ("participant", "<u4"),
+        ("number", "<u4"),
+        ("reserved_1", "V4"),
+        ("key", "V32"),
+    ]
+)
+BILLS_RECORD: Final = np.dtype(
+    [
+        ("form", "u1"),
+        ("reserved_0", "V3"),
+        ("count", "<u4"),
+        ("amount", "<u8"),
+        ("hash", "V32"),
+        ("reserved_1", "V16"),
+    ]
+)
+"""Of what a biller has put in; it is no record of the register."""
 PROPOSED_LINE: Final = np.dtype(
     [
         ("kind", "u1"),
@@ -377,9 +402,9 @@ SIZES: Final = {
     168: (ACCOUNT,),
     64: (
         *(CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD, REVOCATION_RECORD),
-        *(PROPOSED_LINE, BENEFICIARY_RECORD),
+        *(PROPOSED_LINE, BENEFICIARY_RECORD, BILLS_RECORD),
     ),
-    48: (PERSON_RECORD, STATEMENT_RECORD),
+    48: (PERSON_RECORD, STATEMENT_RECORD, OPERATOR_RECORD),
     72: (PINS_RECORD,),
     256: (SERVICE_RECORD,),
     384: (INDEX_META,),
@@ -407,6 +432,10 @@ RECALL_RULES: Final = 11
 """The first rules by which what was released to a bank may be recalled, and that know
 participants who only read."""
 
+COUNTER_RULES: Final = 12
+"""The first rules that know operators, complaints, bills that are put in, and the role
+of the public check."""
+
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
 SEGMENT_SIZE: Final = 32
@@ -419,7 +448,7 @@ INDEX_MAGIC: Final = 0x31584449
 SEGMENT_MAGIC: Final = 0x31474553
 HOLDS_MAGIC: Final = 0x31444C48
 FORMAT: Final = 5
-INDEX_FORMAT: Final = 8
+INDEX_FORMAT: Final = 9
 
 GROUP_MAX: Final = 8190
 TAIL_ITEM_MAX: Final = 262_144

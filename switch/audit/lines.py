@@ -51,6 +51,7 @@ from switch.audit.layout import (
     pick,
 )
 from switch.audit.limits import broken as broken_limit
+from switch.audit.operators import broken as broken_operator
 from switch.audit.participants import broken_participant
 from switch.audit.persons import LAYOUTS as PEOPLES
 from switch.audit.persons import broken as broken_person
@@ -393,6 +394,8 @@ def _broken_register(tail: bytes, row: np.void, rules: int) -> str:
         return broken_beneficiary(tail, rules)
     if record == Record.SCHEDULE:
         return broken_schedule(tail, rules)
+    if record == Record.OPERATOR:
+        return broken_operator(tail, rules)
     if record == Record.PARTICIPANT and len(tail) >= PARTICIPANT_RECORD.itemsize:
         one = np.frombuffer(tail, PARTICIPANT_RECORD, 1)[0]
         names = broken_participant(one, rules)

@@ -61,7 +61,9 @@ def check_services(priced: Priced, findings: Findings) -> None:
     kind = rows["kind"]
     head = ((flags & np.uint16(HEAD_MASK)) >> np.uint16(HEAD_SHIFT)).astype(np.intp)
     policy = services["deadline_policy"][service]
-    promised = register.promises[register.places(services["biller"][service])]
+    promised = register.parties.promises[
+        register.parties.places(services["biller"][service])
+    ]
     keep = (policy == Policy.KEEP) | ((policy == Policy.RELEASE) & ~promised)
     keep = _of_baskets(rows, keep & (kind == Kind.HOLD))
     direct = (services["mode"][service] == Mode.CONFIRMED) & (kind == Kind.PAY)

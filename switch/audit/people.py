@@ -3,8 +3,8 @@
 Each is judged at its place, as who may act changes; a signature is looked at where a
 row must have one, and nowhere else. What was refused behind a signature had one, too.
 In a ledger without people, and by rules before 8, nothing of this is asked. Memory: a
-hash for each proposal and stop, 8 bytes for each shift, and what begins the ids of each
-proposal of a bank's connection.
+hash for each proposal and stop, 12 bytes for each shift, and what begins the ids of
+each proposal of a bank's connection.
 """
 
 import hashlib
@@ -87,7 +87,7 @@ class People:
         # What the ids of the rows of each of these begin with.
         self._begins: dict[bytes, int] = {}
         self._ledger = MAGIC + ledger
-        self._shifts = array("Q")
+        self._shifts, self._wallets = array("Q"), array("I")
         self._days: dict[Who, list[int]] = {}
         self._keys: dict[bytes, Ed25519PublicKey] = {}
 
@@ -99,6 +99,7 @@ class People:
         kind, accepted = int(row["kind"]), bool(row["result"] == OK)
         if kind == Kind.SHIFT and accepted:
             self._shifts.append(int(row["sequence"]))
+            self._wallets.append(int(row["debit"]))
         elif kind == Kind.APPROVE:
             self._approve(row, tail)
         elif not self.persons.some:
@@ -238,8 +239,7 @@ class People:
     def _approve(self, row: np.void, tail: bytes | None) -> None:
         """An approval, of a proposal, a stop or a shift; or of nothing."""
         about, result = int(row["resolves"]), int(row["result"])
-        at = bisect_left(self._shifts, about)
-        shift = at < len(self._shifts) and self._shifts[at] == about
+        shift = self._shift_at(about) is not None
         if self.persons.some and not shift:
             self._sign(row, tail, CHECKERS)
         judged = result != Result.PROPOSAL_NOT_FOUND
@@ -247,6 +247,17 @@ class People:
         if judged and not self.names(row):
             text = "its reference is not the hash of what it approves"
             self._add("people", row, text)
+
+    def _shift_at(self, sequence: int) -> int | None:
+        """Which of the shifts a row is, None if it is none."""
+        at = bisect_left(self._shifts, sequence)
+        there = at < len(self._shifts) and self._shifts[at] == sequence
+        return at if there else None
+
+    def wallet_of(self, shift: int) -> int:
+        """The account that an accepted shift names, 0 for a row that is none."""
+        at = self._shift_at(shift)
+        return 0 if at is None else self._wallets[at]
 
     def names(self, row: np.void) -> bool:
         """Whether the reference of an approval is what it must be."""

@@ -4,7 +4,7 @@ A person is named by its participant and its number there. And what says when a 
 one is needed: the thresholds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -74,6 +74,8 @@ class Persons:
         """In the order in which they were registered first."""
         self.places: dict[Who, int] = {}
         self.keys: dict[bytes, Who] = {}
+        self.others: Collection[bytes] = ()
+        """Keys of operators, which no person has."""
         self.of: dict[int, set[Who]] = {}
         """By participant."""
         self.thresholds: Thresholds | None = None
@@ -124,7 +126,8 @@ class Persons:
         first = len(self.people) < STAY and not (accounts and self.people)
         if person.who[0] > participants:
             return Result.PARTICIPANT_UNKNOWN
-        if self.keys.get(person.key, person.who) != person.who:
+        other = self.keys.get(person.key, person.who) != person.who
+        if other or person.key in self.others:
             return Result.SAME_PERSON
         if first and (accounts or not person.checks):
             return Result.RULE_FIXED

@@ -198,7 +198,10 @@ def check_parts(priced: Priced, findings: Findings) -> None:
         bad = ~_items_right(priced.parts[priced.tariff].tariff)
         text = "its items are not ones: how many, codes, counts, one twice"
         findings.add_rows("prices", sequence[priced.tariff][bad], text)
-    liars = priced.stated & ~register.may_state[register.places(rows["participant"])]
+    liars = (
+        priced.stated
+        & ~register.parties.may_state[register.parties.places(rows["participant"])]
+    )
     if liars.any():
         text = "its sender may not state what is due"
         findings.add_rows("prices", sequence[liars], text)

@@ -5,10 +5,9 @@ together by `books`.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from switch.audit.accounts import Accounts
 from switch.audit.banks import BANK_KINDS, BANKS_RULES, Banks
@@ -27,10 +26,11 @@ from switch.audit.certificates import (
 from switch.audit.cutoffs import Schedules
 from switch.audit.cutoffs import broken as broken_schedule
 from switch.audit.findings import Findings
-from switch.audit.kinds import SWITCH
 from switch.audit.layout import (
     ACCOUNT_RECORD,
     ACCOUNTS_MAX,
+    COUNTER_RULES,
+    OPERATOR_RECORD,
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
     PERSON_RECORD,
@@ -40,12 +40,13 @@ from switch.audit.layout import (
     SERVICES_MAX,
     TARIFF_ITEM,
     WINDOW_LINE,
-    Index,
     Rows,
 )
 from switch.audit.limits import broken as broken_limit
 from switch.audit.limits import take_limit
-from switch.audit.participants import ROLES, broken_participant
+from switch.audit.operators import Operator, Operators
+from switch.audit.operators import broken as broken_operator
+from switch.audit.participants import Participants, broken_participant
 from switch.audit.persons import LAYOUTS as PEOPLES
 from switch.audit.persons import Person, Persons
 from switch.audit.persons import broken as broken_person
@@ -89,14 +90,13 @@ CHECKED: Final = {
     **dict.fromkeys(BANKS, "banks"),
     Record.BENEFICIARY: "payouts",
     Record.SCHEDULE: "windows",
+    Record.OPERATOR: "people",
 }
 """Records that the rows before them show all about, each with the check it belongs to;
 those of participants, services and rules are judged apart."""
 ACCOUNT_KINDS: Final = frozenset(int(kind) for kind in AccountKind)
 NOT_YET: Final = 2**64 - 1
 """The sequence of a row that has not come."""
-PARTICIPANTS_MIN: Final = 1024
-"""Participants for whom there is room at once."""
 
 
 class Register:
@@ -107,15 +107,8 @@ class Register:
         self.accounts = accounts
         self.findings = findings
         self.owned: dict[tuple[int, int], int] = {}
-        self.participants: dict[bytes, int] = {}
-        # By participant, the switch before them and nobody behind them: a role's bit,
-        # whether it takes part, whether it is believed about what is due, and whether
-        # it promises to credit nothing after the last moment.
-        self.roles = np.zeros(PARTICIPANTS_MIN, dtype=np.uint8)
-        self.active = np.zeros(PARTICIPANTS_MIN, dtype=np.bool_)
-        self.may_state = np.zeros(PARTICIPANTS_MIN, dtype=np.bool_)
-        self.promises = np.zeros(PARTICIPANTS_MIN, dtype=np.bool_)
-        self.roles[0] = SWITCH
+        self.parties = Participants()
+        self.participants = self.parties.codes
         self.codes: dict[bytes, int] = {}
         self.services = np.zeros(SERVICES_MAX + 1, dtype=SERVICE_RECORD)
         # By service: the one that names its series; how references are spelled, of
@@ -133,6 +126,8 @@ class Register:
         self.certificates = Certificates()
         self.budgets = Budgets()
         self.persons = Persons(self.certificates.treasuries)
+        self.operators = Operators(self.parties, self.persons.keys)
+        self.persons.others = self.operators.keys
         self.banks = Banks(accounts, self.owned)
         self.beneficiaries = Beneficiaries(accounts)
         self.schedules = Schedules()
@@ -283,6 +278,11 @@ class Register:
         """Whether they know that what was released to a bank is recalled."""
         return not 0 < self.version < RECALL_RULES
 
+    @property
+    def know_counters(self) -> bool:
+        """Whether they know who sits at a counter, and all else that came with that."""
+        return not 0 < self.version < COUNTER_RULES
+
     def asked(self, row: np.void, tail: bytes) -> tuple[str, str, Result]:
         """Of a row with one of the records `CHECKED`: the check that it belongs to,
         what is wrong with its record by itself, and if nothing is, the result that it
@@ -294,7 +294,7 @@ class Register:
             if not (wrong := broken(tail)):
                 people = self.persons.some and self.know_payouts
                 wanted = self.certificates.answer(
-                    row, tail, self.roles, count, people=people
+                    row, tail, self.parties.roles, count, people=people
                 )
         elif record == Record.BUDGET:
             if not (wrong := broken_budget(row, tail, rules)):
@@ -309,6 +309,9 @@ class Register:
         elif record == Record.BENEFICIARY:
             if not (wrong := broken_beneficiary(tail, rules)):
                 wanted = self.beneficiaries.answer(tail)
+        elif record == Record.OPERATOR:
+            if not (wrong := broken_operator(tail, rules)):
+                wanted = self.operators.answer(tail)
         else:
             wrong = broken_schedule(tail, rules)
         return CHECKED[Record(record)], wrong, wanted
@@ -326,12 +329,14 @@ class Register:
             return self.banks.apply(row, tail)
         if record == Record.BENEFICIARY:
             return self.beneficiaries.apply(row, tail)
+        if record == Record.OPERATOR:
+            return self.operators.apply(row, tail)
         return self.schedules.apply(row)
 
     def newest(self, tail: bytes) -> int:
         """The newest row about whom a record is, of a participant, a service, a person,
-        a bank account or a beneficiary, or about the thresholds or the schedule; 0 for
-        none.
+        an operator, a bank account or a beneficiary, or about the thresholds or the
+        schedule; 0 for none.
         """
         place, record = 0, tail[0] if tail else 0
         if record == Record.PARTICIPANT:
@@ -340,6 +345,8 @@ class Register:
             place = self.codes.get(tail[8:24].rstrip(b"\0"), 0)
         elif record == Record.PERSON and not broken_person(tail, 0):
             place = self.persons.places.get(Person.of(tail).who, 0)
+        elif record == Record.OPERATOR and not broken_operator(tail, 0):
+            place = self.operators.places.get(Operator.of(tail).who, 0)
         elif record == Record.BANK_ACCOUNT:
             place = self.banks.places.get(tail[16:56].rstrip(b"\0"), 0)
         elif record == Record.BENEFICIARY:
@@ -355,22 +362,14 @@ class Register:
         """
         record = tail[0] if tail else 0
         if record == Record.PARTICIPANT and len(tail) >= PARTICIPANT_RECORD.itemsize:
-            return self._participant_off(tail)
+            return self.parties.switches_off(tail)
         if record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:
             return self._service_off(tail)
         if record == Record.PERSON and len(tail) >= PERSON_RECORD.itemsize:
             return self.persons.switches_off(tail)
+        if record == Record.OPERATOR and len(tail) >= OPERATOR_RECORD.itemsize:
+            return self.operators.switches_off(tail)
         return False
-
-    def _participant_off(self, tail: bytes) -> bool:
-        said = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]
-        index = self.participants.get(bytes(said["code"]), 0)
-        if not index or not self.active[index] or said["active"]:
-            return False
-        role = int(said["role"])
-        same = role in ROLES and self.roles[index] == 1 << role
-        same &= self.may_state[index] == said["may_state_dues"]
-        return bool(same and self.promises[index] == said["never_credits_late"])
 
     def _service_off(self, tail: bytes) -> bool:
         said = np.frombuffer(tail, dtype=SERVICE_RECORD, count=1)[0].copy()
@@ -410,13 +409,6 @@ class Register:
         if self._placed(row, bytes(record["code"]), self.participants):
             index = int(row["debit"])
             self.sequences[int(Record.PARTICIPANT), index] = int(row["sequence"])
-            if index + 1 >= len(self.roles):
-                size = len(self.roles)
-                self.roles = np.concatenate((self.roles, np.zeros(size, np.uint8)))
-                no = np.zeros(size, np.bool_)
-                self.active = np.concatenate((self.active, no))
-                self.may_state = np.concatenate((self.may_state, no))
-                self.promises = np.concatenate((self.promises, no))
             role = int(record["role"])
             judged = self.version >= TREASURIES_RULES
             if judged and self.certificates.takes_last(index, tail):
@@ -429,10 +421,7 @@ class Register:
             self.certificates.note_participant(
                 index, role, active=bool(record["active"] == 1)
             )
-            self.roles[index] = 1 << role if role in ROLES else 0
-            self.active[index] = record["active"] == 1
-            self.may_state[index] = record["may_state_dues"] == 1
-            self.promises[index] = record["never_credits_late"] == 1
+            self.parties.take(index, record)
         for name in broken_participant(record, self.version):
             self._add("services", row, f"its record's {name} is not one")
 
@@ -493,7 +482,8 @@ class Register:
         """
         releases = record["mode"] == Mode.CONFIRMED
         releases &= record["deadline_policy"] == Policy.RELEASE
-        return bool(not releases or self.promises[self.place(int(record["biller"]))])
+        biller = self.parties.place(int(record["biller"]))
+        return bool(not releases or self.parties.promises[biller])
 
     def changed_rules(self, record: np.void) -> list[str]:
         """What a record changes of a service's rules that must stay."""
@@ -560,16 +550,6 @@ class Register:
         """What a payout must be told of its beneficiary, and the row in the way."""
         bounds = self.persons.thresholds
         return self.beneficiaries.told(row, bounds.wait_s if bounds else 0)
-
-    def places(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
-        """Participants as places in `roles` and `active`; the unknown share one."""
-        nobody = len(self.participants) + 1
-        places: Index = np.minimum(numbers, nobody).astype(np.intp)
-        return places
-
-    def place(self, number: int) -> int:
-        """The same for one."""
-        return min(number, len(self.participants) + 1)
 
     def settle(self, row: np.void) -> None:
         """Check an accepted settle row against the window it settles."""

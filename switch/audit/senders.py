@@ -1,8 +1,10 @@
-"""Who sent a row: its role, its wallet, and whether its centre takes part at all.
+"""Who sent a row: its role, its wallet, whether its centre takes part at all, and who
+was at the counter of one that signs on.
 
 A server knows its callers by their certificates; the journal names them. So a row that
 came by another way than through the rights of the one who is named in it is seen here.
-Accepted rows only: a refused one has moved nothing. Which person of its sender made a
+Accepted rows only: a refused one has moved nothing. But who is no operator leaves no
+row, so that refused ones are looked at for that. Which person of its sender made a
 row, and whether that one has signed it, is judged in `people`.
 """
 
@@ -12,20 +14,22 @@ import numpy as np
 
 from switch.audit.findings import Findings
 from switch.audit.kinds import CENTRE, SENDERS, SPENDING
-from switch.audit.layout import U64
+from switch.audit.layout import U64, Rows
+from switch.audit.people import People
 from switch.audit.register import Register
 from switch.audit.spans import Span
-from switch.codes import Kind
+from switch.codes import AccountKind, Kind
 
 ROLE: Final = "its sender has no role that may send it"
 WALLET: Final = "its sender is a centre, and the wallet is another's"
 INACTIVE: Final = "its wallet is of a centre that is not active"
+NOBODY: Final = "its centre signs on, and it names no active operator of that"
 
 
 def check_senders(register: Register, span: Span, findings: Findings) -> None:
     """The rows of a span come from those who may send them."""
-    sender = register.places(span.rows["participant"])
-    bits = register.roles[sender]
+    sender = register.parties.places(span.rows["participant"])
+    bits = register.parties.roles[sender]
     bad = (SENDERS[span.kind] & bits) == 0
     if bad.any():
         findings.add_rows("senders", span.sequence[bad], ROLE)
@@ -33,18 +37,20 @@ def check_senders(register: Register, span: Span, findings: Findings) -> None:
     sequence: U64 = span.sequence[spending]
     if not len(sequence):
         return
-    owner = register.places(register.accounts["participant"][span.debit[spending]])
+    owner = register.parties.places(
+        register.accounts["participant"][span.debit[spending]]
+    )
     foreign = (bits[spending] == CENTRE) & (sender[spending] != owner)
     if foreign.any():
         findings.add_rows("senders", sequence[foreign], WALLET)
-    asleep = ~register.active[owner]
+    asleep = ~register.parties.active[owner]
     if asleep.any():
         findings.add_rows("senders", sequence[asleep], INACTIVE)
 
 
 def check_sender(register: Register, row: np.void, findings: Findings) -> None:
     """The same for one row that moves no money."""
-    bits = int(register.roles[register.place(int(row["participant"]))])
+    bits = int(register.parties.roles[register.parties.place(int(row["participant"]))])
     if not int(SENDERS[int(row["kind"])]) & bits:
         findings.add("senders", int(row["sequence"]), ROLE)
         return
@@ -58,3 +64,42 @@ def check_sender(register: Register, row: np.void, findings: Findings) -> None:
         )
     ):
         findings.add("senders", int(row["sequence"]), WALLET)
+
+
+def check_operators(register: Register, rows: Rows, findings: Findings) -> None:
+    """Payments, accepted or not, of wallets of centres that sign on name operators of
+    theirs.
+    """
+    if not register.parties.signing:
+        return
+    accounts, debit = register.accounts, rows["debit"]
+    # Account 0 is the switch's, which signs nothing.
+    wallet = np.where(debit <= accounts.count, debit, 0).astype(np.intp)
+    owner = accounts["participant"][wallet]
+    signs = register.parties.signs_on[register.parties.places(owner)]
+    if not signs.any():
+        return
+    wrong = signs & ~register.operators.sit(owner, rows["operator_"])
+    if wrong.any():
+        findings.add_rows("senders", rows["sequence"][wrong], NOBODY)
+
+
+def check_operator(
+    register: Register, people: People, row: np.void, findings: Findings
+) -> None:
+    """The same of a shift, the approval of one, or a complaint."""
+    if not register.parties.signing:
+        return
+    kind, centre = int(row["kind"]), 0
+    if kind == Kind.COMPLAINT:
+        centre = int(row["participant"])
+    elif kind in (Kind.SHIFT, Kind.APPROVE):
+        about = int(row["resolves"])
+        wallet = int(row["debit"]) if kind == Kind.SHIFT else people.wallet_of(about)
+        accounts = register.accounts
+        if wallet <= accounts.count and accounts["kind"][wallet] == AccountKind.WALLET:
+            centre = int(accounts["participant"][wallet])
+    if register.parties.signs_on[register.parties.place(centre)]:
+        one = np.array([centre], np.uint32), np.array([row["operator_"]], np.uint32)
+        if not register.operators.sit(*one)[0]:
+            findings.add("senders", int(row["sequence"]), NOBODY)

@@ -26,6 +26,9 @@ cdef enum:  # kinds of rows
     KIND_WITHDRAW = 22
     KIND_REQUEST = 23
     KIND_BOOKED = 24
+    KIND_COMPLAINT = 25
+    KIND_REPLY = 26
+    KIND_BILLS = 27
 
 cdef enum:  # what a kind of row is: bits, and row/kinds.pxi has them for each kind
     TRAIT_ID = 0x00001          # has its sender's id; others are found by what they resolve
@@ -45,7 +48,7 @@ cdef enum:  # what a kind of row is: bits, and row/kinds.pxi has them for each k
     TRAIT_TOTAL = 0x04000       # its sender says `total`
     TRAIT_SPEAKS = 0x08000      # speaks of a row: must be asked for without accounts
     TRAIT_FILLED = 0x10000      # the ledger fills in its accounts
-    TRAIT_INDEX = 0x20000       # gives an account, participant or service its index
+    TRAIT_INDEX = 0x20000       # gives an account, participant, service or complaint its index
     TRAIT_PROPOSED = 0x40000    # may be proposed; what is proposed is done only if approved
     TRAIT_APPROVED = 0x80000    # may be approved by another person
     TRAIT_LINE = 0x100000       # may be a line of a proposal
@@ -148,7 +151,7 @@ cdef enum:  # results, grouped as the checks run
     RESULT_NOT_BOOKED = 90
     RESULT_BENEFICIARY_WRONG = 91
     RESULT_BENEFICIARY_WAITS = 92
-    RESULT_OPERATOR_UNKNOWN = 93
+    RESULT_OPERATOR_UNKNOWN = 93    # no row: its centre has no such operator
     RESULT_COMPLAINT_OPEN = 94
     RESULT_COMPLAINT_NOT_FOUND = 95
     RESULT_COMPLAINT_CLOSED = 96
@@ -194,7 +197,7 @@ cdef enum:  # roles of participants
     ROLE_HARNESS = 5        # may name the centre it acts for
     ROLE_PMU = 6            # reads, and sends nothing
     ROLE_SUPPORT = 7        # likewise; a person's role is another thing
-    ROLE_PUBLIC = 8         # asks what anybody may ask
+    ROLE_PUBLIC = 8         # checks receipts and reads totals that are published
     ROLES_COUNT = 9
 
 cdef enum:  # what a register row speaks of; the first byte of its tail
@@ -212,6 +215,7 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_STATEMENT = 12   # what one statement of it says of the lines booked before
     RECORD_BENEFICIARY = 13  # where a biller account's money is paid out to
     RECORD_SCHEDULE = 14    # when windows close by themselves
+    RECORD_OPERATOR = 15    # who sits at a centre's counter, by which key
 
 cdef enum:  # what a person may do; the first two act
     PERSON_MAKER = 1        # proposes
@@ -297,6 +301,24 @@ cdef enum:  # what a case is about; Row.total
     CASE_DEADLINE_PASSED = 3
     CASE_UNVERIFIED = 4     # the wire's: of an expire row, never of a case
     CASE_AMOUNT_DIFFERS = 5
+
+cdef enum:  # why somebody complains; Row.total of a complaint
+    REASON_NOT_CREDITED = 1
+    REASON_WRONG_BILL = 2
+    REASON_WRONG_AMOUNT = 3
+    REASON_PAID_TWICE = 4
+    REASON_NO_RECEIPT = 5
+    REASON_OTHER = 6
+
+cdef enum:  # what becomes of a complaint; Row.total of a reply
+    STEP_ASKED = 1          # its biller is to answer
+    STEP_ANSWERED = 2       # by that biller
+    STEP_CLOSED = 3
+
+cdef enum:  # BillsRecord.form: what a file of bills does to those before it
+    BILLS_FORM_FULL = 1          # stands in their place
+    BILLS_FORM_DELTA = 2         # adds to them, or replaces
+    BILLS_FORM_WITHDRAWAL = 3
 
 cdef enum:  # where a payment stands; the numbers are the wire's
     PAYMENT_NONE = 0        # of an outcome without a row

@@ -27,7 +27,7 @@ cdef enum:
     TAIL_MAX = 4194304          # bytes of one chunk's tail
     TARIFF_ITEMS_MAX = 64
     OPEN_AMOUNT_LEAST = 100     # paise: the least that a citizen can say
-    HOURS_MAX = 8784            # of `duplicate_hours`: a leap year
+    HOURS_MAX = 8784            # of `duplicate_hours` and `answer_hours`: a leap year
     ITEMS_MAX = 4
     ITEM_COUNT_MAX = 9999
     FIXED_TAIL_SIZE = 56      # of the fixed part of a payment's tail
@@ -49,6 +49,9 @@ cdef enum:
     DEADLINE_MAX_S = 2678400    # 31 days
     SINGLE_RECORDS_MAX = 2      # of rules or thresholds there is one, and the unused 0
     PEOPLE_MAX = 4096           # with 0; they are looked through one by one
+    OPERATORS_MAX = 65536       # with 0; found by number and by key
+    COMPLAINTS_MAX = 1048576    # with 0: one payment in a hundred for thirty years
+    BILLS_COUNT_MAX = 1048576   # lines of one file of bills
     LINES_MAX = 8000            # of one proposal
     LINES_SIZE_MAX = 2600000    # bytes of its tail item, as a window may have
     LINE_TAIL_MAX = 65536       # bytes of one line
@@ -83,8 +86,8 @@ cdef enum:
 
 cdef enum:
     JOURNAL_FORMAT = 5
-    INDEX_FORMAT = 8
-    RULES_VERSION = 11          # the rules of this code; one more for each change of them
+    INDEX_FORMAT = 9
+    RULES_VERSION = 12          # the rules of this code; one more for each change of them
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
@@ -101,6 +104,7 @@ cdef extern from *:
     #define CHANNEL_AMOUNT_MAX 1000000000000000ULL  /* paise of one proposal of a channel */
     #define NO_AMOUNT_LIMIT 0xFFFFFFFFFFFFFFFFULL
     #define NO_COUNT_LIMIT 0xFFFFFFFFU
+    #define OPERATOR_NOBODY 0xFFFFFFFFU  /* nobody is signed on */
     #define LINK_CORRECTION (1ULL << 22)  /* of a hold: the transfer that pays it after all */
     #define LINK_CASE (1ULL << 22)  /* plus its type: of a hold */
     #define LINK_VERIFY ((1ULL << 22) + 16)  /* of a hold */
@@ -109,8 +113,10 @@ cdef extern from *:
     #define LINK_ENDING ((1ULL << 22) + 19)  /* of an open item: the transfer that ends it */
     #define LINK_MATCHED ((1ULL << 22) + 20)  /* of a request or release: booked or recall */
     #define LINK_PAYOUT ((1ULL << 22) + 21)  /* of a beneficiary's row: what it was paid */
+    #define LINK_COMPLAINT ((1ULL << 22) + 22)  /* of a payment: the newest about it */
     #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
     #define LINK_FREEZE ((1ULL << 23) + 2)  /* of an account, in a ledger with people */
+    #define LINK_BILLS ((1ULL << 23) + 3)  /* of a service: what was put in */
     #define LINK_PROPOSALS ((1ULL << 23) + 65536)  /* of a person: plus the IST day */
     #define LINK_REQUESTS ((1ULL << 23) + 131072)  /* of a wallet: plus the IST day */
     #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that is kept */
@@ -123,6 +129,7 @@ cdef extern from *:
     const uint64_t CHANNEL_AMOUNT_MAX
     const uint64_t NO_AMOUNT_LIMIT
     const uint32_t NO_COUNT_LIMIT
+    const uint32_t OPERATOR_NOBODY
     const uint64_t LINK_CORRECTION
     const uint64_t LINK_CASE
     const uint64_t LINK_VERIFY
@@ -131,8 +138,10 @@ cdef extern from *:
     const uint64_t LINK_ENDING
     const uint64_t LINK_MATCHED
     const uint64_t LINK_PAYOUT
+    const uint64_t LINK_COMPLAINT
     const uint64_t LINK_SHIFT
     const uint64_t LINK_FREEZE
+    const uint64_t LINK_BILLS
     const uint64_t LINK_PROPOSALS
     const uint64_t LINK_REQUESTS
     const uint64_t NEVER
@@ -163,8 +172,9 @@ cdef struct Row:                # 128 bytes
     uint8_t result
     uint16_t flags
     uint16_t basket             # size << 8 | index, or 0
-    # refund: paise refunded of R so far; case: its type; propose: what is asked for; what
-    # was proposed, but a refund: its proposal; refused: the row in the way
+    # refund: paise refunded of R so far; case: its type; propose: what is asked for;
+    # complaint: its reason; reply: its step; what was proposed, but a refund: its
+    # proposal; refused: the row in the way
     uint64_t total
     uint32_t deadline           # seconds after timestamp, for a hold
     uint32_t check              # CRC-32C of the 124 bytes before
@@ -218,7 +228,10 @@ cdef struct ParticipantRecord:  # 64 bytes, tail of a `register` row
     uint8_t code[32]            # [a-z0-9-]{1,32}, zero-padded
     uint8_t may_state_dues      # it is believed about what a bill comes to
     uint8_t never_credits_late  # a biller's word: nothing is credited after the last moment
-    uint8_t reserved_1[22]
+    uint8_t signs_on            # a centre's: its operators are registered, and named in rows
+    uint8_t reserved_1[1]
+    uint16_t answer_hours       # a biller's, to answer a complaint; 0: as all have
+    uint8_t reserved_2[18]
 
 cdef struct ServiceRecord:      # 256 bytes, tail of a `register` row; then items_count TariffItem
     uint8_t record              # RECORD_SERVICE
@@ -377,6 +390,23 @@ cdef struct ScheduleRecord:     # 24 bytes, tail of a `register` row; then its h
     uint8_t reserved_1[2]
     uint16_t cutoffs[8]         # CUTOFFS_MAX: minutes of the IST day, ascending
 
+cdef struct OperatorRecord:     # 48 bytes, tail of a `register` row
+    uint8_t record              # RECORD_OPERATOR
+    uint8_t active
+    uint8_t reserved_0[2]
+    uint32_t participant        # the centre at whose counter it sits
+    uint32_t number             # as `operator_` of rows
+    uint8_t reserved_1[4]
+    uint8_t key[32]             # Ed25519 public key
+
+cdef struct BillsRecord:        # 64 bytes, tail of a `bills` row
+    uint8_t form                # BILLS_FORM_*
+    uint8_t reserved_0[3]
+    uint32_t count              # lines of the file
+    uint64_t amount             # paise, of all of them
+    uint8_t hash[32]            # BLAKE2b-256 of their canonical form
+    uint8_t reserved_1[16]
+
 cdef struct ProposedLine:       # 64 bytes, then tail_size bytes, zero-padded to 8
     uint8_t kind
     uint8_t reserved
@@ -512,7 +542,7 @@ cdef struct Outcome:            # 80 bytes: the answer to one requested row
     uint64_t other              # sequence of the row in the way, or 0
     uint8_t other_id[16]        # and its id
     uint32_t receipt
-    uint32_t index              # account, participant or service that was made
+    uint32_t index              # account, participant, service or complaint that was made
     uint16_t year               # financial year of the receipt
     uint8_t result
     uint8_t repeat              # 1 if this answer was given before

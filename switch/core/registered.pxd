@@ -15,12 +15,15 @@ cdef struct Participant:
     uint8_t active
     uint8_t may_state_dues
     uint8_t never_credits_late
+    uint8_t signs_on
+    uint16_t answer_hours
     uint32_t holds            # open ones that credit an account of it, kept ones left out
     uint32_t holds_below      # where these stay as payments come in messages, 0: no bound;
     # any thread sets it, under the lock
     uint32_t pins             # index of its pins, 0 if it has none
     uint32_t budgets          # index of the first of its budgets, 0 if it has none
     uint32_t unconfirmed      # revocations of its certificates
+    uint32_t operators        # index of the newest of its operators, 0 if it has none
     uint64_t refusals_per_s   # its own, before its role's; 0: it has none
     uint64_t refusals_at_once  # likewise
     uint64_t refused_until    # ns: when what was recorded of its refusals is paid off
@@ -47,6 +50,20 @@ cdef struct Person:
     uint8_t role              # PERSON_*; 0: nobody's place in the table
     uint8_t active
     uint8_t key[32]
+
+cdef struct Operator:         # at a centre's counter
+    uint64_t sequence         # of its current register row
+    uint64_t durable          # the same, as published
+    uint32_t participant
+    uint32_t number           # as `operator_` of rows
+    uint32_t next             # index of another operator of its centre, 0 behind the last
+    uint8_t active
+    uint8_t key[32]
+
+cdef struct Complaint:        # about a payment
+    uint64_t sequence         # of the newest row about it
+    uint64_t durable          # the same, as published
+    uint8_t step              # STEP_* of that row, 0 of the complaint itself
 
 cdef struct Thresholds:       # paise; what is more needs a third person
     uint64_t sequence         # of the register row, 0 before the first

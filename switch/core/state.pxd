@@ -16,8 +16,8 @@ from switch.core.layout cimport (
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 from switch.core.registered cimport (
-    BankAccount, Beneficiary, Fixed, NotedTable, Participant, Person, Proposed, RefusalBudget,
-    Schedule, Service, Thresholds,
+    BankAccount, Beneficiary, Complaint, Fixed, NotedTable, Operator, Participant, Person,
+    Proposed, RefusalBudget, Schedule, Service, Thresholds,
 )
 
 cdef extern from "<pthread.h>" nogil:
@@ -66,7 +66,8 @@ cdef enum:  # the three maps of the index
     # (resolved, 0) -> resolving; (window, 1 + account) -> settle; (hold, LINK_CASE + type)
     # -> case; (hold, LINK_CORRECTION, LINK_VERIFY or LINK_ADVANCE), (advance, LINK_RECOVERY)
     # -> that; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first;
-    # (person, LINK_PROPOSALS + day) -> what it proposed; (account, LINK_FREEZE) -> its freeze
+    # (person, LINK_PROPOSALS + day) -> what it proposed; (account, LINK_FREEZE) -> its freeze;
+    # (payment, LINK_COMPLAINT) -> complaint; (service, LINK_BILLS) -> bills
     MAP_LINKS = 2
     MAPS_COUNT = 3
 
@@ -107,7 +108,8 @@ cdef enum:
 
 cdef struct Memo:             # a multi-map in memory; equal keys keep their order
     Entry* entries
-    uint32_t* slots           # tag of the key << 21 | number of the entry + 1; 0 is empty
+    uint32_t* slots           # tag of the key << 22 | number of its newest entry + 1; 0 is empty
+    uint32_t* befores         # number + 1 of an entry's key's entry before it, or 0
     uint32_t count
     uint32_t capacity         # of entries; there are twice as many slots
     uint64_t seed
@@ -207,6 +209,7 @@ cdef enum:                    # stages of an index step: merges lie between thes
     STAGE_FRESH = 31          # ... + map
     STAGE_LAST = 34
     RECORD_KINDS = 16         # of the table of records
+    RECORDS_COMPLAINT = 3     # there, in the place of the clock's, of which it has none
 
 cdef struct IndexMeta:        # 384 bytes: head of the index's one meta value
     # RunRecord, MergeRecord, Retired, PieceRecord follow, as many as are counted here.
@@ -306,6 +309,8 @@ cdef struct Draft:            # one requested row on its way through a group
     uint16_t bad              # bit n: the shape is wrong with result n
     # participant whose centre it must be, 0 for any; of an answer the biller that gave it
     uint32_t bound
+    # of that centre's operators; OPERATOR_NOBODY; 0: the row's own counts. Asked of who signs on
+    uint32_t signed_on
     uint8_t shape             # the least of these, or 0
     uint8_t claims_taken      # bit n: takes the claim n
     uint8_t maybe_id          # something before this group may hold the id
@@ -315,6 +320,7 @@ cdef struct Draft:            # one requested row on its way through a group
     uint32_t basket_left      # this one and those after it in its basket
     uint8_t from_message      # and not from a row template
     uint8_t no_centre         # by the register nobody can pay it; asked once the id is new
+    uint8_t no_operator       # its centre signs on, and has no such operator; likewise
     uint8_t keeps             # some service of its basket keeps holds past their deadline
     uint8_t respelled         # the row's reference is not as it was sent
     uint8_t misspelled        # the reference has no canonical form
@@ -479,6 +485,15 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint32_t* beneficiary_of  # by account: the index of its beneficiary, or 0
     Schedule schedule
     uint64_t cutoff           # ns at which a window closes by itself, 0: never
+    Operator* operators
+    uint32_t operators_count  # the unused 0 included
+    uint32_t* operator_slots  # hash of (participant, number)
+    uint32_t* operator_key_slots  # of the key; some lead to whom it was of before
+    uint32_t operator_slots_count  # of each in use; a power of two
+    uint32_t operator_slots_used  # of both together
+    Complaint* complaints
+    uint32_t complaints_count  # the unused 0 included
+    int complaints_changed    # in this group
     uint32_t treasuries_count  # that are active, and without an unconfirmed revocation
     uint32_t floats_count
     uint32_t biller_accounts_count

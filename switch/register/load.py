@@ -31,6 +31,7 @@ from switch.ledger.templates import (
     set_limit,
     template,
 )
+from switch.register.operators import Operator, differing, operators_of
 from switch.register.register import (
     PURPOSE_FLOAT,
     PURPOSE_SETTLEMENT,
@@ -88,9 +89,9 @@ __all__ = [
 
 LOAD_ROWS_MAX = 1_024
 """Rows that a load puts in one request, so that payments do not wait long for it."""
-PHASES = 5
-"""Participants, accounts, limits, services, services of a series that another has:
-each needs the one before."""
+PHASES = 6
+"""Participants, accounts, limits, operators, services, services of a series that
+another has: each needs one before."""
 
 _TAIL_ITEM_EXTRA = 16
 """Bytes that a tail item can take beside its own: its head and its padding."""
@@ -186,6 +187,7 @@ def next_phase(
         _participants(register, wanted, sender),
         _accounts(register, wanted, sender),
         _limits(register, wanted, sender),
+        _operators(register, wanted, sender),
         _services(register, [one for one in services if not one.series], sender),
         _services(register, [one for one in services if one.series], sender),
     ):
@@ -332,7 +334,7 @@ def _services(
 
 
 def _registration(
-    known: Participant | Service | None, tail: bytes, sender: int
+    known: Participant | Service | Operator | None, tail: bytes, sender: int
 ) -> Templates:
     # An id stands for one content for ever. With the entry's last sequence in it,
     # going back to an earlier content is a new id, and a repeated load the same.
@@ -398,6 +400,17 @@ def _limits(
         yield set_limit(wallet.index, *limits, row_id=row_id, sender=sender)
 
 
+def _operators(
+    register: Register, specs: Sequence[ParticipantSpec], sender: int
+) -> Iterator[Templates]:
+    for spec in specs:
+        known = register.find_participant(spec.id)
+        if known is None:
+            continue
+        for one, tail in differing(register.ledger, known.index, spec.operators):
+            yield _registration(one, tail, sender)
+
+
 def _limit_differs(image: np.void, spec: ParticipantSpec) -> bool:
     names = "day_amount_max", "day_count_max", "payment_max", "low_balance"
     return tuple(int(image[name]) for name in names) != (
@@ -456,6 +469,7 @@ def network_counts(
             participant_tail(known.spec) != participant_tail(spec)
             or any(_missing_accounts(register, spec, known.index))
             or (wallet and _limit_differs(images[wallet.index], spec))
+            or any(differing(register.ledger, known.index, spec.operators))
         ):
             replaced += 1
     for service in services:
@@ -488,6 +502,9 @@ def describe(register: Register) -> Specs:
                 payment_max=_limit(int(image["payment_max"]), NO_AMOUNT_LIMIT),
                 low_balance=int(image["low_balance"]),
             )
+        known = operators_of(register.ledger, one.index)
+        if known:
+            spec = dataclasses.replace(spec, operators=tuple(o.spec for o in known))
         participants.append(spec)
     return Specs(tuple(participants), tuple(one.spec for one in register.services()))
 

@@ -73,7 +73,7 @@ class Participant:
     sequence: int
     """Of the row that says so."""
     spec: ParticipantSpec
-    """Without heads and limits: these are the accounts'."""
+    """Without heads and limits, which are the accounts', and without operators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +245,8 @@ class Register:
             host_kind=texts.get("host_kind", ""),
             may_state_dues=bool(record["may_state_dues"]),
             never_credits_late=bool(record["never_credits_late"]),
+            signs_on=bool(record["signs_on"]),
+            answer_hours=int(record["answer_hours"]),
             free_services=read_free(texts),
         )
         participant = Participant(index, sequence, spec)

@@ -91,6 +91,8 @@ def participant_tail(spec: ParticipantSpec) -> bytes:
     record["active"] = int(spec.active)
     record["may_state_dues"] = int(spec.may_state_dues)
     record["never_credits_late"] = int(spec.never_credits_late)
+    record["signs_on"] = int(spec.signs_on)
+    record["answer_hours"] = spec.answer_hours
     put_bytes(record, "code", spec.id.encode())
     texts = {
         "name_en": spec.name_en,

@@ -75,6 +75,12 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """A centre asks for money for its wallet: what it will send through a bank."""
     ENTRY_KIND_BOOKED: _EntryKind.ValueType  # 24
     """A line that a bank has booked."""
+    ENTRY_KIND_COMPLAINT: _EntryKind.ValueType  # 25
+    """A centre complains about a payment. No money moves."""
+    ENTRY_KIND_REPLY: _EntryKind.ValueType  # 26
+    """What was done about a complaint: its biller was asked, has answered, or it is closed."""
+    ENTRY_KIND_BILLS: _EntryKind.ValueType  # 27
+    """A biller has put bills in as a file: how many, of how much, and the hash of them."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What one entry of the ledger does. The numbers are the ledger's own."""
@@ -108,6 +114,12 @@ ENTRY_KIND_REQUEST: EntryKind.ValueType  # 23
 """A centre asks for money for its wallet: what it will send through a bank."""
 ENTRY_KIND_BOOKED: EntryKind.ValueType  # 24
 """A line that a bank has booked."""
+ENTRY_KIND_COMPLAINT: EntryKind.ValueType  # 25
+"""A centre complains about a payment. No money moves."""
+ENTRY_KIND_REPLY: EntryKind.ValueType  # 26
+"""What was done about a complaint: its biller was asked, has answered, or it is closed."""
+ENTRY_KIND_BILLS: EntryKind.ValueType  # 27
+"""A biller has put bills in as a file: how many, of how much, and the hash of them."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _CaseType:

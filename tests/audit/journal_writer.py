@@ -25,7 +25,7 @@ STEP_ROWS = 1
 PIECES = 64
 MAGIC = 0x314B4843
 FORMAT = 5
-INDEX_FORMAT = 8
+INDEX_FORMAT = 9
 MAP_SIZE = 1 << 30
 ROW_FORMAT = "<16s4Q32s6IH2B2HQI"
 DAY_S = 86_400
@@ -46,9 +46,16 @@ KEEPS = (CaseType.DEADLINE_PASSED, CaseType.AMOUNT_DIFFERS)
 OF_BANKS = {
     *(AccountKind.BANK, AccountKind.BANK_SUSPENSE, AccountKind.BANK_TRANSIT),
 }
-UNCHANGED = {Kind.REGISTER, Kind.REQUEST, Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW}
+COMPLAINTS = 3
+"""What the index counts complaints as."""
+UNCHANGED = {
+    *(Kind.REGISTER, Kind.REQUEST, Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW),
+    *(Kind.COMPLAINT, Kind.REPLY, Kind.BILLS),
+}
 """What may name accounts that are none, and changes nothing."""
-DIGESTED = {Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT}
+DIGESTED = {
+    *(Kind.OPEN, Kind.LIMIT, Kind.REGISTER, Kind.WINDOW, Kind.SHIFT, Kind.BILLS),
+}
 
 
 @dataclass
@@ -164,6 +171,8 @@ class Images:
         if row.kind == Kind.WINDOW:
             self._window(row)
             return
+        if row.kind in (Kind.COMPLAINT, Kind.REPLY):
+            self.records[COMPLAINTS, row.debit] = row.sequence
         if row.kind >= Kind.CASE and row.kind != Kind.BOOKED:
             if row.kind in (Kind.CASE, Kind.CASE_CLOSE, Kind.VERIFY):
                 self._people(row)

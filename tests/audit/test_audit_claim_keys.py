@@ -3,6 +3,7 @@
 Method: a process of its own drives the core with random requests; then each entry of
 the runs of map 1 is compared with what the journal's rows take and release, their keys
 made here by a SipHash of the tests' own. Two services of a series share their keys.
+What is only looked up by them, and never in the way, has keys there, too.
 """
 
 import struct
@@ -87,6 +88,7 @@ class Taken:
         self.entries: Counter[tuple[int, int, int]] = Counter()
         self.series: Counter[int] = Counter()
         self.recent: Counter[int] = Counter()
+        self.looked_up: Counter[int] = Counter()
         self.joined = 0
         self.booked: Counter[tuple[bool, bool]] = Counter()
 
@@ -112,8 +114,22 @@ class Taken:
                 self.entries[(*self.key(row), sequence * 2)] += 1
             if flags & RowFlag.RECENT:
                 self.entries[(*self.recent_key(row, tail), sequence * 2)] += 1
+            if row["service"] and not flags & (RowFlag.CLAIM | RowFlag.RECENT):
+                reference = row["reference"].tobytes()
+                self.found_by(5, int(row["service"]), reference, sequence)
         elif row["kind"] == Kind.BOOKED:
             self.line(row, sequence, flags)
+        if row["kind"] == Kind.POST and flags & RowFlag.EVIDENCE and tail:
+            biller = self.owners[int(row["credit"])]
+            self.found_by(6, biller, tail.ljust(32, b"\0"), sequence)
+
+    def found_by(
+        self, domain: int, owner: int, reference: bytes, sequence: int
+    ) -> None:
+        """What is in the way of nothing, and only looked up."""
+        self.looked_up[domain] += 1
+        key = self.hashed(domain, owner, reference, 0)
+        self.entries[(*key, sequence * 2)] += 1
 
     def line(self, row: np.void, sequence: int, flags: int) -> None:
         """What a bank's line takes: its own key, and its reference as a UTR."""
@@ -201,6 +217,8 @@ def test_claims_of_the_index_have_the_keys_of_the_journal(tmp_path: Path) -> Non
     assert min(taken.recent[True], taken.recent[False]) > 0
     # Of bills that come by another service than their series' own.
     assert taken.joined > 0
+    # References that nothing is refused for, and billers' own.
+    assert min(taken.looked_up[domain] for domain in (5, 6)) > 0
 
 
 @pytest.mark.slow

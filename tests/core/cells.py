@@ -8,7 +8,8 @@ from collections import Counter
 
 from switch.codes import PROPOSE_LINES, CaseType, Kind, Record, Result, RowFlag
 from tests.core.bank_cells import BANK_DEEDS
-from tests.core.payout_cells import PAYOUT_DEEDS, WatchedPayouts
+from tests.core.counter_cells import COUNTER_DEEDS, WatchedCounters
+from tests.core.payout_cells import PAYOUT_DEEDS
 from tests.model_signed import ABOUT_WHO, lines_of
 from tests.records import Outcome, Row, Said
 
@@ -172,6 +173,7 @@ DEEDS: dict[str, set[Result]] = {
     "line thresholds": {OK, Result.NOT_APPROVED},
     **BANK_DEEDS,
     **PAYOUT_DEEDS,
+    **COUNTER_DEEDS,
 }  # fmt: skip
 """What people do, and each result that it can have by itself."""
 
@@ -203,7 +205,7 @@ CASE_ROWS = {
 """Case rows that there are, by type and flags."""
 
 
-class Watched(WatchedPayouts):
+class Watched(WatchedCounters):
     """A model that counts what it was asked, and where that stood."""
 
     def __init__(self) -> None:
@@ -275,9 +277,9 @@ class Watched(WatchedPayouts):
 
     def deed(self, row: Row) -> str:
         """What a request of people's is called."""
-        of_banks = self.bank_deed(row) or self.payout_deed(row)
-        if of_banks:
-            return of_banks
+        others = self.bank_deed(row) or self.payout_deed(row) or self.counter_deed(row)
+        if others:
+            return others
         signed = self.signed_deed(row) if self.persons else ""
         if signed:
             return signed

@@ -15,6 +15,7 @@ WALLETS_AT_ONCE = 24
 ROWS = (
     *("case", "closable", "proposal", "shift", "moved", "stop"),
     *("request", "booked", "item", "release", "told", "top-up", "beneficiary"),
+    "complaint",
 )
 """What is kept in mind of the rows, as chance alone seldom finds one."""
 HOLDS = (
@@ -45,6 +46,7 @@ NAMES = {
     Kind.SHIFT: "shift",
     Kind.REQUEST: "request",
     Kind.TOP_UP: "top-up",
+    Kind.COMPLAINT: "complaint",
 }
 FEW = 12
 """Of each so many are spoken of again and again."""
@@ -76,6 +78,10 @@ class Drawing:
         """A wallet, most often one of the newest."""
         wallets = self.wallets if self.chance(10) else self.wallets[-WALLETS_AT_ONCE:]
         return self.rng.choice(wallets)
+
+    def number_of_operator(self, centre: int) -> int:
+        """Who asks for something at a centre's counter, or says so."""
+        return self.rng.randrange(3)
 
     def past(self, kinds: tuple[int, ...]) -> int:
         """Sequence of an accepted row of these kinds, most often a recent one."""

@@ -16,9 +16,9 @@ from switch.codes import (
     Kind,
 )
 from tests.core import spelling
+from tests.core.clerk import Clerk
 from tests.core.mutation import break_payment, break_row, vary_payment, vary_row
 from tests.core.network import NOW, Network
-from tests.core.recaller import Recaller
 from tests.model import Ask, Model, Payments, Rows
 from tests.records import Payment, Row, ServiceRecord, flags_of
 
@@ -46,7 +46,7 @@ def is_long(row: Row) -> bool:
     return row.kind == Kind.WINDOW or lines
 
 
-class Generator(Recaller):
+class Generator(Clerk):
     """Draws groups of requests and the time at which each is committed."""
 
     def __init__(self, seed: int, network: Network, model: Model) -> None:
@@ -196,6 +196,9 @@ class Generator(Recaller):
 
     def payment(self, which: int, bound: int, sender: int) -> Payment:
         """One payment: new, sent before, sent before but for one field, or broken."""
+        other = self.asked_again(sender, bound)
+        if other is not None:
+            return other
         draw = self.rng.randrange(20)
         if draw < 2 and self.sent:
             again = self.rng.choice(self.sent[-3_000:])
@@ -221,7 +224,7 @@ class Generator(Recaller):
             service=services[row.service - 1].code if known else b"NOBODY",
             amount=row.amount,
             reference=row.reference,
-            operator=self.rng.randrange(3),
+            operator=self.number_of_operator(self.centres[which]),
             centre=self.codes[which] if named else b"",
             amount_due=row.total,
             tender=row.tender,
@@ -329,7 +332,8 @@ class Generator(Recaller):
         """Who sends a payment made of rows, and from which wallet."""
         row.debit = self.wallet()
         row.participant = self.rng.choice((self.net.harness, self.centres[0]))
-        row.operator_ = self.rng.randrange(3)
+        accounts = self.model.accounts
+        row.operator_ = self.number_of_operator(accounts[row.debit].participant)
         return row
 
     def pay(self) -> list[Row]:

@@ -92,7 +92,7 @@ def break_row(rng: random.Random, row: Row) -> Row:
     changed = row.copy()
     draw = 7 if row.tail is not None and rng.randrange(2) else rng.randrange(9)
     if draw == 0:
-        changed.kind = rng.choice((0, Kind.EXPIRE, Kind.CASE, 25, 255))
+        changed.kind = rng.choice((0, Kind.EXPIRE, Kind.CASE, 28, 255))
         changed.tail = None
     elif draw == 1:
         changed.id = bytes(16)

@@ -37,6 +37,8 @@ from tests.records import (
 
 MAP_SIZE = 8 << 30
 ROWS_AT_ONCE = 65_536
+OF_COMPLAINTS = 3
+"""The kind of the index's records of complaints."""
 SAMPLE = 40
 """Rows, ids and accounts that one comparison looks up one by one."""
 
@@ -243,6 +245,7 @@ class Pair:
         assert ledger.expiry() == model.expiry()
         self.compare_accounts()
         self.compare_registers()
+        self.compare_counters()
         for sequence in sequences:
             self.compare_sequence(sequence)
 
@@ -302,6 +305,31 @@ class Pair:
         assert ledger.find_participant("nobody") == 0
         assert ledger.find_service("NONE") == 0
 
+    def compare_counters(self) -> None:
+        """Operators, complaints and bills."""
+        model, ledger = self.model, self.ledger
+        seated = [0, *(each.sequence for each in model.operators.values())]
+        assert ledger.records(Record.OPERATOR).tolist() == seated
+        for (centre, number), one in list(model.operators.items())[-SAMPLE:]:
+            assert ledger.find_operator(centre, number) == one.sequence
+            assert ledger.find_operator(centre, number + 1_000) == 0
+        for centre in {centre for centre, _ in model.operators}:
+            own = [o.sequence for (at, _), o in model.operators.items() if at == centre]
+            assert ledger.operators(centre).tolist() == own[::-1]
+        complaints = [0, *model.complaints]
+        assert ledger.records(OF_COMPLAINTS).tolist() == complaints
+        for before, limit in ((0, 5), (len(complaints) // 2 + 1, 1_000)):
+            numbers, newest = ledger.complaints(before, limit)
+            end = before or len(complaints)
+            told = list(range(1, len(complaints)))[: end - 1][::-1][:limit]
+            assert numbers.tolist() == told
+            assert newest.tolist() == [complaints[number] for number in told]
+        for raised in list(model.complaint_of.values())[-SAMPLE:]:
+            assert ledger.complaint(raised) == complaints[raised]
+        assert ledger.complaint(len(complaints)) == 0
+        for service in range(len(model.services) + 1):
+            assert ledger.bills(service) == model.bills_of.get(service, 0)
+
     def compare_sequence(self, sequence: int) -> None:
         """What can be asked of one row: id, resolution, tail, accounts' history."""
         model, ledger = self.model, self.ledger
@@ -320,6 +348,9 @@ class Pair:
             self.compare_what_is_in_the_way(row)
         if row.kind in (Kind.BOOKED, Kind.REQUEST):
             self.compare_what_banks_are_asked(row)
+        if row.kind == Kind.COMPLAINT:
+            replies = model.replies.get(sequence, [])
+            assert ledger.replies(sequence).tolist() == replies[-64:][::-1]
         for account in (row.debit, row.credit):
             window = row.resolves
             assert ledger.settled(window, account) == model.settled(window, account)

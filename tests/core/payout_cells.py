@@ -117,7 +117,10 @@ SIGNERS = {
 }  # fmt: skip
 """Who has signed that a certificate is revoked, or stands by it; all rightly signed."""
 
-NEWS = {"participant", "service", "person", "thresholds", "beneficiary", "schedule"}
+NEWS = {
+    "participant", "service", "person", "thresholds", "beneficiary", "schedule",
+    "operator",
+}  # fmt: skip
 """Of what something newer is there than a proposal of it that was approved."""
 
 MOMENT_NS = 40

@@ -101,18 +101,28 @@ class Recaller(Payer):
             key = signing.public_key(self.rng.randrange(1, 33))
             more = PersonRecord(who[0], self.rng.randrange(50, 99), key)
             lines.append(Line(Kind.REGISTER, tail=more.pack()))
-        while not lines or (len(lines) < size and lines[0].kind != Kind.REGISTER):
-            for row in self.rng.choice(self.kinds)():
-                row.flags = row.flags if row.resolves or row.debit == 0 else 0
-                row.tail = (row.tail or b"")[:BOOKED_TAIL_MAX]
-                row.amount = min(row.amount, AMOUNT_MAX // 100)
-                lines.append(line_of(row))
+        while not lines or (len(lines) < size and self.go_on(lines)):
+            lines += self.drawn_lines()
         self.asked = self.by_its_key(
             signing.proposal_of_lines(
                 *(self.rng.randbytes(16), lines), participant=who[0], operator=who[1]
             )
         )
         return [self.asked]
+
+    def go_on(self, lines: list[Line]) -> bool:
+        """Whether more may be wanted together with these."""
+        return lines[0].kind != Kind.REGISTER
+
+    def drawn_lines(self) -> list[Line]:
+        """What is wanted next."""
+        lines = []
+        for row in self.rng.choice(self.kinds)():
+            row.flags = row.flags if row.resolves or row.debit == 0 else 0
+            row.tail = (row.tail or b"")[:BOOKED_TAIL_MAX]
+            row.amount = min(row.amount, AMOUNT_MAX // 100)
+            lines.append(line_of(row))
+        return lines
 
     def able(self, may: Callable[[Who], bool], *but: Row) -> Who | None:
         """A person who may, whose key is at hand, and who made none of these rows."""

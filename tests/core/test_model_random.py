@@ -20,6 +20,7 @@ import pytest
 from switch.codes import CaseType, Result, RowFlag
 from tests.core.bank_cells import MATCHES, RECALLS, STATEMENTS, UTRS, WORDS
 from tests.core.cells import ANSWERS, CASE_ROWS, DEEDS, THIRDS, Watched
+from tests.core.counter_cells import AGAIN, OPERATORS, REPLIES
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import SAMPLE, Pair
@@ -42,6 +43,8 @@ OPERATIONS = quarter(66_000)
 """Requests of one seed."""
 RECALLS_ASKED = quarter(1_600)
 """Requests of one seed behind these, of what comes back from a bank."""
+COUNTERS_ASKED = quarter(2_400)
+"""And behind these, of what happens at counters."""
 OPERATIONS_16 = 16_000
 """The same in steps of 16 rows: each is a sync, and each rebuilding takes them all."""
 SEEN_LEAST = quarter(100)
@@ -113,6 +116,9 @@ openings: Counter[str] = Counter()
 cut_offs: Counter[str] = Counter()
 signers: Counter[tuple[str, str, Result]] = Counter()
 news: Counter[str] = Counter()
+replies: Counter[tuple[str, str, Result]] = Counter()
+operators: Counter[tuple[str, str, bool]] = Counter()
+again: Counter[str] = Counter()
 
 
 def open_pair(
@@ -181,7 +187,14 @@ def walk(path: Path, seed: int, like: int, options: dict[str, Any]) -> None:
         asks, now = generator.group_of_recalls()
         pair.commit(asks, now)
         disturb(pair, rng)
-    pair.reopen()
+    generator.begin_counters(2_000 + seed)
+    end = operations + RECALLS_ASKED + COUNTERS_ASKED
+    for part_end in (end - COUNTERS_ASKED // 2, end):
+        while pair.operations < part_end:
+            asks, now = generator.group_of_counters()
+            pair.commit(asks, now)
+            disturb(pair, rng)
+        pair.reopen(without_index=part_end < end and seed % 2 == 0)
     pair.compare_rows(1)
     pair.reopen(without_index=True)
     count = len(pair.model.rows)
@@ -205,6 +218,9 @@ def walk(path: Path, seed: int, like: int, options: dict[str, Any]) -> None:
     cut_offs.update(pair.model.cut_offs_met)
     signers.update(pair.model.signers_met)
     news.update(pair.model.news_met)
+    replies.update(pair.model.replies_met)
+    operators.update(pair.model.operators_met)
+    again.update(pair.model.again_met)
     done[seed] = pair.operations
 
 
@@ -235,6 +251,9 @@ def rare() -> dict[str, list[Any]]:
         "cut-offs": (cut_offs, CUT_OFFS),
         "signers": (signers, SIGNERS),
         "news": (news, NEWS),
+        "replies": (replies, REPLIES),
+        "operators": (operators, OPERATORS),
+        "again": (again, AGAIN),
     }
     found = {
         name: [each for each in every if met[each] < CELLS_LEAST]
@@ -283,6 +302,9 @@ def test_nothing_else_came_up() -> None:
     assert set(words) == WORDS
     assert set(payouts) - {(TO_COME, Result.BENEFICIARY_WRONG)} == PAYOUTS
     assert set(openings) == OPENINGS
+    assert set(replies) == REPLIES
+    assert set(operators) == OPERATORS
+    assert set(again) == AGAIN
     assert set(cut_offs) == CUT_OFFS | {FIRST_WINDOW}
 
 

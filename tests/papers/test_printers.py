@@ -80,14 +80,16 @@ def test_nobody_is_there() -> None:
     assert "nothing was printed" in failed("127.0.0.1:99999")
 
 
-def test_a_printer_that_takes_nothing() -> None:
+@pytest.mark.parametrize("papers", [1, 16])
+def test_a_printer_that_takes_nothing(papers: int) -> None:
+    """One paper is in our own kernel long before it is in the printer."""
     end = threading.Event()
 
     def serve(_: socket.socket) -> None:
         end.wait(30)
 
     with listening(serve) as address:
-        said = failed(address, PAPER * 16)
+        said = failed(address, PAPER * papers)
         end.set()
     assert f"{address}: no answer for 0.3 s" in said
     assert "bytes were taken: print it again" in said

@@ -89,6 +89,8 @@ cdef uint32_t durable_count_records(State* s, int record) noexcept nogil:
         count = s.group.banks_count
     elif record == RECORD_BENEFICIARY:
         count = s.group.beneficiaries_count
+    elif record == RECORD_OPERATOR:
+        count = s.group.operators_count
     pthread_mutex_unlock(&s.shared.lock)
     return count
 
@@ -118,9 +120,74 @@ cdef void durable_copy_records(
             target[i] = s.group.banks[i].statement_durable
         elif record == RECORD_BENEFICIARY:
             target[i] = s.group.beneficiaries[i].durable
+        elif record == RECORD_OPERATOR:
+            target[i] = s.group.operators[i].durable
         else:
             target[i] = s.shared.published.accounts[i].opened
     pthread_mutex_unlock(&s.shared.lock)
+
+
+cdef uint64_t durable_find_operator(
+    State* s, uint32_t participant, uint32_t number
+) noexcept nogil:
+    """The durable row that speaks last of the operator with this number at a centre, or 0."""
+    cdef uint64_t sequence
+    pthread_mutex_lock(&s.shared.lock)
+    sequence = s.group.operators[operators_find(s, participant, number)].durable
+    pthread_mutex_unlock(&s.shared.lock)
+    return sequence
+
+
+cdef uint32_t durable_list_operators(
+    State* s, uint32_t participant, uint64_t* sequences, uint32_t most
+) noexcept nogil:
+    """The same of each operator of a centre, the one that came last first; gives how many
+    these are, which may be more than there is room for."""
+    cdef const Operator* each
+    cdef uint32_t count = 0
+    cdef uint32_t index
+    pthread_mutex_lock(&s.shared.lock)
+    index = s.group.participants[participant].operators
+    while index != 0:
+        each = &s.group.operators[index]
+        if each.durable != 0:
+            if count < most:
+                sequences[count] = each.durable
+            count += 1
+        index = each.next
+    pthread_mutex_unlock(&s.shared.lock)
+    return count
+
+
+cdef uint64_t durable_complaint(State* s, uint32_t number) noexcept nogil:
+    """The newest durable row about the complaint with a number, or 0."""
+    cdef uint64_t sequence = 0
+    pthread_mutex_lock(&s.shared.lock)
+    if number < s.group.complaints_count:
+        sequence = s.group.complaints[number].durable
+    pthread_mutex_unlock(&s.shared.lock)
+    return sequence
+
+
+cdef uint32_t durable_list_complaints(
+    State* s, uint32_t before, uint32_t* numbers, uint64_t* sequences, uint32_t most
+) noexcept nogil:
+    """Complaints with numbers below `before` (0: all), the newest first, and the newest
+    durable row about each; gives how many, at most as many as there is room for."""
+    cdef uint32_t count = 0
+    cdef uint32_t number
+    pthread_mutex_lock(&s.shared.lock)
+    number = s.group.complaints_count
+    if 0 < before < number:
+        number = before
+    while number > 1 and count < most:
+        number -= 1
+        if s.group.complaints[number].durable != 0:
+            numbers[count] = number
+            sequences[count] = s.group.complaints[number].durable
+            count += 1
+    pthread_mutex_unlock(&s.shared.lock)
+    return count
 
 
 cdef const Holds* durable_holds(const State* s) noexcept nogil:

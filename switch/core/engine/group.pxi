@@ -54,7 +54,7 @@ cdef void _group_join_baskets(Draft* drafts, uint32_t count) noexcept nogil:
 
 cdef int _group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* count) noexcept nogil:
     """Fill the drafts of all requests."""
-    cdef uint32_t i, found
+    cdef uint32_t i, j, found
     cdef uint32_t[2] parts
     count[0] = 0
     for i in range(calls_count):
@@ -70,6 +70,9 @@ cdef int _group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* co
             calls[i].bound, &found, calls[i].rows_count, parts,
         ) != 0 or found != calls[i].rows_count:
             return EINVAL
+        elif calls[i].operator_ != 0:
+            for j in range(found):
+                s.group.drafts[count[0] + j].signed_on = calls[i].operator_
         count[0] += calls[i].rows_count
     return 0
 
@@ -248,6 +251,11 @@ cdef void _group_publish(State* s) noexcept nogil:
                 s.group.services[row.debit].durable = row.sequence
             else:
                 register_publish(s, row)
+    if s.group.complaints_changed:
+        for i in range(s.group.rows_count):
+            row = rows_at(s, i)
+            if kinds_is_told(row.kind) and row.result == RESULT_OK:
+                complaints_publish(s, row)
     steps = (steps_behind(s)) // s.config.step_rows
     s.shared.sequence = s.group.first + s.group.rows_count - 1
     s.shared.timestamp = s.group.last_timestamp
@@ -282,6 +290,7 @@ cdef void _group_begin(State* s, uint64_t now) noexcept nogil:
     s.group.dirty_count = 0
     s.group.number += 1
     s.group.register_changed = 0
+    s.group.complaints_changed = 0
     s.group.basket_lead = 0
 
 

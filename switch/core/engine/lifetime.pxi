@@ -14,7 +14,7 @@ cdef struct Space:            # what _lifetime_reserve gave, to be given back
     size_t size
 
 cdef enum:
-    SPACES_COUNT = 24
+    SPACES_COUNT = 28
 
 
 cdef int lifetime_allocate(
@@ -35,7 +35,8 @@ cdef int lifetime_allocate(
         NOTED_MAX * sizeof(Noted), NOTED_MAX * sizeof(Noted), NOTED_MAX * sizeof(Noted),
         NOTED_MAX * sizeof(Noted), PEOPLE_MAX * sizeof(Person),
         BANK_ACCOUNTS_MAX * sizeof(BankAccount), BENEFICIARIES_MAX * sizeof(Beneficiary),
-        ACCOUNTS_MAX * 4,
+        ACCOUNTS_MAX * 4, OPERATORS_MAX * sizeof(Operator), OPERATORS_SLOTS * 4,
+        OPERATORS_SLOTS * 4, COMPLAINTS_MAX * sizeof(Complaint),
     ]
     for i in range(SPACES_COUNT):
         spaces[i].address = _lifetime_reserve(sizes[i])
@@ -59,16 +60,20 @@ cdef int lifetime_allocate(
     s.group.working.fixed = <Fixed*>spaces[14].address
     s.index.images.fixed = <Fixed*>spaces[15].address
     native_assert(
-        SPACES_COUNT == 20 + RECORD_BUDGET + 1 - RECORD_REVOCATION,
+        SPACES_COUNT == 24 + RECORD_BUDGET + 1 - RECORD_REVOCATION,
         b"lifetime_allocate: each space has its table",
     )
     for i in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
         s.group.noted[i].at = <Noted*>spaces[16 + i - RECORD_REVOCATION].address
         s.group.noted[i].count = 1
-    s.group.people = <Person*>spaces[SPACES_COUNT - 4].address
-    s.group.banks = <BankAccount*>spaces[SPACES_COUNT - 3].address
-    s.group.beneficiaries = <Beneficiary*>spaces[SPACES_COUNT - 2].address
-    s.group.beneficiary_of = <uint32_t*>spaces[SPACES_COUNT - 1].address
+    s.group.people = <Person*>spaces[SPACES_COUNT - 8].address
+    s.group.banks = <BankAccount*>spaces[SPACES_COUNT - 7].address
+    s.group.beneficiaries = <Beneficiary*>spaces[SPACES_COUNT - 6].address
+    s.group.beneficiary_of = <uint32_t*>spaces[SPACES_COUNT - 5].address
+    s.group.operators = <Operator*>spaces[SPACES_COUNT - 4].address
+    s.group.operator_slots = <uint32_t*>spaces[SPACES_COUNT - 3].address
+    s.group.operator_key_slots = <uint32_t*>spaces[SPACES_COUNT - 2].address
+    s.group.complaints = <Complaint*>spaces[SPACES_COUNT - 1].address
     # What may lag, the group that comes on top of it, and the parts at both ends.
     s.config.steps_capacity = <uint32_t>((lag_max + GROUP_MAX) // step_rows + 4)
     native_assert(
@@ -109,6 +114,8 @@ cdef int lifetime_allocate(
     s.shared.published.count = s.group.working.count = s.index.images.count = 1
     s.group.participants_count = s.group.services_count = s.group.people_count = 1
     s.group.banks_count = s.group.beneficiaries_count = 1
+    s.group.operators_count = s.group.complaints_count = 1
+    s.group.operator_slots_count = OPERATORS_SLOTS_LEAST
     s.group.participant_slots_count = s.group.service_slots_count = REGISTER_SLOTS_LEAST
     if holds_init(&s.group.holds) != 0 or holds_init(&s.index.images_holds) != 0:
         return ENOMEM

@@ -39,3 +39,22 @@ cdef int linked_booked(
         sequence[0] = value >> 1
     views_end(s, &view)
     return 0 if rc == MDB_NOTFOUND else rc
+
+
+cdef int linked_replies(
+    State* s, uint64_t complaint, uint64_t* sequences, uint32_t most, uint32_t* count
+) noexcept nogil:
+    """The accepted replies to a complaint, the newest first, at most as many as there is room
+    for. Their rows are not read."""
+    cdef View view
+    cdef Lookup lookup
+    cdef uint64_t value
+    cdef int rc = reads_begin_lookup(s, &view, &lookup, MAP_LINKS, complaint, 0)
+    count[0] = 0
+    while rc == 0 and count[0] < most:
+        rc = reads_next(s, &view, &lookup, &value)
+        if rc == 0:
+            sequences[count[0]] = value
+            count[0] += 1
+    views_end(s, &view)
+    return 0 if rc == MDB_NOTFOUND else rc

@@ -41,21 +41,16 @@ cdef bint _reads_recent(
     """The next entry in memory, durable ones only. Locked: the newest maps still grow."""
     cdef const Step* step = view.newest
     cdef uint64_t hash = memo_hash(lookup.high, lookup.low, s.config.seed)
-    cdef uint32_t given = lookup.recent
-    cdef uint32_t nth = 0
-    cdef uint32_t skip
+    cdef uint32_t nth = lookup.recent
+    cdef uint64_t most = view.sequence
+    if lookup.map == MAP_CLAIMS:
+        # A claim's value is twice a sequence, and one more if it was released.
+        most = (most << 1) | 1
     while step != NULL:
-        skip = nth
-        if memo_newest(&step.maps[lookup.map], hash, lookup.high, lookup.low, &skip, value):
-            nth += 1
-            # A claim's value is twice a sequence, and one more if it was released.
-            if (value[0] >> 1 if lookup.map == MAP_CLAIMS else value[0]) > view.sequence:
-                continue
-            if given == 0:
-                return True
-            given -= 1
-            continue
-        nth = 0
+        if memo_newest(
+            &step.maps[lookup.map], hash, lookup.high, lookup.low, most, &nth, value
+        ):
+            return True
         step = views_before(s, view, step)
     return False
 
@@ -185,7 +180,7 @@ cdef int reads_link(
 
 # --- what is in the way of a bill -----------------------------------------------------------
 
-cdef int _reads_takers(
+cdef int reads_takers(
     State* s, uint64_t high, uint64_t low, uint64_t* takers, uint32_t* count, bint* free_
 ) noexcept nogil:
     """The newest durable payments that took a claim, the newest first, at most TAKERS_MAX;
@@ -327,7 +322,7 @@ cdef int reads_in_the_way(
     pthread_mutex_unlock(&s.shared.lock)
     if record.duplicate_rule == DUPLICATE_ONCE:
         keys_claim(s, CLAIM_BILL, record.biller, reference, series, highs, lows)
-        rc = _reads_takers(s, highs[0], lows[0], takers, &count, &free_)
+        rc = reads_takers(s, highs[0], lows[0], takers, &count, &free_)
         if rc == 0 and count > 0 and not free_:
             other[0] = takers[0]
         elif rc == 0:
@@ -337,7 +332,7 @@ cdef int reads_in_the_way(
     if record.duplicate_rule == DUPLICATE_NONE:
         return 0
     keys_claim(s, CLAIM_REFERENCE, owner, citizen, 0, highs, lows)
-    rc = _reads_takers(s, highs[0], lows[0], takers, &count, &free_)
+    rc = reads_takers(s, highs[0], lows[0], takers, &count, &free_)
     for i in range(count):
         if rc == 0:
             rc = _reads_taker_counts(

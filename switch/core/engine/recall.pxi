@@ -1,4 +1,14 @@
-# What the index knows of the register, at an opening: which row speaks of each last.
+# What the index knows of the register and of complaints, at an opening: which row speaks of
+# each last.
+
+cdef inline bint _recall_is_of(
+    const Row* row, const uint8_t* tail, uint32_t size, uint8_t kind
+) noexcept nogil:
+    """Whether a row speaks of something of this kind of record."""
+    if kind == RECORDS_COMPLAINT:
+        return kinds_is_told(row.kind)
+    return row.kind == KIND_REGISTER and size > 0 and tail[0] == kind
+
 
 cdef int _recall_get_record(
     State* s, MDB_txn* txn, Walk* walk, uint8_t kind, uint32_t index, const Row** row,
@@ -31,7 +41,7 @@ cdef int _recall_get_record(
     rc = store_walk_to(walk, sequence, row, tail, &size)
     if rc != 0:
         return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
-    if row[0].debit != index or row[0].kind != KIND_REGISTER or size == 0 or tail[0][0] != kind:
+    if row[0].debit != index or not _recall_is_of(row[0], tail[0], size, kind):
         return RC_INDEX
     return 0 if effect_is_within(row[0], tail[0], size) else MDB_CORRUPTED
 
@@ -48,6 +58,10 @@ cdef uint32_t _recall_most(uint8_t kind) noexcept nogil:
         return BANK_ACCOUNTS_MAX
     elif kind == RECORD_BENEFICIARY:
         return BENEFICIARIES_MAX
+    elif kind == RECORD_OPERATOR:
+        return OPERATORS_MAX
+    elif kind == RECORDS_COMPLAINT:
+        return COMPLAINTS_MAX
     elif RECORD_REVOCATION <= kind <= RECORD_BUDGET:
         return NOTED_MAX
     return SINGLE_RECORDS_MAX
@@ -77,7 +91,10 @@ cdef int _recall_records(
             return rc
         count += 1
         sum_ += indexer_record_mark(index, row.sequence)
-        register_apply(s, row, tail)
+        if kind == RECORDS_COMPLAINT:
+            complaints_apply(s, row)
+        else:
+            register_apply(s, row, tail)
     if count != s.index.head.records_count[kind] or sum_ != s.index.head.records_sum[kind]:
         return RC_INDEX
     return 0
@@ -103,13 +120,13 @@ cdef int recall_fixed(State* s, MDB_txn* txn) noexcept nogil:
 
 
 cdef int recall_register(State* s, MDB_txn* txn) noexcept nogil:
-    """The register, as of the index."""
+    """The register and complaints, as of the index."""
     cdef Walk walk
     cdef int kind
     cdef int rc = 0
     store_begin_walk(&walk, &s.group.reader)
     # A confirmation speaks of a revocation, and both of participants, a statement of its bank.
-    for kind in range(RECORD_PARTICIPANT, RECORD_SCHEDULE + 1):
-        if rc == 0 and kind != RECORD_CLOCK:
+    for kind in range(RECORD_PARTICIPANT, RECORD_OPERATOR + 1):
+        if rc == 0:
             rc = _recall_records(s, txn, &walk, <uint8_t>kind)
     return rc

@@ -487,6 +487,7 @@ cdef int replay_open(State* s) noexcept nogil:
     )
     s.shared.published.count = s.group.working.count
     register_publish_all(s)
+    complaints_publish_all(s)
     s.shared.timestamp = s.group.last_timestamp
     s.shared.last_window = s.group.working_window
     s.shared.rules_version = s.group.working_rules

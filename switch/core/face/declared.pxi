@@ -26,6 +26,8 @@ cdef ThresholdsRecord _thresholds_record
 cdef BankAccountRecord _bank_account_record
 cdef StatementRecord _statement_record
 cdef ScheduleRecord _schedule_record
+cdef OperatorRecord _operator_record
+cdef BillsRecord _bills_record
 cdef ProposedLine _proposed_line
 cdef Answer _answer
 cdef Quotation _quotation
@@ -53,6 +55,8 @@ THRESHOLDS_RECORD = _dtype(<ThresholdsRecord[:1]>&_thresholds_record)
 BANK_ACCOUNT_RECORD = _dtype(<BankAccountRecord[:1]>&_bank_account_record)
 STATEMENT_RECORD = _dtype(<StatementRecord[:1]>&_statement_record)
 SCHEDULE_RECORD = _dtype(<ScheduleRecord[:1]>&_schedule_record)
+OPERATOR_RECORD = _dtype(<OperatorRecord[:1]>&_operator_record)
+BILLS_RECORD = _dtype(<BillsRecord[:1]>&_bills_record)
 PROPOSED_LINE = _dtype(<ProposedLine[:1]>&_proposed_line)
 ANSWER = _dtype(<Answer[:1]>&_answer)
 _HOLD = _dtype(<Hold[:1]>&_hold)
@@ -85,6 +89,7 @@ cdef _check_layout():
         "StatementRecord": (sizeof(StatementRecord), 48),
         "BeneficiaryRecord": (sizeof(BeneficiaryRecord), 64),
         "ScheduleRecord": (sizeof(ScheduleRecord), 24),
+        "OperatorRecord": (sizeof(OperatorRecord), 48), "BillsRecord": (sizeof(BillsRecord), 64),
         "ProposedLine": (sizeof(ProposedLine), 64),
         "Answer": (sizeof(Answer), 120), "Quotation": (sizeof(Quotation), 144),
         "TariffItem": (sizeof(TariffItem), 24), "ItemLine": (sizeof(ItemLine), 12),

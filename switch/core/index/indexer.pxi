@@ -40,11 +40,16 @@ cdef void indexer_work_free(Work* work) noexcept nogil:
 
 
 cdef int _indexer_keep_register(Work* work, const Row* row, const uint8_t* tail) noexcept nogil:
-    """Note a row that becomes the current one of a participant, service or account."""
+    """Note a row that becomes the current one of an account, of what the register speaks of,
+    or of a complaint."""
     cdef Registered* registers
-    cdef uint8_t record = tail[0] if row.kind == KIND_REGISTER else 0
-    if record == RECORD_CLOCK:
-        return 0
+    cdef uint8_t record = 0
+    if row.kind == KIND_REGISTER:
+        record = tail[0]
+        if record == RECORD_CLOCK:
+            return 0
+    elif kinds_is_told(row.kind):
+        record = RECORDS_COMPLAINT
     native_assert(
         record < RECORD_KINDS and row.debit > 0,
         b"_indexer_keep_register: a record",
@@ -103,7 +108,7 @@ cdef int _indexer_take_row(
         if kinds_moves_money(row.kind):
             postings_add(s, work, row.debit, row_number)
             postings_add(s, work, row.credit, row_number)
-        if kinds_gives_index(row.kind):
+        if kinds_gives_index(row.kind) or kinds_is_told(row.kind):
             rc = _indexer_keep_register(work, row, tail)
             if rc != 0:
                 return rc
@@ -234,7 +239,7 @@ cdef inline uint64_t indexer_record_mark(uint32_t index, uint64_t sequence) noex
 
 
 cdef int indexer_write_records(State* s, MDB_txn* txn, const Work* work) noexcept nogil:
-    """The sequence of the current row of each participant, service and account.
+    """The sequence of the current row of each account, of all in the register, of complaints.
 
     `meta` counts and sums them, so that an older one is not taken for the current one.
     """

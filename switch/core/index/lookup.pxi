@@ -71,7 +71,9 @@ cdef int lookup_find(
         i -= 1
         if not before and s.shared.steps[i].number < s.group.fresh:
             return MDB_NOTFOUND
-        if memo_newest(&s.shared.steps[i].maps[map_], hash, high, low, &nth, value):
+        if memo_newest(
+            &s.shared.steps[i].maps[map_], hash, high, low, MEMO_VALUE_MOST, &nth, value
+        ):
             return 0
     if not before:
         return MDB_NOTFOUND

@@ -1,7 +1,8 @@
 # Maps in memory: entries newer than the index.
 #
-# Uses nothing but memory. A memo only grows and is dropped whole with its step; equal
-# keys are kept in the order they came, so that the newest can be asked for first.
+# Uses nothing but memory. A memo only grows and is dropped whole with its step. A slot leads to
+# the newest entry of a key, and that to those before it: what thousands of rows share costs
+# each of them no more than what is its own.
 
 cdef int memo_init(Memo* memo, uint64_t least, uint64_t seed) noexcept nogil:
     """An empty memo with room for at least so many entries before it grows."""
@@ -17,7 +18,8 @@ cdef int memo_init(Memo* memo, uint64_t least, uint64_t seed) noexcept nogil:
     memo.seed = seed
     memo.entries = <Entry*>native_scattered(<size_t>capacity * sizeof(Entry))
     memo.slots = <uint32_t*>native_scattered_zeros(<size_t>capacity * 2 * sizeof(uint32_t))
-    if memo.entries == NULL or memo.slots == NULL:
+    memo.befores = <uint32_t*>native_scattered(<size_t>capacity * sizeof(uint32_t))
+    if memo.entries == NULL or memo.slots == NULL or memo.befores == NULL:
         memo_free(memo)
         return ENOMEM
     return 0
@@ -26,8 +28,10 @@ cdef int memo_init(Memo* memo, uint64_t least, uint64_t seed) noexcept nogil:
 cdef void memo_free(Memo* memo) noexcept nogil:
     free(memo.entries)
     free(memo.slots)
+    free(memo.befores)
     memo.entries = NULL
     memo.slots = NULL
+    memo.befores = NULL
     memo.count = 0
 
 
@@ -38,6 +42,13 @@ cdef inline uint64_t memo_hash(uint64_t high, uint64_t low, uint64_t seed) noexc
 cdef enum:
     MEMO_NUMBER_MASK = 0x3FFFFF   # of a slot, the number of an entry and one more
     MEMO_ENTRIES_MAX = 0x200000   # room for two for each row of the longest step, 2^20 rows
+
+# Larger than an enum's int.
+cdef extern from *:
+    """
+    #define MEMO_VALUE_MOST 0xFFFFFFFFFFFFFFFFULL  /* whatever an entry's value is */
+    """
+    const uint64_t MEMO_VALUE_MOST
 
 cdef inline uint32_t memo_home(const Memo* memo, uint64_t hash) noexcept nogil:
     return <uint32_t>hash & (memo.capacity * 2 - 1)
@@ -61,21 +72,40 @@ cdef inline bint _memo_leads_to(const Memo* memo, uint32_t number) noexcept nogi
     return memo.slots[slot] != 0
 
 
-cdef void _memo_place(Memo* memo, uint32_t number) noexcept nogil:
+cdef inline uint32_t* _memo_find(
+    const Memo* memo, uint64_t hash, uint64_t high, uint64_t low
+) noexcept nogil:
+    """The slot of a key, or an empty one if the memo has none of it."""
     cdef uint32_t mask = memo.capacity * 2 - 1
+    cdef uint32_t slot = memo_home(memo, hash)
+    cdef uint32_t tag = _memo_tag(hash)
+    cdef const Entry* entry
+    while memo.slots[slot] != 0:
+        if (memo.slots[slot] ^ tag) & ~<uint32_t>MEMO_NUMBER_MASK == 0:
+            entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]
+            if entry.high == high and entry_low(entry) == low:
+                break
+        slot = (slot + 1) & mask
+    return &memo.slots[slot]
+
+
+cdef void _memo_place(Memo* memo, uint32_t number) noexcept nogil:
     cdef const Entry* entry = &memo.entries[number]
     cdef uint64_t hash = memo_hash(entry.high, entry_low(entry), memo.seed)
-    cdef uint32_t slot = memo_home(memo, hash)
+    cdef uint32_t* slot = _memo_find(memo, hash, entry.high, entry_low(entry))
     native_assert(number < memo.capacity, b"_memo_place: the entry is one of the memo's")
     native_assert(number + 1 < MEMO_NUMBER_MASK, b"_memo_place: its number fits a slot")
-    while memo.slots[slot] != 0:
-        slot = (slot + 1) & mask
-    memo.slots[slot] = _memo_tag(hash) | (number + 1)
+    native_assert(
+        slot[0] & MEMO_NUMBER_MASK <= number, b"_memo_place: those of its key came before it"
+    )
+    memo.befores[number] = slot[0] & MEMO_NUMBER_MASK
+    slot[0] = _memo_tag(hash) | (number + 1)
 
 
 cdef int _memo_grow(Memo* memo) noexcept nogil:
     cdef Entry* entries
     cdef uint32_t* slots
+    cdef uint32_t* befores
     cdef uint32_t number
     native_assert(memo.count == memo.capacity, b"_memo_grow: it is full")
     native_assert(
@@ -86,6 +116,10 @@ cdef int _memo_grow(Memo* memo) noexcept nogil:
     if entries == NULL:
         return ENOMEM
     memo.entries = entries
+    befores = <uint32_t*>realloc(memo.befores, <size_t>memo.capacity * 2 * sizeof(uint32_t))
+    if befores == NULL:
+        return ENOMEM
+    memo.befores = befores
     slots = <uint32_t*>native_scattered_zeros(<size_t>memo.capacity * 4 * sizeof(uint32_t))
     if slots == NULL:
         return ENOMEM
@@ -112,38 +146,23 @@ cdef int memo_add(Memo* memo, const Entry* entry) noexcept nogil:
 
 
 cdef bint memo_newest(
-    const Memo* memo, uint64_t hash, uint64_t high, uint64_t low, uint32_t* nth,
-    uint64_t* value
+    const Memo* memo, uint64_t hash, uint64_t high, uint64_t low, uint64_t most,
+    uint32_t* nth, uint64_t* value
 ) noexcept nogil:
-    """The nth newest value of a key; or False, with `nth` counted down past all of them."""
-    cdef uint32_t mask = memo.capacity * 2 - 1
-    cdef uint32_t home = memo_home(memo, hash)
-    cdef uint32_t tag = _memo_tag(hash)
-    cdef uint32_t slot = home
-    cdef uint32_t found = 0
-    cdef const Entry* entry
-    while memo.slots[slot] != 0:
-        if (memo.slots[slot] ^ tag) & ~<uint32_t>MEMO_NUMBER_MASK == 0:
-            entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]
-            if entry.high == high and entry_low(entry) == low:
-                value[0] = entry_value(entry)
-                found += 1
-        slot = (slot + 1) & mask
-    if nth[0] >= found:
-        nth[0] -= found
-        return False
-    if nth[0] == 0:
-        return True
-    # Rare: several entries of one key, and not the newest is asked for.
-    found -= nth[0]
-    slot = home
-    while found > 0:
-        entry = &memo.entries[(memo.slots[slot] & MEMO_NUMBER_MASK) - 1]
-        if entry.high == high and entry_low(entry) == low:
-            value[0] = entry_value(entry)
-            found -= 1
-        slot = (slot + 1) & mask
-    return True
+    """The nth newest value of a key that is at most `most`; or False, with `nth` counted down
+    past all of them."""
+    cdef uint32_t at = _memo_find(memo, hash, high, low)[0] & MEMO_NUMBER_MASK
+    cdef uint64_t found
+    while at != 0:
+        found = entry_value(&memo.entries[at - 1])
+        if found <= most:
+            if nth[0] == 0:
+                value[0] = found
+                return True
+            nth[0] -= 1
+        native_assert(memo.befores[at - 1] < at, b"memo_newest: the one before came before")
+        at = memo.befores[at - 1]
+    return False
 
 
 cdef void memo_probe(const Memo* memo, Probes* probes) noexcept nogil:

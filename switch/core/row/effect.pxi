@@ -76,7 +76,17 @@ cdef bint _effect_record_is_within(
         )
     elif record == RECORD_SCHEDULE:
         return _effect_schedule_is_within(tail, tail_size) and row.debit == 1
+    elif record == RECORD_OPERATOR:
+        return tail_size >= sizeof(OperatorRecord) and 0 < row.debit < OPERATORS_MAX and (
+            (<const OperatorRecord*>tail).participant < PARTICIPANTS_MAX
+        )
     return record != 0
+
+
+cdef bint _effect_told_is_within(const Row* row) noexcept nogil:
+    """The same of a complaint or a reply: its number, and its reason or step."""
+    cdef uint64_t most = REASON_OTHER if row.kind == KIND_COMPLAINT else STEP_CLOSED
+    return 0 < row.debit < COMPLAINTS_MAX and 0 < row.total <= most
 
 
 cdef bint effect_is_within(
@@ -95,6 +105,8 @@ cdef bint effect_is_within(
         return True
     if row.kind == KIND_REGISTER:
         return _effect_record_is_within(row, tail, tail_size)
+    if kinds_is_told(row.kind):
+        return _effect_told_is_within(row)
     if row.kind == KIND_REQUEST:
         # It is credited by another row.
         return row.credit < ACCOUNTS_MAX

@@ -50,6 +50,9 @@ cdef enum:  # domains of claim keys
     CLAIM_REFERENCE = 2
     CLAIM_UTR = 3
     CLAIM_BOOKED = 4
+    # To be found by; no rule asks for these.
+    CLAIM_SEARCH = 5          # a payment that takes no claim, by its reference
+    CLAIM_WORD = 6            # a post, by its biller's word
 
 cdef enum:  # the claims that one payment may take, by their place in Draft.claims
     CLAIMS_BILL = 0
@@ -148,6 +151,17 @@ cdef bint _keys_reference_of(
         s, CLAIM_REFERENCE, keys_reference_owner(table, row.service), reference, 0, high, low
     )
     return True
+
+
+cdef void keys_word(
+    State* s, uint32_t biller, const uint8_t* word, uint32_t size, uint64_t* high, uint64_t* low
+) noexcept nogil:
+    """What a post is found by, by the word that its biller has given for it."""
+    cdef uint8_t[REFERENCE_SIZE] padded
+    native_assert(size <= <uint32_t>REFERENCE_SIZE, b"keys_word: a word has so many characters")
+    memset(padded, 0, REFERENCE_SIZE)
+    memcpy(padded, word, size)
+    keys_claim(s, CLAIM_WORD, biller, padded, 0, high, low)
 
 
 cdef inline bint keys_is_zero(const uint8_t* data, size_t size) noexcept nogil:
@@ -262,7 +276,7 @@ cdef struct Derived:          # what a row adds to the maps
 
 cdef inline uint64_t keys_most(int map_, uint64_t rows) noexcept nogil:
     """Entries that so many rows add to one map at most: a bill, or a line that a bank has
-    booked, takes two claims."""
+    booked, takes two claims, and a post may release one and have a word."""
     return 2 * rows if map_ == MAP_CLAIMS else rows
 
 
@@ -302,6 +316,16 @@ cdef void keys_derive(
         else:
             keys_claim_of(s, table, row, &high, &low)
         _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
+    elif kinds_is_payment(row.kind) and row.service != 0 and not row.flags & ROW_RECENT:
+        keys_claim(s, CLAIM_SEARCH, row.service, row.reference, 0, &high, &low)
+        _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
+    if row.kind == KIND_POST and row.flags & ROW_EVIDENCE and (
+        0 < tail_size <= <uint32_t>REFERENCE_SIZE
+    ):
+        keys_word(
+            s, table.accounts[row.credit].participant, tail, tail_size, &high, &low
+        )
+        _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
     if row.flags & ROW_RECENT and kinds_may_claim(row.kind):
         if claims != NULL:
             high, low = claims[CLAIMS_REFERENCE].high, claims[CLAIMS_REFERENCE].low
@@ -339,3 +363,7 @@ cdef void keys_derive(
         _keys_derive_one(out, MAP_LINKS, high, low, row.sequence)
     elif row.kind == KIND_FREEZE and table.people and not row.flags & ROW_UNFREEZE:
         _keys_derive_one(out, MAP_LINKS, row.debit, LINK_FREEZE, row.sequence)
+    elif row.kind == KIND_COMPLAINT:
+        _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_COMPLAINT, row.sequence)
+    elif row.kind == KIND_BILLS:
+        _keys_derive_one(out, MAP_LINKS, row.service, LINK_BILLS, row.sequence)

@@ -6,6 +6,7 @@
 cdef enum:  # what several kinds have in common
     KINDS_MONEY = TRAIT_MONEY | TRAIT_DEBIT | TRAIT_CREDIT
     KINDS_ASKED = TRAIT_ID | TRAIT_ASKED
+    KINDS_TOLD = TRAIT_TOTAL | TRAIT_FILLED
 
 
 cdef inline uint32_t kinds_traits(uint64_t kind) noexcept nogil:
@@ -88,6 +89,12 @@ cdef inline uint32_t kinds_traits(uint64_t kind) noexcept nogil:
             KINDS_ASKED | KINDS_MONEY | TRAIT_POSTED | TRAIT_CLAIM | TRAIT_REFERENCE
             | TRAIT_AMOUNT | TRAIT_FILLED | TRAIT_LINE
         )
+    elif kind == KIND_COMPLAINT:
+        return KINDS_ASKED | KINDS_TOLD | TRAIT_SPEAKS | TRAIT_INDEX
+    elif kind == KIND_REPLY:
+        return KINDS_ASKED | KINDS_TOLD | TRAIT_SPEAKS | TRAIT_LINK
+    elif kind == KIND_BILLS:
+        return KINDS_ASKED | TRAIT_RECORD | TRAIT_SPEAKS
     return 0
 
 
@@ -157,7 +164,7 @@ cdef inline bint kinds_speaks(uint64_t kind) noexcept nogil:
 
 cdef inline bint kinds_is_said(uint64_t kind) noexcept nogil:
     """What a person says about a row, and is no more than that: a propose, approve, withdraw."""
-    return (kinds_traits(kind) & (TRAIT_SPEAKS | TRAIT_FILLED)) == TRAIT_SPEAKS
+    return (kinds_traits(kind) & (TRAIT_SPEAKS | TRAIT_FILLED | TRAIT_RECORD)) == TRAIT_SPEAKS
 
 
 cdef inline bint kinds_is_filled(uint64_t kind) noexcept nogil:
@@ -166,6 +173,26 @@ cdef inline bint kinds_is_filled(uint64_t kind) noexcept nogil:
 
 cdef inline bint kinds_gives_index(uint64_t kind) noexcept nogil:
     return (kinds_traits(kind) & TRAIT_INDEX) != 0
+
+
+cdef inline bint kinds_is_told(uint64_t kind) noexcept nogil:
+    """Whether it is part of the life of a complaint, whose number its debit is."""
+    return (kinds_traits(kind) & KINDS_TOLD) == KINDS_TOLD
+
+
+cdef inline bint kinds_is_file(uint64_t kind) noexcept nogil:
+    """Whether it says of a file what it is, behind the row of the one before."""
+    return (kinds_traits(kind) & (TRAIT_SPEAKS | TRAIT_RECORD)) == TRAIT_SPEAKS | TRAIT_RECORD
+
+
+cdef inline bint kinds_has_note(uint64_t kind) noexcept nogil:
+    """Whether its tail is, or ends with, what somebody has written for others."""
+    return kinds_is_payment(kind) or kinds_is_told(kind)
+
+
+cdef inline bint kinds_is_about_no_account(uint64_t kind) noexcept nogil:
+    """Whether its debit is the number of something that is no account."""
+    return kinds_is_filled(kind) and not kinds_changes_debit(kind)
 
 
 cdef inline bint kinds_may_be_proposed(uint64_t total) noexcept nogil:

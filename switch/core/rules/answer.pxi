@@ -4,7 +4,7 @@ cdef void answer_balance(State* s, Outcome* out, const Row* row) noexcept nogil:
     """The wallet that a row speaks of, as it is now."""
     cdef uint32_t account = row.debit
     cdef const Account* wallet
-    if row.kind == KIND_REGISTER:
+    if kinds_is_about_no_account(row.kind):
         return
     if not treasury_knows(s, account) or s.group.working.accounts[account].kind != ACCOUNT_WALLET:
         account = row.credit

@@ -13,10 +13,10 @@ cdef int _known_price_rule(State* s, const Row* row) noexcept nogil:
     return s.group.services[row.service].record.price_rule
 
 
-cdef int _known_get_payment_tail(
+cdef int _known_get_noted_tail(
     State* s, const Row* row, Tailed* tailed
 ) noexcept nogil:
-    """The tail of a payment's row: its fixed part, or NULL, and its note."""
+    """The tail of a row that may have a note: its fixed part, or NULL, and the note."""
     cdef int rc = 0
     tailed.fixed = NULL
     tailed.note_size = 0
@@ -78,11 +78,12 @@ cdef int _known_compare(State* s, const Draft* draft, const Row* row, int* field
     cdef int kind = row.kind
     cdef bint payment = kinds_is_payment(kind)
     cdef bint filled = kinds_is_filled(kind)
+    cdef bint noted = kinds_has_note(kind)
     cdef int rc = 0
     field[0] = FIELD_NONE
     memset(&tailed, 0, sizeof(Tailed))
-    if payment:
-        rc = _known_get_payment_tail(s, row, &tailed)
+    if noted:
+        rc = _known_get_noted_tail(s, row, &tailed)
     if rc == 0:
         rc = signed_find(s, row, &item, &size, &signed_)
     if rc != 0:
@@ -91,7 +92,9 @@ cdef int _known_compare(State* s, const Draft* draft, const Row* row, int* field
     cdef bint alike = draft.from_message and payment and kinds_is_payment(wanted.kind)
     if (wanted.kind != kind and not alike) or (wanted.flags ^ row.flags) & ROW_UNFREEZE:
         field[0] = FIELD_KIND
-    elif payment and row.service != 0 and wanted.service != row.service:
+    elif wanted.service != row.service and (
+        kinds_is_file(kind) or (payment and row.service != 0)
+    ):
         field[0] = FIELD_SERVICE
     elif wanted.amount != row.amount:
         field[0] = FIELD_AMOUNT
@@ -99,7 +102,8 @@ cdef int _known_compare(State* s, const Draft* draft, const Row* row, int* field
         not _known_same_reference(s, draft, row, &tailed)
     ):
         field[0] = FIELD_REFERENCE
-    elif wanted.operator_ != row.operator_:
+    elif not payment and wanted.operator_ != row.operator_:
+        # Whoever at the counter asks again has the answer.
         field[0] = FIELD_OPERATOR
     elif not filled and wanted.debit != row.debit:
         field[0] = FIELD_DEBIT
@@ -111,7 +115,7 @@ cdef int _known_compare(State* s, const Draft* draft, const Row* row, int* field
         field[0] = FIELD_HEAD
     elif wanted.basket != row.basket:
         field[0] = FIELD_BASKET
-    elif payment and (
+    elif noted and (
         draft.tail_size != tailed.note_size
         # Without a note there is nowhere to look.
         or (draft.tail_size > 0 and memcmp(draft.tail, tailed.note, draft.tail_size) != 0)

@@ -337,7 +337,7 @@ cdef bint _lines_is_row(const Proposed* p, const Draft* draft) noexcept nogil:
 
 
 cdef uint64_t _lines_newest_record(State* s, const uint8_t* tail) noexcept nogil:
-    """The newest register row about the participant, service, person, bank account or
+    """The newest register row about the participant, service, person, operator, bank account or
     beneficiary that a record is of, or about thresholds or schedule; 0 of one that is new, or
     of anything else."""
     cdef const PersonRecord* person = <const PersonRecord*>tail
@@ -351,6 +351,8 @@ cdef uint64_t _lines_newest_record(State* s, const uint8_t* tail) noexcept nogil
         ].sequence
     elif tail[0] == RECORD_PERSON:
         return s.group.people[people_find(s, person.participant, person.number)].sequence
+    elif tail[0] == RECORD_OPERATOR:
+        return s.group.operators[operators_find(s, person.participant, person.number)].sequence
     elif tail[0] == RECORD_THRESHOLDS:
         return s.group.thresholds.sequence
     elif tail[0] == RECORD_SCHEDULE:

@@ -12,10 +12,23 @@ cdef void _machine_shape_record(Draft* draft) noexcept nogil:
         good = size >= sizeof(ShiftRecord) and cases_shift_is_valid(
             <const ShiftRecord*>tail, draft.row.operator_
         )
+    elif kinds_is_file(draft.row.kind):
+        good = bills_record_is_valid(tail, size)
     else:
         good = treasury_record_is_valid(draft.row.kind, tail, size)
     if not good:
         payment_mark(draft, RESULT_INVALID_RECORD)
+
+
+cdef bint _machine_total_is_known(const Row* row) noexcept nogil:
+    """Whether what a row says by its total is what one of its kind may say."""
+    if not kinds_has_total(row.kind):
+        return True
+    if not kinds_is_told(row.kind):
+        return kinds_may_be_proposed(row.total)
+    if kinds_gives_index(row.kind):
+        return complaints_reason_is_known(row.total)
+    return complaints_step_is_known(row.total)
 
 
 cdef void machine_shape(Draft* draft) noexcept nogil:
@@ -24,9 +37,7 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
     cdef int kind = row.kind
     cdef bint record = kinds_has_record(kind)
     cdef bint lines = kinds_has_total(kind) and row.total == PROPOSE_LINES
-    if not kinds_may_be_asked(kind) or (
-        kinds_has_total(kind) and not kinds_may_be_proposed(row.total)
-    ):
+    if not kinds_may_be_asked(kind) or not _machine_total_is_known(row):
         payment_mark(draft, RESULT_INVALID_KIND)
         return
     if keys_no_id(row.id) == kinds_has_id(kind):
@@ -46,8 +57,10 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
     if kinds_is_payment(kind):
         if fields_tender(row) > TENDER_CARD:
             payment_mark(draft, RESULT_INVALID_TENDER)
-        if draft.tail_size > NOTE_MAX or not payment_text_is_valid(draft.tail, draft.tail_size):
-            payment_mark(draft, RESULT_INVALID_NOTE)
+    if kinds_has_note(kind) and (
+        draft.tail_size > NOTE_MAX or not payment_text_is_valid(draft.tail, draft.tail_size)
+    ):
+        payment_mark(draft, RESULT_INVALID_NOTE)
     if record:
         _machine_shape_record(draft)
     if lines and not lines_are_valid(row, draft.tail, draft.tail_size):
@@ -171,6 +184,32 @@ cdef int _machine_end(
     return rc
 
 
+cdef int _machine_find_operator(State* s, const Row* row, bint* missing) noexcept nogil:
+    """Whether a shift of a wallet, the approval of one or a complaint is of a centre that signs
+    on, and names none of its operators."""
+    cdef Row shift
+    cdef bint found
+    cdef uint32_t wallet = 0
+    cdef uint32_t centre = 0
+    cdef int rc
+    missing[0] = False
+    if row.kind == KIND_SHIFT:
+        wallet = row.debit
+    elif row.kind == KIND_APPROVE:
+        rc = rows_find_accepted(s, row.resolves, &shift, &found)
+        if rc != 0:
+            return rc
+        if found and shift.kind == KIND_SHIFT:
+            wallet = shift.debit
+    elif kinds_is_told(row.kind) and kinds_gives_index(row.kind):
+        centre = row.participant
+    if treasury_knows(s, wallet) and s.group.working.accounts[wallet].kind == ACCOUNT_WALLET:
+        centre = s.group.working.accounts[wallet].participant
+    if 0 < centre < s.group.participants_count:
+        missing[0] = operators_is_missing(s, centre, row.operator_)
+    return 0
+
+
 cdef inline bint _machine_is_unsaid(int kind, int result, bint approved) noexcept nogil:
     """Whether a refusal becomes no row. That a bank contradicts itself always does: people
     must look."""
@@ -186,6 +225,7 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     cdef int kind = row.kind
     cdef bint two = _machine_needs_two(s, row)
     cdef bint line = False
+    cdef bint missing
     cdef int result = RESULT_OK
     cdef uint64_t other = 0
     cdef int rc = 0
@@ -193,6 +233,10 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         return _machine_close_window(s, draft, out)
     if row.flags & ROW_EVIDENCE:
         return evidence_apply(s, draft, out)
+    rc = _machine_find_operator(s, row, &missing)
+    if rc != 0 or missing:
+        out.result = RESULT_OPERATOR_UNKNOWN
+        return rc
     if two and kind == KIND_TRANSFER and not booked_may_owe(&s.group.working, row):
         # Nobody proposes that: it is refused as it stands, or as a line.
         two = False
@@ -237,6 +281,12 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         rc = cases_withdraw(s, row, &result, &other)
     elif kind == KIND_SHIFT:
         rc = cases_shift(s, row, &result, &other)
+    elif kind == KIND_COMPLAINT:
+        rc = complain_raise(s, row, &result, &other)
+    elif kind == KIND_REPLY:
+        rc = complain_reply(s, row, &result, &other)
+    elif kind == KIND_BILLS:
+        rc = bills_decide(s, row, &result, &other)
     elif not treasury_knows(s, row.debit):
         result = RESULT_ACCOUNT_UNKNOWN
     elif kind == KIND_LIMIT:
@@ -349,6 +399,25 @@ cdef int _machine_basket_believe(
     return 0
 
 
+cdef bint _machine_basket_lacks_operator(
+    const Draft* drafts, uint32_t count, const uint8_t* known, Outcome* outs
+) noexcept nogil:
+    """Whether those of a basket that are new get an answer without a row, as one of them is of
+    a centre that signs on and of none of its operators."""
+    cdef bint lacks = False
+    cdef uint32_t i
+    for i in range(count):
+        lacks = lacks or (not known[i] and drafts[i].no_operator)
+    if not lacks:
+        return False
+    for i in range(count):
+        if not known[i]:
+            outs[i].result = (
+                RESULT_OPERATOR_UNKNOWN if drafts[i].no_operator else RESULT_INVALID_BASKET
+            )
+    return True
+
+
 cdef bint _machine_basket_waits(
     State* s, const Draft* drafts, uint32_t count, const uint8_t* known, bint new, Outcome* outs
 ) noexcept nogil:
@@ -363,6 +432,8 @@ cdef bint _machine_basket_waits(
     for i in range(count):
         whole = whole and (known[i] or not drafts[i].no_centre)
         unknown += not known[i]
+    if whole and _machine_basket_lacks_operator(drafts, count, known, outs):
+        return True
     busy = _machine_turns_away(s, &drafts[0], unknown)  # a basket has one biller
     full = not busy and _machine_wallet_is_full(s, &drafts[0], unknown)
     if whole and not busy and not full:
@@ -445,6 +516,9 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
         return _machine_treasury(s, draft, out)
     if draft.no_centre:
         out.result = RESULT_INVALID_CENTRE
+        return 0
+    if draft.no_operator:
+        out.result = RESULT_OPERATOR_UNKNOWN
         return 0
     if _machine_turns_away(s, draft, 1):
         _machine_turn_away(s, out, False)

@@ -55,6 +55,17 @@ cdef bint payment_text_is_valid(const uint8_t* text, uint32_t size) noexcept nog
     return True
 
 
+cdef void _payment_sign_on(State* s, Draft* draft, uint32_t centre) noexcept nogil:
+    """A message of the centre itself: its payments are of who is signed on, said or not."""
+    if draft.row.operator_ == 0 and draft.signed_on != OPERATOR_NOBODY:
+        draft.row.operator_ = draft.signed_on
+    draft.no_operator = (
+        draft.signed_on == OPERATOR_NOBODY
+        or draft.row.operator_ != draft.signed_on
+        or operators_is_missing(s, centre, draft.row.operator_)
+    )
+
+
 cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
     """The wallet that pays: the sender's own, or the named centre's; 0 if there is none.
 
@@ -64,6 +75,7 @@ cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
     cdef uint32_t centre = draft.bound
     draft.row.debit = 0
     draft.no_centre = 1
+    draft.no_operator = 0
     if draft.centre_size > 0:
         centre = 0
         if register_pad(draft.centre_code, draft.centre_size, code, CODE_MAX):
@@ -76,6 +88,9 @@ cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
             draft.row.debit == 0 or s.group.participants[centre].role != ROLE_CENTRE
             or not s.group.participants[centre].active
         )
+        draft.no_operator = operators_is_missing(s, centre, draft.row.operator_)
+        if draft.signed_on != 0 and s.group.participants[centre].signs_on:
+            _payment_sign_on(s, draft, centre)
 
 
 cdef inline void _payment_take_back_spelling(Draft* draft) noexcept nogil:
@@ -143,6 +158,9 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
         draft.no_centre = (
             not 0 < row.debit < s.group.working.count
             or s.group.working.accounts[row.debit].kind != ACCOUNT_WALLET
+        )
+        draft.no_operator = not draft.no_centre and operators_is_missing(
+            s, s.group.working.accounts[row.debit].participant, row.operator_
         )
     native_assert(kinds_is_payment(row.kind), b"payment_resolve: a payment")
     native_assert(

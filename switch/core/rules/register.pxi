@@ -210,6 +210,7 @@ cdef void register_publish(State* s, const Row* row) noexcept nogil:
     people_publish(s, row)
     banks_publish(s, row)
     beneficiaries_publish(s, row)
+    operators_publish(s, row)
     cutoffs_publish(s, row)
 
 
@@ -230,6 +231,7 @@ cdef void register_publish_all(State* s) noexcept nogil:
     s.group.schedule.durable = s.group.schedule.sequence
     banks_publish_all(s)
     beneficiaries_publish_all(s)
+    operators_publish_all(s)
 
 
 cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
@@ -257,6 +259,8 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         s.group.participants[index].active = participant.active
         s.group.participants[index].may_state_dues = participant.may_state_dues
         s.group.participants[index].never_credits_late = participant.never_credits_late
+        s.group.participants[index].signs_on = participant.signs_on
+        s.group.participants[index].answer_hours = participant.answer_hours
         s.group.participants[index].sequence = row.sequence
         s.group.treasuries_count += _register_counts(&s.group.participants[index])
     elif tail[0] == RECORD_SERVICE:
@@ -293,6 +297,8 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         beneficiaries_apply(s, row, tail)
     elif tail[0] == RECORD_SCHEDULE:
         cutoffs_apply(s, row, tail)
+    elif tail[0] == RECORD_OPERATOR:
+        operators_apply(s, row, tail)
     s.group.register_changed = 1
 
 
@@ -334,7 +340,9 @@ cdef bint _register_participant_is_valid(const uint8_t* tail, uint32_t size) noe
         and keys_is_zero(record.reserved_0, 5)
         and record.may_state_dues <= 1
         and record.never_credits_late <= 1
-        and keys_is_zero(record.reserved_1, 22)
+        and record.signs_on <= (1 if record.role == ROLE_CENTRE else 0)
+        and record.answer_hours <= HOURS_MAX
+        and keys_is_zero(record.reserved_1, 1) and keys_is_zero(record.reserved_2, 18)
         and register_code_is_valid(record.code, CODE_MAX, False)
     )
 
@@ -556,4 +564,6 @@ cdef bint register_record_is_valid(const uint8_t* tail, uint32_t size) noexcept 
         return beneficiaries_record_is_valid(tail, size)
     elif record == RECORD_SCHEDULE:
         return cutoffs_record_is_valid(tail, size)
+    elif record == RECORD_OPERATOR:
+        return operators_record_is_valid(tail, size)
     return record == RECORD_CLOCK

@@ -189,6 +189,8 @@ cdef int rows_note(
             cutoffs_follow(s, row.timestamp)
         elif row.kind == KIND_REGISTER:
             register_apply(s, row, tail)
+        elif kinds_is_told(row.kind):
+            complaints_apply(s, row)
         elif kinds_changes_debit(row.kind):
             _rows_touch(s, row.debit)
             if kinds_changes_credit(row.kind):

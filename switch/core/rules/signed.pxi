@@ -6,6 +6,7 @@
 
 cdef enum:
     SIGNED_OFF_AT = 2         # where participants' and people's records say `active`
+    SIGNED_OPERATOR_AT = 1    # and operators' do
 
 
 cdef inline uint32_t signed_size(uint32_t size) noexcept nogil:
@@ -34,6 +35,8 @@ cdef bint _signed_stops_participant(State* s, const ParticipantRecord* record) n
         record.role == participant.role
         and record.may_state_dues == participant.may_state_dues
         and record.never_credits_late == participant.never_credits_late
+        and record.signs_on == participant.signs_on
+        and record.answer_hours == participant.answer_hours
     )
 
 
@@ -43,6 +46,15 @@ cdef bint _signed_stops_person(State* s, const PersonRecord* record) noexcept no
     ]
     return not record.active and person.active and (
         record.role == person.role and memcmp(record.key, person.key, 32) == 0
+    )
+
+
+cdef bint _signed_stops_operator(State* s, const OperatorRecord* record) noexcept nogil:
+    cdef const Operator* operator_ = &s.group.operators[
+        operators_find(s, record.participant, record.number)
+    ]
+    return not record.active and operator_.active and (
+        memcmp(record.key, operator_.key, 32) == 0
     )
 
 
@@ -57,6 +69,8 @@ cdef bint signed_is_stop(State* s, const Row* row, const uint8_t* tail) noexcept
         return _signed_stops_participant(s, <const ParticipantRecord*>tail)
     elif tail[0] == RECORD_SERVICE:
         return _signed_stops_service(s, tail)
+    elif tail[0] == RECORD_OPERATOR:
+        return _signed_stops_operator(s, <const OperatorRecord*>tail)
     return tail[0] == RECORD_PERSON and _signed_stops_person(s, <const PersonRecord*>tail)
 
 
@@ -99,6 +113,8 @@ cdef bint _signed_was_stop(
         return tail[SIGNED_OFF_AT] == 0
     elif size >= sizeof(ServiceRecord) and tail[0] == RECORD_SERVICE:
         return (<const ServiceRecord*>tail).active == 0
+    elif size >= sizeof(OperatorRecord) and tail[0] == RECORD_OPERATOR:
+        return tail[SIGNED_OPERATOR_AT] == 0
     if size < sizeof(PersonRecord) or tail[0] != RECORD_PERSON or tail[SIGNED_OFF_AT] != 0:
         return False
     if done or row.result == RESULT_LAST_TREASURIES:

@@ -354,7 +354,7 @@ cdef int _treasury_person(
     if record.participant >= s.group.participants_count:
         return RESULT_PARTICIPANT_UNKNOWN
     existing[0] = people_find(s, record.participant, record.number)
-    if people_has_key(s, record.key, existing[0]):
+    if people_has_key(s, record.key, existing[0]) or operators_has_key(s, record.key, 0):
         return RESULT_SAME_PERSON
     if s.group.people_count <= 2 and not (
         people_begin(s) and record.active and record.role == PERSON_CHECKER
@@ -480,6 +480,10 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
             return result
     elif tail[0] == RECORD_BENEFICIARY:
         result = _treasury_beneficiary(s, row, <const BeneficiaryRecord*>tail, &existing)
+        if result != RESULT_OK:
+            return result
+    elif tail[0] == RECORD_OPERATOR:
+        result = operators_decide(s, row, <const OperatorRecord*>tail, &existing)
         if result != RESULT_OK:
             return result
     elif tail[0] == RECORD_PARTICIPANT:

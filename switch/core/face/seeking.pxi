@@ -1,0 +1,99 @@
+# What is looked for by what people know: a reference, a complaint, an operator. Part of
+# _core.pyx.
+
+cdef enum:
+    REPLIES_MAX = 64          # to one complaint that are listed, the newest
+
+_COMPLAINTS_PAGE_MAX = 1000
+
+
+cdef class _Seeking(_Reading):
+    """Reads of what no rule asks for, and of what the register has of operators."""
+
+    def find_payments(self, uint32_t service, bytes reference not None):
+        cdef object _in_use = self._use()
+        cdef uint8_t[REFERENCE_SIZE] text
+        cdef uint64_t[TAKERS_MAX] found
+        cdef uint32_t count
+        cdef bint known
+        cdef int rc
+        if not face_pad(reference, text, REFERENCE_SIZE) or not payment_reference_is_valid(text):
+            raise ValueError("1 to 32 printable characters are needed")
+        with nogil:
+            known = durable_has_service(self.s, service)
+        if not known:
+            raise LookupError(f"no service has the index {service}")
+        with nogil:
+            rc = search_payments(self.s, service, text, found, &count)
+        self._check(rc)
+        return np.array([found[i] for i in range(count)], np.uint64)
+
+    def find_posts(self, uint32_t biller, bytes word not None):
+        cdef object _in_use = self._use()
+        cdef uint8_t[REFERENCE_SIZE] text
+        cdef uint64_t[TAKERS_MAX] found
+        cdef uint32_t size = <uint32_t>len(word)
+        cdef uint32_t count
+        cdef int rc
+        if size == 0 or not face_pad(word, text, REFERENCE_SIZE):
+            raise ValueError("1 to 32 printable characters are needed")
+        with nogil:
+            rc = search_posts(self.s, biller, text, size, found, &count)
+        self._check(rc)
+        return np.array([found[i] for i in range(count)], np.uint64)
+
+    def bills(self, uint16_t service):
+        return self._link(service, LINK_BILLS)[0]
+
+    def complaint(self, uint32_t number):
+        cdef object _in_use = self._use()
+        cdef uint64_t sequence
+        with nogil:
+            sequence = durable_complaint(self.s, number)
+        return sequence
+
+    def complaints(self, uint32_t before, uint32_t limit):
+        cdef object _in_use = self._use()
+        if not 1 <= limit <= _COMPLAINTS_PAGE_MAX:
+            raise ValueError(f"limit is 1 to {_COMPLAINTS_PAGE_MAX}")
+        numbers = np.empty(limit, np.uint32)
+        sequences = np.empty(limit, np.uint64)
+        cdef uint32_t[::1] at = numbers
+        cdef uint64_t[::1] rows = sequences
+        cdef uint32_t count
+        with nogil:
+            count = durable_list_complaints(self.s, before, &at[0], &rows[0], limit)
+        return numbers[:count].copy(), sequences[:count].copy()
+
+    def replies(self, uint64_t complaint):
+        cdef object _in_use = self._use()
+        cdef uint64_t[REPLIES_MAX] found
+        cdef uint32_t count
+        cdef int rc
+        with nogil:
+            rc = linked_replies(self.s, complaint, found, REPLIES_MAX, &count)
+        self._check(rc)
+        return np.array([found[i] for i in range(count)], np.uint64)
+
+    def find_operator(self, uint32_t participant, uint32_t number):
+        cdef object _in_use = self._use()
+        cdef uint64_t sequence
+        with nogil:
+            sequence = durable_find_operator(self.s, participant, number)
+        return sequence
+
+    def operators(self, uint32_t participant):
+        cdef object _in_use = self._use()
+        cdef uint32_t room = 64
+        cdef uint32_t count
+        cdef uint64_t[::1] target
+        if not 0 < participant < PARTICIPANTS_MAX:
+            raise LookupError("there is no such participant")
+        while True:
+            sequences = np.empty(room, np.uint64)
+            target = sequences
+            with nogil:
+                count = durable_list_operators(self.s, participant, &target[0], room)
+            if count <= room:
+                return sequences[:count].copy()
+            room = count

@@ -1,0 +1,166 @@
+"""Which cells of the rules of counters were met: who stood behind what was asked for at
+a counter, what became of complaints, which bills were put in.
+
+Part of tests/core/cells.py, which see.
+"""
+
+from collections import Counter
+
+from switch.codes import AccountKind, Kind, Record, Result, Role
+from tests.core.payout_cells import WatchedPayouts
+from tests.model_counters import ANSWERED, ASKED, CLOSED, STEPS
+from tests.model_state import PAYS, Answer
+from tests.records import Outcome, Row
+
+OK = Result.OK
+UNKNOWN = Result.OPERATOR_UNKNOWN
+NOT_FOUND, FOLLOWED = Result.COMPLAINT_NOT_FOUND, Result.ALREADY_FOLLOWED
+
+COUNTER_DEEDS: dict[str, set[Result]] = {
+    "complaint": {OK, UNKNOWN, Result.PAYMENT_NOT_FOUND, Result.COMPLAINT_OPEN},
+    "reply": {OK, NOT_FOUND, FOLLOWED, Result.COMPLAINT_CLOSED},
+    "bills": {OK, Result.SERVICE_UNKNOWN, Result.RULE_FIXED, FOLLOWED},
+    "shift at a counter": {OK, UNKNOWN, FOLLOWED},
+    "sign off a shift": {OK, UNKNOWN, Result.SAME_PERSON, Result.ALREADY_APPROVED},
+    # From here on where nobody is registered.
+    "operator": {OK, Result.PARTICIPANT_UNKNOWN, Result.SAME_PERSON},
+    # From here on where people are.
+    "line operator": {
+        OK, Result.NOT_APPROVED, Result.PARTICIPANT_UNKNOWN, Result.SAME_PERSON,
+    },
+    "stop operator": {OK, Result.NOT_SIGNED},
+}  # fmt: skip
+"""What is asked at counters, and each result that it can have by itself."""
+
+RAISED = 0
+STRANGER = "by somebody else"
+NAMES = {RAISED: "raised", ASKED: "asked", ANSWERED: "answered", CLOSED: "closed"}
+"""Where a complaint stands, by the last step."""
+
+
+def told_of(state: int, step: int, *, own: bool) -> Result:
+    """What a reply is told, by where its complaint stands, and whose its step is."""
+    if not own:
+        return NOT_FOUND
+    if state == CLOSED:
+        return Result.COMPLAINT_CLOSED
+    return FOLLOWED if state == step else OK
+
+
+REPLIES = {
+    (NAMES[state], NAMES[step], told_of(state, step, own=True))
+    for state in NAMES
+    for step in STEPS
+} | {
+    (NAMES[state], f"by {who}", NOT_FOUND)
+    for state in NAMES
+    for who in (
+        "another biller", "one switched off", "a centre", "its biller", "a treasury",
+    )
+}  # fmt: skip
+"""Every cell of what may follow in a complaint's life, and by whom it may not."""
+
+OPERATORS = {
+    (what, who, who != "known")
+    for what in ("message", "row", "basket", "shift", "approve", "complaint")
+    for who in ("known", "switched off", "of another centre", "nobody")
+} | {
+    (what, "where nobody signs on", False)
+    for what in ("message", "row", "basket", "shift", "approve", "complaint")
+}
+"""Whose number is named for what, and whether that is turned away for it."""
+
+AGAIN = {"another", "another who is switched off", "another who is nobody"}
+"""Who has the answer that one before had."""
+
+
+class WatchedCounters(WatchedPayouts):
+    """A model that counts what happened at counters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replies_met: Counter[tuple[str, str, Result]] = Counter()
+        self.operators_met: Counter[tuple[str, str, bool]] = Counter()
+        self.again_met: Counter[str] = Counter()
+
+    # --- who stands behind it ---------------------------------------------------------
+
+    def has_operator(self, row: Row) -> bool:
+        """Count whose number is named."""
+        has = super().has_operator(row)
+        centre = self.counter_of(row)
+        if self.operators and self.participants[centre].role == Role.CENTRE:
+            what = Kind(row.kind).name.lower()
+            if row.kind in PAYS:
+                alone = "message" if row.hot else "row"
+                what = "basket" if row.basket else alone
+            who = self.kind_of_operator(centre, row.operator_)
+            if not self.participants[centre].signs_on:
+                who = "where nobody signs on"
+            self.operators_met[what, who, not has] += 1
+        return has
+
+    def kind_of_operator(self, centre: int, number: int) -> str:
+        """Who has that number."""
+        one = self.operators.get((centre, number))
+        if one is not None:
+            return "known" if one.active else "switched off"
+        elsewhere = any(other == number for _, other in self.operators)
+        return "of another centre" if elsewhere else "nobody"
+
+    def again(self, row: Row, first: Row) -> Outcome:
+        """Count who else has an answer that was there."""
+        outcome = super().again(row, first)
+        differs = row.kind in PAYS and row.operator_ != first.operator_
+        wallet = self.account(row.debit)
+        centre = wallet.participant if wallet is not None else 0
+        if outcome.repeat and differs and self.participants[centre].signs_on:
+            who = self.kind_of_operator(centre, row.operator_)
+            kinds = {"known": "", "switched off": " who is switched off"}
+            self.again_met["another" + kinds.get(who, " who is nobody")] += 1
+        return outcome
+
+    # --- complaints -------------------------------------------------------------------
+
+    def check_reply(self, row: Row) -> Answer:
+        """Count where its complaint stands, and who says so."""
+        answer = super().check_reply(row)
+        raised = self.accepted(row.resolves)
+        if raised is not None and raised.kind == Kind.COMPLAINT:
+            newest = self.newest_of(raised.debit)
+            state = newest.total if newest.kind == Kind.REPLY else RAISED
+            said = self.about_sender(row, raised) or NAMES[row.total]
+            if said != STRANGER:
+                self.replies_met[NAMES[state], said, Result(answer.result)] += 1
+        return answer
+
+    def about_sender(self, row: Row, raised: Row) -> str:
+        """Who replies that may not, or nothing if it is whose step that is."""
+        if not 0 < row.participant < len(self.participants):
+            return STRANGER
+        sender = self.participants[row.participant]
+        payment = self.rows[raised.resolves - 1]
+        if sender.role == Role.BILLER:
+            if self.accounts[payment.credit].participant != row.participant:
+                return "by another biller"
+            return "" if row.total == ANSWERED else "by its biller"
+        if sender.role == Role.TREASURY:
+            if not sender.active:
+                return "by one switched off"
+            return "by a treasury" if row.total == ANSWERED else ""
+        return "by a centre" if sender.role == Role.CENTRE else STRANGER
+
+    # --- what it is called ------------------------------------------------------------
+
+    def counter_deed(self, row: Row) -> str:
+        """What a request of these is called, or nothing."""
+        if row.kind in (Kind.COMPLAINT, Kind.REPLY, Kind.BILLS):
+            return Kind(row.kind).name.lower()
+        operator = row.kind == Kind.REGISTER and (row.tail or b"")[0] == Record.OPERATOR
+        if operator and not self.persons:
+            return "operator"
+        wallet = self.account(row.debit)
+        if row.kind == Kind.SHIFT and wallet and wallet.kind == AccountKind.WALLET:
+            return "shift at a counter"
+        shift = self.accepted(row.resolves) if row.kind == Kind.APPROVE else None
+        return "sign off a shift" if shift and shift.kind == Kind.SHIFT else ""
