@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from switch.calendar import format_ist
+from switch.cli.abouts import about_facts
 from switch.cli.arguments import add_id, span_text, to_count, to_reason
 from switch.cli.commands import open_office
 from switch.cli.office import show_outcome
@@ -163,6 +164,8 @@ def _show(shown: Shown, screen: Screen) -> None:
     if answer.HasField("stop"):
         facts += [("what", answer.stop.about)]
         facts += [("stopped by", actor(answer.stop.person))]
+    if answer.HasField("proposal"):
+        facts += about_facts(answer.proposal, screen.language)
     else:
         stands = answer.proposal
         state = enum_word(proposals_pb2.ProposalState.DESCRIPTOR, stands.state)

@@ -15,6 +15,8 @@ from switch.bank_rows import read_booked
 from switch.cli.arguments import to_count
 from switch.cli.commands import open_office
 from switch.cli.office import show_outcome
+from switch.calendar import format_ist
+from switch.cli.abouts import amount_text
 from switch.client import Client
 from switch.client.people import Prepared, Signer
 from switch.codes import PROPOSE_LINES, Kind, Result
@@ -175,7 +177,10 @@ def facts_of(
         facts.append(("lines", language.count(count)))
     if row.resolves:
         facts.append(("about", str(row.resolves)))
-    facts.append(("amount", language.amount(row.amount)))
+    shown = language.amount(row.amount)
+    if row.kind is Kind.PROPOSE:
+        shown = amount_text(row.total, row.amount, language)
+    facts.append(("amount", shown))
     if row.kind is not Kind.APPROVE and row.reference.rstrip(b"\0"):
         reason = row.reference.rstrip(b"\0").decode("ascii", "replace")
         facts.append(("reason", reason))
