@@ -261,6 +261,12 @@ def test_a_biller_sends_the_same_list_itself(
     assert (reply["confirmed"], reply["rejected"]) == (1, 1), reply
     assert said.returncode in (Exit.DONE, Exit.FINDINGS)
     assert [one.kind for one in office.exceptions() if one.kind in (3, 4)] == []
+    # That list is its word of the one, and not of what people have completed.
+    words = tmp_path / "words.jsonl"
+    to = ("--to", str(office.ledger().sequence))
+    told = json.loads(done(live, "acknowledged", "power", str(words), *to, "--json"))
+    assert told["words"] == {"biller": 1, "nobody": 3, "people": 1}
+    assert json.loads(words.read_text().splitlines()[-1])["word"] == "biller"
     done(live, *send, "--total", "60.01", code=Exit.REFUSED)
     done(live, *send[:-4], "--as", "treasury/treasury", code=Exit.USAGE)
 
@@ -371,15 +377,15 @@ def test_people_sign_what_they_decide(tmp_path: Path) -> None:
         outcomes.write_text(
             csv_line(OUTCOME_COLUMNS) + csv_line((first | {"entry": other_of}).values())
         )
+        wrong = office.ask(*approve, by="beta")
+        assert f"{other_of} was not proposed for {missing.number}" in wrong.stdout
+        office.said("withdraw", other_of, "wrong", by="alpha")
         outcomes.write_text(
             csv_line(OUTCOME_COLUMNS)
             + csv_line((first | {"entry": second_of}).values())
         )
         office.agreed(first_of)
         since = office.ask(*approve, by="beta")
-        wrong = office.ask(*approve, by="beta")
-        assert f"{other_of} was not proposed for {missing.number}" in wrong.stdout
-        office.said("withdraw", other_of, "wrong", by="alpha")
         assert last(since.stdout)["outcomes"] == {"refused": 1}
         assert "has given of it back since" in since.stdout
         assert balance(office) == 10_000 - 3_000 + 1_200
