@@ -216,6 +216,10 @@ class Closing:
         # A list comes late, or again: the day is not held up by it.
         self.waits += [f"the list of {one}" for one in found.refused]
         self.waits += [f"the list of {one} has not come" for one in found.without]
+        self.waits += [
+            f"the bank of {one}, not looked at: what an earlier run found stands"
+            for one in found.unasked
+        ]
         self.waits += [f"whose money entry {one} paid out" for one in found.unknown]
         self.waits += [
             f"another match of {one}, which was before this one" for one in found.stale
@@ -251,7 +255,7 @@ class Closing:
                 for one in day.written
             ],
             "breaks": matches.open,
-            "matches": matches.reports,
+            "matches": [*matches.reports, *matches.earlier],
             "totals": self.totals,
             "checks": [one._asdict() for one in self.checks],
             "in_the_way": self.in_the_way,
