@@ -15,17 +15,12 @@ from switch.codes import Kind, Result, Role
 from tests.audit.counter_story import (
     ANSWERED,
     ASKED,
-    BILLER,
-    CENTRE,
     CLOSED,
     DESK,
     HARNESS,
-    HEAD,
-    ONE,
     OTHER,
     OTHER_REASON,
     THERE,
-    UPDATE,
     WALLET_THERE,
     CounterDesk,
     Forgery,
@@ -41,7 +36,15 @@ from tests.audit.journal_writer import (
     write_index,
     write_journal,
 )
-from tests.audit.people_story import TWO, register
+from tests.audit.people_story import (
+    BILLER,
+    CENTRE,
+    HEAD,
+    ONE,
+    TWO,
+    UPDATE,
+    register,
+)
 from tests.signing import Line
 
 R = Result
@@ -449,5 +452,5 @@ def test_the_index_has_the_newest_row_about_each(tmp_path: Path) -> None:
         images.records = records
         write_index(path, images, last)
         for scope in ("all", "chain"):
-            counts = audit(path, scope=scope).findings.counts  # type: ignore[arg-type]
+            counts = audit(path, scope=scope).findings.counts
             assert counts == ({} if name == "right" else {"index": 1})

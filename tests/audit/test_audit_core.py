@@ -2,7 +2,8 @@
 
 Method: a process of its own drives the core with the seeded generator of the core's
 tests, every row kind and refusal among it, amounts up to 64 bits, and behind that what
-is recalled, and what is done and complained of at counters; the auditor reads the directory from another process, during and after.
+is recalled, and what is done and complained of at counters; the auditor reads the
+directory from another process, during and after.
 """
 
 import json
@@ -54,7 +55,7 @@ generator.begin_recalls(seed)
 while pair.operations < count + 1_000:
     pair.commit(*generator.group_of_recalls())
 generator.begin_counters(seed)
-while pair.operations < count + 3_000:
+while pair.operations < count + 2_000:
     pair.commit(*generator.group_of_counters())
     while rng.randrange(3) == 0 and pair.ledger.index_step():
         pass
@@ -126,7 +127,7 @@ def test_core_ledger_passes_beside_its_writer_and_after(
         int, writer.stdout.readline().split()
     )
     assert 0 < recalled <= recalls
-    assert min(at_counters) > 20
+    assert min(at_counters) > 10
     # The writer still has it open, and nothing of it is held back.
     said = audit(path)
     assert said["sequence"] == last
