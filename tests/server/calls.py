@@ -253,6 +253,11 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "RequestTopUp.amount": lambda _: 100,
     "GetTopUpRequest.number": lambda things: things.request,
     "GetTopUpRequest.id": _nothing,
+    "PutBills.bills": _nothing,
+    # Not its turn, so that nothing is put in.
+    "PutBills.file": lambda things: billers_pb2.BillFile(
+        id=new_id(), kind=1, service=things.service, number=10**15
+    ),
     "CancelPayment.id": lambda things: things.payment,
     "GetComplaint.number": lambda things: things.complaint,
     "AnswerComplaint.number": lambda things: things.complaint,
@@ -349,6 +354,8 @@ _BY_NAME: Final[dict[str, Any]] = {
     "if_version": _nothing,
     "note": lambda _: "a cell",
     "text": lambda _: "a cell",
+    "nonce": lambda _: bytes(144),
+    "session": lambda _: bytes(144),
     "receipt": _nothing,
     "biller_reference": _nothing,
     "reprint": _nothing,
