@@ -42,7 +42,7 @@ a *a* ক
 
 
 class Press:
-    """Sets one paper at a time; any thread may ask."""
+    """Sets one paper at a time, in some 40 ms; any thread may ask."""
 
     def __init__(self, fonts: Fonts) -> None:
         """Read templates and fonts. Blocks for some milliseconds."""

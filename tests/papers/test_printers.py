@@ -5,9 +5,12 @@ Method: real sockets, pipes, files and devices that behave so; the time is measu
 """
 
 import os
+import pty
 import socket
+import termios
 import threading
 import time
+import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +69,20 @@ def test_a_printer_that_prints_slowly_gets_it_all() -> None:
         while piece := connection.recv(16_384):
             taken.extend(piece)
             time.sleep(0.005)
+
+    with listening(serve) as address:
+        send(address, PAPER, timeout_s=20)
+    assert bytes(taken) == PAPER
+
+
+def test_a_printer_that_says_something_gets_it_all_too() -> None:
+    taken = bytearray()
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(bytes(10_000))
+        time.sleep(0.1)
+        while piece := connection.recv(16_384):
+            taken.extend(piece)
 
     with listening(serve) as address:
         send(address, PAPER, timeout_s=20)
@@ -156,6 +173,32 @@ def test_a_pipe(tmp_path: Path) -> None:
     finally:
         thread.join(10)
     assert taken == [PAPER]
+
+
+def test_a_serial_line_gets_the_bytes_as_they_are() -> None:
+    printer, line = pty.openpty()
+    taken = bytearray()
+
+    def serve() -> None:
+        while len(taken) < len(PAPER):
+            taken.extend(os.read(printer, 4_096))
+
+    tty.setraw(printer)
+    before = termios.tcgetattr(line)
+    before[1] |= termios.OPOST | termios.ONLCR
+    termios.tcsetattr(line, termios.TCSANOW, before)
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        send(os.ttyname(line), PAPER, timeout_s=20)
+        thread.join(20)
+        assert bytes(taken) == PAPER
+        assert termios.tcgetattr(line)[1] == before[1]
+        # Nobody takes anything any more.
+        assert "bytes were taken" in failed(os.ttyname(line))
+    finally:
+        os.close(printer)
+        os.close(line)
 
 
 # --- files ---------------------------------------------------------------------------
