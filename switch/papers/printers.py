@@ -14,9 +14,11 @@ import select
 import socket
 import stat
 import struct
+import tempfile
 import termios
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,7 +55,7 @@ def send(target: str, data: bytes, *, timeout_s: float = TIMEOUT_S) -> None:
             _send_to(address[1].strip("[]"), int(address[2]), data, deadline)
         else:
             _write_to(Path(target), data, deadline)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, termios.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise PrinterError(f"{target}: {reason}; {deadline.how_far()}") from error
 
@@ -90,11 +92,18 @@ def _send_to(host: str, port: int, data: bytes, deadline: _Deadline) -> None:
         _write_all(connection.fileno(), data, deadline)
         # What the kernel has taken the printer may not have: wait until it has said so
         # of every byte, or has gone.
-        while _unsent(connection):
+        while unsent := _unsent(connection.fileno()):
+            deadline.taken = len(data) - unsent
             deadline.left_s()
             _raise_error_of(connection)
             time.sleep(_POLL_S)
         _raise_error_of(connection)
+        # A connection that is closed with words of the printer unread is torn down, and
+        # some printers then forget what they have not printed yet.
+        connection.shutdown(socket.SHUT_WR)
+        with suppress(BlockingIOError):
+            while connection.recv(_PIECE):
+                deadline.left_s()
 
 
 def _resolved(host: str, port: int, deadline: _Deadline) -> list[tuple[Any, Any]]:
@@ -138,9 +147,9 @@ def _connected(addresses: list[tuple[Any, Any]], deadline: _Deadline) -> socket.
     raise refused
 
 
-def _unsent(connection: socket.socket) -> int:
-    """Bytes that the other side has not acknowledged."""
-    answer = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, struct.pack("i", 0))
+def _unsent(file: int) -> int:
+    """Bytes that the other side of a socket, or a line, has not taken yet."""
+    answer = fcntl.ioctl(file, termios.TIOCOUTQ, struct.pack("i", 0))
     return int(struct.unpack("i", answer)[0])
 
 
@@ -164,16 +173,35 @@ def _write_to(path: Path, data: bytes, deadline: _Deadline) -> None:
     flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     file = os.open(path, flags)
     try:
-        _write_all(file, data, deadline)
+        if os.isatty(file):
+            _write_line(file, data, deadline)
+        else:
+            _write_all(file, data, deadline)
     finally:
         os.close(file)
 
 
+def _write_line(file: int, data: bytes, deadline: _Deadline) -> None:
+    """Write to a serial line, as bytes: usually it makes two of an end of line."""
+    before = termios.tcgetattr(file)
+    raw = [*before]
+    raw[1] &= ~termios.OPOST
+    termios.tcsetattr(file, termios.TCSANOW, raw)
+    try:
+        _write_all(file, data, deadline)
+        while unsent := _unsent(file):
+            deadline.taken = len(data) - unsent
+            deadline.left_s()
+            time.sleep(_POLL_S)
+    finally:
+        termios.tcsetattr(file, termios.TCSANOW, before)
+
+
 def _write_file(path: Path, data: bytes, deadline: _Deadline) -> None:
     """The whole file or, if that fails, what was there before."""
-    partial = path.with_name(f".{path.name}.part-{os.getpid()}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(partial, flags, 0o600)
+    # Beside it, its owner's alone, of a name that nobody else has.
+    file, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    partial = Path(name)
     try:
         try:
             while data:

@@ -5,9 +5,12 @@ Method: real sockets, pipes, files and devices that behave so; the time is measu
 """
 
 import os
+import pty
 import socket
+import termios
 import threading
 import time
+import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +75,20 @@ def test_a_printer_that_prints_slowly_gets_it_all() -> None:
     assert bytes(taken) == PAPER
 
 
+def test_a_printer_that_says_something_gets_it_all_too() -> None:
+    taken = bytearray()
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(bytes(10_000))
+        time.sleep(0.1)
+        while piece := connection.recv(16_384):
+            taken.extend(piece)
+
+    with listening(serve) as address:
+        send(address, PAPER, timeout_s=20)
+    assert bytes(taken) == PAPER
+
+
 def test_nobody_is_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
         address = f"127.0.0.1:{door.getsockname()[1]}"
@@ -80,14 +97,16 @@ def test_nobody_is_there() -> None:
     assert "nothing was printed" in failed("127.0.0.1:99999")
 
 
-def test_a_printer_that_takes_nothing() -> None:
+@pytest.mark.parametrize("papers", [1, 16])
+def test_a_printer_that_takes_nothing(papers: int) -> None:
+    """One paper is in our own kernel long before it is in the printer."""
     end = threading.Event()
 
     def serve(_: socket.socket) -> None:
         end.wait(30)
 
     with listening(serve) as address:
-        said = failed(address, PAPER * 16)
+        said = failed(address, PAPER * papers)
         end.set()
     assert f"{address}: no answer for 0.3 s" in said
     assert "bytes were taken: print it again" in said
@@ -154,6 +173,32 @@ def test_a_pipe(tmp_path: Path) -> None:
     finally:
         thread.join(10)
     assert taken == [PAPER]
+
+
+def test_a_serial_line_gets_the_bytes_as_they_are() -> None:
+    printer, line = pty.openpty()
+    taken = bytearray()
+
+    def serve() -> None:
+        while len(taken) < len(PAPER):
+            taken.extend(os.read(printer, 4_096))
+
+    tty.setraw(printer)
+    before = termios.tcgetattr(line)
+    before[1] |= termios.OPOST | termios.ONLCR
+    termios.tcsetattr(line, termios.TCSANOW, before)
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        send(os.ttyname(line), PAPER, timeout_s=20)
+        thread.join(20)
+        assert bytes(taken) == PAPER
+        assert termios.tcgetattr(line)[1] == before[1]
+        # Nobody takes anything any more.
+        assert "bytes were taken" in failed(os.ttyname(line))
+    finally:
+        os.close(printer)
+        os.close(line)
 
 
 # --- files ---------------------------------------------------------------------------
