@@ -22,12 +22,23 @@ import lmdb
 from switch._core import crc32c
 from switch.billing.bill_files import NAME, Line, read_line
 from switch.errors import SpaceError, SwitchError
-from switch.ledger.shapes import FILE, FILES, FOLDER, check, shape, sync_directory
+from switch.ledger.shapes import (
+    FILE,
+    FILES,
+    FOLDER,
+    check,
+    remove_mark,
+    shape,
+    sync_directory,
+    write_mark,
+)
 
 log = logging.getLogger("switch.bills")
 
 STORE: Final = "store"
 ASIDE: Final = "store.aside"
+OPEN: Final = "store.open"
+"""The mark of a process that has it open."""
 MAP_SIZE: Final = 1 << 38
 """Bytes of address space: four thousand for each of 65,536 bills of 1,024 services."""
 ROOM_LEAST: Final = 256 << 20
@@ -221,12 +232,28 @@ def _key(service: int, line: Line) -> bytes:
 
 
 def open_store(directory: Path, instance: bytes) -> BillStore:
-    """The store beside a ledger; what cannot be opened is set aside, and begun anew."""
+    """The store beside a ledger; what cannot be opened is set aside, and begun anew.
+
+    So is what no process has closed: LMDB follows its pages wherever they lead, and
+    what has ended one process would end the next.
+    """
+    mark, path = directory / NAME / OPEN, directory / NAME / STORE
+    if shape(mark) and shape(path) == FOLDER:
+        log.info("the store of bills was not closed: it is made anew")
+        shutil.rmtree(path)
     try:
-        return BillStore(directory, instance)
+        store = BillStore(directory, instance)
     except StoreError as error:
         set_aside(directory, error)
-        return BillStore(directory, instance)
+        store = BillStore(directory, instance)
+    write_mark(mark)
+    return store
+
+
+def close_store(directory: Path, store: BillStore) -> None:
+    """Close it in order. Nobody may be reading."""
+    store.close()
+    remove_mark(directory / NAME / OPEN)
 
 
 def set_aside(directory: Path, why: StoreError) -> None:

@@ -25,8 +25,10 @@ from switch.billing.bill_files import (
 )
 from switch.billing.bill_store import (
     FOUND_MAX,
+    BillStore,
     State,
     StoreError,
+    close_store,
     open_store,
     set_aside,
 )
@@ -63,15 +65,23 @@ class PutIn:
     """The bills that were put in beside one open ledger. Any thread."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """Open the store. What it lacks it gets when it is asked for."""
+        """The store is opened once a file is put in, or was; it gets what it lacks."""
         self._ledger = ledger
         self._directory = Path(ledger.path)
-        self._store = open_store(self._directory, ledger.instance)
-        self._lock = threading.Lock()
+        self._opened: BillStore | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def _store(self) -> BillStore:
+        with self._lock:
+            if self._opened is None:
+                self._opened = open_store(self._directory, self._ledger.instance)
+            return self._opened
 
     def close(self) -> None:
         """Nobody may be reading."""
-        self._store.close()
+        if self._opened is not None:
+            close_store(self._directory, self._opened)
 
     def bring_up(self, service: int) -> State:
         """Have the files of a service in the store that the journal names.
@@ -85,8 +95,8 @@ class PutIn:
             except StoreError as error:
                 # Derived: made anew, with the files of all services to come.
                 self._store.close()
+                self._opened = None
                 set_aside(self._directory, error)
-                self._store = open_store(self._directory, self._ledger.instance)
             return self._follow(service, newest)
 
     def is_put_in(self, service: int) -> bool:

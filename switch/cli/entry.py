@@ -32,6 +32,7 @@ from switch.cli import (
     certificates,
     close_day,
     commands,
+    complaints,
     counter,
     day_list,
     endings,
@@ -48,6 +49,7 @@ from switch.cli import (
     payments,
     people,
     public,
+    put_bills,
     search,
     signing,
     totals,
@@ -285,6 +287,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_payments(add)
     search.add_commands(add)
     papers.add_commands(add)
+    complaints.add_commands(add)
+    complaints.add_verbs(
+        _Verbs(found, "complaint", complaints.TEXT, (common, remote))
+    )
+    put_bills.add_arguments(add("put-bills", put_bills.put_bills, put_bills.TEXT))
     what = "fetch, pay and follow a bill"
     _add_bills(_Verbs(found, "bill", what, (common, remote)))
     _add_shifts(_Verbs(found, "shift", "close and sign a shift", (common, remote)))

@@ -21,6 +21,7 @@ from grpc_health.v1 import health_pb2
 
 from switch.client.admin import BATCH_MAX, PAGE_SIZE, AdminCalls
 from switch.client.banks import BankCalls
+from switch.client.bill_files import BillFileCalls
 from switch.client.calls import (
     CALL_TIMEOUT_S,
     RETRIES_MAX,
@@ -135,6 +136,7 @@ class Client(
     CounterCalls,
     LookingCalls,
     ComplaintCalls,
+    BillFileCalls,
     ExplainCalls,
     TotalsCalls,
     FileCalls,

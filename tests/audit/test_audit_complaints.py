@@ -396,7 +396,10 @@ CHANGES: dict[str, Any] = {
     **dict.fromkeys(("amount", "credit", "receipt", "checker", "basket"), 1),
     **dict.fromkeys(("service", "flags", "deadline"), 8),
     **dict.fromkeys(("debit", "resolves", "participant"), 99),
-    **{"result": R.CASE_CLOSED, "total": 9, "reference": b"A", "kind": Kind.WITHDRAW},
+    "result": R.CASE_CLOSED,
+    "total": 9,
+    "reference": b"A",
+    "kind": Kind.WITHDRAW,
 }
 """What no row of a complaint can say, whatever else it says."""
 
