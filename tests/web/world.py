@@ -4,10 +4,7 @@ counter's page as a process of its own.
 
 import contextlib
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +20,7 @@ from switch.codes import (
     Role,
 )
 from switch.v1 import admin_pb2, billers_pb2, network_pb2, payments_pb2
+from tests import forked
 from tests.server.harness import CALL_S, ROOT, Peers, ServerProcess, load, network
 from tests.server.scripted_biller import (
     ScriptedBiller,
@@ -238,21 +236,17 @@ class Counter:
 
     def start(self) -> None:
         """Start, or start again at the same port."""
-        command = [sys.executable, "-m", "switch.web.counter", CENTRE]
+        words = [
+            CENTRE,
+            *("--address", self.world.server.address),
+            *("--tls", str(self.world.tls)),
+            *("--data", str(self.data)),
+            *("--port", str(self.port)),
+            *self.arguments,
+        ]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    *command,
-                    *("--address", self.world.server.address),
-                    *("--tls", str(self.world.tls)),
-                    *("--data", str(self.data)),
-                    *("--port", str(self.port)),
-                    *self.arguments,
-                ],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdout=subprocess.PIPE,
-                stderr=log,
+            self.process = forked.Process(
+                "switch.web.counter", words, cwd=ROOT, stderr=log.fileno()
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -266,6 +260,13 @@ class Counter:
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+    def wait(self) -> int:
+        """Its end, which comes from elsewhere; the exit code."""
+        code = self.process.wait(20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
 
     def stop(self) -> int:
         """End it as its operator does; the exit code."""
