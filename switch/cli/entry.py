@@ -22,7 +22,6 @@ from pathlib import Path
 import grpc
 
 from switch.cli import (
-    acknowledged,
     bank_statements,
     banks,
     beneficiaries,
@@ -49,8 +48,8 @@ from switch.cli import (
     papers,
     payments,
     people,
-    put_bills,
     public,
+    put_bills,
     search,
     signing,
     totals,
@@ -287,12 +286,12 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_payments(add)
     search.add_commands(add)
+    papers.add_commands(add)
     complaints.add_commands(add)
     complaints.add_verbs(
         _Verbs(found, "complaint", complaints.TEXT, (common, remote))
     )
     put_bills.add_arguments(add("put-bills", put_bills.put_bills, put_bills.TEXT))
-    papers.add_commands(add)
     what = "fetch, pay and follow a bill"
     _add_bills(_Verbs(found, "bill", what, (common, remote)))
     _add_shifts(_Verbs(found, "shift", "close and sign a shift", (common, remote)))
@@ -321,8 +320,6 @@ def _parser() -> argparse.ArgumentParser:
     beneficiaries.add_verb(propose)
     windows.add_verb(propose)
     openings.add_verb(propose)
-    told = add("acknowledged", acknowledged.acknowledged, acknowledged.TEXT)
-    acknowledged.add_arguments(told)
     day_list.add_arguments(add("day-list", day_list.day_list, day_list.TEXT))
     breaks.add_verbs(_Verbs(found, "breaks", breaks.TEXT, (common, remote)))
     what = "freeze, or switch off, at once; another person stands by it afterwards"

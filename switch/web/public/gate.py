@@ -63,7 +63,9 @@ class Gate:
         self._proxies = frozenset(map(customer_of, proxies))
         self._checks, self._pages = checks, pages
         self._too_often = too_often
-        self._headers = {**guard.HEADERS, "content-security-policy": POLICY}
+        # An address has a receipt's code in it, and is told to nobody.
+        own = {"content-security-policy": POLICY, "referrer-policy": "no-referrer"}
+        self._headers = {**guard.HEADERS, **own}
         if is_secure:
             self._headers["strict-transport-security"] = HSTS
 

@@ -47,6 +47,7 @@ class Pages:
             *(Route(f"/{language}", self.check) for language in LANGUAGES),
             Route(f"/{STYLE}", self.style),
             Route("/robots.txt", self.robots),
+            Route("/favicon.ico", self.icon),
             Route("/totals", self.totals_begin),
             Route(TOTALS, self.totals_begin),
             Route(f"{TOTALS}{{name:path}}", self.totals),
@@ -95,6 +96,10 @@ class Pages:
     async def robots(self, _: Request) -> Response:
         """Only totals are for search engines."""
         return PlainTextResponse(f"User-agent: *\nDisallow: /\nAllow: {TOTALS}\n")
+
+    async def icon(self, _: Request) -> Response:
+        """There is none, which every browser asks for."""
+        return Response(status_code=204, headers=_KEEP)
 
     async def totals_begin(self, request: Request) -> Response:
         """The overview in the language of whoever asks."""

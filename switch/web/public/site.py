@@ -29,7 +29,7 @@ LEAST: Final = 10
 """Fewer than these are not told; the switch sees to it."""
 BARS_MAX: Final = 24
 """Months that the chart has, the newest ones."""
-_WIDTH, _HEIGHT, _TOP, _BASE = 720, 240, 24, 208
+_WIDTH, _HEIGHT, _TOP, _BASE = 720, 200, 4, 196
 _HEADS: Final = {
     "years": "year",
     "months": "month",

@@ -146,6 +146,10 @@ WORDS: Final = {
         ),
     ),
     "chart": ("Payments of each month", "প্রতি মাসের প্রদান"),
+    "chart_text": (
+        "Payments of each month, {first} to {last}; the most were {most}.",
+        "প্রতি মাসের প্রদান, {first} থেকে {last}; সবচেয়ে বেশি {most}।",
+    ),
     "data": ("As data", "তথ্য হিসেবে"),
     "pages": ("Pages", "পাতা"),
 }
