@@ -16,6 +16,9 @@ from switch.codes import AccountKind, Kind, Record, Result
 from switch.entries import Entry
 from switch.errors import CorruptionError
 
+_IS_COUNTED = np.isin(np.arange(256), [int(Kind.SETTLE), int(Kind.TRANSFER)])
+"""Of the journal's rows these are few: the others are not copied."""
+
 
 class Disbursed(NamedTuple):
     """Of one account, paise."""
@@ -55,6 +58,7 @@ class PaidOut:
         last = int(rows["sequence"][-1])
         self._is_whole &= len(rows) == last + 1 - self._next
         self._next = last + 1
+        rows = rows[_IS_COUNTED[rows["kind"]]]
         rows = rows[rows["result"] == Result.OK]
         settles = rows[rows["kind"] == Kind.SETTLE]
         for account in np.unique(settles["debit"]).tolist():

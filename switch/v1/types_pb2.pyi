@@ -373,7 +373,9 @@ class Entry(_message.Message):
     enough.
     """
     by_biller: _builtins.bool
-    """Of a post, void or verify: its biller's own answer made it, and no person, deadline or silence."""
+    """Of a post, void, verify or case: its biller's own answer made it, and no person, deadline or
+    silence.
+    """
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TariffItem]:
         """Of a payment of a service with a tariff: what was paid for. Empty elsewhere."""

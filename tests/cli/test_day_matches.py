@@ -9,7 +9,7 @@ again; the switch is asked for nothing but what it has not.
 import datetime as dt
 import json
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +22,7 @@ from switch.client import Client, Point
 from switch.console.output import Screen
 from switch.console.words import Language
 from switch.matching.breaks import BANK_KEYS, Break, State, read_breaks
-from switch.v1 import banks_pb2, types_pb2
+from switch.v1 import banks_pb2, schedules_pb2, types_pb2
 from tests.matching.books import (
     BILLER,
     HEADS,
@@ -47,9 +47,30 @@ class Switch:
     def __init__(self) -> None:
         self.payees: list[banks_pb2.Beneficiary] = []
         self.payouts: list[types_pb2.Entry] = []
+        self.cursors: list[int] = []
+        self.is_said = False
 
-    def exceptions(self) -> list[Any]:
+    def exceptions(self, *_: object) -> list[Any]:
         return []
+
+    def windows(self) -> Iterator[schedules_pb2.Window]:
+        """Newest first, each behind the payment of its day."""
+        for paid in reversed(PAID):
+            yield schedules_pb2.Window(sequence=paid.entry + 1)
+
+    def feed(self, biller: str, cursor: int) -> Iterator[types_pb2.Entry]:
+        """All but the second have their biller's word."""
+        assert biller == BILLER
+        self.cursors.append(cursor)
+        kind = types_pb2.ENTRY_KIND_POST
+        for one in PAID:
+            if one.entry > cursor:
+                yield types_pb2.Entry(
+                    sequence=one.entry,
+                    kind=kind,
+                    resolves=one.number,
+                    by_biller=one is not PAID[1] or self.is_said,
+                )
 
     def beneficiaries(self) -> list[banks_pb2.Beneficiary]:
         return self.payees
@@ -91,7 +112,7 @@ class Folder:
     ) -> Matches:
         lists = self.lists if with_lists else None
         args = Namespace(files=self.files, lists=lists, bank_files=self.bank)
-        of = DayFiles(day.isoformat())
+        of = DayFiles(day.isoformat(), [PAID[DAYS.index(day)].entry + 1])
         of.instructions = [{"file": one} for one in instructions]
         client = cast("Client", self.switch)
         screen = Screen(as_json=True, language=Language.ENGLISH)
@@ -129,6 +150,20 @@ def test_what_an_earlier_run_left_open_stands(folder: Folder) -> None:
     found = folder.match(DAYS[0])
     assert (found.open, len(found.refused)) == (1, 1)
     assert folder.match(DAYS[1], with_lists=False).open == 0
+
+
+def test_a_biller_that_only_acknowledges(folder: Folder) -> None:
+    """It is asked for what was not matched before, and for what is open still."""
+    (folder.lists / f"{BILLER}.json").write_text('{"by": "acknowledged"}')
+    for day, left in zip(DAYS, (0, 1, 1), strict=False):
+        found = folder.match(day)
+        assert (found.refused, found.without, found.open) == ([], [], left)
+    assert [one.entry for one in folder.open(DAYS[2])] == [PAID[1].entry]
+    # From behind the window before, and then from the payment that is open.
+    assert folder.switch.cursors == [0, PAID[0].entry + 1, PAID[1].entry - 1]
+    folder.switch.is_said = True
+    assert folder.match(DAYS[3]).open == 0
+    assert folder.switch.cursors[-1] == PAID[1].entry - 1
 
 
 def of_bank(folder: Folder, day: dt.date) -> list[tuple[str, str, int]]:
