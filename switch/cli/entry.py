@@ -288,9 +288,7 @@ def _parser() -> argparse.ArgumentParser:
     search.add_commands(add)
     papers.add_commands(add)
     complaints.add_commands(add)
-    complaints.add_verbs(
-        _Verbs(found, "complaint", complaints.TEXT, (common, remote))
-    )
+    complaints.add_verbs(_Verbs(found, "complaint", complaints.TEXT, (common, remote)))
     put_bills.add_arguments(add("put-bills", put_bills.put_bills, put_bills.TEXT))
     what = "fetch, pay and follow a bill"
     _add_bills(_Verbs(found, "bill", what, (common, remote)))
