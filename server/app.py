@@ -49,6 +49,7 @@ from server.services.files import FilesService
 from server.services.health import HealthService
 from server.services.payments import PaymentService
 from server.services.people import PeopleService
+from server.services.public import PublicService
 from server.services.reflection import ReflectionService
 from server.services.totals import TotalsService
 from server.services.wallets import WalletService
@@ -72,6 +73,7 @@ from switch.v1 import (
     files_pb2,
     payments_pb2,
     people_pb2,
+    public_pb2,
     totals_pb2,
     wallets_pb2,
 )
@@ -102,6 +104,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
         (explain_pb2.DESCRIPTOR, "ExplainService"),
         (totals_pb2.DESCRIPTOR, "TotalsService"),
         (files_pb2.DESCRIPTOR, "FilesService"),
+        (public_pb2.DESCRIPTOR, "PublicService"),
     )
 )
 NAMES = tuple(descriptor.full_name for descriptor in SERVICES)
@@ -187,7 +190,7 @@ class App:
         transport.start()
         try:
             ledger = await self._open()
-            node = self._node(ledger)
+            node = self._node(ledger, front)
         except BaseException:
             await transport.stop(0)
             raise
@@ -243,7 +246,7 @@ class App:
                 os._exit(0)
             log.info("opening: %s", self._progress.text())
 
-    def _node(self, ledger: Ledger) -> Node:
+    def _node(self, ledger: Ledger, front: Front) -> Node:
         """What the services share, its committer running; else the ledger is closed."""
         config = self._config
         loop = asyncio.get_running_loop()
@@ -258,7 +261,7 @@ class App:
                 queue_bytes_max=config.queue_bytes_max,
                 on_death=die,
             )
-            node = Node(config, ledger, committer, self._observer)
+            node = Node(config, ledger, committer, self._observer, front)
             check_people(config, node)
             committer.start(accept_clock=config.accept_clock)
         except BaseException:
@@ -445,6 +448,7 @@ def all_behaviours(node: Node) -> dict[str, Behaviour]:
         "ExplainService": ExplainService(node),
         "TotalsService": TotalsService(node),
         "FilesService": FilesService(node),
+        "PublicService": PublicService(node),
     }
     found: dict[str, Behaviour] = {}
     for descriptor in SERVICES:

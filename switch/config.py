@@ -48,6 +48,8 @@ ROLE_BUDGETS: Mapping[str, Mapping[str, int]] = {
     },
     "treasury": {"reads_per_s": 2_000, "reads_at_once": 20_000},
     "auditor": {"reads_per_s": 2_000, "reads_at_once": 20_000},
+    # What citizens ask, and who asks in their place: 48 bits of a code cannot be tried.
+    "public": {"reads_per_s": 50, "reads_at_once": 1_000},
 }
 """What is different for some roles where a file does not say more."""
 
@@ -363,6 +365,10 @@ class Config:
     """Seconds after which an idle feed says where it stands."""
     drain_s: int = _bounded(20, 0, 600)
     """Seconds that calls under way may take after SIGTERM."""
+    session_s: int = _bounded(43_200, 60, 86_400)
+    """Seconds after which an operator signs on again, whatever they did meanwhile."""
+    session_idle_s: int = _bounded(900, 30, 43_200)
+    """Seconds without a call after which an operator signs on again."""
     transport: TransportConfig = field(default_factory=TransportConfig)
     """Connections, HTTP/2 and TLS: the table [transport]."""
     budget: BudgetConfig = field(default_factory=BudgetConfig)

@@ -83,6 +83,8 @@ class Row:
     """Asked for by a payment message."""
     centre: int = 0
     """Of such a one: the participant whose wallet it names."""
+    stranger: bool = False
+    """And another is signed on there than it names, or nobody."""
     proposal: int = 0
     """Of a template: the proposal that it names in `total`."""
     keeps: bool = False

@@ -322,6 +322,31 @@ def test_it_is_asked_before_what_waits_and_what_is_believed(counter: Counter) ->
     assert counter.pay(ACTIVE, service=77).result == Result.SERVICE_UNKNOWN
 
 
+def test_a_message_of_a_centre_is_of_who_is_signed_on(counter: Counter) -> None:
+    there = {
+        # Who is signed on, and who it says that it is of.
+        (ACTIVE, 0): OK,
+        (ACTIVE, ACTIVE): OK,
+        (ACTIVE, 7): UNKNOWN,
+        (7, ACTIVE): UNKNOWN,
+        (LEFT, 0): UNKNOWN,
+        (LEFT, LEFT): UNKNOWN,
+        (0, 0): UNKNOWN,
+        (0, ACTIVE): UNKNOWN,
+        (99, 0): UNKNOWN,
+    }
+    for number, ((signed_on, said), result) in enumerate(there.items(), 1):
+        sent = Payment(b"i%15d" % number, b"STATED", 5, b"M", said, amount_due=5)
+        asked = Payments([sent], [], CENTRE, CENTRE, signed_on)
+        told = counter.model.commit([asked], counter.now)[0][0]
+        assert told.result == result, (signed_on, said)
+        assert result != OK or counter.last().operator_ == signed_on
+        # Of a centre that does not sign on the payment's own number stays.
+        free = Payments([replace(sent, amount=6)], [], FREE, FREE, signed_on)
+        assert counter.model.commit([free], counter.now)[0][0].result == OK
+        assert counter.last().operator_ == said
+
+
 # --- where there are people -----------------------------------------------------------
 
 ALPHA, BETA = (1, 1), (1, 2)

@@ -7,19 +7,22 @@ import time
 from server import arguments, convert
 from server.masked import paper_for
 from server.node import Node
-from server.services import bills
+from server.services import bills, receipts
+from server.services.cancelling import CancelCalls
 from server.services.catalogue import CatalogueLists
+from server.services.complaints import ComplaintCalls
+from server.services.operators import OperatorCalls
 from server.services.payments import find_payment
 from server.services.search import PaymentSearch
 from server.services.standing import standing_now
+from server.sessions import operator_of
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch._core import Request
 from switch.calendar import financial_year
 from switch.codes import AMOUNT_MAX, Kind, Mode, Result
 from switch.counter import shift_rows, shifts
 from switch.counter.acknowledgements import acknowledgement_json, acknowledgement_text
-from switch.counter.paper_rows import make_acknowledgement, make_receipt
-from switch.counter.receipts import receipt_json, receipt_text
+from switch.counter.paper_rows import make_acknowledgement
 from switch.entries import Entry
 from switch.errors import OverloadError, SwitchError
 from switch.ids import ID_SIZE
@@ -40,12 +43,11 @@ WAIT_MAX_MS = 30_000
 CLOSES_MAX = 1_024
 """Shifts that may wait to be closed, one after the other."""
 
-_HAS_RECEIPT = (PaymentState.COMPLETED, PaymentState.REFUNDED)
 # Where the biller's word may come any moment.
 _WAITS = (PaymentState.HELD, PaymentState.UNKNOWN)
 
 
-class CounterService:
+class CounterService(CancelCalls, ComplaintCalls, OperatorCalls):
     """What the software at a centre's counter asks for."""
 
     def __init__(self, node: Node) -> None:
@@ -78,6 +80,7 @@ class CounterService:
         """Pay one bill, and wait for the biller's word."""
         node = self._node
         payment = request.payment
+        payment.operator = operator_of(node.register, caller, payment.operator)
         if request.wait_ms > WAIT_MAX_MS:
             raise ArgumentError("wait_ms", f"must be at most {WAIT_MAX_MS}")
         # What was sent before has its answer in the ledger, whatever became of its
@@ -86,7 +89,7 @@ class CounterService:
             self._check_door(payment, caller)
         body = payments_pb2.CreatePaymentRequest(payment=payment).SerializeToString()
         reply = await node.pay(
-            Request.payments(body, caller.index, caller.bound_centre)
+            Request.payments(body, caller.index, caller.bound_centre, caller.operator)
         )
         outcome = payments_pb2.CreatePaymentResponse.FromString(reply).outcome
         if outcome.state == payments_pb2.PAYMENT_STATE_HELD:
@@ -172,23 +175,9 @@ class CounterService:
     async def GetReceipt(
         self, request: pb.GetReceiptRequest, caller: Identity
     ) -> pb.GetReceiptResponse:
-        """The receipt of a completed payment."""
-        return await self._node.read(self._get_receipt, request, caller)
-
-    def _get_receipt(
-        self, request: pb.GetReceiptRequest, caller: Identity
-    ) -> pb.GetReceiptResponse:
+        """The receipt of a completed payment, or of a refund of it."""
         _check_language(request.language)
-        found = find_payment(self._node, request.id, request.sender, caller)
-        if found.state not in _HAS_RECEIPT:
-            state = found.state.name.lower()
-            raise PreconditionError("NO_RECEIPT", f"the payment is {state}")
-        made = make_receipt(found, self._node.register, self._names)
-        receipt = paper_for(caller, made)
-        bengali = request.language == pb.LANGUAGE_BENGALI
-        return pb.GetReceiptResponse(
-            text=receipt_text(receipt, bengali=bengali), json=receipt_json(receipt)
-        )
+        return await self._node.read(receipts.get_receipt, self._node, request, caller)
 
     async def GetAcknowledgement(
         self, request: pb.GetAcknowledgementRequest, caller: Identity
@@ -235,7 +224,9 @@ class CounterService:
         self, request: pb.CloseShiftRequest, caller: Identity
     ) -> pb.CloseShiftResponse:
         """Close an operator's shift: count, and record."""
-        wallet = arguments.own_wallet(self._node.register, caller, request.centre).index
+        register = self._node.register
+        wallet = arguments.own_wallet(register, caller, request.centre).index
+        request.operator = operator_of(register, caller, request.operator)
         if request.cash_counted > AMOUNT_MAX:
             raise ArgumentError("cash_counted", f"must be at most {AMOUNT_MAX}")
         if len(self._closes) >= CLOSES_MAX:
@@ -317,11 +308,12 @@ class CounterService:
         """Sign another person's shift off."""
         node = self._node
         wallet = arguments.own_wallet(node.register, caller, request.centre).index
+        operator = operator_of(node.register, caller, request.operator)
         await node.read(self._check_shift, request.shift_sequence, wallet)
         move = moves.approve(
             request.id,
             request.shift_sequence,
-            operator=request.operator,
+            operator=operator,
             sender=caller.index,
         )
         return pb.SignShiftResponse(outcome=await self._do(move))
