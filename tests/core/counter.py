@@ -126,9 +126,9 @@ class Counter(Desk):
         given.setdefault("participant", self.biller if step == 2 else self.net.treasury)
         return self.one(Kind.REPLY, resolves=complaint, total=step, **given)
 
-    def paid(self, **fields: int) -> int:
+    def paid(self) -> int:
         """The sequence of a hold of the first centre."""
-        [told] = self.told(self.payment(**fields))
+        [told] = self.told(self.payment())
         assert told.result == 1, told
         return told.sequence
 
