@@ -113,6 +113,19 @@ cdef extern from "front.h" nogil:
     size_t front_take_refused(front* door, front_refused* refused)
     const char* front_cause_name(int cause)
 
+    enum:
+        FRONT_SESSION_SIZE
+        FRONT_SESSION_NUMBER "FRONT_SESSION_NUMBER"
+        FRONT_SESSION_ON
+        FRONT_SESSION_UNKNOWN
+        FRONT_SESSION_ENDED
+
+    void front_open_session(front* door, const uint8_t* token, uint32_t sender,
+                            uint32_t operator_, int64_t lasts_ms, int64_t idle_ms)
+    bint front_end_session(front* door, const uint8_t* token)
+    int front_use_session(front* door, const uint8_t* token, size_t size, uint32_t sender,
+                          uint32_t* operator_)
+
     const char* const front_bound_names[]
     const char* const front_budget_names[]
     const char* const front_share_names[]

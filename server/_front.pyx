@@ -261,6 +261,35 @@ cdef class Front:
             hot_close(self.hot)
             self.hot = NULL
 
+    # --- who is signed on ---------------------------------------------------------
+
+    def open_session(self, bytes token, uint32_t sender, operator, int64_t lasts_ms,
+                     int64_t idle_ms):
+        """From now on calls of this sender with the token are this operator's."""
+        if len(token) != FRONT_SESSION_SIZE or not sender or not operator:
+            raise ValueError("a session is a token, a sender and an operator")
+        front_open_session(
+            self.door, <const uint8_t*> PyBytes_AS_STRING(token), sender, operator, lasts_ms,
+            idle_ms,
+        )
+
+    def end_session(self, bytes token):
+        """Whether it was on. It stays known, as ended."""
+        if len(token) != FRONT_SESSION_SIZE:
+            return False
+        return bool(
+            front_end_session(self.door, <const uint8_t*> PyBytes_AS_STRING(token))
+        )
+
+    def use_session(self, bytes token, uint32_t sender):
+        """Its operator; 0 for one that is over, None for one that is not known."""
+        cdef uint32_t found_operator = 0
+        cdef int found = front_use_session(
+            self.door, <const uint8_t*> PyBytes_AS_STRING(token), PyBytes_GET_SIZE(token),
+            sender, &found_operator,
+        )
+        return None if found == FRONT_SESSION_UNKNOWN else found_operator
+
     def listen(self, str host, int port):
         cdef int rc = front_listen(self.door, host.encode(), port)
         if rc < 0:

@@ -187,7 +187,7 @@ class App:
         transport.start()
         try:
             ledger = await self._open()
-            node = self._node(ledger)
+            node = self._node(ledger, front)
         except BaseException:
             await transport.stop(0)
             raise
@@ -243,7 +243,7 @@ class App:
                 os._exit(0)
             log.info("opening: %s", self._progress.text())
 
-    def _node(self, ledger: Ledger) -> Node:
+    def _node(self, ledger: Ledger, front: Front) -> Node:
         """What the services share, its committer running; else the ledger is closed."""
         config = self._config
         loop = asyncio.get_running_loop()
@@ -258,7 +258,7 @@ class App:
                 queue_bytes_max=config.queue_bytes_max,
                 on_death=die,
             )
-            node = Node(config, ledger, committer, self._observer)
+            node = Node(config, ledger, committer, self._observer, front)
             check_people(config, node)
             committer.start(accept_clock=config.accept_clock)
         except BaseException:

@@ -62,6 +62,13 @@ def own_wallet(register: Register, caller: Identity, centre: str) -> Account:
     return centre_wallet(register, centre)
 
 
+def own_name(caller: Identity, name: str, field: str) -> str:
+    """The caller's own participant id, whether it was given or not."""
+    if name not in ("", caller.participant):
+        raise ForbiddenError(f"{field}: only your own")
+    return caller.participant
+
+
 def biller(register: Register, caller: Identity, code: str) -> Participant:
     """The biller that a caller asks for: a biller itself, others any."""
     if caller.role is Role.BILLER:

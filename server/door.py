@@ -12,6 +12,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from cryptography import x509
@@ -38,6 +39,8 @@ THROWN_OUT: Final = frozenset({"flood", "protocol"})
 SWEEP_S: Final = 1.0
 """Between two looks for certificates that are over."""
 
+DIGEST_SIZE: Final = 16
+"""Bytes of the SHA-256 of a certificate by which a session knows it."""
 STRANGER: Final = "stranger"
 """Beside the names of a certificate that the register does not take."""
 NO_ERROR: Final = 0
@@ -78,7 +81,7 @@ class Peer:
 
     __slots__ = (
         *("address", "caller", "certificate", "error"),
-        *("names", "not_after", "number", "owner", "stranger"),
+        *("digest", "names", "not_after", "number", "owner", "stranger"),
     )
 
     def __init__(
@@ -88,6 +91,7 @@ class Peer:
         self.address = address
         names = self.names = uris(certificate)
         self.certificate = _presented(certificate)
+        self.digest = hashlib.sha256(certificate).digest()[:DIGEST_SIZE]
         self.not_after: float = not_after
         self.owner = _owner(names)
         self.stranger = _owner([STRANGER, *names])
@@ -180,7 +184,7 @@ class Door:
             try:
                 known = identify(peer.names, self._register, self._domain)
                 check_certificate(known, peer.certificate, self._register)
-                peer.caller = known
+                peer.caller = replace(known, certificate=peer.digest)
             except IdentityError as error:
                 peer.error = error
         caller = peer.caller

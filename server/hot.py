@@ -8,6 +8,7 @@ once, out of the same errors as everybody's, so that a caller sees no difference
 import errno
 from collections.abc import Iterable, Sequence
 
+from server import sessions
 from server._front import HOT_STATUSES, Front
 from server.observer import SECONDS
 from server.status import StoppingError, make_status
@@ -119,5 +120,7 @@ def _errors(number: int, method: str) -> Iterable[tuple[str, SwitchError]]:
         ),
         "STOPPING_NEW": StoppingError("the server is stopping"),
         "REVOKED": revoked_error(method),
+        "SESSION_UNKNOWN": sessions.unknown(),
+        "SESSION_ENDED": sessions.ended(),
         "MEMORY": UnknownOutcomeError("no memory for the answer; send it again"),
     }.items()

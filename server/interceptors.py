@@ -49,12 +49,17 @@ def kind_of(method: MethodDescriptor) -> int:
 
 
 def admit(node: Node, call: Call) -> Identity:
-    """The caller, if the call may begin now. Raises LateError, StoppingError."""
+    """The caller, if the call may begin now, with who is signed on.
+
+    Raises LateError, StoppingError, SessionError.
+    """
     node.check_running()
     left_s = call.time_remaining()
     if left_s is not None and left_s <= 0:
         raise LateError("the deadline passed before the call was looked at")
     assert call.caller is not None
+    if call.session is not None:
+        return node.sessions.signed_on(call.caller, call.session)
     return call.caller
 
 

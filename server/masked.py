@@ -37,6 +37,8 @@ HIDDEN: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
     "payswitch.v1.Entry": dict.fromkeys(_ENTRY, mask_reference),
     "payswitch.v1.Account": {"head": mask_head},
     "payswitch.v1.ExplainAccountResponse": {"head": mask_head},
+    "payswitch.v1.Complaint": {"note": mask_reference},
+    "payswitch.v1.ComplaintEvent": {"text": mask_reference},
 }
 """The fields of a message that are masked, wherever it is in a reply, and how."""
 

@@ -20,6 +20,7 @@ from switch.codes import (
     PriceRule,
     Role,
 )
+from switch.operator_rows import OperatorSpec
 from switch.register.register import Service
 from switch.specs import ParticipantSpec, ServiceSpec
 from switch.tariffs import Fee
@@ -148,6 +149,12 @@ def participant_spec(message: network_pb2.Participant) -> ParticipantSpec:
         low_balance=message.low_balance,
         may_state_dues=message.may_state_dues,
         never_credits_late=message.never_credits_late,
+        signs_on=message.signs_on,
+        answer_hours=message.answer_hours,
+        operators=tuple(
+            OperatorSpec(number=one.number, key=one.key.hex(), active=one.active)
+            for one in message.operators
+        ),
         free_services=tuple(
             FreeService(
                 **{name: getattr(one, name) for name in _FREE},

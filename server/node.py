@@ -14,9 +14,11 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from server import progress
 from server.observer import Observer
 from server.security_log import security_log
+from server.sessions import NoTable, Sessions, Table
 from server.status import StoppingError
 from switch._core import Ledger, Request
 from switch.billing.dispatch import TICK_S, Dispatcher
+from switch.billing.put_in import PutIn
 from switch.codes import Budget, Result, Role
 from switch.config import Config
 from switch.errors import (
@@ -31,6 +33,7 @@ from switch.ledger.exceptions import Exceptions
 from switch.ledger.quotation_keys import KeyRing
 from switch.ledger.statements import Found
 from switch.register.load import Register
+from switch.register.operators import find_operator
 from switch.register.past import PastNames
 from switch.totals.cube import Cube
 from switch.v1 import payments_pb2
@@ -89,10 +92,12 @@ class Node:
         ledger: Ledger,
         committer: Committer,
         observer: Observer | None = None,
+        sessions: Table | None = None,
     ) -> None:
         """Belongs to the running event loop. The committer must not run yet.
 
-        Without `observer` it has one of its own, whose log nobody writes. Raises
+        Without `observer` it has one of its own, whose log nobody writes; without
+        `sessions`, the front door's, nobody is signed on. Raises
         ConfigError if the keys of quotations cannot be used, SpaceError.
         """
         self.config = config
@@ -101,6 +106,13 @@ class Node:
         self.observer = observer or Observer(security_log(config))
         self.quotation_keys = KeyRing(ledger)
         self.register = Register(ledger)
+        self.sessions = Sessions(
+            config,
+            sessions or NoTable(),
+            self.quotation_keys,
+            partial(find_operator, ledger),
+            ledger.instance,
+        )
         self.past_names = PastNames(self.register)
         self.loop = asyncio.get_running_loop()
         self.dispatch = Dispatcher(
@@ -108,6 +120,7 @@ class Node:
         )
         self.exceptions = Exceptions(ledger)
         self.totals = Cube(ledger)
+        self.put_in = PutIn(ledger)
         for role in Role:
             budgets = config.budget_of(role)
             ledger.limit_refusals(
@@ -199,6 +212,7 @@ class Node:
         """End the reading threads, so that the ledger can be closed after them."""
         for threads in (self._lookers, self._readers):
             threads.shutdown(wait=True, cancel_futures=True)
+        self.put_in.close()
 
     # --- work --------------------------------------------------------------------
 

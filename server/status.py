@@ -80,6 +80,23 @@ class UnimplementedError(SwitchError):
     """There is no such method."""
 
 
+class SessionError(SwitchError):
+    """Nobody, or another operator, is signed on; `reason` says which. Nothing was done.
+
+    SIGN_ON_NEEDED: the centre's operators sign on, and the call has no session.
+    SESSION_UNKNOWN: the server has not opened this one: GetSession does, if it is good.
+    SESSION_ENDED: signed off, idle too long, or at its end: sign on again.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class OperatorDiffersError(SwitchError):
+    """The operator that a call names is not the one who is signed on."""
+
+
 class StoppingError(SwitchError):
     """The server is stopping; everything that was answered is done."""
 
@@ -136,6 +153,11 @@ def _missing(error: Exception) -> list[Message]:
     return [info(error.reason, outcome="not_done")]
 
 
+def _session(error: Exception) -> list[Message]:
+    assert isinstance(error, SessionError)
+    return [info(error.reason, outcome="not_done")]
+
+
 _Details = Callable[[Exception], list[Message]]
 
 # The first class that fits decides, so that a class stands before its bases.
@@ -144,6 +166,12 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
     (ArgumentError, code_pb2.INVALID_ARGUMENT, _bad_request),
     (NetworkError, code_pb2.INVALID_ARGUMENT, _bad_request),
     (IdentityError, code_pb2.UNAUTHENTICATED, lambda _: [info("IDENTITY_UNKNOWN")]),
+    (SessionError, code_pb2.UNAUTHENTICATED, _session),
+    (
+        OperatorDiffersError,
+        code_pb2.PERMISSION_DENIED,
+        lambda _: [info("OPERATOR_DIFFERS", outcome="not_done")],
+    ),
     (ForbiddenError, code_pb2.PERMISSION_DENIED, lambda _: [info("FORBIDDEN")]),
     (NotFoundError, code_pb2.NOT_FOUND, lambda _: [info("NOT_FOUND")]),
     (UnimplementedError, code_pb2.UNIMPLEMENTED, lambda _: []),

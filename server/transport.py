@@ -39,6 +39,7 @@ from server._front import (
 from server.observer import Observer
 from server.progress import Progress
 from server.refusals import set_details
+from server.sessions import METADATA
 from server.status import UnimplementedError, failed
 from switch.config import Config
 from switch.register.identity import ForbiddenError, Identity
@@ -113,6 +114,7 @@ class Call:
         "on_revoked",
         "on_sent",
         "progress",
+        "session",
         "task",
     )
 
@@ -126,6 +128,7 @@ class Call:
         peer: Peer,
         body: bytes | None,
         deadline_ns: int,
+        session: bytes | None = None,
     ) -> None:
         """`open_calls` are those by handle, of which this is one until it is over."""
         self._commands = commands
@@ -139,6 +142,8 @@ class Call:
         self.body = body
         """The one message of a call that takes one."""
         self._deadline_ns = deadline_ns
+        self.session = session
+        """The token in its metadata, of who says to be signed on."""
         self._message: bytes | None = None
         self._wanted = False
         self._half_closed = False
@@ -449,6 +454,7 @@ class Transport:
             door.peer(connection),
             body,
             deadline_ns,
+            next((value for name, value in metadata if name == METADATA), None),
         )
         behaviour = self._behaviours[number] if allowed else None
         if isinstance(behaviour, Look):

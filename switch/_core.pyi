@@ -114,10 +114,11 @@ class Request:
     """Bytes it can add to the tail of its group: its share of TAIL_MAX."""
 
     @staticmethod
-    def payments(body: bytes, sender: int, centre: int) -> Request:
+    def payments(body: bytes, sender: int, centre: int, operator: int = 0) -> Request:
         """A CreatePayment(s)/CreateBasket/StreamPayments request as it came.
         `sender` is the participant index that sent it; `centre` the participant
-        index it is bound to, or 0 if it may name any centre. Committing it gives
+        index it is bound to, or 0 if it may name any centre; `operator` who of that
+        centre's operators is signed on, 0: nobody. Committing it gives
         the bytes of a CreatePaymentsResponse (bytes of several concatenate to one).
         Raises WireError if the bytes are not that message, hold no payment, or more
         than GROUP_MAX."""

@@ -363,6 +363,10 @@ class Config:
     """Seconds after which an idle feed says where it stands."""
     drain_s: int = _bounded(20, 0, 600)
     """Seconds that calls under way may take after SIGTERM."""
+    session_s: int = _bounded(43_200, 60, 86_400)
+    """Seconds after which an operator signs on again, whatever they did meanwhile."""
+    session_idle_s: int = _bounded(900, 30, 43_200)
+    """Seconds without a call after which an operator signs on again."""
     transport: TransportConfig = field(default_factory=TransportConfig)
     """Connections, HTTP/2 and TLS: the table [transport]."""
     budget: BudgetConfig = field(default_factory=BudgetConfig)

@@ -336,6 +336,29 @@ struct front_refused {
     int64_t count;
 };
 size_t front_take_refused(struct front *front, struct front_refused refused[FRONT_REFUSED_MAX]);
+
+/* Sessions of people who are signed on: whose a sealed token is that was verified. Any thread.
+   A token has a random number of 8 bytes at FRONT_SESSION_NUMBER, and comes as metadata. */
+#define FRONT_SESSION_NAME "payswitch-session-bin"
+enum {
+    FRONT_SESSION_SIZE = 144,
+    FRONT_SESSION_NUMBER = 16,
+    FRONT_SESSIONS_MAX = 32768, /* 3,561 centres, some nine each */
+};
+enum {
+    FRONT_SESSION_NONE = 0, /* the call has none */
+    FRONT_SESSION_ON = 1,
+    FRONT_SESSION_UNKNOWN = 2, /* not opened here, or another's */
+    FRONT_SESSION_ENDED = 3,   /* signed off, idle too long, or at its end */
+};
+/* One that is there already stays as it is. Times in ms, both more than 0. */
+void front_open_session(struct front *front, const uint8_t *token, uint32_t sender,
+                        uint32_t operator_, int64_t lasts_ms, int64_t idle_ms);
+/* Whether it was on. It stays known, as ended. */
+bool front_end_session(struct front *front, const uint8_t *token);
+/* ON, with its operator, and it was used now; UNKNOWN, ENDED. */
+int front_use_session(struct front *front, const uint8_t *token, size_t size, uint32_t sender,
+                      uint32_t *operator_);
 const char *front_cause_name(int cause);
 
 /* The names of the tables above, in their order. */

@@ -131,6 +131,14 @@ int hot_status_of(int rc) {
 
 /* --- requests ---------------------------------------------------------------------------- */
 
+int hot_signed_on(struct hot_call *one) {
+    switch (sessions_of_call(one->call, &one->operator_)) {
+    case FRONT_SESSION_UNKNOWN: return HOT_STATUS_SESSION_UNKNOWN;
+    case FRONT_SESSION_ENDED: return HOT_STATUS_SESSION_ENDED;
+    default: return -1;
+    }
+}
+
 struct hot_request *hot_keep(struct hot_call *one, struct block *body, uint32_t rows) {
     struct call *call = one->call;
     struct hot_payments *hot = one->hot;
@@ -146,6 +154,7 @@ struct hot_request *hot_keep(struct hot_call *one, struct block *body, uint32_t 
     request->rows = rows;
     request->sender = call->connection->sender;
     request->centre = call->connection->bound;
+    request->operator_ = one->operator_;
     request->owner = call->connection->owner;
     request->kept = sizeof(*request) + body->capacity;
     owners_keep(hot->front, request->owner, request->kept);
@@ -193,6 +202,7 @@ static bool hot_submit(struct hot_payments *hot, struct hot_request *request) {
                                       .rows = request->rows,
                                       .sender = request->sender,
                                       .centre = request->centre,
+                                      .operator_ = request->operator_,
                                       .tag = (uintptr_t)one,
                                       .owner = request};
     int rc = queue->submit(queue->queue, hot->taker, &submitted);
@@ -378,6 +388,7 @@ static void hot_message(struct hot *base, struct call *call, struct block *body)
     struct queue_counts counts;
     int rc = queue->count(body->data, body->size, &counts);
     int status = rc == QUEUE_OK ? -1 : hot_status_of(rc);
+    if (status < 0) status = hot_signed_on(one);
     if (rc == QUEUE_OK && one->method == HOT_PAYMENT && (counts.payments != 1 || counts.baskets))
         status = HOT_STATUS_OTHER;
     if (rc == QUEUE_OK && one->method == HOT_BASKET && (counts.baskets != 1 || counts.payments))

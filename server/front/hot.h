@@ -36,6 +36,8 @@ enum hot_method { HOT_PAYMENT, HOT_BASKET, HOT_BATCH, HOT_STREAM, HOT_METHODS };
     X(STOPPING)     /* a stream: the server stops, what was told is final */               \
     X(STOPPING_NEW) /* a call that begins while the server stops */                        \
     X(REVOKED)      /* a stream whose caller may not make it any more */                   \
+    X(SESSION_UNKNOWN) /* a token that was not opened here */                              \
+    X(SESSION_ENDED) /* signed off, idle too long, or at its end */                        \
     X(MEMORY)       /* no memory for the answer */
 
 enum hot_status_number {

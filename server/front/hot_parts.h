@@ -28,6 +28,7 @@ struct hot_call {
     uint32_t refs;
     uint8_t method;
     bool taken; /* its message is there */
+    uint32_t operator_; /* who is signed on, as of its last message; 0: nobody */
     int64_t begun_ns;
 
     /* Of streams. */
@@ -53,7 +54,7 @@ struct hot_request {
     struct owner *owner; /* whose budget they count in */
     size_t kept;
     struct block *body;
-    uint32_t rows, sender, centre;
+    uint32_t rows, sender, centre, operator_;
 };
 
 struct hot_reply {
@@ -86,6 +87,8 @@ void hot_finish(struct hot_call *one, int status, int64_t number, bool committed
 void hot_finish_ok(struct hot_call *one);
 /* A request of these bytes; NULL: no memory, and the call is told. */
 struct hot_request *hot_keep(struct hot_call *one, struct block *body, uint32_t rows);
+/* Looks who is signed on, of a message that came now: -1, or the status that it ends with. */
+int hot_signed_on(struct hot_call *one);
 void hot_submit_soon(struct hot_request *request); /* with the turn */
 void hot_drop(struct hot_request *request); /* one that was not submitted */
 int hot_status_of(int rc);                  /* of QUEUE_FRAMING and the like */

@@ -126,6 +126,12 @@ void hot_stream_message(struct hot_call *stream, struct block *body) {
         if (!stream->ended) hot_stream_end(stream, hot_status_of(rc));
         return;
     }
+    int status = hot_signed_on(stream);
+    if (status >= 0) {
+        block_free(body);
+        hot_stream_end(stream, status);
+        return;
+    }
     stream->rows_waiting += counts.rows;
     if (owner->held_first != NULL ||
         !rates_open(owner, FRONT_PAYMENTS, stream->hot->front->now_ms)) {

@@ -65,6 +65,7 @@ struct front *front_new(const struct front_bounds *bounds, const struct front_me
     /* All are tried, so that front_free finds each in a known state. */
     bool good = mailbox_init(&front->mailbox);
     good &= handshake_init(front);
+    good &= (front->sessions = sessions_new()) != NULL;
     good &= copy_methods(front, methods, methods_count);
     good &= make_connections(front);
     good &= calls_init(front);
@@ -107,6 +108,7 @@ void front_free(struct front *front) {
             front_assert(front->connections[i] == NULL);
     mailbox_free(front);
     owners_free(front);
+    sessions_free(front->sessions);
     calls_free_all(front);
     http2_free(front);
     if (front->methods != NULL)

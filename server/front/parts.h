@@ -346,6 +346,7 @@ struct front {
     struct block *details[FRONT_REASONS_END][2]; /* by whether it may be done */
     struct mailbox mailbox;
     struct handover handover;
+    struct sessions *sessions; /* under a lock of its own */
 
     /* From here on the front thread's. */
     pthread_t thread;
@@ -394,6 +395,12 @@ int timers_wait_ms(const struct wheel *wheel, int64_t now_ms); /* -1: none is se
 
 /* fields.c: no state; see front.h */
 bool base64_decode(const uint8_t *text, size_t size, struct block **block);
+
+/* sessions.c; see front.h */
+struct sessions *sessions_new(void);
+void sessions_free(struct sessions *sessions);
+/* Who is signed on by the call's metadata: enum FRONT_SESSION_NONE and on. */
+int sessions_of_call(const struct call *call, uint32_t *operator_);
 
 /* mailbox.c */
 bool mailbox_init(struct mailbox *mailbox);

@@ -8,6 +8,7 @@ from server import arguments, convert
 from server.node import Node
 from server.services.biller_stream import RULES, BillerStream
 from server.services.day_list import DayLists
+from server.services.put_bills import PutBills
 from server.status import ArgumentError
 from server.transport import Call
 from switch._core import entries_of
@@ -36,6 +37,7 @@ class BillerService:
         """Serves from `node`."""
         self._node = node
         self._day_lists = DayLists(node)
+        self._files = PutBills(node)
 
     async def FollowFeed(
         self, request: pb.FollowFeedRequest, caller: Identity
@@ -155,3 +157,7 @@ class BillerService:
     async def SendDayList(self, call: Call, caller: Identity) -> None:
         """A biller's complete list of a day."""
         await self._day_lists.serve(call, caller)
+
+    async def PutBills(self, call: Call, caller: Identity) -> None:
+        """A file of a biller's bills."""
+        await self._files.serve(call, caller)

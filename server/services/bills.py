@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from server import arguments, convert
 from server.node import Node
+from server.services.put_bills import fetch_put_in
 from server.status import ArgumentError, NotFoundError, PreconditionError, reason_of
-from switch.billing.bills import Fetched, citizens_form, reference_max
+from switch.billing.bills import Fetched, citizens_form, read_bills, reference_max
 from switch.billing.quotations import quote
 from switch.codes import PriceRule
 from switch.counter.masks import mask_reference
@@ -98,6 +99,10 @@ async def _fetch(node: Node, service: Service, reference: str, centre: int) -> F
             "period",
         )
     try:
+        put_in = await node.read(fetch_put_in, node, service, asked)
+        if put_in is not None:
+            at_ns, answer = put_in
+            return read_bills(answer, service, asked, at_ns, node.ledger)
         return await node.dispatch.fetch_bills(service, asked, centre)
     except BillNotFoundError as error:
         log.info("no bill of %s for %s: %s", spec.code, mask_reference(asked), error)

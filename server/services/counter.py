@@ -8,10 +8,14 @@ from server import arguments, convert
 from server.masked import paper_for
 from server.node import Node
 from server.services import bills
+from server.services.cancelling import CancelCalls
 from server.services.catalogue import CatalogueLists
+from server.services.complaints import ComplaintCalls
+from server.services.operators import OperatorCalls
 from server.services.payments import find_payment
 from server.services.search import PaymentSearch
 from server.services.standing import standing_now
+from server.sessions import operator_of
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch._core import Request
 from switch.calendar import financial_year
@@ -45,7 +49,7 @@ _HAS_RECEIPT = (PaymentState.COMPLETED, PaymentState.REFUNDED)
 _WAITS = (PaymentState.HELD, PaymentState.UNKNOWN)
 
 
-class CounterService:
+class CounterService(CancelCalls, ComplaintCalls, OperatorCalls):
     """What the software at a centre's counter asks for."""
 
     def __init__(self, node: Node) -> None:
@@ -78,6 +82,7 @@ class CounterService:
         """Pay one bill, and wait for the biller's word."""
         node = self._node
         payment = request.payment
+        payment.operator = operator_of(node.register, caller, payment.operator)
         if request.wait_ms > WAIT_MAX_MS:
             raise ArgumentError("wait_ms", f"must be at most {WAIT_MAX_MS}")
         # What was sent before has its answer in the ledger, whatever became of its
@@ -86,7 +91,7 @@ class CounterService:
             self._check_door(payment, caller)
         body = payments_pb2.CreatePaymentRequest(payment=payment).SerializeToString()
         reply = await node.pay(
-            Request.payments(body, caller.index, caller.bound_centre)
+            Request.payments(body, caller.index, caller.bound_centre, caller.operator)
         )
         outcome = payments_pb2.CreatePaymentResponse.FromString(reply).outcome
         if outcome.state == payments_pb2.PAYMENT_STATE_HELD:
@@ -235,7 +240,9 @@ class CounterService:
         self, request: pb.CloseShiftRequest, caller: Identity
     ) -> pb.CloseShiftResponse:
         """Close an operator's shift: count, and record."""
-        wallet = arguments.own_wallet(self._node.register, caller, request.centre).index
+        register = self._node.register
+        wallet = arguments.own_wallet(register, caller, request.centre).index
+        request.operator = operator_of(register, caller, request.operator)
         if request.cash_counted > AMOUNT_MAX:
             raise ArgumentError("cash_counted", f"must be at most {AMOUNT_MAX}")
         if len(self._closes) >= CLOSES_MAX:
@@ -317,11 +324,12 @@ class CounterService:
         """Sign another person's shift off."""
         node = self._node
         wallet = arguments.own_wallet(node.register, caller, request.centre).index
+        operator = operator_of(node.register, caller, request.operator)
         await node.read(self._check_shift, request.shift_sequence, wallet)
         move = moves.approve(
             request.id,
             request.shift_sequence,
-            operator=request.operator,
+            operator=operator,
             sender=caller.index,
         )
         return pb.SignShiftResponse(outcome=await self._do(move))

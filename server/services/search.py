@@ -147,9 +147,9 @@ class PaymentSearch:
         elif asked.key == "id":
             rows = self._by_id(request, caller, asked.wallet)
         elif asked.key == "reference":
-            rows = self._rows(self._references(request), asked.wallet)
+            rows = self._rows(*self._references(request), asked.wallet)
         else:
-            rows = self._rows(self._words(request), asked.wallet)
+            rows = self._rows(self._words(request), 0, asked.wallet)
         wanted = asked.filter
         if asked.key == "id":
             # Whoever has its id may know that it was refused.
@@ -242,8 +242,10 @@ class PaymentSearch:
                     found.append(one[0])
         return found
 
-    def _references(self, request: pb.SearchPaymentsRequest) -> list[int]:
-        """Sequences of the newest payments of a reference, in the services meant."""
+    def _references(self, request: pb.SearchPaymentsRequest) -> tuple[list[int], int]:
+        """Sequences of the newest payments of a reference, in the services meant; and
+        which service is named, 0 for none: of its series others are found with it.
+        """
         register, ledger = self._node.register, self._node.ledger
         known = register.find_service(request.service)
         if request.service and known is None:
@@ -257,7 +259,7 @@ class PaymentSearch:
         found: set[int] = set()
         for one in services:
             found.update(ledger.find_payments(one.index, reference).tolist())
-        return sorted(found)
+        return sorted(found), known.index if known else 0
 
     def _words(self, request: pb.SearchPaymentsRequest) -> list[int]:
         """Sequences of what billers have confirmed with this word of their own."""
@@ -276,8 +278,8 @@ class PaymentSearch:
             found.update(ledger.find_posts(one.index, word).tolist())
         return sorted(found)
 
-    def _rows(self, sequences: Sequence[int], wallet: int) -> list[Entry]:
-        """The payments of these rows that a wallet has paid; 0: all of them.
+    def _rows(self, sequences: Sequence[int], service: int, wallet: int) -> list[Entry]:
+        """The payments of these rows of a service that a wallet has paid; 0: any.
 
         As many rows are read where there are none: others stand for those.
         """
@@ -290,6 +292,8 @@ class PaymentSearch:
         rows = self._node.ledger.gather(read)[: len(sequences)]
         if wallet:
             rows = rows[rows["debit"] == wallet]
+        if service:
+            rows = rows[rows["service"] == service]
         return self._payment_rows(entries_of(rows))
 
     def _payment_rows(self, rows: Iterable[Entry | int]) -> list[Entry]:

@@ -173,6 +173,12 @@ def some(records: Items, mask: npt.NDArray[np.bool_]) -> Items:
     return found
 
 
+def accepted(rows: Rows, *kinds: Kind) -> Rows:
+    """The accepted rows of these kinds."""
+    mask = np.isin(rows["kind"], kinds) & (rows["result"] == Result.OK)
+    return some(rows, mask)
+
+
 def id_words(ids: npt.NDArray[np.uint8]) -> Numbers:
     """Ids of 16 bytes as two words each."""
     words: Numbers = np.ascontiguousarray(ids).view(np.uint64)

@@ -111,6 +111,21 @@ def read_bills(
     return Fetched(service, reference, at_ns, bills)
 
 
+def read_stated(stated: pb.DueBill, service: Service, ledger: Ledger) -> Bill:
+    """One bill that is put in, with a reference of its own, in its service's forms.
+
+    When it ceases to be valid is as it is stated. Raises BillUnreadableError.
+    """
+    try:
+        reference = canonical(citizens_form(service.spec), stated.reference)
+    except WrongReferenceError as error:
+        raise _unreadable("bills[0].reference", str(error)) from error
+    if len(reference) > reference_max(service.spec):
+        raise _unreadable("bills[0].reference", "has no room for its period")
+    bill = _Reader(service, reference, -1, ledger).read(0, stated)
+    return bill._replace(valid_until_ns=stated.valid_until_ns)
+
+
 class _Reader:
     """The bills of one answer. In the event loop: what is right costs little."""
 

@@ -24,7 +24,7 @@ from switch._core import (
     parse_clock,
 )
 from switch.billing._hot import Turns
-from switch.billing.answers import some
+from switch.billing.answers import accepted, some
 from switch.billing.biller import Biller, Connection, Taken
 from switch.billing.bills import Fetched
 from switch.billing.health import Health
@@ -199,22 +199,22 @@ class Dispatcher:
             if left:
                 self._add(rows[left])
         if Kind.EXPIRE in kinds:
-            self._follow(_accepted(rows, Kind.EXPIRE), self._expire)
+            self._follow(accepted(rows, Kind.EXPIRE), self._expire)
         if Kind.CASE in kinds:
-            self._take_cases(_accepted(rows, Kind.CASE))
+            self._take_cases(accepted(rows, Kind.CASE))
         if kinds & _DECIDES:
             left = router.resolve(rows)
             if left:
                 self._follow(rows[left], self._decide)
             if self.watches:
-                self.watches.wake(_accepted(rows, *_DECIDES)["resolves"])
+                self.watches.wake(accepted(rows, *_DECIDES)["resolves"])
         if Kind.TRANSFER in kinds:
-            transfers = _accepted(rows, Kind.TRANSFER)
+            transfers = accepted(rows, Kind.TRANSFER)
             transfers = some(transfers, transfers["resolves"] > 0)
             if len(transfers):
                 self._take_corrections(transfers)
         if Kind.REFUND in kinds:
-            self._tell_refunds(_accepted(rows, Kind.REFUND))
+            self._tell_refunds(accepted(rows, Kind.REFUND))
 
     def _follow(self, rows: Rows, take: Callable[[Biller, Rows], None]) -> None:
         """Rows about holds, for the billers of these, and for who watches them."""
@@ -362,6 +362,12 @@ class Dispatcher:
                 log.info("%s was never asked about %d holds", biller.name, len(holds))
                 requests.append(moves.cancels(holds).request())
         return requests
+
+    def cancel(self, hold: Entry) -> Request | None:
+        """The voids of a payment and its basket; None: its biller may know of it."""
+        biller = self.biller(self._register.service(hold.service).biller)
+        holds = biller.work.cancel(hold.basket_lead, self._clock(), self._wall_ns())
+        return moves.cancels(holds).request() if len(holds) else None
 
     def _ask(self) -> None:
         """Ask who has much to be asked, and the others in turn as the pace allows.
@@ -584,12 +590,6 @@ class Dispatcher:
             for one in billers.values()
             if one.index in asked or one.has_connected
         ]
-
-
-def _accepted(rows: Rows, *kinds: Kind) -> Rows:
-    """The accepted rows of these kinds."""
-    mask = np.isin(rows["kind"], kinds) & (rows["result"] == Result.OK)
-    return some(rows, mask)
 
 
 def _busy(biller: Biller) -> BillerBusyError:

@@ -330,6 +330,24 @@ class Work:
         late = table.due_ns(places) <= wall_ns
         table.suspect(places[late], now)
         places = places[~late][:CANCELS_MAX]
+        return self._give_back(places, now)
+
+    def cancel(self, number: int, now: float, wall_ns: int) -> Numbers:
+        """The holds of one question that its biller was never offered; else none.
+
+        From here on it is not asked about, as above, and may be cancelled again.
+        """
+        table = self.table
+        places = table.find(np.array([number], np.uint64))
+        places = places[places >= 0]
+        states = table.states(places)
+        fresh = (states == State.WAITING) | (states == State.CANCELLING)
+        fresh &= ~table.offered[places] & (table.due_ns(places) > wall_ns)
+        return self._give_back(places[fresh], now)
+
+    def _give_back(self, places: Places, now: float) -> Numbers:
+        """The ledger is to end all payments of these questions; their numbers."""
+        table = self.table
         table.cancel(places, now + self._config.answer_timeout_ms / 1000)
         sizes = table.sizes(places).astype(np.int64)
         members = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)

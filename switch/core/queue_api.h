@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QUEUE_API_VERSION 2
+#define QUEUE_API_VERSION 3
 #define QUEUE_API_NAME "switch._core.queue_api"
 
 enum { /* what came of a call; the numbers are those of core/state.pxd */
@@ -41,6 +41,7 @@ struct queue_request {
     uint32_t rows;   /* as counted */
     uint32_t sender; /* participant */
     uint32_t centre; /* the only one whose wallet may pay, 0: the message names it */
+    uint32_t operator_; /* of that centre, who is signed on; 0: nobody */
     uint64_t tag;    /* given back with the answer */
     void *owner;     /* given to `let_go` when the answer is released, or NULL */
 };

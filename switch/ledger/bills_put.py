@@ -5,7 +5,8 @@ which form it has, how many lines, of how much, and the hash of them.
 """
 
 import hashlib
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -18,7 +19,8 @@ COUNT_MAX: Final = 1_048_576
 HASH_SIZE: Final = 32
 
 
-class Bills(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Bills:
     """A file, as its row has it."""
 
     form: BillsForm

@@ -22,6 +22,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from hmac import compare_digest
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,7 @@ NAME, PARTIAL = KEYS
 """The file, and what is being written; left behind, that was never in use."""
 KEYS_MAX: Final = 2
 SECRET_SIZE: Final = 32
+SEAL_SIZE: Final = 16
 NUMBER_MAX: Final = 255
 """Then they begin at 1 again: a number tells the two keys that are accepted apart."""
 FILE_SIZE_MAX: Final = 512
@@ -108,6 +110,25 @@ class KeyRing:
             self._keys = (fresh, newest)
             self._give()
             return fresh.number, False
+
+    def seal(self, message: bytes) -> bytes:
+        """Seal what is no quotation: 16 bytes, by the newest key."""
+        return self._sealed(self._keys[0], message)
+
+    def is_sealed(self, message: bytes, seal: bytes) -> bool:
+        """Whether one of the keys has sealed just this."""
+        found = [compare_digest(self._sealed(key, message), seal) for key in self._keys]
+        return any(found)
+
+    def _sealed(self, key: Key, message: bytes) -> bytes:
+        # Of its own kind: what the core seals has another person.
+        return hashlib.blake2b(
+            message,
+            digest_size=SEAL_SIZE,
+            key=key.secret,
+            salt=self._ledger.instance,
+            person=b"payswitch sealed",
+        ).digest()
 
     def _give(self) -> None:
         self._ledger.set_quotation_keys(

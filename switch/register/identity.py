@@ -32,6 +32,10 @@ class Identity:
     participant: str
     index: int
     """0 only for a treasury that the register does not have yet."""
+    certificate: bytes = bytes(16)
+    """By which sessions know the certificate that it has shown."""
+    operator: int = 0
+    """Which of its operators is signed on for this call; 0: nobody."""
 
     @property
     def bound_centre(self) -> int:

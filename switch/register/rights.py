@@ -17,6 +17,7 @@ _TREASURY = frozenset({Role.TREASURY})
 _OFFICES = frozenset({Role.TREASURY, Role.AUDITOR})
 _READERS = _OFFICES | {Role.HARNESS}
 _SUPPORT = frozenset({Role.SUPPORT})
+_COMPLAINTS = _OFFICES | _CENTRE | _BILLER | _SUPPORT
 MASKED: Final = frozenset({Role.PMU, Role.SUPPORT})
 """Who reads the whole network, but for references, notes and accounts at banks."""
 
@@ -39,12 +40,22 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.CounterService/GetAcknowledgement": _READERS | _CENTRE | _SUPPORT,
     "/payswitch.v1.CounterService/CloseShift": _SENDERS,
     "/payswitch.v1.CounterService/SignShift": _SENDERS,
+    "/payswitch.v1.CounterService/CancelPayment": _SENDERS,
+    "/payswitch.v1.CounterService/RaiseComplaint": _CENTRE,
+    "/payswitch.v1.CounterService/GetComplaint": _COMPLAINTS,
+    "/payswitch.v1.CounterService/ListComplaints": _COMPLAINTS,
+    "/payswitch.v1.CounterService/AnswerComplaint": _TREASURY | _BILLER,
+    "/payswitch.v1.CounterService/GetSignOnNonce": _CENTRE,
+    "/payswitch.v1.CounterService/SignOn": _CENTRE,
+    "/payswitch.v1.CounterService/GetSession": _CENTRE,
+    "/payswitch.v1.CounterService/SignOff": _CENTRE,
     "/payswitch.v1.CounterService/ListCatalogue": _READERS | _CENTRE | MASKED,
     "/payswitch.v1.CounterService/SearchPayments": _OFFICES | _CENTRE | _SUPPORT,
     "/payswitch.v1.BillerService/FollowFeed": _OFFICES | _BILLER,
     "/payswitch.v1.BillerService/Connect": _BILLER,
     "/payswitch.v1.BillerService/Acknowledge": _BILLER,
     "/payswitch.v1.BillerService/SendDayList": _BILLER,
+    "/payswitch.v1.BillerService/PutBills": _BILLER,
     "/payswitch.v1.AdminService/LoadNetwork": _TREASURY,
     "/payswitch.v1.AdminService/TopUp": _TREASURY,
     "/payswitch.v1.AdminService/FreezeWallet": _TREASURY,
@@ -104,19 +115,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
 """Full method name → roles. A method that is not here may be called by nobody."""
 
 _COUNTER = "/payswitch.v1.CounterService/"
-UNSERVED: Final = frozenset(
-    {
-        _COUNTER + "CancelPayment",
-        _COUNTER + "RaiseComplaint",
-        _COUNTER + "GetComplaint",
-        _COUNTER + "ListComplaints",
-        _COUNTER + "AnswerComplaint",
-        _COUNTER + "GetSignOnNonce",
-        _COUNTER + "SignOn",
-        _COUNTER + "SignOff",
-        "/payswitch.v1.BillerService/PutBills",
-    }
-)
+UNSERVED: Final[frozenset[str]] = frozenset()
 """In the contract, and not served yet: to a caller it is as if they were not there."""
 
 ACTS: Final = frozenset(

@@ -1,12 +1,15 @@
 """The Bangla Sahayata Kendra network as data: 3,561 centres, 97 services, 40 billers.
 
-May use `specs`, `codes`, `money` and `calendar`, and neither the core nor a ledger.
-`load_sample` reads it, `sample_specs` is what a ledger is loaded with, `day.plan_day`
-is what its centres pay on a working day. `README.md` says where each figure is from.
+May use `specs`, `catalogue`, `codes`, `money` and `calendar`, and neither the core nor
+a ledger. `load_sample` reads it, `sample_specs` is what a ledger is loaded with,
+`day.plan_day` is what its centres pay on a working day. `README.md` says where each
+figure is from.
 """
 
+from collections.abc import Iterator
 from functools import cache
 
+from switch import catalogue
 from switch.codes import Role
 from switch.sample.records import (
     Biller,
@@ -116,7 +119,38 @@ def sample_specs() -> Specs:
             price_rule=service.price_rule,
             amount_step=service.amount_step,
             tariff=service.tariff,
+            called_en=service.called_en,
+            called_bn=service.called_bn,
+            fields=service.fields,
+            documents=service.documents,
         )
         for service in network.services
     )
-    return Specs((*offices, *billers, *centres, *readers), tuple(services))
+    departments = _departments(network)
+    everybody = (*offices, *billers, *centres, *readers, *departments)
+    return Specs(everybody, tuple(services))
+
+
+def _departments(network: Network) -> Iterator[ParticipantSpec]:
+    """Those that nobody pays: billers without a head, with what they give."""
+    given: dict[str, list[FreeService]] = {}
+    for one in network.free_services:
+        given.setdefault(one.participant, []).append(one)
+    for participant, services in given.items():
+        yield ParticipantSpec(
+            id=participant,
+            role=Role.BILLER,
+            name_en=services[0].department_en,
+            name_bn=services[0].department_bn,
+            free_services=tuple(
+                catalogue.FreeService(
+                    code=one.code,
+                    name_en=one.name_en,
+                    name_bn=one.name_bn,
+                    where_en=one.where_en,
+                    where_bn=one.where_bn,
+                    documents=one.documents,
+                )
+                for one in services
+            ),
+        )

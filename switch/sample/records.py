@@ -1,12 +1,14 @@
 """What the tables of the sample hold, as frozen records.
 
-May use `codes`, `references`, `specs` and `tariffs`. Amounts are paise. Whatever is not
-public knowledge is synthetic; `README.md` beside the tables says which is which.
+May use `catalogue`, `codes`, `references`, `specs` and `tariffs`. Amounts are paise.
+Whatever is not public knowledge is synthetic; `README.md` beside the tables says which
+is which.
 """
 
 import math
 from dataclasses import dataclass
 
+from switch.catalogue import FormField, Words
 from switch.codes import (
     AmountRule,
     CheckDigit,
@@ -140,6 +142,10 @@ class Service:
     check_digit: CheckDigit
     pattern: str
     tariff: tuple[Fee, ...]
+    called_en: tuple[str, ...]
+    called_bn: tuple[str, ...]
+    fields: tuple[FormField, ...]
+    documents: tuple[Words, ...]
 
     @property
     def form(self) -> Form:
@@ -165,13 +171,18 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class FreeService:
-    """A service without a fee: it has no biller, and no way to a wallet."""
+    """A service without a fee: its department has no head, and no way to a wallet."""
 
     code: str
+    participant: str
+    """Participant id of the department."""
     name_en: str
     name_bn: str
     department_en: str
     department_bn: str
+    where_en: str
+    where_bn: str
+    documents: tuple[Words, ...]
 
 
 @dataclass(frozen=True, slots=True)

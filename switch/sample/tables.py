@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from itertools import count
 
+from switch.catalogue import FormField, Words
 from switch.codes import (
     AmountRule,
     CheckDigit,
@@ -223,11 +224,13 @@ def _services(billers: tuple[Biller, ...]) -> Iterator[Service]:
     prices = {enum_text(rule): rule for rule in PriceRule}
     keys = {HOURS: None, **{enum_text(rule): rule for rule in KeyRule}}
     kinds = {row["kind"]: row for row in read_table("kinds")}
-    tariffs = _tariffs()
+    tariffs, documents, fields = _tariffs(), _documents(), _fields()
+    called = {row["service"]: row for row in read_table("called")}
     for row in read_table("services"):
         kind = kinds[row["kind"]]
         key_rule = keys[row["key"]]
         reference = references[row["biller_code"]]
+        names = called.get(row["code"], {"called_en": "", "called_bn": ""})
         # A bill of another month is another bill, and may be paid at once.
         has_hours = key_rule in (None, KeyRule.BILL_ID)
         yield Service(
@@ -258,6 +261,10 @@ def _services(billers: tuple[Biller, ...]) -> Iterator[Service]:
             check_digit=reference.check_digit,
             pattern=reference.pattern,
             tariff=tariffs.get(row["code"], ()),
+            called_en=_several(names["called_en"]),
+            called_bn=_several(names["called_bn"]),
+            fields=fields.get(row["code"], ()),
+            documents=documents.get(row["kind"], ()),
         )
 
 
@@ -280,11 +287,46 @@ def _free_services() -> Iterator[FreeService]:
     for row in read_table("free_services"):
         yield FreeService(
             row["code"],
+            row["participant"],
             row["name_en"],
             row["name_bn"],
             row["department_en"],
             row["department_bn"],
+            row["where_en"],
+            row["where_bn"],
+            tuple(
+                Words(en=en, bn=bn)
+                for en, bn in zip(
+                    _several(row["documents_en"]),
+                    _several(row["documents_bn"]),
+                    strict=True,
+                )
+            ),
         )
+
+
+def _several(text: str) -> tuple[str, ...]:
+    """The texts of a cell that has more than one, between bars."""
+    return tuple(text.split("|")) if text else ()
+
+
+def _documents() -> dict[str, tuple[Words, ...]]:
+    """Kind of service → what a citizen brings."""
+    found: dict[str, tuple[Words, ...]] = {}
+    for row in read_table("documents"):
+        one = Words(en=row["name_en"], bn=row["name_bn"])
+        found[row["kind"]] = (*found.get(row["kind"], ()), one)
+    return found
+
+
+def _fields() -> dict[str, tuple[FormField, ...]]:
+    """Service's code → what its form asks for beside the reference."""
+    names = ("name", "label_en", "label_bn", "pattern", "example")
+    found: dict[str, tuple[FormField, ...]] = {}
+    for row in read_table("fields"):
+        one = FormField(**{name: row[name] for name in names})
+        found[row["service"]] = (*found.get(row["service"], ()), one)
+    return found
 
 
 def _half_hours() -> Iterator[HalfHour]:

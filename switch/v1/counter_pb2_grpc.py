@@ -119,6 +119,11 @@ class CounterServiceStub:
                 request_serializer=switch_dot_v1_dot_operators__pb2.SignOnRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_operators__pb2.SignOnResponse.FromString,
                 _registered_method=True)
+        self.GetSession = channel.unary_unary(
+                '/payswitch.v1.CounterService/GetSession',
+                request_serializer=switch_dot_v1_dot_operators__pb2.GetSessionRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_operators__pb2.GetSessionResponse.FromString,
+                _registered_method=True)
         self.SignOff = channel.unary_unary(
                 '/payswitch.v1.CounterService/SignOff',
                 request_serializer=switch_dot_v1_dot_operators__pb2.SignOffRequest.SerializeToString,
@@ -231,7 +236,7 @@ class CounterServiceServicer:
     def RaiseComplaint(self, request, context):
         """Raises a complaint about a payment of the centre. Durable when it is answered, and idempotent by
         id: after any RPC error send it again, and the same number comes. One payment has one open
-        complaint at a time (RESULT_COMPLAINT_OPEN). Callers: a centre for itself, a harness.
+        complaint at a time (RESULT_COMPLAINT_OPEN). Callers: a centre for itself.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -261,7 +266,7 @@ class CounterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetSignOnNonce(self, request, context):
-        """What an operator signs to sign on. Changes nothing. Callers of the three: centres.
+        """What an operator signs to sign on. Changes nothing. Callers of the four: centres.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -276,8 +281,16 @@ class CounterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSession(self, request, context):
+        """What a session is, and opens it again if the switch was started anew since; its idle time
+        begins again then. UNAUTHENTICATED, SESSION_ENDED, if it is over, or none of the caller's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SignOff(self, request, context):
-        """Ends the session of the metadata, whether or not it still was one.
+        """Ends a session. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -365,6 +378,11 @@ def add_CounterServiceServicer_to_server(servicer, server):
                     servicer.SignOn,
                     request_deserializer=switch_dot_v1_dot_operators__pb2.SignOnRequest.FromString,
                     response_serializer=switch_dot_v1_dot_operators__pb2.SignOnResponse.SerializeToString,
+            ),
+            'GetSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSession,
+                    request_deserializer=switch_dot_v1_dot_operators__pb2.GetSessionRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_operators__pb2.GetSessionResponse.SerializeToString,
             ),
             'SignOff': grpc.unary_unary_rpc_method_handler(
                     servicer.SignOff,
@@ -805,6 +823,33 @@ class CounterService:
             '/payswitch.v1.CounterService/SignOn',
             switch_dot_v1_dot_operators__pb2.SignOnRequest.SerializeToString,
             switch_dot_v1_dot_operators__pb2.SignOnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/GetSession',
+            switch_dot_v1_dot_operators__pb2.GetSessionRequest.SerializeToString,
+            switch_dot_v1_dot_operators__pb2.GetSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -97,7 +97,7 @@ class CounterServiceStub:
     RaiseComplaint: _grpc.UnaryUnaryMultiCallable[_complaints_pb2.RaiseComplaintRequest, _complaints_pb2.RaiseComplaintResponse]
     """Raises a complaint about a payment of the centre. Durable when it is answered, and idempotent by
     id: after any RPC error send it again, and the same number comes. One payment has one open
-    complaint at a time (RESULT_COMPLAINT_OPEN). Callers: a centre for itself, a harness.
+    complaint at a time (RESULT_COMPLAINT_OPEN). Callers: a centre for itself.
     """
     GetComplaint: _grpc.UnaryUnaryMultiCallable[_complaints_pb2.GetComplaintRequest, _complaints_pb2.GetComplaintResponse]
     """One complaint as it stands. NOT_FOUND, the same for what is another's and what is not there.
@@ -110,14 +110,18 @@ class CounterServiceStub:
     idempotent by id. RESULT_COMPLAINT_CLOSED: nothing is added any more.
     """
     GetSignOnNonce: _grpc.UnaryUnaryMultiCallable[_operators_pb2.GetSignOnNonceRequest, _operators_pb2.GetSignOnNonceResponse]
-    """What an operator signs to sign on. Changes nothing. Callers of the three: centres."""
+    """What an operator signs to sign on. Changes nothing. Callers of the four: centres."""
     SignOn: _grpc.UnaryUnaryMultiCallable[_operators_pb2.SignOnRequest, _operators_pb2.SignOnResponse]
     """A session for an operator who is registered under the calling centre, and active. UNAUTHENTICATED,
     SIGN_ON_WRONG, whatever is wrong: operator, signature, nonce. After any RPC error ask for
     another nonce.
     """
+    GetSession: _grpc.UnaryUnaryMultiCallable[_operators_pb2.GetSessionRequest, _operators_pb2.GetSessionResponse]
+    """What a session is, and opens it again if the switch was started anew since; its idle time
+    begins again then. UNAUTHENTICATED, SESSION_ENDED, if it is over, or none of the caller's.
+    """
     SignOff: _grpc.UnaryUnaryMultiCallable[_operators_pb2.SignOffRequest, _operators_pb2.SignOffResponse]
-    """Ends the session of the metadata, whether or not it still was one."""
+    """Ends a session. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's."""
 
 @_typing.type_check_only
 class CounterServiceAsyncStub(CounterServiceStub):
@@ -184,7 +188,7 @@ class CounterServiceAsyncStub(CounterServiceStub):
     RaiseComplaint: _aio.UnaryUnaryMultiCallable[_complaints_pb2.RaiseComplaintRequest, _complaints_pb2.RaiseComplaintResponse]  # type: ignore[assignment]
     """Raises a complaint about a payment of the centre. Durable when it is answered, and idempotent by
     id: after any RPC error send it again, and the same number comes. One payment has one open
-    complaint at a time (RESULT_COMPLAINT_OPEN). Callers: a centre for itself, a harness.
+    complaint at a time (RESULT_COMPLAINT_OPEN). Callers: a centre for itself.
     """
     GetComplaint: _aio.UnaryUnaryMultiCallable[_complaints_pb2.GetComplaintRequest, _complaints_pb2.GetComplaintResponse]  # type: ignore[assignment]
     """One complaint as it stands. NOT_FOUND, the same for what is another's and what is not there.
@@ -197,14 +201,18 @@ class CounterServiceAsyncStub(CounterServiceStub):
     idempotent by id. RESULT_COMPLAINT_CLOSED: nothing is added any more.
     """
     GetSignOnNonce: _aio.UnaryUnaryMultiCallable[_operators_pb2.GetSignOnNonceRequest, _operators_pb2.GetSignOnNonceResponse]  # type: ignore[assignment]
-    """What an operator signs to sign on. Changes nothing. Callers of the three: centres."""
+    """What an operator signs to sign on. Changes nothing. Callers of the four: centres."""
     SignOn: _aio.UnaryUnaryMultiCallable[_operators_pb2.SignOnRequest, _operators_pb2.SignOnResponse]  # type: ignore[assignment]
     """A session for an operator who is registered under the calling centre, and active. UNAUTHENTICATED,
     SIGN_ON_WRONG, whatever is wrong: operator, signature, nonce. After any RPC error ask for
     another nonce.
     """
+    GetSession: _aio.UnaryUnaryMultiCallable[_operators_pb2.GetSessionRequest, _operators_pb2.GetSessionResponse]  # type: ignore[assignment]
+    """What a session is, and opens it again if the switch was started anew since; its idle time
+    begins again then. UNAUTHENTICATED, SESSION_ENDED, if it is over, or none of the caller's.
+    """
     SignOff: _aio.UnaryUnaryMultiCallable[_operators_pb2.SignOffRequest, _operators_pb2.SignOffResponse]  # type: ignore[assignment]
-    """Ends the session of the metadata, whether or not it still was one."""
+    """Ends a session. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's."""
 
 class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Callers: a centre for itself; a harness or aggregator for the centre it names."""
@@ -334,7 +342,7 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_complaints_pb2.RaiseComplaintResponse, _abc.Awaitable[_complaints_pb2.RaiseComplaintResponse]]:
         """Raises a complaint about a payment of the centre. Durable when it is answered, and idempotent by
         id: after any RPC error send it again, and the same number comes. One payment has one open
-        complaint at a time (RESULT_COMPLAINT_OPEN). Callers: a centre for itself, a harness.
+        complaint at a time (RESULT_COMPLAINT_OPEN). Callers: a centre for itself.
         """
 
     @_abc_1.abstractmethod
@@ -371,7 +379,7 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operators_pb2.GetSignOnNonceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operators_pb2.GetSignOnNonceResponse, _abc.Awaitable[_operators_pb2.GetSignOnNonceResponse]]:
-        """What an operator signs to sign on. Changes nothing. Callers of the three: centres."""
+        """What an operator signs to sign on. Changes nothing. Callers of the four: centres."""
 
     @_abc_1.abstractmethod
     def SignOn(
@@ -385,11 +393,21 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def GetSession(
+        self,
+        request: _operators_pb2.GetSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operators_pb2.GetSessionResponse, _abc.Awaitable[_operators_pb2.GetSessionResponse]]:
+        """What a session is, and opens it again if the switch was started anew since; its idle time
+        begins again then. UNAUTHENTICATED, SESSION_ENDED, if it is over, or none of the caller's.
+        """
+
+    @_abc_1.abstractmethod
     def SignOff(
         self,
         request: _operators_pb2.SignOffRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operators_pb2.SignOffResponse, _abc.Awaitable[_operators_pb2.SignOffResponse]]:
-        """Ends the session of the metadata, whether or not it still was one."""
+        """Ends a session. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's."""
 
 def add_CounterServiceServicer_to_server(servicer: CounterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -45,12 +45,15 @@ class GetSignOnNonceResponse(_message.Message):
     INSTANCE_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     LIFE_S_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
     nonce: _builtins.bytes
     """Opaque; taken once, within `life_s`, on a connection with the same certificate."""
     instance: _builtins.bytes
     """Of the ledger, 16 bytes."""
     epoch: _builtins.int
     life_s: _builtins.int
+    certificate: _builtins.bytes
+    """16 bytes, as above."""
     def __init__(
         self,
         *,
@@ -58,10 +61,11 @@ class GetSignOnNonceResponse(_message.Message):
         instance: _builtins.bytes = ...,
         epoch: _builtins.int = ...,
         life_s: _builtins.int = ...,
+        certificate: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "instance", b"instance", "life_s", b"life_s", "nonce", b"nonce"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "epoch", b"epoch", "instance", b"instance", "life_s", b"life_s", "nonce", b"nonce"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -126,17 +130,66 @@ class SignOnResponse(_message.Message):
 Global___SignOnResponse: _TypeAlias = SignOnResponse  # noqa: Y015
 
 @_typing.final
-class SignOffRequest(_message.Message):
-    """The session is the one of the metadata."""
+class GetSessionRequest(_message.Message):
+    """Not in the metadata: a session that is not open is for no other call."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    SESSION_FIELD_NUMBER: _builtins.int
+    session: _builtins.bytes
     def __init__(
         self,
+        *,
+        session: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSessionRequest: _TypeAlias = GetSessionRequest  # noqa: Y015
+
+@_typing.final
+class GetSessionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    IDLE_S_FIELD_NUMBER: _builtins.int
+    ENDS_NS_FIELD_NUMBER: _builtins.int
+    operator: _builtins.int
+    idle_s: _builtins.int
+    """As in SignOnResponse."""
+    ends_ns: _builtins.int
+    def __init__(
+        self,
+        *,
+        operator: _builtins.int = ...,
+        idle_s: _builtins.int = ...,
+        ends_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_ns", b"ends_ns", "idle_s", b"idle_s", "operator", b"operator"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSessionResponse: _TypeAlias = GetSessionResponse  # noqa: Y015
+
+@_typing.final
+class SignOffRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    session: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        session: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,12 +199,17 @@ Global___SignOffRequest: _TypeAlias = SignOffRequest  # noqa: Y015
 class SignOffResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    WAS_ON_FIELD_NUMBER: _builtins.int
+    was_on: _builtins.bool
+    """False if it was over already."""
     def __init__(
         self,
+        *,
+        was_on: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["was_on", b"was_on"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

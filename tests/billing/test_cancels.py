@@ -51,6 +51,40 @@ def test_what_was_never_offered_is_given_back(bench: Bench, basket: int) -> None
     assert not bench.dispatch.states()[0].queued
 
 
+@pytest.mark.parametrize("basket", [0, 3])
+def test_one_is_cancelled_as_long_as_its_biller_was_not_asked(
+    bench: Bench, basket: int
+) -> None:
+    held = bench.pay(basket=basket)
+    [other] = bench.pay()
+    # Any payment of the basket stands for all of it.
+    request = bench.dispatch.cancel(bench.ledger.row(held[-1]))
+    assert request is not None
+    assert request.rows_count == len(held)
+    # The ledger has not decided: the biller hears of the other alone.
+    _, connection = bench.connect()
+    assert [one.number for one in connection.take()] == [other]
+    # Asked again meanwhile it is the same; and what was asked about stays.
+    again = bench.dispatch.cancel(bench.ledger.row(held[0]))
+    assert again is not None
+    assert again.rows_count == len(held)
+    assert bench.dispatch.cancel(bench.ledger.row(other)) is None
+    bench.commit(request)
+    bench.dispatch.look()
+    assert all(bench.ledger.resolution(one)[0] for one in held)
+    assert not bench.ledger.resolution(other)[0]
+    assert bench.dispatch.cancel(bench.ledger.row(held[0])) is None
+
+
+def test_what_is_due_or_was_there_at_a_start_is_not_cancelled(bench: Bench) -> None:
+    [late] = bench.pay(code="KEPT")
+    bench.pass_s(61)
+    assert bench.dispatch.cancel(bench.ledger.row(late)) is None
+    [before] = bench.pay()
+    bench.restart()
+    assert bench.dispatch.cancel(bench.ledger.row(before)) is None
+
+
 def test_a_kept_payment_locks_no_wallet_either(bench: Bench) -> None:
     bench.pay(code="KEPT")
     bench.pass_s(31)

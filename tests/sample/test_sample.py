@@ -232,7 +232,8 @@ def test_the_specs_are_sound_and_survive_a_file() -> None:
     check_specs(*specs)
     roles = collections.Counter(one.role for one in specs.participants)
     assert roles[Role.CENTRE] == 3_561
-    assert roles[Role.BILLER] == 40
+    # And three departments that nobody pays.
+    assert roles[Role.BILLER] == 43
     assert roles[Role.AUDITOR] == roles[Role.HARNESS] == 1
     assert roles[Role.PMU] == roles[Role.SUPPORT] == 1
     # One asks, the other approves.
@@ -247,6 +248,28 @@ def test_free_services_have_no_way_to_a_wallet() -> None:
     for service in NETWORK.free_services:
         assert service.code not in paid
         assert not hasattr(service, "biller")
+    given = [one for one in sample_specs().participants if one.free_services]
+    assert not any(one.heads for one in given)
+    told = [one.code for department in given for one in department.free_services]
+    assert sorted(told) == sorted(one.code for one in NETWORK.free_services)
+
+
+def test_counters_are_told_of_services_in_both_languages() -> None:
+    services = {one.code: one for one in NETWORK.services}
+    assert all(one.documents for one in services.values())
+    for name in ("called", "fields"):
+        for row in read_table(name):
+            assert row["service"] in services, f"{name}.csv is of no service"
+    texts = [
+        text
+        for one in services.values()
+        for text in (*one.called_bn, *(each.bn for each in one.documents))
+    ]
+    assert len(texts) > 100
+    assert all(any("\u0980" <= char <= "\u09ff" for char in text) for text in texts)
+    # Counters of most payments find their service by what people say.
+    found = sum(one.share for one in services.values() if one.called_bn)
+    assert found > 0.95
 
 
 # --- the day ----------------------------------------------------------------------

@@ -331,6 +331,8 @@ _BY_NAME: Final[dict[str, Any]] = {
     "if_version": _nothing,
     "receipt": _nothing,
     "biller_reference": _nothing,
+    "reprint": _nothing,
+    "refund": _nothing,
     "page_token": _nothing,
 }
 """What a field says, by its name; None leaves it out."""

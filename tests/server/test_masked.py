@@ -163,6 +163,7 @@ def test_no_answer_has_a_reference(peers: Peers, things: Things) -> None:
     # So that the others are asked for what there is.
     assert known == {
         *("GetPayment", "WatchPayment", "ListPayments", "ListStatement"),
+        *("GetPayments", "SearchPayments"),
         *("GetReceipt", "GetAcknowledgement", "ListMovements", "ExplainAccount"),
     }
     assert {name for name, body in plain.items() if secrets[1] in body} >= {

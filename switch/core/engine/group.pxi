@@ -54,7 +54,7 @@ cdef void _group_join_baskets(Draft* drafts, uint32_t count) noexcept nogil:
 
 cdef int _group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* count) noexcept nogil:
     """Fill the drafts of all requests."""
-    cdef uint32_t i, found
+    cdef uint32_t i, j, found
     cdef uint32_t[2] parts
     count[0] = 0
     for i in range(calls_count):
@@ -70,6 +70,9 @@ cdef int _group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* co
             calls[i].bound, &found, calls[i].rows_count, parts,
         ) != 0 or found != calls[i].rows_count:
             return EINVAL
+        elif calls[i].operator_ != 0:
+            for j in range(found):
+                s.group.drafts[count[0] + j].signed_on = calls[i].operator_
         count[0] += calls[i].rows_count
     return 0
 

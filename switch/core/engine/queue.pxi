@@ -115,7 +115,7 @@ cdef void queue_abandon(QueueState* q) noexcept nogil:
 
 cdef void queue_make_call(
     Call* call, const uint8_t* body, size_t size, uint32_t rows_count, uint32_t sender,
-    uint32_t centre,
+    uint32_t centre, uint32_t operator_,
 ) noexcept nogil:
     """A call from a message of so many payments, which was checked. The bytes stay there."""
     memset(call, 0, sizeof(Call))
@@ -123,6 +123,7 @@ cdef void queue_make_call(
     call.size = size
     call.sender = sender
     call.bound = centre
+    call.operator_ = operator_
     call.rows_count = rows_count
     call.tail_max = wire_tail_max(size, rows_count)
     call.form = FORM_PAYMENTS
@@ -137,7 +138,7 @@ cdef int queue_read_call(
     cdef int rc = wire_read_request(body, size, NULL, 0, 0, &count, GROUP_MAX, parts)
     if rc != 0 or count == 0:
         return RC_FRAMING
-    queue_make_call(call, body, size, count, sender, centre)
+    queue_make_call(call, body, size, count, sender, centre, 0)
     return 0
 
 

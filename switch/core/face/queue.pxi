@@ -384,7 +384,8 @@ cdef int face_taker_fileno(void* queue, int taker) noexcept nogil:
 cdef int face_submit(void* queue, int taker, const Submitted* request) noexcept nogil:
     cdef Call call
     queue_make_call(
-        &call, request.body, request.size, request.rows, request.sender, request.centre
+        &call, request.body, request.size, request.rows, request.sender, request.centre,
+        request.operator_ if request.operator_ != 0 else OPERATOR_NOBODY,
     )
     call.tag = request.tag
     call.owner = request.owner

@@ -10,6 +10,7 @@ cdef class Request:
     cdef bytes tails
     cdef uint32_t sender
     cdef uint32_t bound
+    cdef uint32_t operator_
     cdef uint8_t form
 
     cdef void fill(self, Call* call) noexcept:
@@ -21,6 +22,7 @@ cdef class Request:
             call.tails = <const uint8_t*>PyBytes_AS_STRING(self.tails)
         call.sender = self.sender
         call.bound = self.bound
+        call.operator_ = self.operator_
         call.rows_count = self.rows_count
         call.tail_max = self.size
         call.form = self.form
@@ -29,7 +31,7 @@ cdef class Request:
         raise TypeError("a request is made by Request.payments, Request.rows or Request.answers")
 
     @staticmethod
-    def payments(bytes body not None, uint32_t sender, uint32_t centre):
+    def payments(bytes body not None, uint32_t sender, uint32_t centre, operator=0):
         cdef Request request = Request.__new__(Request)
         cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(body)
         cdef size_t size = PyBytes_GET_SIZE(body)
@@ -48,6 +50,7 @@ cdef class Request:
         request.body = body
         request.sender = sender
         request.bound = centre
+        request.operator_ = operator
         request.rows_count = count
         request.payments_count = parts[0]
         request.baskets_count = parts[1]

@@ -55,6 +55,17 @@ cdef bint payment_text_is_valid(const uint8_t* text, uint32_t size) noexcept nog
     return True
 
 
+cdef void _payment_sign_on(State* s, Draft* draft, uint32_t centre) noexcept nogil:
+    """A message of the centre itself: its payments are of who is signed on, said or not."""
+    if draft.row.operator_ == 0 and draft.signed_on != OPERATOR_NOBODY:
+        draft.row.operator_ = draft.signed_on
+    draft.no_operator = (
+        draft.signed_on == OPERATOR_NOBODY
+        or draft.row.operator_ != draft.signed_on
+        or operators_is_missing(s, centre, draft.row.operator_)
+    )
+
+
 cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
     """The wallet that pays: the sender's own, or the named centre's; 0 if there is none.
 
@@ -78,6 +89,8 @@ cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
             or not s.group.participants[centre].active
         )
         draft.no_operator = operators_is_missing(s, centre, draft.row.operator_)
+        if draft.signed_on != 0 and s.group.participants[centre].signs_on:
+            _payment_sign_on(s, draft, centre)
 
 
 cdef inline void _payment_take_back_spelling(Draft* draft) noexcept nogil:

@@ -1,0 +1,269 @@
+"""BillerService.PutBills: a file of bills, taken whole or not at all.
+
+Each message is looked at and written as it comes, in a reading thread; nothing is
+recorded before the last one. The file is durable before its row is, and its row before
+the store has it: whatever ends the process between, the next start goes on from there.
+"""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+
+from google.protobuf.message import DecodeError
+
+from server import convert
+from server.node import Node
+from server.services.day_list import ARRIVES_S, SILENT_S
+from server.status import ArgumentError, LateError, NotFoundError, PreconditionError
+from server.transport import Call
+from switch._core import BILLS_RECORD
+from switch.billing.bill_files import Line, Writer, line_of
+from switch.billing.bills import citizens_form, paid_as, read_stated
+from switch.codes import AMOUNT_MAX, BillsForm, Kind, PriceRule, Result
+from switch.errors import (
+    BillUnreadableError,
+    CorruptionError,
+    OverloadError,
+    WireError,
+    shown,
+)
+from switch.ids import ID_SIZE
+from switch.ledger import bills_put
+from switch.ledger.opening import CORRUPTED
+from switch.references import canonical
+from switch.register.identity import Identity
+from switch.register.register import Service
+from switch.v1 import billers_pb2 as pb
+from switch.v1 import results_pb2
+
+FILES_AT_ONCE_MAX = 4
+"""Files of all billers that are on their way."""
+MESSAGE_MAX = 8_190
+"""Bills of one message."""
+NUMBER_MAX = 10**15
+
+
+class PutBills:
+    """Files that are on their way: one of a biller, and so many in all."""
+
+    def __init__(self, node: Node) -> None:
+        """Serves from `node`."""
+        self._node = node
+        self._billers: set[int] = set()
+
+    async def serve(self, call: Call, caller: Identity) -> None:
+        """One PutBills call.
+
+        Raises ArgumentError, WireError, LateError, PreconditionError and OverloadError
+        before anything is recorded.
+        """
+        if caller.index in self._billers:
+            raise OverloadError("another file of this biller is on its way")
+        if len(self._billers) >= FILES_AT_ONCE_MAX:
+            raise OverloadError(f"{FILES_AT_ONCE_MAX} files of bills are on their way")
+        self._billers.add(caller.index)
+        try:
+            response = await self._take(call, caller)
+        finally:
+            self._billers.discard(caller.index)
+        await call.write(response.SerializeToString())
+
+    async def _take(self, call: Call, caller: Identity) -> pb.PutBillsResponse:
+        node = self._node
+        try:
+            async with asyncio.timeout(ARRIVES_S):
+                message = await self._next(call)
+                if message is None or not message.HasField("file"):
+                    raise ArgumentError("file", "must be in the first message")
+                file = await node.read(_begin, node, message.file, caller)
+                try:
+                    await self._read(call, file, message)
+                    await node.read(file.close)
+                    return await self._record(file, caller)
+                finally:
+                    await node.read(file.writer.__exit__, None, None, None)
+        except TimeoutError as error:
+            raise LateError(
+                f"it took more than {ARRIVES_S:.0f} s, or one of its messages "
+                f"more than {SILENT_S:.0f} s"
+            ) from error
+
+    async def _read(
+        self, call: Call, file: "_File", message: pb.PutBillsRequest | None
+    ) -> None:
+        while message is not None:
+            await self._node.read(file.take, message.bills)
+            message = await self._next(call)
+            if message is not None and message.HasField("file"):
+                raise ArgumentError("file", "stands in the first message alone")
+
+    async def _next(self, call: Call) -> pb.PutBillsRequest | None:
+        self._node.check_running()
+        async with asyncio.timeout(SILENT_S):
+            body = await call.read()
+        if body is None:
+            return None
+        try:
+            return await self._node.read(pb.PutBillsRequest.FromString, body)
+        except DecodeError as error:
+            raise WireError(f"not a message of a file: {error}") from error
+
+    async def _record(self, file: "_File", caller: Identity) -> pb.PutBillsResponse:
+        node = self._node
+        said = {"number": file.told.number, "sha256": file.told.sha256.hex()}
+        move = bills_put.put_bills(
+            file.told.id,
+            file.service.index,
+            file.after,
+            bills_put.Bills(
+                file.form, file.count, file.said_amount, file.writer.digest
+            ),
+            json.dumps(said).encode(),
+            sender=caller.index,
+        )
+        reply = await node.commit_alone(move.request())
+        assert not isinstance(reply, bytes)
+        outcome = convert.outcome(reply[0])
+        response = pb.PutBillsResponse(outcome=outcome)
+        if outcome.result == results_pb2.RESULT_OK:
+            state = await node.read(node.put_in.taken, file.service.index)
+            response.bills_count = state.count
+        return response
+
+
+class _File:
+    """One file, as far as it has come."""
+
+    def __init__(
+        self, node: Node, told: pb.BillFile, service: Service, after: int
+    ) -> None:
+        self._ledger = node.ledger
+        self.told = told
+        self.service = service
+        self.form = BillsForm(told.kind)
+        self.after = after
+        """The row of the file before, 0 before the first."""
+        self.writer: Writer = node.put_in.writer(service.index)
+        self.count = 0
+        self.amount = 0
+        self._sent = hashlib.sha256()
+        self._seen: set[tuple[str, str]] = set()
+
+    @property
+    def said_amount(self) -> int:
+        """As the row has it: of a withdrawal nothing."""
+        return 0 if self.form is BillsForm.WITHDRAWAL else self.amount
+
+    def take(self, bills: Sequence[pb.DueBill]) -> None:
+        """The bills of a message. Raises ArgumentError."""
+        if len(bills) > MESSAGE_MAX:
+            raise ArgumentError("bills", f"must be at most {MESSAGE_MAX:,} a message")
+        if self.count + len(bills) > self.told.count:
+            raise ArgumentError("file.count", "is less than there are bills")
+        lines = []
+        for place, stated in enumerate(bills):
+            self._sent.update(line_of(stated).packed())
+            lines.append(self._line(place, stated))
+        self.writer.add(lines)
+        self.count += len(lines)
+        self.amount += sum(one.amount_due for one in lines)
+
+    def _line(self, place: int, stated: pb.DueBill) -> Line:
+        try:
+            bill = read_stated(stated, self.service, self._ledger)
+        except BillUnreadableError as error:
+            name = error.field.partition(".")[2] or "reference"
+            text = str(error).partition(" ")[2]
+            raise ArgumentError(f"bills[{place}].{name}", text) from error
+        spec = self.service.spec
+        reference = canonical(citizens_form(spec), stated.reference)
+        known_as = paid_as(spec, reference, bill.id, bill.period)
+        key = reference, known_as
+        if key in self._seen:
+            raise ArgumentError(f"bills[{place}]", "is there twice")
+        self._seen.add(key)
+        return Line(
+            reference,
+            bill.id,
+            bill.period,
+            bill.amount_due,
+            bill.due_time_ns,
+            bill.valid_until_ns,
+            bill.head,
+            bill.supersedes,
+        )
+
+    def close(self) -> None:
+        """All of it is here. Raises ArgumentError if it is not what it says."""
+        told = self.told
+        if self.count != told.count:
+            raise ArgumentError("file.count", f"there are {self.count} bills")
+        if self.form is not BillsForm.WITHDRAWAL and self.amount != told.amount:
+            raise ArgumentError("file.amount", f"the bills come to {self.amount}")
+        if self._sent.digest() != told.sha256:
+            raise ArgumentError("file.sha256", "is not that of the bills that came")
+        self.writer.keep()
+
+
+def _begin(node: Node, told: pb.BillFile, caller: Identity) -> _File:
+    """In a reading thread: what a file says of itself, and its turn."""
+    if len(told.id) != ID_SIZE:
+        raise ArgumentError("file.id", f"must be {ID_SIZE} bytes")
+    if told.kind not in (1, 2, 3):
+        raise ArgumentError("file.kind", "must be FULL, DELTA or WITHDRAWAL")
+    least, most = 0 if told.kind == pb.BILL_FILE_KIND_FULL else 1, bills_put.COUNT_MAX
+    if not least <= told.count <= most:
+        raise ArgumentError("file.count", f"must be {least} to {most:,}")
+    if told.amount > AMOUNT_MAX:
+        raise ArgumentError("file.amount", f"must be at most {AMOUNT_MAX}")
+    if not 1 <= told.number <= NUMBER_MAX:
+        raise ArgumentError("file.number", "must be 1 or more")
+    service = node.register.find_service(told.service)
+    if service is None or service.biller != caller.index:
+        raise NotFoundError(f"file.service: no service {shown(told.service)} of yours")
+    if service.spec.price_rule is not PriceRule.BILL:
+        raise PreconditionError("NOT_PAID_BY_BILL", f"{told.service} has no bills")
+    after, number = _turn(node, told.id, service, caller)
+    if told.number != number:
+        raise PreconditionError(
+            "BILL_FILE_OUT_OF_TURN", f"the file that is next has the number {number}"
+        )
+    return _File(node, told, service, after)
+
+
+def _turn(
+    node: Node, row_id: bytes, service: Service, caller: Identity
+) -> tuple[int, int]:
+    """The row that a file comes after, and its number; its own, if it was taken."""
+    ledger = node.ledger
+    known = ledger.find(caller.index, row_id)
+    if known:
+        entry = ledger.row(known)
+        if entry.kind == Kind.BILLS and entry.result == Result.OK:
+            return entry.resolves, _number_of(ledger.tail(known))
+    newest = ledger.bills(service.index)
+    return newest, _number_of(ledger.tail(newest)) + 1 if newest else 1
+
+
+def _number_of(tail: bytes) -> int:
+    try:
+        return int(json.loads(tail[BILLS_RECORD.itemsize :])["number"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptionError(
+            CORRUPTED, "a file of bills has no number in its row"
+        ) from error
+
+
+def fetch_put_in(
+    node: Node, service: Service, reference: str
+) -> tuple[int, bytes] | None:
+    """When it was looked for, and the Answer that its biller would give; None: its
+    bills are not put in. Raises what keeps them from being told.
+    """
+    if not node.put_in.is_put_in(service.index):
+        return None
+    at_ns = max(time.time_ns(), node.ledger.timestamp + 1)
+    found = node.put_in.find(service.index, reference, at_ns)
+    return at_ns, pb.Answer(bills=found).SerializeToString()

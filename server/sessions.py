@@ -1,0 +1,328 @@
+"""Who is signed on at a counter.
+
+    counter                                   switch
+      GetSignOnNonce  ───────────────────────▶  a nonce, sealed, for a minute and once
+      signs it with the operator's key
+      SignOn          ───────────────────────▶  a session: a sealed token
+      every call with the token as metadata ─▶  whose it is, and that it was used
+
+A token says whose it is and until when, and carries a seal by the keys of quotations,
+so that it outlives connections and restarts of the server. What it cannot say, when it
+was used last and that it was signed off, the front door's table has
+(`front/sessions.c`), in which a call finds its operator. After a restart that table is
+empty: GetSession opens what is good again, and its idle time begins anew.
+"""
+
+import secrets
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from server.status import OperatorDiffersError, SessionError
+from switch.codes import Role
+from switch.config import Config
+from switch.errors import OverloadError
+from switch.register.identity import Identity
+from switch.sign_on import signed_bytes
+from switch.specs import ParticipantSpec
+
+METADATA: Final = b"payswitch-session-bin"
+NONCE_LIFE_NS: Final = 60_000_000_000
+NONCES_MAX: Final = 65_536
+"""Nonces that were used and are not over yet; then nobody signs on for a moment."""
+SIGNATURE_SIZE: Final = 64
+
+# What is sealed: a kind, then at 16 a random number, whose, of which certificate, and
+# when it was made and ends.
+_SEALED: Final = struct.Struct("<B15xQIIQQ16s64x")
+_SESSION, _NONCE = 3, 4
+SEAL_SIZE: Final = 16
+EPOCH: Final = 0
+"""Of every ledger so far."""
+TOKEN_SIZE: Final = _SEALED.size + SEAL_SIZE
+assert TOKEN_SIZE == 144
+
+
+class Table(Protocol):
+    """The front door's."""
+
+    def open_session(
+        self, token: bytes, sender: int, operator: int, lasts_ms: int, idle_ms: int
+    ) -> None:
+        """Calls of the sender with this token are the operator's."""
+
+    def end_session(self, token: bytes) -> bool:
+        """Whether it was on."""
+
+    def use_session(self, token: bytes, sender: int) -> int | None:
+        """Its operator; 0: it is over; None: it is not known."""
+
+
+class NoTable:
+    """Of a server without a front door: nobody is signed on."""
+
+    def open_session(
+        self, token: bytes, sender: int, operator: int, lasts_ms: int, idle_ms: int
+    ) -> None:
+        """Nothing."""
+
+    def end_session(self, token: bytes) -> bool:
+        """It was not."""
+        return False
+
+    def use_session(self, token: bytes, sender: int) -> int | None:
+        """It is not known."""
+        return None
+
+
+class Seals(Protocol):
+    """The keys of quotations."""
+
+    def seal(self, message: bytes) -> bytes:
+        """16 bytes, by the newest key."""
+
+    def is_sealed(self, message: bytes, seal: bytes) -> bool:
+        """Whether one of the keys has made this seal."""
+
+
+class Operator(Protocol):
+    """One operator of the register."""
+
+    @property
+    def active(self) -> bool:
+        """Whether they may sign on."""
+
+    @property
+    def key(self) -> bytes:
+        """Their Ed25519 public key."""
+
+
+FindOperator = Callable[[int, int], Operator | None]
+"""A participant's operator with a number, by the register; reads."""
+
+
+class Centre(Protocol):
+    """What the register has of a centre."""
+
+    @property
+    def spec(self) -> ParticipantSpec:
+        """Whether its operators sign on."""
+
+
+class Centres(Protocol):
+    """The part of the register that knows them."""
+
+    def participant(self, index: int, /) -> Centre:
+        """The participant with this index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a good token says."""
+
+    operator: int
+    ends_ns: int
+
+
+def unknown() -> SessionError:
+    """The server has not opened it."""
+    return SessionError(
+        "SESSION_UNKNOWN",
+        "this session is not open here: ask GetSession for it once, or sign on",
+    )
+
+
+def ended() -> SessionError:
+    """It is over."""
+    return SessionError(
+        "SESSION_ENDED", "this session is over: the operator signs on again"
+    )
+
+
+def needed() -> SessionError:
+    """There is none."""
+    return SessionError(
+        "SIGN_ON_NEEDED",
+        "the operators of this centre sign on: the call has no session",
+    )
+
+
+class Sessions:
+    """The sessions of one running server, for any thread."""
+
+    def __init__(
+        self,
+        config: Config,
+        table: Table,
+        seals: Seals,
+        find_operator: FindOperator,
+        instance: bytes,
+    ) -> None:
+        self._config = config
+        self._table = table
+        self._seals = seals
+        self._find_operator = find_operator
+        self.instance = instance
+        self._lock = threading.Lock()
+        self._used: dict[int, int] = {}  # nonces, and when they are over
+
+    # --- signing on --------------------------------------------------------------
+
+    def make_nonce(self, caller: Identity) -> bytes:
+        """What an operator of the caller signs, for NONCE_LIFE_NS."""
+        now_ns = time.time_ns()
+        return self._seal(_NONCE, caller, 0, now_ns, now_ns + NONCE_LIFE_NS)
+
+    def sign_on(
+        self, caller: Identity, operator: int, nonce: bytes, signature: bytes
+    ) -> tuple[bytes, Session]:
+        """A session's token, and what it says.
+
+        Raises SessionError, the same whatever is wrong: the nonce, the operator, the
+        signature. OverloadError.
+        """
+        now_ns = time.time_ns()
+        fresh = self._use(caller, nonce, now_ns)
+        known = self._find_operator(caller.index, operator)
+        message = signed_bytes(
+            self.instance,
+            EPOCH,
+            nonce,
+            caller.participant,
+            operator,
+            caller.certificate,
+        )
+        # Who is not there has a key that signs nothing, so that all take as long.
+        key = known.key if known is not None else bytes(32)
+        good = _is_signed(key, signature, message)
+        if not fresh or known is None or not known.active or not good:
+            raise SessionError("SIGN_ON_WRONG", "nobody can sign on with this")
+        ends_ns = now_ns + self._config.session_s * 1_000_000_000
+        token = self._seal(_SESSION, caller, operator, now_ns, ends_ns)
+        self._open(caller, token, operator, now_ns, ends_ns)
+        return token, Session(operator, ends_ns)
+
+    def _use(self, caller: Identity, nonce: bytes, now_ns: int) -> bool:
+        """Whether the nonce is the caller's, in its time, and used for the first time.
+
+        Raises OverloadError.
+        """
+        said = self._unseal(_NONCE, caller, nonce)
+        if said is None:
+            return False
+        number, _, until_ns = said
+        if now_ns >= until_ns:
+            return False
+        with self._lock:
+            if number in self._used:
+                return False
+            if len(self._used) >= NONCES_MAX:
+                left = {one: end for one, end in self._used.items() if end > now_ns}
+                self._used = left
+            if len(self._used) >= NONCES_MAX:
+                raise OverloadError("too many sign on; try again in a minute")
+            self._used[number] = until_ns
+        return True
+
+    # --- while it lasts ----------------------------------------------------------
+
+    def open_again(self, caller: Identity, token: bytes) -> Session:
+        """Open a token that is good, as after a restart. Raises SessionError."""
+        said = self._unseal(_SESSION, caller, token)
+        if said is None:
+            raise ended()
+        _, operator, ends_ns = said
+        now_ns = time.time_ns()
+        known = self._find_operator(caller.index, operator)
+        if now_ns >= ends_ns or known is None or not known.active:
+            raise ended()
+        self._open(caller, token, operator, now_ns, ends_ns)
+        if not self._table.use_session(token, caller.index):
+            raise ended()  # it was open, and is over
+        return Session(operator, ends_ns)
+
+    def end(self, caller: Identity, token: bytes) -> bool:
+        """Sign off; whether the operator was on. Raises SessionError."""
+        if self._unseal(_SESSION, caller, token) is None:
+            raise ended()
+        # Known from now on, so that it is not opened again.
+        try:
+            self.open_again(caller, token)
+        except SessionError:
+            return False
+        return self._table.end_session(token)
+
+    def signed_on(self, caller: Identity, token: bytes) -> Identity:
+        """The caller, with who is signed on. Raises SessionError."""
+        operator = self._table.use_session(token, caller.index)
+        if operator is None:
+            raise unknown()
+        if operator == 0:
+            raise ended()
+        return replace(caller, operator=operator)
+
+    # --- seals -------------------------------------------------------------------
+
+    def _open(
+        self, caller: Identity, token: bytes, operator: int, now_ns: int, ends_ns: int
+    ) -> None:
+        lasts_ms = max(1, (ends_ns - now_ns) // 1_000_000)
+        idle_ms = self._config.session_idle_s * 1_000
+        self._table.open_session(token, caller.index, operator, lasts_ms, idle_ms)
+
+    def _seal(
+        self, kind: int, caller: Identity, operator: int, from_ns: int, until_ns: int
+    ) -> bytes:
+        number = secrets.randbits(64)
+        certificate = caller.certificate
+        message = _SEALED.pack(
+            kind, number, caller.index, operator, from_ns, until_ns, certificate
+        )
+        return message + self._seals.seal(message)
+
+    def _unseal(
+        self, kind: int, caller: Identity, token: bytes
+    ) -> tuple[int, int, int] | None:
+        """(number, operator, ends) of the caller's own; None if it is not that."""
+        if len(token) != TOKEN_SIZE:
+            return None
+        message, seal = token[: _SEALED.size], token[_SEALED.size :]
+        if not self._seals.is_sealed(message, seal):
+            return None
+        said = _SEALED.unpack(message)
+        if (said[0], said[2], said[6]) != (kind, caller.index, caller.certificate):
+            return None
+        return said[1], said[3], said[5]
+
+
+def operator_of(register: Centres, caller: Identity, operator: int) -> int:
+    """The operator of a call of a caller that names `operator`; 0 names nobody.
+
+    Of a centre whose operators sign on it is who is signed on. Raises SessionError,
+    OperatorDiffersError.
+    """
+    if caller.role is not Role.CENTRE:
+        return operator
+    if not register.participant(caller.index).spec.signs_on:
+        return operator
+    if caller.operator == 0:
+        raise needed()
+    if operator not in (0, caller.operator):
+        raise OperatorDiffersError("another operator is signed on than the call names")
+    return caller.operator
+
+
+def _is_signed(key: bytes, signature: bytes, message: bytes) -> bool:
+    if len(signature) != SIGNATURE_SIZE:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

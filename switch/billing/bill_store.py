@@ -1,0 +1,267 @@
+"""The bills that billers have put in, by service and reference: an LMDB environment.
+
+    DIR/bills/store/      meta    service u16 → sequence, count, amount, check
+                          bills   service u16, reference, 0, id, 0, period → check, line
+
+May use `bill_files` and words. Derived: the journal says which files were put in, and
+the files say what is due; what is wrong with the store is a StoreError, and it is made
+anew. One thread writes, any may read.
+"""
+
+import logging
+import os
+import shutil
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import lmdb
+
+from switch._core import crc32c
+from switch.billing.bill_files import NAME, Line, read_line
+from switch.errors import SpaceError, SwitchError
+from switch.ledger.shapes import (
+    FILE,
+    FILES,
+    FOLDER,
+    check,
+    remove_mark,
+    shape,
+    sync_directory,
+    write_mark,
+)
+
+log = logging.getLogger("switch.bills")
+
+STORE: Final = "store"
+ASIDE: Final = "store.aside"
+OPEN: Final = "store.open"
+"""The mark of a process that has it open."""
+MAP_SIZE: Final = 1 << 38
+"""Bytes of address space: four thousand for each of 65,536 bills of 1,024 services."""
+ROOM_LEAST: Final = 256 << 20
+"""Bytes that stay free on the disk: what is derived takes no room from the ledger."""
+READERS_MAX: Final = 64
+FOUND_MAX: Final = 17
+"""Bills of one reference that are looked at: one more than an answer may have."""
+
+_SERVICE: Final = struct.Struct(">H")
+_STATE: Final = struct.Struct("<QQQI")
+_CHECK: Final = struct.Struct("<I")
+FULL, DELTA, WITHDRAWAL = 1, 2, 3
+
+
+class StoreError(SwitchError):
+    """What the store says cannot be believed; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the store has of one service."""
+
+    sequence: int = 0
+    """Of the last bills row whose file is in it; 0: of none."""
+    count: int = 0
+    amount: int = 0
+
+
+class BillStore:
+    """The environment, open."""
+
+    def __init__(self, directory: Path, instance: bytes) -> None:
+        """Open it beside a ledger, or make it.
+
+        Raises StoreError, ConfigError, OSError.
+        """
+        folder = directory / NAME
+        path = folder / STORE
+        if not check(folder, FOLDER):
+            folder.mkdir(mode=0o700)
+            sync_directory(directory)
+        if check(path, FOLDER):
+            for name in FILES:
+                check(path / name, FILE)
+        else:
+            path.mkdir(mode=0o700)
+            sync_directory(folder)
+        self._path = path
+        self._instance = instance
+        try:
+            self._env = lmdb.open(
+                str(path),
+                map_size=MAP_SIZE,
+                max_dbs=2,
+                max_readers=READERS_MAX,
+                mode=0o600,
+                readahead=False,
+                meminit=False,
+            )
+            self._meta = self._env.open_db(b"meta")
+            self._bills = self._env.open_db(b"bills")
+        except lmdb.Error as error:
+            raise StoreError(f"LMDB cannot open it: {error}") from error
+
+    def close(self) -> None:
+        """Nobody may be reading."""
+        self._env.close()
+
+    # --- reading -----------------------------------------------------------------
+
+    def state(self, service: int) -> State:
+        """What it has of a service. Raises StoreError."""
+        try:
+            with self._env.begin(db=self._meta) as txn:
+                return self._state(txn, service)
+        except lmdb.Error as error:
+            raise StoreError(f"LMDB cannot read it: {error}") from error
+
+    def find(self, service: int, reference: str, sequence: int) -> list[Line] | None:
+        """The bills of a reference, at most FOUND_MAX; None: it lacks files up to that
+        of the bills row `sequence`. Raises StoreError.
+        """
+        try:
+            with self._env.begin() as txn:
+                if self._state(txn, service).sequence != sequence:
+                    return None
+                begin = _SERVICE.pack(service) + reference.encode() + b"\0"
+                return list(self._read(txn, begin))
+        except lmdb.Error as error:
+            raise StoreError(f"LMDB cannot read it: {error}") from error
+
+    def _read(self, txn: lmdb.Transaction, begin: bytes) -> Iterator[Line]:
+        cursor = txn.cursor(self._bills)
+        found = cursor.set_range(begin)
+        count = 0
+        while found and count < FOUND_MAX:
+            if not bytes(cursor.key()).startswith(begin):
+                return
+            key, value = map(bytes, cursor.item())
+            [stored] = _CHECK.unpack_from(value)
+            if stored != self._check(key, value[_CHECK.size :]):
+                raise StoreError("the check of a bill is wrong")
+            yield read_line(value[_CHECK.size :])
+            count += 1
+            found = cursor.next()
+
+    def _state(self, txn: lmdb.Transaction, service: int) -> State:
+        key = _SERVICE.pack(service)
+        found = txn.get(key, db=self._meta)
+        if found is None:
+            return State()
+        value = bytes(found)
+        if len(value) != _STATE.size:
+            raise StoreError("what it says of a service has another size")
+        *said, stored = _STATE.unpack(value)
+        if stored != self._check(key, value[: -_CHECK.size]):
+            raise StoreError("the check of what it says of a service is wrong")
+        return State(*said)
+
+    def _check(self, key: bytes, value: bytes) -> int:
+        return crc32c(value, crc32c(self._instance + key))
+
+    # --- writing -----------------------------------------------------------------
+
+    def apply(
+        self, service: int, before: int, sequence: int, form: int, lines: Iterable[Line]
+    ) -> State:
+        """Do what a file says, all of it or nothing; durable when this returns.
+
+        `before` is the bills row that the store must have, whatever with a full file.
+        Raises StoreError, SpaceError, and what `lines` raises.
+        """
+        try:
+            with self._env.begin(write=True) as txn:
+                state = self._state(txn, service)
+                if form == FULL:
+                    self._drop(txn, service)
+                    state = State()
+                elif state.sequence != before:
+                    raise StoreError(f"it lacks the file of entry {before}")
+                count, amount = state.count, state.amount
+                for line in lines:
+                    self._look_for_room(txn)
+                    key = _key(service, line)
+                    old = txn.get(key, db=self._bills)
+                    if old is not None:
+                        count -= 1
+                        amount -= read_line(bytes(old[_CHECK.size :])).amount_due
+                    if form == WITHDRAWAL:
+                        txn.delete(key, db=self._bills)
+                        continue
+                    value = line.packed()
+                    packed = _CHECK.pack(self._check(key, value)) + value
+                    txn.put(key, packed, db=self._bills)
+                    count += 1
+                    amount += line.amount_due
+                state = State(sequence, count, amount)
+                key = _SERVICE.pack(service)
+                said = _STATE.pack(sequence, count, amount, 0)[: -_CHECK.size]
+                packed = said + _CHECK.pack(self._check(key, said))
+                txn.put(key, packed, db=self._meta)
+                return state
+        except (lmdb.MapFullError, lmdb.DiskError) as error:
+            raise SpaceError(f"{self._path}: {error}") from error
+        except lmdb.Error as error:
+            raise StoreError(f"LMDB cannot write it: {error}") from error
+
+    def _drop(self, txn: lmdb.Transaction, service: int) -> None:
+        begin = _SERVICE.pack(service)
+        cursor = txn.cursor(self._bills)
+        found = cursor.set_range(begin)
+        while found and bytes(cursor.key()).startswith(begin):
+            found = cursor.delete()
+
+    _steps = 0
+
+    def _look_for_room(self, txn: lmdb.Transaction) -> None:
+        """Now and then, as what a file takes is not known before."""
+        self._steps += 1
+        if self._steps % 65_536 != 1:
+            return
+        found = os.statvfs(self._path)
+        if found.f_bavail * found.f_frsize < ROOM_LEAST:
+            raise SpaceError(f"{self._path}: too little room on the disk")
+
+
+def _key(service: int, line: Line) -> bytes:
+    return (
+        _SERVICE.pack(service) + f"{line.reference}\0{line.id}\0{line.period}".encode()
+    )
+
+
+def open_store(directory: Path, instance: bytes) -> BillStore:
+    """The store beside a ledger; what cannot be opened is set aside, and begun anew.
+
+    So is what no process has closed: LMDB follows its pages wherever they lead, and
+    what has ended one process would end the next.
+    """
+    mark, path = directory / NAME / OPEN, directory / NAME / STORE
+    if shape(mark) and shape(path) == FOLDER:
+        log.info("the store of bills was not closed: it is made anew")
+        shutil.rmtree(path)
+    try:
+        store = BillStore(directory, instance)
+    except StoreError as error:
+        set_aside(directory, error)
+        store = BillStore(directory, instance)
+    write_mark(mark)
+    return store
+
+
+def close_store(directory: Path, store: BillStore) -> None:
+    """Close it in order. Nobody may be reading."""
+    store.close()
+    remove_mark(directory / NAME / OPEN)
+
+
+def set_aside(directory: Path, why: StoreError) -> None:
+    """Keep what there is of it once, for who wants to know. It must not be open."""
+    path, aside = directory / NAME / STORE, directory / NAME / ASIDE
+    log.error("the store of bills is made anew: %s; the old one is %s", why, aside)
+    if shape(aside) == FOLDER:
+        shutil.rmtree(aside)
+    if shape(path):
+        path.replace(aside)
+        sync_directory(path.parent)

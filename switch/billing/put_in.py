@@ -1,0 +1,208 @@
+"""Bills that billers have put in: the rows of the journal, their files, the store.
+
+May use the core, the register, `bill_files` and `bill_store`. The journal says which
+file of a service is the newest; the store must have just that one, or no bill of the
+service is told: what is due would be what was due. Files that the store lacks, after a
+crash or a damage, are taken from where they lie; one that is not there is its biller's
+to put in again, as a full file.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from switch._core import Ledger
+from switch.billing.bill_files import (
+    PARTIAL,
+    BillFileError,
+    Line,
+    Writer,
+    folder_of,
+    read_file,
+)
+from switch.billing.bill_store import (
+    FOUND_MAX,
+    BillStore,
+    State,
+    StoreError,
+    close_store,
+    open_store,
+    set_aside,
+)
+from switch.billing.bills import BILLS_MAX
+from switch.codes import BillsForm
+from switch.errors import (
+    BillerUnavailableError,
+    BillNotFoundError,
+    BillUnreadableError,
+    SpaceError,
+    SwitchError,
+)
+from switch.ledger.bills_put import Bills, newest_bills, read_bills
+from switch.ledger.shapes import FILE, shape
+from switch.v1 import billers_pb2 as pb
+
+log = logging.getLogger("switch.bills")
+
+CHAIN_MAX = 65_536
+"""Files of a service since its last full one that are gone through."""
+RETRY_MS = 60_000
+"""When to ask again for a bill of a service whose files are not all there."""
+
+
+class _File(NamedTuple):
+    """A file that was put in, by its row."""
+
+    sequence: int
+    before: int
+    bills: Bills
+
+
+class PutIn:
+    """The bills that were put in beside one open ledger. Any thread."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """The store is opened once a file is put in, or was; it gets what it lacks."""
+        self._ledger = ledger
+        self._directory = Path(ledger.path)
+        self._opened: BillStore | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def _store(self) -> BillStore:
+        with self._lock:
+            if self._opened is None:
+                self._opened = open_store(self._directory, self._ledger.instance)
+            return self._opened
+
+    def close(self) -> None:
+        """Nobody may be reading."""
+        if self._opened is not None:
+            close_store(self._directory, self._opened)
+
+    def bring_up(self, service: int) -> State:
+        """Have the files of a service in the store that the journal names.
+
+        Raises BillFileError, StoreError, SpaceError, CorruptionError, OSError.
+        """
+        with self._lock:
+            newest = self._ledger.bills(service)
+            try:
+                return self._follow(service, newest)
+            except StoreError as error:
+                # Derived: made anew, with the files of all services to come.
+                self._store.close()
+                self._opened = None
+                set_aside(self._directory, error)
+            return self._follow(service, newest)
+
+    def is_put_in(self, service: int) -> bool:
+        """Whether the bills of a service are put in, and nobody is asked. Reads."""
+        return self._ledger.bills(service) != 0
+
+    def find(self, service: int, reference: str, now_ns: int) -> list[pb.DueBill]:
+        """What is due for a reference, as its biller would answer.
+
+        Raises BillNotFoundError, BillerUnavailableError while files are missing,
+        BillUnreadableError if there are more bills than an answer may have.
+        """
+        newest = self._ledger.bills(service)
+        try:
+            lines = self._store.find(service, reference, newest)
+            if lines is None:
+                self.bring_up(service)
+                lines = self._store.find(service, reference, newest)
+        except (BillFileError, StoreError, SpaceError, OSError) as error:
+            log.error("bills of service %d are not told: %s", service, error)
+            lines = None
+        if lines is None:
+            raise BillerUnavailableError(
+                "not all bills that were put in are there: they are being made anew, "
+                "or their biller puts them in again",
+                RETRY_MS,
+            )
+        if len(lines) == FOUND_MAX:
+            raise BillUnreadableError(
+                f"more than {BILLS_MAX} bills were put in for it", "bills"
+            )
+        valid = [one for one in lines if not 0 < one.valid_until_ns <= now_ns]
+        if not valid:
+            raise BillNotFoundError("no bill that was put in is of it", "")
+        return [line.message() for line in valid]
+
+    # --- a file comes in ---------------------------------------------------------
+
+    def writer(self, service: int) -> Writer:
+        """A new file of a service. Raises OSError, ConfigError."""
+        return Writer(folder_of(self._directory, service))
+
+    def taken(self, service: int) -> State:
+        """A file's row is durable: have it in the store; forget what no start needs.
+
+        Whatever is wrong with the store, the file is taken: it is logged, and tried
+        again when a bill is asked for.
+        """
+        try:
+            state = self.bring_up(service)
+        except (SwitchError, OSError) as error:
+            log.error("a file of bills waits for the store: %s", error)
+            return State()
+        with suppress(SwitchError, OSError):
+            self._sweep(service)
+        return state
+
+    # --- joining -----------------------------------------------------------------
+
+    def _follow(self, service: int, newest: int) -> State:
+        state = self._store.state(service)
+        if state.sequence == newest:
+            return state
+        for file in reversed(list(self._lacking(service, state.sequence, newest))):
+            path = folder_of(self._directory, service) / file.bills.hash.hex()
+            lines = read_file(path, file.bills.hash)
+            form = int(file.bills.form)
+            counted = _counted(lines, file.bills)
+            state = self._store.apply(
+                service, file.before, file.sequence, form, counted
+            )
+        return state
+
+    def _lacking(self, service: int, has: int, newest: int) -> Iterator[_File]:
+        """The files after `has`, the newest first, back to a full one."""
+        sequence = newest
+        for _ in range(CHAIN_MAX):
+            if sequence in (0, has):
+                return
+            bills = read_bills(self._ledger.tail(sequence))
+            before = self._ledger.row(sequence).resolves
+            yield _File(sequence, before, bills)
+            if bills.form is BillsForm.FULL:
+                return
+            sequence = before
+        raise BillFileError(
+            f"service {service} has more than {CHAIN_MAX} files since its last full "
+            "one: its biller puts in a full one"
+        )
+
+    def _sweep(self, service: int) -> None:
+        """Delete what no start needs: files before the last full one, and orphans."""
+        newest, _ = newest_bills(self._ledger, service)
+        needed = {one.bills.hash.hex() for one in self._lacking(service, 0, newest)}
+        for path in folder_of(self._directory, service).iterdir():
+            if path.name in needed or path.name.startswith(PARTIAL):
+                continue  # a file that is on its way is its writer's
+            if shape(path) == FILE:
+                path.unlink()
+
+
+def _counted(lines: Iterator[Line], bills: Bills) -> Iterator[Line]:
+    """The lines of a file, which must be as many as its row says."""
+    count = 0
+    for line in lines:
+        count += 1
+        yield line
+    if count != bills.count:
+        raise BillFileError(f"a file of bills has {count} lines and not {bills.count}")

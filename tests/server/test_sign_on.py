@@ -1,0 +1,367 @@
+"""Goal: who is signed on at a counter is who pays there, and nobody else is.
+
+Method: a server with a centre whose operators sign on, over real sockets: sessions by
+right and wrong keys, nonces, certificates and centres; each kind of call with none, a
+good, another's, an ended and a forged session; a restart, reconnects, the idle end.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from switch.codes import Role
+from switch.ids import new_id
+from switch.sign_on import signed_bytes
+from switch.v1 import admin_pb2, counter_pb2, network_pb2, operators_pb2
+from switch.v1 import payments_pb2 as pb
+from switch.v1 import results_pb2 as results
+from tests.server.harness import (
+    CALL_S,
+    RUPEE,
+    TOPPED_UP,
+    Peer,
+    Peers,
+    ServerProcess,
+    failing,
+    load,
+    payment,
+    running,
+)
+
+OK = results.RESULT_OK
+UNKNOWN = results.RESULT_OPERATOR_UNKNOWN
+UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
+KEYS = {number: Ed25519PrivateKey.generate() for number in (1, 2, 3)}
+"""The operators of each of the two centres; the third has gone."""
+HERE, THERE = "signs-a", "signs-b"
+IDLE_S = 30
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    directory = tmp_path_factory.mktemp("sign_on")
+    (directory / "config.toml").write_text(f"session_idle_s = {IDLE_S}\n")
+    with running(directory, "--config", str(directory / "config.toml")) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def peers(server: ServerProcess) -> Iterator[Peers]:
+    with closing(Peers(server)) as found:
+        load(found)
+        centres = [_centre(name, at) for at, name in enumerate((HERE, THERE))]
+        request = admin_pb2.LoadNetworkRequest(participants=centres)
+        found.treasury.admin.LoadNetwork(request, timeout=CALL_S)
+        for name in (HERE, THERE):
+            assert found.treasury.top_up(name, TOPPED_UP).result == OK
+        yield found
+
+
+def _centre(name: str, at: int) -> network_pb2.Participant:
+    operators = [
+        network_pb2.Operator(number=number, key=public(number, at), active=number != 3)
+        for number in KEYS
+    ]
+    return network_pb2.Participant(
+        id=name,
+        role=network_pb2.ROLE_CENTRE,
+        active=True,
+        name_en=name,
+        code=f"BAN/{name}",
+        may_state_dues=True,
+        signs_on=True,
+        operators=operators,
+    )
+
+
+def private(number: int, at: int = 0) -> Ed25519PrivateKey:
+    """One key is one operator's: those of the other centre have others."""
+    return KEYS[number] if at == 0 else OTHERS[number]
+
+
+OTHERS = {number: Ed25519PrivateKey.generate() for number in KEYS}
+
+
+def public(number: int, at: int = 0) -> bytes:
+    return private(number, at).public_key().public_bytes_raw()
+
+
+@dataclass
+class On:
+    """A session, and calls with it."""
+
+    peer: Peer
+    session: bytes
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        return (("payswitch-session-bin", self.session),)
+
+    def pay(self, one: pb.Payment) -> pb.PaymentOutcome:
+        request = pb.CreatePaymentRequest(payment=one)
+        return self.peer.payments.CreatePayment(
+            request, timeout=CALL_S, metadata=self.metadata
+        ).outcome
+
+
+def nonce_of(peer: Peer) -> operators_pb2.GetSignOnNonceResponse:
+    request = operators_pb2.GetSignOnNonceRequest()
+    return peer.counter.GetSignOnNonce(request, timeout=CALL_S)
+
+
+def request_of(
+    given: operators_pb2.GetSignOnNonceResponse,
+    operator: int,
+    *,
+    centre: str = HERE,
+    key: Ed25519PrivateKey | None = None,
+    signed_as: int = 0,
+) -> operators_pb2.SignOnRequest:
+    message = signed_bytes(
+        given.instance,
+        given.epoch,
+        given.nonce,
+        centre,
+        signed_as or operator,
+        given.certificate,
+    )
+    signer = key or private(operator)
+    return operators_pb2.SignOnRequest(
+        nonce=given.nonce, operator=operator, signature=signer.sign(message)
+    )
+
+
+def sign_on(peer: Peer, operator: int = 1, centre: str = HERE, at: int = 0) -> On:
+    request = request_of(
+        nonce_of(peer), operator, centre=centre, key=private(operator, at)
+    )
+    return On(peer, peer.counter.SignOn(request, timeout=CALL_S).session)
+
+
+def test_payments_are_of_who_is_signed_on(peers: Peers) -> None:
+    peer = peers.centre(HERE)
+    one, two = sign_on(peer, 1), sign_on(peer, 2)
+    # Several on one connection; said or not said, it is who is signed on.
+    said = one.pay(payment(operator=1))
+    unsaid = two.pay(payment(operator=0))
+    assert (said.result, unsaid.result) == (OK, OK)
+    entry = peers.treasury.payments.GetPayment(
+        pb.GetPaymentRequest(id=unsaid.id, sender=HERE), timeout=CALL_S
+    ).entry
+    assert entry.operator == 2
+    # Another operator's retry of the same id is the same payment.
+    late = payment(operator=1)
+    assert one.pay(late).result == OK
+    late.operator = 2
+    again = two.pay(late)
+    assert (again.result, again.repeat) == (OK, True)
+
+
+def test_nobody_pays_without_a_session_nor_as_another(peers: Peers) -> None:
+    peer = peers.centre(HERE)
+    on = sign_on(peer, 1)
+    for refused in (
+        peer.pay(payment(operator=1)),
+        on.pay(payment(operator=2)),
+        on.pay(payment(operator=3)),
+    ):
+        assert (refused.result, refused.sequence) == (UNKNOWN, 0)
+    # A batch, a basket and a stream likewise; what another centre does needs none.
+    [outcome] = peer.pay_all([payment(operator=1)])
+    assert outcome.result == UNKNOWN
+    basket = pb.Basket(payments=[payment(), payment()])
+    request = pb.CreateBasketRequest(basket=basket)
+    found = peer.payments.CreateBasket(request, timeout=CALL_S).outcomes
+    assert {one.result for one in found} == {UNKNOWN}
+    found = peer.payments.CreateBasket(
+        request, timeout=CALL_S, metadata=on.metadata
+    ).outcomes
+    assert {one.result for one in found} == {OK}
+    messages = [pb.StreamPaymentsRequest(payments=[payment()]) for _ in range(3)]
+    streamed = [
+        one.result
+        for reply in peer.payments.StreamPayments(
+            iter(messages), timeout=CALL_S, metadata=on.metadata
+        )
+        for one in reply.outcomes
+    ]
+    assert streamed == [OK] * 3
+    assert peers.centre().pay(payment(operator=77)).result == OK
+
+
+def test_what_python_serves_asks_the_same(peers: Peers) -> None:
+    peer = peers.centre(HERE)
+    on = sign_on(peer, 1)
+    counter = peer.counter
+    calls: list[tuple[Any, Any]] = [
+        (counter.PayBill, counter_pb2.PayBillRequest(payment=payment(operator=1))),
+        (counter.CloseShift, counter_pb2.CloseShiftRequest(id=new_id(), operator=1)),
+        (
+            counter.SignShift,
+            counter_pb2.SignShiftRequest(id=new_id(), operator=1, shift_sequence=1),
+        ),
+    ]
+    for call, request in calls:
+        with failing(UNAUTHENTICATED) as failures:
+            call(request, timeout=CALL_S)
+        assert failures[0].reason == "SIGN_ON_NEEDED"
+        other = type(request)()
+        other.CopyFrom(request)
+        (other.payment if hasattr(other, "payment") else other).operator = 2
+        with failing(grpc.StatusCode.PERMISSION_DENIED) as failures:
+            call(other, timeout=CALL_S, metadata=on.metadata)
+        assert failures[0].reason == "OPERATOR_DIFFERS"
+    # The shift is the operator's, and signed by the other's own session.
+    paid = counter.PayBill(calls[0][1], timeout=CALL_S, metadata=on.metadata)
+    assert paid.outcome.result == OK
+    closing = counter_pb2.CloseShiftRequest(id=new_id(), cash_counted=0)
+    closed = counter.CloseShift(closing, timeout=CALL_S, metadata=on.metadata)
+    assert closed.shift.operator == 1
+    for who, wanted in (
+        (on, results.RESULT_SAME_PERSON),
+        (sign_on(peer, 2), OK),
+    ):
+        signing = counter_pb2.SignShiftRequest(
+            id=new_id(), shift_sequence=closed.outcome.sequence
+        )
+        signed = counter.SignShift(signing, timeout=CALL_S, metadata=who.metadata)
+        assert signed.outcome.result == wanted
+
+
+def wrong_requests(peers: Peers) -> Iterator[operators_pb2.SignOnRequest]:
+    """What nobody signs on with, each with a nonce of its own."""
+    peer = peers.centre(HERE)
+    yield request_of(nonce_of(peer), 1, key=private(2))
+    yield request_of(nonce_of(peer), 1, signed_as=2)
+    yield request_of(nonce_of(peer), 1, centre=THERE)
+    yield request_of(nonce_of(peer), 3)
+    yield request_of(nonce_of(peer), 4, key=private(1))
+    yield request_of(nonce_of(peers.centre(THERE)), 1)
+    used = request_of(nonce_of(peer), 1)
+    peer.counter.SignOn(used, timeout=CALL_S)
+    yield used
+    for change in ({"signature": b""}, {"signature": bytes(64)}, {"nonce": b"x" * 144}):
+        request = request_of(nonce_of(peer), 1)
+        for name, value in change.items():
+            setattr(request, name, value)
+        yield request
+    # A session is no nonce.
+    forged = nonce_of(peer)
+    forged.nonce = sign_on(peer).session
+    yield request_of(forged, 1)
+
+
+def test_whatever_is_wrong_is_one_answer(peers: Peers) -> None:
+    told = set()
+    for request in wrong_requests(peers):
+        with failing(UNAUTHENTICATED) as failures:
+            peers.centre(HERE).counter.SignOn(request, timeout=CALL_S)
+        told.add((failures[0].reason, failures[0].text))
+    assert len(told) == 1
+    assert told.pop()[0] == "SIGN_ON_WRONG"
+
+
+def reason_with(peer: Peer, session: bytes) -> str:
+    with failing(UNAUTHENTICATED) as failures:
+        On(peer, session).pay(payment())
+    hot = failures[0].reason
+    with failing(UNAUTHENTICATED) as failures:
+        peer.counter.CloseShift(
+            counter_pb2.CloseShiftRequest(id=new_id()),
+            timeout=CALL_S,
+            metadata=On(peer, session).metadata,
+        )
+    assert failures[0].reason == hot
+    return hot
+
+
+def test_a_session_is_of_one_certificate_and_is_sealed(peers: Peers) -> None:
+    peer = peers.centre(HERE)
+    session = sign_on(peer).session
+    for at in range(0, len(session), 11):
+        forged = bytearray(session)
+        forged[at] ^= 1
+        assert reason_with(peer, bytes(forged)) == "SESSION_UNKNOWN"
+        with failing(UNAUTHENTICATED) as failures:
+            get_session(peer, bytes(forged))
+        assert failures[0].reason == "SESSION_ENDED"
+    for cut in (b"", b"x", session[:-1], session + b"x"):
+        assert reason_with(peer, cut) == "SESSION_UNKNOWN"
+    # Another centre's certificate, and another one of this centre.
+    assert reason_with(peers.centre(THERE), session) == "SESSION_UNKNOWN"
+    # Its reader has the old one in memory; the authority makes a new one.
+    peers.authority.leaf(Role.CENTRE, HERE).certificate.unlink()
+    other = Peer(peers.server.address, peers.authority.leaf(Role.CENTRE, HERE))
+    with failing(UNAUTHENTICATED) as failures:
+        get_session(other, session)
+    assert failures[0].reason == "SESSION_ENDED"
+    other.close()
+
+
+def get_session(peer: Peer, session: bytes) -> operators_pb2.GetSessionResponse:
+    request = operators_pb2.GetSessionRequest(session=session)
+    return peer.counter.GetSession(request, timeout=CALL_S)
+
+
+def test_signed_off_is_over_for_good(peers: Peers) -> None:
+    peer = peers.centre(HERE)
+    on, other = sign_on(peer, 1), sign_on(peer, 1)
+    request = operators_pb2.SignOffRequest(session=on.session)
+    assert peer.counter.SignOff(request, timeout=CALL_S).was_on
+    assert not peer.counter.SignOff(request, timeout=CALL_S).was_on
+    assert reason_with(peer, on.session) == "SESSION_ENDED"
+    with failing(UNAUTHENTICATED):
+        get_session(peer, on.session)
+    # The operator's other session goes on.
+    assert other.pay(payment()).result == OK
+
+
+def test_an_operator_who_is_stopped_pays_no_more(peers: Peers) -> None:
+    peer = peers.centre(THERE)
+    on = sign_on(peer, 2, THERE, at=1)
+    assert on.pay(payment(operator=0)).result == OK
+    gone = _centre(THERE, 1)
+    gone.operators[1].active = False
+    request = admin_pb2.LoadNetworkRequest(participants=[gone])
+    peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
+    refused = on.pay(payment(operator=0))
+    assert (refused.result, refused.sequence) == (UNKNOWN, 0)
+    with failing(UNAUTHENTICATED):
+        get_session(peer, on.session)
+
+
+def test_sessions_outlive_a_restart_and_are_opened_again(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    directory = tmp_path_factory.mktemp("restart")
+    with running(directory) as process, closing(Peers(process)) as found:
+        load(found)
+        request = admin_pb2.LoadNetworkRequest(participants=[_centre(HERE, 0)])
+        found.treasury.admin.LoadNetwork(request, timeout=CALL_S)
+        assert found.treasury.top_up(HERE, TOPPED_UP).result == OK
+        on = sign_on(found.centre(HERE))
+        late = payment(amount=RUPEE)
+        assert on.pay(late).result == OK
+        off = sign_on(found.centre(HERE))
+        process.stop(signal.SIGKILL)
+    with running(directory) as process, closing(Peers(process)) as found:
+        peer = found.centre(HERE)
+        assert reason_with(peer, on.session) == "SESSION_UNKNOWN"
+        told = get_session(peer, on.session)
+        assert told.operator == 1
+        assert told.ends_ns > time.time_ns()
+        again = On(peer, on.session).pay(late)
+        assert (again.result, again.repeat) == (OK, True)
+        # Signed off without having been open here, it is not opened again.
+        leaving = operators_pb2.SignOffRequest(session=off.session)
+        assert peer.counter.SignOff(leaving, timeout=CALL_S).was_on
+        with failing(UNAUTHENTICATED) as failures:
+            get_session(peer, off.session)
+        assert failures[0].reason == "SESSION_ENDED"
