@@ -60,14 +60,21 @@ REPLIES = {
 }  # fmt: skip
 """Every cell of what may follow in a complaint's life, and by whom it may not."""
 
-OPERATORS = {
-    (what, who, who != "known")
-    for what in ("message", "row", "basket", "shift", "approve", "complaint")
-    for who in ("known", "switched off", "of another centre", "nobody")
-} | {
-    (what, "where nobody signs on", False)
-    for what in ("message", "row", "basket", "shift", "approve", "complaint")
-}
+OPERATORS = (
+    {
+        (what, who, who != "known")
+        for what in ("message", "row", "basket", "shift", "approve", "complaint")
+        for who in ("known", "switched off", "of another centre", "nobody")
+    }
+    | {
+        ("message", "who is not signed on", True),
+        ("basket", "who is not signed on", True),
+    }
+    | {
+        (what, "where nobody signs on", False)
+        for what in ("message", "row", "basket", "shift", "approve", "complaint")
+    }
+)
 """Whose number is named for what, and whether that is turned away for it."""
 
 AGAIN = {"another", "another who is switched off", "another who is nobody"}
@@ -97,6 +104,7 @@ class WatchedCounters(WatchedPayouts):
             who = self.kind_of_operator(centre, row.operator_)
             if not self.participants[centre].signs_on:
                 who = "where nobody signs on"
+            who = "who is not signed on" if row.stranger else who
             self.operators_met[what, who, not has] += 1
         return has
 
