@@ -104,7 +104,8 @@ class WatchedCounters(WatchedPayouts):
             who = self.kind_of_operator(centre, row.operator_)
             if not self.participants[centre].signs_on:
                 who = "where nobody signs on"
-            who = "who is not signed on" if row.stranger else who
+            if row.stranger:
+                what, who = "message", "who is not signed on"
             self.operators_met[what, who, not has] += 1
         return has
 
