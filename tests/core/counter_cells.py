@@ -68,7 +68,6 @@ OPERATORS = (
     }
     | {
         ("message", "who is not signed on", True),
-        ("basket", "who is not signed on", True),
     }
     | {
         (what, "where nobody signs on", False)
