@@ -237,16 +237,21 @@ def _stands(ledger: core.Ledger, sequence: int) -> object:
 
 
 def spread(calls: list[Look]) -> Figures:
-    """Microseconds of each call: p50, p99 and the longest."""
-    times = np.empty(len(calls))
+    """Microseconds of each call, and what of them the processor computed: with others'
+    work on the machine the longest are waits for it.
+    """
+    times, spent = np.empty(len(calls)), np.empty(len(calls))
     for place, call in enumerate(calls):
-        before = time.perf_counter_ns()
+        computed, before = time.thread_time_ns(), time.perf_counter_ns()
         call()
         times[place] = time.perf_counter_ns() - before
+        spent[place] = time.thread_time_ns() - computed
     return {
         "p50_us": round(float(np.quantile(times, 0.5)) / 1e3, 1),
         "p99_us": round(float(np.quantile(times, 0.99)) / 1e3, 1),
         "max_us": round(float(times.max()) / 1e3, 1),
+        "cpu_p50_us": round(float(np.quantile(spent, 0.5)) / 1e3, 1),
+        "cpu_p99_us": round(float(np.quantile(spent, 0.99)) / 1e3, 1),
         "calls": len(calls),
     }
 

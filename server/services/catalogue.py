@@ -48,8 +48,18 @@ class Catalogue:
     version: str
     items: Sequence[Item]
     sizes: Sequence[int]
-    asked: Sequence[tuple[int, str, bool]]
-    """Billers that are asked something: index, id, whether for bills."""
+    asked: Sequence["_Asked"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A biller that is asked something."""
+
+    index: int
+    name: str
+    confirms: bool
+    bills: Sequence[int]
+    """Its services that are paid by bill."""
 
 
 class CatalogueLists:
@@ -115,19 +125,20 @@ class CatalogueLists:
         if self._looked_for is not now or moment - self._looked_s >= AVAILABLE_S:
             self._looked_for, self._looked_s = now, moment
             self._unavailable = [
-                name
-                for index, name, for_bills in now.asked
-                if not self._is_asked(index, for_bills)
+                one.name for one in now.asked if not self._answers(one)
             ]
         return self._unavailable
 
-    def _is_asked(self, index: int, for_bills: bool) -> bool:
-        biller = self._node.dispatch.biller(index)
+    def _answers(self, asked: _Asked) -> bool:
+        biller = self._node.dispatch.biller(asked.index)
         # The clock that the dispatcher has.
         moment = time.monotonic()
-        if biller.health(moment) is Health.OPEN or not biller.presence.is_connected:
+        is_here = biller.presence.is_connected
+        if asked.confirms and (biller.health(moment) is Health.OPEN or not is_here):
             return False
-        if not for_bills:
+        # Of bills that it has put in it is not asked.
+        put_in = self._node.put_in
+        if all(put_in.is_put_in(service) for service in asked.bills):
             return True
         is_open = biller.fetch_breaker.state(moment) is Health.OPEN
         return bool(biller.connections_count) and not is_open
@@ -143,22 +154,25 @@ def make_catalogue(register: Register, register_version: int, day: int) -> Catal
     for body in bodies:
         hashed.update(len(body).to_bytes(4, "little"))
         hashed.update(body)
-    asked: dict[int, bool] = {}
-    for one in services:
-        for_bills = one.spec.price_rule is PriceRule.BILL
-        if for_bills or one.spec.mode is Mode.CONFIRMED:
-            asked[one.biller] = asked.get(one.biller, False) or for_bills
     return Catalogue(
         register_version,
         day,
         hashed.hexdigest(),
         items,
         [len(body) for body in bodies],
-        sorted(
-            (index, register.participant(index).spec.id, for_bills)
-            for index, for_bills in asked.items()
-        ),
+        list(_asked(register, services)),
     )
+
+
+def _asked(register: Register, services: Sequence[Service]) -> Iterator[_Asked]:
+    """The billers of these services that are asked something, by index."""
+    for index in sorted({one.biller for one in services}):
+        mine = [one for one in services if one.biller == index]
+        confirms = any(one.spec.mode is Mode.CONFIRMED for one in mine)
+        bills = [one.index for one in mine if one.spec.price_rule is PriceRule.BILL]
+        if confirms or bills:
+            name = register.participant(index).spec.id
+            yield _Asked(index, name, confirms, bills)
 
 
 def _listed(register: Register) -> Iterator[Service]:

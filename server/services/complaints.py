@@ -20,7 +20,7 @@ from switch.v1 import results_pb2
 ANSWER_HOURS: Final = 72
 """Within which an answer is due where the biller's record says no other."""
 NS_IN_HOUR: Final = 3_600 * 10**9
-LOOKED_AT_MAX: Final = 4_096
+LOOKED_AT_MAX: Final = 1_000
 """Complaints that one page is looked for among; then it has a token for the next."""
 _STEPS: Final = {Step.ASKED: Role.TREASURY, Step.ANSWERED: Role.BILLER}
 _STEPS[Step.CLOSED] = Role.TREASURY

@@ -21,6 +21,7 @@ from grpc_health.v1 import health_pb2
 
 from switch.client.admin import BATCH_MAX, PAGE_SIZE, AdminCalls
 from switch.client.banks import BankCalls
+from switch.client.bill_files import BillFileCalls
 from switch.client.calls import (
     CALL_TIMEOUT_S,
     RETRIES_MAX,
@@ -38,6 +39,7 @@ from switch.client.explain import BEGINNING, NOW, ExplainCalls, Point
 from switch.client.files import FileCalls
 from switch.client.looking import LookingCalls
 from switch.client.people import PeopleCalls
+from switch.client.public import PublicCalls
 from switch.client.stream import PaymentStream, ids_of
 from switch.client.totals import TotalsCalls
 from switch.client.windows import WindowCalls
@@ -56,6 +58,7 @@ from switch.v1 import (
     payments_pb2,
     payments_pb2_grpc,
     people_pb2_grpc,
+    public_pb2_grpc,
     totals_pb2_grpc,
     types_pb2,
     wallets_pb2,
@@ -133,9 +136,11 @@ class Client(
     CounterCalls,
     LookingCalls,
     ComplaintCalls,
+    BillFileCalls,
     ExplainCalls,
     TotalsCalls,
     FileCalls,
+    PublicCalls,
 ):
     """One participant's connection to a switch. Thread-safe; a context manager."""
 
@@ -165,6 +170,7 @@ class Client(
         self._explain = explain_pb2_grpc.ExplainServiceStub(self._channel)
         self._totals = totals_pb2_grpc.TotalsServiceStub(self._channel)
         self._files = files_pb2_grpc.FilesServiceStub(self._channel)
+        self._public = public_pb2_grpc.PublicServiceStub(self._channel)
         self._counter = counter_pb2_grpc.CounterServiceStub(self._channel)
         self._billers = billers_pb2_grpc.BillerServiceStub(self._channel)
         # The health package's own stub has no types.

@@ -4,6 +4,8 @@ A part of the client library; `switch.client.Client` has these methods. May use 
 `ids` and the messages.
 """
 
+from collections.abc import Iterator
+
 from switch.client.calls import Caller
 from switch.ids import new_id
 from switch.v1 import complaints_pb2 as pb
@@ -52,6 +54,19 @@ class ComplaintCalls:
     ) -> pb.ListComplaintsResponse:
         """One page of complaints, newest first."""
         return self._caller.read(self._counter.ListComplaints, request)
+
+    def all_complaints(
+        self, request: pb.ListComplaintsRequest
+    ) -> Iterator[pb.Complaint]:
+        """Complaints, newest first, page by page; the request's page is not changed."""
+        asked = pb.ListComplaintsRequest()
+        asked.CopyFrom(request)
+        while True:
+            page = self.complaints(asked)
+            yield from page.complaints
+            if not page.next_page_token:
+                return
+            asked.page_token = page.next_page_token
 
     def answer_complaint(
         self,

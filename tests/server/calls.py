@@ -24,11 +24,13 @@ from switch.v1 import (
     banks_pb2,
     billers_pb2,
     budgets_pb2,
+    complaints_pb2,
     counter_pb2,
     explain_pb2,
     files_pb2,
     payments_pb2,
     people_pb2,
+    public_pb2,
     totals_pb2,
     types_pb2,
     wallets_pb2,
@@ -46,6 +48,7 @@ FILES: Final = (
     explain_pb2,
     files_pb2,
     totals_pb2,
+    public_pb2,
 )
 
 NOTHING: Final = 1 << 60
@@ -136,6 +139,8 @@ class Things:
     hold_id: bytes = b"h" * 16
     request: str = "T000000000001AAA"
     """The number of a request for a top-up."""
+    complaint: str = "C00000001AAA"
+    """The number of a complaint."""
     file: str = "S2026-27-0001-power-1.csv"
 
 
@@ -248,9 +253,27 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "RequestTopUp.amount": lambda _: 100,
     "GetTopUpRequest.number": lambda things: things.request,
     "GetTopUpRequest.id": _nothing,
+    "PutBills.bills": _nothing,
+    # Not its turn, so that nothing is put in.
+    "PutBills.file": lambda things: billers_pb2.BillFile(
+        id=new_id(), kind=1, service=things.service, number=10**15
+    ),
+    "CancelPayment.id": lambda things: things.payment,
+    "GetComplaint.number": lambda things: things.complaint,
+    "AnswerComplaint.number": lambda things: things.complaint,
+    "AnswerComplaint.step": lambda _: complaints_pb2.COMPLAINT_STEP_ANSWERED,
+    "RaiseComplaint.payment_id": lambda things: things.held,
+    "RaiseComplaint.reason": lambda _: complaints_pb2.COMPLAINT_REASON_OTHER,
+    "ListComplaints.state": _nothing,
     "ReadTotals.by": _nothing,
     "ReadTotals.from_day": _nothing,
     "ReadTotals.to_day": _nothing,
+    "CheckReceipt.number": lambda things: f"{things.centre}/2026-27/000001",
+    "CheckReceipt.code": lambda _: "0" * 12,
+    "ReadPublicTotals.by": lambda _: public_pb2.PUBLIC_BY_DAY,
+    "ReadPublicTotals.of": lambda _: public_pb2.PUBLIC_OF_PAYMENTS,
+    "ReadPublicTotals.from_day": _nothing,
+    "ReadPublicTotals.to_day": _nothing,
     # No bank account is registered.
     "ListBankItems.account": _nothing,
     "ListBankItems.kind": _nothing,
@@ -329,6 +352,10 @@ _BY_NAME: Final[dict[str, Any]] = {
     "page_size": _nothing,
     "filter": _nothing,
     "if_version": _nothing,
+    "note": lambda _: "a cell",
+    "text": lambda _: "a cell",
+    "nonce": lambda _: bytes(144),
+    "session": lambda _: bytes(144),
     "receipt": _nothing,
     "biller_reference": _nothing,
     "reprint": _nothing,

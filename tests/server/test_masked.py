@@ -14,9 +14,17 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from server.masked import HIDDEN, mask_head, reply_to
 from switch.codes import Role
+from switch.ids import new_id
 from switch.register.identity import Identity
 from switch.register.rights import MASKED, MATRIX
-from switch.v1 import admin_pb2, counter_pb2, payments_pb2, results_pb2, types_pb2
+from switch.v1 import (
+    admin_pb2,
+    complaints_pb2,
+    counter_pb2,
+    payments_pb2,
+    results_pb2,
+    types_pb2,
+)
 from tests.server.calls import METHODS, Things, fill
 from tests.server.harness import CALL_S, Peer, Peers, payment
 
@@ -49,6 +57,8 @@ PLAIN: Final = {
     "CatalogueItem": "code name_en name_bn",
     "CatalogueFreeService": "biller",
     "GotPayment": "id error",
+    "Complaint": "number centre biller payment_id",
+    "ComplaintEvent": "participant",
     "Fee": "code valid_from name_en name_bn",
     # The instance is left out of it.
     "GetLedgerResponse": "instance state_hash",
@@ -135,8 +145,13 @@ def things(peers: Peers) -> Things:
     done, held = paid("ANY"), paid("CONFIRM")
     request = admin_pb2.CloseWindowRequest()
     closed = peers.treasury.admin.CloseWindow(request, timeout=CALL_S)
+    complaint = complaints_pb2.RaiseComplaintRequest(
+        id=new_id(), payment_id=done.id, reason=1, note=NOTE
+    )
+    raised = centre.counter.RaiseComplaint(complaint, timeout=CALL_S).complaint
     return Things(
         payment=done.id,
+        complaint=raised.number,
         held=held.id,
         sender="centre-a",
         sequence=held.sequence,
@@ -168,6 +183,7 @@ def test_no_answer_has_a_reference(peers: Peers, things: Things) -> None:
     }
     assert {name for name, body in plain.items() if secrets[1] in body} >= {
         *("GetPayment", "ListPayments", "GetReceipt", "GetAcknowledgement"),
+        "GetComplaint",
     }
     for peer, role in ((peers.support, Role.SUPPORT), (peers.pmu, Role.PMU)):
         replies = told(peer, role, things)
@@ -190,6 +206,9 @@ def test_papers_are_masked(peers: Peers, things: Things) -> None:
             assert REFERENCE in other
             assert REFERENCE not in one
             assert one.count("CO****77") == other.count(REFERENCE)
+        # Who sees it masked has no paper to hand out, and nothing to prove by one.
+        assert (shown.code, len(whole.code)) == ("", 12)
+        assert shown.number == whole.number
 
 
 def test_who_reads_is_not_told_the_instance(peers: Peers) -> None:

@@ -25,6 +25,7 @@ from switch.register.rights import MATRIX
 from switch.v1 import (
     admin_pb2,
     banks_pb2,
+    complaints_pb2,
     files_pb2,
     network_pb2,
     payments_pb2,
@@ -110,6 +111,13 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         request = banks_pb2.RequestTopUpRequest(id=new_id(), amount=100)
         return peer.banks.RequestTopUp(request, timeout=CALL_S).request.number
 
+    def complained(peer: Peer, payment_id: bytes) -> str:
+        request = complaints_pb2.RaiseComplaintRequest(
+            id=new_id(), payment_id=payment_id, reason=1
+        )
+        reply = peer.counter.RaiseComplaint(request, timeout=CALL_S)
+        return reply.complaint.number
+
     def proposed(peer: Peer) -> int:
         return propose(peer, REFUND, paid(a).sequence).sequence
 
@@ -144,6 +152,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         hold=held_a.sequence,
         hold_id=held_a.id,
         request=asked(a),
+        complaint=complained(a, held_a.id),
         file=files["power"],
     )
     foreign = Things(
@@ -168,6 +177,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         hold=held_b.sequence,
         hold_id=held_b.id,
         request=asked(b),
+        complaint=complained(b, held_b.id),
         file=files["land"],
     )
     missing = Things(

@@ -25,6 +25,7 @@ from server.security_log import (
     ADDRESSES_MAX,
     KEYS_MAX,
     OTHERS,
+    SEARCHES_MAX,
     TEXT_MAX,
     Cause,
     SecurityLog,
@@ -131,6 +132,42 @@ def test_a_minute_tells_so_many_apart_and_loses_no_count(kept: Kept) -> None:
     kept.log.note(Cause.UNKNOWN, "", "10.0.0.40")
     kept.pass_minute()
     assert kept.lines()[-1]["address"] == "10.0.0.40"
+
+
+def test_searches_of_centres_are_lines_of_a_minute(kept: Kept) -> None:
+    """Of each kind of key, with what was found, beside who was turned away."""
+    for found in (1, 0, 3):
+        kept.log.searched("centre/a", "10.0.0.1", "receipt", found)
+    kept.log.searched("centre/a", "10.0.0.1", "filter", 20)
+    kept.log.searched("centre/b", "10.0.0.1", "receipt", 1)
+    kept.log.note(Cause.DENIED, "centre/a", "10.0.0.1")
+    kept.log.write()
+    assert kept.lines() == []
+    kept.pass_minute()
+    told = [one for one in kept.lines() if one["event"] == "searched"]
+    assert [
+        (one["participant"], one["key"], one["count"], one["found"]) for one in told
+    ] == [
+        ("centre/a", "receipt", 3, 4),
+        ("centre/a", "filter", 1, 20),
+        ("centre/b", "receipt", 1, 1),
+    ]
+    kept.pass_minute()
+    assert len(kept.lines()) == 4
+    assert kept.log.counts == {Cause.DENIED: 1}
+
+
+def test_searches_are_bounded_and_none_is_lost(kept: Kept) -> None:
+    """Those who search much push nobody out who was turned away."""
+    kept.log.note(Cause.DENIED, "centre/a", "10.0.0.1")
+    for at in range(SEARCHES_MAX + 100):
+        kept.log.searched(f"centre/c{at}", "10.0.0.1", "id", 1)
+    assert len(kept.log._searches) == SEARCHES_MAX + 1
+    kept.pass_minute()
+    told = [one for one in kept.lines() if one["event"] == "searched"]
+    assert sum(one["count"] for one in told) == SEARCHES_MAX + 100
+    assert told[-1]["participant"] == OTHERS
+    assert [one["cause"] for one in kept.lines() if "cause" in one] == ["denied"]
 
 
 def test_a_full_day_has_acts_and_sums(tmp_path: Path) -> None:

@@ -1,0 +1,173 @@
+"""Goal: a payment that no biller has heard of is taken back, whole and once; one that a
+biller may have credited never is.
+
+Method: billers that are away, that are connected and silent, and that come later; the
+same cancel twice, and twice at once; others' payments beside none. What was cancelled
+is looked for in the wallet, in the bill that may be paid again, and in what billers are
+asked.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+
+from switch.client import Client
+from switch.codes import Role
+from switch.ids import new_id
+from switch.v1 import counter_pb2, payments_pb2, wallets_pb2
+from tests.server.harness import CALL_S, RUPEE, Peer, Peers, failing, payment
+from tests.server.scripted_biller import ScriptedBiller
+
+REVERSED = payments_pb2.PAYMENT_STATE_REVERSED
+
+
+def cancel(peer: Peer, payment_id: bytes, **fields: Any) -> Any:
+    request = counter_pb2.CancelPaymentRequest(id=payment_id, **fields)
+    return peer.counter.CancelPayment(request, timeout=CALL_S)
+
+
+def held(peer: Peer, service: str = "WATER", **fields: Any) -> Any:
+    bill = payment(service, **fields)
+    outcome = peer.pay(bill)
+    assert outcome.state == payments_pb2.PAYMENT_STATE_HELD
+    return bill
+
+
+def wallet(peer: Peer, centre: str = "") -> tuple[int, int]:
+    request = wallets_pb2.GetWalletRequest(centre=centre)
+    found = peer.wallets.GetWallet(request, timeout=CALL_S).wallet
+    return found.balance, found.pending
+
+
+def state(peer: Peer, payment_id: bytes) -> int:
+    request = payments_pb2.GetPaymentRequest(id=payment_id)
+    return peer.payments.GetPayment(request, timeout=CALL_S).state
+
+
+def test_it_is_given_back_once(peers: Peers) -> None:
+    peer = peers.centre()
+    before = wallet(peer)
+    bill = held(peer, amount=7 * RUPEE)
+    assert wallet(peer) == (before[0], before[1] + 7 * RUPEE)
+    told = cancel(peer, bill.id, operator=1)
+    assert (told.state, told.repeat) == (REVERSED, False)
+    assert told.sequence
+    assert told.time_ns
+    assert wallet(peer) == before
+    again = cancel(peer, bill.id)
+    assert again.repeat
+    assert (again.sequence, again.time_ns) == (told.sequence, told.time_ns)
+    assert wallet(peer) == before
+    # The payment's id keeps its answer; the bill itself may be paid anew.
+    repeated = peer.pay(bill)
+    assert (repeated.repeat, repeated.state) == (True, REVERSED)
+    held(peer, reference=bill.reference)
+
+
+def test_a_double_click_is_one(peers: Peers) -> None:
+    peer = peers.centre("centre-c")
+    before = wallet(peer)
+    bill = held(peer)
+    with ThreadPoolExecutor(4) as clicks:
+        told = list(clicks.map(lambda _: cancel(peer, bill.id), range(4)))
+    assert {(one.state, one.sequence) for one in told} == {(REVERSED, told[0].sequence)}
+    assert wallet(peer) == before
+
+
+def test_a_biller_is_not_asked_about_it_later(peers: Peers) -> None:
+    peer = peers.centre()
+    gone, stays = held(peer, "GAS"), held(peer, "GAS")
+    cancel(peer, gone.id)
+    with ScriptedBiller(peers.biller("gas")) as gas:
+        gas.wait_for(1)
+        assert gas.asked(stays.id)
+        assert not gas.asked(gone.id)
+
+
+def test_what_a_biller_may_have_heard_of_stays(peers: Peers) -> None:
+    peer = peers.centre()
+    with ScriptedBiller(peers.biller("gas")) as gas:
+        bill = held(peer, "GAS")
+        gas.wait_for(1)
+        while not gas.asked(bill.id):
+            gas.wait_for(len(gas.questions) + 1)
+        before = wallet(peer)
+        with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
+            cancel(peer, bill.id)
+        assert failures[0].reason == "BILLER_ASKED"
+        assert wallet(peer) == before
+    # Nor when the biller is gone: it may have credited it.
+    with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
+        cancel(peer, bill.id)
+    assert failures[0].reason in ("BILLER_ASKED", "NOT_HELD")
+    assert wallet(peer) == before
+
+
+def test_a_basket_goes_whole(peers: Peers) -> None:
+    peer = peers.centre("centre-d")
+    before = wallet(peer)
+    bills = [payment("WATER") for _ in range(3)]
+    request = payments_pb2.CreateBasketRequest(
+        basket=payments_pb2.Basket(payments=bills)
+    )
+    outcomes = peer.payments.CreateBasket(request, timeout=CALL_S).outcomes
+    assert {one.result for one in outcomes} == {1}
+    cancel(peer, bills[1].id)
+    assert [state(peer, one.id) for one in bills] == [REVERSED] * 3
+    assert wallet(peer) == before
+
+
+def test_there_is_nothing_to_cancel(peers: Peers) -> None:
+    peer = peers.centre()
+    paid = payment()
+    peer.pay(paid)
+    refused = payment("ONCE", reference="CANCEL-ONCE")
+    assert peer.pay(payment("ONCE", reference="CANCEL-ONCE")).result == 1
+    assert peer.pay(refused).result != 1
+    for one in (paid, refused):
+        with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
+            cancel(peer, one.id)
+        assert failures[0].reason == "NOT_HELD"
+    with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+        cancel(peer, b"short")
+    assert failures[0].fields == ["id"]
+
+
+def test_anothers_is_not_there(peers: Peers) -> None:
+    theirs = held(peers.centre("centre-b"))
+    told = set()
+    for payment_id, sender in (
+        (theirs.id, ""),
+        (theirs.id, "centre-b"),
+        (new_id(), ""),
+        (new_id(), "nobody"),
+    ):
+        with failing(grpc.StatusCode.NOT_FOUND) as failures:
+            cancel(peers.centre(), payment_id, sender=sender)
+        told.add(failures[0].text)
+    assert len(told) == 1
+    assert state(peers.centre("centre-b"), theirs.id) != REVERSED
+
+
+def test_who_sent_it_and_whose_wallet_it_is_may(peers: Peers) -> None:
+    for asks, sender in ((peers.harness, ""), (peers.centre(), "harness")):
+        bill = held(peers.harness, centre="centre-a")
+        assert cancel(asks, bill.id, sender=sender).state == REVERSED
+
+
+def test_the_client_cancels(peers: Peers) -> None:
+    bill = held(peers.centre())
+    files = peers.authority.leaf(Role.CENTRE, "centre-a")
+    with Client(peers.server.address, files) as client:
+        assert client.cancel_payment(bill.id, 1).state == REVERSED
+        assert client.cancel_payment(bill.id, 1).repeat
+
+
+@pytest.mark.parametrize("role", [Role.SUPPORT, Role.TREASURY, Role.AUDITOR])
+def test_who_only_reads_cancels_nothing(peers: Peers, role: Role) -> None:
+    bill = held(peers.centre())
+    name = role.name.lower()
+    with failing(grpc.StatusCode.PERMISSION_DENIED):
+        cancel(peers.get(role, name), bill.id, sender="centre-a")
