@@ -338,12 +338,12 @@ def test_a_message_of_a_centre_is_of_who_is_signed_on(counter: Counter) -> None:
     for number, ((signed_on, said), result) in enumerate(there.items(), 1):
         sent = Payment(b"i%15d" % number, b"STATED", 5, b"M", said, amount_due=5)
         asked = Payments([sent], [], CENTRE, CENTRE, signed_on)
-        told = counter.model.commit([asked], counter.now)[0][0]
+        told = counter.commit([asked], counter.now)[0][0]
         assert told.result == result, (signed_on, said)
         assert result != OK or counter.last().operator_ == signed_on
         # Of a centre that does not sign on the payment's own number stays.
         free = Payments([replace(sent, amount=6)], [], FREE, FREE, signed_on)
-        assert counter.model.commit([free], counter.now)[0][0].result == OK
+        assert counter.commit([free], counter.now)[0][0].result == OK
         assert counter.last().operator_ == said
 
 

@@ -129,9 +129,26 @@ class Clerk(Recaller):
         while size > 0:
             part = min(size, PART)
             pays = self.chance(4)
-            asks.append(self.payments(part) if pays else self.rows(part))
+            asks.append(self.of_session(part) if pays else self.rows(part))
             size -= part
         return asks, self.now
+
+    def of_session(self, size: int) -> Payments:
+        """A message; of a centre itself it is most often known who is there."""
+        rng = self.rng
+        ask = self.payments(size)
+        if not ask.centre or self.chance(3):
+            return ask
+        ask.signed_on = 0
+        if not self.chance(6):
+            ask.signed_on = self.number_of_operator(ask.centre)
+        for payment in [
+            *ask.payments,
+            *(each for all_ in ask.baskets for each in all_),
+        ]:
+            if not self.chance(4):
+                payment.operator = rng.choice((0, ask.signed_on))
+        return ask
 
     # --- who sits there ---------------------------------------------------------------
 

@@ -20,7 +20,6 @@ OF_THE_MODEL = {
     "test_so_many_operators_there_are",
     "test_so_many_complaints_there_are",
     "test_it_is_asked_before_what_waits_and_what_is_believed",
-    "test_a_message_of_a_centre_is_of_who_is_signed_on",
 }
 
 globals().update(
