@@ -1,8 +1,9 @@
 """Goal: from a terminal a payment is found, listed, cancelled and complained about, and
 what there is to pay is told, in both languages and as JSON.
 
-Method: the commands against a server with a small network, each in a process of its own;
-what they print beside what the client is told. Files of bills are read without one.
+Method: the commands against a server with a small network, each in a process of its
+own; what they print beside what the client is told. Files of bills are read without
+one.
 """
 
 import json
