@@ -17,7 +17,7 @@ import pytest
 
 from server.services.search import PACE_S
 from switch.ids import new_id
-from switch.v1 import payments_pb2, search_pb2
+from switch.v1 import admin_pb2, payments_pb2, search_pb2
 from tests.server.harness import (
     CALL_S,
     RUPEE,
@@ -25,6 +25,7 @@ from tests.server.harness import (
     Peers,
     ServerProcess,
     failing,
+    network,
     payment,
     until,
 )
@@ -65,6 +66,14 @@ class Story:
         # What is not centre-a's, the last also of a reference that it has used.
         self.foreign = payment(reference="ONLY-B")
         self.foreign_outcome = self.b.pay(self.foreign)
+        self.foreign_held = self.b.pay(payment("WATER", reference="HELD-B"))
+        # Bills of two services that are one series.
+        self.series = payment("ONCE-TOO", reference="BILL-OF-A-SERIES")
+        services = [one for one in network().services if one.code == "ONCE"]
+        services[0].code, services[0].series = "ONCE-TOO", "ONCE"
+        request = admin_pb2.LoadNetworkRequest(services=services)
+        peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
+        assert self.a.pay(self.series).result == 1
         self.shared = payment(reference=bills[0].reference)
         assert self.b.pay(self.shared).result == 1
 
@@ -153,6 +162,8 @@ def test_by_id(story: Story) -> None:
         assert ids(peer, id=story.sent.id, sender="harness") == [story.sent.id]
         assert ids(peer, id=story.sent.id, centre="centre-a") == [story.sent.id]
         assert ids(peer, id=story.sent.id, centre="centre-b") == []
+        both = {"sender": "harness", "centre": "centre-b"}
+        assert ids(peer, id=story.sent.id, **both) == []
 
 
 def test_by_reference(story: Story) -> None:
@@ -166,6 +177,10 @@ def test_by_reference(story: Story) -> None:
     assert ids(story.peers.support, reference=reference) == [theirs, mine]
     named = ids(story.peers.support, reference=reference, centre="centre-a")
     assert named == [mine]
+    # Of a series each service has its own payments.
+    for service, wanted in (("ONCE-TOO", [story.series.id]), ("ONCE", [])):
+        assert ids(story.a, reference="BILL-OF-A-SERIES", service=service) == wanted
+    assert ids(story.a, reference="BILL-OF-A-SERIES") == [story.series.id]
     # By a claim, by a hold, and of what a harness has sent.
     assert ids(story.a, reference="BILL-ONCE-77") == [story.once.id]
     assert ids(story.a, reference="HELD-1") == [story.held.id]
@@ -209,7 +224,7 @@ def asked_of_both(story: Story) -> Iterator[tuple[dict[str, Any], dict[str, Any]
         {"receipt": "centre-b/2026-27/999999"},
     )
     yield {"receipt": numbered("centre-b", foreign)}, {"receipt": "no/2026-27/000001"}
-    sequence = foreign.sequence
+    sequence = story.foreign_held.sequence
     yield {"receipt": f"centre-b/A/{sequence}"}, {"receipt": "centre-b/A/99999999"}
     yield {"receipt": f"centre-a/A/{sequence}"}, {"receipt": "centre-a/A/99999999"}
     yield {"id": story.foreign.id}, {"id": MISSING_ID}
