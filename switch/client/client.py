@@ -37,6 +37,7 @@ from switch.client.counter import CounterCalls, give_ids, matched
 from switch.client.explain import BEGINNING, NOW, ExplainCalls, Point
 from switch.client.files import FileCalls
 from switch.client.looking import LookingCalls
+from switch.client.operators import OperatorCalls
 from switch.client.people import PeopleCalls
 from switch.client.stream import PaymentStream, ids_of
 from switch.client.totals import TotalsCalls
@@ -133,6 +134,7 @@ class Client(
     CounterCalls,
     LookingCalls,
     ComplaintCalls,
+    OperatorCalls,
     ExplainCalls,
     TotalsCalls,
     FileCalls,

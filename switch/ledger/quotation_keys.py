@@ -11,6 +11,7 @@ sealed before is wrong: bills are fetched again. So a file that is there is neve
 replaced by itself, whatever is wrong with it.
 """
 
+import hashlib
 import logging
 import re
 import secrets

@@ -15,7 +15,7 @@ from switch.web.counter.arguments import HOST
 from switch.web.counter.desk import Desk
 from switch.web.counter.line import Line, credentials_in
 from switch.web.counter.pins import PinStore
-from switch.web.counter.printing import BrowserPrinter
+from switch.web.counter.printing import Printer
 from switch.web.counter.settle import Settler
 from switch.web.counter.till import Till
 from switch.web.sessions import Sessions
@@ -44,7 +44,7 @@ def make_desk(args: argparse.Namespace) -> Desk:
         templates=make_templates(FOLDER / "templates"),
         assets=Assets(ASSETS),
         pins=PinStore(folder / "operators", args.centre),
-        printer=BrowserPrinter(),
+        printer=Printer(args.printer, args.check_base),
         catalogue_path=path,
         catalogue=catalogue.load(path),
     )
