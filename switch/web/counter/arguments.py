@@ -51,6 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the public check, for the squares on papers",
     )
     add(
+        "--enrol",
+        type=int,
+        default=0,
+        metavar="N",
+        help="make operator N's key under a PIN, print its public half, and end",
+    )
+    add(
         "--training",
         action="store_true",
         help="for practice against a switch with simulated billers, in a folder of its "
