@@ -236,6 +236,7 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "ListFiles.kind": _nothing,
     "ReadFile.name": lambda things: things.file,
     "ReadFile.offset": _nothing,
+    "ReadFile.although_recalled": _nothing,
     "Approve.proposal_sequence": lambda things: things.approval,
     "CloseShift.operator": lambda _: 71,
     "SignShift.operator": lambda _: 72,
