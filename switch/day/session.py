@@ -10,10 +10,12 @@ from switch.day.billers import BillersProcess
 from switch.day.closing import close_day
 from switch.day.council import begin
 from switch.day.day import Day
+from switch.day.pages import Pages
 from switch.day.report import show, summarise
 from switch.day.server import ServerError, ServerProcess, choose_port
 from switch.day.speed import Pace
 from switch.errors import UsageError
+from switch.sample import load_sample
 
 WATCH_S = 0.5
 """How often a server that keeps serving is looked at."""
@@ -44,15 +46,27 @@ def replay(args: argparse.Namespace, screen: Screen) -> Exit:
         ok = all(proof.ok for proof in report.proofs) and closed["ok"]
         value = summarise(report, ok, time.monotonic() - start_s)
         value["close_day"] = closed
-        if args.once:
-            ok = _stop(server, screen) and ok
-            screen.value(value)
-        else:
-            screen.value(value)
-            # What the day's script did is over; who pays now is answered as usual.
-            billers.start()
-            ok = _keep_serving(server, screen) and ok
+        with Pages(args.data, server.address, server.tls, counter_of(server)) as pages:
+            for name, address in pages.addresses.items():
+                screen.note(f"the {name} page is at {address}")
+            pages.ask()
+            value["pages"] = pages.addresses
+            if args.once:
+                pages.stop()
+                ok = _stop(server, screen) and ok
+                screen.value(value)
+            else:
+                screen.value(value)
+                # What the script did is over; who pays now is answered as usual.
+                billers.start()
+                ok = _keep_serving(server, screen) and ok
     return Exit.DONE if ok else Exit.FINDINGS
+
+
+def counter_of(server: ServerProcess) -> str:
+    """The centre whose counter is shown: the first that has paid for itself."""
+    names = sorted(one.stem for one in server.tls.glob("centre-*.pem"))
+    return names[0].removeprefix("centre-") if names else load_sample().centres[0].id
 
 
 def _stop(server: ServerProcess, screen: Screen) -> bool:
