@@ -26,7 +26,7 @@ ARGS ?=
 PROCESSES ?= 4
 
 .PHONY: build
-build: .venv/core.stamp  ## make .venv and compile the core in place
+build: .venv/core.stamp build/fonts.stamp  ## make .venv, compile the core in place, fetch fonts
 
 .PHONY: venv
 venv: .venv/ready.stamp  ## make .venv only
@@ -44,6 +44,13 @@ venv: .venv/ready.stamp  ## make .venv only
 	    $(PYTHON) -m pip install -qq --no-build-isolation --no-deps -e . \
 	    && touch .venv/installed.stamp; fi
 	@touch $@
+
+# By their hashes. Only papers on A5 and on rolls need them: without a stamp the next
+# build tries again.
+build/fonts.stamp: switch/papers/fonts.lock tools/fetch_fonts.py
+	@mkdir -p build
+	@if python3 tools/fetch_fonts.py; then touch $@; \
+	else echo "receipts on A5 and on rolls have no fonts yet" >&2; fi
 
 # One has gone although the stamp is there.
 .PHONY: missing

@@ -49,6 +49,7 @@ from server.services.files import FilesService
 from server.services.health import HealthService
 from server.services.payments import PaymentService
 from server.services.people import PeopleService
+from server.services.public import PublicService
 from server.services.reflection import ReflectionService
 from server.services.totals import TotalsService
 from server.services.wallets import WalletService
@@ -72,6 +73,7 @@ from switch.v1 import (
     files_pb2,
     payments_pb2,
     people_pb2,
+    public_pb2,
     totals_pb2,
     wallets_pb2,
 )
@@ -102,6 +104,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
         (explain_pb2.DESCRIPTOR, "ExplainService"),
         (totals_pb2.DESCRIPTOR, "TotalsService"),
         (files_pb2.DESCRIPTOR, "FilesService"),
+        (public_pb2.DESCRIPTOR, "PublicService"),
     )
 )
 NAMES = tuple(descriptor.full_name for descriptor in SERVICES)
@@ -445,6 +448,7 @@ def all_behaviours(node: Node) -> dict[str, Behaviour]:
         "ExplainService": ExplainService(node),
         "TotalsService": TotalsService(node),
         "FilesService": FilesService(node),
+        "PublicService": PublicService(node),
     }
     found: dict[str, Behaviour] = {}
     for descriptor in SERVICES:

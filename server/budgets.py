@@ -36,6 +36,7 @@ _BANK: Final = "/payswitch.v1.BankService/"
 _BILLER: Final = "/payswitch.v1.BillerService/"
 _TOTALS: Final = "/payswitch.v1.TotalsService/"
 _FILES: Final = "/payswitch.v1.FilesService/"
+_PUBLIC: Final = "/payswitch.v1.PublicService/"
 _READ: Final[Cost] = (READS, 1, 0, 0)
 _LIST: Final[Cost] = (READS, LIST_READS, 0, 0)
 _WRITE: Final[Cost] = (PAYMENTS, 1, 0, 0)
@@ -65,6 +66,7 @@ _COSTS: Final[Mapping[str, Cost]] = {
     _PEOPLE + "Prepare": _LIST,
     _PEOPLE + "GetProposal": _LIST,
     _TOTALS + "ReadTotals": _LIST,
+    _PUBLIC + "ReadPublicTotals": _LIST,
 }
 
 

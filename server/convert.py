@@ -65,7 +65,7 @@ _REFERENCE_IS_HASH = frozenset(
 )
 # As plain numbers: whether a flag is `in` some is asked in Python, each time.
 _TAIL, _AS_DIRECT, _STATED = map(int, (RowFlag.TAIL, RowFlag.AS_DIRECT, RowFlag.STATED))
-_OWED = int(RowFlag.OWED)
+_OWED, _EVIDENCE = int(RowFlag.OWED), int(RowFlag.EVIDENCE)
 
 
 def entries(
@@ -145,6 +145,8 @@ def _fill(
         result.as_direct = True
     if kind == Kind.TRANSFER and flags & _OWED:
         result.owed = True
+    if flags & _EVIDENCE and kind in _ANSWERED:
+        result.by_biller = True
     if kind not in _REFERENCE_IS_HASH:
         result.reference = said.reference_text
     price_rule = PriceRule.STATED

@@ -31,6 +31,7 @@ from switch.errors import (
 from switch.ledger.committer import Answer, Committer, Reply
 from switch.ledger.exceptions import Exceptions
 from switch.ledger.quotation_keys import KeyRing
+from switch.ledger.receipt_key import ReceiptKey
 from switch.ledger.statements import Found
 from switch.register.load import Register
 from switch.register.operators import find_operator
@@ -97,14 +98,15 @@ class Node:
         """Belongs to the running event loop. The committer must not run yet.
 
         Without `observer` it has one of its own, whose log nobody writes; without
-        `sessions`, the front door's, nobody is signed on. Raises
-        ConfigError if the keys of quotations cannot be used, SpaceError.
+        `sessions`, the front door's, nobody is signed on. Raises ConfigError if the
+        keys of quotations or receipts cannot be used, SpaceError.
         """
         self.config = config
         self.ledger = ledger
         self.committer = committer
         self.observer = observer or Observer(security_log(config))
         self.quotation_keys = KeyRing(ledger)
+        self.receipt_key = ReceiptKey(ledger)
         self.register = Register(ledger)
         self.sessions = Sessions(
             config,

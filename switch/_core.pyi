@@ -77,7 +77,7 @@ def next_cutoff(schedule: bytes, after_ns: int) -> int:
 def test_assert() -> None:
     """End the process by an assert that does not hold, if this build has asserts."""
 
-def crc32c(data: bytes, seed: int = 0) -> int:
+def crc32c(data: bytes | memoryview, seed: int = 0) -> int:
     """CRC-32C of `data`, continuing from `seed`, as the journal uses it."""
 
 def crc32c_portable(data: bytes, seed: int = 0) -> int: ...

@@ -472,6 +472,8 @@ class Payments:
     baskets: list[list[Payment]]
     sender: int
     centre: int = 0
+    signed_on: int | None = None
+    """Who of that centre's operators the server knows to be there; 0: nobody."""
 
     def size(self) -> int:
         """Rows it can become."""
@@ -480,14 +482,21 @@ class Payments:
     def parts(self, model: Model) -> Iterator[Part]:
         """Single payments and baskets, each with its shape; one after the other."""
         for payment in self.payments:
-            row, shape = model.read_payment(payment, self.sender, self.centre)
+            row, shape = self.read(model, payment)
             yield [row], [shape]
         for basket in self.baskets:
-            shaped = [model.read_payment(p, self.sender, self.centre) for p in basket]
+            shaped = [self.read(model, payment) for payment in basket]
             rows, shapes = [row for row, _ in shaped], [shape for _, shape in shaped]
             for place, row in enumerate(rows):
                 row.basket = (len(rows) & 0xFF) << 8 | place & 0xFF
             yield rows, shapes
+
+    def read(self, model: Model, payment: Payment) -> tuple[Row, int]:
+        """One payment as a row template, and what is wrong with it."""
+        row, shape = model.read_payment(payment, self.sender, self.centre)
+        if self.signed_on is not None:
+            model.sign_on(row, self.signed_on)
+        return row, shape
 
 
 @dataclass(slots=True)

@@ -119,10 +119,20 @@ class Counters(Banks):
     def has_operator(self, row: Row) -> bool:
         """Whether a centre that signs on knows who asks for this; others need not."""
         centre = self.counter_of(row)
+        if row.stranger:
+            return False
         if not self.participants[centre].signs_on:
             return True
         operator = self.operators.get((centre, row.operator_))
         return operator is not None and operator.active == 1
+
+    def sign_on(self, row: Row, number: int) -> None:
+        """A payment of a message of a centre itself is of who is signed on there, said
+        or not.
+        """
+        if self.participants[row.centre].signs_on:
+            row.operator_ = row.operator_ or number
+            row.stranger = not number or row.operator_ != number
 
     # --- complaints -------------------------------------------------------------------
 

@@ -294,8 +294,11 @@ class Register(Persons, Budgets):
             service.sequence = row.sequence
             self.services[row.debit - 1 : row.debit] = [service]
         else:
+            hours = int.from_bytes(tail[44:46], "little")
+            states, never_late, signs_on = tail[40:43]
             participant = Participant(
-                code, tail[1], row.sequence, tail[2], *tail[40:43]
+                *(code, tail[1], row.sequence, tail[2]),
+                *(states, never_late, signs_on, hours),
             )
             self.participants[row.debit : row.debit + 1] = [participant]
             if participant.role == Role.TREASURY:

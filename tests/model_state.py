@@ -58,6 +58,7 @@ class Participant:
     may_state_dues: int = 0
     never_credits_late: int = 0
     signs_on: int = 0
+    answer_hours: int = 0
 
 
 @dataclass(slots=True)

@@ -33,6 +33,8 @@ from switch.codes import (
     Role,
     TailForm,
 )
+from tests.counter_records import BillsRecord as BillsRecord
+from tests.counter_records import ShiftRecord as ShiftRecord
 
 ZERO_ID = bytes(16)
 ROW_BYTES = struct.Struct("<16sQQQQ32sIIIIIIHBBHHQI")
@@ -83,6 +85,8 @@ class Row:
     """Asked for by a payment message."""
     centre: int = 0
     """Of such a one: the participant whose wallet it names."""
+    stranger: bool = False
+    """And another is signed on there than it names, or nobody."""
     proposal: int = 0
     """Of a template: the proposal that it names in `total`."""
     keeps: bool = False
@@ -431,55 +435,6 @@ class ServiceRecord:
             self.pattern,
         )
         return record + b"".join(item.pack() for item in self.items)
-
-
-@dataclass(slots=True)
-class ShiftRecord:
-    """What an operator took and counted."""
-
-    operator: int
-    cash_expected: int = 0
-    cash_counted: int = 0
-    difference: int = 1
-    after_sequence: int = 0
-    payments_amount: int = 0
-    refunds_amount: int = 0
-    payments_count: int = 0
-    refunds_count: int = 0
-    open_count: int = 0
-
-    def pack(self) -> bytes:
-        """64 bytes."""
-        return struct.pack(
-            "<QQQQQIIIIB7x",
-            self.after_sequence,
-            self.payments_amount,
-            self.refunds_amount,
-            self.cash_expected,
-            self.cash_counted,
-            self.payments_count,
-            self.refunds_count,
-            self.open_count,
-            self.operator,
-            self.difference,
-        )
-
-
-@dataclass(slots=True)
-class BillsRecord:
-    """What a file of bills is that its biller has put in."""
-
-    form: int = 1
-    """1 full, 2 delta, 3 withdrawal."""
-    count: int = 0
-    amount: int = 0
-    hash: bytes = b""
-
-    def pack(self) -> bytes:
-        """64 bytes."""
-        return struct.pack(
-            "<B3xIQ32s16x", self.form, self.count, self.amount, self.hash
-        )
 
 
 @dataclass(slots=True)

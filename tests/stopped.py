@@ -1,8 +1,9 @@
 """A process that is stopped, all of it: what is sent to it now waits.
 
-``kill`` with SIGSTOP returns before the process has stopped: one of its threads has to take the
-signal and tell the others, which go on meanwhile (4 ms on an idle machine of two cores, 38 ms
-beside eight busy processes). A call sent at once may still be read, decided and made durable.
+``kill`` with SIGSTOP returns before the process has stopped: one of its threads has to
+take the signal and tell the others, which go on meanwhile (4 ms on an idle machine of
+two cores, 38 ms beside eight busy processes). A call sent at once may still be read,
+decided and made durable.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     python tools/licences.py [--check]
 
 For each release of requirements.lock its licence as its own metadata has it, whether
-the product needs it or only its building and testing, and which libraries its files
-carry along. `--check` writes nothing and fails if the page is not as it would be
-written, or if a licence is none of those that we take.
+the product needs it, a counter alone, or only building and testing, and which libraries
+its files carry along. `--check` writes nothing and fails if the page is not as it would
+be written, or if a licence is none of those that we take.
 """
 
 import argparse
@@ -14,6 +14,8 @@ import sys
 import tomllib
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
@@ -31,24 +33,49 @@ SPELLED = {
     "MIT License": "MIT",
 }
 """How some metadata say what SPDX has another name for."""
+NAMED = {"segno": "BSD-3-Clause"}
+"""Of releases whose metadata say less than the licence that they carry."""
 TAKEN = frozenset(
     {
         *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "MIT"),
-        *("MIT-0", "MPL-2.0", "OLDAP-2.8", "PSF-2.0", "Zlib"),
+        *("MIT-0", "MIT-CMU", "MPL-2.0", "OLDAP-2.8", "PSF-2.0", "Zlib"),
     }
 )
 """Licences that we take; MPL-2.0 asks only that its own files stay open."""
 CARRIED = {
+    "libXau": "MIT",
+    "libavif": "BSD-2-Clause",
+    "libbrotlicommon": "MIT",
+    "libbrotlidec": "MIT",
     "libcrc32c": "BSD-3-Clause",
+    "libfreetype": "FTL OR GPL-2.0-or-later",
     "libgfortran": "GPL-3.0-or-later WITH GCC-exception-3.1",
+    "libharfbuzz": "MIT",
+    "libjpeg": "IJG AND BSD-3-Clause AND Zlib",
+    "liblcms2": "MIT",
+    "liblzma": "0BSD",
+    "libopenjp2": "BSD-2-Clause",
+    "libpng16": "libpng-2.0",
     "libquadmath": "LGPL-2.1-or-later",
     "libscipy_openblas64_": "BSD-3-Clause",
+    "libsharpyuv": "BSD-3-Clause",
+    "libtiff": "libtiff",
+    "libwebp": "BSD-3-Clause",
+    "libwebpdemux": "BSD-3-Clause",
+    "libwebpmux": "BSD-3-Clause",
+    "libxcb": "MIT",
+    "libzstd": "BSD-3-Clause",
 }
 """Libraries that wheels bring along as files of their own, by name.
 
-The two of GCC are its runtime for Fortran, which NumPy's wheels load as they are; who
+Those of images are Pillow's; of FreeType we take its own terms. The two of GCC are its
+runtime for Fortran, which NumPy's wheels load as they are; who
 passes the product on and wants neither builds NumPy from its sources.
 """
+
+
+CARRIED_SHOWN = 80
+"""Characters of the last column, so that a line fits a screen."""
 
 
 class LicenceError(Exception):
@@ -64,7 +91,7 @@ def licence_of(found: Distribution) -> str:
         named = [one for one in classifiers if one.startswith("License :: OSI")]
         said = named[0] if len(named) == 1 else "unknown"
     assert isinstance(said, str)
-    said = SPELLED.get(said, said)
+    said = NAMED.get(found.name, SPELLED.get(said, said))
     if not set(re.split(r" (?:AND|OR) ", said)) <= TAKEN:
         raise LicenceError(f"{found.name} {found.version}: {said[:200]}")
     return said
@@ -83,17 +110,25 @@ def carried_by(found: Distribution) -> str:
     return ", ".join(sorted(names))
 
 
-def needed() -> set[str]:
-    """What the product needs to run, by name, and what that needs."""
+def needed(group: str = "") -> set[str]:
+    """What the product needs to run, or an extra of it, and what these need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    left = [_name(one) for one in project["dependencies"]]
+    extras = project["optional-dependencies"]
+    left = [_name(one) for one in (extras[group] if group else project["dependencies"])]
     seen: set[str] = set()
     while left:
         name = left.pop()
         if name not in seen:
             seen.add(name)
             wants = distribution(name).requires or []
-            left += [_name(one) for one in wants if "extra ==" not in one]
+            # What is for an extra, or for an older Python, is not.
+            apart = {"extra": ""}
+            markers = {one: Requirement(one).marker for one in wants}
+            left += [
+                _name(one)
+                for one, marker in markers.items()
+                if marker is None or marker.evaluate(apart)
+            ]
     return seen
 
 
@@ -106,12 +141,18 @@ def _name(requirement: str) -> str:
 def table() -> str:
     """The table. Raises LicenceError."""
     locked = re.findall(r"^([A-Za-z0-9._-]+)==", LOCK.read_text(), re.MULTILINE)
-    runs = needed()
+    runs, counters = needed(), needed("counter")
     lines = ["| package | licence | for | carries |", "|---|---|---|---|"]
     for name in sorted(locked, key=str.lower):
         found = distribution(name)
-        use = "running" if _name(name) in runs else "building and testing"
+        use = "building and testing"
+        if _name(name) in runs:
+            use = "running"
+        elif _name(name) in counters:
+            use = "a counter"
         licence, carried = licence_of(found), carried_by(found)
+        if len(carried) > CARRIED_SHOWN:
+            carried = f"{len(carried.split(', '))} of those below"
         lines.append(f"| {name} | {licence} | {use} | {carried} |")
     lines += ["", *(f"- `{name}`: {terms}" for name, terms in CARRIED.items())]
     return "\n".join(lines) + "\n"

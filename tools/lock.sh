@@ -18,7 +18,8 @@ import tomllib
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)
 wanted = project["build-system"]["requires"] + project["project"]["dependencies"]
-print("\n".join(wanted + project["project"]["optional-dependencies"]["dev"]))
+groups = project["project"]["optional-dependencies"]
+print("\n".join(wanted + groups["counter"] + groups["dev"]))
 END
 {
     echo "# Exact releases that everything here is built and tested with, for"

@@ -216,19 +216,9 @@ def _payout(node: Node, wish: pb.Payout, reason: str) -> Templates:
 def _recall(node: Node, sequence: int, reason: str) -> About:
     """A release that comes back: a payout to settlement, a return to suspense."""
     register, ledger = node.register, node.ledger
-    entry = ledger.row(arguments.durable_sequence(ledger, sequence, "item"))
-    is_transfer = entry.kind == Kind.TRANSFER and entry.result == Result.OK
-    to = register.account(entry.credit) if is_transfer else None
-    named = ledger.row(entry.resolves).kind if is_transfer and entry.resolves else None
-    if (
-        to is None
-        or to.kind is not AccountKind.BANK_TRANSIT
-        or (
-            # What a debit was paid by went to no bank.
-            named == Kind.BOOKED
-            and register.account(entry.debit).kind is not AccountKind.BANK_SUSPENSE
-        )
-    ):
+    arguments.durable_sequence(ledger, sequence, "item")
+    entry = release_of(register, sequence)
+    if entry is None:
         raise NotFoundError(f"item: entry {sequence} is no release to a bank")
     ended_by = ledger.link(sequence, Link.MATCHED)
     if ended_by:
@@ -237,8 +227,27 @@ def _recall(node: Node, sequence: int, reason: str) -> About:
     back = entry.debit
     if register.account(back).kind is AccountKind.BANK_SUSPENSE:
         back = register.treasury_account(PURPOSE_SUSPENSE).index
-    row = moves.ending(b"", entry, to.index, back, reason, sender=0)
+    row = moves.ending(b"", entry, entry.credit, back, reason, sender=0)
     return About(row, ("recall", sequence))
+
+
+def release_of(register: Register, sequence: int) -> Entry | None:
+    """The release to a bank that an entry is; None if it is none, or is not there yet.
+
+    Raises CorruptionError.
+    """
+    ledger = register.ledger
+    if not 0 < sequence <= ledger.sequence:
+        return None
+    entry = ledger.row(sequence)
+    if entry.kind != Kind.TRANSFER or entry.result != Result.OK:
+        return None
+    if register.account(entry.credit).kind is not AccountKind.BANK_TRANSIT:
+        return None
+    named = ledger.row(entry.resolves).kind if entry.resolves else None
+    is_return = register.account(entry.debit).kind is AccountKind.BANK_SUSPENSE
+    # What a debit was paid by went to no bank.
+    return entry if is_return or named != Kind.BOOKED else None
 
 
 def _item(node: Node, sequence: int) -> Entry:

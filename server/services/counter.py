@@ -7,7 +7,7 @@ import time
 from server import arguments, convert
 from server.masked import paper_for
 from server.node import Node
-from server.services import bills
+from server.services import bills, receipts
 from server.services.cancelling import CancelCalls
 from server.services.catalogue import CatalogueLists
 from server.services.complaints import ComplaintCalls
@@ -22,8 +22,7 @@ from switch.calendar import financial_year
 from switch.codes import AMOUNT_MAX, Kind, Mode, Result
 from switch.counter import shift_rows, shifts
 from switch.counter.acknowledgements import acknowledgement_json, acknowledgement_text
-from switch.counter.paper_rows import make_acknowledgement, make_receipt
-from switch.counter.receipts import receipt_json, receipt_text
+from switch.counter.paper_rows import make_acknowledgement
 from switch.entries import Entry
 from switch.errors import OverloadError, SwitchError
 from switch.ids import ID_SIZE
@@ -44,7 +43,6 @@ WAIT_MAX_MS = 30_000
 CLOSES_MAX = 1_024
 """Shifts that may wait to be closed, one after the other."""
 
-_HAS_RECEIPT = (PaymentState.COMPLETED, PaymentState.REFUNDED)
 # Where the biller's word may come any moment.
 _WAITS = (PaymentState.HELD, PaymentState.UNKNOWN)
 
@@ -177,23 +175,9 @@ class CounterService(CancelCalls, ComplaintCalls, OperatorCalls):
     async def GetReceipt(
         self, request: pb.GetReceiptRequest, caller: Identity
     ) -> pb.GetReceiptResponse:
-        """The receipt of a completed payment."""
-        return await self._node.read(self._get_receipt, request, caller)
-
-    def _get_receipt(
-        self, request: pb.GetReceiptRequest, caller: Identity
-    ) -> pb.GetReceiptResponse:
+        """The receipt of a completed payment, or of a refund of it."""
         _check_language(request.language)
-        found = find_payment(self._node, request.id, request.sender, caller)
-        if found.state not in _HAS_RECEIPT:
-            state = found.state.name.lower()
-            raise PreconditionError("NO_RECEIPT", f"the payment is {state}")
-        made = make_receipt(found, self._node.register, self._names)
-        receipt = paper_for(caller, made)
-        bengali = request.language == pb.LANGUAGE_BENGALI
-        return pb.GetReceiptResponse(
-            text=receipt_text(receipt, bengali=bengali), json=receipt_json(receipt)
-        )
+        return await self._node.read(receipts.get_receipt, self._node, request, caller)
 
     async def GetAcknowledgement(
         self, request: pb.GetAcknowledgementRequest, caller: Identity

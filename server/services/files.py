@@ -14,7 +14,7 @@ from typing import Final, TypeVar, cast
 from server import arguments
 from server.node import Node
 from server.page_tokens import make_token, read_token
-from server.status import ArgumentError, NotFoundError
+from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch.codes import Role
 from switch.errors import CorruptionError, OverloadError
 from switch.file_names import FileKind, FileName, parse_name
@@ -41,6 +41,8 @@ LOOKED_MAX: Final = 1 << 20
 """Rows of windows after which a page of the list ends."""
 _PLACES: Final = 1 << 22
 """More than the files of a window; a page begins at window × this + file."""
+RECALLED_TOLD: Final = 10
+"""Payouts that were recalled, as many as a refusal of their instruction names."""
 _NONE: Final = "name: there is no such file"
 
 
@@ -132,12 +134,25 @@ class FilesService:
                 raise NotFoundError(_NONE) from None
             if request.offset > digest.size:
                 raise ArgumentError("offset", f"the file has {digest.size} bytes")
+            if name.kind is FileKind.INSTRUCTION and name.form == "xml":
+                await self._look_at_recalls(name, request.although_recalled)
             async for data, offset in self._pieces(name, request.offset):
                 yield pb.ReadFileResponse(
                     data=data, offset=offset, size=digest.size, sha256=digest.sha256
                 )
             if self._files.digest(name) not in (digest, None):
                 raise CorruptionError(CORRUPTED, f"{name.text} came out differently")
+
+    async def _look_at_recalls(self, name: FileName, although: bool) -> None:
+        """Raise PreconditionError if a bank would pay what was taken back."""
+        if although:
+            return
+        found = await self._drive(self._files.recalled(name))
+        if found:
+            entries = ", ".join(map(str, found[:RECALLED_TOLD]))
+            more = f" and {left} more" if (left := len(found[RECALLED_TOLD:])) else ""
+            text = f"{name.text} has payouts that were recalled: {entries}{more}"
+            raise PreconditionError("PAYOUT_RECALLED", text)
 
     @contextmanager
     def _place(self, caller: Identity) -> Iterator[None]:

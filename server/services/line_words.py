@@ -3,12 +3,15 @@
 Names are the register's; all else a client reads from the bytes, as it signs them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from server import arguments
+from server import arguments, convert
 from server.actors import named
+from server.node import Node
+from server.services.bank_wishes import release_of
 from switch.bank_rows import read_beneficiary
 from switch.codes import AccountKind, Kind, Record, Result
+from switch.entries import Entry
 from switch.errors import CorruptionError
 from switch.money import format_amount
 from switch.register.banks import Beneficiary
@@ -19,13 +22,49 @@ from switch.v1 import banks_pb2
 from switch.v1 import people_pb2 as pb
 
 
-def proposed_lines(lines: Sequence[bytes], register: Register) -> list[pb.ProposedLine]:
-    """Packed lines as messages, in order."""
-    return [_message(one, register) for one in lines]
+def proposed_lines(
+    node: Node,
+    lines: Sequence[bytes],
+    first: int = 0,
+    end: int | None = None,
+    done: Callable[[int], int] = lambda _: 0,
+) -> list[pb.ProposedLine]:
+    """Some packed lines of a proposal as messages, in order; `done` says by which entry
+    a line is, or 0.
+    """
+    found = []
+    before: dict[int, int] = {}
+    for number, packed in enumerate(lines[:end]):
+        is_told = number >= first
+        if not is_told and packed[0] != Kind.TRANSFER:
+            continue
+        line = read_line(packed)
+        message = _message(line, packed, node.register)
+        done_by = done(number)
+        if message.HasField("beneficiary"):
+            account = message.beneficiary.account
+            if is_told:
+                _say_standing(node, account, before.get(account, 0), message)
+            if not done_by:
+                before[account] = before.get(account, 0) + line.amount
+        if is_told:
+            message.done_sequence = done_by
+            found.append(message)
+    return found
 
 
-def _message(packed: bytes, register: Register) -> pb.ProposedLine:
-    line = read_line(packed)
+def _say_standing(
+    node: Node, account: int, before: int, message: pb.ProposedLine
+) -> None:
+    """What stands behind a payout; nothing, if something is damaged."""
+    found = node.exceptions.paid_out(account)
+    if found is not None:
+        standing = message.standing
+        standing.settled, standing.paid_out = found
+        standing.in_lines_before = before
+
+
+def _message(line: Line, packed: bytes, register: Register) -> pb.ProposedLine:
     message = pb.ProposedLine(
         line=packed,
         debit=_account(line.debit, register),
@@ -36,6 +75,10 @@ def _message(packed: bytes, register: Register) -> pb.ProposedLine:
         to = _paid_to(line, register)
         if to is not None:
             message.beneficiary.CopyFrom(to)
+        if message.debit.startswith(BANK_PREFIX) and (
+            release := _release(line.resolves, register)
+        ):
+            message.release.CopyFrom(convert.entry(release, register.ledger, register))
     message.text = _text(line, message)
     return message
 
@@ -84,6 +127,13 @@ def _paid_to(line: Line, register: Register) -> banks_pb2.Beneficiary | None:
         ),
         register,
     )
+
+
+def _release(sequence: int, register: Register) -> Entry | None:
+    try:
+        return release_of(register, sequence)
+    except CorruptionError:
+        return None
 
 
 def beneficiary(one: Beneficiary, register: Register) -> banks_pb2.Beneficiary:

@@ -197,9 +197,15 @@ class PeopleService:
         if entry.total == PROPOSE_LINES:
             lines = lines_of(ledger.tail(sequence))
             end = min(told + size, len(lines))
-            response.lines.extend(proposed_lines(lines[told:end], node.register))
-            for number, line in enumerate(response.lines, told):
-                line.done_sequence = _done(node, entry, number, lines[number])
+            response.lines.extend(
+                proposed_lines(
+                    node,
+                    lines,
+                    told,
+                    end,
+                    lambda number: _done(node, entry, number, lines[number]),
+                )
+            )
             following = end if end < len(lines) else 0
             response.next_page_token = make_token(request, caller, following)
         return response

@@ -64,6 +64,8 @@ def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
     if proposed.total == PROPOSE_LINES:
         message.lines_count = count_lines(ledger.tail(sequence))
         message.lines_done = standing.lines_done
+    else:
+        _say_about(node, proposed.resolves, message)
     answered_by, _ = ledger.resolution(sequence)
     answer = ledger.row(answered_by) if answered_by else None
     for approval in _approvals(ledger, answer):
@@ -93,6 +95,23 @@ def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
         message.state = pb.PROPOSAL_STATE_DONE
         message.done.CopyFrom(convert.entry(deed, ledger, register))
     return message
+
+
+def _say_about(node: Node, about: int, message: pb.Proposal) -> None:
+    """What the named entry and its payment are; of one that is damaged nothing."""
+    ledger, register = node.ledger, node.register
+    try:
+        entry = ledger.row(about)
+        payment = ledger.row(entry.resolves) if entry.kind in _OF_HOLD else entry
+        named, paid = convert.entries([entry, payment], ledger, register)
+    except CorruptionError:
+        return
+    message.about.CopyFrom(named)
+    message.payment.CopyFrom(paid)
+
+
+_OF_HOLD = frozenset({Kind.POST, Kind.CASE})
+"""What a proposal may be about beside a payment itself: R is its hold."""
 
 
 def _of_lines(message: pb.Proposal) -> pb.ProposalState.ValueType:

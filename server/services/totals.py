@@ -52,10 +52,7 @@ class TotalsService:
         by = int(request.by)
         if by not in pb.TotalsBy.values():
             raise ArgumentError("by", f"{by} stands for nothing there")
-        first_day = _day("from_day", request.from_day, 0)
-        last_day = _day("to_day", request.to_day, DAY_LAST)
-        if first_day > last_day:
-            raise ArgumentError("to_day", "must not be before from_day")
+        first_day, last_day = first_and_last(request.from_day, request.to_day)
         biller = 0
         if request.biller or caller.role is Role.BILLER:
             register = self._node.register
@@ -65,6 +62,14 @@ class TotalsService:
             return ask(self._node.totals, self._maker, wanted)
         except TooManyLinesError as error:
             raise ArgumentError("by", str(error)) from error
+
+
+def first_and_last(from_day: str, to_day: str) -> tuple[int, int]:
+    """The days that a request is about: from the beginning, to the end, if empty."""
+    first, last = _day("from_day", from_day, 0), _day("to_day", to_day, DAY_LAST)
+    if first > last:
+        raise ArgumentError("to_day", "must not be before from_day")
+    return first, last
 
 
 def _day(field: str, text: str, default: int) -> int:
@@ -79,24 +84,47 @@ def _day(field: str, text: str, default: int) -> int:
     return day
 
 
+_Sums = list[tuple[str, list[int], list[int]]]
+"""By name counts, and paise, of each line."""
+
+
 def _page(answer: Answer, first: int) -> pb.ReadTotalsResponse:
     response = pb.ReadTotalsResponse(
         as_of_sequence=answer.sequence, as_of_time_ns=answer.timestamp
     )
     if not first:
-        _fill(response.whole, answer.whole, 0)
-    last = min(first + PAGE_LINES, len(answer.labels))
-    for place in range(first, last):
-        label = answer.labels[place]
+        _fill(response.whole, _sums(answer.whole, slice(0, 1)), 0)
+    page = slice(first, first + PAGE_LINES)
+    sums = _sums(answer.lines, page)
+    for place, label in enumerate(answer.labels[page]):
         line = response.lines.add(
             code=label.code, name_en=label.name_en, name_bn=label.name_bn
         )
-        _fill(line.figures, answer.lines, place)
+        _fill(line.figures, sums, place)
     return response
 
 
-def _fill(figures: pb.TotalsFigures, columns: dict[str, Column], place: int) -> None:
-    for name, column in columns.items():
+def _sums(columns: dict[str, Column], page: slice) -> _Sums:
+    return [
+        (name, _told(column.counts[page]), _told(column.paise[page]))
+        for name, column in columns.items()
+    ]
+
+
+def _told(values: list[int]) -> list[int]:
+    """Values as the wire has them: 64 bits hold nearly all."""
+    if max(values, default=0) <= SUM_MAX:
+        return values
+    return [min(one, SUM_MAX) for one in values]
+
+
+def _fill(figures: pb.TotalsFigures, sums: _Sums, place: int) -> None:
+    for name, counts, paise in sums:
         told = cast("pb.TotalsSum", getattr(figures, name))
-        told.count = min(column.counts[place], SUM_MAX)
-        told.paise = min(column.paise[place], SUM_MAX)
+        count, amount = counts[place], paise[place]
+        if not (count or amount):
+            # It is told all the same: a field each would take as long as a number.
+            told.SetInParent()
+            continue
+        told.count = count
+        told.paise = amount

@@ -107,7 +107,7 @@ def _lines(
         response.row.total = PROPOSE_LINES
         response.row.amount = amount_of(lines)
         response.row.reference = reason.encode()
-        response.lines.extend(proposed_lines(lines, node.register))
+        response.lines.extend(proposed_lines(node, lines))
     return response
 
 

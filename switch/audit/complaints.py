@@ -15,7 +15,7 @@ import numpy as np
 
 from switch.audit.findings import Findings
 from switch.audit.kinds import SPENDING
-from switch.audit.layout import NOTE_MAX, OK, TAIL, U64, Mask, Rows
+from switch.audit.layout import NOTE_MAX, OK, REFUSED_FLAGS, U64, Mask, Rows
 from switch.audit.reader import Journal
 from switch.audit.register import Register
 from switch.codes import AccountKind, Kind, Result, Role
@@ -29,7 +29,7 @@ RECORDS: Final = 3
 """What the index counts complaints as."""
 TOGETHER: Final = 65_536
 """Rows of which payments are read again at a time."""
-EMPTY: Final = ("credit", "receipt", "checker", "service", "basket")
+EMPTY: Final = ("credit", "receipt", "basket")
 """What neither says anything in."""
 NOT_ITS: Final = "what it complains of is no payment from a wallet of its sender"
 NOT_OWN: Final = (
@@ -87,7 +87,7 @@ class Complaints:
             text = f"it is not known to rules {self.register.version}"
             self._add(row, text)
         names = EMPTY if accepted else (*EMPTY, "debit")
-        if any(row[name] for name in names) or int(row["flags"]) & ~TAIL:
+        if any(row[name] for name in names) or int(row["flags"]) & ~REFUSED_FLAGS:
             self._add(row, "it says something where none of its kind does")
         if tail is not None and not _is_note(tail):
             self._add(row, "its note is empty, too long, or no text")

@@ -314,17 +314,6 @@ SCHEDULE_RECORD: Final = np.dtype(
     ]
 )
 """Behind it stand the holidays, as many as it says."""
-OPERATOR_RECORD: Final = np.dtype(
-    [
-        ("record", "u1"),
-        ("active", "u1"),
-        ("reserved_0", "V2"),
-        ("participant", "<u4"),
-        ("number", "<u4"),
-        ("reserved_1", "V4"),
-        ("key", "V32"),
-    ]
-)
 BILLS_RECORD: Final = np.dtype(
     [
         ("form", "u1"),
@@ -404,7 +393,7 @@ SIZES: Final = {
         *(CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD, REVOCATION_RECORD),
         *(PROPOSED_LINE, BENEFICIARY_RECORD, BILLS_RECORD),
     ),
-    48: (PERSON_RECORD, STATEMENT_RECORD, OPERATOR_RECORD),
+    48: (PERSON_RECORD, STATEMENT_RECORD),
     72: (PINS_RECORD,),
     256: (SERVICE_RECORD,),
     384: (INDEX_META,),

@@ -9,14 +9,14 @@ from typing import Final
 import numpy as np
 
 from switch.audit.findings import Findings
-from switch.audit.layout import BILLS_RECORD, OK, TAIL
+from switch.audit.layout import BILLS_RECORD, OK, REFUSED_FLAGS
 from switch.audit.register import Register
 from switch.codes import AMOUNT_MAX, PriceRule, Result
 
 FULL, DELTA, WITHDRAWAL = 1, 2, 3
 """Forms."""
 COUNT_MAX: Final = 1 << 20
-EMPTY: Final = ("debit", "credit", "receipt", "checker", "basket")
+EMPTY: Final = ("debit", "credit", "receipt", "basket")
 """What its row says nothing in."""
 
 
@@ -40,7 +40,7 @@ class PutBills:
 
         if not self.register.know_counters:
             add(f"it is not known to rules {self.register.version}")
-        if any(row[name] for name in EMPTY) or int(row["flags"]) & ~TAIL:
+        if any(row[name] for name in EMPTY) or int(row["flags"]) & ~REFUSED_FLAGS:
             add("it says something where none of its kind does")
         if wrong := broken(tail or b""):
             add(f"its record {wrong}" + ("" if accepted else ", and has no row"))

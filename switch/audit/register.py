@@ -4,6 +4,7 @@ They are few, so they are taken one by one. Money rows between two of them are t
 together by `books`.
 """
 
+import mmap
 from collections.abc import Iterator
 from typing import Final
 
@@ -30,7 +31,6 @@ from switch.audit.layout import (
     ACCOUNT_RECORD,
     ACCOUNTS_MAX,
     COUNTER_RULES,
-    OPERATOR_RECORD,
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
     PERSON_RECORD,
@@ -110,7 +110,9 @@ class Register:
         self.parties = Participants()
         self.participants = self.parties.codes
         self.codes: dict[bytes, int] = {}
-        self.services = np.zeros(SERVICES_MAX + 1, dtype=SERVICE_RECORD)
+        # 16 MiB of zeros, of which the system gives only what is written.
+        none = mmap.mmap(-1, (SERVICES_MAX + 1) * SERVICE_RECORD.itemsize)
+        self.services = np.frombuffer(none, dtype=SERVICE_RECORD)
         # By service: the one that names its series; how references are spelled, of
         # bills those of citizens and the bills' own; the items of its tariff.
         self.series = np.zeros(SERVICES_MAX + 1, dtype=np.uint16)
@@ -367,7 +369,7 @@ class Register:
             return self._service_off(tail)
         if record == Record.PERSON and len(tail) >= PERSON_RECORD.itemsize:
             return self.persons.switches_off(tail)
-        if record == Record.OPERATOR and len(tail) >= OPERATOR_RECORD.itemsize:
+        if record == Record.OPERATOR and not broken_operator(tail, 0):
             return self.operators.switches_off(tail)
         return False
 

@@ -81,7 +81,7 @@ def check_operators(register: Register, rows: Rows, findings: Findings) -> None:
         return
     wrong = signs & ~register.operators.sit(owner, rows["operator_"])
     if wrong.any():
-        findings.add_rows("senders", rows["sequence"][wrong], NOBODY)
+        findings.add_rows("people", rows["sequence"][wrong], NOBODY)
 
 
 def check_operator(
@@ -102,4 +102,4 @@ def check_operator(
     if register.parties.signs_on[register.parties.place(centre)]:
         one = np.array([centre], np.uint32), np.array([row["operator_"]], np.uint32)
         if not register.operators.sit(*one)[0]:
-            findings.add("senders", int(row["sequence"]), NOBODY)
+            findings.add("people", int(row["sequence"]), NOBODY)

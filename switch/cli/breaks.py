@@ -15,17 +15,18 @@ from typing import NamedTuple, Self, TypeVar
 
 from switch.calendar import ist_date, parse_date
 from switch.canonical_csv import csv_line
+from switch.cli.approved_breaks import breaks_of, show_proposals, wrong_with
 from switch.cli.arguments import as_argument, to_count
-from switch.cli.commands import open_office, who
+from switch.cli.commands import open_office
 from switch.cli.exceptions import PROPOSALS
 from switch.cli.matching import SHOWN, bytes_of, show_breaks, write_file
-from switch.cli.refunds_since import refunds_since
+from switch.cli.refunds_since import asked_before, refunds_since
 from switch.cli.signing import add_person, agreed, signer_of
 from switch.client import Client, Point
 from switch.client.calls import CallError, LostReplyError
 from switch.client.people import Signer
 from switch.codes import Kind, Result
-from switch.console.output import Exit, Screen, enum_word
+from switch.console.output import Exit, Screen
 from switch.errors import SwitchError, UsageError
 from switch.matching.breaks import (
     FILE_MAX,
@@ -39,6 +40,7 @@ from switch.matching.breaks import (
 )
 from switch.matching.cells import ListError
 from switch.matching.decisions import (
+    AGAIN_MAX,
     OUTCOME_COLUMNS,
     Act,
     Left,
@@ -49,7 +51,6 @@ from switch.signed import Row
 from switch.v1 import people_pb2, proposals_pb2, results_pb2, types_pb2
 
 TEXT = "what differs: look, decide in bulk, propose, approve"
-AGAIN_MAX = 1_000
 
 T = TypeVar("T")
 Add = Callable[[str, Callable[[Namespace, Screen], Exit], str], ArgumentParser]
@@ -146,7 +147,7 @@ def upload(args: Namespace, screen: Screen) -> Exit:
     acts = [one for one in decided if isinstance(one, Act)]
     with _Sender(args) as sender:
         if not args.dry_run:
-            sender.look_at_refunds(acts, breaks)
+            sender.look_at_others(acts, breaks)
         if not args.dry_run and _signs(args):
             _ask(sender.prepare(acts), args, screen)
         lines = []
@@ -241,18 +242,27 @@ class _Sender:
                 self._signer = signer_of(self._args, self._client)
         return self._client
 
-    def look_at_refunds(self, acts: Iterable[Act], breaks: Mapping[str, Break]) -> None:
-        """None is proposed whose payment was given back otherwise since the match."""
-        refunds = [one for one in acts if one.decision == "refund"]
-        if not refunds:
-            return
+    def look_at_others(self, acts: Iterable[Act], breaks: Mapping[str, Break]) -> None:
+        """None is proposed whose payment was given back otherwise since the match, and
+        none once more that was proposed before and not withdrawn.
+        """
         again = self._args.again
-        found = self._guarded(
-            lambda: refunds_since(self._reach(), refunds, breaks, again)
-        )
+        refunds = [one for one in acts if one.decision == "refund"]
+        if refunds:
+            self._leave_out(
+                refunds, lambda: refunds_since(self._reach(), refunds, breaks, again)
+            )
+        if again:
+            every = [one for one in acts if one.line not in self._made]
+            self._leave_out(every, lambda: asked_before(self._reach(), every, again))
+
+    def _leave_out(
+        self, acts: Iterable[Act], find: Callable[[], dict[int, str]]
+    ) -> None:
+        found = self._guarded(find)
         if isinstance(found, Outcome):
             # What nobody could look at is not proposed.
-            self._made |= {one.line: found for one in refunds}
+            self._made |= {one.line: found for one in acts}
             return
         self._made |= {line: Outcome(REFUSED, 0, text) for line, text in found.items()}
 
@@ -417,15 +427,24 @@ def approve(args: Namespace, screen: Screen) -> Exit:
         screen.note(screen.language.word("nothing proposed"))
         return Exit.REFUSED
     words: Counter[str] = Counter()
+    breaks = breaks_of(args.of, rows)
     with _Sender(args) as sender:
         wanted = sender.open_proposals({entry for _, entry in rows})
+        wrong = {
+            (number, entry): why
+            for number, entry in rows
+            if entry in wanted and (why := wrong_with(number, wanted[entry], breaks))
+        }
         if not screen.as_json:
-            _show_proposals(rows, wanted, screen)
+            right = [one for one in rows if one not in wrong]
+            show_proposals(right, wanted, breaks, screen)
         if args.key is not None and not agreed(args, screen):
             return Exit.REFUSED
         for number, entry in rows:
             outcome = Outcome(NOT_OPEN, 0, "")
-            if entry in wanted:
+            if (number, entry) in wrong:
+                outcome = Outcome(REFUSED, 0, wrong[number, entry])
+            elif entry in wanted:
                 outcome = sender.approve(entry, wanted[entry])
             words[outcome.word] += 1
             if screen.as_json:
@@ -446,39 +465,6 @@ def _proposed(path: Path) -> Iterator[tuple[str, int]]:
         if not (entry.isascii() and entry.isdecimal() and 0 < len(entry) <= 18):
             raise ListError(place, "has no entry of a proposal")
         yield row["number"], int(entry)
-
-
-def _show_proposals(
-    rows: Iterable[tuple[str, int]],
-    wanted: Mapping[int, proposals_pb2.Proposal],
-    screen: Screen,
-) -> None:
-    """What they say by the ledger's own entries, not by the file."""
-    word, amount = screen.language.word, screen.language.amount
-    shown = [(number, wanted[entry]) for number, entry in rows if entry in wanted]
-    screen.table(
-        ("break", "entry", "what", "about", "amount", "reason", "proposed by"),
-        [
-            (
-                number,
-                str(one.proposed.sequence),
-                word(f"propose {_kind(one)}"),
-                str(one.proposed.resolves),
-                amount(one.proposed.amount),
-                one.proposed.reference,
-                who(one.proposed),
-            )
-            for number, one in shown
-        ],
-    )
-    total = sum(one.proposed.amount for _, one in shown)
-    screen.facts(
-        [("lines", screen.language.count(len(shown))), ("amount", amount(total))]
-    )
-
-
-def _kind(one: proposals_pb2.Proposal) -> str:
-    return enum_word(types_pb2.ProposalKind.DESCRIPTOR, one.proposed.proposal_kind)
 
 
 def _tell(words: Counter[str], beside: Path | None, screen: Screen) -> None:
@@ -542,10 +528,16 @@ def add_verbs(add: Add) -> None:
         type=as_argument(_to_again),
         default=0,
         metavar="N",
-        help="after a proposal was withdrawn: the Nth more of the same break",
+        help="after a proposal was withdrawn, refused or too old: the Nth more",
     )
     up.add_argument("--dry-run", action="store_true", help="say what would be proposed")
     second.add_argument("file", type=Path, metavar="OUTCOMES", help="of an upload")
+    second.add_argument(
+        "--of",
+        type=Path,
+        metavar="FILE",
+        help="of the match whose breaks they are: your own, not the proposer's",
+    )
     add_person(up, required=False)
     add_person(second, required=False)
 

@@ -22,7 +22,6 @@ from switch.cli.commands import open_office
 from switch.cli.day_checks import Check, audit_check, checks
 from switch.cli.day_files import DayFiles, days_to_write, new_of, write_day
 from switch.cli.day_matches import Matches, match_day
-from switch.cli.day_recalls import recalled_of
 from switch.cli.matching import write_file
 from switch.cli.written_files import make_folder, one_run
 from switch.client import Client, Point
@@ -140,7 +139,7 @@ class Closing:
                 self.in_the_way += day.wrong[:WRONG_SHOWN]
                 if more := len(day.wrong[WRONG_SHOWN:]):
                     self.in_the_way.append(f"files of {day.day}: {more} others, too")
-                self._look_at_recalls(day, folder)
+                self._tell_recalls(day)
             if day.is_closed:
                 with self._step(f"match of {day.day}"):
                     self._match(day, folder)
@@ -197,20 +196,19 @@ class Closing:
         schedule = self._client.schedule().schedule
         return bool(schedule.minutes and schedule.weekdays)
 
-    def _look_at_recalls(self, day: DayFiles, folder: Path) -> None:
-        """What was just written no bank has: a recall in it stands in the way."""
-        for one in day.written:
-            if not (one.name.startswith("P") and one.name.endswith(".xml")):
-                continue
-            found = recalled_of(self._client, folder / one.name)
-            if not found:
-                continue
-            entries = ", ".join(map(str, found[:WRONG_SHOWN]))
-            text = f"{one.name} has {len(found)} payouts that were recalled: {entries}"
-            if one.is_new:
-                self.in_the_way.append(f"{text}; it must not get to a bank")
-            else:
-                self.waits.append(f"the bank's word: {text}")
+    def _tell_recalls(self, day: DayFiles) -> None:
+        """What was not written stands in the way of the day that is closed; of one
+        before, a bank has had it long since, or people see to it.
+        """
+        held = [
+            f"{one}; it was not written, and must not get to a bank as it is"
+            for one in day.held_back
+        ]
+        if day.is_closed:
+            self.in_the_way += held
+        else:
+            self.waits += held
+        self.waits += [f"the bank's word: {one}" for one in day.recalled]
 
     def _match(self, day: DayFiles, folder: Path) -> None:
         found = match_day(self._client, day, folder, self._args, self._screen)
@@ -218,6 +216,10 @@ class Closing:
         # A list comes late, or again: the day is not held up by it.
         self.waits += [f"the list of {one}" for one in found.refused]
         self.waits += [f"the list of {one} has not come" for one in found.without]
+        self.waits += [
+            f"the bank of {one}, not looked at: what an earlier run found stands"
+            for one in found.unasked
+        ]
         self.waits += [f"whose money entry {one} paid out" for one in found.unknown]
         self.waits += [
             f"another match of {one}, which was before this one" for one in found.stale
@@ -253,7 +255,7 @@ class Closing:
                 for one in day.written
             ],
             "breaks": matches.open,
-            "matches": matches.reports,
+            "matches": [*matches.reports, *matches.earlier],
             "totals": self.totals,
             "checks": [one._asdict() for one in self.checks],
             "in_the_way": self.in_the_way,

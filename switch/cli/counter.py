@@ -1,4 +1,4 @@
-"""The commands of a counter: a payment's way, its papers, shifts. Each is one function.
+"""The commands of a counter: a payment's way, shifts. Each is one function.
 
 Over the wire only, like the other commands; errors are put into words in `cli.main`.
 """
@@ -7,21 +7,12 @@ from argparse import Namespace
 
 from switch.calendar import format_ist
 from switch.cli.commands import centre_named, open_client
+from switch.cli.papers import asker
 from switch.cli.payments import exit_of, last_entry
-from switch.client import Client
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
-from switch.console.words import Language
-from switch.errors import UsageError
 from switch.payment_states import PaymentState
-from switch.specs import TREASURY
 from switch.v1 import counter_pb2
-
-LANGUAGES = {
-    Language.ENGLISH: counter_pb2.LANGUAGE_ENGLISH,
-    Language.BENGALI: counter_pb2.LANGUAGE_BENGALI,
-}
-
 
 # --- a payment's way -----------------------------------------------------------------
 
@@ -29,7 +20,7 @@ LANGUAGES = {
 def watch(args: Namespace, screen: Screen) -> Exit:
     """Follow a payment until it is final."""
     state = PaymentState.NONE
-    with _asker(args) as client:
+    with asker(args) as client:
         for payment in client.watch_payment(args.id, args.sender):
             state = PaymentState(payment.state)
             if screen.as_json:
@@ -38,30 +29,6 @@ def watch(args: Namespace, screen: Screen) -> Exit:
             time = format_ist(last_entry(payment).time_ns)
             screen.line(f"{time}  {screen.language.state(state)}")
     return exit_of(state)
-
-
-def receipt(args: Namespace, screen: Screen) -> Exit:
-    """Print the receipt of a completed payment."""
-    with _asker(args) as client:
-        found = client.receipt(args.id, args.sender, LANGUAGES[screen.language])
-    # As it is: the receipt has its own width, and its own JSON.
-    print(found.json if screen.as_json else found.text.rstrip("\n"), flush=True)
-    return Exit.DONE
-
-
-def acknowledgement(args: Namespace, screen: Screen) -> Exit:
-    """Print the acknowledgement of a payment, however it stands."""
-    with _asker(args) as client:
-        language = LANGUAGES[screen.language]
-        found = client.acknowledgement(args.id, args.sender, language)
-    print(found.json if screen.as_json else found.text.rstrip("\n"), flush=True)
-    return Exit.DONE
-
-
-def _asker(args: Namespace) -> Client:
-    if args.identity is None and not args.sender:
-        raise UsageError("name who sent the payment with --sender, or be it with --as")
-    return open_client(args, Role.TREASURY, TREASURY)
 
 
 # --- shifts ------------------------------------------------------------------------

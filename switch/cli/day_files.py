@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from switch.calendar import ist_date, parse_date
 from switch.canonical_csv import paise_of
-from switch.cli.written_files import Written, write_file
-from switch.client import Client
+from switch.cli.written_files import Written, is_recalled, write_file
+from switch.client import CallError, Client
 from switch.console.output import Screen
 from switch.errors import ConfigError, WireError
 from switch.file_names import FileKind, parse_name
@@ -48,6 +48,10 @@ class DayFiles:
     credits: int = 0
     debits: int = 0
     """Of all scrolls, in paise."""
+    held_back: list[str] = field(default_factory=list)
+    """Instructions that were not written, as payouts in them were recalled."""
+    recalled: list[str] = field(default_factory=list)
+    """The same of those that are there: a bank may have them."""
     wrong: list[str] = field(default_factory=list)
     """Files that are there with other bytes, and why they are not believed."""
     instructions: list[dict[str, Any]] = field(default_factory=list)
@@ -106,7 +110,7 @@ def write_day(client: Client, day: DayFiles, folder: Path, screen: Screen) -> No
         for name in day.names:
             try:
                 if day.is_closed or not (folder / name).exists():
-                    day.written.append(write_file(client, name, folder))
+                    _write(client, name, day, folder)
                     if day.is_closed and name.endswith(".json"):
                         _count(day, parse_name(name).kind, folder / name)
             except ConfigError as error:
@@ -114,6 +118,22 @@ def write_day(client: Client, day: DayFiles, folder: Path, screen: Screen) -> No
             except (ValueError, KeyError, TypeError) as error:
                 day.wrong.append(f"{name} is no manifest: {error!r}")
             step.advance()
+
+
+def _write(client: Client, name: str, day: DayFiles, folder: Path) -> None:
+    """Write or compare one. An instruction in which payouts were recalled is not
+    written: whoever takes it from the folder would have them paid.
+    """
+    try:
+        day.written.append(write_file(client, name, folder))
+    except CallError as error:
+        if not is_recalled(error):
+            raise
+        if not (folder / name).exists():
+            day.held_back.append(error.text)
+            return
+        day.recalled.append(error.text)
+        day.written.append(write_file(client, name, folder, although_recalled=True))
 
 
 def _count(day: DayFiles, kind: FileKind, manifest: Path) -> None:

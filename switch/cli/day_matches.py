@@ -5,24 +5,39 @@ May use `matching`; over the wire only for what the files need beside: who has n
 answered, and whose account at a bank is whose.
 """
 
+import datetime as dt
 import itertools
 import json
 import re
 from argparse import Namespace
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from switch.bank.lines import StatementError
+from switch.bank.payees import read_payees
 from switch.calendar import parse_date
+from switch.cli.acknowledged import write_words
 from switch.cli.day_files import DayFiles
-from switch.cli.day_recalls import releases_of
 from switch.cli.matching import booked_lines, bytes_of, match_files, write_file
 from switch.client import Client, Point
+from switch.column_maps import MAP_MAX, read_object
 from switch.console.output import Screen, plain
-from switch.matching.breaks import FILE_MAX, Break, Matched, State, read_match
+from switch.matching.breaks import (
+    BANK_KEYS,
+    FILE_MAX,
+    Break,
+    Matched,
+    State,
+    read_match,
+)
 from switch.matching.cells import ListError
+from switch.matching.payouts import KeptPaid, Payout
+from switch.matching.report import name_of
+from switch.matching.scrolls import DAYS_BEFORE
+from switch.matching.sides import Wanted
 from switch.v1 import types_pb2
 
 LISTS_MAX: Final = 1_000
@@ -45,8 +60,12 @@ class Matches:
     """Payouts, by their entries, to beneficiaries that were changed since."""
     stale: list[str] = field(default_factory=list)
     """Biller and day of what was matched on from something else than there is now."""
+    unasked: list[str] = field(default_factory=list)
+    """Billers of whom an earlier run's look at the bank stands: this one has none."""
+    earlier: list[dict[str, Any]] = field(default_factory=list)
+    """What earlier runs have said of this day, of billers not matched by this one."""
     standing: int = 0
-    """Open breaks of earlier runs for this day, of billers not matched by this one."""
+    """Open breaks of those."""
 
     @property
     def open(self) -> int:
@@ -70,10 +89,14 @@ def match_day(
         matched = _match_lists(client, of, folder, args, screen, found)
     bare = of.day.replace("-", "")
     for path in folder.glob(f"breaks-*-{bare}.csv"):
-        if path.name.removeprefix("breaks-").removesuffix(f"-{bare}.csv") in matched:
+        biller = path.name.removeprefix("breaks-").removesuffix(f"-{bare}.csv")
+        if biller in matched:
             continue
         _, breaks = _match_of(path)
         found.standing += sum(one.state is State.OPEN for one in breaks)
+        report = _earlier_report(folder, f"{biller}-{bare}")
+        if report is not None:
+            found.earlier.append(report | {"earlier": True})
     return found
 
 
@@ -103,7 +126,8 @@ def _match_lists(
         list_ = args.lists / day / f"{biller}.csv"
         if not _BILLER.fullmatch(biller):
             continue
-        if not list_.exists():
+        has_list = not is_by_acknowledgements(map_)
+        if has_list and not list_.exists():
             found.without.append(biller)
             continue
         try:
@@ -111,11 +135,17 @@ def _match_lists(
         except ListError as error:
             found.refused.append(f"{biller}: {error}")
             continue
+        words = None
+        if not has_list:
+            words = folder / f"acknowledged-{biller}-{day}.jsonl"
+            after = _acknowledged_after(client, of, before)
+            write_words(client, biller, after, of.windows[-1], words)
         wanted = Namespace(
             scrolls=args.files,
             biller=biller,
-            list=list_,
-            map=map_,
+            list=list_ if has_list else None,
+            map=map_ if has_list else None,
+            acknowledged=words,
             day=parse_date(day),
             first=None,
             last=None,
@@ -131,15 +161,46 @@ def _match_lists(
             limit=0,
         )
         try:
-            _, _, report = match_files(wanted, screen, booked)
+            _, _, report = match_files(
+                wanted, screen, booked, partial(_kept_bank, folder, before)
+            )
         except (ListError, StatementError) as error:
             found.refused.append(f"{biller}: {error}")
         else:
             found.reports.append(report)
+            if "bank" in report and not report["bank"]["looked_at"]:
+                found.unasked.append(biller)
             matched.add(biller)
             if later := chains.stale_after(biller, day):
                 found.stale.append(f"{biller}: {later}")
     return matched
+
+
+def is_by_acknowledgements(map_: Path) -> bool:
+    """Whether a biller's map says that it has no lists: `{"by": "acknowledged"}`."""
+    try:
+        return read_object(bytes_of(map_, MAP_MAX)) == {"by": "acknowledged"}
+    except (ValueError, ListError):
+        return False
+
+
+def _acknowledged_after(client: Client, of: DayFiles, before: Path | None) -> int:
+    """From behind which entry on acknowledgements are to be known: of all that was not
+    matched before, and of what is open still.
+    """
+    first, still_open = of.windows[0], list[int]()
+    if before is not None:
+        matched, breaks = _match_of(before)
+        first = min(first, matched.window)
+        oldest = parse_date(of.day) - dt.timedelta(days=DAYS_BEFORE)
+        still_open = [
+            one.entry
+            for one in breaks
+            if one.state is State.OPEN and one.entry and one.day >= oldest
+        ]
+    sequences = (one.sequence for one in client.windows())
+    after = next((one for one in sequences if one < first), 0)
+    return min([after, *(entry - 1 for entry in still_open)])
 
 
 def _payees(
@@ -163,7 +224,7 @@ def _payees(
             raise ListError(str(path), "is not as a close has written it") from None
     unknown = []
     for path in instructions:
-        entries = releases_of(path)
+        entries = _releases_of(path)
         for payout in client.movements(
             kind=types_pb2.ENTRY_KIND_TRANSFER,
             after=Point(sequence=min(entries) - 1),
@@ -178,6 +239,52 @@ def _payees(
                 whose = {"biller": to["biller"], "head": to["head"]}
                 lines.append({"release": payout.sequence, **whose})
     return lines, unknown
+
+
+def _releases_of(instruction: Path) -> set[int]:
+    """The entries of its payouts. Raises StatementError, ListError, ConfigError."""
+    return {
+        Payout(one.reference, one.amount, one.day).entry
+        for one in read_payees(bytes_of(instruction, FILE_MAX), str(instruction))
+    }
+
+
+def _kept_bank(folder: Path, before: Path | None, wanted: Wanted) -> KeptPaid | None:
+    """What an earlier run of these days has found of the bank: it stands, if it was
+    found of the same scrolls, and behind the same match.
+
+    Raises ListError if it does not: then the bank is to be looked at again.
+    """
+    report = _earlier_report(folder, name_of(wanted))
+    if report is None or "bank" not in report:
+        return None
+    path = folder / f"breaks-{name_of(wanted)}.csv"
+    matched, breaks = _match_of(path)
+    told = {one["number"] for one in report["bank"]["scrolls"]}
+    is_same = matched.before == wanted.previous and all(
+        one.number in told
+        for one in wanted.scrolls.scrolls
+        if wanted.first <= one.day <= wanted.last
+    )
+    if not is_same or (before is not None and _is_stale(before, path)):
+        what = "was matched with the bank's files before other scrolls were there"
+        raise ListError(path.name, f"{what}: give them again, --bank FILE")
+    kept = [one for one in breaks if one.by in BANK_KEYS]
+    return KeptPaid(kept, report["bank"])
+
+
+def _earlier_report(folder: Path, name: str) -> dict[str, Any] | None:
+    """What an earlier run has said of a match. Raises ListError for what is none."""
+    path = folder / f"match-{name}.json"
+    if not path.exists():
+        return None
+    try:
+        said = json.loads(bytes_of(path, FILE_MAX))
+        int(said["breaks"]["open"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ListError(str(path), "is not as a match has written it") from None
+    found: dict[str, Any] = said
+    return found
 
 
 class Chains:

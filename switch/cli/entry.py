@@ -44,8 +44,11 @@ from switch.cli import (
     office,
     openings,
     others,
+    pages,
+    papers,
     payments,
     people,
+    public,
     put_bills,
     search,
     signing,
@@ -63,7 +66,7 @@ from switch.console.tokens import parse_token
 from switch.console.words import Language, language_of
 from switch.day import command as day
 from switch.errors import ConfigError, SwitchError
-from switch.ids import format_id, parse_id
+from switch.ids import format_id
 from switch.money import parse_amount
 from switch.simulator import command as simulator
 
@@ -71,7 +74,7 @@ _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
 _ALONE = (
     *(*_PASSED_ON, "rights", "backup", "verify", "bank-statement", "day", "biller"),
-    *("init", "person-key", "match"),
+    *("init", "person-key", "match", "counter"),
 )
 """Commands that ask no switch, or say themselves which."""
 
@@ -283,19 +286,10 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_payments(add)
     search.add_commands(add)
+    papers.add_commands(add)
     complaints.add_commands(add)
-    complaints.add_verbs(
-        _Verbs(found, "complaint", complaints.TEXT, (common, remote))
-    )
+    complaints.add_verbs(_Verbs(found, "complaint", complaints.TEXT, (common, remote)))
     put_bills.add_arguments(add("put-bills", put_bills.put_bills, put_bills.TEXT))
-    receipt = add("receipt", counter.receipt, "the receipt of a completed payment")
-    _add_asked(receipt)
-    acknowledgement = add(
-        "acknowledgement",
-        counter.acknowledgement,
-        "that the switch has a payment, and how it stands: no receipt",
-    )
-    _add_asked(acknowledgement)
     what = "fetch, pay and follow a bill"
     _add_bills(_Verbs(found, "bill", what, (common, remote)))
     _add_shifts(_Verbs(found, "shift", "close and sign a shift", (common, remote)))
@@ -313,6 +307,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_at(explanation)
     totals.add_arguments(add("totals", totals.totals, totals.TEXT))
     files.add_arguments(add("scrolls", files.scrolls, files.TEXT))
+    public.add_arguments(add("public", public.public, public.TEXT))
     exceptions.add_commands(add)
     what = "ask for what two people must want; another one approves it"
     propose = _Verbs(found, "propose", what, (common, remote))
@@ -330,6 +325,7 @@ def _parser() -> argparse.ArgumentParser:
     add("services", commands.services, "what can be paid")
     add("ledger", commands.ledger, "where the ledger stands")
     simulate = partial(simulator.run, credentials_of=commands.credentials_of)
+    pages.add_commands(add)
     biller = add("biller", simulate, "simulate billers that dial in")
     simulator.add_arguments(biller)
     day.add_arguments(add("day", day.run, "replay a whole March day and prove it"))
@@ -395,7 +391,7 @@ def _add_bills(add: Add) -> None:
     add_id(pay)
 
     watch = add("watch", counter.watch, "follow a payment until it is final")
-    _add_asked(watch)
+    papers.add_asked(watch)
 
 
 def _wait(text: str) -> int:
@@ -456,14 +452,6 @@ def _add_paid(command: argparse.ArgumentParser) -> None:
     command.add_argument("--note", default="", metavar="TEXT", help="for the receipt")
 
 
-def _add_asked(command: argparse.ArgumentParser) -> None:
-    """Which payment is asked about."""
-    command.add_argument("id", type=as_argument(parse_id), metavar="ID")
-    command.add_argument(
-        "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
-    )
-
-
 def _add_shifts(add: Add) -> None:
     close = add("close", counter.close, "count an operator's shift, and record it")
     sign = add("sign", counter.sign, "sign the shift of another operator off")
@@ -496,7 +484,7 @@ def _add_payments(add: Add) -> None:
     add_id(pay)
 
     status = add("status", payments.status, "what became of a payment")
-    _add_asked(status)
+    papers.add_asked(status)
 
     top_up = add("top-up", commands.top_up, "credit a wallet for money in the bank")
     top_up.add_argument("centre", metavar="CENTRE")

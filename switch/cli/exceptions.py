@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from switch.calendar import DAY_S, NS_IN_S, format_ist, ist_date
 from switch.cli import people, signing
+from switch.cli.abouts import about_text, amount_text
 from switch.cli.arguments import add_id, add_reason, as_argument, to_count
 from switch.cli.commands import open_office, who
 from switch.cli.office import show_outcome
@@ -252,8 +253,8 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
             (
                 str(one.proposed.sequence),
                 word(f"propose {_proposed(one)}"),
-                str(one.proposed.resolves),
-                language.amount(one.proposed.amount),
+                about_text(one, language),
+                amount_text(one.proposed.proposal_kind, one.proposed.amount, language),
                 one.proposed.reference,
                 format_ist(one.proposed.time_ns),
                 who(one.proposed),

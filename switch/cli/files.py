@@ -9,8 +9,14 @@ from pathlib import Path
 from switch.cli.arguments import as_argument, to_count
 from switch.cli.commands import first, open_office
 from switch.cli.parquet import write_parquet
-from switch.cli.written_files import Written, hash_file, make_folder, write_file
-from switch.client import Client
+from switch.cli.written_files import (
+    Written,
+    hash_file,
+    is_recalled,
+    make_folder,
+    write_file,
+)
+from switch.client import CallError, Client
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.errors import UsageError
 from switch.file_names import parse_name
@@ -66,6 +72,12 @@ def add_arguments(command: ArgumentParser) -> None:
         help="write them into this folder; what is there already is compared",
     )
     command.add_argument(
+        "--although-recalled",
+        action="store_true",
+        help="instructions, too, in which payouts were recalled: the bank must be told "
+        "to leave these out",
+    )
+    command.add_argument(
         "--parquet",
         action="store_true",
         help="with --write: each table as Parquet, too",
@@ -86,7 +98,7 @@ def scrolls(args: Namespace, screen: Screen) -> Exit:
             return _list(client, args, screen)
         if not names:
             names = [one.name for one in _asked(client, args, 0)]
-        return write_all(client, names, args.write, screen, parquet=args.parquet)
+        return write_all(client, names, args, screen)
 
 
 def _asked(client: Client, args: Namespace, limit: int) -> list[pb.File]:
@@ -119,15 +131,29 @@ def _list(client: Client, args: Namespace, screen: Screen) -> Exit:
 
 
 def write_all(
-    client: Client, names: list[str], folder: Path, screen: Screen, *, parquet: bool
+    client: Client, names: list[str], args: Namespace, screen: Screen
 ) -> Exit:
-    """Write files into a folder, one after the other; a line of JSON for each."""
+    """Write files into a folder, one after the other; a line of JSON for each. An
+    instruction in which payouts were recalled stops none of the others.
+    """
+    folder: Path = args.write
     make_folder(folder)
     done: list[Written] = []
+    recalled: list[str] = []
     with screen.progress(len(names), screen.language.word("files")) as step:
         for name in names:
-            written = [write_file(client, name, folder)]
-            if parquet and name.endswith(".csv"):
+            written = []
+            try:
+                written = [write_file(client, name, folder)]
+            except CallError as error:
+                if not is_recalled(error):
+                    raise
+                recalled.append(error.text)
+                if args.although_recalled:
+                    written = [write_file(client, name, folder, although_recalled=True)]
+                elif screen.as_json:
+                    screen.value({"name": name, "recalled": error.text})
+            if args.parquet and name.endswith(".csv"):
                 written.append(_parquet(folder / name))
             for one in written:
                 if screen.as_json:
@@ -152,7 +178,9 @@ def write_all(
                 ("bytes", count(sum(one.size for one in done))),
             ]
         )
-    return Exit.DONE
+    for text in recalled:
+        screen.note(f"{text}; no bank is to pay them")
+    return Exit.REFUSED if recalled and not args.although_recalled else Exit.DONE
 
 
 def _parquet(table: Path) -> Written:

@@ -128,7 +128,7 @@ def _instruction(client: Client, name: str) -> Instruction | None:
     """An instruction that the switch makes again; None if there is none."""
     data = bytearray()
     try:
-        for piece in client.read_file(name):
+        for piece in client.read_file(name, although_recalled=True):
             data += piece
             if len(data) > FILE_MAX:
                 raise StatementError(name, f"has more than {FILE_MAX} bytes")

@@ -8,7 +8,7 @@ import json
 import os
 from argparse import ArgumentParser, Namespace
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from switch.column_maps import MAP_MAX
 from switch.console.output import Exit, Screen
 from switch.errors import ConfigError, UsageError
 from switch.ids import parse_id
+from switch.matching.acknowledged import read_words, with_words
 from switch.matching.breaks import (
     FILE_MAX,
     Break,
@@ -35,9 +36,15 @@ from switch.matching.breaks import (
 from switch.matching.cells import ListError
 from switch.matching.judging import match as match_sides
 from switch.matching.lines import Texts
-from switch.matching.lists import read_list
-from switch.matching.maps import By, read_map
-from switch.matching.payouts import Booked, Payout, match_payouts
+from switch.matching.lists import NO_LIST, read_list
+from switch.matching.maps import By, ListMap, read_map
+from switch.matching.payouts import (
+    Booked,
+    KeptPaid,
+    PaidFound,
+    Payout,
+    match_payouts,
+)
 from switch.matching.report import (
     evidence_bytes,
     make_report,
@@ -75,15 +82,19 @@ def _match(args: Namespace, screen: Screen) -> Exit:
 
 
 def match_files(
-    args: Namespace, screen: Screen, booked: Sequence[Booked] | None = None
+    args: Namespace,
+    screen: Screen,
+    booked: Sequence[Booked] | None = None,
+    kept: Callable[[Wanted], KeptPaid | None] = lambda _: None,
 ) -> tuple[list[Break], Wanted, dict[str, Any]]:
     """Match the files and write what comes of it: breaks, what was laid side by side,
-    and the report. `booked`: a bank's lines, if they were read before.
+    and the report. `booked`: a bank's lines, if they were read before; `kept`: what an
+    earlier run has found of the bank, if this one does not look at it.
 
     Raises ListError, StatementError, ConfigError, UsageError.
     """
     first, last = _days(args)
-    columns = read_map(bytes_of(args.map, MAP_MAX), str(args.map))
+    columns = _columns(args)
     heads = Texts()
     matched, before = None, None
     since = first
@@ -97,15 +108,20 @@ def match_files(
             since = min(since, matched.before[0])
     since -= dt.timedelta(days=DAYS_BEFORE)
     scrolls = read_scrolls(args.scrolls, args.biller, columns.by, heads, since)
-    with opened(args.list) as file:
-        listed = read_list(
-            file,
-            args.list.name,
-            columns,
-            heads,
-            count=args.count,
-            total=args.total,
-        )
+    listed, words = NO_LIST, None
+    if args.acknowledged is not None:
+        with opened(args.acknowledged) as file:
+            words = read_words(file, args.acknowledged.name)
+    else:
+        with opened(args.list) as file:
+            listed = read_list(
+                file,
+                args.list.name,
+                columns,
+                heads,
+                count=args.count,
+                total=args.total,
+            )
     undecided: tuple[Undecided, ...] = ()
     if args.undecided is not None:
         undecided = tuple(_undecided(args.undecided, args.biller, columns.by))
@@ -123,8 +139,10 @@ def match_files(
         matched=matched,
         undecided=undecided,
     )
+    if words is not None:
+        wanted = with_words(wanted, words)
     found = match_sides(wanted)
-    paid = None
+    paid: PaidFound | KeptPaid | None = None
     if booked is None:
         booked = list(booked_lines(args, screen))
     if args.payouts or args.files or booked:
@@ -137,6 +155,8 @@ def match_files(
             last=last,
             opened=before,
         )
+    else:
+        paid = kept(wanted)
     breaks = [*found.breaks, *(paid.breaks if paid else _of_a_bank(before or ()))]
     report = make_report(wanted, found, paid)
     name = name_of(wanted)
@@ -144,11 +164,26 @@ def match_files(
         f"breaks-{name}.csv": write_breaks(breaks, last, wanted.as_matched),
         f"match-{name}.json": report_bytes(report),
     }
-    if listed.is_complete and undecided:
+    if wanted.list.is_complete and undecided:
         files[f"evidence-{name}.csv"] = evidence_bytes(wanted, found.not_listed)
     for file_name, data in files.items():
         write_file(args.out / file_name, data)
     return breaks, wanted, report
+
+
+BY_NUMBER = ListMap(By.NUMBER, key="", date="", date_format="", amount="")
+"""How acknowledgements name payments."""
+
+
+def _columns(args: Namespace) -> ListMap:
+    """What the list has, if it is one. Raises UsageError, ListError."""
+    if args.acknowledged is None:
+        if args.list is None or args.map is None:
+            raise UsageError("give --list and --map, or --acknowledged")
+        return read_map(bytes_of(args.map, MAP_MAX), str(args.map))
+    if not (args.list is args.map is args.count is args.total is None):
+        raise UsageError("acknowledgements are in the place of a list, or not at all")
+    return BY_NUMBER
 
 
 def _of_a_bank(breaks: Iterable[Break]) -> Iterator[Break]:
@@ -369,9 +404,19 @@ def _show(
         ("breaks open", screen.language.count(counts["open"])),
         ("breaks closed", screen.language.count(counts["closed"])),
         ("complete list", word("yes" if wanted.list.is_complete else "no")),
+        *_not_looked_at(report, screen),
         ("written", str(args.out / f"breaks-{name_of(wanted)}.csv")),
     ]
     screen.facts(facts)
+
+
+def _not_looked_at(report: dict[str, Any], screen: Screen) -> list[tuple[str, str]]:
+    """What this match says nothing of."""
+    word = screen.language.word
+    found = [word(f"break {one}") for one in report.get("not_looked_at", ())]
+    if not report.get("bank", {"looked_at": True})["looked_at"]:
+        found.append(word("the bank"))
+    return [("not looked at", ", ".join(found))] if found else []
 
 
 def show_breaks(breaks: list[Break], as_of: Any, limit: int, screen: Screen) -> None:
@@ -419,9 +464,15 @@ def add_arguments(command: ArgumentParser) -> None:
         "--scrolls", type=Path, required=True, metavar="DIR", help="of the ledger"
     )
     command.add_argument("--biller", required=True, metavar="BILLER", help="whose list")
-    command.add_argument("--list", type=Path, required=True, metavar="FILE", help="CSV")
+    command.add_argument("--list", type=Path, metavar="FILE", help="CSV")
     command.add_argument(
-        "--map", type=Path, required=True, metavar="FILE", help="of the list's columns"
+        "--map", type=Path, metavar="FILE", help="of the list's columns"
+    )
+    command.add_argument(
+        "--acknowledged",
+        type=Path,
+        metavar="FILE",
+        help="in the place of a list, what `acknowledged` has written",
     )
     command.add_argument("--day", type=date, metavar="DATE", help="of the list (IST)")
     command.add_argument("--from", dest="first", type=date, metavar="DATE")

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from switch.calendar import format_ist
+from switch.cli.abouts import about_facts
 from switch.cli.arguments import add_id, span_text, to_count, to_reason
 from switch.cli.commands import open_office
 from switch.cli.office import show_outcome
 from switch.cli.signing import (
+    NO_RELEASE,
     add_person,
     agreed,
     asked_for,
@@ -25,6 +27,7 @@ from switch.cli.signing import (
     passphrase,
     show_lines,
     signer_of,
+    warnings_of,
 )
 from switch.client.people import Shown
 from switch.codes import PROPOSE_LINES, Kind, PersonRole, Result
@@ -33,7 +36,8 @@ from switch.errors import UsageError
 from switch.ids import new_id
 from switch.person_keys import make_key
 from switch.programs import program, tethered
-from switch.said import payee_text
+from switch.said import payee_text, say
+from switch.signed import read_line
 from switch.v1 import people_pb2 as pb
 from switch.v1 import proposals_pb2, types_pb2
 
@@ -160,6 +164,8 @@ def _show(shown: Shown, screen: Screen) -> None:
     facts_of(row, len(shown.lines), shown.hash, shown.ledger, screen)
     word, answer = screen.language.word, shown.answer
     facts = []
+    if answer.HasField("proposal"):
+        facts += about_facts(answer.proposal, screen.language)
     if answer.HasField("stop"):
         facts += [("what", answer.stop.about)]
         facts += [("stopped by", actor(answer.stop.person))]
@@ -191,6 +197,7 @@ def approve(args: Namespace, screen: Screen) -> Exit:
         shown = client.proposal(args.entry)
         if not screen.as_json:
             _show(shown, screen)
+        _check_releases(shown)
         if not agreed(args, screen):
             return Exit.REFUSED
         outcome = client.approve_signed(shown, signer, move_id=args.id or new_id())
@@ -212,6 +219,20 @@ def approve(args: Namespace, screen: Screen) -> Exit:
             screen.line(screen.language.word("do it"))
             screen.command("do", number)
     return result
+
+
+def _check_releases(shown: Shown) -> None:
+    """Raise UsageError if what is taken back is no release to a bank: an entry by that
+    number may be one only after others have approved that it comes back.
+    """
+    for number, message in enumerate(shown.lines):
+        line = read_line(message.line)
+        what = say(line, message.debit, message.credit).what
+        if NO_RELEASE in warnings_of(message, line, what):
+            raise UsageError(
+                f"line {number} takes entry {line.resolves} back, which is no "
+                "release to a bank: nothing is signed"
+            )
 
 
 def withdraw(args: Namespace, screen: Screen) -> Exit:

@@ -1,13 +1,16 @@
-"""What was given back, or is asked to be, since a match: a part of `payswitch breaks`.
+"""What was given back, or asked for, since a match: a part of `payswitch breaks`.
 
 Over the wire. A break knows the refunds of the scrolls that were at hand. What has come
-since then is in no file yet, and would be given back once more.
+since then is in no file yet, and would be given back once more; nor does a decided file
+know which of its lines were proposed before.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from switch.client import Client, Point
+from switch.console.output import enum_word
+from switch.errors import SwitchError, UsageError
 from switch.matching.breaks import Break
 from switch.matching.decisions import Act
 from switch.money import format_amount
@@ -57,4 +60,34 @@ def refunds_since(
                     f"entry {asked.sequence} asks for {format_amount(asked.amount)} "
                     "of it already: have it approved or withdrawn"
                 )
+    return found
+
+
+IDS_MAX = 1_000_000
+"""Ids of earlier proposals that are looked for."""
+_GONE = (
+    proposals_pb2.PROPOSAL_STATE_WITHDRAWN,
+    proposals_pb2.PROPOSAL_STATE_EXPIRED,
+)
+
+
+def asked_before(client: Client, acts: Sequence[Act], again: int) -> dict[int, str]:
+    """By its line why it is not proposed once more: a proposal of the same break waits,
+    is approved or done. What was refused has left none.
+
+    Raises SwitchError, and what the client raises.
+    """
+    if len(acts) * again > IDS_MAX:
+        raise UsageError("too many lines: give --again those that are meant alone")
+    before = {one.id(earlier): one for one in acts for earlier in range(again)}
+    found: dict[int, str] = {}
+    for page in client.proposal_pages(all=True):
+        for one in page.proposals:
+            act = before.get(one.proposed.id)
+            if act is not None and one.state not in _GONE:
+                state = enum_word(proposals_pb2.ProposalState.DESCRIPTOR, one.state)
+                entry = one.proposed.sequence
+                found[act.line] = f"entry {entry} was proposed for it and is {state}"
+        if page.damaged_sequences:
+            raise SwitchError("the list of proposals is damaged at the switch")
     return found

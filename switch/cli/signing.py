@@ -5,13 +5,18 @@ bytes that are signed; only what accounts are called is the switch's word.
 """
 
 import getpass
+import json
 import sys
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from switch.bank_numbers import find_number
 from switch.bank_rows import read_booked
+from switch.calendar import format_ist
+from switch.cli.abouts import amount_text
 from switch.cli.arguments import to_count
 from switch.cli.commands import open_office
 from switch.cli.office import show_outcome
@@ -86,11 +91,16 @@ def show_lines(
     language, word = screen.language, screen.language.word
     shown = []
     unsaid = 0
+    warned: Counter[str] = Counter()
     for number, message in enumerate(lines):
         line = read_line(message.line)
         said = say(line, message.debit, message.credit, _payee(message))
         facts = [message.participant] if message.participant else []
         facts += [_fact(name, value, language) for name, value in said.facts]
+        facts += [f"{word(name)} {text}" for name, text in behind(message, language)]
+        for warning in warnings_of(message, line, said.what):
+            warned[warning] += 1
+            facts.insert(0, word(warning).upper())
         if names_what_it_says(line, ledger) is False:
             unsaid += 1
             facts.insert(0, word("not in its texts").upper())
@@ -110,6 +120,8 @@ def show_lines(
     screen.table((*columns, "done"), shown)
     if unsaid:
         screen.line(f"{word('lines not in texts')}: {language.count(unsaid)}")
+    for warning, count in warned.items():
+        screen.line(f"{word(f'lines {warning}')}: {language.count(count)}")
 
 
 def names_what_it_says(line: Line, ledger: Ledger) -> bool | None:
@@ -120,6 +132,45 @@ def names_what_it_says(line: Line, ledger: Ledger) -> bool | None:
         return None
     found = find_number(read_booked(line.tail).texts, ledger.instance)
     return found is not None and found.sequence == line.resolves
+
+
+ABOVE: Final = "above what was settled"
+NO_RELEASE: Final = "no such release"
+NOT_KNOWN: Final = "what was settled is not known"
+
+
+def warnings_of(message: pb.ProposedLine, line: Line, what: str) -> list[str]:
+    """What is wrong with a line that pays out, or takes a release back, and is not done
+    yet: the ledger holds no payout against what its account was settled, and refuses a
+    recall only as it is done.
+    """
+    if message.done_sequence:
+        return []
+    if what == "recall" and not message.HasField("release"):
+        return [NO_RELEASE]
+    if not message.HasField("beneficiary"):
+        return []
+    if not message.HasField("standing"):
+        return [NOT_KNOWN]
+    one = message.standing
+    paid = one.paid_out + one.in_lines_before + line.amount
+    return [ABOVE] if paid > one.settled else []
+
+
+def behind(message: pb.ProposedLine, language: Language) -> list[tuple[str, str]]:
+    """What stands behind such a line, by the switch's word."""
+    amount = language.amount
+    if message.HasField("release"):
+        released = message.release
+        text = f"{format_ist(released.time_ns)} {amount(released.amount)}"
+        return [("released at", f"{text} {json.dumps(released.reference)}")]
+    if not message.HasField("standing"):
+        return []
+    one = message.standing
+    facts = [("settled ever", amount(one.settled)), ("paid out", amount(one.paid_out))]
+    if one.in_lines_before:
+        facts.append(("lines before", amount(one.in_lines_before)))
+    return facts
 
 
 def _payee(message: pb.ProposedLine) -> str:
@@ -152,6 +203,13 @@ def lines_as_json(
                 "participant": message.participant,
                 "facts": dict(said.facts),
                 "names_what_it_says": names_what_it_says(line, ledger),
+                "standing": (
+                    plain(message.standing) if message.HasField("standing") else None
+                ),
+                "release": (
+                    plain(message.release) if message.HasField("release") else None
+                ),
+                "warnings": warnings_of(message, line, said.what),
                 "done_sequence": message.done_sequence,
             }
         )
@@ -175,7 +233,10 @@ def facts_of(
         facts.append(("lines", language.count(count)))
     if row.resolves:
         facts.append(("about", str(row.resolves)))
-    facts.append(("amount", language.amount(row.amount)))
+    shown = language.amount(row.amount)
+    if row.kind is Kind.PROPOSE:
+        shown = amount_text(row.total, row.amount, language)
+    facts.append(("amount", shown))
     if row.kind is not Kind.APPROVE and row.reference.rstrip(b"\0"):
         reason = row.reference.rstrip(b"\0").decode("ascii", "replace")
         facts.append(("reason", reason))

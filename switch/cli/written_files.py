@@ -16,6 +16,7 @@ from typing import BinaryIO, Final, NamedTuple
 import grpc
 
 from switch.client import CallError, Client
+from switch.client.files import RECALLED
 from switch.errors import ConfigError, WireError
 from switch.file_names import parse_name
 
@@ -32,8 +33,11 @@ class Written(NamedTuple):
     """Whether this run has written it; else it was there."""
 
 
-def write_file(client: Client, name: str, folder: Path) -> Written:
-    """A file of the ledger in a folder.
+def write_file(
+    client: Client, name: str, folder: Path, *, although_recalled: bool = False
+) -> Written:
+    """A file of the ledger in a folder; an instruction with payouts that were recalled
+    behind its window only if so said.
 
     Raises ConfigError if there is another of this name, or it is being written by
     somebody else; what `Client.read_file` raises.
@@ -45,7 +49,9 @@ def write_file(client: Client, name: str, folder: Path) -> Written:
         raise WireError(str(error)) from None
     if whole.exists():
         hashed, size = hash_file(whole)
-        if (size, hashed.digest()) != client.file_size(name):
+        if (size, hashed.digest()) != client.file_size(
+            name, although_recalled=although_recalled
+        ):
             raise ConfigError(
                 f"{whole} is there and is not what the switch says it is: "
                 "move it away, and find out who has written it"
@@ -54,7 +60,7 @@ def write_file(client: Client, name: str, folder: Path) -> Written:
 
     def fetch(file: BinaryIO) -> "hashlib._Hash":
         try:
-            return _fetch(client, name, file)
+            return _fetch(client, name, file, although_recalled)
         except (WireError, CallError) as error:
             cannot_go_on = isinstance(error, WireError) or (
                 error.code is grpc.StatusCode.INVALID_ARGUMENT
@@ -63,21 +69,30 @@ def write_file(client: Client, name: str, folder: Path) -> Written:
                 raise
         # What lay there was no beginning of it: a disk has lost what was not synced.
         file.truncate(0)
-        return _fetch(client, name, file)
+        return _fetch(client, name, file, although_recalled)
 
     hashed, size = write_whole(whole, fetch)
     return Written(name, size, hashed.hexdigest(), is_new=True)
 
 
-def _fetch(client: Client, name: str, file: BinaryIO) -> "hashlib._Hash":
+def _fetch(
+    client: Client, name: str, file: BinaryIO, although_recalled: bool
+) -> "hashlib._Hash":
     """Get what the file does not have yet."""
     file.seek(0)
     hashed = hashlib.sha256()
     while data := file.read(READ_SIZE):
         hashed.update(data)
-    for data in client.read_file(name, file.tell(), hashed):
+    for data in client.read_file(
+        name, file.tell(), hashed, although_recalled=although_recalled
+    ):
         file.write(data)
     return hashed
+
+
+def is_recalled(error: CallError) -> bool:
+    """Whether a file is refused as a bank would pay by it what was taken back."""
+    return error.reason == RECALLED
 
 
 def write_whole(

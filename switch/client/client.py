@@ -39,6 +39,7 @@ from switch.client.explain import BEGINNING, NOW, ExplainCalls, Point
 from switch.client.files import FileCalls
 from switch.client.looking import LookingCalls
 from switch.client.people import PeopleCalls
+from switch.client.public import PublicCalls
 from switch.client.stream import PaymentStream, ids_of
 from switch.client.totals import TotalsCalls
 from switch.client.windows import WindowCalls
@@ -57,6 +58,7 @@ from switch.v1 import (
     payments_pb2,
     payments_pb2_grpc,
     people_pb2_grpc,
+    public_pb2_grpc,
     totals_pb2_grpc,
     types_pb2,
     wallets_pb2,
@@ -138,6 +140,7 @@ class Client(
     ExplainCalls,
     TotalsCalls,
     FileCalls,
+    PublicCalls,
 ):
     """One participant's connection to a switch. Thread-safe; a context manager."""
 
@@ -167,6 +170,7 @@ class Client(
         self._explain = explain_pb2_grpc.ExplainServiceStub(self._channel)
         self._totals = totals_pb2_grpc.TotalsServiceStub(self._channel)
         self._files = files_pb2_grpc.FilesServiceStub(self._channel)
+        self._public = public_pb2_grpc.PublicServiceStub(self._channel)
         self._counter = counter_pb2_grpc.CounterServiceStub(self._channel)
         self._billers = billers_pb2_grpc.BillerServiceStub(self._channel)
         # The health package's own stub has no types.

@@ -16,6 +16,8 @@ from switch.v1 import files_pb2 as pb
 from switch.v1 import files_pb2_grpc
 
 PAGE_SIZE = 1_000
+RECALLED = "PAYOUT_RECALLED"
+"""The server's reason if payouts in an instruction were recalled behind its window."""
 
 
 class Hash(Protocol):
@@ -53,23 +55,32 @@ class FileCalls:
                 return
             request.page_token = reply.next_page_token
 
-    def file_size(self, name: str) -> tuple[int, bytes]:
+    def file_size(
+        self, name: str, *, although_recalled: bool = False
+    ) -> tuple[int, bytes]:
         """How many bytes a file has, and its SHA-256."""
-        first = next(self._messages(name, 0))
+        first = next(self._messages(name, 0, although_recalled))
         return first.size, first.sha256
 
     def read_file(
-        self, name: str, offset: int = 0, hashed: Hash | None = None
+        self,
+        name: str,
+        offset: int = 0,
+        hashed: Hash | None = None,
+        *,
+        although_recalled: bool = False,
     ) -> Iterator[bytes]:
         """The bytes of a file behind `offset`; a broken connection is resumed.
 
+        An instruction in which payouts were recalled behind its window is refused with
+        PAYOUT_RECALLED, but `although_recalled`: no bank is to get it as it is.
         `hashed` has taken those before. Raises WireError, at the end, if all together
         are not what the server says the file is.
         """
         hashed = hashlib.sha256() if hashed is None else hashed
         size = offset
         said: tuple[int, bytes] | None = None
-        for message in self._messages(name, offset):
+        for message in self._messages(name, offset, although_recalled):
             if said is None:
                 said = message.size, message.sha256
             elif said != (message.size, message.sha256):
@@ -83,10 +94,14 @@ class FileCalls:
         if said != (size, hashed.digest()):
             raise WireError(f"{name} is not what its hash says")
 
-    def _messages(self, name: str, offset: int) -> Iterator[pb.ReadFileResponse]:
+    def _messages(
+        self, name: str, offset: int, although_recalled: bool
+    ) -> Iterator[pb.ReadFileResponse]:
         attempts = self._caller.attempts(changes=False)
         while True:
-            request = pb.ReadFileRequest(name=name, offset=offset)
+            request = pb.ReadFileRequest(
+                name=name, offset=offset, although_recalled=although_recalled
+            )
             call: Any = self._files.ReadFile(request, timeout=STREAM_TIMEOUT_S)
             try:
                 for message in call:

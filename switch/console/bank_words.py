@@ -59,6 +59,31 @@ BANK_WORDS: dict[str, tuple[str, str]] = {
     ),
     "same reference": ("SAME REFERENCE AS", "একই রেফারেন্স"),
     "not in its texts": ("not in its texts", "তার লেখায় নেই"),
+    "above what was settled": (
+        "more than was settled and not paid out",
+        "যা নিষ্পত্তি হয়েছে ও দেওয়া হয়নি তার বেশি",
+    ),
+    "lines above what was settled": (
+        "Lines that pay out more than was settled",
+        "নিষ্পত্তির বেশি টাকা দেওয়ার সারি",
+    ),
+    "no such release": ("there is no such release", "এমন কোনো ছাড় নেই"),
+    "lines no such release": (
+        "Lines that take back what was not released",
+        "যা ছাড়া হয়নি তা ফেরানোর সারি",
+    ),
+    "what was settled is not known": (
+        "what was settled is not known",
+        "কত নিষ্পত্তি হয়েছে জানা নেই",
+    ),
+    "lines what was settled is not known": (
+        "Payouts of which nobody knows what was settled",
+        "যে প্রদানের নিষ্পত্তি জানা নেই",
+    ),
+    "settled ever": ("settled so far", "এ পর্যন্ত নিষ্পত্তি"),
+    "paid out": ("paid out", "দেওয়া হয়েছে"),
+    "lines before": ("in lines before", "আগের সারিতে"),
+    "released at": ("released", "ছাড়া হয়েছে"),
     "lines not in texts": (
         "Lines that name an entry whose number their texts do not have; ask why",
         "যে সারি এমন ভুক্তির নাম করে যার নম্বর তার লেখায় নেই; কারণ জিজ্ঞাসা করুন",

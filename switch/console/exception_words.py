@@ -34,6 +34,14 @@ EXCEPTION_WORDS: dict[str, tuple[str, str]] = {
     "turn biller": ("biller", "বিলার"),
     "turn treasury": ("treasury", "ট্রেজারি"),
     "turn operations": ("operations", "সুইচ পরিচালনা"),
+    # What a proposal is about.
+    "case late_confirmation": ("confirmed late", "দেরিতে নিশ্চিত"),
+    "case late_rejection": ("rejected late", "দেরিতে অগ্রাহ্য"),
+    "case deadline_passed": ("kept", "আটকে রাখা"),
+    "case unverified": ("unverified", "যাচাই হয়নি"),
+    "case amount_differs": ("amount differs", "অঙ্ক মেলে না"),
+    "paid": ("Paid", "দেওয়া টাকা"),
+    "nothing moves": ("nothing moves", "কিছুই সরে না"),
     # Columns.
     "age": ("Days", "দিন"),
     "count": ("Count", "সংখ্যা"),

@@ -25,6 +25,13 @@ MATCHING_WORDS: dict[str, tuple[str, str]] = {
     "not passed on": ("Not passed on", "পৌঁছয়নি"),
     "breaks open": ("Breaks that are open", "খোলা গরমিল"),
     "breaks closed": ("Closed now", "এখন বন্ধ"),
+    "acknowledged biller": ("Acknowledged", "স্বীকার করেছে"),
+    "acknowledged nobody": ("Nobody is asked", "কাউকে জিজ্ঞাসা করা হয় না"),
+    "acknowledged people": ("Completed without its word", "তার কথা ছাড়াই সম্পূর্ণ"),
+    "acknowledged withdrawn": ("Said otherwise since", "পরে অন্য কথা বলেছে"),
+    "not looked at": ("Not looked at", "দেখা হয়নি"),
+    "the bank": ("the bank", "ব্যাঙ্ক"),
+    "break not_asked": ("no biller is asked", "বিলারকে জিজ্ঞাসা করা হয় না"),
     "complete list": ("The list is complete", "তালিকা সম্পূর্ণ"),
     "no breaks": ("Nothing differs.", "কোনো গরমিল নেই।"),
     # What became of a line.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from switch.calendar import day_date, day_number, format_financial_year, format_ist
 from switch.counter.papers import RULE, Paper, Printer, paper_json
 from switch.ledger.overdue import DECIDE_DAYS
+from switch.paper_words import ACKNOWLEDGEMENT_WORDS
 from switch.payment_states import Standing
 
 
@@ -64,22 +65,6 @@ _IN_DOUBT = frozenset(
         *(one for one in Standing if one.name.endswith("_DISPUTED")),
     }
 )
-
-# Label → English, Bengali.
-_LABELS = {
-    "acknowledgement": ("Acknowledgement", "প্রাপ্তিস্বীকার"),
-    "no receipt": (
-        "THIS IS NO RECEIPT. Keep it, and ask by its number.",
-        "এটি রসিদ নয়। কাগজটি রাখুন, এর নম্বর দিয়ে খোঁজ নিন।",
-    ),
-    "as of": ("As of", "যে সময়ের অবস্থা"),
-    "state": ("State", "অবস্থা"),
-    "next": ("What now", "এখন কী"),
-    "decided": ("Decided by", "সিদ্ধান্তের শেষ দিন"),
-    "receipt": ("Receipt", "রসিদ"),
-    "paid": ("Paid", "দেওয়া হয়েছে"),
-    "refunded": ("Given back", "ফেরত দেওয়া হয়েছে"),
-}
 
 _WAITS = (
     "Do not pay again: the money is reserved, and the department is being asked.",
@@ -204,7 +189,7 @@ def acknowledgement_json(paper: Acknowledgement) -> str:
 
 
 def _lines(paper: Acknowledgement, bengali: bool) -> Iterator[str]:
-    printer = Printer(paper, _LABELS, bengali=bengali)
+    printer = Printer(paper, ACKNOWLEDGEMENT_WORDS, bengali=bengali)
     state, following = _WORDS[paper.standing]
     yield from printer.centre()
     yield from printer.exact("acknowledgement", paper.full_number)

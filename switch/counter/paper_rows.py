@@ -21,6 +21,7 @@ from switch.codes import (
 from switch.counter.acknowledgements import Acknowledgement
 from switch.counter.papers import Item
 from switch.counter.receipts import Receipt
+from switch.counter.refund_receipts import RefundReceipt
 from switch.entries import Entry
 from switch.ledger.payment_tails import BillPart, PaymentTail, payment_tail
 from switch.ledger.statements import Payment
@@ -48,6 +49,28 @@ def make_receipt(payment: Payment, register: Register, names: PastNames) -> Rece
             "amount": final.amount,
             "sequence": final.sequence,
             "completed_ns": final.timestamp,
+        }
+    )
+
+
+def make_refund_receipt(
+    payment: Payment, refund: Entry, which: int, register: Register, names: PastNames
+) -> RefundReceipt:
+    """The receipt of one refund of a payment, by its place among them.
+
+    Raises LookupError, CorruptionError.
+    """
+    receipt = make_receipt(payment, register, names)
+    return RefundReceipt(
+        **_paper(payment.entry, register, names)
+        | {
+            "receipt": receipt.full_number,
+            "which": which,
+            "paid": receipt.amount,
+            "refunded": refund.total,
+            "refunded_ns": refund.timestamp,
+            "amount": refund.amount,
+            "sequence": refund.sequence,
         }
     )
 

@@ -1,10 +1,10 @@
 """What the papers of a counter have in common: what was to be paid, and their lines.
 
-May use `calendar`, `codes` and `money`. Lines are for a narrow printer, in English or
+May use the words. Lines are for a narrow printer, in English or
 Bengali; references and ids keep ASCII digits.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from unicodedata import category
 
@@ -13,6 +13,7 @@ from switch.codes import Tender
 from switch.counter.amount_words import amount_in_words
 from switch.ids import format_id
 from switch.money import bengali_digits, format_amount
+from switch.paper_words import PAPER_WORDS, TENDER_WORDS, Words
 
 COLUMNS = 42
 """Characters of a line at most, each of Bengali's signs counted as one."""
@@ -75,47 +76,13 @@ class Paper:
     """When the counter's payment was accepted."""
 
 
-Words = Mapping[str, tuple[str, str]]
-"""Label → English, Bengali."""
-
-_LABELS: Words = {
-    "title": ("Bangla Sahayata Kendra", "বাংলা সহায়তা কেন্দ্র"),
-    "centre": ("Centre", "কেন্দ্র"),
-    "accepted": ("Accepted", "গৃহীত"),
-    "service": ("Service", "পরিষেবা"),
-    "department": ("Department", "বিভাগ"),
-    "biller": ("Paid to", "প্রাপক"),
-    "head": ("Head of account", "হিসাবের খাত"),
-    "reference": ("Reference", "রেফারেন্স"),
-    "bill": ("Bill", "বিল"),
-    "period": ("Period", "সময়কাল"),
-    "due_date": ("Due by", "শেষ তারিখ"),
-    "amount_due": ("Amount due", "প্রদেয়"),
-    "note": ("Note", "মন্তব্য"),
-    "amount": ("Amount", "টাকার অঙ্ক"),
-    "tender": ("Paid by", "মাধ্যম"),
-    "operator": ("Operator", "অপারেটর"),
-    "id": ("Payment id", "লেনদেনের আইডি"),
-    "entry": ("Ledger entry", "খতিয়ান ভুক্তি"),
-    "free": (
-        "The help of the centre is free of charge.",
-        "কেন্দ্রের সাহায্য সম্পূর্ণ বিনামূল্যে।",
-    ),
-}
-_TENDERS = {
-    Tender.CASH: ("cash", "নগদ"),
-    Tender.UPI: ("UPI", "ইউপিআই"),
-    Tender.CARD: ("card", "কার্ড"),
-}
-
-
 class Printer:
     """The lines of a paper in one language."""
 
     def __init__(self, paper: Paper, labels: Words, *, bengali: bool) -> None:
         """`labels` are the words of its own."""
         self._paper = paper
-        self._labels = {**_LABELS, **labels}
+        self._labels = {**PAPER_WORDS, **labels}
         self._bengali = bengali
 
     def label(self, name: str) -> str:
@@ -209,7 +176,7 @@ class Printer:
     def foot(self) -> Iterator[str]:
         """How it was paid, and where it is found again."""
         paper = self._paper
-        yield f"{self.label('tender')}: {_TENDERS[paper.tender][self._bengali]}"
+        yield f"{self.label('tender')}: {TENDER_WORDS[paper.tender][self._bengali]}"
         yield f"{self.label('operator')}: {paper.operator}"
         yield from self.exact("id", format_id(paper.id))
         yield from self.exact("entry", str(paper.sequence))

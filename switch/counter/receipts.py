@@ -1,8 +1,9 @@
 """A payment's receipt: text for a narrow printer and JSON, in English and Bengali.
 
-May use `calendar`, `money` and `papers`. What a receipt says is fixed when the payment
-is accepted, so that it can be made again at any time, the same for ever; a later refund
-has a paper of its own.
+May use the words and `papers`. What a receipt says is fixed when the payment is
+accepted, so that it can be made again at any time, the same for ever; a later refund
+has a paper of its own. Only who asks for a reprint gets one more thing said: that it is
+one, and what was given back since.
 """
 
 import json
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from switch.calendar import financial_year, format_financial_year, format_ist
 from switch.counter.papers import RULE, Paper, Printer, paper_json
+from switch.paper_words import MARK_WORDS, RECEIPT_WORDS
 
 FEE = 0
 """Paise that the citizen pays for the help: the amount taken is the amount due."""
@@ -38,22 +40,28 @@ class Receipt(Paper):
         return f"{self.centre}/{format_financial_year(self.year)}/{self.number:06d}"
 
 
-# Label → English, Bengali.
-_LABELS = {
-    "receipt": ("Receipt", "রসিদ"),
-    "confirmed": ("Confirmed", "নিশ্চিত"),
-    "biller_reference": ("Biller's reference", "প্রাপকের রেফারেন্স"),
-    "fee": ("Fee", "পরিষেবা মূল্য"),
-    "total": ("Total", "মোট"),
-}
+@dataclass(frozen=True, slots=True)
+class Reprint:
+    """What a second print says and the first did not."""
+
+    refunded: int = 0
+    """Paise that were given back since."""
+
+    def mark_of(self, paid: int) -> str:
+        """Which mark says it, empty if nothing was given back."""
+        if not self.refunded:
+            return ""
+        return "refunded" if self.refunded >= paid else "refunded in part"
 
 
-def receipt_text(receipt: Receipt, *, bengali: bool = False) -> str:
+def receipt_text(
+    receipt: Receipt, *, bengali: bool = False, reprint: Reprint | None = None
+) -> str:
     """The receipt as lines of at most COLUMNS characters, each ended by a newline."""
-    return "\n".join(_lines(receipt, bengali)) + "\n"
+    return "\n".join(_lines(receipt, bengali, reprint)) + "\n"
 
 
-def receipt_json(receipt: Receipt) -> str:
+def receipt_json(receipt: Receipt, *, reprint: Reprint | None = None) -> str:
     """The receipt as one JSON object, in both languages."""
     value = {
         "receipt": receipt.full_number,
@@ -66,16 +74,23 @@ def receipt_json(receipt: Receipt) -> str:
         "completed_time": format_ist(receipt.completed_ns),
         "completed_time_ns": receipt.completed_ns,
         "text": {
-            "en": receipt_text(receipt),
-            "bn": receipt_text(receipt, bengali=True),
+            "en": receipt_text(receipt, reprint=reprint),
+            "bn": receipt_text(receipt, bengali=True, reprint=reprint),
         },
     }
+    if reprint is not None:
+        value |= {"reprint": True, "refunded_paise": reprint.refunded}
     return json.dumps(value, ensure_ascii=False)
 
 
-def _lines(receipt: Receipt, bengali: bool) -> Iterator[str]:
-    printer = Printer(receipt, _LABELS, bengali=bengali)
+def _lines(receipt: Receipt, bengali: bool, reprint: Reprint | None) -> Iterator[str]:
+    labels = {**RECEIPT_WORDS, **MARK_WORDS}
+    printer = Printer(receipt, labels, bengali=bengali)
     yield from printer.centre()
+    if reprint is not None:
+        yield from printer.words("reprint")
+        if mark := reprint.mark_of(receipt.amount):
+            yield from printer.exact(mark, printer.amount(reprint.refunded))
     yield from printer.exact("receipt", receipt.full_number)
     yield from printer.text("accepted", printer.time(receipt.accepted_ns))
     if receipt.completed_ns != receipt.accepted_ns:

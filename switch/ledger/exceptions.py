@@ -27,6 +27,7 @@ from switch.errors import CorruptionError
 from switch.ledger.bank_matters import BankItem
 from switch.ledger.open_matters import ExceptionKind, Matter, Numbers, OpenMatters
 from switch.ledger.overdue import DECIDE_DAYS, OVERDUE_DAYS, undecided_since
+from switch.ledger.paid_out import Disbursed
 
 LISTED_MAX = 1_000_000
 """Exceptions that are looked at, the oldest ones; the others are counted."""
@@ -193,6 +194,13 @@ class Exceptions:
         """
         self._matters.read_on()
         return self._matters.bank_opened()
+
+    def paid_out(self, account: int) -> Disbursed | None:
+        """What an account of a biller was settled, and what was paid out of that; None
+        if something that may count is damaged.
+        """
+        as_of = self._matters.read_on()
+        return self._matters.paid_out(account, as_of)
 
     def requests(self, now_ns: int) -> tuple[list[int], int]:
         """The requests for top-ups that are open, likewise."""

@@ -1,6 +1,7 @@
 """What the journal leaves open for people: cases, proposals, approvals, advances.
 
-May use the core, `follower`, `histories`, `bank_matters`, `people_matters` and `moves`.
+May use the core, `follower`, `histories`, `moves`, and `bank_matters`, `paid_out` and
+`people_matters`, which are its parts.
 A function of the journal, read once from its first row on and then followed, with no
 store beside it: what is kept here is what is open.
 """
@@ -30,6 +31,7 @@ from switch.ledger.bank_matters import BankItem, BankMatters
 from switch.ledger.follower import Follower
 from switch.ledger.histories import Histories
 from switch.ledger.moves import refund_id
+from switch.ledger.paid_out import Disbursed, PaidOut
 from switch.ledger.people_matters import PeopleMatters
 
 Numbers = npt.NDArray[np.uint64]
@@ -112,6 +114,7 @@ class OpenMatters:
         self._deeds: dict[_Deed, int] = {}
         self._people = PeopleMatters(ledger)
         self._banks = BankMatters(ledger)
+        self._paid_out = PaidOut(ledger)
         # All proposals, by sequence, and those that nobody has answered.
         self._proposed = array("Q")
         self._unanswered: set[int] = set()
@@ -164,6 +167,13 @@ class OpenMatters:
         """What each account of kind bank was opened with."""
         with self._lock:
             return self._banks.opened()
+
+    def paid_out(self, account: int, newest: int) -> Disbursed | None:
+        """What an account of a biller was settled, and what was paid out of that, as of
+        the newest row that was read; None if something is damaged.
+        """
+        with self._lock:
+            return self._paid_out.of(account, newest)
 
     def requests(self, now_ns: int) -> list[int]:
         """The requests for top-ups that are open, ascending."""
@@ -252,6 +262,7 @@ class OpenMatters:
             self._people.take_lines(accepted)
             for proposal in self._banks.take(rows):
                 self._people.finish(proposal)
+            self._paid_out.take(rows)
         kinds, totals = rows["kind"], rows["total"]
         # An approved end of a hold is the deed of its proposal.
         chosen = _IS_FOLLOWED[kinds] | (_ENDS_HOLD[kinds] & (totals != 0))

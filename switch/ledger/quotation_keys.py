@@ -11,24 +11,20 @@ sealed before is wrong: bills are fetched again. So a file that is there is neve
 replaced by itself, whatever is wrong with it.
 """
 
-import errno
 import hashlib
 import logging
-import os
 import re
 import secrets
-import stat
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hmac import compare_digest
 from pathlib import Path
 from typing import Final
 
 from switch._core import Ledger
-from switch.errors import ConfigError, SpaceError
-from switch.ledger.shapes import FILE, KEYS, check
+from switch.errors import ConfigError
+from switch.ledger.secret_files import check_of, read_secret, write_secret
+from switch.ledger.shapes import KEYS
 
 log = logging.getLogger("ledger")
 
@@ -39,8 +35,6 @@ SECRET_SIZE: Final = 32
 SEAL_SIZE: Final = 16
 NUMBER_MAX: Final = 255
 """Then they begin at 1 again: a number tells the two keys that are accepted apart."""
-FILE_SIZE_MAX: Final = 512
-"""Bytes that are read; a whole file has fewer."""
 
 _HEAD: Final = "payswitch quotation keys 1"
 _SHAPE: Final = re.compile(
@@ -138,49 +132,14 @@ class KeyRing:
 
 def read_keys(directory: Path) -> Keys:
     """The keys of a ledger; none if there is no file. Raises ConfigError."""
-    path = directory / NAME
-    with _opened(directory) as parent:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        try:
-            file = os.open(NAME, flags, dir_fd=parent)
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            # A link, or a socket.
-            check(path, FILE)
-            raise ConfigError(
-                f"{path} cannot be read ({error.strerror}): put that right, {_NEW_ONES}"
-            ) from error
-        try:
-            _check_owned(path, file)
-            data = os.read(file, FILE_SIZE_MAX)
-        finally:
-            os.close(file)
-    return _parse(path, data)
-
-
-def _check_owned(path: Path, file: int) -> None:
-    """Raise ConfigError unless it is a file that nobody else can read or write."""
-    found = os.fstat(file)
-    if not stat.S_ISREG(found.st_mode):
-        check(path, FILE)
-        raise ConfigError(f"{path} must be a regular file. Nothing was changed")
-    if found.st_uid != os.geteuid():
-        raise ConfigError(
-            f"{path} belongs to the user {found.st_uid}, who can read it: give it to "
-            f"the server's user if that is meant, {_NEW_ONES}"
-        )
-    if found.st_mode & 0o077:
-        raise ConfigError(
-            f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}): "
-            f"`chmod 600` it if nobody has read it, {_NEW_ONES}"
-        )
+    data = read_secret(directory, NAME, _NEW_ONES)
+    return () if data is None else _parse(directory / NAME, data)
 
 
 def _parse(path: Path, data: bytes) -> Keys:
     whole = _SHAPE.fullmatch(data)
     keys = []
-    if whole and _check_of(data[: whole.end(1)]).encode() == whole[2]:
+    if whole and check_of(data[: whole.end(1)]).encode() == whole[2]:
         for line in whole[1].decode().splitlines():
             number, secret = line.split()
             keys.append(Key(int(number), bytes.fromhex(secret)))
@@ -201,46 +160,5 @@ def write_keys(directory: Path, keys: Keys) -> None:
     assert 0 < len(keys) <= KEYS_MAX
     lines = [_HEAD, *(f"{key.number} {key.secret.hex()}" for key in keys)]
     text = "".join(f"{line}\n" for line in lines)
-    text += f"check {_check_of(text.encode())}\n"
-    check(directory / NAME, FILE)
-    try:
-        with _opened(directory) as parent:
-            _replace(parent, text.encode())
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise SpaceError(
-                f"the disk has no room for {directory / NAME}; nothing was done"
-            ) from error
-        raise
-
-
-def _replace(parent: int, data: bytes) -> None:
-    """Write it beside, sync it, give it its name, sync that."""
-    with suppress(FileNotFoundError):
-        os.unlink(PARTIAL, dir_fd=parent)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(PARTIAL, flags, 0o600, dir_fd=parent)
-    try:
-        # Whatever the umask leaves of it.
-        os.fchmod(file, 0o600)
-        while data:
-            data = data[os.write(file, data) :]
-        os.fsync(file)
-    finally:
-        os.close(file)
-    os.rename(PARTIAL, NAME, src_dir_fd=parent, dst_dir_fd=parent)
-    os.fsync(parent)
-
-
-def _check_of(text: bytes) -> str:
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
-
-
-@contextmanager
-def _opened(directory: Path) -> Iterator[int]:
-    """The ledger's directory, so that all names are looked up in that very one."""
-    parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield parent
-    finally:
-        os.close(parent)
+    text += f"check {check_of(text.encode())}\n"
+    write_secret(directory, NAME, PARTIAL, text.encode())

@@ -15,6 +15,7 @@ from switch.errors import ConfigError
 
 MARKS: Final = ("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged")
 KEYS: Final = ("quotation.keys", "quotation.keys.new")
+RECEIPT_KEY: Final = ("receipt.key", "receipt.key.new")
 PARTS: Final = ("journal", "index")
 FILES: Final = ("data.mdb", "lock.mdb")
 
@@ -51,7 +52,7 @@ def check(path: Path, wanted: str) -> bool:
 
 def check_ledger(directory: Path) -> None:
     """Raise ConfigError if a mark, a part or a file of a ledger has another shape."""
-    for name in (*MARKS, *KEYS):
+    for name in (*MARKS, *KEYS, *RECEIPT_KEY):
         check(directory / name, FILE)
     for part in PARTS:
         if check(directory / part, FOLDER):

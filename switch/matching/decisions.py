@@ -20,6 +20,8 @@ DECIDED_MAX: Final = 200_000
 """Lines of a decided file."""
 FILE_MAX: Final = 128 * 1024 * 1024
 REASON_MAX: Final = 32
+AGAIN_MAX: Final = 1_000
+"""Proposals of one break beside its first."""
 
 WAIT: Final = "wait"
 OUTCOME_COLUMNS: Final = ("line", "number", *DECIDED, "outcome", "entry", "text")
@@ -48,8 +50,13 @@ class Act:
         """Of its proposal: one of a break, whatever is decided, so that a file that is
         sent again, or decided otherwise, never has money given back twice.
         """
-        about = f"{self.number}\n{again}".encode()
-        return hashlib.blake2b(about, digest_size=16, person=b"break").digest()
+        return proposal_id(self.number, again)
+
+
+def proposal_id(number: str, again: int) -> bytes:
+    """The id of a break's first proposal, or of one more."""
+    about = f"{number}\n{again}".encode()
+    return hashlib.blake2b(about, digest_size=16, person=b"break").digest()
 
 
 @dataclass(frozen=True, slots=True)

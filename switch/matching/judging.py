@@ -30,7 +30,7 @@ from switch.matching.sides import (
     linked_to,
     travelling,
 )
-from switch.matching.sums import GIVEN_BACK, Sums
+from switch.matching.sums import GIVEN_BACK, NOT_ASKED, Sums
 
 
 @dataclass(slots=True)
@@ -199,6 +199,8 @@ class _Match:
         expected = sides.in_days & ~sides.covered & ~self._used_here
         self._bound(int((expected & (sides.net != 0)).sum()))
         whole = np.flatnonzero(expected & ~sides.here.refund).tolist()
+        told_by = self._wanted.acknowledged
+        not_asked = told_by.not_asked if told_by else frozenset[int]()
         gone = set()
         # A list that tells the refund should have told the payment, too.
         told = set(sides.here.of[self._used_here & sides.here.refund].tolist())
@@ -206,6 +208,8 @@ class _Match:
             if not sides.net[at] and int(sides.here.entry[at]) not in told:
                 gone.add(int(sides.here.entry[at]))
                 self._sums.take_payment(at, GIVEN_BACK)
+            elif int(sides.here.entry[at]) in not_asked:
+                self._sums.take_payment(at, NOT_ASKED)
             else:
                 self._breaks.append(self._of_payment(at, Type.MISSING_THERE))
                 self._sums.take_payment(at, Type.MISSING_THERE)
@@ -314,8 +318,10 @@ class _Match:
         here, scrolls = self._sides.here, self._wanted.scrolls
         scroll = scrolls.scrolls[int(here.scroll[at])]
         day, entry = date_of(int(here.day[at])), int(here.entry[at])
+        told_by = self._wanted.acknowledged
         return self._linked(
             Break(
+                text=told_by.why.get(entry, "") if told_by else "",
                 number=number_of(day, "entry", scrolls.biller, entry),
                 type=kind,
                 biller=scrolls.biller,

@@ -71,6 +71,10 @@ class BillerList:
     """It is what it was announced to be, and every line can be read."""
 
 
+NO_LIST = BillerList("", "", Gathered(There).columns(), (), 0, 0, is_complete=False)
+"""Nothing is told."""
+
+
 def read_list(
     file: BinaryIO,
     name: str,

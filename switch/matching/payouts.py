@@ -78,12 +78,28 @@ class PaidFound:
     def plain(self) -> dict[str, Any]:
         """For the report."""
         return {
+            "looked_at": True,
             "payable": self.payable,
             "released": self.released,
             "booked": self.booked,
             "not_passed_on": self.payable - self.booked,
             "scrolls": self.scrolls,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPaid:
+    """What an earlier match of the same days has found of the bank, where this one has
+    not looked at it.
+    """
+
+    breaks: list[Break]
+    told: dict[str, Any]
+    """Its part of the report."""
+
+    def plain(self) -> dict[str, Any]:
+        """The same, and that nobody has looked again."""
+        return self.told | {"looked_at": False}
 
 
 def match_payouts(

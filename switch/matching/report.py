@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from switch.canonical_csv import csv_line, safe_text
+from switch.matching.acknowledged import NOT_LOOKED_AT
 from switch.matching.breaks import DECIDED, Break, State
 from switch.matching.judging import Found
 from switch.matching.lines import exact_sum
-from switch.matching.payouts import PaidFound
+from switch.matching.payouts import KeptPaid, PaidFound
 from switch.matching.sides import Undecided, Wanted
 
 EVIDENCE_COLUMNS = ("number", "type", "biller", "payment", "amount_held", *DECIDED)
@@ -31,7 +32,7 @@ def name_of(wanted: Wanted) -> str:
 
 
 def make_report(
-    wanted: Wanted, found: Found, paid: PaidFound | None = None
+    wanted: Wanted, found: Found, paid: PaidFound | KeptPaid | None = None
 ) -> dict[str, Any]:
     """All figures of a match; amounts are paise."""
     breaks = [*found.breaks, *(paid.breaks if paid else ())]
@@ -71,6 +72,9 @@ def make_report(
             "not_listed": len(found.not_listed),
         },
     }
+    if wanted.acknowledged is not None:
+        made["list"]["acknowledged"] = True
+        made["not_looked_at"] = list(NOT_LOOKED_AT)
     if paid is not None:
         made["bank"] = paid.plain()
     return made

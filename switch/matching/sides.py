@@ -5,6 +5,7 @@ May use `breaks`, `lists`, `lines`, `scrolls` and the words.
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,6 +53,16 @@ class Undecided:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What is known of payments where a biller's acknowledgements are its list."""
+
+    not_asked: frozenset[int]
+    """Entries of payments of which nobody asks the biller: no word of it lacks."""
+    why: Mapping[int, str]
+    """By entry why its word lacks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be matched."""
 
@@ -73,6 +84,8 @@ class Wanted:
     matched: Matched | None = None
     """By which match; None: nothing was matched before."""
     undecided: tuple[Undecided, ...] = ()
+    acknowledged: Acknowledged | None = None
+    """The list is what its biller has acknowledged, and no list of its own."""
 
     @property
     def biller(self) -> str:
@@ -187,21 +200,11 @@ def lay_out(wanted: Wanted, travels: Travelling) -> Sides:
     for place, one in enumerate(travels.payments):
         net[len(own) + place] = linked_to(one, refunds).left
     is_own = np.arange(len(here)) < len(own)
+    in_days = is_own.copy()
+    in_days[: len(own)] = expected(wanted, own)
     standing = np.array([one.entry for one in travels.payments], np.int64)
     covered = is_own & np.isin(here.entry, standing)
     first, last = day_of(wanted.first), day_of(wanted.last)
-    in_days = is_own & (here.day <= last)
-    if wanted.previous is None:
-        in_days &= here.day >= first
-    else:
-        day, window = wanted.previous
-        if min(one.after for one in wanted.scrolls.scrolls) > window:
-            raise ListError(
-                "the scrolls", f"of windows behind {window}, the last before, lack"
-            )
-        windows = np.array([one.window for one in wanted.scrolls.scrolls], np.int64)
-        was_there = windows[here.scroll] <= window
-        in_days &= ~(was_there & (here.day <= day_of(day)))
     may_pair = ~is_own | in_days | (here.day > last)
     if wanted.previous is None:
         may_pair |= is_own
@@ -215,6 +218,21 @@ def lay_out(wanted: Wanted, travels: Travelling) -> Sides:
     there = join([wanted.list.there, _lines(travels.lines, wanted.heads)])
     count = len(wanted.list.there)
     return Sides(here, len(own), net, in_days, covered, may_pair, there, count, refunds)
+
+
+def expected(wanted: Wanted, own: Here) -> Mask:
+    """Which lines of the scrolls are to be told now. Raises ListError."""
+    due = own.day <= day_of(wanted.last)
+    if wanted.previous is None:
+        return due & (own.day >= day_of(wanted.first))
+    day, window = wanted.previous
+    if min(one.after for one in wanted.scrolls.scrolls) > window:
+        raise ListError(
+            "the scrolls", f"of windows behind {window}, the last before, lack"
+        )
+    windows = np.array([one.window for one in wanted.scrolls.scrolls], np.int64)
+    was_there = windows[own.scroll] <= window
+    return due & ~(was_there & (own.day <= day_of(day)))
 
 
 def linked_to(one: Break, refunds: dict[int, tuple[tuple[int, int], ...]]) -> Break:

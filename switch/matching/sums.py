@@ -16,6 +16,8 @@ from switch.matching.sides import Sides, Wanted
 
 GIVEN_BACK = "given_back"
 """What the ledger has given back, and the list tells less of, or not."""
+NOT_ASKED = "not_asked"
+"""Payments of which no biller is asked, where its acknowledgements are the list."""
 NO_HEAD = -1
 """Of a line of a list without heads that is paired with nothing."""
 

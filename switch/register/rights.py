@@ -18,6 +18,7 @@ _OFFICES = frozenset({Role.TREASURY, Role.AUDITOR})
 _READERS = _OFFICES | {Role.HARNESS}
 _SUPPORT = frozenset({Role.SUPPORT})
 _COMPLAINTS = _OFFICES | _CENTRE | _BILLER | _SUPPORT
+_PUBLIC = frozenset({Role.PUBLIC})
 MASKED: Final = frozenset({Role.PMU, Role.SUPPORT})
 """Who reads the whole network, but for references, notes and accounts at banks."""
 
@@ -111,6 +112,8 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.ExplainService/ExplainDay": _OFFICES | MASKED,
     "/payswitch.v1.FilesService/ListFiles": _OFFICES | _BILLER,
     "/payswitch.v1.FilesService/ReadFile": _OFFICES | _BILLER,
+    "/payswitch.v1.PublicService/CheckReceipt": _PUBLIC,
+    "/payswitch.v1.PublicService/ReadPublicTotals": _PUBLIC,
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
 

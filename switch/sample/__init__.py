@@ -28,6 +28,7 @@ __all__ = [
     "AUDITOR",
     "HARNESS",
     "PMU",
+    "PUBLIC",
     "SUPPORT",
     "Biller",
     "Centre",
@@ -46,6 +47,7 @@ AUDITOR = "auditor"
 HARNESS = "harness"
 PMU = "pmu"
 SUPPORT = "support"
+PUBLIC = "public"
 """Participant ids of the offices beside the treasury, its second person first."""
 
 
@@ -69,6 +71,7 @@ def sample_specs() -> Specs:
     readers = (
         ParticipantSpec(id=PMU, role=Role.PMU, name_en="Programme management unit"),
         ParticipantSpec(id=SUPPORT, role=Role.SUPPORT, name_en="Support desk"),
+        ParticipantSpec(id=PUBLIC, role=Role.PUBLIC, name_en="Public check"),
     )
     billers = (
         ParticipantSpec(

@@ -26,6 +26,7 @@ from switch.totals.figures import (
     TELLS,
     WALLET_BITS,
     WALLET_SHIFT,
+    Cut,
     month_of,
 )
 from switch.totals.groups import (
@@ -149,7 +150,8 @@ class _Adder:
         self._groups, self._heads, self._wanted = groups, heads, wanted
         self.cut = cut_of(wanted.by, of_some_heads=heads is not None)
         self._times: dict[int, int] = {}
-        self._waiting: list[tuple[bool, npt.NDArray[np.int64], Entries]] = []
+        self._waiting: list[tuple[bool, int, U64]] = []
+        """Of the days before or not, where its line begins, its words."""
         self._size = 0
         self._begins = groups.places * FIGURES
         # Counts; paise by 1, by 2^32 and by 2^64; for each line and figure.
@@ -164,54 +166,59 @@ class _Adder:
         entries = piece.entries
         if self._heads is not None:
             entries = _of_heads(entries, self._heads)
-        keys = entries["key"]
-        places = (keys & np.uint64(FIGURES - 1)).astype(np.int64)
-        places += self._line(is_before, piece, keys)
-        self._waiting.append((is_before, places, entries))
-        self._size += len(entries)
+        # As plain numbers: of structures the fields would be compared each time.
+        words = entries.view(np.uint64).reshape(-1, 4)
+        self._waiting.append((is_before, self._begin(is_before, piece), words))
+        self._size += len(words)
         # Together with others, or what is added to is larger than what is added.
         if self._size >= max(GATHER_LEAST, self._sums[is_before].shape[1]):
             self._flush()
 
-    def _line(
-        self, is_before: bool, piece: Piece, keys: U64
-    ) -> npt.NDArray[np.int64] | int:
-        """Where the line of each entry begins."""
+    def _begin(self, is_before: bool, piece: Piece) -> int:
+        """Where the line of all entries of a piece begins, if they have one."""
         by = self._wanted.by
-        if by is By.NOTHING or (by in TIMES and is_before):
+        if by not in TIMES or is_before:
             return 0
-        if by in TIMES:
-            time = _time_of(by, piece.first_day)
-            return FIGURES * self._times.setdefault(time, len(self._times))
+        time = _time_of(by, piece.first_day)
+        return FIGURES * self._times.setdefault(time, len(self._times))
+
+    def _places(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The place of each entry, where its piece begins at 0."""
+        by = self._wanted.by
+        places = keys & (FIGURES - 1)
+        if by is By.NOTHING or by in TIMES:
+            return places
         if by in OF_CENTRES:
             shift, bits = WALLET_SHIFT, WALLET_BITS
         elif by in OF_HEADS:
             shift, bits = HEAD_SHIFT, WALLET_BITS
         else:
             shift, bits = SERVICE_SHIFT, SERVICE_BITS
-        indices = (keys >> np.uint64(shift)) & np.uint64((1 << bits) - 1)
-        return self._begins[indices.astype(np.intp)]
+        indices = keys >> shift
+        if self.cut is not Cut.CENTRES:
+            indices &= (1 << bits) - 1
+        places += self._begins[indices]
+        return places
 
     def _flush(self) -> None:
         for is_before in (True, False):
             some = [one for one in self._waiting if one[0] is is_before]
             if not some:
                 continue
-            places = some[0][1]
-            if len(some) > 1:
-                places = np.concatenate([one[1] for one in some])
+            words = [one[2] for one in some]
+            # Keys have less than 63 bits.
+            places = self._places(_column_of(words, 0).view(np.int64))
             sums = self._sums[is_before]
-            size = max(sums.shape[1], int(places.max(initial=0)) + 1)
-            size += -size % FIGURES
+            size = sums.shape[1]
+            if any(begin for _, begin, _ in some):
+                begins = [begin for _, begin, _ in some]
+                places += np.repeat(begins, [len(one) for one in words])
+                size = max(size, max(begins) + FIGURES)
             if size > sums.shape[1]:
                 grown = np.zeros((4, size), np.uint64)
                 grown[:, : sums.shape[1]] = sums
                 self._sums[is_before] = sums = grown
-            # As plain numbers: of structures the fields would be compared each time.
-            words = [one[2].view(np.uint64).reshape(-1, 4) for one in some]
-            _add_up(
-                sums, places, words[0] if len(words) == 1 else np.concatenate(words)
-            )
+            _add_up(sums, places, words)
         self._waiting, self._size = [], 0
 
     def finish(self) -> tuple[Sequence[Label], Numbers, Numbers]:
@@ -238,34 +245,42 @@ def _of_heads(entries: Entries, heads: frozenset[int]) -> Entries:
     return entries[np.isin(entries["key"] >> np.uint64(HEAD_SHIFT), known)]
 
 
-def _add_up(sums: U64, places: npt.NDArray[np.int64], entries: U64) -> None:
+def _column_of(words: list[U64], at: int) -> U64:
+    """One word of each entry, side by side: entries are added up column by column."""
+    return np.concatenate([one[:, at] for one in words])
+
+
+def _add_up(sums: U64, places: npt.NDArray[np.int64], words: list[U64]) -> None:
     """Add entries, their words, to `sums` at their places. What `bincount` adds is
     exact as long as all of it stays below 2^53.
     """
     size = sums.shape[1]
 
-    def by_place(values: U64) -> U64:
+    def by_place(values: npt.NDArray[Any]) -> U64:
+        if len(values) <= GATHER_ENTRIES:
+            return np.bincount(places, values, size).astype(np.uint64)
         found = np.zeros(size, np.uint64)
         for first in range(0, len(values), GATHER_ENTRIES):
             some = slice(first, first + GATHER_ENTRIES)
-            added = np.bincount(places[some], values[some].astype(np.float64), size)
-            found += added.astype(np.uint64)
+            found += np.bincount(places[some], values[some], size).astype(np.uint64)
         return found
 
     # No more rows than a sequence can name.
-    _, counts, paise, above = entries.T
-    sums[0] += by_place(counts)
+    sums[0] += by_place(_column_of(words, 1).astype(np.float64))
+    paise = _column_of(words, 2)
+    has_above = any(one[:, 3].any() for one in words)
     most = int(paise.max(initial=0))
-    if not above.any() and most * min(len(paise), GATHER_ENTRIES) < EXACT:
-        found = by_place(paise)
+    if not has_above and most * min(len(paise), GATHER_ENTRIES) < EXACT:
+        found = by_place(paise.astype(np.float64))
         sums[1] += found & LOW
         sums[2] += found >> HALF
         return
     # Halves of 32 bits, of GATHER_ENTRIES at a time.
-    sums[1] += by_place(paise & LOW)
-    sums[2] += by_place(paise >> HALF)
-    sums[3] += by_place(above & LOW)
-    sums[3] += by_place(above >> HALF) << HALF
+    above = _column_of(words, 3)
+    sums[1] += by_place((paise & LOW).astype(np.float64))
+    sums[2] += by_place((paise >> HALF).astype(np.float64))
+    sums[3] += by_place((above & LOW).astype(np.float64))
+    sums[3] += by_place((above >> HALF).astype(np.float64)) << HALF
 
 
 def _exact(sums: U64) -> Numbers:
@@ -311,9 +326,13 @@ def _told(
     lines: _Told = {}
     for name, tell in TELLS.items():
         of = until if tell.is_standing else within
-        adds = of[:, :, list(tell.adds)].sum(axis=2)
-        takes = of[:, :, list(tell.takes)].sum(axis=2) if tell.takes else 0
-        lines[name] = adds - takes
+        # Figure by figure: to choose them together would copy them first.
+        told = of[:, :, tell.adds[0]].copy()
+        for figure in tell.adds[1:]:
+            told += of[:, :, figure]
+        for figure in tell.takes:
+            told -= of[:, :, figure]
+        lines[name] = told
     chosen = (within != 0).any(axis=(0, 2))
     if not by_time:
         for name, tell in TELLS.items():
@@ -323,5 +342,5 @@ def _told(
 
 
 def _column(both: Numbers, chosen: npt.NDArray[np.bool_]) -> Column:
-    counts, paise = both[:, chosen]
-    return Column([int(one) for one in counts], [int(one) for one in paise])
+    counts, paise = both[:, chosen].tolist()
+    return Column(counts, paise)

@@ -152,13 +152,16 @@ class Reading:
             found = cursor.next()
 
     def part(self, key: PartKey) -> Part:
-        """What a part sums, its check looked at."""
+        """What a part sums, its check looked at. Its entries lie in the store, and are
+        there as long as this reads; its `sums` are columns of their own.
+        """
         packed = key.packed()
         value = self._txn.get(packed, db=self._store.parts)
         if value is None or len(value) < _HEAD.size + _CHECK.size:
             raise DoubtError(f"a part is not there, or cut short: {key}")
         head = bytes(value[: _HEAD.size])
-        entries = bytes(value[_HEAD.size + _CHECK.size :])
+        # A year has some ten megabytes of them: to copy them takes as long as to add.
+        entries = value[_HEAD.size + _CHECK.size :]
         last, count = _HEAD.unpack(head)
         [check] = _CHECK.unpack_from(value, _HEAD.size)
         if check != self._store.check_of(packed, head, entries):
@@ -223,7 +226,7 @@ class Store:
         """Its newest state. Use it in a `with`, in one thread."""
         return Reading(self, self.env.begin(buffers=True))
 
-    def check_of(self, key: bytes, head: bytes, entries: bytes) -> int:
+    def check_of(self, key: bytes, head: bytes, entries: bytes | memoryview) -> int:
         """The check of a part."""
         return crc32c(entries, crc32c(self.instance + key + head))
 

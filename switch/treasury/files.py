@@ -127,16 +127,31 @@ class Files:
                 raise NoFileError(name.text)
             return MonthlyStatement(books, month, owner.index)
         if name.kind is FileKind.INSTRUCTION:
-            closed = books.windows.numbered(name.year, name.ordinal)
-            if closed is None:
-                raise NoFileError(name.text)
-            return Instruction(books, closed, name)
+            return self._instruction(name)
         window, account = books.find(name)
         if name.kind is FileKind.SCROLL:
             return Scroll(books, window, account)
         if name.kind is FileKind.MEMORANDUM:
             return Memorandum(books, window, account)
         return AccountStatement(books, window, account).blocks()
+
+    def _instruction(self, name: FileName) -> Instruction:
+        closed = self._books.windows.numbered(name.year, name.ordinal)
+        if closed is None:
+            raise NoFileError(name.text)
+        return Instruction(self._books, closed, name)
+
+    def recalled(self, name: FileName) -> Generator[None, None, list[int]]:
+        """The payouts of an instruction that were recalled behind its window, as of
+        now. A generator that looks at some at a time, and returns them.
+
+        Raises NoFileError, CorruptionError.
+        """
+        found: list[int] = []
+        for some in self._instruction(name).recalled():
+            found += some
+            yield
+        return found
 
     def _remember(self, name: FileName, digest: Digest, whole: bytes | None) -> None:
         with self._lock:

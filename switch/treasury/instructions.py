@@ -16,7 +16,7 @@ from switch.bank_numbers import Letter, find_number, letters_of, make_number
 from switch.bank_rows import BENEFICIARY_SIZE, read_beneficiary
 from switch.calendar import ist_date
 from switch.canonical_csv import rupees
-from switch.codes import AMOUNT_MAX, BANK_ACCOUNTS_MAX, Record
+from switch.codes import AMOUNT_MAX, BANK_ACCOUNTS_MAX, Kind, Link, Record
 from switch.entries import Entry
 from switch.file_names import FileKind, FileName, instruction_id
 from switch.register.banks import TRANSIT, BankAccount
@@ -203,6 +203,21 @@ class Instruction:
                 "left_out_payments": self._payouts.left_out_count,
             },
         )
+
+    def recalled(self) -> Iterator[list[int]]:
+        """Those of its payouts that two people have taken back since, some at a time:
+        whoever takes the file to a bank has it pay what is in settlement again.
+
+        Raises CorruptionError.
+        """
+        ledger = self._books.ledger
+        sequences = self._payouts.sequences.tolist()
+        for first in range(0, len(sequences), STEP_PAYOUTS):
+            some = sequences[first : first + STEP_PAYOUTS]
+            ended = [(one, ledger.link(one, Link.MATCHED)) for one in some]
+            yield [
+                one for one, by in ended if by and ledger.row(by).kind == Kind.TRANSFER
+            ]
 
 
 class Payee(NamedTuple):

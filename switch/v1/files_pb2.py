@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15switch/v1/files.proto\x12\x0cpayswitch.v1\"u\n\x04\x46ile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.payswitch.v1.FileKind\x12\x0e\n\x06window\x18\x03 \x01(\x04\x12\x0b\n\x03\x64\x61y\x18\x04 \x01(\t\x12\x0e\n\x06\x62iller\x18\x05 \x01(\t\x12\x0c\n\x04head\x18\x06 \x01(\t\"\x7f\n\x10ListFilesRequest\x12\x0e\n\x06window\x18\x01 \x01(\x04\x12\x0e\n\x06\x62iller\x18\x02 \x01(\t\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.payswitch.v1.FileKind\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"O\n\x11ListFilesResponse\x12!\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x12.payswitch.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x0fReadFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\"N\n\x10ReadFileResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c*\xa8\x01\n\x08\x46ileKind\x12\x19\n\x15\x46ILE_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46ILE_KIND_SCROLL\x10\x01\x12\x18\n\x14\x46ILE_KIND_MEMORANDUM\x10\x02\x12\x1f\n\x1b\x46ILE_KIND_ACCOUNT_STATEMENT\x10\x03\x12\x15\n\x11\x46ILE_KIND_MONTHLY\x10\x04\x12\x19\n\x15\x46ILE_KIND_INSTRUCTION\x10\x05\x32\xa9\x01\n\x0c\x46ilesService\x12L\n\tListFiles\x12\x1e.payswitch.v1.ListFilesRequest\x1a\x1f.payswitch.v1.ListFilesResponse\x12K\n\x08ReadFile\x12\x1d.payswitch.v1.ReadFileRequest\x1a\x1e.payswitch.v1.ReadFileResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15switch/v1/files.proto\x12\x0cpayswitch.v1\"u\n\x04\x46ile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.payswitch.v1.FileKind\x12\x0e\n\x06window\x18\x03 \x01(\x04\x12\x0b\n\x03\x64\x61y\x18\x04 \x01(\t\x12\x0e\n\x06\x62iller\x18\x05 \x01(\t\x12\x0c\n\x04head\x18\x06 \x01(\t\"\x7f\n\x10ListFilesRequest\x12\x0e\n\x06window\x18\x01 \x01(\x04\x12\x0e\n\x06\x62iller\x18\x02 \x01(\t\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.payswitch.v1.FileKind\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"O\n\x11ListFilesResponse\x12!\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x12.payswitch.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x0fReadFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x19\n\x11\x61lthough_recalled\x18\x03 \x01(\x08\"N\n\x10ReadFileResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c*\xa8\x01\n\x08\x46ileKind\x12\x19\n\x15\x46ILE_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46ILE_KIND_SCROLL\x10\x01\x12\x18\n\x14\x46ILE_KIND_MEMORANDUM\x10\x02\x12\x1f\n\x1b\x46ILE_KIND_ACCOUNT_STATEMENT\x10\x03\x12\x15\n\x11\x46ILE_KIND_MONTHLY\x10\x04\x12\x19\n\x15\x46ILE_KIND_INSTRUCTION\x10\x05\x32\xa9\x01\n\x0c\x46ilesService\x12L\n\tListFiles\x12\x1e.payswitch.v1.ListFilesRequest\x1a\x1f.payswitch.v1.ListFilesResponse\x12K\n\x08ReadFile\x12\x1d.payswitch.v1.ReadFileRequest\x1a\x1e.payswitch.v1.ReadFileResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.files_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FILEKIND']._serialized_start=498
-  _globals['_FILEKIND']._serialized_end=666
+  _globals['_FILEKIND']._serialized_start=525
+  _globals['_FILEKIND']._serialized_end=693
   _globals['_FILE']._serialized_start=39
   _globals['_FILE']._serialized_end=156
   _globals['_LISTFILESREQUEST']._serialized_start=158
@@ -40,9 +40,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTFILESRESPONSE']._serialized_start=287
   _globals['_LISTFILESRESPONSE']._serialized_end=366
   _globals['_READFILEREQUEST']._serialized_start=368
-  _globals['_READFILEREQUEST']._serialized_end=415
-  _globals['_READFILERESPONSE']._serialized_start=417
-  _globals['_READFILERESPONSE']._serialized_end=495
-  _globals['_FILESSERVICE']._serialized_start=669
-  _globals['_FILESSERVICE']._serialized_end=838
+  _globals['_READFILEREQUEST']._serialized_end=442
+  _globals['_READFILERESPONSE']._serialized_start=444
+  _globals['_READFILERESPONSE']._serialized_end=522
+  _globals['_FILESSERVICE']._serialized_start=696
+  _globals['_FILESSERVICE']._serialized_end=865
 # @@protoc_insertion_point(module_scope)

@@ -166,18 +166,25 @@ class ReadFileRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    ALTHOUGH_RECALLED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     offset: _builtins.int
     """Bytes that are there already."""
+    although_recalled: _builtins.bool
+    """Of an instruction: read it although payouts in it were recalled behind its window. Who takes it to a
+    bank has it pay what is in settlement again. Without it that is FAILED_PRECONDITION,
+    PAYOUT_RECALLED, with the entries.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         offset: _builtins.int = ...,
+        although_recalled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "offset", b"offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["although_recalled", b"although_recalled", "name", b"name", "offset", b"offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1119,6 +1119,8 @@ class ProposedLine(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     DONE_SEQUENCE_FIELD_NUMBER: _builtins.int
     BENEFICIARY_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
     line: _builtins.bytes
     """As it is signed: 64 bytes, its tail, zeros up to a multiple of 8."""
     debit: _builtins.str
@@ -1134,6 +1136,16 @@ class ProposedLine(_message.Message):
     def beneficiary(self) -> _banks_pb2.Beneficiary:
         """Of a payout: to whom it goes, by the entry that it names."""
 
+    @_builtins.property
+    def standing(self) -> Global___PayoutStanding:
+        """Of a payout to a beneficiary: what the account that it is for has been settled, and paid out."""
+
+    @_builtins.property
+    def release(self) -> _types_pb2.Entry:
+        """Of a recall: the release that it takes back. Left out if there is none by that entry: the ledger
+        then refuses the line, unless one has come by it until it is done.
+        """
+
     def __init__(
         self,
         *,
@@ -1144,14 +1156,50 @@ class ProposedLine(_message.Message):
         text: _builtins.str = ...,
         done_sequence: _builtins.int = ...,
         beneficiary: _banks_pb2.Beneficiary | None = ...,
+        standing: Global___PayoutStanding | None = ...,
+        release: _types_pb2.Entry | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["beneficiary", b"beneficiary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beneficiary", b"beneficiary", "release", b"release", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beneficiary", b"beneficiary", "credit", b"credit", "debit", b"debit", "done_sequence", b"done_sequence", "line", b"line", "participant", b"participant", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beneficiary", b"beneficiary", "credit", b"credit", "debit", b"debit", "done_sequence", b"done_sequence", "line", b"line", "participant", b"participant", "release", b"release", "standing", b"standing", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProposedLine: _TypeAlias = ProposedLine  # noqa: Y015
+
+@_typing.final
+class PayoutStanding(_message.Message):
+    """The money of one account of a biller behind its settlements, as of the newest entry. The ledger holds
+    no payout against it; people do.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTLED_FIELD_NUMBER: _builtins.int
+    PAID_OUT_FIELD_NUMBER: _builtins.int
+    IN_LINES_BEFORE_FIELD_NUMBER: _builtins.int
+    settled: _builtins.int
+    """Paise that settlements have moved from the account, ever."""
+    paid_out: _builtins.int
+    """Paise of all payouts to its beneficiaries, less what was recalled; this line not counted, unless it
+    is done.
+    """
+    in_lines_before: _builtins.int
+    """Paise of the payouts to the same account in the lines before this one that are not done."""
+    def __init__(
+        self,
+        *,
+        settled: _builtins.int = ...,
+        paid_out: _builtins.int = ...,
+        in_lines_before: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_lines_before", b"in_lines_before", "paid_out", b"paid_out", "settled", b"settled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PayoutStanding: _TypeAlias = PayoutStanding  # noqa: Y015
 
 @_typing.final
 class PrepareResponse(_message.Message):

@@ -70,6 +70,8 @@ class Proposal(_message.Message):
     APPROVALS_FIELD_NUMBER: _builtins.int
     THIRD_NEEDED_FIELD_NUMBER: _builtins.int
     BY_CHANNEL_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
     state: Global___ProposalState.ValueType
     approve_until_ns: _builtins.int
     """Until when it may be approved."""
@@ -96,6 +98,18 @@ class Proposal(_message.Message):
     def approvals(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Actor]:
         """Who has approved it, in order: one, or of what needs a third person two."""
 
+    @_builtins.property
+    def about(self) -> _types_pb2.Entry:
+        """What it is about: the entry that it names (a payment as it was completed, a hold, a case). Left
+        out of lines.
+        """
+
+    @_builtins.property
+    def payment(self) -> _types_pb2.Entry:
+        """The payment as it was accepted, which `about` is or speaks of: with its references. Left out if it
+        is damaged on the switch's disk.
+        """
+
     def __init__(
         self,
         *,
@@ -109,10 +123,12 @@ class Proposal(_message.Message):
         approvals: _abc.Iterable[_types_pb2.Actor] | None = ...,
         third_needed: _builtins.bool = ...,
         by_channel: _builtins.bool = ...,
+        about: _types_pb2.Entry | None = ...,
+        payment: _types_pb2.Entry | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "done", b"done", "proposed", b"proposed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "done", b"done", "payment", b"payment", "proposed", b"proposed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "by_channel", b"by_channel", "done", b"done", "lines_count", b"lines_count", "lines_done", b"lines_done", "proposed", b"proposed", "state", b"state", "third_needed", b"third_needed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "by_channel", b"by_channel", "done", b"done", "lines_count", b"lines_count", "lines_done", b"lines_done", "payment", b"payment", "proposed", b"proposed", "state", b"state", "third_needed", b"third_needed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -31,7 +31,9 @@ class _PublicByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PublicBy.Val
     PUBLIC_BY_MONTH: _PublicBy.ValueType  # 2
     PUBLIC_BY_DAY: _PublicBy.ValueType  # 3
     PUBLIC_BY_DEPARTMENT: _PublicBy.ValueType  # 4
+    """Of months that have ended."""
     PUBLIC_BY_DISTRICT: _PublicBy.ValueType  # 5
+    """Likewise."""
 
 class PublicBy(_PublicBy, metaclass=_PublicByEnumTypeWrapper):
     """What a line is of."""
@@ -42,8 +44,32 @@ PUBLIC_BY_YEAR: PublicBy.ValueType  # 1
 PUBLIC_BY_MONTH: PublicBy.ValueType  # 2
 PUBLIC_BY_DAY: PublicBy.ValueType  # 3
 PUBLIC_BY_DEPARTMENT: PublicBy.ValueType  # 4
+"""Of months that have ended."""
 PUBLIC_BY_DISTRICT: PublicBy.ValueType  # 5
+"""Likewise."""
 Global___PublicBy: _TypeAlias = PublicBy  # noqa: Y015
+
+class _PublicOf:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PublicOfEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PublicOf.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PUBLIC_OF_UNSPECIFIED: _PublicOf.ValueType  # 0
+    PUBLIC_OF_PAYMENTS: _PublicOf.ValueType  # 1
+    """Payments that were completed; those that were refunded since, too."""
+    PUBLIC_OF_REFUNDS: _PublicOf.ValueType  # 2
+    """What was given back of payments, on the day on which it was."""
+
+class PublicOf(_PublicOf, metaclass=_PublicOfEnumTypeWrapper):
+    """What is counted."""
+
+PUBLIC_OF_UNSPECIFIED: PublicOf.ValueType  # 0
+PUBLIC_OF_PAYMENTS: PublicOf.ValueType  # 1
+"""Payments that were completed; those that were refunded since, too."""
+PUBLIC_OF_REFUNDS: PublicOf.ValueType  # 2
+"""What was given back of payments, on the day on which it was."""
+Global___PublicOf: _TypeAlias = PublicOf  # noqa: Y015
 
 @_typing.final
 class CheckReceiptRequest(_message.Message):
@@ -112,22 +138,27 @@ class ReadPublicTotalsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BY_FIELD_NUMBER: _builtins.int
+    OF_FIELD_NUMBER: _builtins.int
     FROM_DAY_FIELD_NUMBER: _builtins.int
     TO_DAY_FIELD_NUMBER: _builtins.int
     by: Global___PublicBy.ValueType
+    of: Global___PublicOf.ValueType
     from_day: _builtins.str
-    """The first and the last day, IST dates "YYYY-MM-DD"; empty: from the beginning, to yesterday."""
+    """The first and the last day, IST dates "YYYY-MM-DD"; empty: from the beginning, to the end. What is
+    told only together with days outside is left out.
+    """
     to_day: _builtins.str
     def __init__(
         self,
         *,
         by: Global___PublicBy.ValueType = ...,
+        of: Global___PublicOf.ValueType = ...,
         from_day: _builtins.str = ...,
         to_day: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "from_day", b"from_day", "to_day", b"to_day"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "from_day", b"from_day", "of", b"of", "to_day", b"to_day"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -137,35 +168,52 @@ Global___ReadPublicTotalsRequest: _TypeAlias = ReadPublicTotalsRequest  # noqa: 
 class PublicLine(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    FROM_DAY_FIELD_NUMBER: _builtins.int
+    TO_DAY_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     NAME_EN_FIELD_NUMBER: _builtins.int
     NAME_BN_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
-    AMOUNT_FIELD_NUMBER: _builtins.int
-    SUPPRESSED_FIELD_NUMBER: _builtins.int
+    PAISE_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
+    from_day: _builtins.str
+    """IST dates, both included. Days that come to too little stand in a line with later ones."""
+    to_day: _builtins.str
     code: _builtins.str
-    """As in TotalsLine."""
+    """Of the last day: a date, a month, a financial year. A department's English name, a district. Empty:
+    what the register does not state, or others.
+    """
     name_en: _builtins.str
     name_bn: _builtins.str
+    others: _builtins.bool
+    """Of a department or district: all that is not told singly."""
     count: _builtins.int
-    """Payments that were completed, less none that were refunded."""
-    amount: _builtins.int
-    """Paise."""
-    suppressed: _builtins.bool
-    """There are some, and too few to be told: count and amount are 0."""
+    """At least 10."""
+    paise: _builtins.int
+    spans: _builtins.int
+    """Of a department or district: so many of the spans of months that are summed here, and in so many of
+    them it is told singly. What it had in the others is in the line of others.
+    """
+    told: _builtins.int
     def __init__(
         self,
         *,
+        from_day: _builtins.str = ...,
+        to_day: _builtins.str = ...,
         code: _builtins.str = ...,
         name_en: _builtins.str = ...,
         name_bn: _builtins.str = ...,
+        others: _builtins.bool = ...,
         count: _builtins.int = ...,
-        amount: _builtins.int = ...,
-        suppressed: _builtins.bool = ...,
+        paise: _builtins.int = ...,
+        spans: _builtins.int = ...,
+        told: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "code", b"code", "count", b"count", "name_bn", b"name_bn", "name_en", b"name_en", "suppressed", b"suppressed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "count", b"count", "from_day", b"from_day", "name_bn", b"name_bn", "name_en", b"name_en", "others", b"others", "paise", b"paise", "spans", b"spans", "to_day", b"to_day", "told", b"told"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -179,12 +227,12 @@ class ReadPublicTotalsResponse(_message.Message):
     AS_OF_TIME_NS_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     as_of_sequence: _builtins.int
-    """The entry up to which everything is counted, and nothing later; 0 if there is none."""
+    """The entry that is the last one of the last day that is told; 0 if none is."""
     as_of_time_ns: _builtins.int
     """Its time."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicLine]:
-        """At most 1,000 a message, in the order of their codes; those of time in that of time."""
+        """At most 1,000 a message, in the order of time, or of their codes with the others last."""
 
     def __init__(
         self,

@@ -62,9 +62,9 @@ class PublicServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReadPublicTotals(self, request, context):
-        """The totals of some days, in lines, all of one state. What fewer than 10 payments have come to is
-        not told, nor what it could be computed from. RESOURCE_EXHAUSTED while a server counts what it
-        has not yet counted.
+        """The totals of days that have ended, in lines, all of one state. What fewer than 10 payments have come
+        to is not told, nor what it could be computed from, also not from what is told at another time
+        (docs/public.md). RESOURCE_EXHAUSTED while a server counts what it has not yet counted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

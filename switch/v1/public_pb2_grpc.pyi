@@ -40,9 +40,9 @@ class PublicServiceStub:
     that is not there are one answer, and take the same time.
     """
     ReadPublicTotals: _grpc.UnaryStreamMultiCallable[_public_pb2.ReadPublicTotalsRequest, _public_pb2.ReadPublicTotalsResponse]
-    """The totals of some days, in lines, all of one state. What fewer than 10 payments have come to is
-    not told, nor what it could be computed from. RESOURCE_EXHAUSTED while a server counts what it
-    has not yet counted.
+    """The totals of days that have ended, in lines, all of one state. What fewer than 10 payments have come
+    to is not told, nor what it could be computed from, also not from what is told at another time
+    (docs/public.md). RESOURCE_EXHAUSTED while a server counts what it has not yet counted.
     """
 
 @_typing.type_check_only
@@ -57,9 +57,9 @@ class PublicServiceAsyncStub(PublicServiceStub):
     that is not there are one answer, and take the same time.
     """
     ReadPublicTotals: _aio.UnaryStreamMultiCallable[_public_pb2.ReadPublicTotalsRequest, _public_pb2.ReadPublicTotalsResponse]  # type: ignore[assignment]
-    """The totals of some days, in lines, all of one state. What fewer than 10 payments have come to is
-    not told, nor what it could be computed from. RESOURCE_EXHAUSTED while a server counts what it
-    has not yet counted.
+    """The totals of days that have ended, in lines, all of one state. What fewer than 10 payments have come
+    to is not told, nor what it could be computed from, also not from what is told at another time
+    (docs/public.md). RESOURCE_EXHAUSTED while a server counts what it has not yet counted.
     """
 
 class PublicServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -83,9 +83,9 @@ class PublicServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _public_pb2.ReadPublicTotalsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_public_pb2.ReadPublicTotalsResponse], _abc.AsyncIterator[_public_pb2.ReadPublicTotalsResponse]]:
-        """The totals of some days, in lines, all of one state. What fewer than 10 payments have come to is
-        not told, nor what it could be computed from. RESOURCE_EXHAUSTED while a server counts what it
-        has not yet counted.
+        """The totals of days that have ended, in lines, all of one state. What fewer than 10 payments have come
+        to is not told, nor what it could be computed from, also not from what is told at another time
+        (docs/public.md). RESOURCE_EXHAUSTED while a server counts what it has not yet counted.
         """
 
 def add_PublicServiceServicer_to_server(servicer: PublicServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -2,7 +2,8 @@
 
 Method: a process of its own drives the core with the seeded generator of the core's
 tests, every row kind and refusal among it, amounts up to 64 bits, and behind that what
-is recalled; the auditor reads the directory from another process, during and after.
+is recalled, and what is done and complained of at counters; the auditor reads the
+directory from another process, during and after.
 """
 
 import json
@@ -53,12 +54,19 @@ for _ in turns(count // 100, enough):
 generator.begin_recalls(seed)
 while pair.operations < count + 1_000:
     pair.commit(*generator.group_of_recalls())
+generator.begin_counters(seed)
+while pair.operations < count + 2_000:
+    pair.commit(*generator.group_of_counters())
+    while rng.randrange(3) == 0 and pair.ledger.index_step():
+        pass
 moves = [row for row in pair.model.rows if row.kind == Kind.TRANSFER]
 recalls = [row for row in moves if pair.model.is_recall(row)]
 recalled = {row.resolves for row in recalls if row.result == Result.OK}
+at_counters = [row.kind for row in pair.model.rows if row.result == Result.OK]
 print(
     *(pair.ledger.sequence, pair.ledger.kept_count, pair.ledger.unverified_count),
     *(len(recalled), len(recalls)),
+    *map(at_counters.count, (Kind.COMPLAINT, Kind.REPLY, Kind.BILLS)),
 )
 sys.stdout.flush()
 sys.stdin.read()
@@ -115,10 +123,11 @@ def test_core_ledger_passes_beside_its_writer_and_after(
     path, writer = ledger
     beside = [audit(path) for _ in range(3)]
     assert writer.stdout is not None
-    last, kept, unverified, recalled, recalls = map(
+    last, kept, unverified, recalled, recalls, *at_counters = map(
         int, writer.stdout.readline().split()
     )
     assert 0 < recalled <= recalls
+    assert min(at_counters) > 10
     # The writer still has it open, and nothing of it is held back.
     said = audit(path)
     assert said["sequence"] == last

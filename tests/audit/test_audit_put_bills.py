@@ -12,13 +12,10 @@ import pytest
 
 from switch.codes import AMOUNT_MAX, Kind, Result
 from tests.audit.counter_story import (
-    BILLER,
     BILLS,
     BILLS_OTHER,
     DELTA,
     FULL,
-    HEAD,
-    ONE,
     OPEN,
     OTHER,
     WITHDRAWAL,
@@ -27,6 +24,11 @@ from tests.audit.counter_story import (
     Tell,
     bills,
     found_by_its_words,
+)
+from tests.audit.people_story import (
+    BILLER,
+    HEAD,
+    ONE,
 )
 
 R = Result

@@ -25,7 +25,7 @@ from switch.console.matching_words import MATCHING_WORDS
 from switch.console.output import Exit
 from switch.ids import format_id, new_id
 from switch.matching.breaks import Break, Type, number_of, write_breaks
-from switch.matching.decisions import OUTCOME_COLUMNS
+from switch.matching.decisions import OUTCOME_COLUMNS, proposal_id
 from switch.specs import TREASURY, ParticipantSpec, Specs, specs_to_json
 from switch.v1 import payments_pb2
 from tests.cli.office import CENTRES, balance, begun
@@ -194,10 +194,18 @@ def test_the_way_of_breaks(
         decide.read_text().replace("refund;;1.00;letter", "refund;;;letter")
     )
     done(live, *upload, "--json", code=Exit.REFUSED)
-    # Nobody approves his own.
-    own = done(live, "breaks", "approve", str(outcomes), "--json", code=Exit.REFUSED)
+    # Nobody approves his own; and whoever looks sees all that he approves.
+    unseen = live.command("breaks", "approve", str(outcomes))
+    assert (unseen.returncode, "--of FILE" in unseen.stderr) == (Exit.USAGE, True)
+    of = ("--of", str(breaks))
+    shown = live.command("breaks", "approve", str(outcomes), *of)
+    assert shown.returncode == Exit.REFUSED
+    assert f"{by_type['missing_there']['receipt']}, ref 2000, ₹20.00" in shown.stdout
+    own = done(
+        live, "breaks", "approve", str(outcomes), *of, "--json", code=Exit.REFUSED
+    )
     assert last(own)["outcomes"] == {"refused": 3}
-    approve = ("breaks", "approve", str(outcomes), *SECOND, "--json")
+    approve = ("breaks", "approve", str(outcomes), *of, *SECOND, "--json")
     assert last(done(live, *approve))["outcomes"] == {"approved": 3}
     gone = done(live, *approve, code=Exit.REFUSED)
     assert last(gone)["outcomes"] == {"not_open": 3}
@@ -206,7 +214,21 @@ def test_the_way_of_breaks(
     (row,) = rows(evidence)
     assert (row["decision"], row["about"]) == ("verify", str(entries[lapsed]))
     done(live, "breaks", "upload", str(evidence))
-    done(live, "breaks", "approve", str(evidence.with_suffix(".outcomes.csv")), *SECOND)
+    waiting = last(done(live, "proposals", "--json"))
+    assert waiting["payment"]["reference"] == "ref 5000"
+    # Once more, and nothing of it is proposed a second time before that is withdrawn.
+    more = done(
+        live, *("breaks", "upload", str(evidence)), "--again", "1", code=Exit.REFUSED
+    )
+    assert "Refused" in more
+    evident = str(evidence.with_suffix(".outcomes.csv"))
+    [row] = rows(Path(evident))
+    assert "was proposed for it and is open" in row["text"]
+    [waits] = [one for page in office.proposal_pages() for one in page.proposals]
+    done(live, "withdraw", str(waits.proposed.sequence), "again")
+    done(live, "breaks", "upload", str(evidence), "--again", "1")
+    done(live, "breaks", "approve", evident, *SECOND)
+    done(live, *("breaks", "upload", str(evidence)), "--again", "2", code=Exit.REFUSED)
     assert list(office.exceptions()) == []
     # The next scroll has the linked entries, and nothing is open any more.
     close_window(office, window)
@@ -239,6 +261,12 @@ def test_a_biller_sends_the_same_list_itself(
     assert (reply["confirmed"], reply["rejected"]) == (1, 1), reply
     assert said.returncode in (Exit.DONE, Exit.FINDINGS)
     assert [one.kind for one in office.exceptions() if one.kind in (3, 4)] == []
+    # That list is its word of the one, and not of what people have completed.
+    words = tmp_path / "words.jsonl"
+    to = ("--to", str(office.ledger().sequence))
+    told = json.loads(done(live, "acknowledged", "power", str(words), *to, "--json"))
+    assert told["words"] == {"biller": 1, "nobody": 3, "people": 1}
+    assert json.loads(words.read_text().splitlines()[-1])["word"] == "biller"
     done(live, *send, "--total", "60.01", code=Exit.REFUSED)
     done(live, *send[:-4], "--as", "treasury/treasury", code=Exit.USAGE)
 
@@ -320,7 +348,8 @@ def test_people_sign_what_they_decide(tmp_path: Path) -> None:
         first = rows(outcomes)[0]
         with outcomes.open("a", encoding="utf-8") as file:
             file.write(csv_line((first | {"entry": other}).values()))
-        approve = ("breaks", "approve", str(outcomes), "--json")
+        of = ("--of", str(tmp_path / "breaks.csv"))
+        approve = ("breaks", "approve", str(outcomes), *of, "--json")
         own = office.ask(*approve, by="alpha")
         assert last(own.stdout)["outcomes"] == {"not_open": 1, "refused": 1}
         by_hand = office.proposed("propose", "refund", str(paid), "1", "by hand")
@@ -337,10 +366,20 @@ def test_people_sign_what_they_decide(tmp_path: Path) -> None:
             assert "of it back since this match" in more.stdout
             assert last(more.stdout)["outcomes"] == {"refused": 2}
         # Of two that were proposed before, the second is not approved after the first.
-        first_of, second_of = (
-            office.proposed("propose", "refund", str(paid), "2", reason)
-            for reason in ("one", "other")
+        first_of, other_of, second_of = (
+            office.proposed(
+                *("propose", "refund", str(paid), "2", number, "--id"),
+                format_id(proposal_id(number, 7)),
+            )
+            for number in ("one", "other", missing.number)
         )
+        # No file of outcomes gives a proposal out for another than it was made for.
+        outcomes.write_text(
+            csv_line(OUTCOME_COLUMNS) + csv_line((first | {"entry": other_of}).values())
+        )
+        wrong = office.ask(*approve, by="beta")
+        assert f"{other_of} was not proposed for {missing.number}" in wrong.stdout
+        office.said("withdraw", other_of, "wrong", by="alpha")
         outcomes.write_text(
             csv_line(OUTCOME_COLUMNS)
             + csv_line((first | {"entry": second_of}).values())

@@ -18,7 +18,7 @@ from switch.codes import Kind
 from switch.console.output import Exit, Screen
 from switch.console.words import Language
 from switch.errors import SwitchError
-from switch.matching.decisions import OUTCOME_COLUMNS
+from switch.matching.decisions import OUTCOME_COLUMNS, proposal_id
 from switch.signed import Row
 from switch.v1 import proposals_pb2, results_pb2, types_pb2
 
@@ -76,6 +76,7 @@ class Liar:
             resolves=POSTED,
             amount=500,
             reference="letter 9",
+            id=proposal_id(f"X{ABOUT}", 0),
         )
         one = proposals_pb2.Proposal(proposed=proposed)
         return [Namespace(proposals=[one])]

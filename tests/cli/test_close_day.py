@@ -197,6 +197,22 @@ def test_lists_are_matched_and_stop_nothing(
     assert wrong["breaks"] == found["breaks"]
 
 
+def test_a_biller_without_lists(council: Council, shell: Shell, tmp_path: Path) -> None:
+    """Matched with what it has acknowledged: of this service nobody is asked."""
+    folder, lists = tmp_path / "files", tmp_path / "lists"
+    pay(council, "UNASKED", 500)
+    lists.mkdir()
+    (lists / "power.json").write_text('{"by": "acknowledged"}')
+    found = close(shell, folder, "--lists", str(lists))
+    assert (found["breaks"], found["waits"]) == (0, [])
+    report = json.loads((folder / f"close-{found['day']}.json").read_bytes())
+    [told] = report["matches"]
+    assert told["explained"] == {"not_asked": report["amount_paise"]}
+    assert "amount" in told["not_looked_at"]
+    again = close(shell, folder, "--lists", str(lists))
+    assert again["breaks"] == 0
+
+
 def test_one_run_at_a_time(council: Council, shell: Shell, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     pay(council, "ALONE", 3)

@@ -9,7 +9,8 @@ again; the switch is asked for nothing but what it has not.
 import datetime as dt
 import json
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,8 +21,8 @@ from switch.cli.day_matches import Matches, match_day
 from switch.client import Client, Point
 from switch.console.output import Screen
 from switch.console.words import Language
-from switch.matching.breaks import Break, State, read_breaks
-from switch.v1 import banks_pb2, types_pb2
+from switch.matching.breaks import BANK_KEYS, Break, State, read_breaks
+from switch.v1 import banks_pb2, schedules_pb2, types_pb2
 from tests.matching.books import (
     BILLER,
     HEADS,
@@ -46,9 +47,30 @@ class Switch:
     def __init__(self) -> None:
         self.payees: list[banks_pb2.Beneficiary] = []
         self.payouts: list[types_pb2.Entry] = []
+        self.cursors: list[int] = []
+        self.is_said = False
 
-    def exceptions(self) -> list[Any]:
+    def exceptions(self, *_: object) -> list[Any]:
         return []
+
+    def windows(self) -> Iterator[schedules_pb2.Window]:
+        """Newest first, each behind the payment of its day."""
+        for paid in reversed(PAID):
+            yield schedules_pb2.Window(sequence=paid.entry + 1)
+
+    def feed(self, biller: str, cursor: int) -> Iterator[types_pb2.Entry]:
+        """All but the second have their biller's word."""
+        assert biller == BILLER
+        self.cursors.append(cursor)
+        kind = types_pb2.ENTRY_KIND_POST
+        for one in PAID:
+            if one.entry > cursor:
+                yield types_pb2.Entry(
+                    sequence=one.entry,
+                    kind=kind,
+                    resolves=one.number,
+                    by_biller=one is not PAID[1] or self.is_said,
+                )
 
     def beneficiaries(self) -> list[banks_pb2.Beneficiary]:
         return self.payees
@@ -90,7 +112,7 @@ class Folder:
     ) -> Matches:
         lists = self.lists if with_lists else None
         args = Namespace(files=self.files, lists=lists, bank_files=self.bank)
-        of = DayFiles(day.isoformat())
+        of = DayFiles(day.isoformat(), [PAID[DAYS.index(day)].entry + 1])
         of.instructions = [{"file": one} for one in instructions]
         client = cast("Client", self.switch)
         screen = Screen(as_json=True, language=Language.ENGLISH)
@@ -128,6 +150,68 @@ def test_what_an_earlier_run_left_open_stands(folder: Folder) -> None:
     found = folder.match(DAYS[0])
     assert (found.open, len(found.refused)) == (1, 1)
     assert folder.match(DAYS[1], with_lists=False).open == 0
+
+
+def test_a_biller_that_only_acknowledges(folder: Folder) -> None:
+    """It is asked for what was not matched before, and for what is open still."""
+    (folder.lists / f"{BILLER}.json").write_text('{"by": "acknowledged"}')
+    for day, left in zip(DAYS, (0, 1, 1), strict=False):
+        found = folder.match(day)
+        assert (found.refused, found.without, found.open) == ([], [], left)
+    assert [one.entry for one in folder.open(DAYS[2])] == [PAID[1].entry]
+    # From behind the window before, and then from the payment that is open.
+    assert folder.switch.cursors == [0, PAID[0].entry + 1, PAID[1].entry - 1]
+    folder.switch.is_said = True
+    assert folder.match(DAYS[3]).open == 0
+    assert folder.switch.cursors[-1] == PAID[1].entry - 1
+
+
+def of_bank(folder: Folder, day: dt.date) -> list[tuple[str, str, int]]:
+    found = [one for one in folder.open(day) if one.by in BANK_KEYS]
+    return [(one.by, one.type, one.amount_there) for one in found]
+
+
+def test_a_run_without_the_bank_keeps_what_was_found(
+    folder: Folder, tmp_path: Path
+) -> None:
+    payee = banks_pb2.Beneficiary(
+        sequence=5, number=ACCOUNTS[0], biller=BILLER, head=HEADS[0], ifsc=IFSC
+    )
+    folder.switch.payees = [payee]
+    folder.switch.payouts = [types_pb2.Entry(sequence=1, resolves=5)]
+    day, paid = DAYS[0], PAID[0].amount
+    (folder.month(day) / "P.xml").write_text(
+        pain001([(NUMBERS[1], paid, ACCOUNTS[0])], day)
+    )
+    bank = tmp_path / "bank.xml"
+    bank.write_bytes(statement([(NUMBERS[1], paid - 100)], 100_000, day))
+    folder.bank = [bank]
+    folder.listed(day, [])
+    [first] = folder.match(day, "P.xml").reports
+    assert first["bank"]["looked_at"] is True
+    assert first["bank"]["not_passed_on"] == 100
+    assert of_bank(folder, day) == [("payout", "amount", paid - 100)]
+    # The list comes late, and whoever runs it again has not the bank's files at hand.
+    folder.bank = []
+    folder.listed(day, [told(PAID[0])])
+    found = folder.match(day, "P.xml")
+    [again] = found.reports
+    assert again["bank"] == first["bank"] | {"looked_at": False}
+    assert (found.unasked, found.open) == ([BILLER], 1)
+    assert again["breaks"]["open"] == 1
+    assert of_bank(folder, day) == [("payout", "amount", paid - 100)]
+    # Nor does a run that matches nothing lose what was said.
+    [stands] = folder.match(day, with_lists=False).earlier
+    assert stands == again | {"earlier": True}
+    # What was found is of other scrolls by now: the bank must be looked at again.
+    write_scrolls(tmp_path / "more", [[PAID[0]], [replace(PAID[1], day=day)]])
+    for path in (tmp_path / "more").glob("S2026-27-0002-*"):
+        path.rename(folder.month(day) / path.name)
+    refused = folder.match(day, "P.xml")
+    assert "--bank FILE" in refused.refused[0]
+    assert of_bank(folder, day) == [("payout", "amount", paid - 100)]
+    folder.bank = [bank]
+    assert not folder.match(day, "P.xml").unasked
 
 
 def test_no_list_on_the_last_of_a_month(folder: Folder) -> None:

@@ -1,10 +1,13 @@
-"""Goal: the command line says of a payment in doubt what is known, and what to do.
+"""Goal: the command line says of a payment in doubt what is known, and what to do; and
+prints papers as forms.
 
 Method: commands as processes against a real server whose biller says nothing, with
 services that wait for it for a second.
 """
 
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,7 @@ from switch.console.output import Exit
 from switch.console.words import RESULTS, STATES, WORDS
 from switch.payment_states import PaymentState
 from tests.cli.test_cli import answer
-from tests.client.live import CENTRE, LAPSES, WAITS, Live, running
+from tests.client.live import CENTRE, FREE, LAPSES, WAITS, Live, running
 from tests.server.harness import until
 
 
@@ -30,7 +33,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             yield live
 
 
-def test_a_payment_in_doubt_and_its_acknowledgement(live: Live) -> None:
+def test_a_payment_in_doubt_and_its_acknowledgement(live: Live, tmp_path: Path) -> None:
     waits = live.command("pay", CENTRE, WAITS, "7.50", "kept")
     assert waits.returncode == Exit.UNKNOWN, waits.stderr
     assert WORDS["paper"][0] in waits.stdout
@@ -52,6 +55,12 @@ def test_a_payment_in_doubt_and_its_acknowledgement(live: Live) -> None:
     assert f"Acknowledgement: {CENTRE}/A/{value['entry']}" in english.stdout
     bengali = live.command(*words, "--lang", "bn").stdout
     assert "এটি রসিদ নয়।" in bengali
+    # On a roll it is told as loudly.
+    done = live.command(*words, "--printer", str(tmp_path / "roll"))
+    assert done.returncode == Exit.DONE, done.stderr
+    roll = (tmp_path / "roll").read_bytes()
+    assert b"\nNOT CONFIRMED YET\n" in roll
+    assert b"THIS IS NO RECEIPT" in roll
     # Sent again it is still not known.
     same = live.command(
         "pay", CENTRE, WAITS, "7.50", "kept", "--id", asked[0], "--lang", "bn"
@@ -71,6 +80,42 @@ def test_a_payment_whose_money_is_back_too_early(live: Live) -> None:
     taken = live.command("pay", CENTRE, LAPSES, "7.50", "lapsed")
     assert taken.returncode == Exit.REFUSED
     assert RESULTS[Result.BILL_ALREADY_CLAIMED][0] in taken.stdout
+
+
+# --- forms ---------------------------------------------------------------------------
+
+
+def test_a_receipt_is_printed_on_a5_and_on_a_roll(live: Live, tmp_path: Path) -> None:
+    paid = answer(live.command("pay", CENTRE, FREE, "7.50", "printed", "--json"))
+    words = ("receipt", str(paid["id"]), "--sender", CENTRE)
+    pdf, roll = tmp_path / "a.pdf", tmp_path / "roll"
+    forms = ("--pdf", str(pdf), "--printer", str(roll))
+    base = ("--check-base", "https://check.example")
+    done = live.command(*words, *forms, *base, "--lang", "bn")
+    assert done.returncode == Exit.DONE, done.stderr
+    number = answer(live.command(*words, "--json"))["receipt"]
+    assert done.stdout.split("\n")[:2] == [f"{number} → {pdf}", f"{number} → {roll}"]
+    assert pdf.read_bytes().startswith(b"%PDF-")
+    assert roll.read_bytes().startswith(b"\x1b@\x1bR\x00\x1bt\x00\x1dv0\x00")
+    done = live.command(*words, "--printer", str(roll), "--reprint", "--json")
+    told = answer(done)
+    assert (told["number"], told["to"]) == (number, [str(roll)])
+    assert re.fullmatch("[0-9a-f]{12}", str(told["code"]))
+    text = roll.read_bytes().decode("latin-1")
+    assert "\nREPRINT\n" in text
+    assert "\nTotal: Rs.7.50\n" in text
+    # What is wrong is one line, and nothing was printed.
+    for wrong, code, said in (
+        (("--printer", "127.0.0.1:1"), Exit.CONFIG, "nothing was printed"),
+        (("--pdf", str(tmp_path / "no" / "a.pdf")), Exit.CONFIG, "No such file"),
+        (("--pdf", str(pdf), "--check-base", "x"), Exit.USAGE, "--check-base"),
+        (("--refund", "1"), Exit.USAGE, "0 refunds"),
+        (("--refund", str(2**32)), Exit.USAGE, "--refund"),
+    ):
+        done = live.command(*words, *wrong)
+        assert (done.returncode, done.stdout) == (code, ""), wrong
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) <= 2
 
 
 def until_state(live: Live, asked: Sequence[str], state: PaymentState) -> None:

@@ -17,6 +17,8 @@ import pytest
 
 from switch.authority.development import DevAuthority
 from switch.calendar import IST
+from switch.client.calls import CallError
+from switch.client.files import RECALLED
 from switch.codes import PersonRole, Role
 from switch.console.output import Exit
 from switch.specs import ParticipantSpec, Specs
@@ -147,6 +149,34 @@ def test_from_the_release_to_the_statement(
     assert account_of(council).transit == 0
     last, _ = status(shell, answered, code=Exit.DONE)
     assert [one["recalled"] for one in last] == [False, True, False]
+
+    # By the file as it is the bank would pay what is in settlement again.
+    elsewhere = tmp_path / "elsewhere"
+    held = shell.run(*write, "--write", str(elsewhere))
+    assert held.code == Exit.REFUSED
+    assert f"payouts that were recalled: {item.sequence}" in held.err
+    assert [one.name for one in elsewhere.iterdir()] == [f"{made.stem}.json"]
+    there = shell.run(*write, "--write", str(folder))
+    assert (there.code, "no bank is to pay" in there.err) == (Exit.REFUSED, True)
+    files = tmp_path / "closed"
+    close = ("close-day", "--files", str(files))
+    [told] = shell.said(*close, code=Exit.FINDINGS)
+    [why] = told["in_the_way"]
+    assert made.name in why
+    assert "was not written" in why
+    assert list(files.glob("*/P*.xml")) == []
+    month = str(next(files.glob("*/P*.json")).parent)
+    known = shell.run(
+        "scrolls", made.name, "--write", month, "--although-recalled", "--parquet"
+    )
+    assert (known.code, "no bank is to pay" in known.err) == (Exit.DONE, True)
+    [same] = files.glob("*/P*.xml")
+    assert same.read_bytes() == made.read_bytes()
+    [told] = shell.said(*close)
+    assert [one.split(": ")[0] for one in told["waits"]] == ["the bank's word"]
+    with pytest.raises(CallError, match="recalled") as failure:
+        client.file_size(made.name)
+    assert failure.value.reason == RECALLED
 
 
 def test_answers_to_nobody_s_instruction(shell: Shell, tmp_path: Path) -> None:

@@ -46,10 +46,10 @@ class Scripted:
         self.data, self.piece = data, piece
         self.offsets: list[int] = []
 
-    def file_size(self, name: str) -> tuple[int, bytes]:
+    def file_size(self, name: str, **_: bool) -> tuple[int, bytes]:
         return len(self.data), hashlib.sha256(self.data).digest()
 
-    def read_file(self, name: str, offset: int, hashed: Any) -> Iterator[bytes]:
+    def read_file(self, name: str, offset: int, hashed: Any, **_: bool) -> Any:
         self.offsets.append(offset)
         if offset > len(self.data):
             raise CallError(grpc.StatusCode.INVALID_ARGUMENT, "offset: too far")
@@ -113,7 +113,7 @@ def test_a_run_goes_on_where_another_was_cut_off(
 
 def test_a_server_that_is_away_leaves_what_is_there(tmp_path: Path) -> None:
     class Away(Scripted):
-        def read_file(self, name: str, offset: int, hashed: Any) -> Iterator[bytes]:
+        def read_file(self, name: str, offset: int, hashed: Any, **_: bool) -> Any:
             yield DATA[offset : offset + 100]
             raise CallError(grpc.StatusCode.UNAVAILABLE, "gone")
 
@@ -127,7 +127,7 @@ def test_a_server_that_is_away_leaves_what_is_there(tmp_path: Path) -> None:
 
 def test_a_lie_of_the_server_is_not_written(tmp_path: Path) -> None:
     class Lying(Scripted):
-        def read_file(self, name: str, offset: int, hashed: Any) -> Iterator[bytes]:
+        def read_file(self, name: str, offset: int, hashed: Any, **_: bool) -> Any:
             yield b"something else"
             raise WireError("not what its hash says")
 
@@ -210,7 +210,7 @@ def test_a_writer_is_killed_at_any_step(tmp_path: Path, step: int) -> None:
             return call
 
         class Dying(Scripted):
-            def read_file(self, *args: Any) -> Iterator[bytes]:
+            def read_file(self, *args: Any, **more: Any) -> Any:
                 for piece in super().read_file(*args):
                     yield dies(lambda one: one)(piece)
 

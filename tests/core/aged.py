@@ -183,6 +183,15 @@ def tell(
     funds = [top_up(network, w, FUNDS, b"UTR-FIRST-%d" % w) for w in network.wallets]
     commit([Rows(funds)], NOW)
     generator = Generator(seed, network, pair.model)
+    while len(pair.model.rows) < rows // 2:
+        commit(*generator.group())
+    # What happens at counters alone, by one who draws nothing else.
+    clerk = Generator(seed, network, pair.model)
+    clerk.now = generator.now
+    clerk.begin_counters(seed)
+    while len(pair.model.rows) < rows // 2 + rows // 8:
+        commit(*clerk.group_of_counters())
+    generator.now = clerk.now
     while len(pair.model.rows) < rows:
         commit(*generator.group())
     pair.close()

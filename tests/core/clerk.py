@@ -39,7 +39,7 @@ SIZES = (1, 5, 10, 20)
 HOURS_NS = 2 * 3_600 * SECOND_NS
 PART = 8
 HOURS = (0, 0, 1, 72, 8_784, 8_785)
-NOTES = (None, None, b"n" * 64, "টাকা".encode(), b"it is not there", b"")
+NOTES = (None, None, b"n" * 64, "টাকা".encode(), b"it is not there", b"x")
 WRONG_NOTES = (b"n" * 65, b"\xff\xfe")
 
 
@@ -129,9 +129,26 @@ class Clerk(Recaller):
         while size > 0:
             part = min(size, PART)
             pays = self.chance(4)
-            asks.append(self.payments(part) if pays else self.rows(part))
+            asks.append(self.of_session(part) if pays else self.rows(part))
             size -= part
         return asks, self.now
+
+    def of_session(self, size: int) -> Payments:
+        """A message; of a centre itself it is most often known who is there."""
+        rng = self.rng
+        ask = self.payments(size)
+        if not ask.centre or self.chance(3):
+            return ask
+        ask.signed_on = 0
+        if not self.chance(6):
+            ask.signed_on = self.number_of_operator(ask.centre)
+        for payment in [
+            *ask.payments,
+            *(each for all_ in ask.baskets for each in all_),
+        ]:
+            if not self.chance(4):
+                payment.operator = rng.choice((0, ask.signed_on))
+        return ask
 
     # --- who sits there ---------------------------------------------------------------
 
@@ -235,6 +252,7 @@ class Clerk(Recaller):
         """A centre begins to know its operators, or ends that; or what cannot be."""
         rng = self.rng
         record = self.record_of(rng.choice(self.centres))
+        record.role = Role.CENTRE
         record.signs_on = 0 if self.chance(5) else 1
         record.answer_hours = rng.choice(HOURS)
         record.active = 0 if self.chance(12) else 1
@@ -249,6 +267,9 @@ class Clerk(Recaller):
         elif draw == 2:
             code, role = b"new-%d" % rng.randrange(9), rng.choice(list(Role))
             record = ParticipantRecord(code, role, may_state_dues=0)
+        elif draw == 4:
+            # Until it is one again.
+            record.role, record.signs_on = rng.choice((Role.SUPPORT, Role.PUBLIC)), 0
         row = self.by_treasury(Kind.REGISTER)
         row.reference, row.tail = b"", record.pack()
         if draw == 3:

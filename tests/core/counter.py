@@ -1,7 +1,7 @@
 """A desk whose centres have operators that sign on, complaints, and files of bills."""
 
 import struct
-from typing import Any
+from typing import Any, NamedTuple
 
 from switch._core import Rows
 from switch.codes import (
@@ -16,7 +16,7 @@ from switch.codes import (
 )
 from tests.core.desk import Desk
 from tests.core.pair import read_outcome, rows_request
-from tests.records import Outcome, Row, ServiceRecord
+from tests.records import Outcome, Payment, Row, ServiceRecord
 from tests.signing import public_key
 
 RESTS = ("stay", "index", "no index")
@@ -57,6 +57,14 @@ def bills_record(
     return struct.pack("<B3xIQ32s16x", form, lines, amount, hash_)
 
 
+class Told(NamedTuple):
+    """What became of a payment in a message."""
+
+    result: int
+    sequence: int
+    repeat: bool
+
+
 class Counter(Desk):
     """What is asked for by hand, a second after the other."""
 
@@ -76,6 +84,11 @@ class Counter(Desk):
         given.setdefault("participant", self.net.treasury)
         given.setdefault("id", b"counter" + self.number.to_bytes(9, "big"))
         return Row(kind, **given)
+
+    def told(self, *payments: Payment, basket: bool = False) -> list[Told]:
+        """Payments of the first centre's in a message; their answers."""
+        outcomes = self.pay_basket(*payments) if basket else self.pay(*payments)
+        return [Told(int(one.result), one.sequence, one.repeat) for one in outcomes]
 
     # --- who there is -----------------------------------------------------------------
 
@@ -113,9 +126,9 @@ class Counter(Desk):
         given.setdefault("participant", self.biller if step == 2 else self.net.treasury)
         return self.one(Kind.REPLY, resolves=complaint, total=step, **given)
 
-    def paid(self, **fields: int) -> int:
+    def paid(self) -> int:
         """The sequence of a hold of the first centre."""
-        [told] = self.pay(self.payment(**fields))
+        [told] = self.told(self.payment())
         assert told.result == 1, told
         return told.sequence
 

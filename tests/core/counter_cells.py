@@ -60,14 +60,20 @@ REPLIES = {
 }  # fmt: skip
 """Every cell of what may follow in a complaint's life, and by whom it may not."""
 
-OPERATORS = {
-    (what, who, who != "known")
-    for what in ("message", "row", "basket", "shift", "approve", "complaint")
-    for who in ("known", "switched off", "of another centre", "nobody")
-} | {
-    (what, "where nobody signs on", False)
-    for what in ("message", "row", "basket", "shift", "approve", "complaint")
-}
+OPERATORS = (
+    {
+        (what, who, who != "known")
+        for what in ("message", "row", "basket", "shift", "approve", "complaint")
+        for who in ("known", "switched off", "of another centre", "nobody")
+    }
+    | {
+        ("message", "who is not signed on", True),
+    }
+    | {
+        (what, "where nobody signs on", False)
+        for what in ("message", "row", "basket", "shift", "approve", "complaint")
+    }
+)
 """Whose number is named for what, and whether that is turned away for it."""
 
 AGAIN = {"another", "another who is switched off", "another who is nobody"}
@@ -97,6 +103,8 @@ class WatchedCounters(WatchedPayouts):
             who = self.kind_of_operator(centre, row.operator_)
             if not self.participants[centre].signs_on:
                 who = "where nobody signs on"
+            if row.stranger:
+                what, who = "message", "who is not signed on"
             self.operators_met[what, who, not has] += 1
         return has
 

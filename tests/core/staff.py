@@ -318,7 +318,7 @@ class Staff(Priced):
         record = ParticipantRecord(one.code, Role(one.role), 0)
         record.may_state_dues = one.may_state_dues
         record.never_credits_late = one.never_credits_late
-        record.signs_on = one.signs_on
+        record.signs_on, record.answer_hours = one.signs_on, one.answer_hours
         if self.chance(8):
             record.may_state_dues ^= 1
         return record

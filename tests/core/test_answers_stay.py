@@ -32,6 +32,7 @@ from tests.longer import SEED, TIMES
 from tests.model import Answers, Ask, Payments, Rows
 from tests.records import (
     AccountRecord,
+    BillsRecord,
     LimitRecord,
     Outcome,
     ParticipantRecord,
@@ -45,6 +46,7 @@ from tests.records import (
     pins,
     revocation,
 )
+from tests.signing import OperatorRecord, public_key
 
 SECOND_NS = 10**9
 DEADLINE_S = 3_600
@@ -344,6 +346,26 @@ def ask_of_banks(walk: Walk) -> None:
     walk.rows(again, result=Result.CASE_CLOSED)
 
 
+def ask_of_counters(walk: Walk) -> None:
+    """Who sits there, what is wrong with a payment, and bills that are put in."""
+    net = walk.net
+    seat = walk.record(OperatorRecord(walk.centre, 7, public_key(7)).pack())
+    walk.rows(seat)
+    payment = walk.tell(walk.message(walk.payment(b"DIRECT")), Result.OK)[0].sequence
+    complaint = walk.row(Kind.COMPLAINT, resolves=payment, total=4, tail=b"twice")
+    complaint.participant = walk.centre
+    raised = walk.rows(complaint)
+    walk.rows(replace(complaint, id=walk.id()), result=Result.COMPLAINT_OPEN)
+    reply = walk.row(Kind.REPLY, resolves=raised.sequence, total=1)
+    walk.rows(reply)
+    walk.rows(replace(reply, id=walk.id()), result=Result.ALREADY_FOLLOWED)
+    service = [each.code for each in net.services].index(b"BILL-00") + 1
+    bills = walk.row(Kind.BILLS, service=service, tail=BillsRecord().pack())
+    bills.participant = net.billers[1]
+    walk.rows(bills)
+    walk.rows(replace(bills, id=walk.id()), result=Result.ALREADY_FOLLOWED)
+
+
 def bank_is(walk: Walk, *, active: int = 1) -> Row:
     """A bank account of the treasury's, on or off."""
     tail = bank_account(b"ITSNUMBER", walk.net.treasury, BANK_PURPOSE, active=active)
@@ -428,6 +450,7 @@ def walk(pair: Pair, network: Network) -> Walk:
     ask_of_people(made)
     ask_of_the_register(made)
     ask_of_banks(made)
+    ask_of_counters(made)
     return made
 
 

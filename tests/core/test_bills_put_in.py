@@ -7,6 +7,7 @@ with the index and without.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def counter(tmp_path: Path) -> Iterator[Counter]:
     made.ledger.close()
 
 
-def put(counter: Counter, service: int, after: int = 0, **given: object) -> Outcome:
+def put(counter: Counter, service: int, after: int = 0, **given: Any) -> Outcome:
     """A file of the desk's biller."""
     wanted = {"participant": counter.biller, "tail": bills_record(), **given}
     return counter.one(Kind.BILLS, service=service, resolves=after, **wanted)
@@ -81,7 +82,7 @@ def test_each_comes_behind_the_one_before(counter: Counter, how: str) -> None:
 def test_whoever_asks_again_has_the_answer(counter: Counter) -> None:
     service = quoted_service(counter)
     other = quoted_service(counter, b"ANOTHER")
-    given = {"id": b"f" * 16}
+    given: dict[str, Any] = {"id": b"f" * 16}
     first = put(counter, service, **given)
     again = put(counter, service, **given)
     assert (again.result, again.repeat, again.sequence) == (OK, 1, first.sequence)

@@ -98,10 +98,13 @@ def test_a_complaint_is_about_a_payment_of_its_sender(counter: Counter) -> None:
     [refused] = counter.pay(counter.payment(amount=10**12))
     told = counter.complain(refused.sequence)
     assert told.result == Result.PAYMENT_NOT_FOUND
-    told = counter.complain(payment)
-    assert (told.result, told.index) == (OK, 1)
-    # It debits no account: nothing of wallet 1 is told with it.
-    assert (told.balance, told.pending) == (0, 0)
+    # Its number is no account's: nothing is told of the wallet that has it.
+    for number in range(1, counter.wallet + 1):
+        told = counter.complain(payment if number == 1 else counter.paid())
+        assert (told.result, told.index) == (OK, number)
+        assert (told.balance, told.pending) == (0, 0)
+    told = counter.reply(told.sequence, ASK)
+    assert (told.result, told.balance) == (OK, 0)
 
 
 @pytest.mark.parametrize("how", RESTS)

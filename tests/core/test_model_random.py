@@ -43,7 +43,7 @@ OPERATIONS = quarter(66_000)
 """Requests of one seed."""
 RECALLS_ASKED = quarter(1_600)
 """Requests of one seed behind these, of what comes back from a bank."""
-COUNTERS_ASKED = quarter(2_400)
+COUNTERS_ASKED = quarter(1_600)
 """And behind these, of what happens at counters."""
 OPERATIONS_16 = 16_000
 """The same in steps of 16 rows: each is a sync, and each rebuilding takes them all."""

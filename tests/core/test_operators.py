@@ -198,20 +198,20 @@ def test_a_payment_names_one(signed_on: Counter, how: str) -> None:
     counter.rest(how)
     before = counter.ledger.sequence
     for number in (0, 1, 5, 2**32 - 1):
-        [told] = counter.pay(counter.payment())
+        [told] = counter.told(counter.payment())
         assert told.result == OK  # it is operator 3
         wrong = counter.payment()
         wrong.operator = number
-        [told] = counter.pay(wrong)
+        [told] = counter.told(wrong)
         assert (told.result, told.sequence) == (UNKNOWN, 0)
         # The id stays free.
         wrong.operator = 4
-        [told] = counter.pay(wrong)
+        [told] = counter.told(wrong)
         assert (told.result, told.repeat) == (OK, False)
-        [told] = counter.tell(pay_row(counter, number))
-        assert (told.result, told.sequence) == (UNKNOWN, 0)
-    [told] = counter.tell(pay_row(counter, 4))
-    assert told.result == OK
+        [asked] = counter.tell(pay_row(counter, number))
+        assert (asked.result, asked.sequence) == (UNKNOWN, 0)
+    [asked] = counter.tell(pay_row(counter, 4))
+    assert asked.result == OK
     assert counter.ledger.sequence == before + 9
     # Others count theirs as they like; so does this one, once it does not sign on.
     other = pay_row(
@@ -228,48 +228,48 @@ def test_a_payment_names_one(signed_on: Counter, how: str) -> None:
 def test_a_payment_is_asked_behind_its_id_and_its_centre(signed_on: Counter) -> None:
     counter = signed_on
     payment = counter.payment()
-    [first] = counter.pay(payment)
+    [first] = counter.told(payment)
     # Whoever at the counter asks again has the answer, also who has left or never was.
     for number in (4, 5, 99):
         payment.operator = number
-        [told] = counter.pay(payment)
+        [told] = counter.told(payment)
         assert (told.result, told.sequence, told.repeat) == (OK, first.sequence, True)
     payment.amount += 1
-    [told] = counter.pay(payment)
+    [told] = counter.told(payment)
     assert told.result == Result.ID_REUSED
     # Its shape comes before, a service that is not there and a full queue behind.
     wrong = counter.payment()
     wrong.operator, wrong.amount = 99, 0
-    assert counter.pay(wrong)[0].result == Result.INVALID_AMOUNT
+    assert counter.told(wrong)[0].result == Result.INVALID_AMOUNT
     wrong.amount, wrong.service = 5_000, b"NOWHERE"
-    assert counter.pay(wrong)[0].result == UNKNOWN
+    assert counter.told(wrong)[0].result == UNKNOWN
     counter.ledger.limit_biller(counter.biller, 0)
     wrong.service = b"LIGHT"
-    assert counter.pay(wrong)[0].result == UNKNOWN
+    assert counter.told(wrong)[0].result == UNKNOWN
     wrong.operator = 3
-    assert counter.pay(wrong)[0].result == Result.BILLER_BUSY
+    assert counter.told(wrong)[0].result == Result.BILLER_BUSY
     # A centre that is not active has no operators that count.
     counter.sign_on(active=0)
     wrong.operator = 99
-    assert counter.pay(wrong)[0].result == Result.INVALID_CENTRE
+    assert counter.told(wrong)[0].result == Result.INVALID_CENTRE
 
 
 def test_a_basket_is_of_operators_that_there_are(signed_on: Counter) -> None:
     counter = signed_on
     payments = [counter.payment() for _ in range(3)]
     payments[1].operator = 99
-    results = [told.result for told in counter.pay_basket(*payments)]
+    results = [told.result for told in counter.told(*payments, basket=True)]
     assert results == [Result.INVALID_BASKET, UNKNOWN, Result.INVALID_BASKET]
     payments[1].operator = 4
-    assert {told.result for told in counter.pay_basket(*payments)} == {OK}
+    assert {told.result for told in counter.told(*payments, basket=True)} == {OK}
     # Known ones have their answers, whoever asks.
     payments[1].operator = 99
-    told = counter.pay_basket(*payments)
+    told = counter.told(*payments, basket=True)
     assert {each.result for each in told} == {OK}
     assert all(each.repeat for each in told)
     extra = counter.payment()
     extra.operator = 99
-    told = counter.pay_basket(payments[0], payments[1], extra)
+    told = counter.told(payments[0], payments[1], extra, basket=True)
     assert told[2].result == UNKNOWN
     assert told[2].sequence == 0
 

@@ -372,13 +372,14 @@ def test_full_groups_leave_room_for_holds_that_are_due(
     queue.commit(holds(funded, 10))
     # Only who has asked for the descriptor hears of groups without calls.
     queue.fileno()
+    # Now: no longer paused, the first group is on the disk before the next line runs.
+    first = ledger.sequence + 1
     with queue.paused():
         queue.submit(refused(GROUP_MAX), 1)
         until(lambda: queue.rows_waiting == 0)
         for _ in range(2):
             queue.submit(refused(GROUP_MAX), 1)
         clock[:2] += np.uint64(2 * SECOND)
-    first = ledger.sequence + 1
     groups = take(queue, 4)
     # Between two full groups there is one in which only holds expire.
     assert sizes(groups) == [GROUP_MAX, 0, GROUP_MAX, GROUP_MAX]

@@ -148,7 +148,7 @@ def test_by_the_citizens_reference_and_the_bills(counter: Counter, how: str) -> 
             quotation=counter.ledger.seal_quotation(token),
             operator=1,
         )
-        [told] = counter.pay(payment)
+        [told] = counter.told(payment)
         assert told.result == OK, told
         paid.append(told.sequence)
     counter.rest(how)
@@ -172,7 +172,7 @@ def test_what_is_no_reference(counter: Counter) -> None:
 
 @pytest.mark.parametrize("how", RESTS)
 def test_posts_by_their_billers_word(counter: Counter, how: str) -> None:
-    words = {}
+    words: dict[str, list[int]] = {}
     for number in range(12):
         hold = counter.paid()
         # 32 characters are all that there are; one has none.

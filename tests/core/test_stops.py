@@ -332,7 +332,7 @@ def test_what_is_not_durable_is_not_told(council: Council) -> None:
     assert council.ledger.records(Record.THRESHOLDS).tolist() == [0]
     assert len(council.ledger.people()[0]) == 7
     with pytest.raises(ValueError, match="no list"):
-        council.ledger.records(15)
+        council.ledger.records(16)
 
 
 # --- journals that no ledger of ours has written -------------------------------------

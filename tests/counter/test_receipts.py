@@ -14,7 +14,7 @@ import pytest
 from switch.calendar import format_ist
 from switch.codes import AMOUNT_MAX, Tender
 from switch.counter.papers import COLUMNS, Item
-from switch.counter.receipts import Receipt, receipt_json, receipt_text
+from switch.counter.receipts import Receipt, Reprint, receipt_json, receipt_text
 from switch.ids import format_id
 from switch.money import format_amount
 
@@ -263,3 +263,40 @@ def test_every_line_fits_and_nothing_is_lost(bengali: bool) -> None:
             ),
         ):
             assert re.sub(r"\s", "", value) in whole
+
+
+# --- printed once more ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("refunded", "english", "bengali"),
+    [
+        (0, ["REPRINT"], ["পুনর্মুদ্রণ"]),
+        (
+            1,
+            ["REPRINT", "GIVEN BACK IN PART: ₹0.01"],
+            ["পুনর্মুদ্রণ", "আংশিক ফেরত দেওয়া হয়েছে: ₹০.০১"],
+        ),
+        (
+            123_456_789,
+            ["REPRINT", "GIVEN BACK IN FULL: ₹12,34,567.89"],
+            ["পুনর্মুদ্রণ", "পুরো টাকা ফেরত দেওয়া হয়েছে:", "  ₹১২,৩৪,৫৬৭.৮৯"],
+        ),
+    ],
+)
+def test_a_reprint_says_so_and_nothing_else_more(
+    refunded: int, english: list[str], bengali: list[str]
+) -> None:
+    receipt, reprint = make(), Reprint(refunded)
+    for is_bengali, marks in ((False, english), (True, bengali)):
+        before = receipt_text(receipt, bengali=is_bengali).splitlines()
+        after = receipt_text(receipt, bengali=is_bengali, reprint=reprint).splitlines()
+        # Below the centre's lines.
+        assert after == before[:3] + marks + before[3:]
+    value = json.loads(receipt_json(receipt, reprint=reprint))
+    assert value.pop("reprint") is True
+    assert value.pop("refunded_paise") == refunded
+    assert value["text"]["en"] == receipt_text(receipt, reprint=reprint)
+    plain = json.loads(receipt_json(receipt))
+    del value["text"], plain["text"]
+    assert value == plain

@@ -161,8 +161,9 @@ async def test_one_wake_up_for_each_group_at_most(committer: Committer) -> None:
             committer.submit(frozen(), tag)
     await got.wait(51)
     await asyncio.sleep(0.01)
-    # Receivers first: who waits for a group then finds what it brought.
-    assert at_wake_up in ([1, 51], [51])
+    # Receivers first: who waits for a group then finds what it brought. Of the second
+    # group it may hear when the first one's look has taken that too.
+    assert at_wake_up in ([1, 51], [51], [51, 51])
     assert wake_ups == len(at_wake_up)
 
 

@@ -23,7 +23,6 @@ from switch._core import Ledger
 from switch.backup.copying import copy, finish, partial_of
 from switch.codes import Opened
 from switch.errors import BusyError, ConfigError, SpaceError
-from switch.ledger import quotation_keys
 from switch.ledger.opening import open_ledger
 from switch.ledger.quotation_keys import (
     NAME,
@@ -34,6 +33,7 @@ from switch.ledger.quotation_keys import (
     read_keys,
     write_keys,
 )
+from switch.ledger.secret_files import check_of
 from tests.core.network import NOW, make_network
 from tests.core.pair import rows_request
 from tests.core.test_quotations import NOW as FETCHED
@@ -377,7 +377,7 @@ def test_a_file_of_another_number_is_refused(directory: Path) -> None:
 
 def checked(head: str, lines: list[str]) -> str:
     text = "".join(f"{line}\n" for line in [head, *lines])
-    return f"{text}check {quotation_keys._check_of(text.encode())}\n"
+    return f"{text}check {check_of(text.encode())}\n"
 
 
 def test_a_secret_is_in_no_text() -> None:

@@ -235,7 +235,7 @@ def test_the_specs_are_sound_and_survive_a_file() -> None:
     # And three departments that nobody pays.
     assert roles[Role.BILLER] == 43
     assert roles[Role.AUDITOR] == roles[Role.HARNESS] == 1
-    assert roles[Role.PMU] == roles[Role.SUPPORT] == 1
+    assert roles[Role.PMU] == roles[Role.SUPPORT] == roles[Role.PUBLIC] == 1
     # One asks, the other approves.
     assert roles[Role.TREASURY] == 2
     assert len(specs.services) == 97

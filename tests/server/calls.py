@@ -30,6 +30,7 @@ from switch.v1 import (
     files_pb2,
     payments_pb2,
     people_pb2,
+    public_pb2,
     totals_pb2,
     types_pb2,
     wallets_pb2,
@@ -47,6 +48,7 @@ FILES: Final = (
     explain_pb2,
     files_pb2,
     totals_pb2,
+    public_pb2,
 )
 
 NOTHING: Final = 1 << 60
@@ -266,6 +268,12 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "ReadTotals.by": _nothing,
     "ReadTotals.from_day": _nothing,
     "ReadTotals.to_day": _nothing,
+    "CheckReceipt.number": lambda things: f"{things.centre}/2026-27/000001",
+    "CheckReceipt.code": lambda _: "0" * 12,
+    "ReadPublicTotals.by": lambda _: public_pb2.PUBLIC_BY_DAY,
+    "ReadPublicTotals.of": lambda _: public_pb2.PUBLIC_OF_PAYMENTS,
+    "ReadPublicTotals.from_day": _nothing,
+    "ReadPublicTotals.to_day": _nothing,
     # No bank account is registered.
     "ListBankItems.account": _nothing,
     "ListBankItems.kind": _nothing,

@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from switch.cli import main
+from switch.cli.signing import NO_RELEASE, warnings_of
 from switch.client.calls import CallError
 from switch.codes import Result, Role
+from switch.console.output import Exit
 from switch.said import say
-from switch.signed import read_line
+from switch.signed import pack_lines, read_line
 from switch.specs import ParticipantSpec, Specs
 from switch.v1 import banks_pb2, proposals_pb2
 from switch.v1 import people_pb2 as pb
@@ -209,15 +212,24 @@ def test_what_the_bank_refuses_comes_back(council: Council) -> None:
         for item in client.bank_items()
         if item.kind == banks_pb2.BANK_ITEM_KIND_RELEASE
     ][-1:]
+    paid = standing_of(council)
     recall = ending(release.sequence, recall=True)
     sequence = council.propose(ALPHA, recall)
     [line] = client.proposal(sequence).lines
+    assert (line.release.sequence, line.release.amount) == (release.sequence, RUPEE)
     said = say(read_line(line.line), line.debit, line.credit)
     assert said.what == "recall"
     assert said.facts == (("entry", str(release.sequence)),)
     assert "speaks of each once" in text_of(council, recall, recall)
     assert name_of(council.approve(BETA, sequence)) == "OK"
     assert council.do(sequence) == ["OK"]
+    # What is back is not paid out; lines count one behind the other.
+    three, four = client.prepare(
+        pb.PrepareRequest(wishes=[payout(3), payout(4)], reason="a test")
+    ).lines
+    assert three.standing.paid_out == four.standing.paid_out == paid - RUPEE
+    assert (three.standing.in_lines_before, four.standing.in_lines_before) == (0, 3)
+    assert three.standing.settled == 0
     # It is on its way no more, nobody owes it, and it does not come back twice.
     assert release.sequence not in [item.sequence for item in client.bank_items()]
     assert list(client.exceptions()) == []
@@ -229,6 +241,45 @@ def test_what_the_bank_refuses_comes_back(council: Council) -> None:
     # A debit that nobody explained was paid by no bank: that does not come back.
     owed = ending(release.sequence, recall=True, owed=True)
     assert "owed" in text_of(council, owed)
+
+
+def standing_of(council: Council) -> int:
+    """What was paid out so far, as whoever proposes the next payout is shown it."""
+    made = council.client().prepare(
+        pb.PrepareRequest(wishes=[payout(1)], reason="a test")
+    )
+    return made.lines[0].standing.paid_out
+
+
+def test_nothing_is_recalled_before_it_was_released(council: Council) -> None:
+    """The ledger says so as it is done; people see it before they sign."""
+    client = council.client()
+    there = client.ledger().sequence
+    for sequence in (there + 1, there + 1_000):
+        text = text_of(council, ending(sequence, recall=True))
+        assert f"no durable entry {sequence}" in text
+    wait_for(council)
+    council.done(payout(RUPEE))
+    [release, *_] = client.bank_items()
+    made = client.prepare(
+        pb.PrepareRequest(wishes=[ending(release.sequence, recall=True)], reason="no")
+    )
+    assert made.row is not None
+    line = read_line(made.lines[0].line)._replace(resolves=there + 1_000)
+    row = made.row._replace(tail=pack_lines([line.pack()]))
+    proposed = client.submit(row, council.signer(ALPHA)).sequence
+    [shown] = client.proposal(proposed).lines
+    assert not shown.HasField("release")
+    said = say(line, shown.debit, shown.credit)
+    assert warnings_of(shown, line, said.what) == [NO_RELEASE]
+    key = str(council.key_file(BETA))
+    words = ["approve", str(proposed), "--as", f"treasury/{BETA[0]}", "--yes"]
+    words += ["--person", str(BETA[1]), "--key", key]
+    where = ["--address", council.server.address]
+    where += ["--tls", str(council.directory / "tls")]
+    assert main([*words, *where]) == Exit.USAGE
+    standing = client.proposal(proposed).answer.proposal
+    assert not standing.approvals
 
 
 def test_of_several_one_is_named(council: Council) -> None:

@@ -5,8 +5,10 @@ the network's users complain of has tests of its own in test_complaints.py.
 """
 
 import json
+import re
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -369,6 +371,52 @@ def test_who_gets_a_receipt_and_when(
         peers.centre("centre-b").counter.GetReceipt(request, timeout=CALL_S)
     with failing(grpc.StatusCode.INVALID_ARGUMENT):
         till.receipt(due.id, 7)
+
+
+def test_a_receipt_has_a_code_and_its_refunds_have_papers(
+    till: Till, biller: ScriptedBiller, peers: Peers
+) -> None:
+    biller.script = willing
+
+    def receipt(**what: Any) -> pb.GetReceiptResponse:
+        request = pb.GetReceiptRequest(id=due.id, **what)
+        return till.peer.counter.GetReceipt(request, timeout=CALL_S)
+
+    due = till.bill("BILL")
+    assert till.pay(due).state == COMPLETED
+    other = till.bill("BILL")
+    assert till.pay(other).state == COMPLETED
+    first = receipt()
+    assert re.fullmatch("[0-9a-f]{12}", first.code)
+    assert first.number == json.loads(first.json)["receipt"]
+    assert first.refunded == 0
+    assert first.code != till.receipt(other.id).code
+    final = till.get(due.id).resolution.sequence
+    for amount in (1 * RUPEE, 2 * RUPEE, DUE - 3 * RUPEE):
+        with failing(grpc.StatusCode.FAILED_PRECONDITION) as failures:
+            receipt(refund=4)
+        assert failures[0].reason == "NO_RECEIPT"
+        assert peers.refund(final, amount).result == OK
+    # The first print is the same for ever; what was given back stands beside it.
+    again = receipt()
+    assert (again.text, again.json) == (first.text, first.json)
+    assert (again.code, again.refunded) == (first.code, DUE)
+    reprint = receipt(reprint=True)
+    assert "REPRINT\nGIVEN BACK IN FULL: ₹100.00\n" in reprint.text
+    assert json.loads(reprint.json)["refunded_paise"] == DUE
+    assert (reprint.number, reprint.code) == (first.number, first.code)
+    refunds = [receipt(refund=which) for which in (1, 2, 3)]
+    assert [json.loads(one.json)["amount_paise"] for one in refunds] == [
+        *(1 * RUPEE, 2 * RUPEE, DUE - 3 * RUPEE),
+    ]
+    assert [one.refunded for one in refunds] == [RUPEE, 3 * RUPEE, DUE]
+    assert [one.number for one in refunds] == [
+        f"{first.number}/R{which}" for which in (1, 2, 3)
+    ]
+    assert len({first.code, *(one.code for one in refunds)}) == 4
+    assert receipt(refund=2).SerializeToString() == refunds[1].SerializeToString()
+    bengali = receipt(refund=2, reprint=True, language=pb.LANGUAGE_BENGALI)
+    assert "পুনর্মুদ্রণ\nফেরতের রসিদ" in bengali.text
 
 
 # --- shifts --------------------------------------------------------------------------

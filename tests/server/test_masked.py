@@ -206,6 +206,9 @@ def test_papers_are_masked(peers: Peers, things: Things) -> None:
             assert REFERENCE in other
             assert REFERENCE not in one
             assert one.count("CO****77") == other.count(REFERENCE)
+        # Who sees it masked has no paper to hand out, and nothing to prove by one.
+        assert (shown.code, len(whole.code)) == ("", 12)
+        assert shown.number == whole.number
 
 
 def test_who_reads_is_not_told_the_instance(peers: Peers) -> None:

@@ -21,6 +21,7 @@ import pytest
 from server.page_tokens import make_token, read_token
 from server.services.counter import CounterService
 from server.services.payments import PaymentService, find_payment
+from server.services.receipts import get_receipt as get_receipt_of
 from server.status import ArgumentError, NotFoundError
 from switch._core import Request
 from switch.codes import Role
@@ -105,7 +106,7 @@ async def leaks(one: Inside, ask: Ask) -> list[float]:
 
 def questions(one: Inside, by: Identity) -> dict[str, Ask]:
     """What each call that looks for a payment does before it has found it."""
-    node, counter = one.node, CounterService(one.node)
+    node = one.node
     payments = PaymentService(one.node)
 
     def get_payment(about: bytes) -> None:
@@ -115,7 +116,7 @@ def questions(one: Inside, by: Identity) -> dict[str, Ask]:
         wanted.then(row)
 
     def get_receipt(about: bytes) -> None:
-        counter._get_receipt(pb.GetReceiptRequest(id=about, sender="harness"), by)
+        get_receipt_of(node, pb.GetReceiptRequest(id=about, sender="harness"), by)
 
     return {
         "find": lambda about: find_payment(node, about, "harness", by) and None,

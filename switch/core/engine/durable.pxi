@@ -91,6 +91,8 @@ cdef uint32_t durable_count_records(State* s, int record) noexcept nogil:
         count = s.group.beneficiaries_count
     elif record == RECORD_OPERATOR:
         count = s.group.operators_count
+    elif record == RECORDS_COMPLAINT:
+        count = s.group.complaints_count
     pthread_mutex_unlock(&s.shared.lock)
     return count
 
@@ -122,6 +124,8 @@ cdef void durable_copy_records(
             target[i] = s.group.beneficiaries[i].durable
         elif record == RECORD_OPERATOR:
             target[i] = s.group.operators[i].durable
+        elif record == RECORDS_COMPLAINT:
+            target[i] = s.group.complaints[i].durable
         else:
             target[i] = s.shared.published.accounts[i].opened
     pthread_mutex_unlock(&s.shared.lock)

@@ -1,0 +1,171 @@
+"""PublicService: whether a receipt is real, and what everybody may know of the totals.
+
+Its caller is the machine that citizens reach, which is believed least of all. It is
+told of a receipt only with its number and its code, and one answer is given for
+whatever is wrong, at times that say nothing of how long it took; of totals only what
+`published` makes.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+from server.node import Node
+from server.services.totals import first_and_last
+from server.status import ArgumentError
+from switch.calendar import day_date, ist_date
+from switch.codes import Kind, Record
+from switch.entries import Entry
+from switch.ledger import receipts
+from switch.ledger.refunds import refunds_of
+from switch.receipt_numbers import (
+    CODE_MAX,
+    NUMBER_MAX,
+    ReceiptNumber,
+    parse_number,
+    plain_code,
+)
+from switch.register.identity import Identity
+from switch.totals.published import PublicTotals
+from switch.totals.publishing import Line, Of, PublicBy, Table
+from switch.v1 import public_pb2 as pb
+
+PAGE_LINES: Final = 1_000
+"""Lines of one message."""
+LINES_MAX: Final = 100_000
+"""Lines of one answer."""
+PACE_S: Final = 0.02
+"""Answers about receipts come so long after their question, or a multiple of it."""
+TIMER_S: Final = 0.001
+"""What a timer of an event loop may be late by its own arithmetic."""
+_NO_CODE: Final = "0" * 12
+
+
+class PublicService:
+    """What the public check asks."""
+
+    def __init__(self, node: Node) -> None:
+        """Serves from `node`."""
+        self._node = node
+        self._totals = PublicTotals(node.totals, node.register, node.past_names)
+
+    # --- receipts --------------------------------------------------------------------
+
+    async def CheckReceipt(
+        self, request: pb.CheckReceiptRequest, caller: Identity
+    ) -> pb.CheckReceiptResponse:
+        """Whether there is a receipt with this number and this code."""
+        for field, most in (("number", NUMBER_MAX), ("code", CODE_MAX)):
+            if len(getattr(request, field)) > most:
+                raise ArgumentError(field, f"must have at most {most} characters")
+        begun_s = time.monotonic()
+        try:
+            return await self._node.read(self.check, request.number, request.code)
+        finally:
+            # Where in the history of a centre was looked takes longer or shorter; when
+            # the answer is given tells none of it.
+            await _wait_for_pace(begun_s)
+
+    def check(self, number: str, code: str) -> pb.CheckReceiptResponse:
+        """The same at once. Reads; blocks."""
+        node = self._node
+        named = parse_number(number)
+        final = None if named is None else self._final(named)
+        row = final
+        if final is not None and named is not None and named.refund:
+            row = self._refund(final, named.refund)
+        # Also of what is not there a code is computed and compared.
+        is_right = node.receipt_key.matches(
+            row.sequence if row is not None else 0, plain_code(code) or _NO_CODE
+        )
+        if final is None or row is None or not is_right or plain_code(code) is None:
+            return pb.CheckReceiptResponse()
+        _, refunded = node.ledger.resolution(final.sequence)
+        paid = node.ledger.row(final.resolves) if final.kind == Kind.POST else final
+        # As on the paper: what it was called when the payment was accepted.
+        texts = node.past_names.texts(Record.SERVICE, paid.service, paid.sequence)
+        return pb.CheckReceiptResponse(
+            real=True,
+            amount=row.amount,
+            day=ist_date(row.timestamp).isoformat(),
+            department_en=texts.get("department_en", ""),
+            department_bn=texts.get("department_bn", ""),
+            refunded=refunded > 0,
+        )
+
+    def _final(self, named: ReceiptNumber) -> Entry | None:
+        """The row that completed the payment with this receipt."""
+        wallet = self._node.register.find_wallet(named.centre)
+        if wallet is None:
+            return None
+        ledger = self._node.ledger
+        sequence = receipts.find_receipt(ledger, wallet.index, named.year, named.number)
+        return ledger.row(sequence) if sequence else None
+
+    def _refund(self, final: Entry, which: int) -> Entry | None:
+        """The row of a payment's refund of this number."""
+        found = refunds_of(self._node.ledger, final)
+        return found[which - 1] if which <= len(found) else None
+
+    # --- totals ----------------------------------------------------------------------
+
+    async def ReadPublicTotals(
+        self, request: pb.ReadPublicTotalsRequest, caller: Identity
+    ) -> AsyncIterator[pb.ReadPublicTotalsResponse]:
+        """All lines of one state."""
+        node = self._node
+        table, lines = await node.read(self._lines, request)
+        first = 0
+        while True:
+            yield pb.ReadPublicTotalsResponse(
+                as_of_sequence=table.sequence,
+                as_of_time_ns=table.timestamp,
+                lines=map(_wire_line, lines[first : first + PAGE_LINES]),
+            )
+            first += PAGE_LINES
+            if first >= len(lines):
+                return
+            node.check_running()
+
+    def _lines(self, request: pb.ReadPublicTotalsRequest) -> tuple[Table, list[Line]]:
+        by, of = int(request.by), int(request.of)
+        if by not in set(PublicBy):
+            raise ArgumentError("by", f"{by} stands for nothing there")
+        if of not in set(Of):
+            raise ArgumentError("of", f"{of} stands for nothing there")
+        first_day, last_day = first_and_last(request.from_day, request.to_day)
+        published = self._totals.read()
+        lines = published.lines(PublicBy(by), Of(of), first_day, last_day)
+        if len(lines) > LINES_MAX:
+            text = f"there would be more than {LINES_MAX:,} lines"
+            raise ArgumentError("from_day", text)
+        return published.tables[Of(of)], lines
+
+
+async def _wait_for_pace(begun_s: float) -> None:
+    """Wait until a whole number of PACE_S has passed, to some microseconds."""
+    paces = (time.monotonic() - begun_s) // PACE_S + 1
+    due_s = begun_s + paces * PACE_S
+    left_s = due_s - TIMER_S - time.monotonic()
+    if left_s > 0:
+        await asyncio.sleep(left_s)
+    # A timer counts whole milliseconds from when it was set, which would tell when
+    # that was; others have their turn meanwhile.
+    while time.monotonic() < due_s:  # noqa: ASYNC110 - time is not an event
+        await asyncio.sleep(0)
+
+
+def _wire_line(line: Line) -> pb.PublicLine:
+    return pb.PublicLine(
+        from_day=day_date(line.first_day).isoformat(),
+        to_day=day_date(line.last_day).isoformat(),
+        code=line.code,
+        name_en=line.name_en,
+        name_bn=line.name_bn,
+        others=line.is_others,
+        count=line.sum.count,
+        paise=line.sum.paise,
+        spans=line.spans,
+        told=line.told,
+    )

@@ -1,0 +1,65 @@
+"""What a proposal is about, for whoever approves it or looks through the list.
+
+Over the wire only. The entry that is named is the ledger's; what it and its payment
+are called is the switch's word, as it is of accounts.
+"""
+
+from switch.calendar import financial_year, format_financial_year
+from switch.console.output import enum_word
+from switch.console.words import Language
+from switch.errors import SwitchError
+from switch.v1 import proposals_pb2, types_pb2
+
+_CLOSE = types_pb2.PROPOSAL_KIND_CLOSE_CASE
+_LINES = types_pb2.PROPOSAL_KIND_LINES
+
+
+def about_text(one: proposals_pb2.Proposal, language: Language) -> str:
+    """The entry, and whose payment it is: biller and head, receipt, reference, amount.
+    Of lines, and of what is damaged, no more than the number.
+    """
+    number = str(one.proposed.resolves or "")
+    parts = [value for _, value in about_facts(one, language)]
+    return f"{number}: {', '.join(parts)}" if parts else number
+
+
+def about_facts(
+    one: proposals_pb2.Proposal, language: Language
+) -> list[tuple[str, str]]:
+    """The same, name by name. Raises SwitchError if the switch tells of another entry
+    than is named.
+    """
+    if not one.HasField("about"):
+        return []
+    about, payment = one.about, one.payment
+    if about.sequence != one.proposed.resolves:
+        text = f"the switch has shown entry {about.sequence} for"
+        raise SwitchError(f"{text} {one.proposed.resolves}")
+    word = language.word
+    facts = [
+        ("biller", f"{payment.biller}/{payment.head}"),
+        ("receipt", receipt_text(about)),
+        ("reference", payment.citizen_reference or payment.reference),
+        ("paid", language.amount(payment.amount)),
+    ]
+    if about.kind == types_pb2.ENTRY_KIND_CASE:
+        case = enum_word(types_pb2.CaseType.DESCRIPTOR, about.case_type)
+        facts.insert(0, ("kind", word(f"case {case}")))
+        if about.reported_amount not in (0, payment.amount):
+            facts.append(("says", language.amount(about.reported_amount)))
+    return [(name, value) for name, value in facts if value]
+
+
+def receipt_text(entry: types_pb2.Entry) -> str:
+    """`centre/2026-27/000123`, or nothing."""
+    if not entry.receipt:
+        return ""
+    year = format_financial_year(financial_year(entry.time_ns))
+    return f"{entry.centre}/{year}/{entry.receipt:06d}"
+
+
+def amount_text(asks: int, amount: int, language: Language) -> str:
+    """What a proposal moves: it has no amount where that is the whole, or nothing."""
+    if amount or asks == _LINES:
+        return language.amount(amount)
+    return language.word("nothing moves" if asks == _CLOSE else "the whole")

@@ -1,0 +1,88 @@
+"""`payswitch counter`: serve one centre's page on loopback until told to end."""
+
+import argparse
+import json
+import logging
+import socket
+
+import uvicorn
+
+from switch.errors import ConfigError
+from switch.web.assets import Assets
+from switch.web.counter import catalogue
+from switch.web.counter.app import ASSETS, FOLDER, make_app
+from switch.web.counter.arguments import HOST
+from switch.web.counter.desk import Desk
+from switch.web.counter.line import Line, credentials_in
+from switch.web.counter.pins import PinStore
+from switch.web.counter.printing import BrowserPrinter
+from switch.web.counter.settle import Settler
+from switch.web.counter.till import Till
+from switch.web.sessions import Sessions
+from switch.web.shown import make_templates
+
+CONCURRENCY_MAX = 64
+"""Requests at a time; more are turned away."""
+HEAD_MAX = 16 << 10
+"""Bytes of a request's head."""
+
+
+def make_desk(args: argparse.Namespace) -> Desk:
+    """The counter that the arguments describe. Raises ConfigError."""
+    mode = "training" if args.training else "counter"
+    folder = args.data / f"{args.centre}-{mode}"
+    line = Line(args.address, credentials_in(args.tls, args.centre))
+    till = Till(folder / "till", f"{mode} {args.centre}")
+    path = folder / "catalogue.json"
+    return Desk(
+        centre=args.centre,
+        is_training=args.training,
+        till=till,
+        line=line,
+        settler=Settler(till, line),
+        sessions=Sessions(args.first_language),
+        templates=make_templates(FOLDER / "templates"),
+        assets=Assets(ASSETS),
+        pins=PinStore(folder / "operators", args.centre),
+        printer=BrowserPrinter(),
+        catalogue_path=path,
+        catalogue=catalogue.load(path),
+    )
+
+
+def serve(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT; prints one line of JSON once it does."""
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, args.port))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on port {args.port}: {error.strerror}"
+        ) from error
+    # Whoever is told the address below finds somebody there.
+    listener.listen(CONCURRENCY_MAX)
+    port = listener.getsockname()[1]
+    desk = make_desk(args)
+    app = make_app(desk, [f"{HOST}:{port}", f"localhost:{port}"])
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        limit_concurrency=CONCURRENCY_MAX,
+        h11_max_incomplete_event_size=HEAD_MAX,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+    )
+    try:
+        with listener, desk.till:
+            ready = {"ready": True, "address": f"http://{HOST}:{port}/"}
+            print(json.dumps(ready), flush=True)
+            uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        desk.line.close()
+    return 0

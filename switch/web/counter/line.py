@@ -1,0 +1,119 @@
+"""The line to the switch: every call of the page goes by it, and it knows if it holds.
+
+A call that could not reach the switch says so as OfflineError; what a page shows of the
+line is what the last call has found, never a guess.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+
+from switch.client import CallError, Client
+from switch.client.calls import LostReplyError
+from switch.credentials import Credentials
+from switch.errors import SwitchError
+from switch.v1 import wallets_pb2
+
+CALL_S = 8.0
+"""Deadline of one attempt: an operator waits no longer for a word."""
+WALLET_S = 12.0
+"""A wallet that was read is shown for so long without asking again."""
+_CLOSED = frozenset({"OPENING", "STOPPING", "LEDGER_DEAD", "CLOCK_UNTRUSTED"})
+"""Reasons of a switch that answers and takes nothing."""
+
+T = TypeVar("T")
+
+
+class OfflineError(SwitchError):
+    """The switch could not be asked. Nothing was done by this call."""
+
+
+def is_offline(error: CallError) -> bool:
+    """Whether an error is the line's, or of a switch that is closed altogether."""
+    if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return True
+    if error.code is not grpc.StatusCode.UNAVAILABLE:
+        return False
+    return not error.reason or error.reason in _CLOSED
+
+
+class Line:
+    """One centre's client, and how it fares. Any thread may call it."""
+
+    def __init__(self, address: str, credentials: Credentials) -> None:
+        """Prepare; the first call connects. Raises ConfigError."""
+        # Repeats are ours: whoever waits is told of each.
+        self.client = Client(address, credentials, retries_max=0, timeout_s=CALL_S)
+        self._is_up: bool | None = None
+        self._wallet: wallets_pb2.Wallet | None = None
+        self._wallet_s = 0.0
+
+    def close(self) -> None:
+        """End the connection."""
+        self.client.close()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the last call reached the switch; before the first, that none did."""
+        return bool(self._is_up)
+
+    def note(self, error: CallError | None) -> None:
+        """What a call has found; None if it was answered."""
+        self._is_up = error is None or not is_offline(error)
+
+    def read(self, call: Callable[[], T]) -> T:
+        """Make a call that changes nothing, once more if the connection was stale.
+
+        Raises CallError, and OfflineError if the switch could not be asked.
+        """
+        for attempt in (1, 2):
+            try:
+                answer = call()
+            except CallError as error:
+                self.note(error)
+                if not is_offline(error):
+                    raise
+                stale = error.code is grpc.StatusCode.UNAVAILABLE and not error.reason
+                if attempt == 2 or not stale:
+                    raise OfflineError(str(error)) from error
+            else:
+                self.note(None)
+                return answer
+        raise AssertionError
+
+    def send(self, call: Callable[[], T]) -> T:
+        """Make a call that changes something, once.
+
+        Raises CallError if this attempt did nothing, LostReplyError if that is not
+        known.
+        """
+        try:
+            answer = call()
+        except CallError as error:
+            self.note(error)
+            raise
+        except LostReplyError as error:
+            self.note(error.last)
+            raise
+        self.note(None)
+        return answer
+
+    def wallet(self, *, fresh: bool = False) -> wallets_pb2.Wallet:
+        """The centre's wallet, at most WALLET_S old. Raises as `read`."""
+        now = time.monotonic()
+        if fresh or self._wallet is None or now - self._wallet_s > WALLET_S:
+            self._wallet = self.read(lambda: self.client.wallet()).wallet
+            self._wallet_s = now
+        return self._wallet
+
+
+def credentials_in(folder: Path, centre: str) -> Credentials:
+    """The files of a centre's certificate, as `payswitch` names them."""
+    return Credentials(
+        certificate=folder / f"centre-{centre}.pem",
+        key=folder / f"centre-{centre}.key",
+        authority=folder / "ca.pem",
+    )

@@ -1,0 +1,95 @@
+"""Pages: who is at the counter, in which language; and the line."""
+
+import contextlib
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from switch.client import CallError
+from switch.web.counter.desk import Desk, Fields, in_thread, query, show, to
+from switch.web.counter.line import OfflineError
+from switch.web.counter.pins import OPERATOR_MAX, LockedError, WrongPinError
+from switch.web.counter.words import LANGUAGES
+from switch.web.forms import whole_number
+from switch.web.sessions import Session
+
+_BACK = frozenset({"/", "/today", "/shift", "/wallet", "/operator"})
+"""Where one may go back to after choosing a language; nothing that is sent decides."""
+
+
+async def operator(desk: Desk, request: Request, session: Session) -> Response:
+    """Who is at the counter."""
+    return _operator(desk, session)
+
+
+def _operator(
+    desk: Desk, session: Session, error: str = "", status: int = 200
+) -> Response:
+    return show(
+        desk,
+        session,
+        "operator.html",
+        status,
+        here="operator",
+        error=error,
+        with_pin=bool(desk.pins.operators()),
+        unended=desk.till.unended(),
+    )
+
+
+async def sign_on(
+    desk: Desk, request: Request, session: Session, fields: Fields
+) -> Response:
+    """An operator begins: with a PIN where operators have keys here."""
+    say = desk.say(session)
+    number = whole_number(fields.get("operator", ""), OPERATOR_MAX)
+    if not number:
+        return _operator(desk, session, say("operator wrong"), 422)
+    if await in_thread(desk.pins.operators):
+        try:
+            await in_thread(desk.pins.open, number, fields.get("pin", ""))
+        except LockedError as error:
+            text = say("pin locked", seconds=error.wait_s)
+            return _operator(desk, session, text, 429)
+        except WrongPinError:
+            return _operator(desk, session, say("pin wrong"), 403)
+    renewed = desk.sessions.renew(session)
+    renewed.operator = number
+    request.state.session = renewed
+    return to("/")
+
+
+async def sign_off(
+    desk: Desk, request: Request, session: Session, fields: Fields
+) -> Response:
+    """The operator leaves."""
+    request.state.session = desk.sessions.renew(session)
+    return to("/operator")
+
+
+async def language(
+    desk: Desk, request: Request, session: Session, fields: Fields
+) -> Response:
+    """Speak the other language, and stay where we are."""
+    wanted = fields.get("language", "")
+    if wanted in LANGUAGES:
+        session.language = wanted
+    back = fields.get("back", "/")
+    return to(back if back in _BACK or _is_own(back) else "/")
+
+
+def _is_own(path: str) -> bool:
+    kinds = ("/service/", "/due/", "/payment/", "/shift/", "/top-up/")
+    rest = next((path[len(one) :] for one in kinds if path.startswith(one)), "")
+    return rest.isascii() and rest.replace("-", "").isalnum() and len(rest) <= 64
+
+
+async def line(desk: Desk, request: Request, session: Session) -> Response:
+    """How the line is: a part of every page; nothing if it is what the page shows."""
+    was = query(request).get("line", "")
+    with contextlib.suppress(OfflineError, CallError):
+        await in_thread(desk.line.wallet)
+    now = "up" if desk.line.is_up else "down"
+    if was == now:
+        return Response(status_code=204)
+    return show(desk, session, "line.html")

@@ -1,0 +1,266 @@
+"""Pages: a payment's outcome, its papers, and what else can be done about it."""
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from switch.client import CallError
+from switch.codes import Result
+from switch.ids import parse_id
+from switch.payment_states import PaymentState
+from switch.v1 import counter_pb2, payments_pb2
+from switch.web.counter import words
+from switch.web.counter.desk import (
+    Desk,
+    Fields,
+    form,
+    in_thread,
+    message,
+    page,
+    query,
+    reason_of,
+    rendered,
+    show,
+    to,
+)
+from switch.web.counter.finding import once_more
+from switch.web.counter.line import OfflineError
+from switch.web.counter.printing import PrintError
+from switch.web.counter.settle import OUTCOMES
+from switch.web.counter.till import Kind, Move, Stage
+from switch.web.sessions import Session
+
+STOP_POLLING = 286
+"""The status with which htmx asks no more."""
+_LANGUAGES = {
+    "en": counter_pb2.LANGUAGE_ENGLISH,
+    "bn": counter_pb2.LANGUAGE_BENGALI,
+}
+_WITH_RECEIPT = frozenset({"paid", "refunded"})
+_WITH_ACKNOWLEDGEMENT = frozenset({"waiting", "kept", "unverified", "given-back"})
+_FETCH_AGAIN = frozenset(
+    {
+        Result.QUOTATION_EXPIRED,
+        Result.QUOTATION_WRONG,
+        Result.QUOTATION_NEEDED,
+        Result.FEE_CHANGED,
+    }
+)
+
+
+async def payment(desk: Desk, request: Request, session: Session) -> Response:
+    """Where a payment stands."""
+    payment_id = _id_of(request)
+    move = desk.till.get(payment_id) if payment_id else None
+    if payment_id is None or (move is not None and move.kind is not Kind.PAYMENT):
+        return message(desk, session, "not found", 404)
+    if move is None:
+        return await _of_before(desk, session, payment_id)
+    return show(
+        desk,
+        session,
+        "payment.html",
+        here="find",
+        **await _stands(desk, session, move),
+    )
+
+
+async def state(desk: Desk, request: Request, session: Session) -> Response:
+    """The same as a part of the page; nothing if it is what the page shows."""
+    payment_id = _id_of(request)
+    move = desk.till.get(payment_id) if payment_id else None
+    if move is None:
+        return Response(status_code=STOP_POLLING)
+    seen = query(request).get("seen", "")
+    is_over = move.stage is Stage.ENDED
+    if move.outcome == seen:
+        return Response(status_code=STOP_POLLING if is_over else 204)
+    values = await _stands(desk, session, move)
+    text = rendered(desk, session, "state.html", **values)
+    return HTMLResponse(text, STOP_POLLING if is_over else 200)
+
+
+async def ask(
+    desk: Desk, request: Request, session: Session, fields: Fields
+) -> Response:
+    """Ask at once, not after the pause."""
+    payment_id = _id_of(request)
+    if payment_id is None:
+        return message(desk, session, "not found", 404)
+    desk.settler.nudge(payment_id)
+    return to(f"/payment/{payment_id.hex()}")
+
+
+async def paper(desk: Desk, request: Request, session: Session) -> Response:
+    """The receipt or the acknowledgement: a part of the page."""
+    payment_id = _id_of(request)
+    if payment_id is None:
+        return message(desk, session, "not found", 404)
+    kind = query(request).get("kind", "receipt")
+    return show(
+        desk, session, "paper.html", **await _paper(desk, session, payment_id, kind)
+    )
+
+
+async def again(
+    desk: Desk, request: Request, session: Session, fields: Fields
+) -> Response:
+    """Pay once more, knowing of the payment in the way: the citizen was asked."""
+    payment_id = _id_of(request)
+    move = desk.till.get(payment_id) if payment_id else None
+    if move is None or move.stage is not Stage.ENDED:
+        return message(desk, session, "draft gone", 410)
+    outcome = payments_pb2.PaymentOutcome.FromString(move.answer)
+    if not outcome.additional_to:
+        return message(desk, session, "draft gone", 410)
+    return to(f"/due/{once_more(desk, move, outcome.additional_to).key}")
+
+
+async def print_paper(
+    desk: Desk, request: Request, session: Session, fields: Fields
+) -> Response:
+    """Have the printer print a receipt."""
+    payment_id = _id_of(request)
+    if payment_id is None:
+        return message(desk, session, "not found", 404)
+    client, language = desk.line.client, _LANGUAGES[session.language]
+    found = await in_thread(
+        desk.line.read, lambda: client.receipt(payment_id, "", language)
+    )
+    try:
+        await in_thread(desk.printer.print_receipt, found.text, found.json, "")
+    except PrintError as error:
+        text = desk.say(session)("print failed", reason=str(error))
+        return show(desk, session, "message.html", 502, text=text)
+    session.notice = "printed"
+    return to(f"/payment/{payment_id.hex()}")
+
+
+def _id_of(request: Request) -> bytes | None:
+    try:
+        return parse_id(request.path_params["id"])
+    except ValueError:
+        return None
+
+
+async def _stands(desk: Desk, session: Session, move: Move) -> dict[str, Any]:
+    """What the page says of a payment that this counter has begun."""
+    facts = move.facts
+    outcome = move.outcome
+    result = facts.get("result", 0)
+    answer = None
+    if outcome in ("refused", "not-paid") and move.answer:
+        answer = payments_pb2.PaymentOutcome.FromString(move.answer)
+    reason = ""
+    if outcome in ("refused", "not-paid"):
+        named = facts.get("reason", "")
+        if result and not named:
+            reason = words.result_words(result, session.language)
+        else:
+            reason = words.reason_words(named, session.language)
+    change = facts["cash"] - facts["amount"] if facts["tender"] == "cash" else 0
+    values = {
+        "id": move.id.hex(),
+        "outcome": outcome,
+        "is_over": move.stage is Stage.ENDED,
+        "reason": reason,
+        "facts": facts,
+        "made_ns": move.made_ns,
+        "service": desk.catalogue.services.get(facts["service"]),
+        "change": change,
+        "fetch_again": result in _FETCH_AGAIN,
+        "once_more": bool(answer and answer.additional_to),
+        "other_id": answer.other_id.hex() if answer and answer.other_id else "",
+        "paper": None,
+    }
+    kind = _paper_kind(outcome)
+    if kind:
+        values.update(await _paper(desk, session, move.id, kind))
+    return values
+
+
+def _paper_kind(outcome: str) -> str:
+    if outcome in _WITH_RECEIPT:
+        return "receipt"
+    return "acknowledgement" if outcome in _WITH_ACKNOWLEDGEMENT else ""
+
+
+async def _paper(
+    desk: Desk, session: Session, payment_id: bytes, kind: str
+) -> dict[str, Any]:
+    """A paper's text, or why it cannot be had now."""
+    client, language = desk.line.client, _LANGUAGES[session.language]
+    call = client.acknowledgement if kind == "acknowledgement" else client.receipt
+    found: dict[str, Any] = {
+        "paper_kind": kind,
+        "paper": "",
+        "paper_error": "",
+        "id": payment_id.hex(),
+    }
+    try:
+        reply = await in_thread(desk.line.read, lambda: call(payment_id, "", language))
+    except OfflineError:
+        say = desk.say(session)
+        return {**found, "paper_error": say("offline now")}
+    except CallError as error:
+        return {**found, "paper_error": reason_of(error, session.language)}
+    return {**found, "paper": reply.text, "number": _number(reply.json)}
+
+
+def _number(text: str) -> str:
+    try:
+        number = json.loads(text).get("number", "")
+    except (ValueError, AttributeError):
+        return ""
+    return number if isinstance(number, str) else ""
+
+
+async def _of_before(desk: Desk, session: Session, payment_id: bytes) -> Response:
+    """A payment that this counter has not, or not any more: as the switch has it."""
+    client = desk.line.client
+    try:
+        reply = await in_thread(desk.line.read, lambda: client.get_payment(payment_id))
+    except CallError as error:
+        if error.reason == "NOT_FOUND" or error.code.name == "NOT_FOUND":
+            return message(desk, session, "unknown payment", 404)
+        raise
+    entry = reply.entry
+    outcome = OUTCOMES.get(PaymentState(reply.state), "waiting")
+    values: dict[str, Any] = {
+        "id": payment_id.hex(),
+        "outcome": outcome,
+        "is_over": True,
+        "reason": words.result_words(entry.result, session.language),
+        "facts": {
+            "service": entry.service,
+            "reference": entry.citizen_reference or entry.reference,
+            "bill": "",
+            "period": entry.period,
+            "amount": entry.amount,
+            "operator": entry.operator,
+            "tender": "",
+        },
+        "made_ns": entry.time_ns,
+        "service": desk.catalogue.services.get(entry.service),
+        "change": 0,
+        "fetch_again": False,
+        "once_more": False,
+        "other_id": "",
+        "paper": None,
+    }
+    kind = _paper_kind(outcome)
+    if kind:
+        values.update(await _paper(desk, session, payment_id, kind))
+    return show(desk, session, "payment.html", here="today", **values)
+
+
+ENDPOINTS = {
+    "payment": page(payment),
+    "state": page(state),
+    "paper": page(paper),
+    "ask": form(ask),
+    "again": form(again),
+    "print": form(print_paper),
+}

@@ -1,0 +1,202 @@
+"""The words of the public page, in English and Bengali.
+
+May use `money` and `calendar`. Numbers of receipts and codes keep their digits.
+"""
+
+from typing import Final
+
+from switch.calendar import format_ist
+from switch.money import bengali_digits, format_amount, group_digits
+
+LANGUAGES: Final = ("bn", "en")
+"""The first is what is shown where a browser asks for neither."""
+
+# Key → English, Bengali.
+WORDS: Final = {
+    "title": ("Is this receipt real?", "এই রসিদটি কি আসল?"),
+    "owner": ("Bangla Sahayata Kendra", "বাংলা সহায়তা কেন্দ্র"),
+    "intro": (
+        (
+            "Type the number and the code that stand on the receipt, or scan the "
+            "square that is printed on it."
+        ),
+        "রসিদে লেখা নম্বর ও কোড লিখুন, অথবা রসিদে ছাপা চৌকো চিহ্নটি স্ক্যান করুন।",
+    ),
+    "number": ("Receipt number", "রসিদ নম্বর"),
+    "number_hint": (
+        "As on the paper, for example bsk-00001/2026-27/000123",
+        "কাগজে যেমন আছে, যেমন bsk-00001/2026-27/000123",
+    ),
+    "code": ("Code", "কোড"),
+    "code_hint": (
+        "12 digits and letters, for example 7f3a-09bc-12de",
+        "১২টি অঙ্ক ও অক্ষর, যেমন 7f3a-09bc-12de",
+    ),
+    "check": ("Check", "যাচাই করুন"),
+    "result": ("Result", "ফলাফল"),
+    "real": ("This receipt is real.", "রসিদটি আসল।"),
+    "compare": (
+        (
+            "Compare what stands here with the paper. If anything differs, the paper "
+            "has been changed."
+        ),
+        ("এখানে যা লেখা আছে তা কাগজের সঙ্গে মিলিয়ে দেখুন। কিছু না মিললে কাগজটি বদলানো হয়েছে।"),
+    ),
+    "none": (
+        (
+            "There is no receipt with this number and this code. Compare both with the "
+            "paper, and try again. If they are right, the paper is not a receipt."
+        ),
+        (
+            "এই নম্বর ও এই কোডের কোনো রসিদ নেই। দুটিই কাগজের সঙ্গে মিলিয়ে আবার "
+            "চেষ্টা করুন। ঠিক থাকলে কাগজটি রসিদ নয়।"
+        ),
+    ),
+    "limited": (
+        (
+            "Too many receipts were checked. Try again in a minute. This says nothing "
+            "about the receipt."
+        ),
+        (
+            "অনেক রসিদ যাচাই করা হয়েছে। এক মিনিট পরে আবার চেষ্টা করুন। "
+            "এতে রসিদটি সম্পর্কে কিছু বলা হয়নি।"
+        ),
+    ),
+    "unavailable": (
+        (
+            "It cannot be checked just now. Try again later. This says nothing about "
+            "the receipt."
+        ),
+        "এখন যাচাই করা যাচ্ছে না। পরে আবার চেষ্টা করুন। এতে রসিদটি সম্পর্কে কিছু বলা হয়নি।",
+    ),
+    "no_totals": (
+        "The totals cannot be read just now. Try again later.",
+        "মোট হিসাব এখন পড়া যাচ্ছে না। পরে আবার চেষ্টা করুন।",
+    ),
+    "missing": ("There is no such page.", "এমন কোনো পাতা নেই।"),
+    "amount": ("Amount", "টাকার অঙ্ক"),
+    "date": ("Date", "তারিখ"),
+    "department": ("Department", "বিভাগ"),
+    "back": ("Given back", "ফেরত"),
+    "refunded": (
+        "Money was given back, in whole or in part.",
+        "টাকা সম্পূর্ণ বা আংশিক ফেরত দেওয়া হয়েছে।",
+    ),
+    "kept": ("No money was given back.", "কোনো টাকা ফেরত দেওয়া হয়নি।"),
+    "of_refund": (
+        "This is the receipt of money that was given back.",
+        "এটি ফেরত দেওয়া টাকার রসিদ।",
+    ),
+    "not_stated": ("not stated", "উল্লেখ নেই"),
+    "privacy": (
+        "No name and no reference is shown here, and nothing is kept of who asks.",
+        "এখানে কারও নাম বা রেফারেন্স দেখানো হয় না, এবং কে জানতে চাইলেন তা রাখা হয় না।",
+    ),
+    "other_language": ("বাংলা", "English"),
+    "skip": ("To the content", "মূল অংশে যান"),
+    # Totals.
+    "totals": ("What the centres have taken", "কেন্দ্রগুলিতে মোট প্রদান"),
+    "overview": ("Overview", "সারসংক্ষেপ"),
+    "years": ("Financial years", "অর্থবর্ষ"),
+    "year": ("Financial year", "অর্থবর্ষ"),
+    "months": ("Months", "মাস"),
+    "month": ("Month", "মাস"),
+    "days": ("Days", "দিন"),
+    "day": ("Day", "দিন"),
+    "departments": ("Departments", "বিভাগ"),
+    "districts": ("Districts", "জেলা"),
+    "district": ("District", "জেলা"),
+    "payments": ("Payments", "প্রদান"),
+    "refunds": ("Refunds", "ফেরত"),
+    "count": ("How many", "সংখ্যা"),
+    "rupees": ("Rupees", "টাকা"),
+    "others": ("all others", "অন্যান্য সব"),
+    "to": ("{first} to {last}", "{first} থেকে {last}"),
+    "in_some": ("told in {told} of {spans}", "{spans}-এর মধ্যে {told}-এ উল্লিখিত"),
+    "all_time": ("From the beginning", "শুরু থেকে"),
+    "as_of": (
+        "Payments up to entry {sequence} of the ledger, {time}.",
+        "খতিয়ানের {sequence} নম্বর ভুক্তি পর্যন্ত প্রদান, {time}।",
+    ),
+    "as_of_refunds": (
+        "Refunds up to entry {sequence} of the ledger, {time}.",
+        "খতিয়ানের {sequence} নম্বর ভুক্তি পর্যন্ত ফেরত, {time}।",
+    ),
+    "nothing": (
+        (
+            "There is nothing to tell yet: a day is told after it and the next one "
+            "have ended, and never fewer than {least}."
+        ),
+        (
+            "এখনও বলার মতো কিছু নেই: কোনো দিন ও তার পরের দিন শেষ হলে তবেই সেই দিনের হিসাব "
+            "বলা হয়, এবং কখনও {least}-এর কম নয়।"
+        ),
+    ),
+    "rules": (
+        (
+            "Nothing of fewer than {least} is told: quiet days stand together with "
+            "later ones, and small departments and districts among all others of "
+            "their month. Departments and districts are told once their month has "
+            "ended."
+        ),
+        (
+            "{least}-এর কম কিছুই বলা হয় না: কম লেনদেনের দিন পরের দিনের সঙ্গে, এবং ছোট "
+            "বিভাগ ও জেলা সেই মাসের অন্যান্যের মধ্যে দেখানো হয়। বিভাগ ও জেলার হিসাব "
+            "মাস শেষে বলা হয়।"
+        ),
+    ),
+    "chart": ("Payments of each month", "প্রতি মাসের প্রদান"),
+    "chart_text": (
+        "Payments of each month, {first} to {last}; the most were {most}.",
+        "প্রতি মাসের প্রদান, {first} থেকে {last}; সবচেয়ে বেশি {most}।",
+    ),
+    "data": ("As data", "তথ্য হিসেবে"),
+    "pages": ("Pages", "পাতা"),
+}
+
+
+class Words:
+    """The words in one language."""
+
+    def __init__(self, language: str) -> None:
+        """`language` is one of LANGUAGES."""
+        self.language = language
+        self.is_bengali = language == "bn"
+        self.other = "en" if self.is_bengali else "bn"
+
+    def __call__(self, key: str, **values: str) -> str:
+        """A sentence; a key that is none is a mistake of ours."""
+        return WORDS[key][self.is_bengali].format(**values)
+
+    def amount(self, paise: int) -> str:
+        """Paise as rupees."""
+        return format_amount(paise, bengali=self.is_bengali)
+
+    def count(self, number: int) -> str:
+        """A number, in groups."""
+        return self.digits(group_digits(number))
+
+    def digits(self, text: str) -> str:
+        """A text with the digits of the language."""
+        return bengali_digits(text) if self.is_bengali else text
+
+    def time(self, time_ns: int) -> str:
+        """A time, to the second."""
+        return self.digits(format_ist(time_ns))
+
+
+SPOKEN: Final = {language: Words(language) for language in LANGUAGES}
+
+
+def language_of(asked: str, accepted: str) -> str:
+    """The language of a page: what its address asks for, else what its browser takes.
+
+    Of the browser's list the first that there is, whatever weights it gives.
+    """
+    if asked in LANGUAGES:
+        return asked
+    for one in accepted[:200].split(","):
+        code = one.partition(";")[0].strip()[:2].lower()
+        if code in LANGUAGES:
+            return code
+    return LANGUAGES[0]

@@ -1,0 +1,77 @@
+"""Who looks at a page: sessions that live in this process, each with a token for forms.
+
+A session's id is random and made here; one that a browser brings and that is not known
+is no session, and whoever signs on gets another (no fixation). The token goes into each
+form and comes back with it, so that a page elsewhere cannot send one.
+"""
+
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+COOKIE = "payswitch"
+SESSIONS_MAX = 32
+"""Of one page; the one that was used longest ago goes."""
+LIFE_S = 12 * 3_600
+"""A session is over after so long, whatever it does."""
+
+
+@dataclass(slots=True)
+class Session:
+    """One browser."""
+
+    language: str
+    operator: int = 0
+    """0: nobody has said who it is."""
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    notice: str = ""
+    """What the next page says once."""
+    ticket: bytes = b""
+    """Of a sign-on at the switch."""
+    begun_s: float = field(default_factory=time.monotonic)
+
+
+class Sessions:
+    """Those of one page. For one event loop."""
+
+    def __init__(self, language: str) -> None:
+        """`language` is that of a new session."""
+        self._language = language
+        self._known: OrderedDict[str, Session] = OrderedDict()
+
+    def of(self, request: Request) -> Session:
+        """The session of a request; a new one, which nobody has signed on to, if it has
+        none that is known.
+        """
+        found = self._known.get(request.cookies.get(COOKIE, ""))
+        if found is None or time.monotonic() - found.begun_s > LIFE_S:
+            return self._add(Session(self._language))
+        self._known.move_to_end(found.key)
+        return found
+
+    def renew(self, session: Session) -> Session:
+        """The same browser under another id and token: somebody signs on, or off."""
+        self._known.pop(session.key, None)
+        return self._add(Session(session.language))
+
+    def _add(self, session: Session) -> Session:
+        self._known[session.key] = session
+        while len(self._known) > SESSIONS_MAX:
+            self._known.popitem(last=False)
+        return session
+
+
+def is_token(session: Session, token: str) -> bool:
+    """Whether a form was made for this session."""
+    return hmac.compare_digest(session.token.encode(), token.encode())
+
+
+def set_cookie(response: Response, session: Session) -> None:
+    """Have the browser bring the session with each request from our own pages."""
+    response.set_cookie(COOKIE, session.key, httponly=True, samesite="strict", path="/")

@@ -1,0 +1,154 @@
+"""An operator at a real browser: types, and is told what a screen and a reader say.
+
+Chromium of the system, driven by playwright. Each key that is pressed counts; what the
+browser complains of is kept, and each state that is looked at is given to axe-core.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+from tests.server.harness import ROOT
+from tests.web.world import Counter
+
+CHROMIUM = Path("/usr/bin/chromium")
+AXE = ROOT / "build" / "browser" / "axe.min.js"
+REPORT = ROOT / "build" / "browser" / "report"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+WAIT_MS = 20_000
+SIZES = {"narrow": (360, 740), "wide": (1_280, 800)}
+
+
+class Operator:
+    """One page of a browser, and what was pressed and seen in it."""
+
+    def __init__(self, page: Page, counter: Counter, name: str) -> None:
+        """`name` is what its pictures are called."""
+        self.page, self.counter, self.name = page, counter, name
+        self.strokes = 0
+        self.complaints: list[str] = []
+        self.violations: list[str] = []
+        self.seen: list[str] = []
+        page.set_default_timeout(WAIT_MS)
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _hear(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.text} {message.location}")
+
+    # --- what hands do ----------------------------------------------------------------
+
+    def go(self, path: str = "/") -> None:
+        """As from a bookmark."""
+        self.page.goto(self.counter.address.rstrip("/") + path)
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            self.strokes += 1
+            self.page.keyboard.press(key)
+
+    def type(self, text: str) -> None:
+        """Type a text."""
+        self.strokes += len(text)
+        self.page.keyboard.type(text)
+
+    def begin(self, language: str = "en", number: str = "3") -> None:
+        """Sign on by keyboard, and choose a language."""
+        self.go("/")
+        self.page.wait_for_selector("#operator:focus")
+        self.type(number)
+        self.press("Enter")
+        self.page.wait_for_selector("#q")
+        if self.page.get_attribute("html", "lang") != language:
+            self.press("Shift+Tab", *["Shift+Tab"] * 10)
+            self.page.focus(".language button")
+            self.press("Enter")
+            self.page.wait_for_selector(f"html[lang={language}]")
+        self.page.wait_for_selector("#q:focus")
+
+    def search(self, text: str) -> None:
+        """Find a service and open the first one."""
+        self.page.wait_for_selector("#q:focus")
+        self.type(text)
+        self.page.wait_for_selector("#services a")
+        self.press("ArrowDown", "Enter")
+        self.page.wait_for_selector("#reference:focus")
+
+    # --- what eyes and ears are told --------------------------------------------------
+
+    def wait(self, *outcomes: str, timeout_ms: int = WAIT_MS) -> str:
+        """The outcome that the page says, once it is one of these."""
+        wanted = ", ".join(f'main [data-outcome="{one}"]' for one in outcomes)
+        found = self.page.wait_for_selector(wanted, timeout=timeout_ms)
+        assert found is not None
+        return found.get_attribute("data-outcome") or ""
+
+    def text(self) -> str:
+        """What can be read."""
+        return self.page.inner_text("main")
+
+    def focused(self) -> str:
+        """Where the keyboard is."""
+        found: str = self.page.evaluate(
+            "() => document.activeElement.id || document.activeElement.tagName"
+        )
+        return found
+
+    def look(self, state: str) -> None:
+        """Judge a state: by axe-core, and for what stands out of the screen."""
+        self.seen.append(state)
+        REPORT.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=REPORT / f"{self.name}-{state}.png", full_page=True)
+        found = self.page.evaluate(
+            "async (rules) => (await axe.run(document,"
+            " {runOnly: {type: 'tag', values: rules}})).violations.map("
+            " v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 120)).join(' | '))",
+            RULES,
+        )
+        self.violations += [f"{state}: {one}" for one in found]
+        wide = self.page.evaluate(
+            "() => document.documentElement.scrollWidth - window.innerWidth"
+        )
+        if wide > 0:
+            self.violations.append(f"{state}: {wide} px stand out of the screen")
+
+    def check(self) -> None:
+        """Nothing was wrong in all that was seen."""
+        assert self.seen, "nothing was looked at"
+        assert not self.violations, "\n".join(self.violations)
+        assert not self.complaints, "\n".join(self.complaints)
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """The browser."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox"]
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def context_of(browser: Any, size: str = "wide") -> BrowserContext:
+    """A browser that knows nothing yet, of this size; axe-core is in each page."""
+    width, height = SIZES[size]
+    # axe is put there by the driver: the page's own policy lets no script in.
+    context: BrowserContext = browser.new_context(
+        viewport={"width": width, "height": height}
+    )
+    context.add_init_script(path=AXE)
+    return context
+
+
+def plain(text: str) -> str:
+    """A name for a file."""
+    return re.sub(r"[^a-z0-9-]+", "-", text.lower())

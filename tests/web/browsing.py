@@ -1,0 +1,99 @@
+"""What the tests do at a page over HTTP: a browser without a screen."""
+
+import re
+import time
+from typing import Any, Self
+
+import httpx
+
+from tests.server.harness import until
+
+_TOKEN = re.compile(r'name="token" value="([^"]+)"')
+_HIDDEN = re.compile(r'name="id" value="([^"]+)"')
+_OUTCOME = re.compile(r'data-outcome="([^"]+)"')
+
+
+class Browser:
+    """One browser at a counter: keeps its cookie, sends its forms as a page does."""
+
+    def __init__(self, address: str) -> None:
+        """Opens nothing yet."""
+        origin = address.rstrip("/")
+        self.http = httpx.Client(
+            base_url=origin, headers={"origin": origin}, follow_redirects=True
+        )
+        self.text = ""
+        self.path = ""
+
+    def close(self) -> None:
+        """End it."""
+        self.http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _seen(self, reply: httpx.Response) -> httpx.Response:
+        self.text, self.path = reply.text, reply.url.path
+        return reply
+
+    def get(self, path: str) -> httpx.Response:
+        """Look at a page."""
+        return self._seen(self.http.get(path))
+
+    def send(self, path: str, **fields: Any) -> httpx.Response:
+        """Send a form of the page that is looked at."""
+        fields = {"token": self.token, **fields}
+        return self._seen(self.http.post(path, data=fields))
+
+    @property
+    def token(self) -> str:
+        """Of the page's forms."""
+        found = _TOKEN.search(self.text)
+        assert found, self.text[:500]
+        return found[1]
+
+    @property
+    def form_id(self) -> str:
+        """The id that a form of the page has been made with."""
+        found = _HIDDEN.findall(self.text)
+        assert found, self.text[:500]
+        return str(found[-1])
+
+    @property
+    def outcomes(self) -> list[str]:
+        """What the page says, by its marks."""
+        return _OUTCOME.findall(self.text)
+
+    # --- the way of a payment ---------------------------------------------------------
+
+    def sign_on(self, operator: int = 3, language: str = "en", pin: str = "") -> Self:
+        """An operator begins."""
+        self.get("/operator")
+        self.send("/operator/on", operator=operator, pin=pin)
+        if f'lang="{language}"' not in self.text[:200]:
+            self.send("/language", language=language, back="/")
+        until(lambda: "/service/" in self.http.get("/services?q=bill").text, 20)
+        return self
+
+    def fetch(self, service: str, reference: str, **fields: Any) -> httpx.Response:
+        """Fill in a service's form."""
+        self.get(f"/service/{service}")
+        return self.send(f"/service/{service}/fetch", reference=reference, **fields)
+
+    def pay(self, cash: str = "=", line: int = 0, **fields: Any) -> httpx.Response:
+        """Pay what is due on the page."""
+        fields = {"line": line, "cash": cash, "id": self.form_id, **fields}
+        return self.send(f"{self.path}/pay", **fields)
+
+    def settled(self, *wanted: str, timeout_s: float = 20) -> str:
+        """The outcome of the payment that is looked at, once it is one of these."""
+        path, end_s = self.path, time.monotonic() + timeout_s
+        while True:
+            self.get(path)
+            if self.outcomes and self.outcomes[0] in wanted:
+                return self.outcomes[0]
+            assert time.monotonic() < end_s, (self.outcomes, self.text[-1500:])
+            time.sleep(0.05)

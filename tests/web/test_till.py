@@ -1,0 +1,114 @@
+"""Goal: what was begun is on disk before it is sent, whole or not at all, and is never
+forgotten or sent again after its end.
+
+Method: the till alone, with files as a power cut leaves them; its order under strace is
+seen in tests/web/test_power_cuts.py.
+"""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from switch.errors import ConfigError
+from switch.ids import new_id
+from switch.web.counter import till as tills
+from switch.web.counter.till import FullError, Kind, Move, Stage, Till
+
+MODE = "counter centre-p"
+
+
+def move(**values: object) -> Move:
+    given: dict[str, object] = {
+        "id": new_id(),
+        "kind": Kind.PAYMENT,
+        "request": b"\x00\xffbytes",
+        "made_ns": time.time_ns(),
+        "facts": {"reference": "১২৩", "amount": 5},
+        **values,
+    }
+    return Move(**given)  # type: ignore[arg-type]
+
+
+def test_what_was_begun_is_there_after_a_start(tmp_path: Path) -> None:
+    one = move()
+    with Till(tmp_path, MODE) as till:
+        till.begin(one)
+        learned = till.learn(one.id, stage=Stage.KNOWN, outcome="waiting")
+    with Till(tmp_path, MODE) as till:
+        assert till.unended() == [learned]
+        assert till.get(one.id) == learned
+
+
+def test_one_id_is_one_move(tmp_path: Path) -> None:
+    one = move()
+    with Till(tmp_path, MODE) as till:
+        till.begin(one)
+        again = till.begin(move(id=one.id, request=b"another"))
+        assert again.request == one.request
+
+
+def test_an_end_is_an_end(tmp_path: Path) -> None:
+    one = move()
+    with Till(tmp_path, MODE) as till:
+        till.begin(one)
+        ended = till.learn(one.id, stage=Stage.ENDED, outcome="not-paid")
+        assert till.learn(one.id, stage=Stage.OPEN, outcome="paid") == ended
+        assert till.unended() == []
+    with Till(tmp_path, MODE) as till:
+        found = till.get(one.id)
+        assert found is not None
+        assert found.outcome == "not-paid"
+
+
+def test_half_of_a_write_is_nothing(tmp_path: Path) -> None:
+    one = move()
+    with Till(tmp_path, MODE) as till:
+        till.begin(one)
+    draft = tmp_path / f"{new_id().hex()}.move.draft"
+    draft.write_bytes(b'{"form": 1, "id"')
+    with Till(tmp_path, MODE) as till:
+        assert [each.id for each in till.unended()] == [one.id]
+    assert not draft.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"form": 2}', b"\x00" * 500, b"x" * 70_000]
+)
+def test_what_cannot_be_read_is_for_a_person(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / f"{new_id().hex()}.move").write_bytes(content)
+    with pytest.raises(ConfigError, match="it may be a payment"):
+        Till(tmp_path, MODE)
+    assert len(list(tmp_path.glob("*.move"))) == 1
+
+
+def test_a_folder_is_one_counters_alone(tmp_path: Path) -> None:
+    with Till(tmp_path, MODE), pytest.raises(ConfigError, match="which runs"):
+        Till(tmp_path, MODE)
+    for other in ("counter centre-q", "training centre-p"):
+        with pytest.raises(ConfigError, match="not of"):
+            Till(tmp_path, other)
+    Till(tmp_path, MODE).close()
+
+
+def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tills, "ENDED_MAX", 3)
+    with Till(tmp_path, MODE) as till:
+        moves = [till.begin(move()) for _ in range(tills.OPEN_MAX)]
+        with pytest.raises(FullError):
+            till.begin(move())
+        for one in moves:
+            till.learn(one.id, stage=Stage.ENDED)
+        till.begin(move())
+        assert len(list(tmp_path.glob("*.move"))) == 4
+        # The oldest have gone, and what has no end never does.
+        assert till.get(moves[0].id) is None
+        assert till.get(moves[-1].id) is not None
+
+
+def test_a_disk_that_takes_nothing_begins_nothing(tmp_path: Path) -> None:
+    with Till(tmp_path, MODE) as till:
+        one = move(facts={"much": "x" * 70_000})
+        with pytest.raises(tills.SwitchError):
+            till.begin(one)
+        assert till.get(one.id) is None
