@@ -26,7 +26,7 @@ ARGS ?=
 PROCESSES ?= 4
 
 .PHONY: build
-build: .venv/core.stamp build/fonts.stamp  ## make .venv, compile the core in place, fetch fonts
+build: .venv/core.stamp build/fonts.stamp build/assets.stamp  ## make .venv, compile the core in place, fetch fonts
 
 .PHONY: venv
 venv: .venv/ready.stamp  ## make .venv only
@@ -56,6 +56,12 @@ build/fonts.stamp: switch/papers/fonts.lock tools/fetch_fonts.py
 .PHONY: missing
 missing:
 
+# By their hashes, as the fonts: only the counter's page needs them.
+build/assets.stamp: switch/web/assets.lock tools/fetch_assets.py
+	@mkdir -p build
+	@if python3 tools/fetch_assets.py switch/web/assets.lock switch/web/assets; \
+	then touch $@; else echo "the counter's page has no scripts yet" >&2; fi
+
 .PHONY: run
 run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 	$(BIN)/payswitch day --data ./data $(if $(filter 1,$(ONCE)),--once) $(ARGS)
@@ -63,13 +69,23 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 # What the tests run on and with; each is mostly one compiler after another.
 .PHONY: test-builds
 test-builds: asserts nosync interop build/bank/schemas.stamp build/front/fuzz build/front/threads \
-    build/front/memory  ## what `make test` needs (--jobs 2)
+    build/front/memory build/browser/axe.min.js  ## what `make test` needs (--jobs 2)
 
 .PHONY: test
 test: build test-builds  ## every test, on the core with asserts
 	bash tools/need.sh strace promtool systemd-analyze=systemd curl nghttp=nghttp2-client \
 	    h2load=nghttp2-client
+	bash tools/need.sh chromium || echo "tests/browser is skipped: there is no Chromium" >&2
 	SWITCH_TEST_LIB=build/assert/lib bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
+
+# What a browser needs that looks at pages: Chromium, and axe-core by its hash.
+build/browser/axe.min.js: tests/browser/axe.lock tools/fetch_assets.py
+	python3 tools/fetch_assets.py tests/browser/axe.lock build/browser
+
+.PHONY: browser
+browser: build build/browser/axe.min.js  ## the counter's page in a real browser: build/browser/report
+	bash tools/need.sh chromium strace
+	$(PYTHON) -m tests.browser $(ARGS)
 
 .PHONY: asserts
 asserts: build  ## build/assert/lib: the core looks at what it relies on

@@ -49,7 +49,7 @@ ROLE_BUDGETS: Mapping[str, Mapping[str, int]] = {
     "treasury": {"reads_per_s": 2_000, "reads_at_once": 20_000},
     "auditor": {"reads_per_s": 2_000, "reads_at_once": 20_000},
     # What citizens ask, and who asks in their place: 48 bits of a code cannot be tried.
-    "public": {"reads_per_s": 50, "reads_at_once": 1_000},
+    "public": {"reads_per_s": 50, "reads_at_once": 2_000},
 }
 """What is different for some roles where a file does not say more."""
 

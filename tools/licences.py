@@ -33,7 +33,7 @@ SPELLED = {
     "MIT License": "MIT",
 }
 """How some metadata say what SPDX has another name for."""
-NAMED = {"segno": "BSD-3-Clause"}
+NAMED = {"Jinja2": "BSD-3-Clause", "segno": "BSD-3-Clause"}
 """Of releases whose metadata say less than the licence that they carry."""
 TAKEN = frozenset(
     {

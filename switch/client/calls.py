@@ -8,6 +8,7 @@ repeated with the same ids or reported as unknown, never as failed.
 import random
 import threading
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import TypeVar
 
 import grpc
@@ -31,6 +32,9 @@ MESSAGE_MAX = 16 << 20
 """Bytes of one message in either direction."""
 KEEPALIVE_MS = 30_000
 
+SESSION: ContextVar[bytes] = ContextVar("SESSION", default=b"")
+"""Of the operator who is signed on, for the calls of a thread or task; empty: none."""
+_SESSION_KEY = "payswitch-session-bin"
 _STATUS_KEY = "grpc-status-details-bin"
 
 _RETRIED = frozenset(
@@ -268,8 +272,10 @@ class Caller:
         ids: Sequence[bytes],
         timeout_s: float,
     ) -> Response:
+        session = SESSION.get()
+        options = {"metadata": ((_SESSION_KEY, session),)} if session else {}
         while True:
             try:
-                return method(request, timeout=timeout_s or self.timeout_s)
+                return method(request, timeout=timeout_s or self.timeout_s, **options)
             except grpc.RpcError as error:
                 self.pause(attempts.delay_after(call_error(error), ids))

@@ -38,6 +38,7 @@ from switch.client.counter import CounterCalls, give_ids, matched
 from switch.client.explain import BEGINNING, NOW, ExplainCalls, Point
 from switch.client.files import FileCalls
 from switch.client.looking import LookingCalls
+from switch.client.operators import OperatorCalls
 from switch.client.people import PeopleCalls
 from switch.client.public import PublicCalls
 from switch.client.stream import PaymentStream, ids_of
@@ -137,6 +138,7 @@ class Client(
     LookingCalls,
     ComplaintCalls,
     BillFileCalls,
+    OperatorCalls,
     ExplainCalls,
     TotalsCalls,
     FileCalls,

@@ -11,8 +11,11 @@ from switch._core import Ledger
 from switch.calendar import financial_year
 from switch.traits import Trait, kinds_with
 
-SCAN_ROWS: Final = 32
-"""Rows of a wallet that are looked at together for one with a receipt."""
+SCAN_FIRST: Final = 4
+SCAN_MAX: Final = 1_024
+"""Rows of a wallet that are looked at together for one with a receipt: twice as many
+each time, as most rows have one.
+"""
 
 _FINAL = frozenset(kinds_with(Trait.FINAL))
 
@@ -23,34 +26,39 @@ _Place = tuple[int, int]
 def find_receipt(ledger: Ledger, wallet: int, year: int, number: int) -> int:
     """Sequence of the durable row that has this receipt of a wallet; 0 if none has.
 
-    It is halved as often whether the receipt is there or not. Raises CorruptionError.
+    Some 27 steps in a hundred million rows. Rows without a receipt between two that
+    have one are looked at once, however many they are. Raises CorruptionError.
     """
     wanted = (year, number)
-    # The receipt is in none up to `low`, and if it is there at all up to `high`.
+    # All receipts up to `low` are before it; if it is there at all, it is up to `high`.
     low, high = 0, ledger.sequence
-    for _ in range(high.bit_length()):
+    while high - low > 1:
         middle = (low + high) // 2
-        if _receipt_up_to(ledger, wallet, middle)[0] < wanted:
-            low = middle
+        found, sequence = _newest_receipt(ledger, wallet, low, middle)
+        if sequence and found >= wanted:
+            high = sequence
         else:
-            high = middle
-    found, sequence = _receipt_up_to(ledger, wallet, high)
+            low = middle
+    found, sequence = _newest_receipt(ledger, wallet, low, high)
     return sequence if found == wanted else 0
 
 
-def _receipt_up_to(ledger: Ledger, wallet: int, last: int) -> tuple[_Place, int]:
-    """The newest receipt of a wallet in rows up to `last`, and its row; zeros if none.
-
-    A wallet's rows without one are its top-ups and refunds, and holds: those that are
-    open are bounded, and each other one has a row with a receipt, or gives back.
+def _newest_receipt(
+    ledger: Ledger, wallet: int, after: int, last: int
+) -> tuple[_Place, int]:
+    """The newest receipt of a wallet in rows behind one up to another, and its row;
+    zeros if there is none. Top-ups, refunds, holds and their ends have none.
     """
-    before = last + 1
+    before, many = last + 1, SCAN_FIRST
     while True:
-        sequences = ledger.account_rows(wallet, before, SCAN_ROWS).tolist()
+        sequences = ledger.account_rows(wallet, before, many).tolist()
         for sequence in sequences:
+            if sequence <= after:
+                return (0, 0), 0
             entry = ledger.row(sequence)
             if entry.receipt and entry.kind in _FINAL and entry.debit == wallet:
                 return (financial_year(entry.timestamp), entry.receipt), sequence
             before = sequence
-        if len(sequences) < SCAN_ROWS:
+        if len(sequences) < many:
             return (0, 0), 0
+        many = min(2 * many, SCAN_MAX)

@@ -112,6 +112,7 @@ class Operator:
             RULES,
         )
         self.violations += [f"{state}: {one}" for one in found]
+        REPORT.joinpath(f"{self.name}-{state}.axe").write_text("\n".join(found))
         wide = self.page.evaluate(
             "() => document.documentElement.scrollWidth - window.innerWidth"
         )

@@ -2,7 +2,8 @@
 what there is to pay is told, in both languages and as JSON.
 
 Method: the commands against a server with a small network, each in a process of its
-own; what they print beside what the client is told. Files of bills need no server.
+own; what they print beside what the client is told. Files of bills are read without
+one.
 """
 
 import json

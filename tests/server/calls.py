@@ -236,6 +236,7 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "ListFiles.kind": _nothing,
     "ReadFile.name": lambda things: things.file,
     "ReadFile.offset": _nothing,
+    "ReadFile.although_recalled": _nothing,
     "Approve.proposal_sequence": lambda things: things.approval,
     "CloseShift.operator": lambda _: 71,
     "SignShift.operator": lambda _: 72,
@@ -256,7 +257,10 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "PutBills.bills": _nothing,
     # Not its turn, so that nothing is put in.
     "PutBills.file": lambda things: billers_pb2.BillFile(
-        id=new_id(), kind=1, service=things.service, number=10**15
+        id=new_id(),
+        kind=billers_pb2.BILL_FILE_KIND_FULL,
+        service=things.service,
+        number=10**15,
     ),
     "CancelPayment.id": lambda things: things.payment,
     "GetComplaint.number": lambda things: things.complaint,

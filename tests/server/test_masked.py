@@ -146,7 +146,10 @@ def things(peers: Peers) -> Things:
     request = admin_pb2.CloseWindowRequest()
     closed = peers.treasury.admin.CloseWindow(request, timeout=CALL_S)
     complaint = complaints_pb2.RaiseComplaintRequest(
-        id=new_id(), payment_id=done.id, reason=1, note=NOTE
+        id=new_id(),
+        payment_id=done.id,
+        reason=complaints_pb2.COMPLAINT_REASON_NOT_CREDITED,
+        note=NOTE,
     )
     raised = centre.counter.RaiseComplaint(complaint, timeout=CALL_S).complaint
     return Things(

@@ -113,7 +113,9 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
 
     def complained(peer: Peer, payment_id: bytes) -> str:
         request = complaints_pb2.RaiseComplaintRequest(
-            id=new_id(), payment_id=payment_id, reason=1
+            id=new_id(),
+            payment_id=payment_id,
+            reason=complaints_pb2.COMPLAINT_REASON_NOT_CREDITED,
         )
         reply = peer.counter.RaiseComplaint(request, timeout=CALL_S)
         return reply.complaint.number

@@ -23,7 +23,7 @@ from switch.calendar import ist_date
 from switch.codes import Role
 from switch.ids import new_id
 from switch.ledger import receipts
-from switch.ledger.receipts import SCAN_ROWS, find_receipt
+from switch.ledger.receipts import SCAN_MAX, find_receipt
 from switch.receipt_numbers import format_code, parse_number, plain_code
 from switch.register.identity import Identity
 from switch.register.rights import MATRIX
@@ -41,6 +41,7 @@ from tests.server.inside import FailedError, Inside, inside
 
 PUBLIC = "public/public"
 NOT_REAL = pb.CheckReceiptResponse()
+NUMBERS = 90
 PAIRS = 80
 RIGHT_MAX = 0.7
 """Of as few pairs chance alone says so once in a thousand times."""
@@ -193,14 +194,18 @@ async def test_what_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_every_number_is_found(tmp_path: Path) -> None:
-    """Between others' rows, and holds, top-ups and refunds of its own."""
+    """Between others' rows, and holds and top-ups of its own, many and few."""
     async with inside(tmp_path) as one:
         bills = []
-        for at in range(3 * SCAN_ROWS):
-            bills.append(payment("CONFIRM", centre="centre-a"))
+        for at in range(NUMBERS):
+            # Holds have no receipt.
+            bills += [
+                payment("CONFIRM", centre="centre-a") for _ in range(at % 40 and at % 3)
+            ]
             if at % 7 == 0:
                 bills.append(payment("ANY", centre="centre-a"))
             bills.append(payment("ANY", centre="centre-b"))
+        bills += [payment("CONFIRM", centre="centre-a") for _ in range(SCAN_MAX // 2)]
         sender = one.node.register.find_participant("harness")
         assert sender is not None
         body = payments_pb2.CreatePaymentsRequest(payments=bills).SerializeToString()
@@ -217,7 +222,7 @@ async def test_every_number_is_found(tmp_path: Path) -> None:
             wallet = one.node.register.find_wallet(centre)
             assert wallet is not None
             for year in range(min(years) - 1, max(years) + 2):
-                for number in range(3 * SCAN_ROWS + 3):
+                for number in range(NUMBERS + 3):
                     found = find_receipt(one.ledger, wallet.index, year, number)
                     assert found == expected.get((centre, year, number), 0)
 

@@ -150,8 +150,8 @@ def test_two_hosts_reach_nothing(counter: Counter) -> None:
 
 
 def test_it_listens_nowhere_else(counter: Counter) -> None:
-    own = [one[4][0] for one in socket.getaddrinfo(socket.gethostname(), None)]
-    for address in {*own} - {"127.0.0.1", "::1", "127.0.1.1"}:
+    own = [str(one[4][0]) for one in socket.getaddrinfo(socket.gethostname(), None)]
+    for address in set(own) - {"127.0.0.1", "::1", "127.0.1.1"}:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family) as probe:
             probe.settimeout(2)

@@ -59,11 +59,16 @@ def test_a_limit() -> None:
     clock.now_s += 2.0
     assert [limit.allows("a") for _ in range(2)] == [True, False]
     assert [limit.allows("b") for _ in range(2)] == [True, False]
-    # A clock that goes back gives nothing, and takes nothing.
-    clock.now_s -= 60.0
-    assert not limit.allows("a")
     clock.now_s += 3_600.0
     assert [limit.allows("a") for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_clock_that_goes_back_gives_and_takes_nothing() -> None:
+    clock = Hands()
+    limit = Limit(Rate(1.0, 3), Rate(1.0, 9), clock=clock)
+    assert limit.allows("a")
+    clock.now_s -= 60.0
+    assert [limit.allows("a") for _ in range(3)] == [True, True, False]
 
 
 def test_its_memory_is_bounded() -> None:
@@ -75,6 +80,16 @@ def test_its_memory_is_bounded() -> None:
     assert len(limit) == 100
     assert not limit.allows("a9950")
     assert limit.allows("a0")
+    # Who asked last stays, not who came last.
+    two = Limit(Rate(0.0, 1), Rate(0.0, 9), addresses_max=2, clock=Hands())
+    assert [two.allows(one) for one in "abacab"] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
 
 
 def test_customers() -> None:

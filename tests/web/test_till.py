@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from switch.errors import ConfigError
+from switch.errors import ConfigError, SwitchError
 from switch.ids import new_id
 from switch.web.counter import till as tills
 from switch.web.counter.till import FullError, Kind, Move, Stage, Till
@@ -109,6 +109,6 @@ def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_disk_that_takes_nothing_begins_nothing(tmp_path: Path) -> None:
     with Till(tmp_path, MODE) as till:
         one = move(facts={"much": "x" * 70_000})
-        with pytest.raises(tills.SwitchError):
+        with pytest.raises(SwitchError):
             till.begin(one)
         assert till.get(one.id) is None

@@ -32,6 +32,8 @@ from tests.server.scripted_biller import (
 from tests.server.till import settings
 
 CENTRE = "centre-p"
+SIGNS = "centre-s"
+"""Its operators sign on; register them with `World.register`."""
 DUE = 95_000
 POWER, RECORDS, RELIEF, BOOKING = "BSK0199", "BSK0169", "BSK0901", "BSK0210"
 
@@ -177,9 +179,21 @@ class World:
         load(self.peers)
         land = next(one for one in network().participants if one.id == "land")
         land.free_services.extend(FREE)
-        request = admin_pb2.LoadNetworkRequest(participants=[land], services=SERVICES)
+        signs = network_pb2.Participant(
+            id=SIGNS,
+            role=network_pb2.ROLE_CENTRE,
+            active=True,
+            name_en=SIGNS,
+            code=f"BAN/{SIGNS}",
+            signs_on=True,
+        )
+        request = admin_pb2.LoadNetworkRequest(
+            participants=[land, signs], services=SERVICES
+        )
         self.peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
-        self.peers.authority.leaf(Role.CENTRE, CENTRE)
+        assert self.peers.treasury.top_up(SIGNS, 1_000_000_00).result == 1
+        for name in (CENTRE, SIGNS):
+            self.peers.authority.leaf(Role.CENTRE, name)
         self.biller: ScriptedBiller | None = None
 
     @property
@@ -207,10 +221,28 @@ class World:
         self.server.wait_ready()
         self.peers = Peers(self.server)
 
-    def payments(self) -> list[Any]:
-        """What the centre has paid, the newest first."""
+    def register(self, keys: dict[int, bytes]) -> None:
+        """Have the register know the operators of SIGNS, by their public keys."""
+        operators = [
+            network_pb2.Operator(number=number, key=key, active=True)
+            for number, key in keys.items()
+        ]
+        signs = network_pb2.Participant(
+            id=SIGNS,
+            role=network_pb2.ROLE_CENTRE,
+            active=True,
+            name_en=SIGNS,
+            code=f"BAN/{SIGNS}",
+            signs_on=True,
+            operators=operators,
+        )
+        request = admin_pb2.LoadNetworkRequest(participants=[signs])
+        self.peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
+
+    def payments(self, centre: str = CENTRE) -> list[Any]:
+        """What a centre has paid, the newest first."""
         request = payments_pb2.ListPaymentsRequest()
-        reply = self.peers.centre(CENTRE).payments.ListPayments(request, timeout=CALL_S)
+        reply = self.peers.centre(centre).payments.ListPayments(request, timeout=CALL_S)
         return list(reply.payments)
 
     def close(self) -> None:
@@ -225,11 +257,17 @@ class Counter:
     """The page of one centre, as a process."""
 
     def __init__(
-        self, world: World, data: Path, *arguments: str, port: int = 0
+        self,
+        world: World,
+        data: Path,
+        *arguments: str,
+        port: int = 0,
+        centre: str = CENTRE,
     ) -> None:
         """Starts it, with the catalogue that it would have been told."""
         self.world, self.data, self.arguments = world, data, arguments
-        self.folder = data / f"{CENTRE}-counter"
+        self.centre = centre
+        self.folder = data / f"{centre}-counter"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = port
         self.start()
@@ -237,7 +275,7 @@ class Counter:
     def start(self) -> None:
         """Start, or start again at the same port."""
         words = [
-            CENTRE,
+            self.centre,
             *("--address", self.world.server.address),
             *("--tls", str(self.world.tls)),
             *("--data", str(self.data)),
@@ -283,9 +321,11 @@ class Counter:
 
 
 @contextmanager
-def counting(world: World, data: Path, *arguments: str) -> Iterator[Counter]:
+def counting(
+    world: World, data: Path, *arguments: str, centre: str = CENTRE
+) -> Iterator[Counter]:
     """A counter that is ended, whatever happens."""
-    counter = Counter(world, data, *arguments)
+    counter = Counter(world, data, *arguments, centre=centre)
     try:
         yield counter
     finally:

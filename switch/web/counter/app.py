@@ -48,13 +48,14 @@ def make_app(desk: Desk, hosts: list[str]) -> Guard:
             Route("/payment/{id:str}", payment.ENDPOINTS["payment"]),
             Route("/payment/{id:str}/state", payment.ENDPOINTS["state"]),
             Route("/payment/{id:str}/paper", payment.ENDPOINTS["paper"]),
+            Route("/payment/{id:str}/pdf", payment.ENDPOINTS["pdf"]),
             *(
                 Route(
                     f"/payment/{{id:str}}/{name}",
                     payment.ENDPOINTS[name],
                     methods=["POST"],
                 )
-                for name in ("ask", "again", "print")
+                for name in ("ask", "again", "cancel", "complain", "print", "printed")
             ),
             Route("/today", page(lists.today)),
             Route("/find", form(lists.find), methods=["POST"]),

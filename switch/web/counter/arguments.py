@@ -39,6 +39,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"on {HOST}; 0 for any that is free (default: %(default)s)",
     )
     add(
+        "--printer",
+        default="",
+        metavar="TO",
+        help="roll of 58 mm: HOST:9100, a device or a file (default: the browser's)",
+    )
+    add(
+        "--check-base",
+        default="",
+        metavar="URL",
+        help="of the public check, for the squares on papers",
+    )
+    add(
+        "--enrol",
+        type=int,
+        default=0,
+        metavar="N",
+        help="make operator N's key under a PIN, print its public half, and end",
+    )
+    add(
         "--training",
         action="store_true",
         help="for practice against a switch with simulated billers, in a folder of its "

@@ -1,13 +1,15 @@
 """`payswitch counter`: serve one centre's page on loopback until told to end."""
 
 import argparse
+import getpass
 import json
 import logging
 import socket
+from pathlib import Path
 
 import uvicorn
 
-from switch.errors import ConfigError
+from switch.errors import ConfigError, UsageError
 from switch.web.assets import Assets
 from switch.web.counter import catalogue
 from switch.web.counter.app import ASSETS, FOLDER, make_app
@@ -15,7 +17,7 @@ from switch.web.counter.arguments import HOST
 from switch.web.counter.desk import Desk
 from switch.web.counter.line import Line, credentials_in
 from switch.web.counter.pins import PinStore
-from switch.web.counter.printing import BrowserPrinter
+from switch.web.counter.printing import Printer
 from switch.web.counter.settle import Settler
 from switch.web.counter.till import Till
 from switch.web.sessions import Sessions
@@ -30,7 +32,7 @@ HEAD_MAX = 16 << 10
 def make_desk(args: argparse.Namespace) -> Desk:
     """The counter that the arguments describe. Raises ConfigError."""
     mode = "training" if args.training else "counter"
-    folder = args.data / f"{args.centre}-{mode}"
+    folder = _folder(args)
     line = Line(args.address, credentials_in(args.tls, args.centre))
     till = Till(folder / "till", f"{mode} {args.centre}")
     path = folder / "catalogue.json"
@@ -44,14 +46,43 @@ def make_desk(args: argparse.Namespace) -> Desk:
         templates=make_templates(FOLDER / "templates"),
         assets=Assets(ASSETS),
         pins=PinStore(folder / "operators", args.centre),
-        printer=BrowserPrinter(),
+        printer=Printer(args.printer, args.check_base),
         catalogue_path=path,
         catalogue=catalogue.load(path),
     )
 
 
+def enrol(args: argparse.Namespace) -> int:
+    """Make an operator's key; prints what the register is to have.
+
+    Raises UsageError for what is no PIN, or was typed in two ways.
+    """
+    pin = getpass.getpass(f"PIN of operator {args.enrol}: ")
+    if getpass.getpass("The same again: ") != pin:
+        raise UsageError("the two are not the same: nothing was made")
+    try:
+        public = PinStore(_folder(args) / "operators", args.centre).enrol(
+            args.enrol, pin
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    print(json.dumps({"operator": args.enrol, "key": public.hex()}), flush=True)
+    return 0
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    mode = "training" if args.training else "counter"
+    folder: Path = args.data / f"{args.centre}-{mode}"
+    return folder
+
+
 def serve(args: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT; prints one line of JSON once it does."""
+    """Serve until SIGTERM or SIGINT; prints one line of JSON once it does.
+
+    With `--enrol` it makes a key instead. Raises ConfigError, UsageError.
+    """
+    if args.enrol:
+        return enrol(args)
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -24,6 +24,12 @@ WALLET_S = 12.0
 _CLOSED = frozenset({"OPENING", "STOPPING", "LEDGER_DEAD", "CLOCK_UNTRUSTED"})
 """Reasons of a switch that answers and takes nothing."""
 
+SESSION_UNKNOWN = "SESSION_UNKNOWN"
+NEEDS_SIGN_ON = frozenset(
+    {"SIGN_ON_NEEDED", "SESSION_ENDED", SESSION_UNKNOWN, "OPERATOR_DIFFERS"}
+)
+"""Reasons of a switch that wants to know who is at the counter. Nothing was done."""
+
 T = TypeVar("T")
 
 
@@ -50,6 +56,8 @@ class Line:
         self._is_up: bool | None = None
         self._wallet: wallets_pb2.Wallet | None = None
         self._wallet_s = 0.0
+        self.sessions: dict[int, bytes] = {}
+        """Of operators who are signed on at the switch, by their number."""
 
     def close(self) -> None:
         """End the connection."""
@@ -84,22 +92,37 @@ class Line:
                 return answer
         raise AssertionError
 
-    def send(self, call: Callable[[], T]) -> T:
-        """Make a call that changes something, once.
+    def send(self, call: Callable[[], T], operator: int = 0) -> T:
+        """Make a call that changes something, once, as an operator.
 
         Raises CallError if this attempt did nothing, LostReplyError if that is not
         known.
         """
+        session = self.sessions.get(operator, b"")
         try:
-            answer = call()
+            with self.client.signed_on(session):
+                answer = call()
         except CallError as error:
             self.note(error)
+            if error.reason == SESSION_UNKNOWN and session:
+                # The switch was started anew. The next attempt has it.
+                self._open(operator, session)
+            elif error.reason in NEEDS_SIGN_ON:
+                self.sessions.pop(operator, None)
             raise
         except LostReplyError as error:
             self.note(error.last)
             raise
         self.note(None)
         return answer
+
+    def _open(self, operator: int, session: bytes) -> None:
+        try:
+            self.client.open_session(session)
+        except CallError as error:
+            self.note(error)
+            if not is_offline(error):
+                self.sessions.pop(operator, None)
 
     def wallet(self, *, fresh: bool = False) -> wallets_pb2.Wallet:
         """The centre's wallet, at most WALLET_S old. Raises as `read`."""

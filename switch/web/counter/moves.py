@@ -13,7 +13,7 @@ from switch.client import CallError
 from switch.codes import AMOUNT_MAX
 from switch.ids import new_id, parse_id
 from switch.money import parse_amount
-from switch.v1 import banks_pb2, counter_pb2
+from switch.v1 import banks_pb2, complaints_pb2, counter_pb2
 from switch.web.counter import words
 from switch.web.counter.desk import (
     Desk,
@@ -26,8 +26,9 @@ from switch.web.counter.desk import (
     to,
 )
 from switch.web.counter.line import OfflineError
+from switch.web.counter.operators import signed
 from switch.web.counter.payment import STOP_POLLING
-from switch.web.counter.pins import OPERATOR_MAX, LockedError, WrongPinError
+from switch.web.counter.pins import OPERATOR_MAX
 from switch.web.counter.till import Kind, Move, Stage
 from switch.web.forms import whole_number
 from switch.web.sessions import Session
@@ -64,7 +65,9 @@ async def move(desk: Desk, request: Request, session: Session) -> Response:
         return message(desk, session, "not found", 404)
     if found.kind is Kind.PAYMENT:
         return to(f"/payment/{found.id.hex()}")
-    return show(desk, session, "move.html", here="shift", **_stands(session, found))
+    return show(
+        desk, session, "move.html", here="shift", **_stands(desk, session, found)
+    )
 
 
 async def move_state(desk: Desk, request: Request, session: Session) -> Response:
@@ -75,7 +78,7 @@ async def move_state(desk: Desk, request: Request, session: Session) -> Response
     is_over = found.stage is Stage.ENDED
     if query(request).get("seen", "") == found.outcome:
         return Response(status_code=STOP_POLLING if is_over else 204)
-    text = rendered(desk, session, "move_state.html", **_stands(session, found))
+    text = rendered(desk, session, "move_state.html", **_stands(desk, session, found))
     return HTMLResponse(text, STOP_POLLING if is_over else 200)
 
 
@@ -86,7 +89,7 @@ def _found(desk: Desk, request: Request) -> Move | None:
         return None
 
 
-def _stands(session: Session, found: Move) -> dict[str, Any]:
+def _stands(desk: Desk, session: Session, found: Move) -> dict[str, Any]:
     facts = found.facts
     values: dict[str, Any] = {
         "id": found.id.hex(),
@@ -98,6 +101,8 @@ def _stands(session: Session, found: Move) -> dict[str, Any]:
         "shift": None,
         "request": None,
         "sign_id": new_id().hex(),
+        "with_pin": bool(desk.pins.operators()),
+        "complaint": None,
     }
     if found.outcome in ("refused", "not-paid"):
         named = facts.get("reason", "")
@@ -111,6 +116,11 @@ def _stands(session: Session, found: Move) -> dict[str, Any]:
         reply = counter_pb2.CloseShiftResponse.FromString(found.answer)
         values["shift"] = reply.shift
         values["difference"] = _DIFFERENCES.get(reply.shift.difference, "none")
+    if found.kind is Kind.COMPLAINT and found.answer:
+        told = complaints_pb2.RaiseComplaintResponse.FromString(found.answer)
+        if told.HasField("complaint"):
+            # Of one that is open already its number, too.
+            values["complaint"] = told.complaint
     if found.outcome == "done" and found.kind is Kind.TOP_UP:
         answer = banks_pb2.RequestTopUpResponse.FromString(found.answer)
         values["request"] = answer.request
@@ -194,15 +204,11 @@ async def sign_shift(
         error = say("operator wrong")
     elif number == closed.facts["operator"]:
         error = say("sign other")
-    elif desk.pins.operators():
-        try:
-            await in_thread(desk.pins.open, number, fields.get("pin", ""))
-        except LockedError as locked:
-            error = say("pin locked", seconds=locked.wait_s)
-        except WrongPinError:
-            error = say("pin wrong")
+    else:
+        # Of the other operator's own: it is signed with that session.
+        error = await signed(desk, session, number, fields.get("pin", ""))
     if error:
-        values = _stands(session, closed)
+        values = _stands(desk, session, closed)
         return show(
             desk, session, "move.html", 422, here="shift", error=error, **values
         )

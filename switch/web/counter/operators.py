@@ -45,24 +45,51 @@ async def sign_on(
     number = whole_number(fields.get("operator", ""), OPERATOR_MAX)
     if not number:
         return _operator(desk, session, say("operator wrong"), 422)
-    if await in_thread(desk.pins.operators):
-        try:
-            await in_thread(desk.pins.open, number, fields.get("pin", ""))
-        except LockedError as error:
-            text = say("pin locked", seconds=error.wait_s)
-            return _operator(desk, session, text, 429)
-        except WrongPinError:
-            return _operator(desk, session, say("pin wrong"), 403)
+    wrong = await signed(desk, session, number, fields.get("pin", ""))
+    if wrong:
+        return _operator(desk, session, wrong, 403)
+    desk.settler.nudge_all()
     renewed = desk.sessions.renew(session)
     renewed.operator = number
     request.state.session = renewed
     return to("/")
 
 
+async def signed(desk: Desk, session: Session, number: int, pin: str) -> str:
+    """Sign an operator on at the switch, where operators have keys here; what is wrong,
+    or nothing.
+    """
+    say = desk.say(session)
+    if not await in_thread(desk.pins.operators):
+        return ""
+    try:
+        key = await in_thread(desk.pins.open, number, pin)
+    except LockedError as error:
+        return say("pin locked", seconds=error.wait_s)
+    except WrongPinError:
+        return say("pin wrong")
+    client = desk.line.client
+    try:
+        reply = await in_thread(
+            desk.line.read, lambda: client.sign_on(desk.centre, number, key)
+        )
+    except OfflineError:
+        return say("offline now")
+    except CallError:
+        return say("sign on failed")
+    desk.line.sessions[number] = reply.session
+    return ""
+
+
 async def sign_off(
     desk: Desk, request: Request, session: Session, fields: Fields
 ) -> Response:
-    """The operator leaves."""
+    """The operator leaves: here, and at the switch if it can be told."""
+    ticket = desk.line.sessions.pop(session.operator, b"")
+    if ticket:
+        client = desk.line.client
+        with contextlib.suppress(OfflineError, CallError):
+            await in_thread(desk.line.read, lambda: client.sign_off(ticket))
     request.state.session = desk.sessions.renew(session)
     return to("/operator")
 

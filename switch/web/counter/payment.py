@@ -1,16 +1,17 @@
 """Pages: a payment's outcome, its papers, and what else can be done about it."""
 
 import json
+import time
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from switch.client import CallError
+from switch.client import CallError, LostReplyError
 from switch.codes import Result
-from switch.ids import parse_id
+from switch.ids import new_id, parse_id
 from switch.payment_states import PaymentState
-from switch.v1 import counter_pb2, payments_pb2
+from switch.v1 import complaints_pb2, counter_pb2, payments_pb2
 from switch.web.counter import words
 from switch.web.counter.desk import (
     Desk,
@@ -27,11 +28,21 @@ from switch.web.counter.desk import (
 )
 from switch.web.counter.finding import once_more
 from switch.web.counter.line import OfflineError
-from switch.web.counter.printing import PrintError
+from switch.web.counter.printing import Paper, PrintError
 from switch.web.counter.settle import OUTCOMES
 from switch.web.counter.till import Kind, Move, Stage
 from switch.web.sessions import Session
 
+NOTE_MAX = 64
+"""Characters of a complaint's note."""
+REASONS = (
+    "NOT_CREDITED",
+    "PAID_TWICE",
+    "WRONG_AMOUNT",
+    "WRONG_REFERENCE",
+    "NOT_GIVEN_BACK",
+    "OTHER",
+)
 STOP_POLLING = 286
 """The status with which htmx asks no more."""
 _LANGUAGES = {
@@ -121,21 +132,124 @@ async def again(
 async def print_paper(
     desk: Desk, request: Request, session: Session, fields: Fields
 ) -> Response:
-    """Have the printer print a receipt."""
+    """Have the counter's printer print a paper."""
     payment_id = _id_of(request)
     if payment_id is None:
         return message(desk, session, "not found", 404)
-    client, language = desk.line.client, _LANGUAGES[session.language]
-    found = await in_thread(
-        desk.line.read, lambda: client.receipt(payment_id, "", language)
-    )
+    kind = fields.get("kind", "receipt")
+    paper = await in_thread(_to_print, desk, session, payment_id, kind)
     try:
-        await in_thread(desk.printer.print_receipt, found.text, found.json, "")
+        await in_thread(desk.printer.print_receipt, paper)
     except PrintError as error:
         text = desk.say(session)("print failed", reason=str(error))
         return show(desk, session, "message.html", 502, text=text)
+    await in_thread(desk.till.note, payment_id, printed=True)
     session.notice = "printed"
     return to(f"/payment/{payment_id.hex()}")
+
+
+async def printed(
+    desk: Desk, request: Request, session: Session, fields: Fields
+) -> Response:
+    """The browser has printed the paper: from now on it is printed once more."""
+    payment_id = _id_of(request)
+    if payment_id is not None:
+        await in_thread(desk.till.note, payment_id, printed=True)
+    return Response(status_code=204)
+
+
+async def pdf(desk: Desk, request: Request, session: Session) -> Response:
+    """A paper on A5."""
+    payment_id = _id_of(request)
+    if payment_id is None:
+        return message(desk, session, "not found", 404)
+    kind = query(request).get("kind", "receipt")
+    paper = await in_thread(_to_print, desk, session, payment_id, kind)
+    try:
+        body = await in_thread(desk.printer.pdf, paper)
+    except PrintError as error:
+        text = desk.say(session)("print failed", reason=str(error))
+        return show(desk, session, "message.html", 502, text=text)
+    headers = {"content-disposition": "inline; filename=receipt.pdf"}
+    return Response(body, media_type="application/pdf", headers=headers)
+
+
+def _to_print(desk: Desk, session: Session, payment_id: bytes, kind: str) -> Paper:
+    """A paper as the switch gives it now. Raises as `Line.read`."""
+    client = desk.line.client
+    language = _LANGUAGES[session.language]
+    is_bengali = session.language == "bn"
+    if kind == "acknowledgement":
+        told = desk.line.read(lambda: client.acknowledgement(payment_id, "", language))
+        return Paper(told.json, is_bengali=is_bengali)
+    stands = desk.line.read(lambda: client.get_payment(payment_id))
+    again = _is_printed(desk, payment_id)
+    found = desk.line.read(
+        lambda: client.receipt(payment_id, "", language, reprint=again)
+    )
+    return Paper(found.json, found.code, stands.refunded_amount, is_bengali)
+
+
+def _is_printed(desk: Desk, payment_id: bytes) -> bool:
+    """Whether its receipt was printed before: by this counter, or who knows where."""
+    move = desk.till.get(payment_id)
+    return move is None or bool(move.facts.get("printed"))
+
+
+async def cancel(
+    desk: Desk, request: Request, session: Session, fields: Fields
+) -> Response:
+    """Give a held payment back, as long as its biller was not asked."""
+    payment_id = _id_of(request)
+    if payment_id is None:
+        return message(desk, session, "not found", 404)
+    client, number = desk.line.client, session.operator
+    try:
+        await in_thread(
+            desk.line.send, lambda: client.cancel_payment(payment_id, number), number
+        )
+    except LostReplyError as lost:
+        # Nothing is lost by it: the payment is asked about as before.
+        raise OfflineError(str(lost)) from lost
+    except CallError as error:
+        if error.reason not in _NOT_CANCELLED:
+            raise
+        session.notice = _NOT_CANCELLED[error.reason]
+    desk.settler.nudge(payment_id)
+    return to(f"/payment/{payment_id.hex()}")
+
+
+_NOT_CANCELLED = {"BILLER_ASKED": "cancel late", "NOT_HELD": "cancel none"}
+
+
+async def complain(
+    desk: Desk, request: Request, session: Session, fields: Fields
+) -> Response:
+    """Raise a complaint: its number is what the citizen is given."""
+    payment_id = _id_of(request)
+    try:
+        move_id = parse_id(fields.get("id", ""))
+        reason = complaints_pb2.ComplaintReason.Value(
+            f"COMPLAINT_REASON_{fields.get('reason', '')}"
+        )
+    except ValueError:
+        return message(desk, session, "form wrong", 400)
+    note = fields.get("note", "")
+    if payment_id is None or len(note) > NOTE_MAX or not note.isascii():
+        return message(desk, session, "form wrong", 400)
+    asked = complaints_pb2.RaiseComplaintRequest(
+        id=move_id,
+        payment_id=payment_id,
+        operator=session.operator,
+        reason=reason,
+        note=note,
+    )
+    facts = {"operator": session.operator, "payment": payment_id.hex()}
+    body = asked.SerializeToString()
+    move = Move(move_id, Kind.COMPLAINT, body, time.time_ns(), facts=facts)
+    begun = await in_thread(desk.till.begin, move)
+    desk.settler.take(begun)
+    return to(f"/move/{move_id.hex()}")
 
 
 def _id_of(request: Request) -> bytes | None:
@@ -174,6 +288,9 @@ async def _stands(desk: Desk, session: Session, move: Move) -> dict[str, Any]:
         "once_more": bool(answer and answer.additional_to),
         "other_id": answer.other_id.hex() if answer and answer.other_id else "",
         "paper": None,
+        "complaint_id": new_id().hex(),
+        "reasons": REASONS,
+        "has_printer": desk.printer.has_device,
     }
     kind = _paper_kind(outcome)
     if kind:
@@ -192,7 +309,13 @@ async def _paper(
 ) -> dict[str, Any]:
     """A paper's text, or why it cannot be had now."""
     client, language = desk.line.client, _LANGUAGES[session.language]
-    call = client.acknowledgement if kind == "acknowledgement" else client.receipt
+    again = _is_printed(desk, payment_id)
+
+    def call() -> Any:
+        if kind == "acknowledgement":
+            return client.acknowledgement(payment_id, "", language)
+        return client.receipt(payment_id, "", language, reprint=again)
+
     found: dict[str, Any] = {
         "paper_kind": kind,
         "paper": "",
@@ -200,7 +323,7 @@ async def _paper(
         "id": payment_id.hex(),
     }
     try:
-        reply = await in_thread(desk.line.read, lambda: call(payment_id, "", language))
+        reply = await in_thread(desk.line.read, call)
     except OfflineError:
         say = desk.say(session)
         return {**found, "paper_error": say("offline now")}
@@ -249,6 +372,9 @@ async def _of_before(desk: Desk, session: Session, payment_id: bytes) -> Respons
         "once_more": False,
         "other_id": "",
         "paper": None,
+        "complaint_id": new_id().hex(),
+        "reasons": REASONS,
+        "has_printer": desk.printer.has_device,
     }
     kind = _paper_kind(outcome)
     if kind:
@@ -262,5 +388,9 @@ ENDPOINTS = {
     "paper": page(paper),
     "ask": form(ask),
     "again": form(again),
+    "cancel": form(cancel),
+    "complain": form(complain),
     "print": form(print_paper),
+    "printed": form(printed),
+    "pdf": page(pdf),
 }

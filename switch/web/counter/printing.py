@@ -1,28 +1,68 @@
-"""Where papers go: the seam between the page and whatever prints.
+"""Where papers go: a roll printer of the counter's own, A5 as PDF, or the browser.
 
-Without a printer of its own the page leaves printing to the browser. A printer that
-fails says so; the payment is never touched by it.
+What a paper says comes from the switch and is laid out by `switch.papers`. A printer
+that fails says so; the payment was done and durable before, and is never touched by it.
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from switch.errors import SwitchError
+from switch import papers
+from switch.errors import ConfigError, SwitchError, UsageError
 
 
 class PrintError(SwitchError):
     """The paper was not printed; the text says why."""
 
 
-class Printer(Protocol):
-    """What prints one paper."""
+class Paper(NamedTuple):
+    """What is to be printed: JSON and code as the switch gave them."""
 
-    def print_receipt(self, text: str, paper: str, code: str) -> None:
-        """Print a receipt: its text, its JSON, its code. Raises PrintError."""
-        ...
+    json: str
+    code: str = ""
+    refunded: int = 0
+    is_bengali: bool = False
 
 
-class BrowserPrinter:
-    """The browser's own: nothing is printed here, the page shows the paper to print."""
+class Printer:
+    """Prints papers. Any thread may call it."""
 
-    def print_receipt(self, text: str, paper: str, code: str) -> None:
-        """Do nothing: the page does it."""
+    def __init__(self, target: str = "", check_base: str = "") -> None:
+        """`target` is a device, `HOST:9100` or a file, empty for the browser's own;
+        `check_base` the address of the public check. Raises UsageError.
+        """
+        self._target = target
+        self._press: papers.Press | None = None
+        try:
+            self._base = papers.check_base(check_base) if check_base else ""
+        except ValueError as error:
+            raise UsageError(f"--check-base {error}") from error
+
+    @property
+    def has_device(self) -> bool:
+        """Whether there is a printer beside the browser's."""
+        return bool(self._target)
+
+    def print_receipt(self, paper: Paper) -> None:
+        """Print on the roll. Raises PrintError."""
+        data = self._made(paper, lambda press, facts, how: press.roll(facts, **how))
+        try:
+            papers.send(self._target, data)
+        except papers.PrinterError as error:
+            raise PrintError(str(error)) from error
+
+    def pdf(self, paper: Paper) -> bytes:
+        """The paper on A5. Raises PrintError."""
+        return self._made(paper, lambda press, facts, how: press.pdf(facts, **how))
+
+    def _made(self, paper: Paper, make: Callable[[Any, Any, Any], bytes]) -> bytes:
+        try:
+            if self._press is None:
+                self._press = papers.Press(papers.find_fonts())
+            facts = papers.read_paper(
+                paper.json, code=paper.code, refunded=paper.refunded
+            )
+            how = {"bengali": paper.is_bengali, "check_base": self._base}
+            return make(self._press, facts, how)
+        except (ConfigError, papers.PaperError) as error:
+            raise PrintError(str(error)) from error

@@ -36,6 +36,7 @@ _SOUNDS = [
     ("্য", "y"),  # the second half of a conjunct is written as it sounds in Latin
 ]
 _FOLDS = [
+    ("ght", "t"),
     ("ksh", "k"), ("tth", "t"), ("chh", "C"), ("ch", "C"), ("ce", "se"), ("ci", "si"),
     ("cy", "sy"), ("c", "k"), ("C", "c"), ("sh", "s"), ("kh", "k"),
     ("gh", "g"), ("jh", "j"), ("th", "t"), ("dh", "d"), ("ph", "f"), ("bh", "b"),

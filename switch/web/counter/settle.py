@@ -20,11 +20,12 @@ from switch.codes import Result
 from switch.payment_states import FINAL, PaymentState
 from switch.v1 import (
     banks_pb2,
+    complaints_pb2,
     counter_pb2,
     payments_pb2,
     results_pb2,
 )
-from switch.web.counter.line import Line, is_offline
+from switch.web.counter.line import NEEDS_SIGN_ON, Line, is_offline
 from switch.web.counter.till import Kind, Move, Stage, Till
 
 _log = logging.getLogger(__name__)
@@ -66,9 +67,6 @@ _ENDS_UNSENT = frozenset(
         grpc.StatusCode.NOT_FOUND,
     }
 )
-
-NEEDS_SIGN_ON = frozenset({"SIGN_ON_NEEDED", "SESSION_ENDED"})
-"""Reasons of a switch that wants to know who is at the counter. Nothing was done."""
 
 
 class Learned(NamedTuple):
@@ -114,6 +112,11 @@ class Settler:
                 _log.error("move %s", move.id.hex(), exc_info=ended.exception())
 
         task.add_done_callback(done)
+
+    def nudge_all(self) -> None:
+        """Somebody has signed on: what has waited for it goes on."""
+        for nudge in self._nudges.values():
+            nudge.set()
 
     def nudge(self, move_id: bytes) -> None:
         """Somebody waits: ask now, not after the pause."""
@@ -221,7 +224,9 @@ def _not_done(move: Move, error: CallError, in_doubt: bool, attempts: int) -> Le
 
 def _send_payment(line: Line, move: Move) -> Learned:
     payment = payments_pb2.Payment.FromString(move.request)
-    outcome = line.send(lambda: line.client.pay_bill(payment, BILLER_MS))
+    outcome = line.send(
+        lambda: line.client.pay_bill(payment, BILLER_MS), payment.operator
+    )
     answer = {"answer": outcome.SerializeToString()}
     facts = {**move.facts, "result": outcome.result}
     if outcome.result == results_pb2.RESULT_OK:
@@ -267,7 +272,8 @@ def _send_shift(line: Line, move: Move) -> Learned:
     reply = line.send(
         lambda: line.client.close_shift(
             request.operator, request.cash_counted, move_id=move.id
-        )
+        ),
+        request.operator,
     )
     return _ended(move, reply.outcome.result, reply.SerializeToString())
 
@@ -277,7 +283,8 @@ def _send_signature(line: Line, move: Move) -> Learned:
     outcome = line.send(
         lambda: line.client.sign_shift(
             request.operator, request.shift_sequence, move_id=move.id
-        )
+        ),
+        request.operator,
     )
     return _ended(move, outcome.result, outcome.SerializeToString())
 
@@ -287,7 +294,23 @@ def _send_top_up(line: Line, move: Move) -> Learned:
     reply = line.send(
         lambda: line.client.request_top_up(
             request.amount, operator=request.operator, request_id=move.id
-        )
+        ),
+        request.operator,
+    )
+    return _ended(move, reply.outcome.result, reply.SerializeToString())
+
+
+def _send_complaint(line: Line, move: Move) -> Learned:
+    request = complaints_pb2.RaiseComplaintRequest.FromString(move.request)
+    reply = line.send(
+        lambda: line.client.raise_complaint(
+            request.payment_id,
+            request.reason,
+            request.note,
+            operator=request.operator,
+            move_id=move.id,
+        ),
+        request.operator,
     )
     return _ended(move, reply.outcome.result, reply.SerializeToString())
 
@@ -297,4 +320,5 @@ _SENDERS: dict[Kind, Callable[[Line, Move], Learned]] = {
     Kind.SHIFT: _send_shift,
     Kind.SIGNATURE: _send_signature,
     Kind.TOP_UP: _send_top_up,
+    Kind.COMPLAINT: _send_complaint,
 }

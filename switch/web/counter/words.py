@@ -381,10 +381,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "cancel none": ("There is nothing to cancel.", "বাতিলের কিছু নেই।"),
     "complaint": ("Raise a complaint", "অভিযোগ জানান"),
-    "complaint number": (
-        "The complaint's number is {number}",
-        "অভিযোগের নম্বর {number}",
-    ),
+    "complaint number": ("The complaint's number", "অভিযোগের নম্বর"),
     "complaint text": (
         "Give the citizen this number. It is answered by {date}.",
         "নাগরিককে এই নম্বর দিন। {date}-এর মধ্যে উত্তর আসবে।",

@@ -1,0 +1,106 @@
+"""Goal: whoever dies between any two steps of an operator's way, counter or switch, the
+cash pays once, and the operator is told what to do.
+
+Method: the way of test_journey.py, cut by kill -9 after each of its steps; then the
+operator does what the page says, and goes on.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser.conftest import Opens
+from tests.browser.operator import Operator
+from tests.browser.test_journey import paid, reference
+from tests.server.harness import until
+from tests.stopped import stop
+from tests.web.world import POWER, Counter, World
+
+STEPS = ("operator", "find", "form", "due", "paying", "paid")
+
+
+def kill_counter(counter: Counter, world: World) -> None:
+    counter.kill()
+    counter.start()
+
+
+def kill_switch(counter: Counter, world: World) -> None:
+    world.restart()
+    world.serve()
+
+
+@pytest.mark.parametrize("language", ["en", "bn"])
+@pytest.mark.parametrize("after", STEPS)
+@pytest.mark.parametrize("kills", [kill_counter, kill_switch])
+def test_killed_between_two_steps(
+    world: World,
+    counter: Counter,
+    opens: Opens,
+    kills: Callable[[Counter, World], None],
+    after: str,
+    language: str,
+) -> None:
+    operator = opens(f"{language}-{kills.__name__}-{after}", "narrow")
+    owed = reference()
+    _walk_to(operator, world, after, language, owed)
+    where = operator.page.url
+    kills(counter, world)
+    operator.complaints.clear()  # the browser tells of connections that end
+    operator.page.goto(where)
+    if operator.page.url.endswith("/operator"):
+        operator.type("3")
+        operator.press("Enter")
+        operator.page.wait_for_selector("#q")
+    if after in ("paying", "paid"):
+        operator.page.goto(where)
+        operator.wait("paid", timeout_ms=60_000)
+    else:
+        # Nothing was begun: from the beginning.
+        assert not paid(world, owed)
+        _fetched(operator, owed)
+        operator.page.fill("#cash_in", "=")
+        operator.press("Enter")
+        operator.wait("paid", timeout_ms=60_000)
+    operator.look("paid")
+    assert len(paid(world, owed)) == 1
+    assert not operator.violations
+
+
+def _walk_to(
+    operator: Operator, world: World, step: str, language: str, owed: str
+) -> None:
+    operator.go("/")
+    if step == "operator":
+        return
+    operator.begin(language)
+    if step == "find":
+        return
+    operator.search("bidyut")
+    if step == "form":
+        return
+    operator.type(owed)
+    operator.press("Enter")
+    operator.wait("due")
+    if step == "due":
+        return
+    if step == "paying":
+        stop(world.server.pid)
+    operator.type("=")
+    operator.press("Enter")
+    operator.wait("sending", "offline") if step == "paying" else operator.wait("paid")
+    if step == "paying":
+        world.server.process.send_signal(18)
+
+
+def _fetched(operator: Operator, owed: str) -> None:
+    """What is due, asked for until the switch and the biller are there again."""
+
+    def asked() -> bool:
+        operator.go(f"/service/{POWER}")
+        if not operator.page.query_selector("#reference"):
+            return False
+        operator.page.fill("#reference", owed)
+        operator.press("Enter")
+        return operator.wait("due", "problem", "message") == "due"
+
+    until(asked, 60)

@@ -1,0 +1,193 @@
+"""Goal: where operators sign on, each payment is of who has opened a key with a PIN and
+signed on at the switch; a session that is over costs a PIN and no payment. Papers,
+complaints and cancelling do what they say.
+
+Method: a real switch with a centre whose operators are registered by the keys that the
+counter has enrolled, and the page as a browser sends its forms.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from switch.ids import new_id
+from switch.web.counter.pins import PinStore
+from tests.server.harness import until
+from tests.server.scripted_biller import silent
+from tests.web.browsing import Browser
+from tests.web.world import POWER, SIGNS, Counter, World, bills, counting
+
+PINS = {3: "482915", 4: "739184"}
+_numbers = iter(range(300_000_001, 1 << 30))
+
+
+def reference() -> str:
+    """One that nobody has paid for."""
+    return str(next(_numbers))
+
+
+@pytest.fixture(scope="module")
+def signing(
+    world: World, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Counter]:
+    world.serve()
+    data = tmp_path_factory.mktemp("signing")
+    store = PinStore(data / f"{SIGNS}-counter" / "operators", SIGNS)
+    world.register({number: store.enrol(number, pin) for number, pin in PINS.items()})
+    with counting(world, data, centre=SIGNS) as counter:
+        yield counter
+
+
+def test_who_has_no_pin_is_nobody(signing: Counter) -> None:
+    with Browser(signing.address) as browser:
+        for number, pin in [(3, "000111"), (5, "482915"), (3, ""), (4, PINS[3])]:
+            browser.get("/operator")
+            reply = browser.send("/operator/on", operator=number, pin=pin)
+            assert reply.status_code == 403
+            assert browser.get("/").url.path == "/operator"
+    # One wrong PIN each is no lock, and the right one sets the count back.
+    with Browser(signing.address) as browser:
+        browser.sign_on(3, pin=PINS[3])
+
+
+def test_payments_and_shifts_are_of_who_signed_on(
+    world: World, signing: Counter
+) -> None:
+    with Browser(signing.address) as browser, Browser(signing.address) as other:
+        browser.sign_on(3, pin=PINS[3])
+        other.sign_on(4, pin=PINS[4])
+        for one, number in ((browser, 3), (other, 4)):
+            owed = reference()
+            one.fetch(POWER, owed)
+            one.pay()
+            one.settled("paid")
+            [paid] = [it for it in world.payments(SIGNS) if owed in it.reference]
+            assert paid.operator == number
+        browser.get("/shift")
+        browser.send("/shift/close", id=browser.form_id, coins="950.00")
+        browser.settled("done")
+        sign = f"{browser.path}/sign"
+        form = {"id": browser.form_id, "operator": 4}
+        assert browser.send(sign, **form, pin="000111").status_code == 422
+        browser.send(sign, **form, pin=PINS[4])
+        browser.settled("done")
+        assert "signed by operator 4" in browser.text
+
+
+def test_a_session_that_is_over_costs_a_pin_and_no_payment(
+    world: World, signing: Counter
+) -> None:
+    owed = reference()
+    with Browser(signing.address) as browser, Browser(signing.address) as other:
+        browser.sign_on(3, pin=PINS[3])
+        browser.fetch(POWER, owed)
+        # The same operator leaves in another browser: the switch has no session left.
+        other.sign_on(3, pin=PINS[3])
+        other.get("/operator")
+        other.send("/operator/off")
+        browser.pay()
+        browser.settled("sign-on")
+        assert "Do not take money again, do not return it" in browser.text
+        where = browser.path
+        assert not [one for one in world.payments(SIGNS) if owed in one.reference]
+        # Another operator does not pay it for the first.
+        other.sign_on(4, pin=PINS[4])
+        other.get(where)
+        other.settled("sign-on")
+        other.sign_on(3, pin=PINS[3])
+        other.get(where)
+        other.settled("paid")
+    [paid] = [one for one in world.payments(SIGNS) if owed in one.reference]
+    assert paid.operator == 3
+
+
+def test_a_switch_that_was_started_anew_knows_the_session(
+    world: World, signing: Counter
+) -> None:
+    owed = reference()
+    with Browser(signing.address) as browser:
+        browser.sign_on(4, pin=PINS[4])
+        world.restart()
+        world.serve()
+        until(lambda: "due" in browser.fetch(POWER, owed).text, 30)
+        until(lambda: "/due/" in browser.fetch(POWER, owed).url.path, 30)
+        browser.pay()
+        browser.settled("paid", timeout_s=40)
+
+
+# --- papers, complaints, cancelling ---------------------------------------------------
+
+
+def test_papers(world: World, tmp_path: Path) -> None:
+    roll = tmp_path / "roll"
+    world.serve()
+    with (
+        counting(world, tmp_path / "c", "--printer", str(roll)) as counter,
+        Browser(counter.address) as browser,
+    ):
+        browser.sign_on()
+        browser.fetch(POWER, reference())
+        browser.pay()
+        browser.settled("paid")
+        where = browser.path
+        assert "REPRINT" not in browser.text
+        pdf = browser.get(f"{where}/pdf")
+        assert pdf.headers["content-type"] == "application/pdf"
+        assert pdf.content.startswith(b"%PDF")
+        browser.get(where)
+        browser.send(f"{where}/print", kind="receipt")
+        assert "Sent to the printer" in browser.text
+        assert roll.read_bytes()
+        assert "REPRINT" in browser.text
+        # A printer that fails is said, and touches nothing.
+        roll.unlink()
+        roll.mkdir()
+        assert browser.send(f"{where}/print", kind="receipt").status_code == 502
+        assert "The payment is not touched by that" in browser.text
+        browser.get(where)
+        assert browser.settled("paid")
+
+
+def test_a_complaint_has_one_number(counter: Counter, browser: Browser) -> None:
+    browser.fetch(POWER, reference())
+    browser.pay()
+    browser.settled("paid")
+    where, move_id = browser.path, new_id().hex()
+    numbers = set()
+    for _ in range(2):
+        browser.get(where)
+        browser.send(f"{where}/complain", id=move_id, reason="PAID_TWICE", note="twice")
+        browser.settled("done")
+        numbers |= {*re.findall(r"data-number>(C[0-9]+[A-Z]+)<", browser.text)}
+    assert len(numbers) == 1
+    # Another one about the same payment is told the number of the first.
+    browser.get(where)
+    browser.send(f"{where}/complain", id=new_id().hex(), reason="OTHER", note="")
+    browser.settled("refused")
+    assert numbers.pop() in browser.text
+    for wrong in ({"reason": "NONE"}, {"reason": "OTHER", "note": "নাম"}):
+        browser.get(where)
+        fields = {"id": new_id().hex(), **wrong}
+        assert browser.send(f"{where}/complain", **fields).status_code == 400
+
+
+def test_it_is_cancelled_until_the_department_was_asked(
+    world: World, browser: Browser
+) -> None:
+    world.serve(lambda question: bills(question) if question.kind == 4 else ())
+    owed = reference()
+    biller = world.serve()
+    biller.script = lambda question: (
+        bills(question) if question.number and not question.amount else silent(question)
+    )
+    browser.fetch(POWER, owed)
+    browser.pay()
+    browser.settled("waiting", timeout_s=30)
+    where = browser.path
+    browser.send(f"{where}/cancel")
+    assert "Too late to cancel" in browser.text
+    world.serve()
+    browser.get(where)
+    browser.settled("paid", "given-back", timeout_s=60)
