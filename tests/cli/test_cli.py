@@ -111,7 +111,7 @@ def test_the_sample_network_goes_over_the_wire() -> None:
     participants, services = messages_of(read_network(None))
     sample = load_sample()
     assert len(services) == len(sample.services)
-    assert len(participants) == len(sample.centres) + len(sample.billers) + 9
+    assert len(participants) == len(sample.centres) + len(sample.billers) + 10
 
 
 def test_certificates_come_from_the_directory_or_its_authority(tmp_path: Path) -> None:
