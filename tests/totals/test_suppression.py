@@ -174,6 +174,11 @@ def test_what_was_told_is_never_added_to(world: World) -> None:
         for of, table in now.tables.items():
             assert list(table.blocks[: len(before[of])]) == list(before[of])
         before = {of: table.blocks for of, table in now.tables.items()}
+    # What is told of refunds ends where something ends that is told of payments, or the
+    # entries between both ends would be those of some of its days.
+    odd = published({Of.PAYMENTS: world // 2, Of.REFUNDS: world}, DAYS)
+    ends = {of: {one.last_day for one in odd.tables[of].blocks} for of in Of}
+    assert ends[Of.REFUNDS] <= ends[Of.PAYMENTS]
     # Months stay whole: all of March is told once it has ended, if it comes to ten.
     march = int(world[:5].sum())
     of_march = published(both, 5).tables[Of.PAYMENTS].blocks
@@ -228,6 +233,36 @@ def test_without_holding_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(publishing, "released", at_once)
     expect_found(ONE_SMALL)
+
+
+def test_a_quiet_month_begins_the_next_block() -> None:
+    """31 days of March with a payment a day, 5 in April, 4 in May, then one a day."""
+    first, june = FIRST - 26, FIRST + 5 + 30 + 31
+    april, may = FIRST + 5, FIRST + 5 + 30
+    counts = dict.fromkeys((*range(first, FIRST + 5), *range(june, june + 30)), 1)
+    counts |= dict.fromkeys(range(april + 3, april + 8), 1)
+    counts |= dict.fromkeys(range(may + 20, may + 24), 1)
+    before: list[suppression.Block] = []
+    for end in range(first, june + 30):
+        units = [
+            suppression.Block(day, day, Sum(counts.get(day, 0), 0))
+            for day in range(first, end + 1)
+        ]
+        blocks = suppression.released(units)
+        assert blocks[: len(before)] == before
+        before = blocks
+    spans = [(one.first_day, one.last_day, one.sum.count) for one in before]
+    assert spans == [
+        (first, first + 9, 10),
+        (first + 10, first + 19, 10),
+        # With the last day of March, which would be left alone.
+        (first + 20, april - 1, 11),
+        (april, june, 10),
+        (june + 1, june + 10, 10),
+        (june + 11, june + 29, 19),
+    ]
+    whole = [(one.first_day, one.last_day) for one in suppression.periods(before)]
+    assert whole == [(first, april - 1), (april, june + 29)]
 
 
 # --- by hand -------------------------------------------------------------------------
