@@ -45,7 +45,7 @@ class Assets:
                 content = path.read_bytes()
             except OSError as error:
                 raise ConfigError(
-                    f"cannot read {path}: {error.strerror} (`make assets` fetches it)"
+                    f"cannot read {path}: {error.strerror} (`make build` fetches it)"
                 ) from error
             digest = hashlib.sha256(content).hexdigest()
             if name in locked and locked[name]["sha256"] != digest:

@@ -45,15 +45,23 @@ class Sessions:
         self._language = language
         self._known: OrderedDict[str, Session] = OrderedDict()
 
+    def find(self, request: Request) -> Session | None:
+        """The session of a request, if it has one that is known."""
+        found = self._known.get(request.cookies.get(COOKIE, ""))
+        if found is None or time.monotonic() - found.begun_s > LIFE_S:
+            return None
+        self._known.move_to_end(found.key)
+        return found
+
+    def passing(self) -> Session:
+        """One for an answer alone: no browser is told of it."""
+        return Session(self._language)
+
     def of(self, request: Request) -> Session:
         """The session of a request; a new one, which nobody has signed on to, if it has
         none that is known.
         """
-        found = self._known.get(request.cookies.get(COOKIE, ""))
-        if found is None or time.monotonic() - found.begun_s > LIFE_S:
-            return self._add(Session(self._language))
-        self._known.move_to_end(found.key)
-        return found
+        return self.find(request) or self._add(Session(self._language))
 
     def renew(self, session: Session) -> Session:
         """The same browser under another id and token: somebody signs on, or off."""

@@ -80,6 +80,9 @@ def test_a_key_that_is_held_down_pays_nothing(world: World, opens: Opens) -> Non
         operator.page.keyboard.down("Enter")
         # Where a browser does not say that it repeats, too.
         operator.page.keyboard.up("Enter")
+    # Pages that were asked for meanwhile have come.
+    operator.page.wait_for_timeout(700)
+    operator.page.wait_for_selector("#cash_in:focus")
     assert not paid(world, owed)
     operator.type("=")
     for _ in range(60):

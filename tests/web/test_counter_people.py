@@ -17,7 +17,7 @@ from switch.web.counter.pins import PinStore
 from tests.server.harness import until
 from tests.server.scripted_biller import silent
 from tests.web.browsing import Browser
-from tests.web.world import POWER, SIGNS, Counter, World, bills, counting
+from tests.web.world import CENTRE, POWER, SIGNS, Counter, World, bills, counting
 
 PINS = {3: "482915", 4: "739184"}
 _numbers = iter(range(300_000_001, 1 << 30))
@@ -160,7 +160,7 @@ def test_a_complaint_has_one_number(counter: Counter, browser: Browser) -> None:
         browser.get(where)
         browser.send(f"{where}/complain", id=move_id, reason="PAID_TWICE", note="twice")
         browser.settled("done")
-        numbers |= {*re.findall(r"data-number>(C[0-9]+[A-Z]+)<", browser.text)}
+        numbers |= {*re.findall(r"data-number>(C[0-9A-Z]+)<", browser.text)}
     assert len(numbers) == 1
     # Another one about the same payment is told the number of the first.
     browser.get(where)
@@ -191,3 +191,15 @@ def test_it_is_cancelled_until_the_department_was_asked(
     world.serve()
     browser.get(where)
     browser.settled("paid", "given-back", timeout_s=60)
+
+
+def test_training_says_so_and_keeps_apart(world: World, tmp_path: Path) -> None:
+    training = counting(world, tmp_path, "--training")
+    with training as counter, Browser(counter.address) as browser:
+        browser.sign_on()
+        for path in ("/", "/today", "/nowhere"):
+            assert (
+                "TRAINING: nothing on this page is real money" in browser.get(path).text
+            )
+    assert (tmp_path / f"{CENTRE}-training" / "till" / "MODE").exists()
+    assert not (tmp_path / f"{CENTRE}-counter" / "till").exists()

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from switch.web import assets as shared
 from switch.web.counter import finding, lists, moves, offers, operators, payment
-from switch.web.counter.desk import Desk, form, kept, message, page
+from switch.web.counter.desk import Desk, form, kept, message, page, part
 from switch.web.guard import Guard
 
 FOLDER = Path(__file__).parent
@@ -40,7 +40,7 @@ def make_app(desk: Desk, hosts: list[str]) -> Guard:
     app = Starlette(
         routes=[
             Route("/", page(finding.home)),
-            Route("/services", page(finding.services)),
+            Route("/services", part(finding.services)),
             Route("/service/{code:str}", page(finding.service)),
             Route("/service/{code:str}/fetch", form(finding.fetch), methods=["POST"]),
             Route("/due/{key:str}", page(finding.due)),
@@ -60,7 +60,7 @@ def make_app(desk: Desk, hosts: list[str]) -> Guard:
             Route("/today", page(lists.today)),
             Route("/find", form(lists.find), methods=["POST"]),
             Route("/move/{id:str}", page(moves.move)),
-            Route("/move/{id:str}/state", page(moves.move_state)),
+            Route("/move/{id:str}/state", part(moves.move_state)),
             Route("/move/{id:str}/sign", form(moves.sign_shift), methods=["POST"]),
             Route("/shift", page(moves.shift)),
             Route("/shift/close", form(moves.close_shift), methods=["POST"]),
@@ -82,7 +82,7 @@ def make_app(desk: Desk, hosts: list[str]) -> Guard:
                 form(operators.language, anybody=True),
                 methods=["POST"],
             ),
-            Route("/line", page(operators.line, anybody=True)),
+            Route("/line", part(operators.line)),
             Route("/assets/{name:str}", desk.assets.serve),
         ],
         exception_handlers={404: _not_found, 405: _not_found, 500: _broken},

@@ -35,6 +35,11 @@ _log = logging.getLogger(__name__)
 
 Fields = Mapping[str, str]
 
+_PARTS = frozenset(
+    {"line.html", "services.html", "state.html", "move_state.html", "paper.html"}
+)
+"""Templates that a page is made of, or asks for alone."""
+
 
 @dataclass(slots=True)
 class Desk:
@@ -82,6 +87,21 @@ def page(handler: Shown, *, anybody: bool = False) -> Callable[..., Any]:
             return kept(to("/operator"), session)
         answer = await answering(desk, session, handler(desk, request, session))
         return kept(answer, session)
+
+    return endpoint
+
+
+def part(handler: Shown) -> Callable[..., Any]:
+    """An endpoint for a part that a page asks for by itself.
+
+    It makes no session: a page of before a restart, which still asks, would change the
+    one that its operator has just begun.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        desk: Desk = request.app.state.desk
+        session = desk.sessions.find(request) or desk.sessions.passing()
+        return await answering(desk, session, handler(desk, request, session))
 
     return endpoint
 
@@ -157,7 +177,10 @@ def show(
 
 def rendered(desk: Desk, session: Session, template: str, **values: Any) -> str:
     """The same as text."""
-    notice, session.notice = session.notice, ""
+    notice = ""
+    if template not in _PARTS:
+        # Said once, by a page and not by a part of one that asks meanwhile.
+        notice, session.notice = session.notice, ""
     language = session.language
     given = {
         "say": desk.say(session),

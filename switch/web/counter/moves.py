@@ -73,7 +73,7 @@ async def move(desk: Desk, request: Request, session: Session) -> Response:
 async def move_state(desk: Desk, request: Request, session: Session) -> Response:
     """The same as a part of the page; nothing if it is what the page shows."""
     found = _found(desk, request)
-    if found is None:
+    if found is None or not session.operator:
         return Response(status_code=STOP_POLLING)
     is_over = found.stage is Stage.ENDED
     if query(request).get("seen", "") == found.outcome:

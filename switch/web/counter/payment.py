@@ -20,6 +20,7 @@ from switch.web.counter.desk import (
     in_thread,
     message,
     page,
+    part,
     query,
     reason_of,
     rendered,
@@ -82,7 +83,7 @@ async def state(desk: Desk, request: Request, session: Session) -> Response:
     """The same as a part of the page; nothing if it is what the page shows."""
     payment_id = _id_of(request)
     move = desk.till.get(payment_id) if payment_id else None
-    if move is None:
+    if move is None or not session.operator:
         return Response(status_code=STOP_POLLING)
     seen = query(request).get("seen", "")
     is_over = move.stage is Stage.ENDED
@@ -107,7 +108,7 @@ async def ask(
 async def paper(desk: Desk, request: Request, session: Session) -> Response:
     """The receipt or the acknowledgement: a part of the page."""
     payment_id = _id_of(request)
-    if payment_id is None:
+    if payment_id is None or not session.operator:
         return message(desk, session, "not found", 404)
     kind = query(request).get("kind", "receipt")
     return show(
@@ -384,8 +385,8 @@ async def _of_before(desk: Desk, session: Session, payment_id: bytes) -> Respons
 
 ENDPOINTS = {
     "payment": page(payment),
-    "state": page(state),
-    "paper": page(paper),
+    "state": part(state),
+    "paper": part(paper),
     "ask": form(ask),
     "again": form(again),
     "cancel": form(cancel),

@@ -117,12 +117,12 @@ class PinStore:
 
     def _wait_s(self, values: dict[str, Any]) -> int:
         """Seconds until another PIN is tried."""
-        wrong = values["wrong"]
+        wrong = int(values["wrong"])
         if wrong < FREE:
             return 0
-        lock_s = int(min(LOCK_MAX_S, LOCK_FIRST_S << min(wrong - FREE, 20)))
+        lock_s = min(LOCK_MAX_S, LOCK_FIRST_S << min(wrong - FREE, 20))
         # A clock that was set back opens no earlier, and no later than the lock's end.
-        left_s = int(values["at"]) + lock_s - int(self._now())
+        left_s: int = int(values["at"]) + lock_s - int(self._now())
         return max(0, min(lock_s, left_s))
 
     def _seal(self, operator: int, pin: str, key: Ed25519PrivateKey) -> None:

@@ -90,6 +90,7 @@ class Settler:
         self._line = line
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
         self._nudges: dict[bytes, asyncio.Event] = {}
+        self._is_stopping = False
 
     def start(self) -> None:
         """Take up what an earlier process has left: it may have been sent."""
@@ -107,11 +108,20 @@ class Settler:
         def done(ended: asyncio.Task[None]) -> None:
             self._tasks.pop(move.id, None)
             self._nudges.pop(move.id, None)
-            if not ended.cancelled() and ended.exception() is not None:
-                # It stays on disk, and the next start takes it up.
-                _log.error("move %s", move.id.hex(), exc_info=ended.exception())
+            if ended.cancelled() or ended.exception() is None:
+                return
+            # A disk that takes nothing, or a fault of ours: it stays on disk as it is,
+            # and is taken up again.
+            _log.error("move %s", move.id.hex(), exc_info=ended.exception())
+            loop = asyncio.get_running_loop()
+            loop.call_later(ASK_MAX_S, self._take_again, move.id)
 
         task.add_done_callback(done)
+
+    def _take_again(self, move_id: bytes) -> None:
+        found = self._till.get(move_id)
+        if found is not None and not self._is_stopping:
+            self.take(found, in_doubt=True)
 
     def nudge_all(self) -> None:
         """Somebody has signed on: what has waited for it goes on."""
@@ -125,6 +135,7 @@ class Settler:
 
     async def stop(self) -> None:
         """End all tasks; what they were at stays on disk."""
+        self._is_stopping = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
