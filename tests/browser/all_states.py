@@ -12,6 +12,7 @@ import pytest
 from switch.v1 import billers_pb2
 from tests.browser.conftest import Opens
 from tests.browser.test_journey import main_way, paid, reference
+from tests.server.harness import until
 from tests.server.scripted_biller import reject, silent
 from tests.web.world import POWER, RECORDS, RELIEF, World, bills
 
@@ -74,11 +75,18 @@ def test_each_state_can_be_read(world: World, opens: Opens, language: str) -> No
     operator.wait("problem")
     operator.look("wrong")
     operator.complaints.clear()  # the browser names the status of each answer but 2xx
-    operator.go(f"/service/{POWER}")
     owed = "9" + reference()[1:]
-    operator.type(owed)
-    operator.press("Enter")
-    operator.page.wait_for_selector("fieldset.bills")
+
+    def fetched() -> bool:
+        """Whether the biller, who has just come, is asked already."""
+        operator.go(f"/service/{POWER}")
+        operator.type(owed)
+        operator.press("Enter")
+        operator.page.wait_for_selector("fieldset.bills, .problem")
+        return operator.page.query_selector("fieldset.bills") is not None
+
+    until(fetched, 30)
+    operator.complaints.clear()
     operator.look("bills")
     operator.page.focus("#cash_in")
     operator.type("900")
@@ -91,6 +99,8 @@ def test_each_state_can_be_read(world: World, opens: Opens, language: str) -> No
     operator.press("Enter")
     operator.wait("waiting")
     operator.look("waiting")
+    operator.page.click("summary")
+    operator.look("complaint")
     operator.go("/")
     operator.page.wait_for_selector(".unfinished")
     operator.look("unfinished")
