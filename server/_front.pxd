@@ -123,6 +123,7 @@ cdef extern from "front.h" nogil:
     void front_open_session(front* door, const uint8_t* token, uint32_t sender,
                             uint32_t operator_, int64_t lasts_ms, int64_t idle_ms)
     bint front_end_session(front* door, const uint8_t* token)
+    void front_forget_sessions(front* door)
     int front_use_session(front* door, const uint8_t* token, size_t size, uint32_t sender,
                           uint32_t* operator_)
 

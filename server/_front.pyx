@@ -281,6 +281,10 @@ cdef class Front:
             front_end_session(self.door, <const uint8_t*> PyBytes_AS_STRING(token))
         )
 
+    def forget_sessions(self):
+        """Those that are on are asked about anew; what has ended stays so."""
+        front_forget_sessions(self.door)
+
     def use_session(self, bytes token, uint32_t sender):
         """Its operator; 0 for one that is over, None for one that is not known."""
         cdef uint32_t found_operator = 0

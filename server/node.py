@@ -115,6 +115,7 @@ class Node:
             partial(find_operator, ledger),
             ledger.instance,
         )
+        self.register.listen(self.sessions.register_changed)
         self.past_names = PastNames(self.register)
         self.loop = asyncio.get_running_loop()
         self.dispatch = Dispatcher(
@@ -122,7 +123,7 @@ class Node:
         )
         self.exceptions = Exceptions(ledger)
         self.totals = Cube(ledger)
-        self.put_in = PutIn(ledger)
+        self.put_in = PutIn(ledger, self.register)
         for role in Role:
             budgets = config.budget_of(role)
             ledger.limit_refusals(

@@ -38,9 +38,9 @@ NONCES_MAX: Final = 65_536
 """Nonces that were used and are not over yet; then nobody signs on for a moment."""
 SIGNATURE_SIZE: Final = 64
 
-# What is sealed: a kind, then at 16 a random number, whose, of which certificate, and
-# when it was made and ends.
-_SEALED: Final = struct.Struct("<B15xQIIQQ16s64x")
+# What is sealed: a kind, then at 16 a random number, whose, when it was made and ends,
+# of which certificate, and by which row of the register its operator signed on.
+_SEALED: Final = struct.Struct("<B15xQIIQQ16sQ56x")
 _SESSION, _NONCE = 3, 4
 SEAL_SIZE: Final = 16
 EPOCH: Final = 0
@@ -63,6 +63,9 @@ class Table(Protocol):
     def use_session(self, token: bytes, sender: int) -> int | None:
         """Its operator; 0: it is over; None: it is not known."""
 
+    def forget_sessions(self) -> None:
+        """None that is on is known any more."""
+
 
 class NoTable:
     """Of a server without a front door: nobody is signed on."""
@@ -79,6 +82,9 @@ class NoTable:
     def use_session(self, token: bytes, sender: int) -> int | None:
         """It is not known."""
         return None
+
+    def forget_sessions(self) -> None:
+        """Nothing."""
 
 
 class Seals(Protocol):
@@ -101,6 +107,10 @@ class Operator(Protocol):
     @property
     def key(self) -> bytes:
         """Their Ed25519 public key."""
+
+    @property
+    def sequence(self) -> int:
+        """Of the register's newest row about them."""
 
 
 FindOperator = Callable[[int, int], Operator | None]
@@ -204,7 +214,7 @@ class Sessions:
         if not fresh or known is None or not known.active or not good:
             raise SessionError("SIGN_ON_WRONG", "nobody can sign on with this")
         ends_ns = now_ns + self._config.session_s * 1_000_000_000
-        token = self._seal(_SESSION, caller, operator, now_ns, ends_ns)
+        token = self._seal(_SESSION, caller, operator, now_ns, ends_ns, known.sequence)
         self._open(caller, token, operator, now_ns, ends_ns)
         return token, Session(operator, ends_ns)
 
@@ -216,7 +226,7 @@ class Sessions:
         said = self._unseal(_NONCE, caller, nonce)
         if said is None:
             return False
-        number, _, until_ns = said
+        number, _, until_ns, _ = said
         if now_ns >= until_ns:
             return False
         with self._lock:
@@ -232,15 +242,22 @@ class Sessions:
 
     # --- while it lasts ----------------------------------------------------------
 
+    def register_changed(self) -> None:
+        """Whoever is on may not be any more: each is opened again, if it is good."""
+        self._table.forget_sessions()
+
     def open_again(self, caller: Identity, token: bytes) -> Session:
         """Open a token that is good, as after a restart. Raises SessionError."""
         said = self._unseal(_SESSION, caller, token)
         if said is None:
             raise ended()
-        _, operator, ends_ns = said
+        _, operator, ends_ns, row = said
         now_ns = time.time_ns()
         known = self._find_operator(caller.index, operator)
         if now_ns >= ends_ns or known is None or not known.active:
+            raise ended()
+        if known.sequence != row:
+            # With another key, or switched off and on since.
             raise ended()
         self._open(caller, token, operator, now_ns, ends_ns)
         if not self._table.use_session(token, caller.index):
@@ -277,19 +294,23 @@ class Sessions:
         self._table.open_session(token, caller.index, operator, lasts_ms, idle_ms)
 
     def _seal(
-        self, kind: int, caller: Identity, operator: int, from_ns: int, until_ns: int
+        self,
+        kind: int,
+        caller: Identity,
+        operator: int,
+        from_ns: int,
+        until_ns: int,
+        row: int = 0,
     ) -> bytes:
         number = secrets.randbits(64)
-        certificate = caller.certificate
-        message = _SEALED.pack(
-            kind, number, caller.index, operator, from_ns, until_ns, certificate
-        )
+        whose = caller.index, operator, from_ns, until_ns, caller.certificate
+        message = _SEALED.pack(kind, number, *whose, row)
         return message + self._seals.seal(message)
 
     def _unseal(
         self, kind: int, caller: Identity, token: bytes
-    ) -> tuple[int, int, int] | None:
-        """(number, operator, ends) of the caller's own; None if it is not that."""
+    ) -> tuple[int, int, int, int] | None:
+        """(number, operator, ends, row) of the caller's own; None if it is not that."""
         if len(token) != TOKEN_SIZE:
             return None
         message, seal = token[: _SEALED.size], token[_SEALED.size :]
@@ -298,7 +319,7 @@ class Sessions:
         said = _SEALED.unpack(message)
         if (said[0], said[2], said[6]) != (kind, caller.index, caller.certificate):
             return None
-        return said[1], said[3], said[5]
+        return said[1], said[3], said[5], said[7]
 
 
 def operator_of(register: Centres, caller: Identity, operator: int) -> int:

@@ -90,6 +90,15 @@ bool front_end_session(struct front *front, const uint8_t *token) {
     return was_on;
 }
 
+void front_forget_sessions(struct front *front) {
+    struct sessions *sessions = front->sessions;
+    pthread_mutex_lock(&sessions->lock);
+    for (int i = 0; i < SETS; i++)
+        for (int j = 0; j < SET_SESSIONS; j++)
+            if (sessions->at[i][j].operator_ != 0) sessions->at[i][j].sender = 0;
+    pthread_mutex_unlock(&sessions->lock);
+}
+
 int front_use_session(struct front *front, const uint8_t *token, size_t size, uint32_t sender,
                       uint32_t *operator_) {
     int found = FRONT_SESSION_UNKNOWN;

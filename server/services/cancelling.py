@@ -23,7 +23,8 @@ class CancelCalls:
         """Give a payment's money back, and that of its basket."""
         node = self._node
         found = await node.read(find_payment, node, request.id, request.sender, caller)
-        operator_of(node.register, caller, request.operator)
+        # The void names the payment's operator: who wished it the security log says.
+        request.operator = operator_of(node.register, caller, request.operator)
         repeat = _is_cancelled(found)
         if not repeat:
             await self._cancel(found)

@@ -80,12 +80,12 @@ class CounterService(CancelCalls, ComplaintCalls, OperatorCalls):
         """Pay one bill, and wait for the biller's word."""
         node = self._node
         payment = request.payment
-        payment.operator = operator_of(node.register, caller, payment.operator)
         if request.wait_ms > WAIT_MAX_MS:
             raise ArgumentError("wait_ms", f"must be at most {WAIT_MAX_MS}")
         # What was sent before has its answer in the ledger, whatever became of its
         # service and its biller since.
         if not await node.read(self._is_known, payment.id, caller):
+            payment.operator = operator_of(node.register, caller, payment.operator)
             self._check_door(payment, caller)
         body = payments_pb2.CreatePaymentRequest(payment=payment).SerializeToString()
         reply = await node.pay(

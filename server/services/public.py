@@ -18,7 +18,7 @@ from switch.calendar import day_date, ist_date
 from switch.codes import Kind, Record
 from switch.entries import Entry
 from switch.ledger import receipts
-from switch.ledger.refunds import refunds_of
+from switch.ledger.refunds import RefundsFarApartError, refunds_of
 from switch.receipt_numbers import (
     CODE_MAX,
     NUMBER_MAX,
@@ -35,6 +35,8 @@ PAGE_LINES: Final = 1_000
 """Lines of one message."""
 LINES_MAX: Final = 100_000
 """Lines of one answer."""
+SCAN_MAX: Final = 4_096
+"""Rows of a wallet that one question about a refund's receipt looks through."""
 PACE_S: Final = 0.02
 """Answers about receipts come so long after their question, or a multiple of it."""
 TIMER_S: Final = 0.001
@@ -105,7 +107,10 @@ class PublicService:
 
     def _refund(self, final: Entry, which: int) -> Entry | None:
         """The row of a payment's refund of this number."""
-        found = refunds_of(self._node.ledger, final)
+        try:
+            found = refunds_of(self._node.ledger, final, scan_max=SCAN_MAX)
+        except RefundsFarApartError:
+            return None  # to who asks from outside it is as if it were not there
         return found[which - 1] if which <= len(found) else None
 
     # --- totals ----------------------------------------------------------------------

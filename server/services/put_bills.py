@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from google.protobuf.message import DecodeError
 
@@ -21,7 +22,15 @@ from server.transport import Call
 from switch._core import BILLS_RECORD
 from switch.billing.bill_files import Line, Writer, line_of
 from switch.billing.bills import citizens_form, paid_as, read_stated
-from switch.codes import AMOUNT_MAX, BillsForm, Kind, PriceRule, Result
+from switch.codes import (
+    AMOUNT_MAX,
+    AmountRule,
+    BillsForm,
+    DuplicateRule,
+    Kind,
+    PriceRule,
+    Result,
+)
 from switch.errors import (
     BillUnreadableError,
     CorruptionError,
@@ -38,7 +47,7 @@ from switch.register.register import Service
 from switch.v1 import billers_pb2 as pb
 from switch.v1 import results_pb2
 
-FILES_AT_ONCE_MAX = 4
+FILES_AT_ONCE_MAX = 2
 """Files of all billers that are on their way."""
 MESSAGE_MAX = 8_190
 """Bills of one message."""
@@ -64,11 +73,17 @@ class PutBills:
         if len(self._billers) >= FILES_AT_ONCE_MAX:
             raise OverloadError(f"{FILES_AT_ONCE_MAX} files of bills are on their way")
         self._billers.add(caller.index)
-        try:
-            response = await self._take(call, caller)
-        finally:
-            self._billers.discard(caller.index)
+        taking = asyncio.create_task(self._take(call, caller))
+        # Also when the caller goes away: the next file comes behind this one.
+        taking.add_done_callback(partial(self._taken, caller.index))
+        response = await asyncio.shield(taking)
         await call.write(response.SerializeToString())
+
+    def _taken(self, biller: int, taking: "asyncio.Task[pb.PutBillsResponse]") -> None:
+        self._billers.discard(biller)
+        if not taking.cancelled():
+            # The caller has it, if there still is one.
+            taking.exception()
 
     async def _take(self, call: Call, caller: Identity) -> pb.PutBillsResponse:
         node = self._node
@@ -83,7 +98,7 @@ class PutBills:
                     await node.read(file.close)
                     return await self._record(file, caller)
                 finally:
-                    await node.read(file.writer.__exit__, None, None, None)
+                    await node.read(node.put_in.done, file.service.index, file.writer)
         except TimeoutError as error:
             raise LateError(
                 f"it took more than {ARRIVES_S:.0f} s, or one of its messages "
@@ -113,13 +128,12 @@ class PutBills:
     async def _record(self, file: "_File", caller: Identity) -> pb.PutBillsResponse:
         node = self._node
         said = {"number": file.told.number, "sha256": file.told.sha256.hex()}
+        digest = file.writer.digest
         move = bills_put.put_bills(
             file.told.id,
             file.service.index,
             file.after,
-            bills_put.Bills(
-                file.form, file.count, file.said_amount, file.writer.digest
-            ),
+            bills_put.Bills(file.form, file.count, file.said_amount, digest),
             json.dumps(said).encode(),
             sender=caller.index,
         )
@@ -140,6 +154,7 @@ class _File:
         self, node: Node, told: pb.BillFile, service: Service, after: int
     ) -> None:
         self._ledger = node.ledger
+        self._put_in = node.put_in
         self.told = told
         self.service = service
         self.form = BillsForm(told.kind)
@@ -149,7 +164,9 @@ class _File:
         self.count = 0
         self.amount = 0
         self._sent = hashlib.sha256()
-        self._seen: set[tuple[str, str]] = set()
+        # Eight bytes each: two of a million are the same once in 30 million files, and
+        # then a file is refused that could be taken.
+        self._seen: set[int] = set()
 
     @property
     def said_amount(self) -> int:
@@ -180,7 +197,7 @@ class _File:
         spec = self.service.spec
         reference = canonical(citizens_form(spec), stated.reference)
         known_as = paid_as(spec, reference, bill.id, bill.period)
-        key = reference, known_as
+        key = hash((reference, known_as))
         if key in self._seen:
             raise ArgumentError(f"bills[{place}]", "is there twice")
         self._seen.add(key)
@@ -204,7 +221,7 @@ class _File:
             raise ArgumentError("file.amount", f"the bills come to {self.amount}")
         if self._sent.digest() != told.sha256:
             raise ArgumentError("file.sha256", "is not that of the bills that came")
-        self.writer.keep()
+        self._put_in.keep(self.writer)
 
 
 def _begin(node: Node, told: pb.BillFile, caller: Identity) -> _File:
@@ -225,12 +242,31 @@ def _begin(node: Node, told: pb.BillFile, caller: Identity) -> _File:
         raise NotFoundError(f"file.service: no service {shown(told.service)} of yours")
     if service.spec.price_rule is not PriceRule.BILL:
         raise PreconditionError("NOT_PAID_BY_BILL", f"{told.service} has no bills")
+    if not may_be_put_in(service):
+        raise PreconditionError(
+            "NOT_FOR_FILES",
+            f"{told.service}: what is due after a payment only its biller can say",
+        )
     after, number = _turn(node, told.id, service, caller)
     if told.number != number:
         raise PreconditionError(
             "BILL_FILE_OUT_OF_TURN", f"the file that is next has the number {number}"
         )
     return _File(node, told, service, after)
+
+
+def may_be_put_in(service: Service) -> bool:
+    """Whether a file can say what is due of its bills: each is paid once, as a whole.
+
+    Of bills that are paid in part, or again after some hours, a file would go on saying
+    all of what is paid already.
+    """
+    spec = service.spec
+    return (
+        spec.duplicate_rule is DuplicateRule.ONCE
+        and spec.key_rule is not None
+        and spec.amount_rule is not AmountRule.EXACT_AND_BELOW
+    )
 
 
 def _turn(

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from switch.errors import SwitchError
+from switch.errors import SpaceError, SwitchError
 from switch.ledger.bills_put import HASH_SIZE
 from switch.ledger.shapes import FILE, FOLDER, check, sync_directory
 from switch.v1 import billers_pb2 as pb
@@ -23,6 +23,8 @@ from switch.v1 import billers_pb2 as pb
 NAME: Final = "bills"
 """The folder beside the ledger: the store, and `files`."""
 FILES: Final = "files"
+ROOM_LEAST: Final = 256 << 20
+"""Bytes that stay free on the disk: files take no room from the ledger."""
 PARTIAL: Final = "partial-"
 """What the name of a file that is being written begins with."""
 _FIELDS: Final = 8
@@ -127,7 +129,10 @@ class Writer:
                 self._path.unlink()
 
     def add(self, lines: Iterable[Line]) -> None:
-        """Write some."""
+        """Write some. Raises SpaceError, OSError."""
+        found = os.statvfs(self._folder)
+        if found.f_bavail * found.f_frsize < ROOM_LEAST:
+            raise SpaceError(f"{self._folder}: too little room on the disk")
         packed = b"".join(line.packed() for line in lines)
         self._hash.update(packed)
         self._file.write(packed)

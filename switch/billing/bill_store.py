@@ -1,7 +1,7 @@
 """The bills that billers have put in, by service and reference: an LMDB environment.
 
-    DIR/bills/store/      meta    service u16 → sequence, count, amount, check
-                          bills   service u16, reference, 0, id, 0, period → check, line
+    DIR/bills/store/      meta    service u16 → sequence, count, amount, hash, check
+                          bills   service u16, reference, 0, id or period → check, line
 
 May use `bill_files` and words. Derived: the journal says which files were put in, and
 the files say what is due; what is wrong with the store is a StoreError, and it is made
@@ -13,14 +13,14 @@ import os
 import shutil
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import lmdb
 
 from switch._core import crc32c
-from switch.billing.bill_files import NAME, Line, read_line
+from switch.billing.bill_files import NAME, ROOM_LEAST, Line, read_line
 from switch.errors import SpaceError, SwitchError
 from switch.ledger.shapes import (
     FILE,
@@ -41,14 +41,12 @@ OPEN: Final = "store.open"
 """The mark of a process that has it open."""
 MAP_SIZE: Final = 1 << 38
 """Bytes of address space: four thousand for each of 65,536 bills of 1,024 services."""
-ROOM_LEAST: Final = 256 << 20
-"""Bytes that stay free on the disk: what is derived takes no room from the ledger."""
 READERS_MAX: Final = 64
 FOUND_MAX: Final = 17
 """Bills of one reference that are looked at: one more than an answer may have."""
 
 _SERVICE: Final = struct.Struct(">H")
-_STATE: Final = struct.Struct("<QQQI")
+_STATE: Final = struct.Struct("<QQQ32sI")
 _CHECK: Final = struct.Struct("<I")
 FULL, DELTA, WITHDRAWAL = 1, 2, 3
 
@@ -65,6 +63,8 @@ class State:
     """Of the last bills row whose file is in it; 0: of none."""
     count: int = 0
     amount: int = 0
+    hash: bytes = bytes(32)
+    """Of that file: in another journal another file has the sequence."""
 
 
 class BillStore:
@@ -117,13 +117,16 @@ class BillStore:
         except lmdb.Error as error:
             raise StoreError(f"LMDB cannot read it: {error}") from error
 
-    def find(self, service: int, reference: str, sequence: int) -> list[Line] | None:
+    def find(
+        self, service: int, reference: str, sequence: int, digest: bytes
+    ) -> list[Line] | None:
         """The bills of a reference, at most FOUND_MAX; None: it lacks files up to that
-        of the bills row `sequence`. Raises StoreError.
+        of the bills row `sequence`, whose hash is `digest`. Raises StoreError.
         """
         try:
             with self._env.begin() as txn:
-                if self._state(txn, service).sequence != sequence:
+                state = self._state(txn, service)
+                if (state.sequence, state.hash) != (sequence, digest):
                     return None
                 begin = _SERVICE.pack(service) + reference.encode() + b"\0"
                 return list(self._read(txn, begin))
@@ -164,12 +167,20 @@ class BillStore:
     # --- writing -----------------------------------------------------------------
 
     def apply(
-        self, service: int, before: int, sequence: int, form: int, lines: Iterable[Line]
+        self,
+        service: int,
+        before: int,
+        to: State,
+        form: int,
+        lines: Iterable[Line],
+        *,
+        by_period: bool,
     ) -> State:
         """Do what a file says, all of it or nothing; durable when this returns.
 
-        `before` is the bills row that the store must have, whatever with a full file.
-        Raises StoreError, SpaceError, and what `lines` raises.
+        `before` is the bills row that the store must have but with a full file; `to`
+        has the sequence and hash of this one. Bills are known by their period or their
+        id. Raises StoreError, SpaceError, and what `lines` raises.
         """
         try:
             with self._env.begin(write=True) as txn:
@@ -179,25 +190,15 @@ class BillStore:
                     state = State()
                 elif state.sequence != before:
                     raise StoreError(f"it lacks the file of entry {before}")
-                count, amount = state.count, state.amount
+                sums = _Sums(state.count, state.amount)
                 for line in lines:
                     self._look_for_room(txn)
-                    key = _key(service, line)
-                    old = txn.get(key, db=self._bills)
-                    if old is not None:
-                        count -= 1
-                        amount -= read_line(bytes(old[_CHECK.size :])).amount_due
-                    if form == WITHDRAWAL:
-                        txn.delete(key, db=self._bills)
-                        continue
-                    value = line.packed()
-                    packed = _CHECK.pack(self._check(key, value)) + value
-                    txn.put(key, packed, db=self._bills)
-                    count += 1
-                    amount += line.amount_due
-                state = State(sequence, count, amount)
+                    self._take(txn, service, line, sums, form, by_period=by_period)
+                state = replace(to, count=sums.count, amount=sums.amount)
                 key = _SERVICE.pack(service)
-                said = _STATE.pack(sequence, count, amount, 0)[: -_CHECK.size]
+                said = _STATE.pack(
+                    state.sequence, state.count, state.amount, state.hash, 0
+                )[: -_CHECK.size]
                 packed = said + _CHECK.pack(self._check(key, said))
                 txn.put(key, packed, db=self._meta)
                 return state
@@ -205,6 +206,33 @@ class BillStore:
             raise SpaceError(f"{self._path}: {error}") from error
         except lmdb.Error as error:
             raise StoreError(f"LMDB cannot write it: {error}") from error
+
+    def _take(
+        self,
+        txn: lmdb.Transaction,
+        service: int,
+        line: Line,
+        sums: "_Sums",
+        form: int,
+        *,
+        by_period: bool,
+    ) -> None:
+        """One line: what it stands for goes, as what it takes the place of."""
+        own = line.period if by_period else line.id
+        for known_as in (own, *line.supersedes):
+            key = _key(service, line.reference, known_as)
+            old = txn.get(key, db=self._bills)
+            if old is not None:
+                sums.count -= 1
+                sums.amount -= read_line(bytes(old[_CHECK.size :])).amount_due
+                txn.delete(key, db=self._bills)
+        if form == WITHDRAWAL:
+            return
+        key, value = _key(service, line.reference, own), line.packed()
+        packed = _CHECK.pack(self._check(key, value)) + value
+        txn.put(key, packed, db=self._bills)
+        sums.count += 1
+        sums.amount += line.amount_due
 
     def _drop(self, txn: lmdb.Transaction, service: int) -> None:
         begin = _SERVICE.pack(service)
@@ -225,10 +253,16 @@ class BillStore:
             raise SpaceError(f"{self._path}: too little room on the disk")
 
 
-def _key(service: int, line: Line) -> bytes:
-    return (
-        _SERVICE.pack(service) + f"{line.reference}\0{line.id}\0{line.period}".encode()
-    )
+class _Sums:
+    """Of a service's bills, as a file is taken in."""
+
+    def __init__(self, count: int, amount: int) -> None:
+        self.count = count
+        self.amount = amount
+
+
+def _key(service: int, reference: str, known_as: str) -> bytes:
+    return _SERVICE.pack(service) + f"{reference}\0{known_as}".encode()
 
 
 def open_store(directory: Path, instance: bytes) -> BillStore:

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from switch._core import Ledger
 from switch.billing.bill_files import (
+    FILES,
+    NAME,
     PARTIAL,
     BillFileError,
     Line,
@@ -33,7 +35,7 @@ from switch.billing.bill_store import (
     set_aside,
 )
 from switch.billing.bills import BILLS_MAX
-from switch.codes import BillsForm
+from switch.codes import BillsForm, KeyRule
 from switch.errors import (
     BillerUnavailableError,
     BillNotFoundError,
@@ -43,6 +45,7 @@ from switch.errors import (
 )
 from switch.ledger.bills_put import Bills, newest_bills, read_bills
 from switch.ledger.shapes import FILE, shape
+from switch.register.register import Register
 from switch.v1 import billers_pb2 as pb
 
 log = logging.getLogger("switch.bills")
@@ -64,15 +67,26 @@ class _File(NamedTuple):
 class PutIn:
     """The bills that were put in beside one open ledger. Any thread."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, register: Register) -> None:
         """The store is opened once a file is put in, or was; it gets what it lacks."""
         self._ledger = ledger
+        self._register = register
         self._directory = Path(ledger.path)
         self._opened: BillStore | None = None
+        self._given_up: list[BillStore] = []
+        """Closed at the end: somebody may be reading them."""
+        self._coming: set[str] = set()
+        """Names of files that are kept and whose rows are not durable yet."""
         self._lock = threading.RLock()
+        for path in (self._directory / NAME / FILES).glob(f"*/{PARTIAL}*"):
+            path.unlink()  # nobody writes it any more
 
     @property
     def _store(self) -> BillStore:
+        # Without the lock where it is open: who brings files in holds that for long.
+        opened = self._opened
+        if opened is not None:
+            return opened
         with self._lock:
             if self._opened is None:
                 self._opened = open_store(self._directory, self._ledger.instance)
@@ -80,6 +94,8 @@ class PutIn:
 
     def close(self) -> None:
         """Nobody may be reading."""
+        for store in self._given_up:
+            store.close()
         if self._opened is not None:
             close_store(self._directory, self._opened)
 
@@ -93,11 +109,15 @@ class PutIn:
             try:
                 return self._follow(service, newest)
             except StoreError as error:
-                # Derived: made anew, with the files of all services to come.
-                self._store.close()
-                self._opened = None
-                set_aside(self._directory, error)
+                self._give_up(error)
             return self._follow(service, newest)
+
+    def _give_up(self, error: StoreError) -> None:
+        """Under the lock: the store is derived, and made anew, of all services."""
+        if self._opened is not None:
+            self._given_up.append(self._opened)
+            self._opened = None
+        set_aside(self._directory, error)
 
     def is_put_in(self, service: int) -> bool:
         """Whether the bills of a service are put in, and nobody is asked. Reads."""
@@ -109,12 +129,8 @@ class PutIn:
         Raises BillNotFoundError, BillerUnavailableError while files are missing,
         BillUnreadableError if there are more bills than an answer may have.
         """
-        newest = self._ledger.bills(service)
         try:
-            lines = self._store.find(service, reference, newest)
-            if lines is None:
-                self.bring_up(service)
-                lines = self._store.find(service, reference, newest)
+            lines = self._lines(service, reference)
         except (BillFileError, StoreError, SpaceError, OSError) as error:
             log.error("bills of service %d are not told: %s", service, error)
             lines = None
@@ -133,14 +149,56 @@ class PutIn:
             raise BillNotFoundError("no bill that was put in is of it", "")
         return [line.message() for line in valid]
 
+    def _lines(self, service: int, reference: str) -> list[Line] | None:
+        """The lines of a reference; None while another brings files in."""
+        newest, bills = newest_bills(self._ledger, service)
+        assert bills is not None
+        try:
+            lines = self._store.find(service, reference, newest, bills.hash)
+        except StoreError as error:
+            if not self._lock.acquire(blocking=False):
+                return None
+            try:
+                self._give_up(error)
+            finally:
+                self._lock.release()
+            lines = None
+        if lines is not None:
+            return lines
+        # One of those who ask makes it anew; the others have threads to leave.
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            self.bring_up(service)
+        finally:
+            self._lock.release()
+        return self._store.find(service, reference, newest, bills.hash)
+
     # --- a file comes in ---------------------------------------------------------
 
     def writer(self, service: int) -> Writer:
         """A new file of a service. Raises OSError, ConfigError."""
         return Writer(folder_of(self._directory, service))
 
+    def keep(self, writer: Writer) -> None:
+        """All of a file is here: durable under its name. `done` follows."""
+        with self._lock:
+            self._coming.add(writer.digest.hex())
+        writer.keep()
+
+    def done(self, service: int, writer: Writer) -> None:
+        """A file has its row, or never will: then it goes."""
+        writer.__exit__(None, None, None)
+        name = writer.digest.hex()
+        with self._lock:
+            if name not in self._coming:
+                return
+            self._coming.discard(name)
+            with suppress(SwitchError, OSError):
+                self._sweep(service)
+
     def taken(self, service: int) -> State:
-        """A file's row is durable: have it in the store; forget what no start needs.
+        """A file's row is durable: have it in the store.
 
         Whatever is wrong with the store, the file is taken: it is logged, and tried
         again when a bill is asked for.
@@ -150,23 +208,31 @@ class PutIn:
         except (SwitchError, OSError) as error:
             log.error("a file of bills waits for the store: %s", error)
             return State()
-        with suppress(SwitchError, OSError):
-            self._sweep(service)
         return state
 
     # --- joining -----------------------------------------------------------------
 
     def _follow(self, service: int, newest: int) -> State:
         state = self._store.state(service)
-        if state.sequence == newest:
+        if not newest:
             return state
+        bills = read_bills(self._ledger.tail(newest))
+        if (state.sequence, state.hash) == (newest, bills.hash):
+            return state
+        spec = self._register.service(service).spec
+        by_period = spec.key_rule is KeyRule.REFERENCE_PERIOD
         for file in reversed(list(self._lacking(service, state.sequence, newest))):
             path = folder_of(self._directory, service) / file.bills.hash.hex()
             lines = read_file(path, file.bills.hash)
             form = int(file.bills.form)
             counted = _counted(lines, file.bills)
             state = self._store.apply(
-                service, file.before, file.sequence, form, counted
+                service,
+                file.before,
+                State(file.sequence, hash=file.bills.hash),
+                form,
+                counted,
+                by_period=by_period,
             )
         return state
 
@@ -188,9 +254,12 @@ class PutIn:
         )
 
     def _sweep(self, service: int) -> None:
-        """Delete what no start needs: files before the last full one, and orphans."""
+        """Under the lock: delete what no start needs: files before the last full one,
+        those that have no row.
+        """
         newest, _ = newest_bills(self._ledger, service)
-        needed = {one.bills.hash.hex() for one in self._lacking(service, 0, newest)}
+        lacking = self._lacking(service, 0, newest)
+        needed = {one.bills.hash.hex() for one in lacking} | self._coming
         for path in folder_of(self._directory, service).iterdir():
             if path.name in needed or path.name.startswith(PARTIAL):
                 continue  # a file that is on its way is its writer's

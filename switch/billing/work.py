@@ -324,8 +324,10 @@ class Work:
         table = self.table
         if not table.look(now, wall_ns) & CANCEL:
             return NO_NUMBERS
-        table.wait(table.due(State.CANCELLING, now))
-        places = table.not_offered(wall_ns)
+        # What the ledger has not given back may be on its way there still: it is never
+        # asked about again, or its biller could credit what goes back.
+        again = table.due(State.CANCELLING, now)
+        places = np.union1d(again, table.not_offered(wall_ns))
         # What its deadline has kept nobody gives back alone.
         late = table.due_ns(places) <= wall_ns
         table.suspect(places[late], now)

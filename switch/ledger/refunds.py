@@ -24,7 +24,9 @@ class RefundsFarApartError(LookupError):
     """More than SCAN_MAX rows lie between two refunds of a payment."""
 
 
-def refunds_of(ledger: Ledger, final: Entry) -> list[Entry]:
+def refunds_of(
+    ledger: Ledger, final: Entry, *, scan_max: int = SCAN_MAX
+) -> list[Entry]:
     """The refunds of what completed a payment (a pay, a post), the first one first.
 
     Raises RefundsFarApartError, CorruptionError.
@@ -36,9 +38,9 @@ def refunds_of(ledger: Ledger, final: Entry) -> list[Entry]:
     # The sum so far is the row's own amount in the first refund alone.
     before, looked = newest, 0
     while found[-1].total > found[-1].amount:
-        if looked >= SCAN_MAX:
+        if looked >= scan_max:
             raise RefundsFarApartError(
-                f"more than {SCAN_MAX} rows lie between the refunds of the payment"
+                f"more than {scan_max} rows lie between the refunds of the payment"
             )
         sequences = ledger.account_rows(final.debit, before, PAGE)
         if not len(sequences):

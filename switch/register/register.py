@@ -166,7 +166,8 @@ class Register:
                     *(Record.PERSON, Record.THRESHOLDS, Record.BUDGET),
                     # And a statement of a bank account.
                     *(Record.STATEMENT, Record.BANK_ACCOUNT),
-                    *(Record.SCHEDULE, Record.BENEFICIARY),
+                    # Operators are asked for one by one; that one changed is told.
+                    *(Record.SCHEDULE, Record.BENEFICIARY, Record.OPERATOR),
                     *(Record.SERVICE, _OPENS, Record.PARTICIPANT),
                 )
             }

@@ -127,8 +127,9 @@ ACTS: Final = frozenset(
     for service, _, method in [name.rpartition("/")]
     if service.endswith((".AdminService", ".PeopleService"))
     and not method.startswith(("List", "Get", "Prepare"))
-)
-"""The writing calls of the treasury: each is a line of the security log."""
+) | {"/payswitch.v1.CounterService/CancelPayment"}
+"""The writing calls of the treasury, and what gives money back at a counter: each is a
+line of the security log."""
 
 SEARCHES: Final = frozenset({"/payswitch.v1.CounterService/SearchPayments"})
 """Calls that find what nobody has named by its id: all are in the security log."""

@@ -76,6 +76,27 @@ def test_one_is_cancelled_as_long_as_its_biller_was_not_asked(
     assert bench.dispatch.cancel(bench.ledger.row(held[0])) is None
 
 
+def test_what_is_being_cancelled_is_never_asked_about_again(bench: Bench) -> None:
+    """The void may wait at the ledger for longer than an answer takes: asked meanwhile,
+    the biller would credit what goes back.
+    """
+    [held] = bench.pay()
+    request = bench.dispatch.cancel(bench.ledger.row(held))
+    assert request is not None
+    _, connection = bench.connect()
+    for _ in range(5):
+        bench.pass_s(2)
+        again = bench.dispatch.cancels()
+        assert not connection.take()
+        # It is wished for again instead.
+        assert sum(one.rows_count for one in again) == 1
+    bench.commit(request)
+    bench.dispatch.look()
+    assert bench.ledger.resolution(held)[0]
+    bench.pass_s(2)
+    assert not bench.dispatch.cancels()
+
+
 def test_what_is_due_or_was_there_at_a_start_is_not_cancelled(bench: Bench) -> None:
     [late] = bench.pay(code="KEPT")
     bench.pass_s(61)

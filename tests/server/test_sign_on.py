@@ -26,6 +26,7 @@ from tests.server.harness import (
     CALL_S,
     RUPEE,
     TOPPED_UP,
+    Failure,
     Peer,
     Peers,
     ServerProcess,
@@ -33,6 +34,7 @@ from tests.server.harness import (
     load,
     payment,
     running,
+    until,
 )
 
 OK = results.RESULT_OK
@@ -235,6 +237,25 @@ def test_what_python_serves_asks_the_same(peers: Peers) -> None:
         assert signed.outcome.result == wanted
 
 
+def test_who_acts_for_centres_needs_no_session(peers: Peers) -> None:
+    harness = peers.get(Role.HARNESS, "harness")
+    # It says who was at the counter, and the register has to know them.
+    assert harness.pay(payment(centre=HERE, operator=1)).result == OK
+    assert harness.pay(payment(centre=HERE, operator=3)).result == UNKNOWN
+    assert harness.pay(payment(centre=HERE, operator=0)).result == UNKNOWN
+
+
+def test_what_is_paid_has_its_answer_whoever_asks(peers: Peers) -> None:
+    peer = peers.centre(HERE)
+    one, two = sign_on(peer, 1), sign_on(peer, 2)
+    request = counter_pb2.PayBillRequest(payment=payment(operator=1))
+    for who in (one, two):
+        outcome = peer.counter.PayBill(
+            request, timeout=CALL_S, metadata=who.metadata
+        ).outcome
+        assert (outcome.result, outcome.repeat) == (OK, who is two)
+
+
 def wrong_requests(peers: Peers) -> Iterator[operators_pb2.SignOnRequest]:
     """What nobody signs on with, each with a nonce of its own."""
     peer = peers.centre(HERE)
@@ -331,10 +352,43 @@ def test_an_operator_who_is_stopped_pays_no_more(peers: Peers) -> None:
     gone.operators[1].active = False
     request = admin_pb2.LoadNetworkRequest(participants=[gone])
     peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
-    refused = on.pay(payment(operator=0))
-    assert (refused.result, refused.sequence) == (UNKNOWN, 0)
+    # The ledger knows at once; a moment later the session is not even looked at.
+    try:
+        refused = on.pay(payment(operator=0))
+    except grpc.RpcError as error:
+        assert Failure(error).reason == "SESSION_UNKNOWN"  # noqa: PT017
+    else:
+        assert (refused.result, refused.sequence) == (UNKNOWN, 0)
+    until(lambda: told(on) == "SESSION_UNKNOWN")
     with failing(UNAUTHENTICATED):
         get_session(peer, on.session)
+
+
+def test_a_session_by_a_key_that_was_replaced_is_over(peers: Peers) -> None:
+    peer = peers.centre(HERE)
+    on = sign_on(peer, 2)
+    assert on.pay(payment(operator=2)).result == OK
+    changed = _centre(HERE, 0)
+    fresh = Ed25519PrivateKey.generate()
+    changed.operators[1].key = fresh.public_key().public_bytes_raw()
+    request = admin_pb2.LoadNetworkRequest(participants=[changed])
+    peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
+    # The register is followed a moment later.
+    until(lambda: told(on) == "SESSION_UNKNOWN")
+    with failing(UNAUTHENTICATED) as failures:
+        get_session(peer, on.session)
+    assert failures[0].reason == "SESSION_ENDED"
+    KEYS[2] = fresh
+    assert sign_on(peer, 2).pay(payment(operator=2)).result == OK
+
+
+def told(on: On) -> str:
+    """Why a payment with the session fails, or nothing."""
+    try:
+        on.pay(payment(operator=2))
+    except grpc.RpcError as error:
+        return Failure(error).reason
+    return ""
 
 
 def test_sessions_outlive_a_restart_and_are_opened_again(

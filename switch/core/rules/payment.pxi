@@ -89,7 +89,8 @@ cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
             or not s.group.participants[centre].active
         )
         draft.no_operator = operators_is_missing(s, centre, draft.row.operator_)
-        if draft.signed_on != 0 and s.group.participants[centre].signs_on:
+        # Others who act for a centre say who was at its counter.
+        if draft.signed_on != 0 and draft.bound != 0 and s.group.participants[centre].signs_on:
             _payment_sign_on(s, draft, centre)
 
 
