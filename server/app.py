@@ -63,7 +63,6 @@ from switch.credentials import check_trusted
 from switch.errors import ConfigError
 from switch.ledger.committer import Committer
 from switch.ledger.opening import Progress, open_ledger
-from switch.register.rights import UNSERVED
 from switch.v1 import (
     admin_pb2,
     banks_pb2,
@@ -114,7 +113,6 @@ METHODS: tuple[tuple[str, int], ...] = (
         (full_name(method), kind_of(method))
         for descriptor in (*SERVICES, HEALTH)
         for method in descriptor.methods
-        if full_name(method) not in UNSERVED
     ),
     *((f"/{name}/{reflection.METHOD}", BIDI) for name in reflection.NAMES),
 )

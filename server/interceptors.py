@@ -23,7 +23,7 @@ from server.status import LateError
 from server.transport import Behaviour, Call, Look, Reply
 from switch.errors import WireError
 from switch.register.identity import Identity
-from switch.register.rights import ACTS, MATRIX, SEARCHES, UNSERVED
+from switch.register.rights import ACTS, MATRIX, SEARCHES
 
 R = TypeVar("R", bound=Message)
 
@@ -74,8 +74,6 @@ def service_behaviours(
     behaviours = {}
     for method in descriptor.methods:
         name = full_name(method)
-        if name in UNSERVED:
-            continue
         if name not in MATRIX:
             raise LookupError(f"{name} is not in the matrix of who may call what")
         if name not in hot.METHODS:

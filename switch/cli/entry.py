@@ -22,6 +22,7 @@ from pathlib import Path
 import grpc
 
 from switch.cli import (
+    acknowledged,
     bank_statements,
     banks,
     beneficiaries,
@@ -318,6 +319,8 @@ def _parser() -> argparse.ArgumentParser:
     beneficiaries.add_verb(propose)
     windows.add_verb(propose)
     openings.add_verb(propose)
+    told = add("acknowledged", acknowledged.acknowledged, acknowledged.TEXT)
+    acknowledged.add_arguments(told)
     day_list.add_arguments(add("day-list", day_list.day_list, day_list.TEXT))
     breaks.add_verbs(_Verbs(found, "breaks", breaks.TEXT, (common, remote)))
     what = "freeze, or switch off, at once; another person stands by it afterwards"

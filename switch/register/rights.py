@@ -117,10 +117,6 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
 
-_COUNTER = "/payswitch.v1.CounterService/"
-UNSERVED: Final[frozenset[str]] = frozenset()
-"""In the contract, and not served yet: to a caller it is as if they were not there."""
-
 ACTS: Final = frozenset(
     name
     for name in MATRIX

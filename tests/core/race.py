@@ -41,7 +41,7 @@ class Request(ctypes.Structure):
     _fields_ = [
         ("body", ctypes.c_char_p),
         ("size", ctypes.c_size_t),
-        *((name, ctypes.c_uint32) for name in ("rows", "sender", "centre")),
+        *((name, ctypes.c_uint32) for name in ("rows", "sender", "centre", "operator")),
         ("tag", ctypes.c_uint64),
         ("owner", Pointer),
     ]

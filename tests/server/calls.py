@@ -18,7 +18,6 @@ from google.protobuf.message_factory import GetMessageClass
 
 from switch.calendar import ist_date
 from switch.ids import new_id
-from switch.register.rights import UNSERVED
 from switch.v1 import (
     admin_pb2,
     banks_pb2,
@@ -102,9 +101,7 @@ def _methods() -> Iterator[Method]:
                 )
 
 
-METHODS: Final = {
-    method.name: method for method in _methods() if method.name not in UNSERVED
-}
+METHODS: Final = {method.name: method for method in _methods()}
 
 
 @dataclass(frozen=True)

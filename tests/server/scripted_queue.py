@@ -27,6 +27,7 @@ class _Request(ctypes.Structure):
         ("rows", ctypes.c_uint32),
         ("sender", ctypes.c_uint32),
         ("centre", ctypes.c_uint32),
+        ("operator", ctypes.c_uint32),
         ("tag", ctypes.c_uint64),
         ("owner", ctypes.c_void_p),
     ]
@@ -128,7 +129,7 @@ class ScriptedQueue:
         self._calls = {
             name: kind(getattr(self, f"_{name}")) for name, kind in _SIGNATURES.items()
         }
-        self._api = _Api(version=2, queue=1, **self._calls)
+        self._api = _Api(version=3, queue=1, **self._calls)
         self._gone = ctypes.CFUNCTYPE(None, _P)(lambda _: self.on_gone())
         self._name = b"switch._core.queue_api"
 

@@ -13,7 +13,7 @@ import pytest
 from switch.authority.development import DevAuthority
 from switch.codes import Role
 from switch.credentials import Credentials
-from switch.register.rights import MATRIX, UNSERVED
+from switch.register.rights import MATRIX
 from switch.v1 import payments_pb2
 from switch.v1 import results_pb2 as results
 from tests.server.calls import FILES
@@ -143,8 +143,7 @@ def test_the_matrix_has_every_method() -> None:
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
-    assert names == set(MATRIX) | UNSERVED
-    assert not UNSERVED & set(MATRIX)
+    assert names == set(MATRIX)
 
 
 def test_a_foreign_centre(peers: Peers) -> None:

@@ -218,4 +218,5 @@ NAMES = {
     Role.TREASURY: "treasury",
     Role.AUDITOR: "auditor",
     Role.HARNESS: "harness",
+    Role.PUBLIC: "public",
 }
