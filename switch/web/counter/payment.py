@@ -144,7 +144,7 @@ async def print_paper(
     except PrintError as error:
         text = desk.say(session)("print failed", reason=str(error))
         return show(desk, session, "message.html", 502, text=text)
-    await in_thread(desk.till.note, payment_id, printed=True)
+    await _note_printed(desk, payment_id, kind)
     session.notice = "printed"
     return to(f"/payment/{payment_id.hex()}")
 
@@ -155,8 +155,14 @@ async def printed(
     """The browser has printed the paper: from now on it is printed once more."""
     payment_id = _id_of(request)
     if payment_id is not None:
-        await in_thread(desk.till.note, payment_id, printed=True)
+        await _note_printed(desk, payment_id, fields.get("kind", "receipt"))
     return Response(status_code=204)
+
+
+async def _note_printed(desk: Desk, payment_id: bytes, kind: str) -> None:
+    """A receipt is there once; an acknowledgement before it makes no reprint of it."""
+    if kind == "receipt":
+        await in_thread(desk.till.note, payment_id, printed=True)
 
 
 async def pdf(desk: Desk, request: Request, session: Session) -> Response:
