@@ -25,12 +25,15 @@ class RefundsFarApartError(LookupError):
 
 
 def refunds_of(
-    ledger: Ledger, final: Entry, *, scan_max: int = SCAN_MAX
+    ledger: Ledger, final: Entry, *, scan_max: int | None = None
 ) -> list[Entry]:
     """The refunds of what completed a payment (a pay, a post), the first one first.
 
+    At most `scan_max` rows of the wallet are looked through; None is SCAN_MAX.
+
     Raises RefundsFarApartError, CorruptionError.
     """
+    most = SCAN_MAX if scan_max is None else scan_max
     newest, _ = ledger.resolution(final.sequence)
     if not newest:
         return []
@@ -38,9 +41,9 @@ def refunds_of(
     # The sum so far is the row's own amount in the first refund alone.
     before, looked = newest, 0
     while found[-1].total > found[-1].amount:
-        if looked >= scan_max:
+        if looked >= most:
             raise RefundsFarApartError(
-                f"more than {scan_max} rows lie between the refunds of the payment"
+                f"more than {most} rows lie between the refunds of the payment"
             )
         sequences = ledger.account_rows(final.debit, before, PAGE)
         if not len(sequences):
