@@ -23,6 +23,8 @@ from switch.programs import program
 from switch.sample import PUBLIC
 
 NAME: Final = "pages.json"
+_THERE: Final = (200, 303)
+"""A counter first asks who is at it."""
 READY_S: Final = 60.0
 """How long a page may take to its first line."""
 STOP_S: Final = 15.0
@@ -90,7 +92,7 @@ class Pages:
                     status = connection.getresponse().status
             except OSError as error:
                 raise PageError(f"the {name} page does not answer: {error}") from error
-            if status != 200:
+            if status not in _THERE:
                 raise PageError(f"the {name} page answers with {status}")
 
     def stop(self) -> None:
