@@ -358,6 +358,11 @@ def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
     assert first["centres_with_own_certificate"] == 50
     assert number(first["repeats"]) > 20
     assert "₹" in text
+    # Both pages were there and answered, and are gone with the day.
+    pages = first["pages"]
+    assert isinstance(pages, dict)
+    assert sorted(pages) == ["counter", "public"]
+    assert not (tmp_path / "pages.json").exists()
     bank = the_bank_goes_on_alone(tmp_path)
     code, second, text = run_day(tmp_path, *words, "--json")
     assert code == 0, text
