@@ -103,10 +103,17 @@ def today(live: Live) -> str:
     return ist_date(read(live).as_of_time_ns).isoformat()
 
 
-def test_the_network_in_all(live: Live) -> None:
-    found = told(live)
+def newest(live: Live) -> int:
+    """The newest durable entry."""
     with live.client(Role.TREASURY, TREASURY) as office:
-        assert found["as_of_sequence"] == office.ledger().sequence
+        return int(office.ledger().sequence)
+
+
+def test_the_network_in_all(live: Live) -> None:
+    # On a busy machine an entry of the switch's own may come in between.
+    before = newest(live)
+    found = told(live)
+    assert before <= found["as_of_sequence"] <= newest(live)
     assert found["whole"]["payments"] == {"count": 2, "paise": 3_050}
     assert found["whole"]["gross"] == {"count": 2, "paise": 3_050}
     assert found["whole"]["held"] == {"count": 1, "paise": 700}
@@ -121,7 +128,8 @@ def test_the_network_in_all(live: Live) -> None:
         "not stated",
     ):
         assert part in text
-    assert str(found["as_of_sequence"]) in text
+    as_of = range(found["as_of_sequence"], newest(live) + 1)
+    assert any(str(sequence) in text for sequence in as_of)
     bengali = done(live, "totals", "--lang", "bn", "--by", "district")
     for part in ("₹৩০.৫০ (₹০.০০ কোটি)", "জেলা", "বলা নেই", "NOR"):
         assert part in bengali
