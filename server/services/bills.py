@@ -99,9 +99,9 @@ async def _fetch(node: Node, service: Service, reference: str, centre: int) -> F
             "period",
         )
     try:
-        put_in = await node.read(fetch_put_in, node, service, asked)
-        if put_in is not None:
-            at_ns, answer = put_in
+        # One look-up, here: what is asked for together is asked of a biller together.
+        if node.put_in.is_put_in(service.index):
+            at_ns, answer = await node.read(fetch_put_in, node, service, asked)
             return read_bills(answer, service, asked, at_ns, node.ledger)
         return await node.dispatch.fetch_bills(service, asked, centre)
     except BillNotFoundError as error:

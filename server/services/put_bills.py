@@ -292,14 +292,11 @@ def _number_of(tail: bytes) -> int:
         ) from error
 
 
-def fetch_put_in(
-    node: Node, service: Service, reference: str
-) -> tuple[int, bytes] | None:
-    """When it was looked for, and the Answer that its biller would give; None: its
-    bills are not put in. Raises what keeps them from being told.
+def fetch_put_in(node: Node, service: Service, reference: str) -> tuple[int, bytes]:
+    """When it was looked for, and the Answer that its biller would give.
+
+    Raises what keeps it from being told.
     """
-    if not node.put_in.is_put_in(service.index):
-        return None
     at_ns = max(time.time_ns(), node.ledger.timestamp + 1)
     found = node.put_in.find(service.index, reference, at_ns)
     return at_ns, pb.Answer(bills=found).SerializeToString()
