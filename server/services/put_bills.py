@@ -93,17 +93,23 @@ class PutBills:
                 if message is None or not message.HasField("file"):
                     raise ArgumentError("file", "must be in the first message")
                 file = await node.read(_begin, node, message.file, caller)
-                try:
+                with file.writer:
                     await self._read(call, file, message)
                     await node.read(file.close)
-                    return await self._record(file, caller)
-                finally:
-                    await node.read(node.put_in.done, file.service.index, file.writer)
         except TimeoutError as error:
             raise LateError(
                 f"it took more than {ARRIVES_S:.0f} s, or one of its messages "
                 f"more than {SILENT_S:.0f} s"
             ) from error
+        is_known = False
+        try:
+            response = await self._record(file, caller)
+            is_known = True
+        finally:
+            await node.read(
+                node.put_in.done, file.service.index, file.writer, is_known=is_known
+            )
+        return response
 
     async def _read(
         self, call: Call, file: "_File", message: pb.PutBillsRequest | None
@@ -221,7 +227,7 @@ class _File:
             raise ArgumentError("file.amount", f"the bills come to {self.amount}")
         if self._sent.digest() != told.sha256:
             raise ArgumentError("file.sha256", "is not that of the bills that came")
-        self._put_in.keep(self.writer)
+        self._put_in.keep(self.service.index, self.writer)
 
 
 def _begin(node: Node, told: pb.BillFile, caller: Identity) -> _File:

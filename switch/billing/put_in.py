@@ -75,8 +75,8 @@ class PutIn:
         self._opened: BillStore | None = None
         self._given_up: list[BillStore] = []
         """Closed at the end: somebody may be reading them."""
-        self._coming: set[str] = set()
-        """Names of files that are kept and whose rows are not durable yet."""
+        self._coming: set[tuple[int, str]] = set()
+        """Service and name of files that are kept and have no row yet."""
         self._lock = threading.RLock()
         for path in (self._directory / NAME / FILES).glob(f"*/{PARTIAL}*"):
             path.unlink()  # nobody writes it any more
@@ -180,22 +180,23 @@ class PutIn:
         """A new file of a service. Raises OSError, ConfigError."""
         return Writer(folder_of(self._directory, service))
 
-    def keep(self, writer: Writer) -> None:
+    def keep(self, service: int, writer: Writer) -> None:
         """All of a file is here: durable under its name. `done` follows."""
         with self._lock:
-            self._coming.add(writer.digest.hex())
+            self._coming.add((service, writer.digest.hex()))
         writer.keep()
 
-    def done(self, service: int, writer: Writer) -> None:
-        """A file has its row, or never will: then it goes."""
-        writer.__exit__(None, None, None)
-        name = writer.digest.hex()
+    def done(self, service: int, writer: Writer, *, is_known: bool) -> None:
+        """A file has its row, or will have none: then it goes.
+
+        Not `is_known`: its row may be durable all the same, as after a commit that
+        failed. It stays, and a later one decides.
+        """
         with self._lock:
-            if name not in self._coming:
-                return
-            self._coming.discard(name)
-            with suppress(SwitchError, OSError):
-                self._sweep(service)
+            self._coming.discard((service, writer.digest.hex()))
+            if is_known:
+                with suppress(SwitchError, OSError):
+                    self._sweep(service)
 
     def taken(self, service: int) -> State:
         """A file's row is durable: have it in the store.
@@ -259,7 +260,8 @@ class PutIn:
         """
         newest, _ = newest_bills(self._ledger, service)
         lacking = self._lacking(service, 0, newest)
-        needed = {one.bills.hash.hex() for one in lacking} | self._coming
+        needed = {one.bills.hash.hex() for one in lacking}
+        needed |= {name for of, name in self._coming if of == service}
         for path in folder_of(self._directory, service).iterdir():
             if path.name in needed or path.name.startswith(PARTIAL):
                 continue  # a file that is on its way is its writer's

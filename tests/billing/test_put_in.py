@@ -1,0 +1,155 @@
+"""Goal: whatever becomes of the store and the files of put-in bills, counters are told
+what the journal's newest file says, or that it is not known.
+
+Method: a real ledger with rows of files, the files written as the server does; in
+between the store is damaged in service, a file is given up, kept without a row, or its
+row is not known to be durable.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from switch.billing.bill_files import NAME, Line
+from switch.billing.bill_store import STORE
+from switch.billing.put_in import PutIn
+from switch.codes import BillsForm, Kind
+from switch.errors import BillerUnavailableError
+from switch.ledger.bills_put import Bills, put_bills
+from switch.register.register import Register
+from tests.core.counter import Counter, quoted_service
+
+NOW = 1
+FULL, DELTA = BillsForm.FULL, BillsForm.DELTA
+
+
+class Desk:
+    """A service whose bills are put in."""
+
+    def __init__(self, counter: Counter) -> None:
+        self.counter = counter
+        self.service = quoted_service(counter)
+        self.register = Register(counter.ledger)
+        self.put_in = PutIn(counter.ledger, self.register)
+        self.after = 0
+
+    def again(self) -> None:
+        """As after a start."""
+        self.put_in.close()
+        self.put_in = PutIn(self.counter.ledger, self.register)
+
+    def put(self, form: BillsForm, *lines: Line) -> None:
+        """A file that is taken."""
+        with self.put_in.writer(self.service) as writer:
+            writer.add(lines)
+            self.put_in.keep(self.service, writer)
+            self.record(form, writer.digest, lines)
+            self.put_in.done(self.service, writer, is_known=True)
+        self.put_in.taken(self.service)
+
+    def record(self, form: BillsForm, digest: bytes, lines: tuple[Line, ...]) -> None:
+        """Its row."""
+        bills = Bills(form, len(lines), sum(one.amount_due for one in lines), digest)
+        tail = put_bills(bytes(16), self.service, 0, bills, sender=1).tails[0]
+        told = self.counter.one(
+            Kind.BILLS,
+            service=self.service,
+            resolves=self.after,
+            participant=self.counter.biller,
+            tail=tail,
+        )
+        assert told.result == 1
+        self.after = told.sequence
+
+    def due(self, number: int) -> list[int]:
+        """Amounts of the bills of a reference."""
+        found = self.put_in.find(self.service, f"REF-{number}", NOW)
+        return [one.amount_due for one in found]
+
+    @property
+    def files(self) -> int:
+        """How many lie there."""
+        folder = Path(self.counter.ledger.path) / NAME / "files" / str(self.service)
+        return len(list(folder.iterdir()))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    counter = Counter(tmp_path / "ledger")
+    made = Desk(counter)
+    yield made
+    made.put_in.close()
+    counter.ledger.close()
+
+
+def line(number: int, amount: int = 100) -> Line:
+    return Line(f"REF-{number}", f"ID-{number}", "", amount, 0, 0, 0, ())
+
+
+def damage(desk: Desk) -> None:
+    """Change an amount behind the store's back, as a disk might."""
+    env = desk.put_in._store._env
+    bills: lmdb._Database = desk.put_in._store._bills
+    with env.begin(write=True, db=bills) as txn:
+        for key, value in list(txn.cursor()):
+            txn.put(key, bytes(value).replace(b"\t100\t", b"\t900\t"))
+
+
+def test_a_store_that_is_damaged_in_service_is_made_anew(desk: Desk) -> None:
+    desk.put(FULL, line(1), line(2))
+    desk.put(DELTA, line(3, 70))
+    damage(desk)
+    for _ in range(2):
+        assert (desk.due(1), desk.due(2), desk.due(3)) == ([100], [100], [70])
+    folder = Path(desk.counter.ledger.path) / NAME
+    assert (folder / "store.aside").is_dir()
+    # And once more, beside the one that was set aside.
+    damage(desk)
+    assert desk.due(2) == [100]
+    desk.again()
+    assert desk.due(1) == [100]
+
+
+def test_a_file_without_a_row_goes_with_the_next(desk: Desk) -> None:
+    desk.put(FULL, line(1))
+    with desk.put_in.writer(desk.service) as writer:
+        writer.add([line(2)])
+        desk.put_in.keep(desk.service, writer)
+        desk.put_in.done(desk.service, writer, is_known=True)
+    assert desk.files == 1
+    # What is not kept leaves nothing at all.
+    with desk.put_in.writer(desk.service) as writer:
+        writer.add([line(3)])
+    assert desk.files == 1
+    desk.put(FULL, line(4))
+    assert desk.files == 1
+    assert desk.due(4) == [100]
+
+
+def test_a_file_whose_row_may_be_durable_stays(desk: Desk) -> None:
+    """The ledger fell silent in the commit; the next start finds the row."""
+    desk.put(FULL, line(1))
+    with desk.put_in.writer(desk.service) as writer:
+        writer.add([line(2, 30)])
+        desk.put_in.keep(desk.service, writer)
+        desk.put_in.done(desk.service, writer, is_known=False)
+    desk.record(DELTA, writer.digest, (line(2, 30),))
+    desk.again()
+    assert (desk.due(1), desk.due(2)) == ([100], [30])
+
+
+def test_less_than_is_due_is_not_told(desk: Desk) -> None:
+    desk.put(FULL, line(1))
+    desk.put(DELTA, line(2))
+    folder = Path(desk.counter.ledger.path) / NAME
+    desk.put_in.close()
+    for path in (folder / "files" / str(desk.service)).iterdir():
+        path.write_bytes(b"")
+    (folder / STORE / "data.mdb").unlink()
+    desk.put_in = PutIn(desk.counter.ledger, desk.register)
+    with pytest.raises(BillerUnavailableError):
+        desk.due(1)
+    desk.put(FULL, line(5))
+    assert desk.due(5) == [100]
