@@ -17,14 +17,13 @@ from typing import Final, NamedTuple, Self
 
 from switch.errors import SpaceError, SwitchError
 from switch.ledger.bills_put import HASH_SIZE
+from switch.ledger.environments import ROOM_LEAST
 from switch.ledger.shapes import FILE, FOLDER, check, sync_directory
 from switch.v1 import billers_pb2 as pb
 
 NAME: Final = "bills"
 """The folder beside the ledger: the store, and `files`."""
 FILES: Final = "files"
-ROOM_LEAST: Final = 256 << 20
-"""Bytes that stay free on the disk: files take no room from the ledger."""
 PARTIAL: Final = "partial-"
 """What the name of a file that is being written begins with."""
 _FIELDS: Final = 8

@@ -20,11 +20,10 @@ from typing import Final
 import lmdb
 
 from switch._core import crc32c
-from switch.billing.bill_files import NAME, ROOM_LEAST, Line, read_line
+from switch.billing.bill_files import NAME, Line, read_line
 from switch.errors import SpaceError, SwitchError
+from switch.ledger.environments import ROOM_LEAST, open_environment
 from switch.ledger.shapes import (
-    FILE,
-    FILES,
     FOLDER,
     check,
     remove_mark,
@@ -41,7 +40,6 @@ OPEN: Final = "store.open"
 """The mark of a process that has it open."""
 MAP_SIZE: Final = 1 << 38
 """Bytes of address space: four thousand for each of 65,536 bills of 1,024 services."""
-READERS_MAX: Final = 64
 FOUND_MAX: Final = 17
 """Bills of one reference that are looked at: one more than an answer may have."""
 
@@ -80,26 +78,11 @@ class BillStore:
         if not check(folder, FOLDER):
             folder.mkdir(mode=0o700)
             sync_directory(directory)
-        if check(path, FOLDER):
-            for name in FILES:
-                check(path / name, FILE)
-        else:
-            path.mkdir(mode=0o700)
-            sync_directory(folder)
         self._path = path
         self._instance = instance
         try:
-            self._env = lmdb.open(
-                str(path),
-                map_size=MAP_SIZE,
-                max_dbs=2,
-                max_readers=READERS_MAX,
-                mode=0o600,
-                readahead=False,
-                meminit=False,
-            )
-            self._meta = self._env.open_db(b"meta")
-            self._bills = self._env.open_db(b"bills")
+            self._env, tables = open_environment(path, MAP_SIZE, b"meta", b"bills")
+            self._meta, self._bills = tables
         except lmdb.Error as error:
             raise StoreError(f"LMDB cannot open it: {error}") from error
 

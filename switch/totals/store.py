@@ -17,9 +17,8 @@ import numpy as np
 
 from switch._core import Ledger, crc32c
 from switch.errors import SpaceError, SwitchError
+from switch.ledger.environments import ROOM_LEAST, open_environment
 from switch.ledger.shapes import (
-    FILE,
-    FILES,
     FOLDER,
     check,
     remove_mark,
@@ -37,9 +36,6 @@ ASIDE: Final = "totals.aside"
 OPENING: Final = "totals.opening"
 MAP_SIZE: Final = 1 << 40
 """Bytes of address space: at 40 for each row of the journal, 27 thousand million."""
-ROOM_LEAST: Final = 256 << 20
-"""Bytes that stay free on the disk: what is derived takes no room from the ledger."""
-READERS_MAX: Final = 64
 
 _MAGIC: Final = 0x31544F54
 _FORMAT: Final = 1
@@ -195,26 +191,11 @@ class Store:
 
         ConfigError if a link, or anything else, lies where its files must.
         """
-        if check(path, FOLDER):
-            for name in FILES:
-                check(path / name, FILE)
-        else:
-            path.mkdir(mode=0o700)
-            sync_directory(path.parent)
         self._path = path
         self.instance = instance
         try:
-            self.env = lmdb.open(
-                str(path),
-                map_size=MAP_SIZE,
-                max_dbs=2,
-                max_readers=READERS_MAX,
-                mode=0o600,
-                readahead=False,
-                meminit=False,
-            )
-            self.meta = self.env.open_db(b"meta")
-            self.parts = self.env.open_db(b"parts")
+            self.env, tables = open_environment(path, MAP_SIZE, b"meta", b"parts")
+            self.meta, self.parts = tables
         except lmdb.Error as error:
             raise DoubtError(f"LMDB cannot open it: {error}") from error
 
