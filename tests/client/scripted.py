@@ -161,11 +161,6 @@ class Scripted(payments_pb2_grpc.PaymentServiceServicer):
             yield pb.WatchPaymentResponse(payment=payment)
         self.fail(context, done=False)
 
-    def ListPayments(  # noqa: N802
-        self, request: pb.ListPaymentsRequest, context: grpc.ServicerContext
-    ) -> pb.ListPaymentsResponse:
-        raise NotImplementedError
-
 
 class ScriptedFeed(billers_pb2_grpc.BillerServiceServicer):
     """Ten entries; breaks after each page of three."""
@@ -185,25 +180,6 @@ class ScriptedFeed(billers_pb2_grpc.BillerServiceServicer):
                 events=[types_pb2.Entry(sequence=one) for one in page], cursor=page[-1]
             )
             context.abort(grpc.StatusCode.UNAVAILABLE, "scripted")
-
-    def Connect(  # noqa: N802
-        self,
-        requests: Iterator[billers_pb2.ConnectRequest],
-        context: grpc.ServicerContext,
-    ) -> Iterator[billers_pb2.ConnectResponse]:
-        raise NotImplementedError
-
-    def Acknowledge(  # noqa: N802
-        self, request: billers_pb2.AcknowledgeRequest, context: grpc.ServicerContext
-    ) -> billers_pb2.AcknowledgeResponse:
-        raise NotImplementedError
-
-    def SendDayList(  # noqa: N802
-        self,
-        requests: Iterator[billers_pb2.SendDayListRequest],
-        context: grpc.ServicerContext,
-    ) -> billers_pb2.SendDayListResponse:
-        raise NotImplementedError
 
 
 @contextmanager

@@ -66,23 +66,3 @@ class ScriptedCounter(counter_pb2_grpc.CounterServiceServicer):
             outcome = self.script.answer(request.payment)
         self.script.fail(context, done=True)
         return pb.PayBillResponse(outcome=outcome)
-
-    def GetReceipt(  # noqa: N802
-        self, request: pb.GetReceiptRequest, context: grpc.ServicerContext
-    ) -> pb.GetReceiptResponse:
-        raise NotImplementedError
-
-    def GetAcknowledgement(  # noqa: N802
-        self, request: pb.GetAcknowledgementRequest, context: grpc.ServicerContext
-    ) -> pb.GetAcknowledgementResponse:
-        raise NotImplementedError
-
-    def CloseShift(  # noqa: N802
-        self, request: pb.CloseShiftRequest, context: grpc.ServicerContext
-    ) -> pb.CloseShiftResponse:
-        raise NotImplementedError
-
-    def SignShift(  # noqa: N802
-        self, request: pb.SignShiftRequest, context: grpc.ServicerContext
-    ) -> pb.SignShiftResponse:
-        raise NotImplementedError
