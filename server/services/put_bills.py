@@ -258,6 +258,10 @@ def _begin(node: Node, told: pb.BillFile, caller: Identity) -> _File:
         raise PreconditionError(
             "BILL_FILE_OUT_OF_TURN", f"the file that is next has the number {number}"
         )
+    if told.kind != pb.BILL_FILE_KIND_FULL and node.put_in.needs_full(service.index):
+        raise PreconditionError(
+            "FULL_FILE_NEEDED", "too many files since the last full one: put one in"
+        )
     return _File(node, told, service, after)
 
 

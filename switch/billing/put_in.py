@@ -52,6 +52,8 @@ log = logging.getLogger("switch.bills")
 
 CHAIN_MAX = 65_536
 """Files of a service since its last full one that are gone through."""
+FILES_BYTES_MAX = 2 << 30
+"""Bytes that the files of a service may take before one must be a full one."""
 RETRY_MS = 60_000
 """When to ask again for a bill of a service whose files are not all there."""
 
@@ -175,6 +177,16 @@ class PutIn:
         return self._store.find(service, reference, newest, bills.hash)
 
     # --- a file comes in ---------------------------------------------------------
+
+    def needs_full(self, service: int) -> bool:
+        """Whether the files since the last full one take so much that only a full one,
+        in whose place they go, is taken.
+        """
+        folder = folder_of(self._directory, service)
+        if not shape(folder):
+            return False
+        sizes = (path.lstat().st_size for path in folder.iterdir())
+        return sum(sizes) >= FILES_BYTES_MAX
 
     def writer(self, service: int) -> Writer:
         """A new file of a service. Raises OSError, ConfigError."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
+from switch.billing import put_in
 from switch.billing.bill_files import NAME, Line
 from switch.billing.bill_store import STORE
 from switch.billing.put_in import PutIn
@@ -138,6 +139,22 @@ def test_a_file_whose_row_may_be_durable_stays(desk: Desk) -> None:
     desk.record(DELTA, writer.digest, (line(2, 30),))
     desk.again()
     assert (desk.due(1), desk.due(2)) == ([100], [30])
+
+
+def test_files_have_a_bound_until_a_full_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not desk.put_in.needs_full(desk.service)
+    desk.put(FULL, line(1))
+    desk.put(DELTA, line(2))
+    size = 2 * len(line(1).packed())
+    monkeypatch.setattr(put_in, "FILES_BYTES_MAX", size + 1)
+    assert not desk.put_in.needs_full(desk.service)
+    monkeypatch.setattr(put_in, "FILES_BYTES_MAX", size)
+    assert desk.put_in.needs_full(desk.service)
+    # The full one takes their place.
+    desk.put(FULL, line(3))
+    assert not desk.put_in.needs_full(desk.service)
 
 
 def test_less_than_is_due_is_not_told(desk: Desk) -> None:
