@@ -356,7 +356,7 @@ void front_open_session(struct front *front, const uint8_t *token, uint32_t send
                         uint32_t operator_, int64_t lasts_ms, int64_t idle_ms);
 /* Whether it was on. It stays known, as ended. */
 bool front_end_session(struct front *front, const uint8_t *token);
-/* Those that are on are not known any more: each is asked about anew. */
+/* None that is on is known any more, until it is opened again; it is no less idle for it. */
 void front_forget_sessions(struct front *front);
 /* ON, with its operator, and it was used now; UNKNOWN, ENDED. */
 int front_use_session(struct front *front, const uint8_t *token, size_t size, uint32_t sender,

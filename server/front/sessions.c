@@ -18,6 +18,7 @@ struct session {
     uint32_t sender;    /* participant; 0: the place is free */
     uint32_t operator_; /* 0: signed off */
     int64_t ends_ms, idle_ms, used_ms; /* of CLOCK_MONOTONIC */
+    bool stale; /* the register has changed: it is to be opened anew, and is no less idle */
 };
 
 struct sessions {
@@ -77,6 +78,7 @@ void front_open_session(struct front *front, const uint8_t *token, uint32_t send
         one->idle_ms = idle_ms;
         one->used_ms = now_ms;
     }
+    one->stale = false;
     pthread_mutex_unlock(&sessions->lock);
 }
 
@@ -95,7 +97,7 @@ void front_forget_sessions(struct front *front) {
     pthread_mutex_lock(&sessions->lock);
     for (int i = 0; i < SETS; i++)
         for (int j = 0; j < SET_SESSIONS; j++)
-            if (sessions->at[i][j].operator_ != 0) sessions->at[i][j].sender = 0;
+            sessions->at[i][j].stale = true;
     pthread_mutex_unlock(&sessions->lock);
 }
 
@@ -108,12 +110,13 @@ int front_use_session(struct front *front, const uint8_t *token, size_t size, ui
     pthread_mutex_lock(&front->sessions->lock);
     struct session *one = sessions_find(front->sessions, token);
     if (one != NULL && one->sender == sender) {
-        found = sessions_over(one, now_ms) ? FRONT_SESSION_ENDED : FRONT_SESSION_ON;
-        if (found == FRONT_SESSION_ON) {
+        if (sessions_over(one, now_ms)) {
+            one->operator_ = 0; /* over is over, whatever the clock does */
+            found = FRONT_SESSION_ENDED;
+        } else if (!one->stale) {
             one->used_ms = now_ms;
             *operator_ = one->operator_;
-        } else {
-            one->operator_ = 0; /* over is over, whatever the clock does */
+            found = FRONT_SESSION_ON;
         }
     }
     pthread_mutex_unlock(&front->sessions->lock);
