@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
-from switch.cluster.log import DoubtError, Head, Sealed
+from switch.cluster.log import DoubtError, Head, Sealed, Why
 from tests.cluster.fake_databases import Databases, Primary
 
 
@@ -48,6 +48,12 @@ FENCES = frozenset(
         Fault.FENCED_WAITING,
     }
 )
+WHY: dict[Fault | None, Why] = {
+    Fault.LOST: "lost",
+    Fault.TIMEOUT: "timeout",
+    Fault.ERROR: "error",
+}
+"""Those that leave nothing behind, and what is said of them."""
 WITHOUT_QUORUM = frozenset(
     {
         Fault.LOST_WAITING,
@@ -159,7 +165,7 @@ class FakeLog:
         primary.take_over(primary.head, "rival", "rival:1")
         self.databases.wait(primary, self.standby)
 
-    def _doubt(self, why: str) -> DoubtError:
+    def _doubt(self, why: Why) -> DoubtError:
         self.at = None
         return DoubtError(why)
 
@@ -175,7 +181,7 @@ class FakeLog:
             case Fault.LOST | Fault.TIMEOUT | Fault.ERROR:
                 if fault is Fault.TIMEOUT:
                     self.sleep(self.timeout_s)
-                raise self._doubt(fault.name.lower())
+                raise self._doubt(WHY[fault])
             case Fault.LOST_LATE:
                 databases.late.append((node, lambda: self._landed(node, statement)))
                 raise self._doubt("lost")
@@ -221,8 +227,8 @@ class FakeLog:
             self.databases.lose_primary()
         if fault in (Fault.SLOW, Fault.TIMEOUT):
             self.sleep(self.slow_s if fault is Fault.SLOW else self.timeout_s)
-        if fault in (Fault.LOST, Fault.TIMEOUT, Fault.ERROR):
-            raise self._doubt(fault.name.lower())
+        if fault in WHY:
+            raise self._doubt(WHY[fault])
 
     def judge(self, answer: Answer) -> None:
         """Raise DoubtError unless the commit is known to be durable."""
