@@ -24,9 +24,9 @@ def chunks(count: int, *, epoch: int = 1) -> list[bytes]:
     ]
 
 
-def is_one_chain(log: list[Sealed]) -> bool:
+def is_one_chain(log: list[Sealed], last: int = 0, check: int = 0) -> bool:
     """Whether each follows the one before, and no epoch falls."""
-    last, check, epoch = 0, 0, 0
+    epoch = 0
     for each in log:
         if (each.first, each.previous) != (last + 1, check) or each.epoch < epoch:
             return False
