@@ -29,8 +29,10 @@ SWITCHES: Final = 3
 CLIENTS: Final = 3
 TURNS: Final = 3
 """Requests of a client."""
-TROUBLE_S: Final = 6.0
-"""How long things go wrong."""
+TROUBLE_S: Final = (1.5, 3.0, 5.0)
+"""How long things go wrong; one of them is drawn."""
+PATIENCE_S: Final = (0.3, 1.0, 20.0)
+"""How long a chunk may be in doubt; likewise."""
 FAULTS: Final = {step: sorted(faults - FENCES) for step, faults in STEP_FAULTS.items()}
 
 
@@ -55,7 +57,8 @@ class History:
 
     databases_type: type[Databases] = Databases
     switch_type: type[Switch] = Switch
-    with_model = True
+    fault_shares = (0.0, 0.02, 0.05, 0.15, 0.3)
+    """Of all steps on the log; one of them is drawn."""
 
     def __init__(self, small: SmallLedger, path: Path, seed: int) -> None:
         self.small = small
@@ -65,7 +68,9 @@ class History:
         self.databases = self.databases_type(INSTANCE, small.sequence, small.chain)
         self.lines: list[str] = []
         self.trouble = True
-        self.fault_share = self.chance.choice((0.0, 0.02, 0.05, 0.15))
+        self.trouble_s = self.chance.choice(TROUBLE_S)
+        self.fault_share = self.chance.choice(self.fault_shares)
+        self.patience_s = self.chance.choice(PATIENCE_S)
         self.event_share = self.chance.choice((0.01, 0.03, 0.06))
         self.leaseholder: Switch | None = None
         self.told: dict[bytes, Told] = {}
@@ -242,7 +247,7 @@ class History:
         level = quiet.level
         quiet.setLevel(logging.CRITICAL)
         try:
-            while self.schedule.time < TROUBLE_S:
+            while self.schedule.time < self.trouble_s:
                 if self.chance.random() < self.event_share:
                     self.event()
                 self.turn()
@@ -302,8 +307,7 @@ class History:
             if rows.get(id_) != told.sequence:
                 raise AssertionError(f"{id_!r} was answered, and the log has it not so")
         self.counts["epochs"] = self.databases.primary.head.epoch
-        if self.with_model:
-            self.ask_model()
+        self.ask_model()
 
     def ask_model(self) -> None:
         """The rules, group by group in the log's order: its rows and its answers."""

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from tests.cluster.clients import Request
     from tests.cluster.history import History
 
-PATIENCE_S: Final = 20.0
-LEASE_S: Final = 3.0
 POLL_S: Final = 0.02
 GROUP_MOST: Final = 4
 """Requests of a group."""
@@ -72,6 +70,7 @@ class Switch:
     """One process after another, on one ledger's files."""
 
     log_type: type[SimulatedLog] = SimulatedLog
+    replicator_type: type[Replicator] = Replicator
 
     def __init__(self, history: "History", number: int, path: Path) -> None:
         self.history = history
@@ -215,10 +214,10 @@ class Switch:
     def make_replicator(self, epoch: int) -> Replicator:
         """Its way into the log."""
         log = self.log_type(self)
-        return Replicator(
+        return self.replicator_type(
             log,
             epoch,
-            patience_s=PATIENCE_S,
+            patience_s=self.history.patience_s,
             now=lambda: self.history.schedule.time,
             sleep=self.pause,
         )
