@@ -134,12 +134,14 @@ def with_log(kind: type[FakeLog]) -> type[History]:
     """Histories whose switches have another connection."""
     log = type("PlantedLog", (kind, SimulatedLog), {})
     switch = type("Planted", (Switch,), {"log_type": log})
-    return type("PlantedHistory", (History,), {"switch_type": switch})
+    return with_switch(switch)
 
 
 def with_switch(kind: type[Switch]) -> type[History]:
     """Histories of other switches."""
-    return type("PlantedHistory", (History,), {"switch_type": kind})
+    return type(
+        "PlantedHistory", (History,), {"switch_type": kind, "fault_shares": (0.2,)}
+    )
 
 
 def scene(**types: type) -> type[Scene]:

@@ -64,12 +64,10 @@ SETTLED: dict[str, tuple[type[Scene], Callable[[], None]]] = {
     ),
 }
 SIMULATED: dict[str, type[History]] = {
-    "the barrier is skipped": planted.with_log(planted.NoBarrier),
     "notices are ignored": planted.with_log(planted.Deaf),
     "answered before the append": planted.with_switch(planted.AnswersFirst),
     "a deposed leader goes on": planted.with_switch(planted.NeverFenced),
     "a follower skips a row": planted.with_switch(planted.RowSkipped),
-    "it is followed before it is durable": planted.with_switch(planted.HastyFollower),
 }
 
 
