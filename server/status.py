@@ -151,8 +151,8 @@ def _dead(error: Exception) -> list[Message]:
 
 def _not_leader(error: Exception) -> list[Message]:
     assert isinstance(error, NotLeaderError)
-    known = {"leader": error.leader} if error.leader else {}
-    return [info("NOT_LEADER", outcome="not_done", **known), retry()]
+    leader = {"leader": error.leader} if error.leader else {}
+    return [info("NOT_LEADER", outcome="not_done", **leader)]
 
 
 def _missing(error: Exception) -> list[Message]:
