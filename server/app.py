@@ -22,7 +22,7 @@ from grpc_health.v1 import health_pb2
 from server import figures, hot
 from server._front import BIDI, Front
 from server.alarms import Alarms
-from server.beginning import check_directory, check_people, listen
+from server.beginning import check_alone, check_directory, check_people, listen
 from server.budgets import Budgets, costs
 from server.certificates import ServerCertificates
 from server.door import Door
@@ -245,7 +245,7 @@ class App:
             return None
         from server.log_parts import open_parts
 
-        return await self._wait(partial(open_parts, self._config))
+        return await self._wait(partial(open_parts, self._config, self._progress))
 
     def _follow(
         self,
@@ -277,8 +277,9 @@ class App:
     async def _open(self, parts: "Parts | None") -> Ledger:
         """Open the ledger; that of a node without one is its log's."""
         config = self._config
-        of_log: dict[str, Any]
-        of_log = {} if parts is None else {"instance": parts.instance}
+        of_log: dict[str, Any] = {}
+        if parts is not None and parts.instance is not None:
+            of_log["instance"] = parts.instance
 
         def work() -> Ledger:
             return open_ledger(
@@ -321,14 +322,16 @@ class App:
         """
         config = self._config
         loop = asyncio.get_running_loop()
-
         follows = config.cluster.is_set
 
         def die() -> None:
-            code = EXIT_DEPOSED if committer.is_fenced else EXIT_DEAD
+            member = self._leadership
+            is_deposed = member is not None and member.is_deposed
+            code = EXIT_DEPOSED if is_deposed else EXIT_DEAD
             loop.call_soon_threadsafe(self._die, code)
 
         try:
+            check_alone(config, ledger)
             if follows:
                 # Made by itself it would be another one than the other nodes have.
                 node_keys.fingerprints(config.data_dir)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from server._front import Front
 from server.node import Node
+from switch._core import Ledger
 from switch.config import Config
 from switch.credentials import check_trusted
 from switch.errors import ConfigError
@@ -20,6 +21,19 @@ def check_people(config: Config, node: Node) -> None:
         f"{config.data_dir} is a ledger without people: whoever has a certificate of "
         "the treasury moves its money alone. Begin an empty one with `payswitch init`, "
         "or say --without-people (for development --dev)"
+    )
+
+
+def check_alone(config: Config, ledger: Ledger) -> None:
+    """Raise ConfigError for a ledger of a cluster, unless this server is a node of it.
+
+    What it took alone the log would lack, and the other nodes.
+    """
+    if config.cluster.is_set or not ledger.head.epoch:
+        return
+    raise ConfigError(
+        f"{config.data_dir} is a node's ledger, of a log in epoch {ledger.head.epoch}: "
+        "serve it with the settings [cluster] (docs/cluster.md)"
     )
 
 

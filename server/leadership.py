@@ -56,8 +56,8 @@ class Parts(Protocol):
 
     shared: Shared
     lease: Lease
-    instance: bytes
-    """Of the ledger whose log it is."""
+    instance: bytes | None
+    """Of the ledger whose log it is; None where there is a ledger already."""
 
     def clock_off_s(self) -> float:
         """How far the clock here is from the log's."""
@@ -121,6 +121,14 @@ class Leadership:
     def leads(self) -> bool:
         """Whether payments are taken here."""
         return self.member.state is State.LEADING
+
+    @property
+    def is_deposed(self) -> bool:
+        """Whether another node leads in its place."""
+        appending = self.appending
+        return self.member.deposed or (
+            appending is not None and appending.replicator.deposed
+        )
 
     def age_ms(self) -> int | None:
         """How old what is here may be, as a follower; None: too old to be told."""
@@ -250,5 +258,5 @@ class Leadership:
 
     def said(self) -> tuple[int, bytes, str]:
         """What this node says of itself."""
-        sequence, state_hash = self._node.ledger.state_hash()
+        sequence, state_hash = self._node.ledger.step_hash()
         return sequence, state_hash, self._keys

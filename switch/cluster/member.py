@@ -46,7 +46,7 @@ class NodeRow(NamedTuple):
 class Shared(Log, Protocol):
     """A log, and what else the nodes share."""
 
-    def note_node(
+    def note(
         self, name: str, address: str, sequence: int, state_hash: bytes, keys: str
     ) -> None:
         """Say something of oneself."""
@@ -57,7 +57,7 @@ class Shared(Log, Protocol):
     def standbys(self) -> int:
         """Database nodes that stream now, and count for the quorum."""
 
-    def make_room(self, sequence: int) -> None:
+    def make_room(self, sequence: int) -> object:
         """Have room ready for rows behind this one."""
 
 
@@ -139,7 +139,7 @@ class Member:
         self.nodes: list[NodeRow] = []
         self._confirmed_s = 0.0
         self._confirm_at = self._note_at = self._room_at = 0.0
-        self._is_lost = False
+        self._is_lost = True
         self._pause_s = PAUSE_LEAST_S
         self._told: tuple[object, ...] = ()
 
@@ -238,6 +238,7 @@ class Member:
             )
         if head.epoch > self.epoch:
             self.deposed = True
+            self.follower.head = head
             log.critical(
                 "%s leads in epoch %d, this node did in %d",
                 head.leader or "nobody",
@@ -258,7 +259,7 @@ class Member:
             return
         self._note_at = self._now() + NOTE_S
         sequence, state_hash, keys = self._server.said()
-        self._log.note_node(self._name, self._address, sequence, state_hash, keys)
+        self._log.note(self._name, self._address, sequence, state_hash, keys)
         self.nodes = self._log.nodes()
         self.standbys = self._log.standbys()
         self._compare(sequence, state_hash)

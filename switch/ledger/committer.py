@@ -160,11 +160,6 @@ class Committer:
         return not self._queue.stopping
 
     @property
-    def is_fenced(self) -> bool:
-        """Whether it ended because another node leads."""
-        return False
-
-    @property
     def rows_waiting(self) -> int:
         """Rows that wait for a commit."""
         return self._queue.rows_waiting
