@@ -113,5 +113,4 @@ def open_parts(config: Config, progress: Progress) -> Parts:
             parts.wait()
         finally:
             progress.walked = ""
-    parts.lease.start()
     return parts

@@ -64,6 +64,9 @@ class Shared(Log, Protocol):
 class Lease(Protocol):
     """The right to try, which one node has at a time. Keeps itself."""
 
+    def start(self) -> None:
+        """Begin to ask for it; once."""
+
     def holds(self) -> bool:
         """Whether this node has it."""
 
@@ -139,6 +142,7 @@ class Member:
         self.nodes: list[NodeRow] = []
         self._confirmed_s = 0.0
         self._confirm_at = self._note_at = self._room_at = 0.0
+        self._asks = False
         self._is_lost = True
         self._pause_s = PAUSE_LEAST_S
         self._told: tuple[object, ...] = ()
@@ -200,7 +204,11 @@ class Member:
         self._note()
         if more:
             return 0.0
-        if self.follower.age_s() is not None and self._lease.holds():
+        if not self._asks and self.follower.age_s() is not None:
+            # Who has far to go would keep it from those who could lead at once.
+            self._asks = True
+            self._lease.start()
+        if self._asks and self._lease.holds():
             self._take_over()
             return 0.0
         return POLL_S
