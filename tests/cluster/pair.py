@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
@@ -19,7 +20,16 @@ from switch.client import Client
 from switch.codes import Role
 from switch.ledger import node_keys
 from tests.cluster.postgres import Nodes, free_ports
-from tests.server.harness import CALL_S, Peer, ServerProcess
+from tests.server.harness import (
+    CALL_S,
+    CENTRES,
+    START_S,
+    TOPPED_UP,
+    Peer,
+    ServerProcess,
+    network,
+    until,
+)
 
 NAMES = ("north", "south")
 PAYMENTS = "payswitch.v1.PaymentService"
@@ -115,14 +125,16 @@ class Member:
 class Pair:
     """The two."""
 
-    def __init__(self, directory: Path, databases: Nodes) -> None:
+    def __init__(self, directory: Path, databases: Nodes, database: str) -> None:
+        # Where there is no libpq the fixture has skipped the test before.
         from switch.cluster.postgres import create
 
         self.directory = directory
         self.databases = databases
-        self.dsn = databases.dsn()
+        self.dsn = databases.dsn(database=database)
         self.instance = os.urandom(16)
-        create(databases.dsn(user="postgres"), self.instance)
+        databases.psql(f"CREATE DATABASE {database}")
+        create(databases.dsn(user="postgres", database=database), self.instance)
         self.authority = DevAuthority(directory / "tls")
         ports = free_ports(2)
         self.members = [
@@ -138,6 +150,22 @@ class Pair:
     def addresses(self) -> list[str]:
         return [one.address for one in self.members]
 
+    def start(self, *arguments: str) -> tuple[Member, Member]:
+        """Start both, with the small network: who leads, who follows."""
+        first, second = self.members
+        first.start(*arguments)
+        second.start(*arguments)
+        first.ready()
+        second.ready()
+        until(lambda: first.leads or second.leads, START_S)
+        leader = self.leader()
+        admin = leader.treasury().admin
+        admin.LoadNetwork(network(), timeout=CALL_S)
+        for centre in CENTRES:
+            outcome = leader.treasury().top_up(centre, TOPPED_UP)
+            assert outcome.result == 1
+        return leader, self.other(leader)
+
     def leader(self) -> Member:
         """Whoever takes payments now."""
         [found] = [one for one in self.members if one.server and one.leads]
@@ -148,7 +176,7 @@ class Pair:
         return found
 
     def client(
-        self, role: Role, who: str, addresses: Sequence[str] = (), **options: float
+        self, role: Role, who: str, addresses: Sequence[str] = (), **options: Any
     ) -> Client:
         """Ours, which knows both."""
         credentials = self.authority.leaf(role, who)
@@ -156,9 +184,9 @@ class Pair:
 
 
 @contextmanager
-def pair(directory: Path, databases: Nodes) -> Iterator[Pair]:
-    """Both, ended with the block."""
-    made = Pair(directory, databases)
+def pair(directory: Path, databases: Nodes, database: str) -> Iterator[Pair]:
+    """Both, over a log in this database, ended with the block."""
+    made = Pair(directory, databases, database)
     try:
         yield made
     finally:
