@@ -1,5 +1,5 @@
-"""Goal: nothing is done that the log beyond this machine does not have, and what became of
-a group is said as it is: done, not done, or unknown.
+"""Goal: nothing is done that the log beyond this machine does not have, and what became
+of a group is said as it is: done, not done, or unknown.
 
 Method: a log in memory answers as it is told, or not yet. What a commit, the queue and
 who waits in it are told is compared with the journal that the next opening finds; what
@@ -35,7 +35,7 @@ from switch.ledger.committer import Committer
 from tests.core.chunks import MemoryLog, head_of, last_of, read_chunks
 from tests.core.network import NOW
 from tests.core.queues import OPTIONS, WAIT_S, refused, until
-from tests.core.scheduled import schedule
+from tests.core.scheduled import Scheduled, schedule
 from tests.core.test_follow import follower_of
 
 WITHOUT = {**OPTIONS, "threads": False}
@@ -92,7 +92,8 @@ def test_a_log_is_said_once_and_its_epoch_does_not_fall(tmp_path: Path) -> None:
         # Without its log it takes nothing of its own, and is none the worse for it.
         with pytest.raises(NotLeaderError):
             ledger.commit([refused()], NOW)
-        assert ledger.dead == "" and not ledger.fenced
+        assert ledger.dead == ""
+        assert not ledger.fenced
         with pytest.raises(ValueError, match="later epoch"):
             ledger.replicate(MemoryLog(), 6)
         for wrong in (-1, 2**63, 2**64):
@@ -183,7 +184,7 @@ def test_who_waits_in_the_queue_hears_it(
         assert queue.take() == []
         go.set()
         assert ended.wait(WAIT_S)
-        # Of the group itself it may be unknown; of what waited behind it nothing was done.
+        # The group itself may be unknown; of what waited behind it nothing was done.
         behind = error if error is NotLeaderError else DeadError
         told = {
             tag: type(answer)
@@ -257,20 +258,28 @@ def test_a_start_without_its_log_is_refused(tmp_path: Path) -> None:
         committer.stop(0)
 
 
-def test_windows_of_cut_offs_go_through_it(ledger: Ledger) -> None:
+def test_windows_of_cut_offs_go_through_it(tmp_path: Path) -> None:
     log = MemoryLog()
-    ledger.replicate(log, 1)
-    ledger.commit([schedule(NOW)], NOW)
-    due = ledger.expiry()
-    assert due > NOW
-    ledger.commit([refused()], due)
+    day = Scheduled(tmp_path / "ledger")
+    day.ledger.replicate(log, 1)
+    day.register(schedule([17 * 60 + 30]))
+    before, cutoff = day.ledger.sequence, day.ledger.expiry()
+    assert cutoff > day.now
     # A window in a group of its own, and then the rest.
+    day.commit(day.move(500), now=cutoff)
     assert len(log.chunks) == 3
-    assert ledger.rows(4, 1)["kind"][0] == Kind.WINDOW
+    assert day.rows(before + 1)["kind"].tolist() == [Kind.WINDOW, Kind.TRANSFER]
+    with follower_of(day.ledger, tmp_path / "follower") as follower:
+        follower.follow(read_chunks(day.path))
+        assert follower.last_window == before + 1
+        assert follower.expiry() == day.ledger.expiry() > cutoff
     log.outcome = LOG_FENCED
     with pytest.raises(NotLeaderError):
-        ledger.commit([refused()], ledger.expiry())
-    assert ledger.fenced and ledger.sequence == 5
+        day.commit(day.move(500), now=day.ledger.expiry())
+    # The window was refused; nobody has decided what came for the next one.
+    assert day.ledger.fenced
+    assert day.ledger.sequence == before + 2
+    day.close()
 
 
 def test_in_the_log_and_not_on_the_disk(tmp_path: Path) -> None:
@@ -278,11 +287,12 @@ def test_in_the_log_and_not_on_the_disk(tmp_path: Path) -> None:
     path = str(tmp_path / "small")
     with Ledger(path, **{**WITHOUT, "map_size": 1 << 19}) as ledger:
         ledger.replicate(log, 1)
-        with pytest.raises(StorageError, match="MAP_FULL"):
+        with pytest.raises(StorageError, match="MAP_FULL"):  # noqa: PT012
             for _ in range(20):
                 ledger.commit([refused(500)], NOW)
         head = ledger.head
-        assert not ledger.fenced and ledger.dead
+        assert not ledger.fenced
+        assert ledger.dead
         # The last one is in the log alone.
         assert len(log.chunks) == head.ordinal + 1
     with Ledger(path, **WITHOUT) as ledger:
@@ -294,7 +304,7 @@ def test_in_the_log_and_not_on_the_disk(tmp_path: Path) -> None:
             assert other.state_hash() == ledger.state_hash()
 
 
-# --- in C ------------------------------------------------------------------------------
+# --- in C ----------------------------------------------------------------------------
 
 
 class LogApi(ctypes.Structure):
