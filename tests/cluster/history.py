@@ -19,7 +19,7 @@ from tests.cluster.crash import snapshot
 from tests.cluster.fake_databases import Databases
 from tests.cluster.fake_log import FENCES, STEP_FAULTS, Fault
 from tests.cluster.schedule import Schedule, StuckError
-from tests.cluster.simulated import CLOCK_TIMES, Switch
+from tests.cluster.simulated import CLOCK_TIMES, NodeRow, Switch
 from tests.cluster.small_ledger import INSTANCE, SECOND_NS, SmallLedger
 from tests.core.pair import ids_of, pack_row
 from tests.core.wire import encode_reply
@@ -73,6 +73,7 @@ class History:
         self.patience_s = self.chance.choice(PATIENCE_S)
         self.event_share = self.chance.choice((0.01, 0.03, 0.06))
         self.leaseholder: Switch | None = None
+        self.nodes: dict[str, NodeRow] = {}
         self.told: dict[bytes, Told] = {}
         self.asked: dict[int, Sent] = {}
         """By the check of the chunk that was sent."""
@@ -120,6 +121,11 @@ class History:
         """It has it no more."""
         if self.leaseholder is switch:
             self.leaseholder = None
+
+    def release_unless_held(self, switch: Switch) -> None:
+        """Who has not come to lead lets others try, now and then."""
+        if self.chance.random() < 0.2:
+            self.release(switch)
 
     def now_ns(self, switch: Switch) -> int:
         """A switch's clock, each a little off."""
@@ -243,9 +249,10 @@ class History:
 
     def run(self) -> str:
         """All of it; what happened, line by line."""
-        quiet = logging.getLogger("switch.core")
-        level = quiet.level
-        quiet.setLevel(logging.CRITICAL)
+        quiet = [logging.getLogger(name) for name in ("switch.core", "switch.cluster")]
+        levels = [each.level for each in quiet]
+        for each in quiet:
+            each.setLevel(logging.CRITICAL + 1)
         try:
             while self.schedule.time < self.trouble_s:
                 if self.chance.random() < self.event_share:
@@ -257,7 +264,8 @@ class History:
             self.judge()
         finally:
             self.schedule.end()
-            quiet.setLevel(level)
+            for each, level in zip(quiet, levels, strict=True):
+                each.setLevel(level)
         return "\n".join(self.lines)
 
     def turn(self) -> None:

@@ -1,14 +1,18 @@
 """Bugs that are planted into what the simulation is made of, one at a time."""
 
-from switch._core import LOG_DONE, LOG_FENCED
+from collections.abc import Sequence
+from typing import Any
+
+from switch._core import LOG_DONE, LOG_FENCED, Ledger
 from switch.audit.crc import crc32c
+from switch.cluster.following import Journal
 from switch.cluster.log import HEADER, ROW_SIZE, Sealed
 from switch.cluster.replicator import Replicator
 from tests.cluster.fake_databases import Databases, Primary
 from tests.cluster.fake_log import Answer, FakeLog
 from tests.cluster.history import History
 from tests.cluster.scene import Scene
-from tests.cluster.simulated import SimulatedLog, Switch
+from tests.cluster.simulated import SharedLog, SimulatedLog, Switch
 
 
 class NoBarrier(FakeLog):
@@ -100,18 +104,30 @@ class FencedAtOnce(Replicator):
         return LOG_FENCED if self.deposed else said
 
 
-class HastyFollower(Switch):
-    """It follows to the head that it takes over at before that is durable."""
+class HastyFollower(NoBarrier, SharedLog):
+    """A follower applies what is not durable yet, and believes any head."""
 
-    def barrier_before(self, log: FakeLog) -> None:
-        """Does nothing."""
+
+class SkippingJournal:
+    """A ledger that takes a chunk without one of its rows, and seals it again."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    def follow(self, chunks: Sequence[bytes]) -> int:
+        """All but a row."""
+        return self._ledger.follow([without_a_row(chunk) for chunk in chunks])
 
 
 class RowSkipped(Switch):
-    """A follower takes a chunk without one of its rows, and seals it again."""
+    """Its follower skips a row."""
 
-    def _take(self, chunks: list[bytes]) -> None:
-        super()._take([without_a_row(chunk) for chunk in chunks])
+    def as_journal(self, ledger: Ledger) -> Journal:
+        """The one that does."""
+        return SkippingJournal(ledger)
 
 
 def without_a_row(chunk: bytes) -> bytes:
@@ -135,6 +151,11 @@ def with_log(kind: type[FakeLog]) -> type[History]:
     log = type("PlantedLog", (kind, SimulatedLog), {})
     switch = type("Planted", (Switch,), {"log_type": log})
     return with_switch(switch)
+
+
+def with_shared(kind: type[SharedLog]) -> type[History]:
+    """Histories whose members have another connection."""
+    return with_switch(type("Planted", (Switch,), {"shared_type": kind}))
 
 
 def with_switch(kind: type[Switch]) -> type[History]:

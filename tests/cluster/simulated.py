@@ -1,15 +1,17 @@
 """A switch of the simulation: a real ledger that follows a log, or leads through it.
 
-It does what the pages say of a server: follows at a standby, takes over when it may
-try, commits what has come as one group, answers, ends when it is deposed or in doubt,
-and is started again. Its ledger's files are all that a kill leaves.
+Its `Member`, `Follower` and `Replicator` are the product's; the rest does what the
+pages say of a server: it commits what has come as one group, answers, ends when it is
+deposed or in doubt, and is started again. Its files are all that a kill leaves.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from switch._core import LOG_UNKNOWN, Ledger
-from switch.cluster.log import DoubtError, Head, sealed
+from switch.cluster.following import Follower, Journal
+from switch.cluster.log import Head, sealed
+from switch.cluster.member import Member, Said
 from switch.cluster.replicator import Replicator
 from switch.errors import DeadError, NotLeaderError, UnknownOutcomeError
 from tests.cluster.crash import Crash, restore
@@ -24,11 +26,20 @@ if TYPE_CHECKING:
     from tests.cluster.clients import Request
     from tests.cluster.history import History
 
-POLL_S: Final = 0.02
 GROUP_MOST: Final = 4
 """Requests of a group."""
 CLOCK_TIMES: Final = 40
 """The ledgers' clock runs so much faster, so that holds come to their deadline."""
+
+
+class NodeRow(NamedTuple):
+    """What a node said of itself."""
+
+    name: str
+    sequence: int
+    state_hash: bytes
+    keys: str
+    seen_age_s: float
 
 
 class SimulatedLog(FakeLog):
@@ -66,10 +77,36 @@ class SimulatedLog(FakeLog):
         super().reconnect()
 
 
+class SharedLog(SimulatedLog):
+    """What a member has: it reads where it commits its barriers."""
+
+    def __init__(self, switch: "Switch") -> None:
+        super().__init__(switch, reads_at_primary=True)
+
+    def note(
+        self, name: str, address: str, sequence: int, state_hash: bytes, keys: str
+    ) -> None:
+        """Kept as it is."""
+        node = NodeRow(name, sequence, state_hash, keys, 0.0)
+        self.switch.history.nodes[name] = node
+
+    def nodes(self) -> list[NodeRow]:
+        """What each has said last."""
+        return list(self.switch.history.nodes.values())
+
+    def standbys(self) -> int:
+        """Those that are there."""
+        return sum(self.databases.attached)
+
+    def make_room(self, sequence: int) -> None:
+        """There is always room."""
+
+
 class Switch:
     """One process after another, on one ledger's files."""
 
     log_type: type[SimulatedLog] = SimulatedLog
+    shared_type: type[SharedLog] = SharedLog
     replicator_type: type[Replicator] = Replicator
 
     def __init__(self, history: "History", number: int, path: Path) -> None:
@@ -116,35 +153,49 @@ class Switch:
 
     def _process(self) -> None:
         """One process, until it ends by itself."""
-        self.ledger = open_copy(self.path)
-        self.history.note(f"{self.name} starts at {self.ledger.sequence}")
-        log = self.log_type(self)
+        ledger = self.ledger = open_copy(self.path)
+        self.history.note(f"{self.name} starts at {ledger.sequence}")
+        log = self.shared_type(self)
+        member = Member(
+            Follower(
+                self.as_journal(ledger), log, on_rows=self._followed, now=self.now
+            ),
+            log,
+            self,
+            self,
+            name=self.name,
+            address=f"{self.name}:1",
+            now=self.now,
+        )
+        due = 0.0
         while True:
-            self._poll(log)
-            if self.history.may_try(self):
-                epoch = self._take_over()
-                if epoch is not None:
-                    self._lead(epoch)
+            if self.now() >= due:
+                due = self.now() + member.turn()
+                if member.deposed:
+                    self.history.note(f"{self.name} sees another lead")
                     return
-                self.history.release(self)
-            self._refuse()
-            self.pause(POLL_S + self.history.late_poll())
+            if not self.is_leading:
+                self.history.release_unless_held(self)
+                self._refuse()
+                due += self.history.late_poll()
+                self.pause(max(due - self.now(), 0.0))
+            elif not self.commit():
+                return
+            else:
+                self.pause(self.history.chance.uniform(0.001, 0.05))
 
-    def _poll(self, log: FakeLog) -> None:
-        """Take what the standby shows."""
-        assert self.ledger is not None
-        try:
-            chunks = log.read(self.ledger.sequence, most_chunks=4)
-        except DoubtError:
-            return
-        self._take(chunks)
+    def now(self) -> float:
+        """Its clock of seconds."""
+        return self.history.schedule.time
 
-    def _take(self, chunks: list[bytes]) -> None:
+    def as_journal(self, ledger: Ledger) -> Journal:
+        """What follows."""
+        return ledger
+
+    def _followed(self) -> None:
         assert self.ledger is not None
-        if chunks:
-            self.ledger.follow(chunks)
-            self.history.note(f"{self.name} follows to {self.ledger.sequence}")
-            self.history.compare(self)
+        self.history.note(f"{self.name} follows to {self.ledger.sequence}")
+        self.history.compare(self)
 
     def _refuse(self) -> None:
         """A follower decides nothing."""
@@ -152,64 +203,41 @@ class Switch:
             self.history.not_done(self, request)
         self.inbox.clear()
 
-    # --- taking over ------------------------------------------------------------------
+    # --- what its member asks for: the lease, and the server --------------------------
 
-    def _take_over(self) -> int | None:
-        """The epoch in which it leads from now on, or None."""
-        log = self.log_type(self, reads_at_primary=True)
-        try:
-            log.reconnect()
-            head = log.head()
-            self.barrier_before(log)
-            if not self._follow_to(log, head):
-                return None
-            epoch = log.take_over(head, self.name, f"{self.name}:1")
-        except DoubtError:
-            return None
-        if epoch is not None:
-            self.history.note(f"{self.name} leads in epoch {epoch}")
-        return epoch
+    def start(self) -> None:
+        """Begin to ask for the lease."""
 
-    def barrier_before(self, log: FakeLog) -> None:
-        """What the head has shown is durable before it is followed."""
-        log.barrier()
+    def holds(self) -> bool:
+        """Whether it has it, or thinks so."""
+        return self.history.may_try(self)
 
-    def _follow_to(self, log: FakeLog, head: Head) -> bool:
-        """Take what is there up to a head; whether that is all."""
+    def let_go(self, seconds: float) -> None:
+        """Leave it to others."""
+        self.history.release(self)
+
+    def unfit(self, head: Head) -> str:
+        """Always fit."""
+        return ""
+
+    def changed(self) -> None:
+        """Nobody listens."""
+
+    def said(self) -> Said:
+        """How far it is."""
         assert self.ledger is not None
-        while self.ledger.sequence < head.sequence:
-            chunks = [
-                chunk
-                for chunk in log.read(self.ledger.sequence)
-                if sealed(chunk).last <= head.sequence
-            ]
-            if not chunks:
-                return False
-            self._take(chunks)
-        return self.ledger.head[:2] == (head.sequence, head.chain)
+        sequence, hashed = self.ledger.state_hash()
+        return Said(sequence, sequence, hashed, "")
 
-    # --- leading ----------------------------------------------------------------------
-
-    def _lead(self, epoch: int) -> None:
-        """Commit what comes, until somebody else leads or it is in doubt."""
+    def lead(self, epoch: int) -> None:
+        """Commits are for it from here on."""
         assert self.ledger is not None
+        self.history.note(f"{self.name} leads in epoch {epoch}")
         self.replicator = self.make_replicator(epoch)
         self.ledger.replicate(self.append, epoch)
         self.is_leading = True
-        watch = self.log_type(self)
-        looked = self.history.schedule.time
-        while self.commit():
-            self.pause(self.history.chance.uniform(0.001, 0.05))
-            if self.history.schedule.time - looked > 0.5:
-                looked = self.history.schedule.time
-                try:
-                    watch.reconnect()
-                    head = watch.head()
-                except DoubtError:
-                    continue
-                if head.epoch > epoch:
-                    self.history.note(f"{self.name} sees epoch {head.epoch}")
-                    return
+
+    # --- leading ----------------------------------------------------------------------
 
     def make_replicator(self, epoch: int) -> Replicator:
         """Its way into the log."""

@@ -67,6 +67,7 @@ SIMULATED: dict[str, type[History]] = {
     "notices are ignored": planted.with_log(planted.Deaf),
     "answered before the append": planted.with_switch(planted.AnswersFirst),
     "a deposed leader goes on": planted.with_switch(planted.NeverFenced),
+    "it is followed before it is durable": planted.with_shared(planted.HastyFollower),
     "a follower skips a row": planted.with_switch(planted.RowSkipped),
 }
 
