@@ -93,7 +93,7 @@ def state(peers: Peers, payment_id: bytes) -> int:
 
 
 def wait_for(
-    peers: Peers, payment_id: bytes, wanted: int, timeout_s: float = 10
+    peers: Peers, payment_id: bytes, wanted: int, timeout_s: float = 60
 ) -> None:
     until(lambda: state(peers, payment_id) == wanted, timeout_s)
 
