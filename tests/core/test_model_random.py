@@ -50,9 +50,9 @@ COUNTERS_ASKED = quarter(1_600)
 """And behind these, of what happens at counters."""
 OPERATIONS_16 = 16_000
 """The same in steps of 16 rows: each is a sync, and each rebuilding takes them all."""
-SEEN_LEAST = 100 if LONG else quarter(40)
+SEEN_LEAST = 100 if LONG else quarter(30)
 """How often each result must come up over all seeds."""
-CELLS_LEAST = 10 if LONG else quarter(4)
+CELLS_LEAST = 10 if LONG else quarter(2) or 1
 """And each cell of the table of biller's answers, each result of what people do."""
 WITH_PEOPLE = frozenset((3, 5, 6, 9, 10, 12, 15, 16))
 """Seeds whose ledger is one with people."""
