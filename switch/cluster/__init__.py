@@ -1,0 +1,18 @@
+"""Several switches that share one log: PostgreSQL under quorum commit.
+
+Imported only where `[cluster]` is set, or by a command about clusters. `log` and
+`replicator` need nothing but Python; what speaks to PostgreSQL needs `_pq`, which is
+built where libpq's headers are found (docs/cluster.md).
+"""
+
+from switch.errors import ConfigError
+
+
+class NoClusterError(ConfigError):
+    """This installation was built without libpq."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this installation cannot speak to PostgreSQL: it was built without libpq; "
+            "install libpq-dev (Debian), then `make build`"
+        )
