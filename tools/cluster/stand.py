@@ -3,6 +3,7 @@
 Everything lies below one folder, and is known by the files of numbers in it.
 """
 
+import base64
 import json
 import os
 import secrets
@@ -209,6 +210,16 @@ class Stand:
                 return list(found)
         return []
 
+    def sync(self) -> dict[str, Any]:
+        """Who Patroni would promote, as etcd has it: leader, quorum, sync_standby."""
+        key = f"/{SCOPE}/{SCOPE}/sync"
+        question = json.dumps({"key": base64.b64encode(key.encode()).decode()})
+        for port in self.plan.ports.etcd:
+            found = _get(f"http://{HOST}:{port}/v3/kv/range", question).get("kvs")
+            if found:
+                return dict(json.loads(base64.b64decode(found[0]["value"])))
+        return {}
+
     def leader(self) -> int:
         """The node whose database leads and is running, 0 if there is none."""
         for member in self.members():
@@ -366,10 +377,10 @@ def _give_away(folder: Path) -> None:
                 os.chown(one, uid, gid)
 
 
-def _get(url: str) -> dict[str, Any]:
+def _get(url: str, question: str = "") -> dict[str, Any]:
     """A JSON object from a port of ours; an empty one if there is none."""
     try:
-        with urllib.request.urlopen(url, timeout=2.0) as reply:
+        with urllib.request.urlopen(url, question.encode() or None, 2.0) as reply:
             return dict(json.load(reply))
     except (OSError, ValueError, urllib.error.URLError):
         return {}
