@@ -12,7 +12,8 @@ from pathlib import Path
 
 import uvloop
 
-from server.app import EXIT_DEAD, App
+from server.app import App
+from server.exits import EXIT_BUSY, EXIT_CONFIG, EXIT_DEAD
 from switch._core import Ledger
 from switch.config import Config, load_config
 from switch.errors import (
@@ -25,11 +26,6 @@ from switch.errors import (
     SpaceError,
     StorageError,
 )
-
-EXIT_BUSY = 75
-"""Another process has the ledger."""
-EXIT_CONFIG = 78
-"""A setting, a file, the directory, the port or the clock is not usable."""
 
 _UNUSABLE = {
     *(errno.EACCES, errno.EPERM, errno.EROFS),

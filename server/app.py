@@ -11,13 +11,10 @@ import gc
 import logging
 import os
 import signal
-import socket
-import stat
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
@@ -25,9 +22,12 @@ from grpc_health.v1 import health_pb2
 from server import figures, hot
 from server._front import BIDI, Front
 from server.alarms import Alarms
+from server.beginning import check_alone, check_directory, check_people, listen
 from server.budgets import Budgets, costs
 from server.certificates import ServerCertificates
 from server.door import Door
+from server.exits import EXIT_DEAD, EXIT_DEPOSED, WHY
+from server.followed import READS, follower_behaviours
 from server.following import Following
 from server.interceptors import (
     full_name,
@@ -59,8 +59,7 @@ from server.transport import Behaviour, Transport, make_front
 from switch._core import LMDB_VERSION, Ledger
 from switch.authority.certificates import server_credentials
 from switch.config import Config
-from switch.credentials import check_trusted
-from switch.errors import ConfigError
+from switch.ledger import node_keys
 from switch.ledger.committer import Committer
 from switch.ledger.opening import Progress, open_ledger
 from switch.v1 import (
@@ -77,10 +76,12 @@ from switch.v1 import (
     wallets_pb2,
 )
 
+if TYPE_CHECKING:
+    # A server that is alone imports nothing of clusters.
+    from server.leadership import Leadership, Parts
+
 log = logging.getLogger("server")
 
-EXIT_DEAD = 70
-"""Exit code of a server whose ledger died."""
 DEATH_GRACE_S = 2.0
 """How long calls may take to hear that the ledger is dead."""
 SWITCH_INTERVAL_S = 0.0005
@@ -117,6 +118,7 @@ METHODS: tuple[tuple[str, int], ...] = (
     *((f"/{name}/{reflection.METHOD}", BIDI) for name in reflection.NAMES),
 )
 """Every method and its kind. Their numbers are the front thread's."""
+T = TypeVar("T")
 Ready = Callable[[str, str, Ledger], None]
 """Told once calls are taken: the address of calls, that of figures, the ledger."""
 
@@ -138,7 +140,10 @@ class App:
         self._config = config
         self._progress = Progress()
         self._stop = asyncio.Event()
-        self._dead = False
+        self._code = 0
+        """With which it ends; other than 0 it does not end as asked."""
+        self._leadership: Leadership | None = None
+        """None of a server that is alone."""
 
     async def run(self, ready: Ready) -> int:
         """Serve until SIGTERM or SIGINT; return the exit code.
@@ -187,20 +192,43 @@ class App:
         self._figures_address = self._metrics.listen()
         transport.start()
         try:
-            ledger = await self._open()
+            parts = await self._join()
+            ledger = await self._open(parts)
             node = self._node(ledger, front)
         except BaseException:
             await transport.stop(0)
             raise
+        supervisor = Supervisor()
         try:
-            transport.serve(all_behaviours(node))
-            # Before anybody may make them.
-            front.open_hot(node.committer.capsule())
+            behaviours = all_behaviours(node)
+
+            def lead() -> None:
+                """Take all calls."""
+                transport.serve(behaviours)
+                # Before anybody may make them.
+                front.open_hot(node.committer.capsule())
+                door.instead = None
+                open_services.health.serve()
+                supervisor.start("alarms", Alarms(node).run)
+
+            if parts is None:
+                lead()
+            else:
+                member = self._follow(node, parts, open_services, lead)
+                reads = config.cluster.standby_reads
+                transport.serve(
+                    follower_behaviours(
+                        node, member, behaviours, hot.METHODS, reads=reads
+                    )
+                )
+                door.instead = member.refusal
+                member.start()
             door.open(node.register)
-            open_services.health.set(health_pb2.HealthCheckResponse.SERVING)
-            await self._serve(node, port, certificates, ready)
+            await self._serve(node, port, certificates, ready, supervisor)
         except BaseException:
             await transport.stop(0)
+            if self._leadership is not None:
+                await self._leadership.stop()
             # The committer's thread would keep the process alive.
             node.committer.stop(0)
             front.close_hot()
@@ -209,10 +237,49 @@ class App:
         door.close()
         return await self._end(front, transport, node, open_services)
 
-    async def _open(self) -> Ledger:
-        """Open the ledger in a thread, telling how far it is; ends when asked to."""
+    async def _join(self) -> "Parts | None":
+        """What this node has of its log, which may take until the log can be reached;
+        None for a server that is alone.
+        """
+        if not self._config.cluster.is_set:
+            return None
+        from server.log_parts import open_parts
+
+        return await self._wait(partial(open_parts, self._config, self._progress))
+
+    def _follow(
+        self,
+        node: Node,
+        parts: "Parts",
+        open_services: "OpenServices",
+        lead: Callable[[], None],
+    ) -> "Leadership":
+        """The part of the server that knows who leads; it does not run yet."""
+        from server.leadership import Leadership
+
+        def changed() -> None:
+            if member.leads or self._stop.is_set():
+                return
+            served = READS if self._config.cluster.standby_reads else ()
+            open_services.health.serve(("", *served) if member.serves_reads else ())
+
+        member = self._leadership = Leadership(
+            self._config,
+            node,
+            parts,
+            lead=lead,
+            changed=changed,
+            end=self._die,
+            check=partial(check_people, self._config, node),
+        )
+        return member
+
+    async def _open(self, parts: "Parts | None") -> Ledger:
+        """Open the ledger; that of a node without one is its log's."""
         config = self._config
-        loop = asyncio.get_running_loop()
+        of_log: dict[str, Any] = {}
+        if parts is not None and parts.instance is not None:
+            of_log["instance"] = parts.instance
 
         def work() -> Ledger:
             return open_ledger(
@@ -222,9 +289,14 @@ class App:
                 reserve_size=config.reserve_size,
                 index_step_rows=config.index_step_rows,
                 index_lag_max=config.index_lag_max,
+                **of_log,
             )
 
-        opened = loop.run_in_executor(None, work)
+        return await self._wait(work)
+
+    async def _wait(self, work: Callable[[], T]) -> T:
+        """Do it in a thread, telling how far it is; ends when asked to."""
+        opened = asyncio.get_running_loop().run_in_executor(None, work)
         stopped: asyncio.Future[Any] = asyncio.ensure_future(self._stop.wait())
         while True:
             waiting: set[asyncio.Future[Any]] = {opened, stopped}
@@ -245,23 +317,37 @@ class App:
             log.info("opening: %s", self._progress.text())
 
     def _node(self, ledger: Ledger, front: Front) -> Node:
-        """What the services share, its committer running; else the ledger is closed."""
+        """What the services share, its committer running unless it follows; else the
+        ledger is closed.
+        """
         config = self._config
         loop = asyncio.get_running_loop()
+        follows = config.cluster.is_set
 
         def die() -> None:
-            loop.call_soon_threadsafe(self._die)
+            member = self._leadership
+            is_deposed = member is not None and member.is_deposed
+            code = EXIT_DEPOSED if is_deposed else EXIT_DEAD
+            loop.call_soon_threadsafe(self._die, code)
 
         try:
+            check_alone(config, ledger)
+            if follows:
+                # Made by itself it would be another one than the other nodes have.
+                node_keys.fingerprints(config.data_dir)
             committer = Committer(
                 ledger,
                 queue_rows_max=config.queue_rows_max,
                 queue_bytes_max=config.queue_bytes_max,
                 on_death=die,
+                follows=follows,
             )
-            node = Node(config, ledger, committer, self._observer, front)
-            check_people(config, node)
-            committer.start(accept_clock=config.accept_clock)
+            node = Node(
+                config, ledger, committer, self._observer, front, follows=follows
+            )
+            if not follows:
+                check_people(config, node)
+                committer.start(accept_clock=config.accept_clock)
         except BaseException:
             ledger.close()
             raise
@@ -273,6 +359,7 @@ class App:
         port: int,
         certificates: ServerCertificates,
         ready: Ready,
+        supervisor: Supervisor,
     ) -> None:
         """Take calls until a signal comes or the ledger dies."""
         tune_interpreter()
@@ -285,16 +372,26 @@ class App:
         )
         self._observer.security.start()
         self._observer.security.act("start", address=address)
-        self._metrics.become_ready(node)
-        ready(address, self._figures_address, node.ledger)
-        supervisor = Supervisor()
-        supervisor.start("alarms", Alarms(node).run)
+        self._following = Following(node)
+        if self._leadership is not None:
+            await self._wait_first(self._leadership)
+        if not self._stop.is_set():
+            self._metrics.become_ready(node)
+            ready(address, self._figures_address, node.ledger)
         supervisor.start("certificates", certificates.run)
         supervisor.start("exceptions", partial(self._metrics.look, node))
-        self._following = Following(node)
         supervisor.start("totals", self._following.run)
         await self._stop.wait()
         await supervisor.stop()
+
+    async def _wait_first(self, member: "Leadership") -> None:
+        """Until it has something to serve, or is to stop."""
+        waits = [
+            asyncio.ensure_future(event.wait()) for event in (member.first, self._stop)
+        ]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for one in waits:
+            one.cancel()
 
     def _certified(self, certificate: bytes, authority: bytes) -> None:
         """The server has a certificate, its first or another."""
@@ -302,8 +399,8 @@ class App:
         self._metrics.set_certificate("authority", authority)
         self._observer.security.act("certificates")
 
-    def _die(self) -> None:
-        self._dead = True
+    def _die(self, code: int) -> None:
+        self._code = self._code or code
         self._stop.set()
 
     async def _end(
@@ -314,13 +411,13 @@ class App:
         open_services: "OpenServices",
     ) -> int:
         """Stop taking calls, answer those taken, close the ledger."""
-        why = "the ledger is dead" if self._dead else "as asked"
+        why = WHY[self._code]
         log.info("stopping: %s", why)
         self._metrics.become_unready(f"the server is stopping: {why}")
         self._observer.security.act("stop", why=why)
-        grace_s = DEATH_GRACE_S if self._dead else float(self._config.drain_s)
+        grace_s = DEATH_GRACE_S if self._code else float(self._config.drain_s)
         until_s = node.loop.time() + grace_s
-        open_services.health.set(health_pb2.HealthCheckResponse.NOT_SERVING)
+        open_services.health.serve(())
         node.stop_streams()
         front.stop_streams()
         # Who watches the health hears of it, and holds nothing up.
@@ -329,32 +426,27 @@ class App:
             open_services.behaviours, StoppingError("the server is stopping")
         )
         await transport.stop(grace_s)
-        if self._dead:
+        if self._code:
             # Nothing of this process may touch the ledger again, not even to close it.
-            log.critical("stopped with exit code %d", EXIT_DEAD)
+            log.critical("stopped with exit code %d", self._code)
             self._observer.security.stop()
             logging.shutdown()
-            os._exit(EXIT_DEAD)
+            os._exit(self._code)
         left_s = max(until_s - node.loop.time(), 0)
+        member = self._leadership
+        if member is not None:
+            node.loop.call_later(left_s, member.abandon)
+            await member.stop()
         drained = await stop_queue(front, node.committer, left_s)
         front.close_hot()
         node.close()
         self._following.close()
         sequence = node.ledger.sequence
         node.ledger.close()
+        if member is not None:
+            member.close()
         log.info("stopped: sequence %d, drained %s", sequence, drained)
         return 0
-
-
-def check_people(config: Config, node: Node) -> None:
-    """Raise ConfigError for a ledger without people, unless that is meant."""
-    if node.register.has_people or config.dev or config.without_people:
-        return
-    raise ConfigError(
-        f"{config.data_dir} is a ledger without people: whoever has a certificate of "
-        "the treasury moves its money alone. Begin an empty one with `payswitch init`, "
-        "or say --without-people (for development --dev)"
-    )
 
 
 async def stop_queue(front: Front, committer: Committer, drain_s: float) -> bool:
@@ -384,53 +476,6 @@ class OpenServices:
             **open_behaviours(HEALTH, self.health),
             **{f"/{name}/{reflection.METHOD}": info for name in reflection.NAMES},
         }
-
-
-def check_directory(path: Path) -> None:
-    """Refuse a ledger that others may read or replace, or a directory right above one.
-
-    A `ledger` beside `tls` is how `payswitch day` lays files out; a new ledger above it
-    would look like a loss. Raises ConfigError.
-    """
-    inner = path / "ledger"
-    if (inner / "journal").exists() and not (path / "journal").exists():
-        raise ConfigError(f"{path} is no ledger, but {inner} is one: serve that")
-    if path.exists():
-        check_trusted(path)
-    for part in (path / "journal", path / "index", path / "totals"):
-        for each in (part, part / "data.mdb", part / "lock.mdb"):
-            check_owned(each)
-    check_owned(path / "LOCK")
-
-
-def check_owned(path: Path) -> None:
-    """Refuse what is another user's, or open to others. Raises ConfigError."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return
-    if found.st_uid != os.geteuid():
-        raise ConfigError(
-            f"{path} belongs to the user {found.st_uid}: give it to the server's user"
-        )
-    if found.st_mode & 0o077:
-        raise ConfigError(
-            f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}): "
-            f"`chmod {700 if path.is_dir() else 600}` it"
-        )
-
-
-def listen(front: Front, config: Config) -> int:
-    """Listen; return the port. Raises ConfigError if it is taken."""
-    try:
-        found = socket.getaddrinfo(
-            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        return front.listen(str(found[0][4][0]), config.port)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {config.address}: it is in use or not an address here"
-        ) from error
 
 
 def all_behaviours(node: Node) -> dict[str, Behaviour]:

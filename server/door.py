@@ -118,6 +118,9 @@ class Door:
         self._where = where
         self._security = security
         self._budgets = budgets
+        self.instead: Callable[[], Exception] | None = None
+        """While another node leads: what is said in place of a refusal, which may only
+        be of what has not come here yet."""
         self._peers: dict[int, Peer] = {}
         self._register: _Register | None = None
         self._rights: dict[object, Rights] = {}
@@ -165,6 +168,8 @@ class Door:
             return OpeningError(
                 f"the ledger is being opened ({self._where()}); come again"
             )
+        if self.instead is not None:
+            return self.instead()
         peer = self._peers[connection]
         if peer.caller is None:
             assert peer.error is not None

@@ -22,6 +22,7 @@ from switch.errors import (
     ClockError,
     DamagedError,
     DeadError,
+    NotLeaderError,
     OverloadError,
     RefusalsSpentError,
     SpaceError,
@@ -105,6 +106,9 @@ def _errors(number: int, method: str) -> Iterable[tuple[str, SwitchError]]:
         ),
         "STOPPED": DeadError(errno.ESHUTDOWN, "the switch is stopping"),
         "DEAD": dead,
+        "NOT_LEADER": NotLeaderError(
+            "another node leads now; nothing was done: ask that one"
+        ),
         "DAMAGED": DamagedError("an entry that it depends on is damaged"),
         "BILLER_BUSY": BillerBusyError(
             "too many payments wait for the biller", BUSY_RETRY_MS

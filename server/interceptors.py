@@ -51,9 +51,11 @@ def kind_of(method: MethodDescriptor) -> int:
 def admit(node: Node, call: Call) -> Identity:
     """The caller, if the call may begin now, with who is signed on.
 
-    Raises LateError, StoppingError, SessionError.
+    Raises LateError, StoppingError, NotLeaderError, SessionError.
     """
     node.check_running()
+    if node.check_leads is not None:
+        node.check_leads()
     left_s = call.time_remaining()
     if left_s is not None and left_s <= 0:
         raise LateError("the deadline passed before the call was looked at")

@@ -24,6 +24,7 @@ from switch.config import Config
 from switch.errors import (
     DamagedError,
     DeadError,
+    NotLeaderError,
     OverloadError,
     RefusalsSpentError,
     SwitchError,
@@ -94,11 +95,14 @@ class Node:
         committer: Committer,
         observer: Observer | None = None,
         sessions: Table | None = None,
+        *,
+        follows: bool = False,
     ) -> None:
         """Belongs to the running event loop. The committer must not run yet.
 
         Without `observer` it has one of its own, whose log nobody writes; without
-        `sessions`, the front door's, nobody is signed on. Raises ConfigError if the
+        `sessions`, the front door's, nobody is signed on. One that `follows` asks no
+        biller before `lead`. Raises ConfigError if the
         keys of quotations or receipts cannot be used, SpaceError.
         """
         self.config = config
@@ -119,8 +123,16 @@ class Node:
         self.past_names = PastNames(self.register)
         self.loop = asyncio.get_running_loop()
         self.dispatch = Dispatcher(
-            config, ledger, self.register, call_later=self.loop.call_later
+            config,
+            ledger,
+            self.register,
+            call_later=self.loop.call_later,
+            begins=not follows,
         )
+        self.leads = not follows
+        """Whether it asks billers, and gives back what nobody was asked about."""
+        self.check_leads: Callable[[], None] | None = None
+        """Raises NotLeaderError if another node may lead by now: asked of each call."""
         self.exceptions = Exceptions(ledger)
         self.totals = Cube(ledger)
         self.put_in = PutIn(ledger, self.register)
@@ -155,7 +167,7 @@ class Node:
     def _tick(self) -> None:
         # Before the work: an error in it is the loop's to log, and ends no ticking.
         self.loop.call_later(TICK_S, self._tick)
-        if not self.stopping:
+        if self.leads and not self.stopping:
             self.dispatch.tick()
             self._cancel()
 
@@ -164,9 +176,18 @@ class Node:
         for request in self.dispatch.cancels():
             try:
                 self.committer.submit(request, self._cancels)
-            except (OverloadError, DeadError) as error:
+            except (OverloadError, DeadError, NotLeaderError) as error:
                 # Those that are still open are brought again.
                 log.warning("holds could not be given back: %s", error)
+
+    def lead(self) -> None:
+        """The ledger takes payments from now on: ask about all that is open."""
+        self.dispatch.begin()
+        self.leads = True
+
+    def followed(self) -> None:
+        """Rows have come that another node decided: tell who waits for any."""
+        self._group_done()
 
     @property
     def group(self) -> asyncio.Event:

@@ -22,6 +22,7 @@ from switch.errors import (
     CorruptionError,
     DamagedError,
     DeadError,
+    NotLeaderError,
     OverloadError,
     RefusalsSpentError,
     SpaceError,
@@ -148,6 +149,12 @@ def _dead(error: Exception) -> list[Message]:
     return [info("STOPPING" if stopping else "LEDGER_DEAD", outcome="not_done")]
 
 
+def _not_leader(error: Exception) -> list[Message]:
+    assert isinstance(error, NotLeaderError)
+    leader = {"leader": error.leader} if error.leader else {}
+    return [info("NOT_LEADER", outcome="not_done", **leader)]
+
+
 def _missing(error: Exception) -> list[Message]:
     assert isinstance(error, PreconditionError)
     return [info(error.reason, outcome="not_done")]
@@ -240,6 +247,7 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
         code_pb2.UNAVAILABLE,
         lambda _: [info("OPENING", outcome="not_done"), retry(OPENING_RETRY_MS)],
     ),
+    (NotLeaderError, code_pb2.UNAVAILABLE, _not_leader),
     (
         StoppingError,
         code_pb2.UNAVAILABLE,

@@ -12,7 +12,7 @@ holds one message that it has asked for, and one that waits to be sent.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from time import perf_counter
@@ -49,6 +49,8 @@ log = logging.getLogger("server.transport")
 EVENTS_MAX: Final = 1_024
 """Events that are taken in one turn of the loop; the others are told in the next."""
 
+MIN_SEQUENCE: Final = b"min-sequence"
+"""In the metadata of a call that reads: the entry that its answer must have seen."""
 INTERNAL_ERROR: Final = 2
 """HTTP/2's code of an end that the server owes."""
 
@@ -67,8 +69,15 @@ class Commands(Protocol):
     def reply(self, call: int, body: bytes) -> None:
         """Send the one message, and the end."""
 
-    def finish(self, call: int, code: int, message: str, details: bytes) -> None:
-        """Send the end."""
+    def finish(
+        self,
+        call: int,
+        code: int,
+        message: str,
+        details: bytes,
+        metadata: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None:
+        """Send the end, and behind it this metadata."""
 
     def want(self, call: int) -> None:
         """Ask for one more message."""
@@ -110,12 +119,14 @@ class Call:
         "error",
         "handle",
         "method",
+        "min_sequence",
         "on_message",
         "on_revoked",
         "on_sent",
         "progress",
         "session",
         "task",
+        "trailers",
     )
 
     def __init__(
@@ -129,6 +140,7 @@ class Call:
         body: bytes | None,
         deadline_ns: int,
         session: bytes | None = None,
+        min_sequence: bytes | None = None,
     ) -> None:
         """`open_calls` are those by handle, of which this is one until it is over."""
         self._commands = commands
@@ -144,6 +156,10 @@ class Call:
         self._deadline_ns = deadline_ns
         self.session = session
         """The token in its metadata, of who says to be signed on."""
+        self.min_sequence = min_sequence
+        """What its metadata says of how new the answer must be, as it came."""
+        self.trailers: Sequence[tuple[bytes, bytes]] = ()
+        """Metadata that goes behind its answer."""
         self._message: bytes | None = None
         self._wanted = False
         self._half_closed = False
@@ -223,14 +239,23 @@ class Call:
             failed = self.error or error
             raise
         else:
-            if reply is None:
-                self._commands.finish(self.handle, 0, "", b"")
-            else:
-                self._commands.reply(self.handle, reply)
+            self._finish(reply)
         finally:
             # One that was ended from outside is not there any more.
             self._open.pop(self.handle, None)
             self._note(self, perf_counter() - begun, failed)
+
+    def _finish(self, reply: bytes | None) -> None:
+        """End it well."""
+        commands, handle = self._commands, self.handle
+        if self.trailers:
+            if reply is not None:
+                commands.send(handle, reply)
+            commands.finish(handle, 0, "", b"", self.trailers)
+        elif reply is None:
+            commands.finish(handle, 0, "", b"")
+        else:
+            commands.reply(handle, reply)
 
     def look(self, behaviour: "Look") -> None:
         """Do what the method does, and answer, without a task."""
@@ -454,7 +479,8 @@ class Transport:
             door.peer(connection),
             body,
             deadline_ns,
-            next((value for name, value in metadata if name == METADATA), None),
+            _first(metadata, METADATA),
+            _first(metadata, MIN_SEQUENCE),
         )
         behaviour = self._behaviours[number] if allowed else None
         if isinstance(behaviour, Look):
@@ -542,6 +568,11 @@ def make_front(
 def details_of(status: status_pb2.Status) -> bytes:
     """What goes into grpc-status-details-bin: nothing if it adds nothing."""
     return status.SerializeToString() if status.details else b""
+
+
+def _first(metadata: Sequence[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
+    """The first value of this name."""
+    return next((value for name, value in metadata if name == wanted), None)
 
 
 def _wake(waiter: "asyncio.Future[None] | None") -> None:

@@ -64,6 +64,14 @@ TAIL_MAX: int
 ANSWERS_MAX: int
 QUESTIONS_MAX: int
 """Answers in one message of a biller; holds that one message asks about."""
+LOG_DONE: int
+"""An append to the log: the chunk is in it, for good."""
+LOG_FENCED: int
+"""It is absent from it for ever: another node leads."""
+LOG_UNKNOWN: int
+"""It may be in it, now or later."""
+FOLLOW_CHUNKS_MAX: int
+"""Chunks that are taken at a time."""
 LMDB_VERSION: str
 CRC_PORTABLE: bool
 """Checks are made without the processor's instruction: it has none, or a test asked."""
@@ -176,6 +184,18 @@ def encode_outcomes(ids: bytes, outcomes: Rows) -> bytes:
     """The CreatePaymentsResponse for `outcomes` (dtype OUTCOME), as commits write it;
     for tests. `ids` has 16 bytes for each. Raises ValueError if they do not match."""
 
+class LedgerHead(NamedTuple):
+    """The last durable chunk; zeros before the first."""
+
+    sequence: int
+    """Of its last row."""
+    chain: int
+    """Its check, which continues those of all chunks before it."""
+    ordinal: int
+    """How many chunks there are."""
+    epoch: int
+    """Of the log when it was made; 0 on a single node."""
+
 @final
 class Ledger:
     """An open ledger directory: `journal/`, `index/`, `LOCK`."""
@@ -212,6 +232,8 @@ class Ledger:
     when LMDB is in a loop; empty if none is. The next start walks the pages."""
     dead: str
     """Why the ledger refuses to commit for ever; empty while it is alive."""
+    head: LedgerHead
+    """Where the journal ends."""
 
     def __init__(
         self,
@@ -228,6 +250,7 @@ class Ledger:
         patience_s: float | None = None,
         lock_fd: int = -1,
         progress: npt.NDArray[np.uint64] | None = None,
+        instance: bytes | None = None,
     ) -> None:
         """Open the ledger in `path`, making it if `create` and there is none.
 
@@ -244,6 +267,9 @@ class Ledger:
         `lock_fd`: LOCK, which the caller has opened and locked; it keeps its own.
         `progress`: two numbers that another thread may read while an index is made
         anew: rows indexed so far, and rows in all.
+        `instance`: 16 bytes that a ledger made now gets in place of random ones, so
+        that it can follow the one that has them; FormatError if it is there already and
+        has another.
 
         Raises BusyError if another process has it, FormatError, CorruptionError (of
         the journal), IndexDamagedError, JournalBehindError, StorageError."""
@@ -261,6 +287,39 @@ class Ledger:
         requests do only that. ValueError if they exceed GROUP_MAX or TAIL_MAX together,
         SpaceError if there is no reserve left (nothing changed, try later), DeadError
         if the ledger is dead, StorageError if this commit killed it."""
+
+    def replicate(self, log: object | Callable[[bytes], int], epoch: int) -> None:
+        """From now on each chunk is appended to `log` before it is committed here.
+
+        `log` is a capsule of the struct in `core/log_api.h`, or a callable that takes
+        the chunk and gives LOG_DONE, LOG_FENCED or LOG_UNKNOWN; what it raises counts
+        as LOG_UNKNOWN. It is called by whoever commits, one at a time, and may block
+        for long. Chunks are of this epoch. After LOG_FENCED nothing was done: `commit`
+        and the queue raise NotLeaderError, after any other UnknownOutcomeError, and the
+        ledger is dead. Before the queue starts, once. ValueError if the epoch is lower
+        than the last chunk's, or a log is there."""
+
+    def follow(self, chunks: Sequence[bytes]) -> int:
+        """Take chunks, in order, that another node has appended to the log; the last
+        durable sequence then. At most FOLLOW_CHUNKS_MAX. Nothing is decided here, and
+        no clock read. Those at the beginning that are here already are passed over.
+
+        All are verified before the first is taken: FollowError if one cannot be, and
+        nothing has changed. As many as fit a group are stored in one transaction.
+        SpaceError if there is no room now; what was taken by then stays (`head`).
+        ValueError after `replicate`, DeadError if the ledger is dead, StorageError if
+        this killed it."""
+
+    def state_hash(self) -> tuple[int, bytes]:
+        """The last durable sequence, and 8 bytes that are the same on each node with
+        the same journal: of the accounts, the open holds, the register and complaints.
+        Waits while a group is committed; some ms with many accounts."""
+
+    def step_hash(self) -> tuple[int, bytes]:
+        """The same as it was behind the chunk that ended the last index step, on a
+        ledger that replicates or follows; (0, b"") if none has ended since opening.
+        Nodes with the same `index_step_rows` hash behind the same chunks. Waits for
+        nothing."""
 
     def expiry(self) -> int:
         """Nanosecond time at which a hold is due, or a window's cut-off; 0: neither."""

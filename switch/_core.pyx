@@ -8,6 +8,7 @@ import collections
 import contextlib
 import fcntl
 import hashlib
+import logging
 import math
 import os
 import secrets
@@ -21,13 +22,17 @@ import numpy.typing as npt
 from switch.codes import Kind, Result, RowFlag
 from switch.entries import Entry as LedgerEntry
 from switch.errors import (
-    BusyError, ClockError, CorruptionError, DeadError, FormatError, IndexDamagedError,
-    JournalBehindError, OverloadError, SpaceError, StorageError, UnknownOutcomeError, WireError,
+    BusyError, ClockError, CorruptionError, DeadError, FollowError, FormatError,
+    IndexDamagedError, JournalBehindError, NotLeaderError, OverloadError, SpaceError,
+    StorageError, UnknownOutcomeError, WireError,
 )
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
+from cpython.pycapsule cimport (
+    PyCapsule_CheckExact, PyCapsule_GetContext, PyCapsule_GetPointer, PyCapsule_New,
+    PyCapsule_SetContext,
+)
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EDQUOT, EFBIG, EINVAL, ENOMEM, ENOSPC, ESHUTDOWN, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
@@ -49,6 +54,7 @@ from switch.core.fault cimport *
 from switch.core.codes cimport *
 from switch.core.layout cimport *
 from switch.core.lmdb cimport *
+from switch.core.log cimport *
 from switch.core.native cimport *
 from switch.core.queue cimport *
 from switch.core.registered cimport *
@@ -150,8 +156,10 @@ include "core/engine/reads.pxi"
 include "core/engine/linked.pxi"
 include "core/engine/search.pxi"
 include "core/engine/durable.pxi"
+include "core/engine/digest.pxi"
 include "core/engine/lifetime.pxi"
 include "core/engine/group.pxi"
+include "core/engine/follow.pxi"
 include "core/engine/clock.pxi"
 include "core/engine/senders.pxi"
 include "core/engine/takers.pxi"
@@ -167,10 +175,11 @@ include "core/face/use.pxi"
 include "core/face/opened.pxi"
 include "core/face/reading.pxi"
 include "core/face/seeking.pxi"
+include "core/face/following.pxi"
 
 
 @cython.final
-cdef class Ledger(_Seeking):
+cdef class Ledger(_Following):
     # --- writing -----------------------------------------------------------------------------
 
     def commit(self, requests, uint64_t now_ns):
@@ -192,17 +201,12 @@ cdef class Ledger(_Seeking):
                     raise ValueError("the requests exceed one group")
                 request.fill(&self.calls[count])
                 count += 1
-            # Without a thread of its own the index is brought on here.
-            while not self.threads and steps_behind(self.s) > self.s.config.lag_max:
-                if not self.index_step():
-                    break
+            self._bring_index_on()
             with nogil:
                 rc = group_commit(
                     self.s, self.calls, count, now_ns, self.outcomes, self.replies
                 )
-            if rc == RC_DEAD:
-                raise DeadError(self.s.shared.dead, self.dead)
-            check(rc)
+            self._check_commit(rc)
             return [
                 face_reply(&self.calls[index], self.outcomes, self.replies)
                 for index in range(count)
@@ -212,14 +216,6 @@ cdef class Ledger(_Seeking):
 
     def expiry(self):
         return self.s.shared.due
-
-    def index_step(self):
-        cdef object _in_use = self._use()
-        cdef int rc, done
-        with nogil:
-            rc = pace_try(self.s, &done)
-        check(RC_SPACE if steps_is_space(rc) else rc)
-        return bool(done)
 
     def index_unit(self):
         cdef object _in_use = self._use()

@@ -1,7 +1,8 @@
 """The settings of the server and the ledger, each with its bounds.
 
-May use `codes` and `errors`. A setting comes from a TOML file or an argument, never
-from anywhere else; an unknown name is an error, so that a slip of the pen is noticed.
+May use `bounds`, `codes`, `cluster_config` and `errors`. A setting comes from a TOML
+file or an argument, never from anywhere else; an unknown name is an error, so that a
+slip of the pen is noticed.
 """
 
 import dataclasses
@@ -12,18 +13,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from switch.bounds import bounded, check_bounds
+from switch.cluster_config import ClusterConfig
 from switch.codes import BUDGET_BOUNDS, Budget, Role
 from switch.errors import ConfigError
 
 KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
-
-
-def _bounded(default: int, least: int, most: int) -> int:
-    """A field with its default and the least and the largest value it takes."""
-    result: int = field(default=default, metadata={"least": least, "most": most})
-    return result
 
 
 def _budget(default: int, budget: Budget) -> int:
@@ -76,56 +73,56 @@ CODES = {
 class TransportConfig:
     """What connections, HTTP/2 and TLS may do: times, and how many. Immutable."""
 
-    connections_max: int = _bounded(10_000, 1, 100_000)
+    connections_max: int = bounded(10_000, 1, 100_000)
     """Connections at a time; each centre may hold a few."""
-    handshakes_max: int = _bounded(256, 1, 4_096)
+    handshakes_max: int = bounded(256, 1, 4_096)
     """Connections whose handshake is not done; more wait to be accepted."""
-    handshake_ms: int = _bounded(20_000, 100, 600_000)
+    handshake_ms: int = bounded(20_000, 100, 600_000)
     """Milliseconds that a handshake may take."""
-    handshakes_address_max: int = _bounded(256, 1, 4_096)
+    handshakes_address_max: int = bounded(256, 1, 4_096)
     """Handshakes of one address at a time; with more its oldest gives way, or it waits.
     All centres may share one address."""
-    handshakes_address_per_s: int = _bounded(2_000, 1, 1_000_000)
+    handshakes_address_per_s: int = bounded(2_000, 1, 1_000_000)
     """Handshakes that one address may begin a second, and at once."""
-    calls_connection_max: int = _bounded(4_096, 1, 65_536)
+    calls_connection_max: int = bounded(4_096, 1, 65_536)
     """Calls under way on one connection."""
-    metadata_bytes_max: int = _bounded(16 * KIB, KIB, MIB)
+    metadata_bytes_max: int = bounded(16 * KIB, KIB, MIB)
     """Bytes of the headers of one call."""
-    body_ms: int = _bounded(60_000, 100, 3_600_000)
+    body_ms: int = bounded(60_000, 100, 3_600_000)
     """Milliseconds that the one message of a call may take to arrive."""
-    idle_ms: int = _bounded(3_600_000, 1_000, 86_400_000)
+    idle_ms: int = bounded(3_600_000, 1_000, 86_400_000)
     """Milliseconds after which a connection without calls is closed."""
-    age_ms: int = _bounded(0, 0, 604_800_000)
+    age_ms: int = bounded(0, 0, 604_800_000)
     """Milliseconds after which a connection is asked to go and come again; 0: never."""
-    keepalive_ms: int = _bounded(30_000, 100, 3_600_000)
+    keepalive_ms: int = bounded(30_000, 100, 3_600_000)
     """Milliseconds of silence after which the peer is pinged."""
-    keepalive_timeout_ms: int = _bounded(20_000, 100, 600_000)
+    keepalive_timeout_ms: int = bounded(20_000, 100, 600_000)
     """Milliseconds that the answer to that may take."""
-    ping_min_ms: int = _bounded(10_000, 1, 600_000)
+    ping_min_ms: int = bounded(10_000, 1, 600_000)
     """Milliseconds between two pings of a peer to which nothing is sent; one that pings
     more often is turned away."""
-    window_bytes: int = _bounded(64 * KIB, 16 * KIB, 16 * MIB)
+    window_bytes: int = bounded(64 * KIB, 16 * KIB, 16 * MIB)
     """Bytes of a call that a peer may send before they are looked at."""
-    control_frames_max: int = _bounded(10_000, 10, 1_000_000)
+    control_frames_max: int = bounded(10_000, 10, 1_000_000)
     """Frames a second of a connection that carry nothing, such as SETTINGS and PING; a
     peer that sends more is thrown out."""
-    resets_max: int = _bounded(2_000, 10, 1_000_000)
+    resets_max: int = bounded(2_000, 10, 1_000_000)
     """Calls a second that a connection may give up; likewise."""
 
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
-            _check(entry, getattr(self, entry.name))
+            check_bounds(entry, getattr(self, entry.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetConfig:
     """What one connection, one participant and all may use. Immutable."""
 
-    connection_bytes_max: int = _bounded(64 * MIB, MIB, 4 * GIB)
+    connection_bytes_max: int = bounded(64 * MIB, MIB, 4 * GIB)
     """Bytes that wait in one connection, in and out."""
-    output_bytes_max: int = _bounded(4 * MIB, 64 * KIB, GIB)
+    output_bytes_max: int = bounded(4 * MIB, 64 * KIB, GIB)
     """Bytes that wait to be sent on one connection; beyond it nothing is read."""
-    process_bytes_max: int = _bounded(GIB, 16 * MIB, 1024 * GIB)
+    process_bytes_max: int = bounded(GIB, 16 * MIB, 1024 * GIB)
     """Bytes that wait in all connections."""
 
     # Of one participant, whatever connections it has: what is here, unless there is a
@@ -158,7 +155,7 @@ class BudgetConfig:
 
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
-            _check(entry, getattr(self, entry.name))
+            check_bounds(entry, getattr(self, entry.name))
 
     @property
     def of_participant(self) -> dict[Budget, int]:
@@ -174,54 +171,54 @@ class BudgetConfig:
 class BillerConfig:
     """How one biller is asked. Immutable; `ConfigError` if a value is out of bounds."""
 
-    queue_max: int = _bounded(65_536, 1, 1_048_576)
+    queue_max: int = bounded(65_536, 1, 1_048_576)
     """Open holds of a biller from which on new payments are turned away."""
-    connections_max: int = _bounded(16, 1, 256)
+    connections_max: int = bounded(16, 1, 256)
     """Connections of a biller at a time."""
-    concurrency_max: int = _bounded(1_024, 1, 8_190)
+    concurrency_max: int = bounded(1_024, 1, 8_190)
     """Questions about payments to a biller without an answer; of one centre half."""
-    answer_timeout_ms: int = _bounded(15_000, 10, 600_000)
+    answer_timeout_ms: int = bounded(15_000, 10, 600_000)
     """Milliseconds until a question about a payment counts as not answered."""
-    confirms_max: int = _bounded(3, 1, 100)
+    confirms_max: int = bounded(3, 1, 100)
     """Times a biller is asked to confirm one payment that it says it has not seen."""
-    credit_margin_ms: int = _bounded(60_000, 10, 3_600_000)
+    credit_margin_ms: int = bounded(60_000, 10, 3_600_000)
     """Milliseconds before a payment's deadline from which on a biller must not credit
     it any more, at most half of the deadline; clocks may differ by half of them."""
-    fetch_timeout_ms: int = _bounded(5_000, 10, 60_000)
+    fetch_timeout_ms: int = bounded(5_000, 10, 60_000)
     """Milliseconds until a question about a bill is given up."""
-    fetch_concurrency_max: int = _bounded(512, 1, 8_190)
+    fetch_concurrency_max: int = bounded(512, 1, 8_190)
     """Questions about bills to a biller without an answer; of one centre half."""
-    fetches_max: int = _bounded(1_024, 1, 65_536)
+    fetches_max: int = bounded(1_024, 1, 65_536)
     """Questions about bills of a biller at a time, those that wait among them."""
-    centre_fetches_max: int = _bounded(128, 1, 65_536)
+    centre_fetches_max: int = bounded(128, 1, 65_536)
     """The same of one centre."""
-    status_first_ms: int = _bounded(10_000, 10, 3_600_000)
+    status_first_ms: int = bounded(10_000, 10, 3_600_000)
     """Milliseconds from unknown to the first status question; then they double."""
-    status_interval_max_ms: int = _bounded(900_000, 10, 86_400_000)
+    status_interval_max_ms: int = bounded(900_000, 10, 86_400_000)
     """Milliseconds between two status questions about one payment at most."""
-    status_calls_max: int = _bounded(32, 1, 1_000)
+    status_calls_max: int = bounded(32, 1, 1_000)
     """Status questions about one payment."""
-    status_per_minute_max: int = _bounded(600, 1, 1_000_000)
+    status_per_minute_max: int = bounded(600, 1, 1_000_000)
     """Status questions to a biller in any 60 seconds."""
-    verify_interval_max_ms: int = _bounded(86_400_000, 10, 604_800_000)
+    verify_interval_max_ms: int = bounded(86_400_000, 10, 604_800_000)
     """Milliseconds at most between two status questions about one payment that is kept
     or unverified; all these take a quarter of status_per_minute_max at most."""
-    health_window_s: int = _bounded(30, 1, 3_600)
+    health_window_s: int = bounded(30, 1, 3_600)
     """Seconds whose answers and failures say how healthy a biller is."""
-    health_failures_min: int = _bounded(10, 1, 1_000_000)
+    health_failures_min: int = bounded(10, 1, 1_000_000)
     """Failures in the window below which a biller is never rested, without those of the
     centre that has most; or a centre alone."""
-    health_failures_percent: int = _bounded(50, 1, 100)
+    health_failures_percent: int = bounded(50, 1, 100)
     """Failures of all in the window, in percent, from which on it is rested."""
-    rest_first_ms: int = _bounded(5_000, 10, 3_600_000)
+    rest_first_ms: int = bounded(5_000, 10, 3_600_000)
     """Milliseconds of the first rest; each that follows at once is twice as long."""
-    rest_max_ms: int = _bounded(60_000, 10, 3_600_000)
+    rest_max_ms: int = bounded(60_000, 10, 3_600_000)
     """Milliseconds of a rest at most."""
-    probes_max: int = _bounded(4, 1, 1_024)
+    probes_max: int = bounded(4, 1, 1_024)
     """Questions after a rest that must all be answered before the biller is healthy."""
-    absent_ms: int = _bounded(10_000, 10, 3_600_000)
+    absent_ms: int = bounded(10_000, 10, 3_600_000)
     """Milliseconds without a connection after which a biller counts as resting."""
-    wrong_answers_max: int = _bounded(1_000, 0, 1_000_000)
+    wrong_answers_max: int = bounded(1_000, 0, 1_000_000)
     """Wrong answers on one connection; with one more the connection is ended."""
     codes: Mapping[str, Retry] = field(default_factory=lambda: dict(CODES))
     """What a reason code of an unknown answer means; a table adds to CODES."""
@@ -229,7 +226,7 @@ class BillerConfig:
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
             if entry.name != "codes":
-                _check(entry, getattr(self, entry.name))
+                check_bounds(entry, getattr(self, entry.name))
 
     def replace(self, values: Mapping[str, Any], origin: str) -> "BillerConfig":
         """A copy with some settings changed. Raises ConfigError."""
@@ -247,18 +244,18 @@ class MetricsConfig:
 
     host: str = "127.0.0.1"
     """Address that figures are read at; nobody is asked for a certificate there."""
-    port: int = _bounded(7444, 0, 65_535)
+    port: int = bounded(7444, 0, 65_535)
     """Its port; 0 lets the system choose."""
-    connections_max: int = _bounded(16, 1, 1_024)
+    connections_max: int = bounded(16, 1, 1_024)
     """Connections at a time; more are closed at once."""
-    request_ms: int = _bounded(10_000, 100, 60_000)
+    request_ms: int = bounded(10_000, 100, 60_000)
     """Milliseconds from a connection to the end of its answer."""
-    cases_s: int = _bounded(60, 1, 86_400)
+    cases_s: int = bounded(60, 1, 86_400)
     """Seconds between two looks through the list of exceptions."""
 
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
-            _check(entry, getattr(self, entry.name))
+            check_bounds(entry, getattr(self, entry.name))
         if not self.host:
             raise ConfigError("metrics.host is empty; 127.0.0.1 is this machine only")
 
@@ -269,14 +266,14 @@ class SecurityLogConfig:
 
     directory: str = ""
     """Its directory; empty: `security` in the ledger's directory."""
-    days: int = _bounded(366, 1, 36_600)
+    days: int = bounded(366, 1, 36_600)
     """Days that it is kept; a day is a file."""
-    day_bytes_max: int = _bounded(16 * MIB, 64 * KIB, 4 * GIB)
+    day_bytes_max: int = bounded(16 * MIB, 64 * KIB, 4 * GIB)
     """Bytes of one day; beyond it only acts are written singly, all else as sums."""
 
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
-            _check(entry, getattr(self, entry.name))
+            check_bounds(entry, getattr(self, entry.name))
 
 
 BUDGET_NAMES: Mapping[Budget, str] = {
@@ -291,6 +288,7 @@ _TABLES = {
     "security_log": SecurityLogConfig,
     "transport": TransportConfig,
     "budget": BudgetConfig,
+    "cluster": ClusterConfig,
 }
 """Tables of the file that are settings and nothing else."""
 
@@ -325,49 +323,49 @@ class Config:
     """The domain of the SPIFFE ids in certificates."""
     host: str = "127.0.0.1"
     """Address that the server listens on."""
-    port: int = _bounded(7443, 0, 65_535)
+    port: int = bounded(7443, 0, 65_535)
     """Port that the server listens on; 0 lets the system choose."""
 
     # The ledger.
-    map_size: int = _bounded(4096 * GIB, 16 * MIB, 65_536 * GIB)
+    map_size: int = bounded(4096 * GIB, 16 * MIB, 65_536 * GIB)
     """Bytes of address space for each of the two environments; never remapped."""
-    reserve_size: int = _bounded(64 * MIB, 0, 16 * GIB)
+    reserve_size: int = bounded(64 * MIB, 0, 16 * GIB)
     """Bytes zero-written ahead of use in the journal's file; 0 for none."""
-    index_step_rows: int = _bounded(131_072, 1_024, 1_048_576)
+    index_step_rows: int = bounded(131_072, 1_024, 1_048_576)
     """Rows that one step of the index covers."""
-    index_lag_max: int = _bounded(1_048_576, 1_024, 16_777_216)
+    index_lag_max: int = bounded(1_048_576, 1_024, 16_777_216)
     """Rows that the index may lag behind; then the committer waits."""
     accept_clock: bool = False
     """Start although the last row is more than a day old, or a minute in the future; a
     row records it."""
 
     # The committer.
-    queue_rows_max: int = _bounded(131_040, 8_190, 4_194_304)
+    queue_rows_max: int = bounded(131_040, 8_190, 4_194_304)
     """Rows that may wait for a commit; more are turned away."""
-    queue_bytes_max: int = _bounded(64 * MIB, 4 * MIB, 4 * GIB)
+    queue_bytes_max: int = bounded(64 * MIB, 4 * MIB, 4 * GIB)
     """Bytes of tail that may wait for a commit."""
 
     # Calls.
-    message_bytes_max: int = _bounded(4 * MIB, 64 * KIB, 64 * MIB)
+    message_bytes_max: int = bounded(4 * MIB, 64 * KIB, 64 * MIB)
     """Bytes of one request message."""
-    signatures_per_s: int = _bounded(20, 1, 10_000)
+    signatures_per_s: int = bounded(20, 1, 10_000)
     """Rows that people have signed, and calls that do lines, of one participant a
     second and at once: the committer verifies them."""
-    page_size_default: int = _bounded(100, 1, 1_000)
+    page_size_default: int = bounded(100, 1, 1_000)
     """Entries of a page when the caller names no size."""
-    page_size_max: int = _bounded(1_000, 1, 10_000)
+    page_size_max: int = bounded(1_000, 1, 10_000)
     """Entries of a page at most."""
-    feed_page_max: int = _bounded(1_000, 1, 10_000)
+    feed_page_max: int = bounded(1_000, 1, 10_000)
     """Events in one message of a feed."""
-    feed_poll_ms: int = _bounded(100, 5, 10_000)
+    feed_poll_ms: int = bounded(100, 5, 10_000)
     """Milliseconds between two looks for new events at the end of a feed."""
-    feed_idle_s: int = _bounded(15, 1, 3_600)
+    feed_idle_s: int = bounded(15, 1, 3_600)
     """Seconds after which an idle feed says where it stands."""
-    drain_s: int = _bounded(20, 0, 600)
+    drain_s: int = bounded(20, 0, 600)
     """Seconds that calls under way may take after SIGTERM."""
-    session_s: int = _bounded(43_200, 60, 86_400)
+    session_s: int = bounded(43_200, 60, 86_400)
     """Seconds after which an operator signs on again, whatever they did meanwhile."""
-    session_idle_s: int = _bounded(900, 30, 43_200)
+    session_idle_s: int = bounded(900, 30, 43_200)
     """Seconds without a call after which an operator signs on again."""
     transport: TransportConfig = field(default_factory=TransportConfig)
     """Connections, HTTP/2 and TLS: the table [transport]."""
@@ -379,9 +377,9 @@ class Config:
     """What is different for participants of a role: a table [budget.ROLE] for each."""
 
     # Billers.
-    centre_holds_max: int = _bounded(1_024, 16, 1_048_576)
+    centre_holds_max: int = bounded(1_024, 16, 1_048_576)
     """Open holds of one wallet from which on its new payments are turned away."""
-    watches_max: int = _bounded(100_000, 1, 10_000_000)
+    watches_max: int = bounded(100_000, 1, 10_000_000)
     """Calls that wait for a change of a payment."""
     biller: BillerConfig = field(default_factory=BillerConfig)
     """How billers are asked: the table [biller]."""
@@ -394,10 +392,13 @@ class Config:
     security_log: SecurityLogConfig = field(default_factory=SecurityLogConfig)
     """What is kept of who was turned away and who decided: [security_log]."""
 
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    """Whose log it follows or leads: [cluster]; without it the server is alone."""
+
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
             if entry.name not in ("billers", "budgets"):
-                _check(entry, getattr(self, entry.name))
+                check_bounds(entry, getattr(self, entry.name))
         for name in self.billers:
             self.biller_of(name)
         for name, values in self.budgets.items():
@@ -457,20 +458,6 @@ class Config:
 def join_address(host: str, port: int) -> str:
     """`host:port`, an IPv6 host in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _check(entry: dataclasses.Field[Any], value: object) -> None:
-    expected: Any = entry.type
-    # A bool is an int to Python, but not to the person who wrote the file.
-    is_right = type(value) is expected or (expected is Path and isinstance(value, Path))
-    if not is_right:
-        raise ConfigError(
-            f"{entry.name} must be of type {expected.__name__}, not {value!r}"
-        )
-    if "least" in entry.metadata and isinstance(value, int):
-        least, most = entry.metadata["least"], entry.metadata["most"]
-        if not least <= value <= most:
-            raise ConfigError(f"{entry.name} must be {least} to {most}, not {value}")
 
 
 def _build(base: Config, values: Mapping[str, Any], origin: str) -> Config:

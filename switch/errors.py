@@ -134,5 +134,32 @@ class DeadError(StorageError):
     """The ledger met an error inside a commit and takes no more; restart it."""
 
 
+class NotLeaderError(SwitchError):
+    """Another node leads, or this one follows. Nothing was done; ask the leader.
+
+    `leader` is its address, if this node knows it.
+    """
+
+    def __init__(self, text: str, leader: str = "") -> None:
+        super().__init__(text)
+        self.leader = leader
+
+
+class FollowError(SwitchError):
+    """A chunk of the log cannot be taken; nothing of it was.
+
+    `reason`: "format" or "kind" if this version does not know what it says, "instance"
+    if it is of another ledger, "check" if its bytes are not those that were written,
+    "behind" if rows before it are lacking, "chain" if the journal has another chunk in
+    its place or before it, "epoch" if it is of an earlier epoch. `sequence` is the last
+    row here.
+    """
+
+    def __init__(self, reason: str, text: str, sequence: int) -> None:
+        super().__init__(f"the log's chunk behind row {sequence} is refused: {text}")
+        self.reason = reason
+        self.sequence = sequence
+
+
 class UnknownOutcomeError(SwitchError):
     """The switch could not be asked whether it was done. Send the same id again."""

@@ -125,6 +125,7 @@ int hot_status_of(int rc) {
     case QUEUE_SPACE: return HOT_STATUS_SPACE;
     case QUEUE_CLOCK: return HOT_STATUS_CLOCK;
     case QUEUE_STOPPED: return HOT_STATUS_STOPPED;
+    case QUEUE_NOT_LEADER: return HOT_STATUS_NOT_LEADER;
     default: return HOT_STATUS_UNKNOWN;
     }
 }

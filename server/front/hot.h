@@ -29,6 +29,7 @@ enum hot_method { HOT_PAYMENT, HOT_BASKET, HOT_BATCH, HOT_STREAM, HOT_METHODS };
     X(UNKNOWN)      /* it failed in the commit */                                          \
     X(STOPPED)      /* the queue takes no more */                                          \
     X(DEAD)         /* the ledger is dead; {}: its code and text */                        \
+    X(NOT_LEADER)   /* another node leads: nothing was done */                             \
     X(DAMAGED)      /* what it depends on is damaged */                                    \
     X(BILLER_BUSY)  /* the biller's queue is full */                                       \
     X(CENTRE_BUSY)  /* the centre has too much open */                                     \

@@ -13,23 +13,27 @@ from grpc_health.v1 import health_pb2 as pb
 from server.status import NotFoundError
 
 NAME: Final = "grpc.health.v1.Health"
+_SERVING: Final = pb.HealthCheckResponse.SERVING
 _UNKNOWN: Final = pb.HealthCheckResponse.SERVICE_UNKNOWN
 # Younger than the types that mypy knows.
 _ListResponse: Final[Any] = vars(pb)["HealthListResponse"]
 
 
 class HealthService:
-    """Says of all services the same: they open and stop together."""
+    """Says of each service whether it is served; the empty name is the server's."""
 
     def __init__(self, services: Iterable[str]) -> None:
         """Not serving."""
         self._services = frozenset(("", *services))
-        self._status: Any = pb.HealthCheckResponse.NOT_SERVING
+        self._serving: frozenset[str] = frozenset()
         self._change = asyncio.Event()
 
-    def set(self, status: Any) -> None:
-        """From now on it is this ServingStatus."""
-        self._status = status
+    def serve(self, services: Iterable[str] | None = None) -> None:
+        """From now on these are served, and no others; None: all are."""
+        serving = self._services if services is None else frozenset(services)
+        if serving == self._serving:
+            return
+        self._serving = serving
         # Whoever waits holds the old event.
         change, self._change = self._change, asyncio.Event()
         change.set()
@@ -38,12 +42,15 @@ class HealthService:
         """How it is now."""
         if request.service not in self._services:
             raise NotFoundError(f"there is no service {request.service!r}")
-        return pb.HealthCheckResponse(status=self._status)
+        return pb.HealthCheckResponse(status=self._status(request.service))
 
     async def List(self, request: Message) -> Message:
         """How each service is now."""
-        one = pb.HealthCheckResponse(status=self._status)
-        response: Message = _ListResponse(statuses=dict.fromkeys(self._services, one))
+        statuses = {
+            name: pb.HealthCheckResponse(status=self._status(name))
+            for name in self._services
+        }
+        response: Message = _ListResponse(statuses=statuses)
         return response
 
     async def Watch(
@@ -51,11 +58,18 @@ class HealthService:
     ) -> AsyncIterator[pb.HealthCheckResponse]:
         """How it is now, and after each change."""
         is_known = request.service in self._services
+        told: Any = None
         while True:
             change = self._change
-            status = self._status if is_known else _UNKNOWN
-            yield pb.HealthCheckResponse(status=status)
+            status = self._status(request.service) if is_known else _UNKNOWN
+            if status != told:
+                told = status
+                yield pb.HealthCheckResponse(status=status)
             await change.wait()
             if not is_known:
                 # No service is added later.
                 await asyncio.Event().wait()
+
+    def _status(self, service: str) -> Any:
+        is_served = service in self._serving
+        return _SERVING if is_served else pb.HealthCheckResponse.NOT_SERVING

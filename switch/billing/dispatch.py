@@ -80,8 +80,10 @@ class Dispatcher:
         clock: Callable[[], float] = time.monotonic,
         wall_ns: Callable[[], int] = time.time_ns,
         call_later: Callable[[float, Callable[[], None]], object] | None = None,
+        begins: bool = True,
     ) -> None:
-        """Read what is open. Raises CorruptionError, DeadError.
+        """Read what is open, or leave that to `begin`. Raises CorruptionError,
+        DeadError.
 
         Call `look` after each group and `tick` every TICK_S seconds. `call_later` is
         the event loop's; without it what has to wait for others waits for these.
@@ -113,10 +115,18 @@ class Dispatcher:
         self._limited = 0
         self._limit_billers()
         register.listen(self._limit_billers)
-        self._cursor = ledger.sequence
-        self._take_open()
+        if begins:
+            self.begin()
 
     # --- following the ledger ----------------------------------------------------
+
+    def begin(self) -> None:
+        """Take in what is open now, as after a start: any of it may have been asked
+        about before. Once, and before anything else is called.
+        """
+        self._started = self._clock()
+        self._cursor = self._ledger.sequence
+        self._take_open()
 
     def _take_open(self) -> None:
         """At the start: what is open, what is kept of that, and what is unverified."""

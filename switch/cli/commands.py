@@ -67,7 +67,7 @@ def open_client(args: Namespace, role: Role, participant: str) -> Client:
     """A client as `--as` says, or else as this participant."""
     if args.identity is not None:
         role, participant = args.identity
-    return Client(args.address, credentials_of(args.tls, role, participant))
+    return Client(args.address.split(","), credentials_of(args.tls, role, participant))
 
 
 def open_office(args: Namespace) -> Client:

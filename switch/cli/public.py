@@ -118,7 +118,10 @@ def _open_client(args: Namespace) -> Client:
     role, participant = args.identity or (Role.PUBLIC, PUBLIC)
     credentials = credentials_of(args.tls, role, participant)
     return Client(
-        args.address, credentials, retries_max=RETRIES_MAX, timeout_s=TIMEOUT_S
+        args.address.split(","),
+        credentials,
+        retries_max=RETRIES_MAX,
+        timeout_s=TIMEOUT_S,
     )
 
 

@@ -1,7 +1,7 @@
 """What every call of the client shares: credentials, bounds, errors, retries.
 
-May use `errors`, `credentials` for the files of a certificate, and gRPC; knows no
-service. An RPC error says that nothing is known, so a call that changes something is
+May use `errors`, `route`, `credentials` for the files of a certificate, and gRPC; knows
+no service. An RPC error says that nothing is known, so a call that changes something is
 repeated with the same ids or reported as unknown, never as failed.
 """
 
@@ -15,6 +15,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from switch.client.route import ATTEMPT_S, Looking, Route
 from switch.credentials import Credentials
 from switch.errors import SwitchError, UnknownOutcomeError
 
@@ -71,7 +72,8 @@ class CallError(SwitchError):
     `code` is the gRPC status code, `reason` the server's `ErrorInfo` reason or empty,
     `outcome` what that says of the work (`not_done`, `unknown` or nothing),
     `violations` what `BadRequest` named (field, description), `retry_s` the pause in
-    seconds that the server asks for, or 0.
+    seconds that the server asks for, or 0, `leader` the address of who leads, as one
+    that does not has said.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class CallError(SwitchError):
         outcome: str = "",
         violations: Sequence[tuple[str, str]] = (),
         retry_s: float = 0.0,
+        leader: str = "",
     ) -> None:
         super().__init__(f"{code.name}: {text}")
         self.code = code
@@ -91,6 +94,7 @@ class CallError(SwitchError):
         self.outcome = outcome
         self.violations = tuple(violations)
         self.retry_s = retry_s
+        self.leader = leader
 
     @property
     def unreachable(self) -> bool:
@@ -145,7 +149,7 @@ def call_error(error: grpc.RpcError) -> CallError:
     if not isinstance(error, grpc.Call):
         return CallError(grpc.StatusCode.UNKNOWN, str(error))
     code = error.code() or grpc.StatusCode.UNKNOWN
-    reason, outcome, retry_s = "", "", 0.0
+    reason, outcome, leader, retry_s = "", "", "", 0.0
     violations: list[tuple[str, str]] = []
     for key, value in error.trailing_metadata() or ():
         if key != _STATUS_KEY or isinstance(value, str):
@@ -163,6 +167,7 @@ def call_error(error: grpc.RpcError) -> CallError:
             if detail.Unpack(info):
                 reason = info.reason
                 outcome = info.metadata.get("outcome", "")
+                leader = info.metadata.get("leader", "")
             elif detail.Unpack(retry):
                 delay = retry.retry_delay
                 retry_s = float(delay.seconds) + float(delay.nanos) / 1e9
@@ -175,6 +180,7 @@ def call_error(error: grpc.RpcError) -> CallError:
         outcome=outcome,
         violations=violations,
         retry_s=retry_s,
+        leader=leader,
     )
 
 
@@ -182,18 +188,24 @@ class Attempts:
     """Decides after each failed attempt of one call whether there is another.
 
     Delays double from RETRY_DELAY_FIRST_S to RETRY_DELAY_MAX_S and are spread by
-    half in both directions, so that many clients do not come back together.
+    half in both directions, so that many clients do not come back together. With a
+    route it is not the number of attempts that is bounded, but their time.
     """
 
-    def __init__(self, retries_max: int, *, changes: bool) -> None:
+    def __init__(
+        self, retries_max: int, *, changes: bool, route: Route | None = None
+    ) -> None:
         self._retries_max = retries_max
         self._changes = changes
+        self._route = route
+        self._looking = Looking()
         self._count = 0
         self._maybe_done = False
 
     def progress(self) -> None:
         """An answer arrived: what comes next has all its attempts."""
         self._count = 0
+        self._looking.progress()
 
     def delay_after(self, error: CallError, ids: Sequence[bytes] = ()) -> float:
         """Seconds to wait before the next attempt.
@@ -201,18 +213,30 @@ class Attempts:
         Raises LostReplyError or CallError when there is none.
         """
         self._maybe_done |= self._changes and not nothing_done(error)
+        delay = self._delay(error)
         if (
-            error.code not in _RETRIED
+            delay is None
+            or error.code not in _RETRIED
             or error.reason == TOO_LARGE
-            or self._count >= self._retries_max
             or error.retry_s > RETRY_INFO_MAX_S
         ):
             if self._maybe_done:
                 raise LostReplyError(ids, error)
             raise error
-        delay = min(RETRY_DELAY_MAX_S, RETRY_DELAY_FIRST_S * (1 << self._count))
         self._count += 1
         return max(error.retry_s, delay * random.uniform(0.5, 1.5))
+
+    def _delay(self, error: CallError) -> float | None:
+        """Before the next attempt, wherever that goes; None: there is none."""
+        route, is_known = self._route, False
+        if route is not None and error.code in _RETRIED:
+            is_busy = error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+            is_known = route.failed(error.reason, error.leader, is_busy=is_busy)
+        if route is not None and self._retries_max:
+            return self._looking.pause_s(is_known=is_known)
+        if self._count >= self._retries_max:
+            return None
+        return min(RETRY_DELAY_MAX_S, RETRY_DELAY_FIRST_S * (1 << self._count))
 
 
 def nothing_done(error: CallError) -> bool:
@@ -225,16 +249,22 @@ def nothing_done(error: CallError) -> bool:
 class Caller:
     """Makes unary calls with retries. Thread-safe."""
 
-    def __init__(self, retries_max: int, timeout_s: float) -> None:
+    def __init__(
+        self, retries_max: int, timeout_s: float, route: Route | None = None
+    ) -> None:
         self.retries_max = retries_max
         self.timeout_s = timeout_s
+        self.route = route
+        """Between several servers; None where there is one."""
+        self.pay_timeout_s = timeout_s if route is None else min(timeout_s, ATTEMPT_S)
+        """Deadline of one attempt to pay."""
         self._closing = threading.Event()
 
     def read(
         self, method: Callable[..., Response], request: object, timeout_s: float = 0.0
     ) -> Response:
         """Call something that changes nothing. Raises CallError."""
-        attempts = Attempts(self.retries_max, changes=False)
+        attempts = self.attempts(changes=False)
         return self._call(attempts, method, request, (), timeout_s)
 
     def change(
@@ -249,12 +279,12 @@ class Caller:
         Raises CallError if nothing was done, LostReplyError with `ids` if that is not
         known.
         """
-        attempts = Attempts(self.retries_max, changes=True)
+        attempts = self.attempts(changes=True)
         return self._call(attempts, method, request, ids, timeout_s)
 
     def attempts(self, *, changes: bool) -> Attempts:
         """For a call that streams: what decides about its next attempt."""
-        return Attempts(self.retries_max, changes=changes)
+        return Attempts(self.retries_max, changes=changes, route=self.route)
 
     def pause(self, delay_s: float) -> None:
         """Wait between attempts; ends early when the client is closed."""

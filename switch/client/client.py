@@ -14,7 +14,7 @@ those that change the ledger LostReplyError.
 
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import Self
+from typing import Self, cast
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -41,6 +41,7 @@ from switch.client.looking import LookingCalls
 from switch.client.operators import OperatorCalls
 from switch.client.people import PeopleCalls
 from switch.client.public import PublicCalls
+from switch.client.route import Route
 from switch.client.stream import PaymentStream, ids_of
 from switch.client.totals import TotalsCalls
 from switch.client.windows import WindowCalls
@@ -80,6 +81,8 @@ __all__ = [
     "make_payment",
 ]
 
+PAYMENTS = "payswitch.v1.PaymentService"
+"""Served by who leads alone."""
 OUTSTANDING_MAX = 16_380
 """Payments of one stream that may be without an answer."""
 
@@ -148,21 +151,37 @@ class Client(
 
     def __init__(
         self,
-        address: str,
+        addresses: str | Sequence[str],
         credentials: Credentials,
         *,
         retries_max: int = RETRIES_MAX,
         timeout_s: float = CALL_TIMEOUT_S,
+        leader_only: bool = True,
     ) -> None:
-        """Prepare a connection to `address` (host:port); the first call makes it.
+        """Prepare a connection to a server (host:port); the first call makes it.
 
         `timeout_s` is the deadline of one attempt of a unary call, of which there
-        are at most `retries_max` + 1. Raises ConfigError if the credentials cannot
-        be read.
+        are at most `retries_max` + 1. Of several servers, the nodes of a cluster, it
+        finds the one that leads, for 30 seconds (and never, without retries); unless
+        `leader_only` others may answer what only reads. Raises ConfigError if the
+        credentials cannot be read.
         """
-        self._channel = open_channel(address, credentials)
+        several = [addresses] if isinstance(addresses, str) else [*addresses]
+        if not several:
+            raise ValueError("a client needs the address of a server")
+        route = None
+        if len(several) == 1:
+            self._channel = open_channel(several[0], credentials)
+        else:
+            route = Route(
+                several,
+                lambda address: open_channel(address, credentials),
+                leader_only=leader_only,
+            )
+            # All that stubs ask of one.
+            self._channel = cast(grpc.Channel, route)
         super().__init__(
-            Caller(retries_max, timeout_s),
+            Caller(retries_max, timeout_s, route),
             admin_pb2_grpc.AdminServiceStub(self._channel),
         )
         self._people = people_pb2_grpc.PeopleServiceStub(self._channel)
@@ -199,18 +218,22 @@ class Client(
         For use right after a server was started: other calls have their own retries.
         """
         end_s = time.monotonic() + timeout_s
+        route = self._caller.route
+        asked = health_pb2.HealthCheckRequest(service=PAYMENTS if route else "")
         while True:
             try:
-                reply = self._check_health(
-                    health_pb2.HealthCheckRequest(), timeout=self._caller.timeout_s
-                )
+                reply = self._check_health(asked, timeout=self._caller.timeout_s)
             except grpc.RpcError as error:
                 failure = call_error(error)
+                if route is not None:
+                    route.failed(failure.reason, failure.leader, is_busy=False)
                 if not failure.unreachable or time.monotonic() >= end_s:
                     raise failure from None
             else:
                 if reply.status == health_pb2.HealthCheckResponse.SERVING:
                     return
+                if route is not None:
+                    route.failed("", "", is_busy=False)
                 if time.monotonic() >= end_s:
                     raise CallError(
                         grpc.StatusCode.UNAVAILABLE, "the server is not serving"
@@ -226,6 +249,7 @@ class Client(
             self._payments.CreatePayment,
             payments_pb2.CreatePaymentRequest(payment=payment),
             [payment.id],
+            self._caller.pay_timeout_s,
         )
         return matched([reply.outcome], [payment.id])[0]
 
@@ -246,6 +270,7 @@ class Client(
             self._payments.CreatePayments,
             payments_pb2.CreatePaymentsRequest(payments=payments, baskets=baskets),
             ids,
+            self._caller.pay_timeout_s,
         )
         return matched(reply.outcomes, ids)
 
@@ -261,6 +286,7 @@ class Client(
                 basket=payments_pb2.Basket(payments=payments)
             ),
             ids,
+            self._caller.pay_timeout_s,
         )
         return matched(reply.outcomes, ids)
 

@@ -160,10 +160,10 @@ class PaymentStream:
 
     def _wait(self) -> None:
         self._resume_if_broken()
-        if self._outstanding and not self._changed.wait(self._caller.timeout_s):
+        if self._outstanding and not self._changed.wait(self._caller.pay_timeout_s):
             self._error = CallError(
                 grpc.StatusCode.DEADLINE_EXCEEDED,
-                f"no outcome for {self._caller.timeout_s} s",
+                f"no outcome for {self._caller.pay_timeout_s} s",
             )
 
     def _resume_if_broken(self) -> None:

@@ -63,12 +63,12 @@ cdef struct Call:             # one request of a group
 cdef struct Wait:             # someone who blocks for one answer; lives on their stack
     Group* group              # NULL until it is there
     Call* call                # theirs, in the group
-    int rc                    # RC_STOPPED if it never came into a group, else 0
+    int rc                    # RC_STOPPED or RC_FENCED if it never came into a group, else 0
 
 cdef extern from "core/queue_api.h":
     enum:
         QUEUE_API_VERSION
-        QUEUE_FULL, QUEUE_STOPPED, QUEUE_FRAMING, QUEUE_MANY, QUEUE_NONE
+        QUEUE_FULL, QUEUE_STOPPED, QUEUE_FRAMING, QUEUE_MANY, QUEUE_NONE, QUEUE_NOT_LEADER
 
     const char* QUEUE_API_NAME
 

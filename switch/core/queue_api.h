@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QUEUE_API_VERSION 3
+#define QUEUE_API_VERSION 4
 #define QUEUE_API_NAME "switch._core.queue_api"
 
 enum { /* what came of a call; the numbers are those of core/state.pxd */
@@ -27,6 +27,7 @@ enum { /* what came of a call; the numbers are those of core/state.pxd */
     QUEUE_FRAMING = -40010, /* the bytes are no payments request */
     QUEUE_MANY = -40013,    /* more payments than a group has rows */
     QUEUE_NONE = -40014,    /* no payment in it */
+    QUEUE_NOT_LEADER = -40015, /* another node leads: nothing was done */
 };
 
 struct queue_counts { /* of a message, or of several one behind the other */
@@ -61,7 +62,8 @@ struct queue_part { /* the calls of one tag in a group, in the order of submissi
 
 struct queue_taken {
     void *group;
-    int rc;           /* of all its calls: QUEUE_OK, _SPACE, _STOPPED, _CLOCK, _UNKNOWN */
+    int rc;           /* of all its calls: QUEUE_OK, _SPACE, _STOPPED, _CLOCK, _UNKNOWN,
+                       * _NOT_LEADER */
     int64_t ahead_ns; /* with QUEUE_CLOCK: of the wall clock */
     uint32_t parts_count;
     const struct queue_part *parts; /* theirs until the group is released */
@@ -79,7 +81,7 @@ struct queue_api {
     /* Its descriptor, readable while there is something to take; or a negative errno. */
     int (*fileno)(void *queue, int taker);
 
-    /* QUEUE_OK, _FULL, _STOPPED. Only a call that was taken has an answer. */
+    /* QUEUE_OK, _FULL, _STOPPED, _NOT_LEADER. Only a call that was taken has an answer. */
     int (*submit)(void *queue, int taker, const struct queue_request *request);
 
     /* Before a wake-up's first `take`: what is done from here on wakes again. */

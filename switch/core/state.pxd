@@ -15,6 +15,7 @@ from switch.core.layout cimport (
     FIXED_TAIL_SIZE, POSTINGS_LINKS, RUN_FANOUT, TOKEN_KEYS_MAX,
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
+from switch.core.log cimport LogApi
 from switch.core.registered cimport (
     BankAccount, Beneficiary, Complaint, Fixed, NotedTable, Operator, Participant, Person,
     Proposed, RefusalBudget, Schedule, Service, Thresholds,
@@ -58,6 +59,8 @@ cdef enum:  # return codes beside LMDB's and errno's
     RC_FRAMING = -40010       # the bytes are no payments message
     RC_INDEX = -40011         # a value of the index failed its check
     RC_BEHIND = -40012        # the journal lacks what the index was made of
+    RC_FENCED = -40015        # the log has a later epoch: the chunk is absent from it for ever
+    RC_UNSETTLED = -40016     # the log did not say whether it has the chunk
     RESERVE_LEAST = 8388608   # bytes of reserve without which a full disk refuses groups
 
 cdef enum:  # the three maps of the index
@@ -394,7 +397,7 @@ cdef struct Config:           # fixed after opening; anybody reads it
     uint64_t instance[2]
     uint64_t seed             # of the maps' hashes, from the instance
     uint32_t instance_check   # CRC-32C of the instance: the seed of checks that bind to it
-    uint64_t epoch
+    uint64_t epoch            # of the ledger's name, not of its chunks
     uint64_t step_rows
     uint64_t lag_max
     uint64_t reserve_size
@@ -514,6 +517,12 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint64_t last_timestamp
     uint32_t chain            # check of the last chunk
     uint64_t ordinal          # of the last chunk
+    uint64_t epoch            # of the last chunk
+    uint64_t epoch_next       # of those that are sealed from here on
+    const LogApi* log         # that has each chunk before the journal, or NULL
+    int digests               # the state is hashed behind each index step
+    uint64_t digest           # behind the chunk that ended the last one since opening,
+    uint64_t digested         # which has this row for its last; 0 before the first
     uint64_t fresh            # number of the first step that the group's rows fall into
     Draft* drafts
     Probes* probes

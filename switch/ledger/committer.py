@@ -25,7 +25,13 @@ from switch._core import (
     Rows,
 )
 from switch.codes import RULES_VERSION, Kind, Record, Result
-from switch.errors import ClockError, FormatError, SpaceError, SwitchError
+from switch.errors import (
+    ClockError,
+    FormatError,
+    NotLeaderError,
+    SpaceError,
+    SwitchError,
+)
 from switch.ids import new_id
 from switch.ledger.templates import Templates, template
 
@@ -72,8 +78,11 @@ class Committer:
         queue_bytes_max: int = QUEUE_BYTES_MAX,
         clock: Clock | None = None,
         on_death: Callable[[], None] | None = None,
+        follows: bool = False,
     ) -> None:
         """Nothing runs before `start`. `on_death` is called in the committer's thread.
+
+        One that `follows` takes nothing before `start`: the ledger is another's copy.
 
         `queue_bytes_max` bounds the bytes of requests together with those of the tails
         that they can add. Of both a sender has at most half of what others leave
@@ -82,6 +91,7 @@ class Committer:
         self._ledger = ledger
         self._clock = clock
         self._on_death = on_death
+        self._follows = follows
         self._queue = Queue(
             ledger,
             rows_max=queue_rows_max,
@@ -109,19 +119,29 @@ class Committer:
         SpaceError, StorageError, FormatError.
         """
         state = self._queue.clock_state()
-        last = self._ledger.timestamp
-        gap = state.wall_ns - last
-        if last and not -CLOCK_BEHIND_MAX_NS <= gap <= CLOCK_GAP_MAX_NS:
+        gap = self._gap(state)
+        if gap:
             if not accept_clock:
-                raise ClockError(
-                    f"the clock is {_duration(gap)} the ledger's last entry; if it is "
-                    "right, start once with --accept-clock, otherwise set the clock"
-                )
+                raise _gap_error(gap)
             self._commit_clock(state._replace(ahead_ns=gap))
             log.warning("clock accepted: %s the last entry", _duration(gap))
         if self._ledger.rules_version < RULES_VERSION:
             self._record_rules(state.wall_ns)
+        self._follows = False
         self._queue.start(self._ended)
+
+    def check_clock(self) -> None:
+        """Raise ClockError if `start` would want a word for the clock now."""
+        gap = self._gap(self._queue.clock_state())
+        if gap:
+            raise _gap_error(gap)
+
+    def _gap(self, state: ClockState) -> int:
+        """From the last row until now, in ns, if that is no time to go on after."""
+        last = self._ledger.timestamp
+        gap = state.wall_ns - last
+        is_usual = not last or -CLOCK_BEHIND_MAX_NS <= gap <= CLOCK_GAP_MAX_NS
+        return 0 if is_usual else gap
 
     def stop(self, drain_s: float) -> bool:
         """Take no more, commit what waits within `drain_s` seconds, end the thread.
@@ -241,8 +261,10 @@ class Committer:
         """Queue `request`; its answer comes under `tag` when it is durable.
 
         Never blocks on the disk. Raises OverloadError if the queue is full, or too much
-        of the same sender waits; DeadError after stop or death.
+        of the same sender waits; DeadError after stop or death; NotLeaderError while it
+        follows.
         """
+        self._check_leads()
         self._queue.submit(request, tag)
 
     def commit_now(self, request: Request) -> Reply:
@@ -250,7 +272,12 @@ class Committer:
 
         Raises what `submit` raises and a receiver gets.
         """
+        self._check_leads()
         return self._queue.commit(request)
+
+    def _check_leads(self) -> None:
+        if self._follows:
+            raise NotLeaderError("this node follows another one: nothing was done")
 
     # --- the clock, and the rules ------------------------------------------------
 
@@ -264,6 +291,7 @@ class Committer:
         Any thread but the event loop's. Raises ClockError if the clock has moved since,
         SpaceError, DeadError (nothing was done), UnknownOutcomeError.
         """
+        self._check_leads()
         return self._queue.accept_clock(row.request(), state.ahead_ns)
 
     def _record_rules(self, now_ns: int) -> None:
@@ -320,6 +348,13 @@ def clock_template(
     text = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     tail = bytes([Record.CLOCK]) + text.encode()
     return template(Kind.REGISTER, row_id=row_id, sender=sender, tail=tail)
+
+
+def _gap_error(gap_ns: int) -> ClockError:
+    return ClockError(
+        f"the clock is {_duration(gap_ns)} the ledger's last entry; if it is "
+        "right, start once with --accept-clock, otherwise set the clock"
+    )
 
 
 def _duration(gap_ns: int) -> str:

@@ -51,21 +51,16 @@ class ReceiptKey:
         Raises ConfigError if the file cannot be used, SpaceError if there is no room.
         """
         directory = Path(ledger.path)
-        path = directory / NAME
-        data = read_secret(directory, NAME, _REST)
-        if data is None:
+        secret = read_key(directory)
+        if secret is None:
             secret = secrets.token_bytes(SECRET_SIZE)
-            text = f"payswitch receipt key 1\n{secret.hex()}\n"
-            text += f"check {check_of(text.encode())}\n"
-            write_secret(directory, NAME, PARTIAL, text.encode())
+            write_key(directory, secret)
             if ledger.sequence:
                 log.warning(
                     "%s is not there: another one is made. If this ledger had one, put "
                     "your copy in its place, or what was printed cannot be checked",
-                    path,
+                    directory / NAME,
                 )
-        else:
-            secret = _parse(path, data)
         self._secret = secret
         self._instance = bytes(ledger.instance)
 
@@ -78,6 +73,22 @@ class ReceiptKey:
     def matches(self, sequence: int, code: str) -> bool:
         """Whether it is the code of the row's receipt; each wrong one takes as long."""
         return hmac.compare_digest(self.code(sequence).encode(), code.encode())
+
+
+def read_key(directory: Path) -> bytes | None:
+    """The key of a ledger; None if there is no file. Raises ConfigError."""
+    data = read_secret(directory, NAME, _REST)
+    return None if data is None else _parse(directory / NAME, data)
+
+
+def write_key(directory: Path, secret: bytes) -> None:
+    """Put this key in the place of what is there, durable when this returns.
+
+    Raises ConfigError if no file is there, but something else; SpaceError, OSError.
+    """
+    text = f"payswitch receipt key 1\n{secret.hex()}\n"
+    text += f"check {check_of(text.encode())}\n"
+    write_secret(directory, NAME, PARTIAL, text.encode())
 
 
 def _parse(path: Path, data: bytes) -> bytes:

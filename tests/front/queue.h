@@ -103,7 +103,8 @@ static void queue_join(struct queue_group *group, const struct queue_request *ca
 }
 
 static void queue_commit(void) {
-    static const int all[] = {QUEUE_SPACE, QUEUE_STOPPED, QUEUE_CLOCK, QUEUE_UNKNOWN};
+    static const int all[] = {QUEUE_SPACE, QUEUE_STOPPED, QUEUE_CLOCK, QUEUE_UNKNOWN,
+                              QUEUE_NOT_LEADER};
     pthread_mutex_lock(&chance_queue.lock);
     if (chance_queue.waiting_count > 0 && chance_queue.groups_count < QUEUE_GROUPS_MAX) {
         uint32_t at = (chance_queue.first + chance_queue.groups_count) % QUEUE_GROUPS_MAX;
@@ -111,7 +112,7 @@ static void queue_commit(void) {
         uint32_t count = 1 + (uint32_t)queue_chance(QUEUE_GROUP_MAX);
         if (count > chance_queue.waiting_count) count = chance_queue.waiting_count;
         *group = (struct queue_group){.calls_count = count};
-        if (queue_chance(8) == 0) group->rc = all[queue_chance(4)];
+        if (queue_chance(8) == 0) group->rc = all[queue_chance(5)];
         for (uint32_t i = 0; i < count; i++) {
             struct queue_request *call = &chance_queue.waiting[i];
             for (size_t byte = 0; byte < call->size; byte++)

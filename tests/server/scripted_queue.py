@@ -13,6 +13,7 @@ from typing import Any
 
 OK, SPACE, FULL, STOPPED = 0, -40002, -40005, -40006
 CLOCK, UNKNOWN, FRAMING, NONE = -40008, -40009, -40010, -40014
+NOT_LEADER = -40015
 WAIT_S = 60.0
 
 
@@ -129,7 +130,7 @@ class ScriptedQueue:
         self._calls = {
             name: kind(getattr(self, f"_{name}")) for name, kind in _SIGNATURES.items()
         }
-        self._api = _Api(version=3, queue=1, **self._calls)
+        self._api = _Api(version=4, queue=1, **self._calls)
         self._gone = ctypes.CFUNCTYPE(None, _P)(lambda _: self.on_gone())
         self._name = b"switch._core.queue_api"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from server.app import check_directory
+from server.beginning import check_directory
 from server.certificates import ServerCertificates
 from server.security_log import security_log
 from switch.authority.certificates import server_credentials

@@ -18,7 +18,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from server.app import EXIT_DEAD
+from server.exits import EXIT_DEAD
 from switch.v1 import results_pb2 as results
 from tests.server.harness import (
     ROOT,

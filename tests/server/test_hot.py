@@ -30,6 +30,7 @@ from tests.server.frames import CANCEL, RST_STREAM, Peer, frame, message
 from tests.server.scripted_queue import (
     CLOCK,
     FULL,
+    NOT_LEADER,
     OK,
     SPACE,
     STOPPED,
@@ -223,6 +224,7 @@ def test_what_is_no_such_request_is_not_submitted(
         (CLOCK, "UNAVAILABLE", "CLOCK_UNTRUSTED", "not_done"),
         (UNKNOWN, "UNAVAILABLE", "LEDGER_DEAD", "unknown"),
         (STOPPED, "UNAVAILABLE", "STOPPING", "not_done"),
+        (NOT_LEADER, "UNAVAILABLE", "NOT_LEADER", "not_done"),
     ],
 )
 def test_what_came_of_a_group_is_told(
@@ -244,6 +246,15 @@ def test_a_dead_ledger_has_its_reason(door: Hot) -> None:
     error = call.exception(WAIT_S)
     assert told(error) == ("UNAVAILABLE", "LEDGER_DEAD", "not_done")
     assert text(error) == "storage error 5: the ledger is dead: Input/output error"
+
+
+def test_a_queue_that_another_node_has_overtaken_takes_nothing(door: Hot) -> None:
+    door.queue.rc = NOT_LEADER
+    error = door.call(PAYMENT, b"p1").exception(WAIT_S)
+    assert told(error) == ("UNAVAILABLE", "NOT_LEADER", "not_done")
+    stream = door.stream()
+    stream.send(b"p1 ")
+    assert told(stream.end()) == ("UNAVAILABLE", "NOT_LEADER", "not_done")
 
 
 def test_a_full_queue_turns_a_call_away(door: Hot) -> None:
@@ -416,6 +427,7 @@ def test_a_full_queue_is_tried_again(door: Hot) -> None:
         (SPACE, "RESOURCE_EXHAUSTED", "NO_SPACE", "not_done"),
         (UNKNOWN, "UNAVAILABLE", "LEDGER_DEAD", "unknown"),
         (STOPPED, "UNAVAILABLE", "STOPPING", "not_done"),
+        (NOT_LEADER, "UNAVAILABLE", "NOT_LEADER", "not_done"),
     ],
 )
 def test_a_stream_tells_what_was_decided_before_it_broke(

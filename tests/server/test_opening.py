@@ -16,8 +16,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from server.__main__ import EXIT_CONFIG
-from server.app import EXIT_DEAD
+from server.exits import EXIT_CONFIG, EXIT_DEAD
 from switch.ledger.opening import ASIDE, OPENING
 from switch.v1 import admin_pb2, payments_pb2
 from tests.server.harness import (

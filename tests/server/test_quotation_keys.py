@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from server.__main__ import EXIT_CONFIG
+from server.exits import EXIT_CONFIG
 from switch.ledger.quotation_keys import NAME, read_keys
 from switch.v1 import admin_pb2 as pb
 from switch.v1.payments_pb2 import PAYMENT_STATE_COMPLETED as COMPLETED

@@ -198,3 +198,38 @@ cdef const Holds* durable_holds(const State* s) noexcept nogil:
     """The open holds. Between groups, that is while nobody may commit, memory is exactly
     what is durable: the caller sees to that, with the lock of commits and not this one."""
     return &s.group.holds
+
+
+cdef struct Head:             # of the journal: where its last chunk ends
+    uint64_t sequence
+    uint64_t ordinal
+    uint64_t epoch
+    uint32_t chain            # the chunk's check
+
+
+cdef void durable_head(State* s, Head* head) noexcept nogil:
+    pthread_mutex_lock(&s.shared.lock)
+    head.sequence = s.shared.sequence
+    head.ordinal = s.group.ordinal
+    head.epoch = s.group.epoch
+    head.chain = s.group.chain
+    pthread_mutex_unlock(&s.shared.lock)
+
+
+cdef bint durable_has_log(State* s) noexcept nogil:
+    """Whether each chunk goes to a log first."""
+    cdef bint has
+    pthread_mutex_lock(&s.shared.lock)
+    has = s.group.log != NULL
+    pthread_mutex_unlock(&s.shared.lock)
+    return has
+
+
+cdef uint64_t durable_digest(State* s, uint64_t* sequence) noexcept nogil:
+    """The hash of the state behind the last index step that ended since opening."""
+    cdef uint64_t hash
+    pthread_mutex_lock(&s.shared.lock)
+    hash = s.group.digest
+    sequence[0] = s.group.digested
+    pthread_mutex_unlock(&s.shared.lock)
+    return hash

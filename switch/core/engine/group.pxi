@@ -198,7 +198,7 @@ cdef size_t _group_seal(State* s) noexcept nogil:
     chunk.tail_size = s.group.tail_size
     chunk.first_sequence = s.group.first
     memcpy(chunk.instance, s.config.instance, 16)
-    chunk.epoch = s.config.epoch
+    chunk.epoch = s.group.epoch_next
     chunk.ordinal = s.group.ordinal + 1
     chunk.previous = s.group.chain
     rows_seal(s)
@@ -207,30 +207,34 @@ cdef size_t _group_seal(State* s) noexcept nogil:
     return sizeof(Chunk) + <size_t>s.group.rows_count * sizeof(Row) + s.group.tail_size
 
 
-cdef void _group_publish(State* s) noexcept nogil:
+cdef void group_publish(State* s) noexcept nogil:
     """Show readers what the commit has made durable."""
     cdef uint32_t i
     cdef const Row* row
     cdef uint64_t steps
     native_assert(
         s.group.first == s.shared.sequence + 1,
-        b"_group_publish: behind what is published",
+        b"group_publish: behind what is published",
     )
     native_assert(
         s.group.last_timestamp > s.shared.timestamp,
-        b"_group_publish: time goes on",
+        b"group_publish: time goes on",
     )
     native_assert(
         (<Chunk*>s.group.chunk).ordinal == s.group.ordinal + 1,
-        b"_group_publish: chunks are numbered",
+        b"group_publish: chunks are numbered",
     )
     native_assert(
         (<Chunk*>s.group.chunk).previous == s.group.chain,
-        b"_group_publish: chunks are chained",
+        b"group_publish: chunks are chained",
+    )
+    native_assert(
+        (<Chunk*>s.group.chunk).epoch >= s.group.epoch,
+        b"group_publish: epochs do not fall",
     )
     native_assert(
         s.group.working.count >= s.shared.published.count,
-        b"_group_publish: accounts do not go",
+        b"group_publish: accounts do not go",
     )
     for i in range(s.group.dirty_count):
         s.shared.published.accounts[s.group.dirty[i]] = s.group.working.accounts[s.group.dirty[i]]
@@ -264,21 +268,25 @@ cdef void _group_publish(State* s) noexcept nogil:
     rows_publish_holds(s)
     native_assert(
         s.shared.sequence >= s.shared.indexed,
-        b"_group_publish: the index is behind",
+        b"group_publish: the index is behind",
     )
     s.group.chain = (<Chunk*>s.group.chunk).check
+    s.group.epoch = (<Chunk*>s.group.chunk).epoch
     s.group.ordinal += 1
     reserve_measure(s)
     if (steps_behind(s)) // s.config.step_rows != steps:
         pthread_cond_broadcast(&s.shared.step_due)
+        if s.group.digests:
+            s.group.digest = digest_state(s)
+            s.group.digested = s.shared.sequence
     if s.shared.reserve_left < s.config.reserve_size:
         pthread_cond_broadcast(&s.shared.space_due)
 
 
-cdef void _group_begin(State* s, uint64_t now) noexcept nogil:
+cdef void group_begin(State* s, uint64_t now) noexcept nogil:
     native_assert(
         s.shared.sequence == 0 or s.group.last_timestamp >= s.shared.timestamp,
-        b"_group_begin: time goes on",
+        b"group_begin: time goes on",
     )
     s.group.now = now
     memcpy(s.group.handle_keys, s.shared.token_keys, sizeof(s.shared.token_keys))
@@ -294,7 +302,7 @@ cdef void _group_begin(State* s, uint64_t now) noexcept nogil:
     s.group.basket_lead = 0
 
 
-cdef int _group_wait(State* s, uint32_t windows) noexcept nogil:
+cdef int group_wait(State* s, uint32_t windows) noexcept nogil:
     """Under the lock: wait for the index, look at the reserve, renew the readers. Once before
     a group: not for the rows of `windows` that have closed for it since."""
     cdef timespec until
@@ -312,7 +320,7 @@ cdef int _group_wait(State* s, uint32_t windows) noexcept nogil:
     return 0
 
 
-cdef int _group_renew(State* s) noexcept nogil:
+cdef int group_renew(State* s) noexcept nogil:
     """Under the lock: read both environments as they are now."""
     cdef int rc = store_renew(&s.group.reader)
     s.group.lines_window = 0
@@ -329,7 +337,7 @@ cdef int _group_go_on(State* s, int met) noexcept nogil:
     transaction that met a damaged page: both are begun anew."""
     if met == RC_INDEX:
         damage_mark(s)
-    return _group_renew(s)
+    return group_renew(s)
 
 
 cdef bint _group_make_handle(
@@ -379,15 +387,44 @@ cdef size_t _group_encode(
     return at - replies
 
 
+cdef int group_replicate(State* s, const LogApi* log, uint64_t epoch) noexcept nogil:
+    """From here on a log has each chunk first, in this epoch; EINVAL if that is earlier than
+    the last chunk's, or a log is there."""
+    cdef int rc = EINVAL
+    pthread_mutex_lock(&s.shared.lock)
+    if s.group.log == NULL and epoch >= s.group.epoch:
+        s.group.log = log
+        s.group.epoch_next = epoch
+        s.group.digests = 1
+        rc = 0
+    pthread_mutex_unlock(&s.shared.lock)
+    return rc
+
+
+cdef int _group_append(State* s, size_t size) noexcept nogil:
+    """Have the sealed chunk in the log. May take a minute: not in LMDB, and without the lock,
+    so that what is published is read meanwhile."""
+    cdef int outcome = s.group.log.append(s.group.log.log, s.group.chunk, size)
+    if outcome == LOG_DONE:
+        return 0
+    return RC_FENCED if outcome == LOG_FENCED else RC_UNSETTLED
+
+
 cdef int _group_make_durable(State* s) noexcept nogil:
     """Commit the rows of the group that was decided, and show them. Anything but 0: the
-    ledger is dead from here on."""
-    cdef FaultPlace* before = fault_enter_writing(&s.shared.in_journal)
-    cdef int rc = store_put_chunk(s, <Chunk*>s.group.chunk, _group_seal(s))
-    fault_leave_writing(before, &s.shared.in_journal)
+    ledger is dead from here on. RC_FENCED: nothing of the group was done, anywhere."""
+    cdef FaultPlace* before
+    cdef size_t size = _group_seal(s)
+    cdef int rc = 0
+    if s.group.log != NULL:
+        rc = _group_append(s, size)
+    if rc == 0:
+        before = fault_enter_writing(&s.shared.in_journal)
+        rc = store_put_chunk(s, <Chunk*>s.group.chunk, size)
+        fault_leave_writing(before, &s.shared.in_journal)
     pthread_mutex_lock(&s.shared.lock)
     if rc == 0:
-        _group_publish(s)
+        group_publish(s)
     else:
         s.shared.dead = rc
     pthread_mutex_unlock(&s.shared.lock)
@@ -399,10 +436,10 @@ cdef int _group_cut_off(State* s, uint64_t now, uint32_t windows) noexcept nogil
     cdef FaultPlace* before = fault_enter(&s.shared.in_both)
     cdef int rc
     pthread_mutex_lock(&s.shared.lock)
-    rc = _group_wait(s, windows)
+    rc = group_wait(s, windows)
     if rc == 0:
-        _group_begin(s, now)
-        rc = _group_renew(s)
+        group_begin(s, now)
+        rc = group_renew(s)
         if rc == 0:
             rc = machine_cut_off(s)
         if rc != 0:
@@ -417,11 +454,11 @@ cdef int _group_decide(
 ) noexcept nogil:
     """Under the lock: everything up to the chunk that is to be committed."""
     cdef uint32_t count
-    cdef int rc = _group_wait(s, windows)
+    cdef int rc = group_wait(s, windows)
     if rc != 0:
         return rc
-    _group_begin(s, now)
-    rc = _group_renew(s)
+    group_begin(s, now)
+    rc = group_renew(s)
     if rc == 0:
         rc = _group_decode(s, calls, calls_count, &count)
     if rc == 0:
@@ -446,7 +483,8 @@ cdef int group_commit(
     """Decide, make durable, answer. Anything but 0: nothing was answered.
 
     RC_DEAD and RC_SPACE: nothing of it happened, though a cut-off's window may have closed
-    before. Any other: the ledger is dead from here on.
+    before. Any other: the ledger is dead from here on, and only after RC_FENCED is it certain
+    that nothing happened.
     """
     cdef FaultPlace* before
     cdef uint32_t windows = 0

@@ -229,6 +229,7 @@ cdef int _lifetime_read_name(State* s, MDB_txn* txn, const uint8_t* fresh) noexc
     s.config.seed = s.config.instance[0] ^ s.config.instance[1]
     s.config.instance_check = native_crc(0, <const uint8_t*>s.config.instance, 16)
     s.config.epoch = meta.epoch
+    s.group.epoch_next = meta.epoch
     memcpy(s.index.head.instance, s.config.instance, 16)
     return 0
 

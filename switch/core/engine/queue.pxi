@@ -143,12 +143,13 @@ cdef int queue_read_call(
 
 
 cdef int queue_submit(QueueState* q, const Call* call) noexcept nogil:
-    """Queue a call; never blocks on the disk. RC_FULL, RC_STOPPED: it was not taken."""
+    """Queue a call; never blocks on the disk. RC_FULL, RC_STOPPED, RC_FENCED: it was not
+    taken."""
     cdef int rc = 0
     cdef int wake = 0
     pthread_mutex_lock(&q.lock)
     if q.stopping:
-        rc = RC_STOPPED
+        rc = takers_refusal(q)
     else:
         rc = senders_add(&q.waiting, call)
     if rc == 0:
@@ -333,8 +334,8 @@ cdef void _queue_commit(QueueState* q, Group* group) noexcept nogil:
         died = 0
     elif rc == RC_DEAD or rc == RC_CLOSED:
         # Found so before anything of it was decided.
-        rc = RC_STOPPED
-    else:
+        rc = RC_FENCED if died == RC_FENCED else RC_STOPPED
+    elif rc != RC_FENCED:
         # It met an error on its way to the disk.
         rc = RC_UNKNOWN
     group.rc = rc

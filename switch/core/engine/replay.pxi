@@ -305,6 +305,7 @@ cdef struct Chain:            # how far the journal has been followed
     uint64_t next             # first sequence of the next chunk
     uint64_t ordinal          # of the chunk before it
     uint32_t check            # of the chunk before it
+    uint64_t epoch            # of the chunk before it
 
 
 cdef int _replay_begin_chain(State* s, Chain* chain) noexcept nogil:
@@ -314,6 +315,7 @@ cdef int _replay_begin_chain(State* s, Chain* chain) noexcept nogil:
     chain.next = 1
     chain.ordinal = 0
     chain.check = 0
+    chain.epoch = 0
     if rc != 0 or s.shared.indexed == 0:
         return rc
     rc = store_get_chunk(&chain.reader, s.shared.indexed, &chunk)
@@ -321,7 +323,9 @@ cdef int _replay_begin_chain(State* s, Chain* chain) noexcept nogil:
         chain.next = chunk.first_sequence
         chain.ordinal = chunk.ordinal - 1
         rc = store_get_chunk(&chain.reader, chain.next - 1, &chunk)
-        chain.check = chunk.check if rc == 0 else 0
+        if rc == 0:
+            chain.check = chunk.check
+            chain.epoch = chunk.epoch
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
@@ -338,12 +342,14 @@ cdef int _replay_follow(State* s, Chain* chain, uint64_t last) noexcept nogil:
             chunk.first_sequence != chain.next
             or chunk.ordinal != chain.ordinal + 1
             or chunk.previous != chain.check
+            or chunk.epoch < chain.epoch
             or chunk.check != store_chunk_check(chunk)
             or memcmp(chunk.instance, s.config.instance, 16) != 0
         ):
             return MDB_CORRUPTED
         native_assert(chunk.rows_count > 0, b"_replay_follow: the chain goes on")
         chain.check = chunk.check
+        chain.epoch = chunk.epoch
         chain.ordinal = chunk.ordinal
         chain.next += chunk.rows_count
     return 0
@@ -408,6 +414,17 @@ cdef int _replay_fill_working(State* s) noexcept nogil:
     return rc
 
 
+cdef int replay_row(
+    State* s, const Row* row, const uint8_t* tail, uint32_t tail_size
+) noexcept nogil:
+    """Let memory learn a row that was decided before, here or on another node."""
+    cdef Row hold
+    cdef int rc = 0
+    if row.result == RESULT_OK and keys_needs_hold(row):
+        rc = rows_get(s, row.resolves, &hold)
+    return rows_note(s, row, &hold, tail, tail_size, NULL) if rc == 0 else rc
+
+
 cdef int _replay_rows(State* s) noexcept nogil:
     """Let memory learn the rows after the index."""
     cdef Reader reader
@@ -416,7 +433,6 @@ cdef int _replay_rows(State* s) noexcept nogil:
     cdef const uint8_t* tail
     cdef uint32_t tail_size
     cdef uint64_t sequence = s.shared.indexed + 1
-    cdef Row hold
     cdef int rc = store_begin(s, &reader)
     if rc != 0:
         return rc
@@ -427,10 +443,8 @@ cdef int _replay_rows(State* s) noexcept nogil:
     s.group.number += 1
     while rc == 0 and sequence <= s.shared.sequence:
         rc = store_walk_to(&walk, sequence, &row, &tail, &tail_size)
-        if rc == 0 and row.result == RESULT_OK and keys_needs_hold(row):
-            rc = rows_get(s, row.resolves, &hold)
         if rc == 0:
-            rc = rows_note(s, row, &hold, tail, tail_size, NULL)
+            rc = replay_row(s, row, tail, tail_size)
         sequence += 1
     store_end(&reader)
     s.group.dirty_count = 0
@@ -447,6 +461,8 @@ cdef int _replay_journal(State* s) noexcept nogil:
         rc = _replay_follow(s, &chain, s.shared.sequence)
     store_end(&chain.reader)
     s.group.chain = chain.check
+    if s.shared.sequence > 0:
+        s.group.epoch = s.group.epoch_next = chain.epoch
     if rc == 0 and chain.ordinal != s.group.ordinal:
         rc = MDB_CORRUPTED
     if rc == 0:

@@ -110,6 +110,11 @@ cdef int takers_list(QueueState* q, Group* group) noexcept nogil:
     return count
 
 
+cdef inline int takers_refusal(const QueueState* q) noexcept nogil:
+    """Why the queue takes no more: it stops, or another node leads."""
+    return RC_FENCED if q.died == RC_FENCED else RC_STOPPED
+
+
 cdef void takers_leave(QueueState* q) noexcept nogil:
     """Under the lock: what waits is never committed; each taker hears it of its calls.
 
@@ -124,7 +129,7 @@ cdef void takers_leave(QueueState* q) noexcept nogil:
             break
         call = &q.waiting.slots[slot - 1]
         if call.wait != NULL:
-            call.wait.rc = RC_STOPPED
+            call.wait.rc = takers_refusal(q)
             senders_give_back(&q.waiting, slot)
             continue
         taker = &q.takers[call.taker]
@@ -151,7 +156,7 @@ cdef Group* _takers_left(QueueState* q, int number) noexcept nogil:
         senders_put(group, &q.waiting.slots[slot - 1])
         senders_give_back(&q.waiting, slot)
     group.users = 1
-    group.rc = RC_STOPPED
+    group.rc = takers_refusal(q)
     return group
 
 

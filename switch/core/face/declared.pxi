@@ -246,8 +246,40 @@ cdef int check(int rc) except -1:
                                     "or step; it has to be made anew from the journal")
     if rc == RC_SPACE:
         raise SpaceError("the disk has no room for the journal; nothing was done")
+    if rc == RC_FENCED:
+        raise face_not_leader()
+    if rc == RC_UNSETTLED:
+        raise face_unknown()
     raise StorageError(rc, error_text(rc))
 
 
+cdef const char* face_error_text(int rc) noexcept nogil:
+    """What killed a ledger, or what a part of it has met."""
+    if rc == RC_FENCED:
+        return b"another node leads: the log has a later epoch"
+    if rc == RC_UNSETTLED:
+        return b"the log did not say whether it has the last chunk"
+    return mdb_strerror(rc) if rc < 0 else strerror(rc)
+
+
 cdef str error_text(int rc):
-    return (mdb_strerror(rc) if rc < 0 else strerror(rc)).decode()
+    return face_error_text(rc).decode()
+
+
+cdef face_not_leader():
+    return NotLeaderError("another node leads now; nothing was done: ask that one")
+
+
+cdef face_unknown():
+    return UnknownOutcomeError(
+        "the switch failed while it committed; whether this was done is unknown: send "
+        "the same ids again"
+    )
+
+
+cdef face_dead(int rc):
+    """Why a ledger that died before takes nothing."""
+    return face_not_leader() if rc == RC_FENCED else DeadError(rc, error_text(rc))
+
+
+LedgerHead = collections.namedtuple("LedgerHead", ["sequence", "chain", "ordinal", "epoch"])

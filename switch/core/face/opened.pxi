@@ -70,6 +70,7 @@ cdef class _Opened:
         self, path, *, create=True, map_size=4 << 40, reserve_size=64 << 20,
         index_step_rows=131072, index_lag_max=1048576, index_segments_least=16,
         room_least=256 << 20, threads=True, patience_s=None, lock_fd=-1, progress=None,
+        instance=None,
     ):
         if self.is_open or self.lock_fd >= 0:
             raise ValueError("open already")
@@ -86,6 +87,8 @@ cdef class _Opened:
             patience_s = _PATIENCE_S
         if not 0 < patience_s <= 86400:
             raise ValueError("patience_s is more than 0, and a day at most")
+        if instance is not None and len(instance) != 16:
+            raise ValueError("an instance has 16 bytes")
         if progress is not None:
             self.progress = progress
             if self.progress.shape[0] != 2:
@@ -98,7 +101,9 @@ cdef class _Opened:
             self.s.config.patience_ns = <uint64_t>(patience_s * 1e9)
             # A duplicate holds the caller's lock until both are closed.
             self.lock_fd = os.dup(lock_fd) if lock_fd >= 0 else -1
-            self._open(create, map_size, reserve_size, index_step_rows, index_lag_max)
+            self._open(
+                create, map_size, reserve_size, index_step_rows, index_lag_max, instance
+            )
         except BaseException:
             self._release()
             raise
@@ -114,7 +119,7 @@ cdef class _Opened:
         thread.start()
         return thread
 
-    def _open(self, create, map_size, reserve_size, step_rows, lag_max):
+    def _open(self, create, map_size, reserve_size, step_rows, lag_max, instance):
         journal = os.path.join(self.path, "journal")
         index = os.path.join(self.path, "index")
         data = os.path.join(journal, "data.mdb")
@@ -138,11 +143,13 @@ cdef class _Opened:
             s.config.progress = &self.progress[0]
         if reserve_size:
             check(reserve_open(s, os.fsencode(data)))
-        cdef bytes fresh = secrets.token_bytes(16)
+        cdef bytes fresh = secrets.token_bytes(16) if instance is None else bytes(instance)
         cdef const uint8_t* name = <const uint8_t*>PyBytes_AS_STRING(fresh)
         with nogil:
             rc = lifetime_begin(s, name)
         check(RC_SPACE if steps_is_space(rc) else rc)
+        if instance is not None and memcmp(s.config.instance, name, 16) != 0:
+            raise FormatError(0, f"{self.path} holds another ledger than the one to follow")
         if s.shared.rules_version > RULES_VERSION:
             raise FormatError(
                 0, f"rules {s.shared.rules_version} run this ledger, and this version knows them "

@@ -103,8 +103,8 @@ cdef class Queue:
             if rc == RC_CLOCK:
                 raise ClockError("the clock has moved since it was looked at: look again")
             if rc == RC_DEAD:
-                raise DeadError(ledger.s.shared.dead, ledger.dead)
-            if rc != 0 and rc != RC_SPACE:
+                raise face_dead(ledger.s.shared.dead)
+            if rc != 0 and rc != RC_SPACE and rc != RC_FENCED:
                 raise face_unknown()
             check(rc)
             return face_reply(&call, ledger.outcomes, ledger.replies)
@@ -306,14 +306,9 @@ cdef face_failure(QueueState* q, Group* group):
         )
     if group.rc == RC_UNKNOWN:
         return face_unknown()
+    if group.rc == RC_FENCED:
+        return face_not_leader()
     return face_refusal(q, RC_STOPPED)
-
-
-cdef face_unknown():
-    return UnknownOutcomeError(
-        "the switch failed while it committed; whether this was done is unknown: send "
-        "the same ids again"
-    )
 
 
 cdef face_refusal(QueueState* q, int rc):
@@ -322,6 +317,8 @@ cdef face_refusal(QueueState* q, int rc):
         return OverloadError(
             f"{q.waiting.rows_count} entries wait to be committed; try again later"
         )
+    if q.died == RC_FENCED:
+        return face_not_leader()
     if q.died:
         return DeadError(q.died, face_death(q))
     return DeadError(ESHUTDOWN, "the switch is stopping")
@@ -351,7 +348,8 @@ cdef int face_make_api(QueueState* q) except -1:
     q.api.release = face_give_back
     q.api.rows_waiting = face_rows_waiting
     q.api.died = face_died
-    if (QUEUE_FULL, QUEUE_STOPPED, QUEUE_FRAMING) != (RC_FULL, RC_STOPPED, RC_FRAMING):
+    ours = (RC_FULL, RC_STOPPED, RC_FRAMING, RC_FENCED)
+    if (QUEUE_FULL, QUEUE_STOPPED, QUEUE_FRAMING, QUEUE_NOT_LEADER) != ours:
         raise ImportError("compiled with other return codes")
     return 0
 
@@ -441,6 +439,6 @@ cdef int face_died(void* queue, char* text, size_t size) noexcept nogil:
     if q.died == RC_CLOSED:
         snprintf(text, size, b"the ledger is closed")
     else:
-        why = mdb_strerror(q.died) if q.died < 0 else strerror(q.died)
+        why = face_error_text(q.died)
         snprintf(text, size, b"the ledger is dead: %s", why)
     return q.died

@@ -147,7 +147,7 @@ cdef struct Tails:            # a walk over the tail items of one chunk, in row 
     uint32_t seed
 
 
-cdef inline void _store_begin_tails(
+cdef inline void store_begin_tails(
     Tails* tails, const Reader* reader, const Chunk* chunk
 ) noexcept nogil:
     tails.seed = reader.seed
@@ -164,7 +164,7 @@ cdef uint32_t store_tail_check(
     return native_crc(native_crc(check, <const uint8_t*>&size, 4), data, size)
 
 
-cdef int _store_next_tail(
+cdef int store_next_tail(
     Tails* tails, const Row* row, const uint8_t** data, uint32_t* size
 ) noexcept nogil:
     """The item of the next row of the walk; size 0 if it has none."""
@@ -199,7 +199,7 @@ cdef int store_find_tail(
     for i in range(index + 1):
         rc = MDB_CORRUPTED
         if rows[i].check == store_row_check(&rows[i]):
-            rc = _store_next_tail(&tails, &rows[i], data, size)
+            rc = store_next_tail(&tails, &rows[i], data, size)
         if rc != 0:
             break
     return rc
@@ -236,7 +236,7 @@ cdef int store_walk_to(
             return rc
         chunk = walk.chunk
         store_read_ahead(walk.reader, chunk)
-        _store_begin_tails(&walk.tails, walk.reader, chunk)
+        store_begin_tails(&walk.tails, walk.reader, chunk)
         walk.passed = 0
     row[0] = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)) + walk.passed
     while True:
@@ -245,7 +245,7 @@ cdef int store_walk_to(
             or row[0].check != store_row_check(row[0])
         ):
             return MDB_CORRUPTED
-        rc = _store_next_tail(&walk.tails, row[0], tail, tail_size)
+        rc = store_next_tail(&walk.tails, row[0], tail, tail_size)
         walk.passed += 1
         if rc != 0 or row[0].sequence == sequence:
             return rc
@@ -282,44 +282,66 @@ cdef int store_get_tail(
     cdef int rc = store_get_chunk(reader, sequence, &chunk)
     if rc != 0:
         return rc
-    _store_begin_tails(&tails, reader, chunk)
+    store_begin_tails(&tails, reader, chunk)
     return store_find_tail(
         tails, <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)),
         <uint32_t>(sequence - chunk.first_sequence), data, size,
     )
 
 
-cdef int store_put_chunk(State* s, const Chunk* chunk, size_t size) noexcept nogil:
-    """One transaction, one chunk. When this returns 0 the chunk is durable."""
-    cdef MDB_txn* txn
+cdef int _store_put(
+    State* s, MDB_txn* txn, const Chunk* chunk, size_t size
+) noexcept nogil:
+    """Write one chunk behind all others, as part of a transaction."""
     cdef MDB_val key, data
     cdef uint8_t name[8]
-    cdef int rc = mdb_txn_begin(s.config.journal_env, NULL, 0, &txn)
     native_assert(
         chunk.rows_count > 0 and chunk.rows_count <= GROUP_MAX,
-        b"store_put_chunk: some rows",
+        b"_store_put: some rows",
     )
     native_assert(
         size == sizeof(Chunk) + chunk.rows_count * sizeof(Row) + chunk.tail_size,
-        b"store_put_chunk: header, rows, tail",
-    )
-    native_assert(
-        chunk.first_sequence == s.shared.sequence + 1,
-        b"store_put_chunk: behind the last row",
+        b"_store_put: header, rows, tail",
     )
     native_assert(
         chunk.ordinal > 0 and memcmp(chunk.instance, s.config.instance, 16) == 0,
-        b"store_put_chunk: of this ledger",
+        b"_store_put: of this ledger",
     )
-    if rc != 0:
-        return rc
     store_set_key(name, chunk.first_sequence)
     key.mv_size = 8
     key.mv_data = name
     data.mv_size = size
     data.mv_data = <void*>chunk
-    rc = mdb_put(txn, s.config.journal, &key, &data, MDB_APPEND)
+    return mdb_put(txn, s.config.journal, &key, &data, MDB_APPEND)
+
+
+cdef struct Piece:            # a chunk as it came from the log
+    const Chunk* chunk
+    size_t size
+
+
+cdef int store_put_pieces(State* s, const Piece* pieces, uint32_t count) noexcept nogil:
+    """One transaction, one chunk or several. When this returns 0 all of them are durable."""
+    cdef MDB_txn* txn
+    cdef uint32_t i
+    cdef int rc = mdb_txn_begin(s.config.journal_env, NULL, 0, &txn)
+    native_assert(
+        count > 0 and pieces[0].chunk.first_sequence == s.shared.sequence + 1,
+        b"store_put_pieces: behind the last row",
+    )
     if rc != 0:
-        mdb_txn_abort(txn)
         return rc
+    for i in range(count):
+        rc = _store_put(s, txn, pieces[i].chunk, pieces[i].size)
+        if rc != 0:
+            mdb_txn_abort(txn)
+            return rc
     return mdb_txn_commit(txn)
+
+
+cdef int store_put_chunk(State* s, const Chunk* chunk, size_t size) noexcept nogil:
+    """One transaction, one chunk. When this returns 0 the chunk is durable."""
+    cdef Piece piece
+    piece.chunk = chunk
+    piece.size = size
+    return store_put_pieces(s, &piece, 1)

@@ -52,7 +52,9 @@ class Line:
     def __init__(self, address: str, credentials: Credentials) -> None:
         """Prepare; the first call connects. Raises ConfigError."""
         # Repeats are ours: whoever waits is told of each.
-        self.client = Client(address, credentials, retries_max=0, timeout_s=CALL_S)
+        self.client = Client(
+            address.split(","), credentials, retries_max=0, timeout_s=CALL_S
+        )
         self._is_up: bool | None = None
         self._wallet: wallets_pb2.Wallet | None = None
         self._wallet_s = 0.0

@@ -1,0 +1,262 @@
+"""A server that is a node of a cluster: who leads, and what that changes here.
+
+A thread of its own follows the log, tries to lead, and once it leads asks again and
+again whether it still does (`switch/cluster/member.py`). This module is between that
+thread and the event loop: it tells the loop to serve what a follower may, then all, and
+ends the process when it cannot go on.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+from server.exits import EXIT_CONFIG, EXIT_DEAD, EXIT_DEPOSED, EXIT_HALTED
+from server.node import Node
+from switch.cluster.following import Follower, HaltError
+from switch.cluster.log import Head
+from switch.cluster.member import Lease, Member, Shared, State
+from switch.cluster.replicator import Replicator
+from switch.config import Config
+from switch.errors import (
+    ClockError,
+    ConfigError,
+    FollowError,
+    NotLeaderError,
+    SpaceError,
+    SwitchError,
+)
+from switch.ledger import node_keys
+
+log = logging.getLogger("server.cluster")
+
+CLOCK_OFF_MAX_S: Final = 1.0
+"""What a leader's clock may differ from that of the log."""
+STOP_S: Final = 10.0
+"""How long the thread may take to end; it may wait for the log meanwhile."""
+
+
+class Appending(Protocol):
+    """A leader's way into the log, for one epoch."""
+
+    replicator: Replicator
+
+    def capsule(self) -> object:
+        """What `Ledger.replicate` takes."""
+
+    def close(self) -> None:
+        """Nothing is appended any more."""
+
+
+class Parts(Protocol):
+    """What a node has of the log: connections of their own for each use."""
+
+    shared: Shared
+    lease: Lease
+    instance: bytes | None
+    """Of the ledger whose log it is; None where there is a ledger already."""
+
+    def clock_off_s(self) -> float:
+        """How far the clock here is from the log's."""
+
+    def appending(self, epoch: int, stopping: Callable[[], bool]) -> Appending:
+        """A way into the log."""
+
+    def close(self) -> None:
+        """Let go of all of it, the lease too."""
+
+
+class Leadership:
+    """Of one server. Its methods belong to the event loop unless they say otherwise."""
+
+    def __init__(
+        self,
+        config: Config,
+        node: Node,
+        parts: Parts,
+        *,
+        lead: Callable[[], None],
+        changed: Callable[[], None],
+        end: Callable[[int], None],
+        check: Callable[[], None],
+    ) -> None:
+        """Nothing runs before `start`.
+
+        In the event loop `lead` is called once the ledger takes payments, `changed`
+        when what may be served has changed, `end` with the exit code. `check` raises
+        ConfigError for a ledger that is not to be served so.
+        """
+        self._config = config
+        self._node = node
+        self._parts = parts
+        self._lead = lead
+        self._changed = changed
+        self._end = end
+        self._check = check
+        self._keys = node_keys.fingerprints(Path(node.ledger.path))
+        self.follower = Follower(node.ledger, parts.shared, on_rows=self._took_rows)
+        self.member = Member(
+            self.follower,
+            parts.shared,
+            parts.lease,
+            self,
+            name=config.cluster.node,
+            address=config.cluster.address,
+        )
+        self.appending: Appending | None = None
+        """Once it leads."""
+        self.first = asyncio.Event()
+        """Set when it serves for the first time, as whatever it is."""
+        self._stopping = threading.Event()
+        self._abandoned = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cluster", daemon=True)
+        node.check_leads = self._check_leads
+
+    # --- what calls ask ----------------------------------------------------------
+
+    @property
+    def leads(self) -> bool:
+        """Whether payments are taken here."""
+        return self.member.state is State.LEADING
+
+    @property
+    def is_deposed(self) -> bool:
+        """Whether another node leads in its place."""
+        appending = self.appending
+        return self.member.deposed or (
+            appending is not None and appending.replicator.deposed
+        )
+
+    def age_ms(self) -> int | None:
+        """How old what is here may be, as a follower; None: too old to be told."""
+        age_s = self.follower.age_s()
+        if age_s is None or not self.member.is_fresh:
+            return None
+        return int(age_s * 1_000)
+
+    @property
+    def serves_reads(self) -> bool:
+        """Whether a follower's answers may be given now."""
+        return self.member.is_fresh
+
+    def refusal(self, why: str = "") -> NotLeaderError:
+        """What a call is told that only the leader can answer."""
+        leader = self.member.leader
+        where = f"ask {leader}" if leader else "who leads is not known here yet"
+        said = f"this node does not lead: {where}"
+        return NotLeaderError(f"{said} ({why})" if why else said, leader)
+
+    def _check_leads(self) -> None:
+        """Of a leader: refuse what would be told as the newest, if it may be old."""
+        if not self.leads:
+            return
+        if self.member.unconfirmed_s() > self._config.cluster.lease_s:
+            raise self.refusal("it has not heard from the log for a while")
+
+    # --- starting and stopping ---------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End the thread, so that the ledger can be closed."""
+        self._stopping.set()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._thread.join, STOP_S)
+
+    def abandon(self) -> None:
+        """Wait no longer for what is in doubt: it stays unknown."""
+        self._abandoned.set()
+
+    def close(self) -> None:
+        """After the ledger: let go of the log, and of the lease."""
+        self.member.end()
+        if self.appending is not None:
+            self.appending.close()
+        self._parts.close()
+
+    # --- the thread --------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                wait_s = self.member.turn()
+                if self.member.deposed:
+                    self._end_soon(EXIT_DEPOSED)
+                    return
+                self._stopping.wait(wait_s)
+        except (HaltError, FollowError) as error:
+            log.critical("ALARM: this node has halted: %s", error)
+            self._end_soon(EXIT_HALTED)
+        except NotLeaderError as error:
+            log.critical("another node was faster: %s", error)
+            self._end_soon(EXIT_DEPOSED)
+        except (ClockError, ConfigError, SpaceError) as error:
+            log.critical("this node cannot lead: %s", error)
+            self._end_soon(EXIT_CONFIG)
+        except Exception:
+            log.critical("ALARM: this node cannot go on", exc_info=True)
+            self._end_soon(EXIT_DEAD)
+
+    def _end_soon(self, code: int) -> None:
+        self._in_loop(partial(self._end, code))
+
+    def _in_loop(self, call: Callable[[], None]) -> None:
+        self._node.loop.call_soon_threadsafe(call)
+
+    def _took_rows(self) -> None:
+        self._node.register.refresh()
+        self._in_loop(self._node.followed)
+
+    # --- what the member asks, in the thread --------------------------------------
+
+    def unfit(self, head: Head) -> str:
+        """Why this node must not lead now; empty if it may. Raises DoubtError."""
+        by_name = {one.name: one for one in self._parts.shared.nodes()}
+        leader = by_name.get(head.leader)
+        if leader is not None and head.leader != self._config.cluster.node:
+            differs = node_keys.difference(self._keys, leader.keys)
+            if differs:
+                return differs
+        off_s = self._parts.clock_off_s()
+        if abs(off_s) > CLOCK_OFF_MAX_S:
+            return f"its clock is {off_s:+.1f} s off that of the log's database"
+        try:
+            self._check()
+            if not self._config.accept_clock:
+                self._node.committer.check_clock()
+        except SwitchError as error:
+            return str(error)
+        return ""
+
+    def lead(self, epoch: int) -> None:
+        """Take payments from now on, in this epoch."""
+        node = self._node
+        self.appending = self._parts.appending(epoch, self._abandoned.is_set)
+        node.ledger.replicate(self.appending.capsule(), epoch)
+        node.committer.start(accept_clock=self._config.accept_clock)
+        node.register.refresh()
+        asyncio.run_coroutine_threadsafe(self._begin_to_lead(), node.loop).result()
+
+    async def _begin_to_lead(self) -> None:
+        self._node.lead()
+        self._lead()
+        self.first.set()
+
+    def changed(self) -> None:
+        """What the member tells has changed."""
+        self._in_loop(self._tell)
+
+    def _tell(self) -> None:
+        if self.member.is_fresh:
+            self.first.set()
+        self._changed()
+
+    def said(self) -> tuple[int, bytes, str]:
+        """What this node says of itself."""
+        sequence, state_hash = self._node.ledger.step_hash()
+        return sequence, state_hash, self._keys

@@ -1,0 +1,284 @@
+"""One node of a cluster: it follows, may come to lead, and then only ever ends.
+
+    following ──▶ leading ──▶ ended       another leads now, or it cannot go on
+        └────────────────────▶ ended      its journal is not the log's
+
+Who tries to lead is who has the lease; who leads is who the log's head names, and the
+log alone decides that. A leader that was replaced is never a follower again: its memory
+may be ahead of the log, and only opening the journal mends that.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol
+
+from switch.cluster.following import CONFIRM_S, POLL_S, Follower, HaltError
+from switch.cluster.log import DoubtError, Head, Log
+
+log = logging.getLogger("switch.cluster")
+
+UNFIT_S: Final = 5.0
+"""How long a node that must not lead leaves the lease to others."""
+PAUSE_LEAST_S: Final = 0.05
+PAUSE_MOST_S: Final = 0.5
+"""Before the log is tried again: it doubles from the one to the other."""
+NOTE_S: Final = 1.0
+"""Between two words about itself for the others."""
+ROOM_S: Final = 60.0
+"""Between two times that a leader has room made in the log."""
+FRESH_S: Final = 5.0
+"""Until so long after it had all that there was a follower serves what reads."""
+
+
+class NodeRow(NamedTuple):
+    """What a node said of itself last."""
+
+    name: str
+    address: str
+    sequence: int
+    state_hash: bytes
+    keys: str
+    seen_age_s: float
+
+
+class Shared(Log, Protocol):
+    """A log, and what else the nodes share."""
+
+    def note(
+        self, name: str, address: str, sequence: int, state_hash: bytes, keys: str
+    ) -> None:
+        """Say something of oneself."""
+
+    def nodes(self) -> list[NodeRow]:
+        """What each has said."""
+
+    def standbys(self) -> int:
+        """Database nodes that stream now, and count for the quorum."""
+
+    def make_room(self, sequence: int) -> object:
+        """Have room ready for rows behind this one."""
+
+
+class Lease(Protocol):
+    """The right to try, which one node has at a time. Keeps itself."""
+
+    def start(self) -> None:
+        """Begin to ask for it; once."""
+
+    def holds(self) -> bool:
+        """Whether this node has it."""
+
+    def let_go(self, seconds: float) -> None:
+        """Leave it to others, for so long at the least."""
+
+
+class State(StrEnum):
+    """Of a node."""
+
+    FOLLOWING = "following"
+    LEADING = "leading"
+    ENDED = "ended"
+
+
+class Server(Protocol):
+    """What the node is for. All is called in the member's thread, and may block."""
+
+    def unfit(self, head: Head) -> str:
+        """Why it must not lead now, in words; empty if it may."""
+
+    def lead(self, epoch: int) -> None:
+        """Begin to lead. What it raises is the end of the node."""
+
+    def changed(self) -> None:
+        """Something that `Member` tells has changed."""
+
+    def said(self) -> tuple[int, bytes, str]:
+        """Of the node: a sequence, the hash of its state then, its keys' fingerprints.
+
+        Bytes that are empty where there is no hash.
+        """
+
+
+class Member:
+    """The node's state. `turn` belongs to one thread; any may read the rest."""
+
+    def __init__(
+        self,
+        follower: Follower,
+        shared: Shared,
+        lease: Lease,
+        server: Server,
+        *,
+        name: str,
+        address: str,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Follows. `name` and `address` are the node's own, as others see them."""
+        self.follower = follower
+        self._log = shared
+        self._lease = lease
+        self._server = server
+        self._name = name
+        self._address = address
+        self._now = now
+        self.state = State.FOLLOWING
+        self.epoch = 0
+        """In which it leads; 0: it does not."""
+        self.deposed = False
+        """Another leads in its place, which is final."""
+        self.why_not = ""
+        """Why it must not lead, in words; empty if it may, or was never asked."""
+        self.doubts = 0
+        """Times that the log could not be asked."""
+        self.last_doubt = ""
+        self.attempts = 0
+        """Times that it tried to take over."""
+        self.lost_attempts = 0
+        """Of these, when another was faster, or it was not known what came of it."""
+        self.standbys = -1
+        """Database nodes that count for the quorum, as seen last; -1: not seen yet."""
+        self.nodes: list[NodeRow] = []
+        self._confirmed_s = 0.0
+        self._confirm_at = self._note_at = self._room_at = 0.0
+        self._asks = False
+        self._is_lost = True
+        self._pause_s = PAUSE_LEAST_S
+        self._told: tuple[object, ...] = ()
+
+    # --- what others ask ---------------------------------------------------------
+
+    @property
+    def leader(self) -> str:
+        """Where the leader is; empty if that is not known, or it is none other."""
+        head = self.follower.head
+        if head is None or head.leader == self._name:
+            return ""
+        return head.address
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether what it has, as a follower, is young enough to be told."""
+        age_s = self.follower.age_s()
+        return age_s is not None and age_s <= FRESH_S
+
+    def unconfirmed_s(self) -> float:
+        """Of a leader: how long ago it last knew that nobody else leads."""
+        return max(self._now() - self._confirmed_s, 0.0)
+
+    # --- its thread --------------------------------------------------------------
+
+    def turn(self) -> float:
+        """Do what is due; how many seconds until the next turn.
+
+        Raises HaltError, and what the ledger and `Server.lead` raise: the end.
+        """
+        try:
+            if self._is_lost:
+                self._log.reconnect()
+                self._is_lost = False
+            wait_s = self._lead_on() if self.epoch else self._follow_on()
+            self._pause_s = PAUSE_LEAST_S
+        except DoubtError as doubt:
+            self._is_lost = True
+            self.doubts += 1
+            self.last_doubt = str(doubt)
+            wait_s = self._pause_s
+            self._pause_s = min(2 * wait_s, PAUSE_MOST_S)
+        told = (self.state, self.leader, self.is_fresh, self.deposed)
+        if told != self._told:
+            self._told = told
+            self._server.changed()
+        return wait_s
+
+    def end(self) -> None:
+        """The node ends."""
+        self.state = State.ENDED
+
+    def _follow_on(self) -> float:
+        more = self.follower.poll()
+        if self._now() >= self._confirm_at:
+            self.follower.confirm()
+            self._confirm_at = self._now() + CONFIRM_S
+        self._note()
+        if more:
+            return 0.0
+        if not self._asks and self.follower.age_s() is not None:
+            # Who has far to go would keep it from those who could lead at once.
+            self._asks = True
+            self._lease.start()
+        if self._asks and self._lease.holds():
+            self._take_over()
+            return 0.0
+        return POLL_S
+
+    def _take_over(self) -> None:
+        head = self.follower.catch_up()
+        self.why_not = self._server.unfit(head)
+        if self.why_not:
+            log.error("this node does not lead: %s", self.why_not)
+            self._lease.let_go(UNFIT_S)
+            return
+        self.attempts += 1
+        self.lost_attempts += 1
+        begun_s = self._now()
+        epoch = self._log.take_over(head, self._name, self._address)
+        if epoch is None:
+            log.warning("another node was faster, or still appends; trying again")
+            return
+        self.lost_attempts -= 1
+        log.info("leads from row %d on, in epoch %d", head.sequence + 1, epoch)
+        self._server.lead(epoch)
+        self._confirmed_s = begun_s
+        self.epoch = epoch
+        self.state = State.LEADING
+
+    def _lead_on(self) -> float:
+        """Ask whether it still leads: who appends nothing would not hear of another."""
+        begun_s = self._now()
+        head = self._log.head()
+        self._log.barrier()
+        if head.epoch < self.epoch:
+            raise HaltError(
+                f"the log is in epoch {head.epoch}, and this node leads in "
+                f"{self.epoch}: the log was put back to an older state"
+            )
+        if head.epoch > self.epoch:
+            self.deposed = True
+            self.follower.head = head
+            log.critical(
+                "%s leads in epoch %d, this node did in %d",
+                head.leader or "nobody",
+                head.epoch,
+                self.epoch,
+            )
+            return CONFIRM_S
+        self._confirmed_s = begun_s
+        self._note()
+        if self._now() >= self._room_at:
+            self._log.make_room(head.sequence)
+            self._room_at = self._now() + ROOM_S
+        return CONFIRM_S
+
+    def _note(self) -> None:
+        """Say how far it is, hear how far others are."""
+        if self._now() < self._note_at:
+            return
+        self._note_at = self._now() + NOTE_S
+        sequence, state_hash, keys = self._server.said()
+        self._log.note(self._name, self._address, sequence, state_hash, keys)
+        self.nodes = self._log.nodes()
+        self.standbys = self._log.standbys()
+        self._compare(sequence, state_hash)
+
+    def _compare(self, sequence: int, state_hash: bytes) -> None:
+        """Halt if another node had another state at the same row."""
+        for one in self.nodes:
+            if one.name == self._name or one.sequence != sequence:
+                continue
+            if state_hash and one.state_hash and one.state_hash != state_hash:
+                raise HaltError(
+                    f"at row {sequence} the state of {one.name} was "
+                    f"{one.state_hash.hex()}, and here it is {state_hash.hex()}"
+                )
