@@ -15,12 +15,14 @@ from tools.cluster.writer import Writer, differences
 
 FAIL_OVER_S = 60.0
 COME_BACK_S = 150.0
+ALONE_S = 12.0
+"""Three of Patroni's rounds: who may lead by itself does by then."""
 GAP_S = 3.0
 """Between two starts of a cold start: an order is one only if the first is seen first."""
 
 
 def timelines(stand: Stand) -> dict[str, set[str]]:
-    """What each history of a timeline says, in every node: one text each, or a collision."""
+    """What histories of timelines say, in every node."""
     found: dict[str, set[str]] = {}
     for number in NODES:
         for path in (stand.plan.node(number) / "data" / "pg_wal").glob("*.history"):
@@ -33,37 +35,49 @@ def collisions(stand: Stand) -> list[str]:
     return [name for name, texts in timelines(stand).items() if len(texts) > 1]
 
 
-def kill_in_turn(stand: Stand, writer: Writer) -> tuple[list[int], bool]:
+def kill_in_turn(stand: Stand, writer: Writer, *, late: bool) -> tuple[list[int], bool]:
     """Kill who leads, who leads then, and the last: in which order, and whether it led.
 
-    The second leads until Patroni counts the first out: only then may the last one lead
-    without knowing what the first has, and begin a timeline that nobody else sees.
+    Early: the second goes after its first answers. Late: it leads until Patroni counts
+    the first out, so that the last one leads as well, and begins a timeline that nobody
+    else sees.
     """
     first = stand.leader()
     stand.kill_host(first)
     stand.wait(lambda: stand.leader() not in (0, first), "a new leader", FAIL_OVER_S)
-    writer.wait_more(FAIL_OVER_S)
-    gone = f"pg{first}"
-    stand.wait(
-        lambda: gone not in stand.sync().get("sync_standby", gone),
-        f"a quorum without {gone}",
-        FAIL_OVER_S,
-    )
     second = stand.leader()
-    stand.kill_host(second)
+    writer.wait_more(FAIL_OVER_S)
     third = next(number for number in NODES if number not in (first, second))
-    led = until(lambda: stand.leader() == third, FAIL_OVER_S)
+    led = False
+    if late:
+        alone = {"leader": f"pg{second}", "sync_standby": f"pg{third}"}
+        stand.wait(
+            lambda: alone.items() <= stand.sync().items(),
+            "a quorum of two",
+            FAIL_OVER_S,
+        )
+    stand.kill_host(second)
+    if late:
+        led = until(lambda: stand.leader() == third, FAIL_OVER_S)
     stand.kill_host(third)
     return [first, second, third], led
 
 
-def cold_start(stand: Stand, order: tuple[int, int, int]) -> dict[str, Any]:
-    """All three killed in turn, then started in an order (0 is who was killed first)."""
+def cold_start(
+    stand: Stand, order: tuple[int, int, int], *, late: bool
+) -> dict[str, Any]:
+    """All three killed in turn, then started in an order (0 is who was killed first).
+
+    The first one is left alone for a while.
+    """
     with Writer(stand) as writer:
         writer.wait_more(FAIL_OVER_S)
-        killed, led = kill_in_turn(stand, writer)
+        killed, led = kill_in_turn(stand, writer, late=late)
         started = [killed[place] for place in order]
-        for number in started:
+        answered = len(writer.answered)
+        stand.start_host(started[0])
+        alone = until(lambda: stand.leader() == started[0], ALONE_S)
+        for number in started[1:]:
             stand.start_host(number)
             time.sleep(GAP_S)
         took: float | None
@@ -75,20 +89,28 @@ def cold_start(stand: Stand, order: tuple[int, int, int]) -> dict[str, Any]:
         answers = took is not None and writer.wait_more(FAIL_OVER_S)
     result: dict[str, Any] = {
         "order": "".join(str(place + 1) for place in order),
+        "late": late,
         "killed": killed,
         "last_led": led,
+        "led_alone": alone,
         "whole_s": took,
-        "answered": len(writer.answered),
+        "answered": answered,
         "answers_again": answers,
+        "writer": writer.why,
         "collisions": collisions(stand),
         "told": stand.told(),
     }
-    if took is not None:
-        result["wrong"] = differences(stand, writer.answered)
+    result["wrong"] = ["nobody leads"]
+    if stand.leader():
+        result["wrong"] = differences(stand, writer.answered, nodes=took is not None)
+    result["ok"] = answers and not (result["wrong"] or result["collisions"])
     return result
 
 
-def cold_starts(stand: Stand, orders: int = 6) -> Iterator[dict[str, Any]]:
-    """Cold starts in every order."""
+def cold_starts(
+    stand: Stand, orders: int = 6, late: tuple[bool, ...] = (False, True)
+) -> Iterator[dict[str, Any]]:
+    """Cold starts in every order, early and late."""
     for order in itertools.islice(itertools.permutations((0, 1, 2)), orders):
-        yield cold_start(stand, order)
+        for one in late:
+            yield cold_start(stand, order, late=one)

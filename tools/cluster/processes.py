@@ -16,6 +16,11 @@ USER = "postgres"
 """Who runs the databases if we are root: PostgreSQL refuses to."""
 
 
+def as_default() -> None:
+    """A termination ends like Ctrl-C: what was started is ended in order."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def owner() -> tuple[int, int]:
     """User and group of what the databases own."""
     if os.geteuid() != 0:
@@ -100,7 +105,9 @@ def wait_gone(pids: Iterable[int], timeout_s: float) -> bool:
     return until(lambda: not any(began(pid) for pid in pids), timeout_s)
 
 
-def until(condition: Callable[[], object], timeout_s: float, pause_s: float = 0.05) -> bool:
+def until(
+    condition: Callable[[], object], timeout_s: float, pause_s: float = 0.05
+) -> bool:
     """Wait until it holds; whether it did within the time."""
     end_s = time.monotonic() + timeout_s
     while not condition():
@@ -127,7 +134,9 @@ class Process:
             return 0
         return int(number) if ticks and began(int(number)) == ticks else 0
 
-    def start(self, command: Sequence[str], more: Mapping[str, str] | None = None) -> None:
+    def start(
+        self, command: Sequence[str], more: Mapping[str, str] | None = None
+    ) -> None:
         """Start it in a session of its own; nothing of it is waited for."""
         assert not self.pid, f"{self.name} is running"
         with self.log.open("ab") as log:

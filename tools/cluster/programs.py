@@ -59,7 +59,9 @@ def _needed(packages: Sequence[str]) -> list[str]:
     command = ["apt-get", "-qq", "--no-install-recommends", "-s", "install", *packages]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
-    return [line.split()[1] for line in lines if line.startswith("Inst ")] or [*packages]
+    return [line.split()[1] for line in lines if line.startswith("Inst ")] or [
+        *packages
+    ]
 
 
 def _unpack(packages: Sequence[str]) -> None:

@@ -46,7 +46,9 @@ class Plan:
     postgres_bin: Path
     passwords: Mapping[str, str]
     archive: bool = True
-    """Without one a cluster loses its history of timelines: only for a drill."""
+    """Without one a node that was away may lack what it needs: only for a drill."""
+    hook: bool = True
+    """Whether `before_promote.py` runs: without it only for a drill."""
 
     def node(self, number: int) -> Path:
         """The folder of a database node."""
@@ -120,18 +122,41 @@ def pgbackrest(plan: Plan, number: int) -> str:
 
 
 def _archiving(plan: Plan, number: int) -> dict[str, str]:
+    node = plan.node(number)
+    found = {"restore_command": f"{plan.folder / 'restore.sh'} {node} %f %p"}
     if not plan.archive:
-        return {"archive_mode": "off"}
-    call = f"pgbackrest --config={plan.node(number) / 'pgbackrest.conf'}"
-    call += f" --stanza={SCOPE}"
+        return {"archive_mode": "off", **(found if plan.hook else {})}
+    call = f"pgbackrest --config={node / 'pgbackrest.conf'} --stanza={SCOPE}"
     return {
         "archive_mode": "on",
         "archive_command": f"{call} archive-push %p",
         "archive_timeout": "60s",
         # The histories of timelines come from there, too: a node that starts looks
         # for the newest, and one that is promoted for the first that is not taken.
-        "restore_command": f"{call} archive-get %f %p",
+        **found,
     }
+
+
+def promotion(plan: Plan, number: int) -> str:
+    """What `deploy/patroni/before_promote.py` must know of a node."""
+    node = plan.node(number)
+    return json.dumps(
+        {
+            "name": f"pg{number}",
+            "etcd": [f"http://{HOST}:{port}" for port in plan.ports.etcd],
+            "prefix": f"/payswitch/{SCOPE}/",
+            "data": str(node / "data"),
+            "bin": str(plan.postgres_bin),
+            "marker": str(node / "promotes"),
+        }
+    )
+
+
+def _before_promote(plan: Plan, number: int) -> dict[str, str]:
+    if not plan.hook:
+        return {}
+    script = plan.folder / "before_promote.py"
+    return {"pre_promote": f"{script} {plan.node(number) / 'promotion.json'}"}
 
 
 def _parameters(plan: Plan, number: int) -> dict[str, Any]:
@@ -198,6 +223,8 @@ def patroni(plan: Plan, number: int) -> str:
                     "synchronous_mode": "quorum",
                     "synchronous_mode_strict": True,
                     "synchronous_node_count": 1,
+                    # Who is behind the newest timeline that etcd knows never leads.
+                    "check_timeline": True,
                     "postgresql": {
                         "use_pg_rewind": True,
                         "use_slots": True,
@@ -225,6 +252,7 @@ def patroni(plan: Plan, number: int) -> str:
                     "rewind": sign_on("rewinder"),
                 },
                 "parameters": _parameters(plan, number),
+                **_before_promote(plan, number),
                 "pg_hba": [
                     "local all postgres scram-sha-256",
                     f"hostssl replication replicator {HOST}/32 scram-sha-256",

@@ -53,6 +53,7 @@ FIRST_PORTS = {
     "patroni": 17431,
     "switches": 17443,
 }
+SCRIPTS = programs.ROOT / "deploy" / "patroni"
 START_TIMEOUT_S = 90.0
 """Three databases are made, one by initdb, two by copies of it."""
 STOP_TIMEOUT_S = 20.0
@@ -75,7 +76,9 @@ class Stand:
         self.patronis = [Process(folder, f"pg{number}") for number in NODES]
 
     @classmethod
-    def make(cls, folder: Path, say: Say, *, archive: bool = True) -> Self:
+    def make(
+        cls, folder: Path, say: Say, *, archive: bool = True, hook: bool = True
+    ) -> Self:
         """Write everything into a folder that is not there yet."""
         folder = folder.resolve()
         if folder.exists():
@@ -83,7 +86,7 @@ class Stand:
         bin_dir = programs.postgres_bin()
         folder.mkdir(parents=True)
         passwords = {role: secrets.token_hex(16) for role in ROLES}
-        plan = Plan(folder, choose_ports(), bin_dir, passwords, archive)
+        plan = Plan(folder, choose_ports(), bin_dir, passwords, archive, hook)
         stored = {**asdict(plan), "folder": str(folder), "postgres_bin": str(bin_dir)}
         _write(folder / "stand.json", json.dumps(stored, indent=1))
         _write(folder / "pgpass", settings.pgpass(plan))
@@ -95,7 +98,11 @@ class Stand:
             for name in ("data", "run", "log", "lock", "spool"):
                 (node / name).mkdir(mode=0o700, parents=True)
             _write(node / "patroni.json", settings.patroni(plan, number))
-            _write(node / "pgbackrest.conf", settings.pgbackrest(plan, number))
+            _write(node / "promotion.json", settings.promotion(plan, number))
+            if archive:
+                _write(node / "pgbackrest.conf", settings.pgbackrest(plan, number))
+        for name in ("before_promote.py", "restore.sh"):
+            shutil.copy(SCRIPTS / name, folder / name)
         _give_away(folder)
         return cls(plan, say)
 
@@ -114,13 +121,14 @@ class Stand:
             Path(stored["postgres_bin"]),
             stored["passwords"],
             stored["archive"],
+            stored["hook"],
         )
         return cls(plan, say)
 
     # --- start and end ---------------------------------------------------------------
 
     def up(self) -> None:
-        """Start everything and wait until two standbys follow; make database and roles."""
+        """Start everything, wait until two standbys follow, make database and roles."""
         for number in NODES:
             self.start_etcd(number)
         self.wait(self.etcd_is_healthy, "etcd", START_TIMEOUT_S)
@@ -165,7 +173,7 @@ class Stand:
 
     @contextmanager
     def stopped_host(self, number: int) -> Iterator[None]:
-        """Stop a node's processes for a while: they hold what they held, and say nothing."""
+        """Stop a node's processes for a while: they hold all, and say nothing."""
         roots = [self.patronis[number - 1].pid, self.postmaster(number)]
         pids = children(pid for pid in roots if pid)
         for pid in pids:
@@ -236,6 +244,10 @@ class Stand:
             return False
         if len({one.get("timeline") for one in members}) != 1:
             return False
+        sync = self.sync()
+        voters = {one for one in (sync.get("sync_standby") or "").split(",") if one}
+        if sync.get("leader") != f"pg{leader}" or len(voters) != 2:
+            return False
         try:
             names, count = self.sql(
                 "SELECT current_setting('synchronous_standby_names'), count(*) "
@@ -293,7 +305,9 @@ class Stand:
                 command, capture_output=True, text=True, check=False, timeout=timeout_s
             )
         except subprocess.TimeoutExpired:
-            raise StandError(f"no answer after {timeout_s:.0f} s: {statement}") from None
+            raise StandError(
+                f"no answer after {timeout_s:.0f} s: {statement}"
+            ) from None
         if done.returncode:
             raise StandError(f"{statement}: {done.stderr.strip()}")
         return done.stdout.strip()
@@ -311,7 +325,9 @@ class Stand:
             env=environment({"PGPASSFILE": str(self.plan.folder / "pgpass.owner")}),
         )
         if done.returncode:
-            raise StandError(f"pgbackrest {' '.join(words)}: {done.stdout}{done.stderr}")
+            raise StandError(
+                f"pgbackrest {' '.join(words)}: {done.stdout}{done.stderr}"
+            )
         return done.stdout
 
     # --- the database ----------------------------------------------------------------
@@ -359,7 +375,9 @@ def _bound(port: int) -> socket.socket:
 
 def _write(path: Path, text: str) -> None:
     """A file that nobody else reads."""
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as to:
+    with os.fdopen(
+        os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w"
+    ) as to:
         to.write(text)
 
 
