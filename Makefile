@@ -10,10 +10,13 @@ BIN := .venv/bin
 BASE_PYTHON := $(PYTHON)
 override PYTHON := $(BIN)/python
 CYTHON_CODE := $(sort $(shell find switch server benchmarks -name '*.pyx' -o -name '*.px[di]'))
-SOURCES := setup.py tools/fetch_lmdb.py tools/find_front.py $(CYTHON_CODE) \
+SOURCES := setup.py tools/fetch_lmdb.py tools/find_front.py tools/find_libpq.py $(CYTHON_CODE) \
     $(shell find switch server benchmarks -name '*.[ch]')
 # What we compile into a module of its own; the benchmarks' are nobody's to install.
 MODULES := $(sort $(basename $(shell find switch server -name '*.pyx')))
+# One of them only where libpq is (clusters): it is looked for as the build does.
+WITHOUT_LIBPQ := $(if $(shell python3 tools/find_libpq.py 2>/dev/null),,switch/cluster/_pq)
+BUILT := $(filter-out $(WITHOUT_LIBPQ),$(MODULES))
 # The folders that hold Python of ours.
 PYTHON_CODE := setup.py switch server benchmarks tests tools docs/examples
 PYTEST := $(PYTHON) -m pytest
@@ -36,7 +39,7 @@ venv: .venv/ready.stamp  ## make .venv only
 	@touch $@
 
 .venv/core.stamp: .venv/ready.stamp pyproject.toml $(SOURCES) \
-    $(foreach module,$(MODULES),$(if $(wildcard $(module).*.so),,missing))
+    $(foreach module,$(BUILT),$(if $(wildcard $(module).*.so),,missing))
 	$(PYTHON) setup.py --quiet build_clib build_ext --inplace --parallel 2
 	@# The command and the metadata; the core is up to date by now.
 	@if ! [ .venv/installed.stamp -nt pyproject.toml ] \
@@ -76,6 +79,10 @@ test: build test-builds  ## every test, on the core with asserts
 	bash tools/need.sh strace promtool systemd-analyze=systemd curl nghttp=nghttp2-client \
 	    h2load=nghttp2-client
 	bash tools/need.sh chromium || echo "tests/browser is skipped: there is no Chromium" >&2
+	@# What was not there when this build began is compiled now.
+	bash tools/need.sh /usr/lib/postgresql/17/bin/initdb=postgresql-17 \
+	    $(if $(WITHOUT_LIBPQ),libpq-dev) && $(MAKE) --no-print-directory build \
+	    || echo "tests of the log in PostgreSQL are skipped: there is no PostgreSQL 17" >&2
 	SWITCH_TEST_LIB=build/assert/lib bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
 
 # What a browser needs that looks at pages: Chromium, and axe-core by its hash.
@@ -124,7 +131,7 @@ check-lint: build
 .PHONY: check-types
 check-types: build
 	$(BIN)/mypy $(PYTHON_CODE)
-	$(PYTHON) -m mypy.stubtest $(subst /,.,$(MODULES)) --mypy-config-file pyproject.toml \
+	$(PYTHON) -m mypy.stubtest $(subst /,.,$(BUILT)) --mypy-config-file pyproject.toml \
 	    --allowlist tools/stubtest_allowlist.txt
 
 .PHONY: check-proto

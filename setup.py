@@ -115,6 +115,27 @@ def over_core(source: str) -> Extension:
     )
 
 
+def over_libpq(source: str) -> list[Extension]:
+    """What speaks to PostgreSQL, where that is there: nothing else needs it."""
+    find = [sys.executable, "tools/find_libpq.py"]
+    libpq = json.loads(subprocess.check_output(find, text=True) or "null")
+    if libpq is None:
+        return []
+    return [
+        Extension(
+            module_of(source),
+            [source],
+            include_dirs=["switch", *libpq["include_dirs"]],
+            library_dirs=libpq["library_dirs"],
+            libraries=["pq"],
+            define_macros=macros,
+            extra_compile_args=compile_args,
+            extra_link_args=link_args,
+            depends=[*glob("switch/cluster/pq/*.pxi"), "switch/core/log_api.h"],
+        )
+    ]
+
+
 def over_tls(source: str, folder: str, include: str) -> Extension:
     """A thin face over a folder of C that speaks TLS and HTTP/2."""
     return Extension(
@@ -131,9 +152,13 @@ def over_tls(source: str, folder: str, include: str) -> Extension:
     )
 
 
+apart = "switch/cluster/_pq.pyx"
+"""It uses no part of the core."""
+sources = sorted({*glob("switch/**/*.pyx", recursive=True)} - {apart})
 extensions = [
-    *map(over_core, sorted(glob("switch/**/*.pyx", recursive=True))),
+    *map(over_core, sources),
     over_tls("server/_front.pyx", "server/front", "server/front"),
+    *over_libpq(apart),
 ]
 if "--inplace" in sys.argv:
     # A tool of this checkout: what is installed elsewhere has no benchmarks.

@@ -78,7 +78,8 @@ from switch.v1 import (
 
 if TYPE_CHECKING:
     # A server that is alone imports nothing of clusters.
-    from server.leadership import Leadership, Parts
+    from server.leadership import Leadership
+    from server.log_parts import Parts
 
 log = logging.getLogger("server")
 
@@ -255,6 +256,7 @@ class App:
         lead: Callable[[], None],
     ) -> "Leadership":
         """The part of the server that knows who leads; it does not run yet."""
+        from server.cluster_figures import cluster_figures
         from server.leadership import Leadership
 
         def changed() -> None:
@@ -272,6 +274,7 @@ class App:
             end=self._die,
             check=partial(check_people, self._config, node),
         )
+        self._metrics.add("cluster", partial(cluster_figures, member))
         return member
 
     async def _open(self, parts: "Parts | None") -> Ledger:

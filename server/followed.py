@@ -118,7 +118,7 @@ def _wanted(call: Call) -> int | None:
     if said == LEADER_ONLY:
         return None
     if not said.isdigit() or len(said) > _SEQUENCE_DIGITS:
-        raise ArgumentError("min-sequence", "must be a number, or `leader`")
+        raise ArgumentError("metadata.min_sequence", "must be a number, or `leader`")
     return int(said)
 
 

@@ -18,7 +18,7 @@ from server.exits import EXIT_CONFIG, EXIT_DEAD, EXIT_DEPOSED, EXIT_HALTED
 from server.node import Node
 from switch.cluster.following import Follower, HaltError
 from switch.cluster.log import Head
-from switch.cluster.member import Lease, Member, Shared, State
+from switch.cluster.member import Lease, Member, Said, Shared, State
 from switch.cluster.replicator import Replicator
 from switch.config import Config
 from switch.errors import (
@@ -42,10 +42,16 @@ STOP_S: Final = 10.0
 class Appending(Protocol):
     """A leader's way into the log, for one epoch."""
 
-    replicator: Replicator
+    @property
+    def replicator(self) -> Replicator:
+        """What it has met."""
 
     def capsule(self) -> object:
         """What `Ledger.replicate` takes."""
+
+    @property
+    def counts(self) -> tuple[int, int, float, float]:
+        """(chunks, bytes, seconds waited for them, the longest wait)."""
 
     def close(self) -> None:
         """Nothing is appended any more."""
@@ -54,10 +60,13 @@ class Appending(Protocol):
 class Parts(Protocol):
     """What a node has of the log: connections of their own for each use."""
 
-    shared: Shared
-    lease: Lease
-    instance: bytes | None
-    """Of the ledger whose log it is; None where there is a ledger already."""
+    @property
+    def shared(self) -> Shared:
+        """The connection of the thread that follows and leads."""
+
+    @property
+    def lease(self) -> Lease:
+        """The right to try."""
 
     def clock_off_s(self) -> float:
         """How far the clock here is from the log's."""
@@ -121,6 +130,11 @@ class Leadership:
     def leads(self) -> bool:
         """Whether payments are taken here."""
         return self.member.state is State.LEADING
+
+    @property
+    def sequence(self) -> int:
+        """Of the last durable row here."""
+        return self._node.ledger.sequence
 
     @property
     def is_deposed(self) -> bool:
@@ -256,7 +270,7 @@ class Leadership:
             self.first.set()
         self._changed()
 
-    def said(self) -> tuple[int, bytes, str]:
+    def said(self) -> Said:
         """What this node says of itself."""
-        sequence, state_hash = self._node.ledger.step_hash()
-        return sequence, state_hash, self._keys
+        ledger = self._node.ledger
+        return Said(ledger.sequence, *ledger.step_hash(), self._keys)

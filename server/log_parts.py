@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from switch.cluster.lease import Lease
-from switch.cluster.postgres import PostgresLog, appender
-
 from switch.cluster.log import DoubtError
+from switch.cluster.postgres import PostgresLog, appender
 from switch.cluster.replicator import Replicator
 from switch.config import Config
 from switch.ledger.opening import Progress

@@ -16,3 +16,7 @@ class NoClusterError(ConfigError):
             "this installation cannot speak to PostgreSQL: it was built without libpq; "
             "install libpq-dev (Debian), then `make build`"
         )
+
+
+class NoHeadError(ConfigError):
+    """The database has no log yet, or not one of ours."""

@@ -10,7 +10,8 @@ may be ahead of the log, and only opening the journal mends that.
 
 import logging
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
@@ -28,19 +29,35 @@ NOTE_S: Final = 1.0
 """Between two words about itself for the others."""
 ROOM_S: Final = 60.0
 """Between two times that a leader has room made in the log."""
+STATES_MAX: Final = 64
+"""Hashes of own states that are kept, to be compared with those of others."""
+_STEP_SIZE: Final = 8
 FRESH_S: Final = 5.0
 """Until so long after it had all that there was a follower serves what reads."""
 
 
-class NodeRow(NamedTuple):
+class NodeRow(Protocol):
     """What a node said of itself last."""
 
-    name: str
-    address: str
-    sequence: int
-    state_hash: bytes
-    keys: str
-    seen_age_s: float
+    @property
+    def name(self) -> str:
+        """Its own."""
+
+    @property
+    def sequence(self) -> int:
+        """Of its last durable row."""
+
+    @property
+    def state_hash(self) -> bytes:
+        """Of its state, behind the row that it begins with."""
+
+    @property
+    def keys(self) -> str:
+        """The fingerprints of its keys."""
+
+    @property
+    def seen_age_s(self) -> float:
+        """How long ago that was."""
 
 
 class Shared(Log, Protocol):
@@ -51,7 +68,7 @@ class Shared(Log, Protocol):
     ) -> None:
         """Say something of oneself."""
 
-    def nodes(self) -> list[NodeRow]:
+    def nodes(self) -> Sequence[NodeRow]:
         """What each has said."""
 
     def standbys(self) -> int:
@@ -82,6 +99,18 @@ class State(StrEnum):
     ENDED = "ended"
 
 
+class Said(NamedTuple):
+    """What a node says of itself."""
+
+    sequence: int
+    """Of its last durable row."""
+    step: int
+    state_hash: bytes
+    """Of its state behind row `step`; empty before the first step."""
+    keys: str
+    """The fingerprints of its keys."""
+
+
 class Server(Protocol):
     """What the node is for. All is called in the member's thread, and may block."""
 
@@ -94,11 +123,8 @@ class Server(Protocol):
     def changed(self) -> None:
         """Something that `Member` tells has changed."""
 
-    def said(self) -> tuple[int, bytes, str]:
-        """Of the node: a sequence, the hash of its state then, its keys' fingerprints.
-
-        Bytes that are empty where there is no hash.
-        """
+    def said(self) -> Said:
+        """What the node says of itself."""
 
 
 class Member:
@@ -139,12 +165,13 @@ class Member:
         """Of these, when another was faster, or it was not known what came of it."""
         self.standbys = -1
         """Database nodes that count for the quorum, as seen last; -1: not seen yet."""
-        self.nodes: list[NodeRow] = []
+        self.nodes: Sequence[NodeRow] = ()
         self._confirmed_s = 0.0
         self._confirm_at = self._note_at = self._room_at = 0.0
         self._asks = False
         self._is_lost = True
         self._pause_s = PAUSE_LEAST_S
+        self._states: OrderedDict[int, bytes] = OrderedDict()
         self._told: tuple[object, ...] = ()
 
     # --- what others ask ---------------------------------------------------------
@@ -266,19 +293,24 @@ class Member:
         if self._now() < self._note_at:
             return
         self._note_at = self._now() + NOTE_S
-        sequence, state_hash, keys = self._server.said()
-        self._log.note(self._name, self._address, sequence, state_hash, keys)
+        said = self._server.said()
+        state = said.step.to_bytes(_STEP_SIZE) + said.state_hash
+        self._log.note(self._name, self._address, said.sequence, state, said.keys)
         self.nodes = self._log.nodes()
         self.standbys = self._log.standbys()
-        self._compare(sequence, state_hash)
+        if said.state_hash:
+            self._states[said.step] = said.state_hash
+            while len(self._states) > STATES_MAX:
+                self._states.popitem(last=False)
+        self._compare()
 
-    def _compare(self, sequence: int, state_hash: bytes) -> None:
-        """Halt if another node had another state at the same row."""
+    def _compare(self) -> None:
+        """Halt if another node had another state behind the same row."""
         for one in self.nodes:
-            if one.name == self._name or one.sequence != sequence:
-                continue
-            if state_hash and one.state_hash and one.state_hash != state_hash:
+            step = int.from_bytes(one.state_hash[:_STEP_SIZE])
+            theirs, own = one.state_hash[_STEP_SIZE:], self._states.get(step)
+            if theirs and own and theirs != own:
                 raise HaltError(
-                    f"at row {sequence} the state of {one.name} was "
-                    f"{one.state_hash.hex()}, and here it is {state_hash.hex()}"
+                    f"behind row {step} the state of {one.name} was {theirs.hex()}, "
+                    f"and here it was {own.hex()}"
                 )

@@ -443,6 +443,7 @@ class Failure:
         self.violations: list[str] = []
         self.retry_ms: int = 0
         self.budget: str = ""
+        self.leader: str = ""
         status: status_pb2.Status | None = rpc_status.from_call(error)
         for detail in status.details if status else ():
             info = error_details_pb2.ErrorInfo()
@@ -454,6 +455,7 @@ class Failure:
                 self.outcome = info.metadata.get("outcome", "")
                 self.field = info.metadata.get("field", "")
                 self.budget = info.metadata.get("budget", "")
+                self.leader = info.metadata.get("leader", "")
             elif detail.Unpack(bad):
                 self.fields = [one.field for one in bad.field_violations]
                 # A violation that names no field helps nobody.
