@@ -1,7 +1,7 @@
 """One audit: reads the journal once, from its first row to a stated sequence."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from switch.audit.findings import CHAIN_CHECKS, CHECKS, Findings
 from switch.audit.index import Index, compare_index, compare_pieces, read_index
 from switch.audit.layout import Rows
 from switch.audit.live import Live, compare_live_accounts, compare_live_hash
+from switch.audit.logged import Log, Logged
 from switch.audit.payments import check_baskets
 from switch.audit.reader import Block, Journal
 from switch.audit.totals import Figures, Stored, read_totals
@@ -61,12 +62,14 @@ def audit(
     at: int = 0,
     scope: Scope = "all",
     ask: Callable[[], Live] | None = None,
+    logged: Iterable[Logged] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Audit the ledger in `path` from its first row to sequence `at` (0: the last).
 
     `scope` "chain" looks at bytes, totals and balances only. `ask` asks a live server,
-    which is compared at the sequences it states. Raises FormatError or StorageError if
+    which is compared at the sequences it states; `logged` is what the log says of its
+    chunks, ascending, read as it is asked for. Raises FormatError or StorageError if
     the directory cannot be read, UsageError if `at` is not durable yet.
     """
     started = time.monotonic()
@@ -86,13 +89,15 @@ def audit(
         notes = run.plan_index(index)
         notes += run.plan_live(live)
         notes += run.plan_totals(totals) if scope == "all" else []
-        run.read(progress)
+        log = None if logged is None else Log(logged, findings)
+        notes += run.read(progress, log)
         exceptions = _finish(journal, books, last)
     checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
     compared = {
         "index": index is not None or "index" in findings.counts,
         "lost": index is not None or totals is not None,
         "figures": totals is not None or "figures" in findings.counts,
+        "log": log is not None,
         "live": live is not None,
     }
     checks = [name for name in checks if name not in compared]
@@ -230,9 +235,9 @@ class _Audit:
                 notes.append(f"the totals are compared as of {totals.sequence}")
         return notes
 
-    def read(self, progress: Progress | None) -> None:
-        """Read, check and apply every block up to the last sequence."""
-        chain = Chain(self.journal.instance, self.journal.epoch, self.findings)
+    def read(self, progress: Progress | None, log: Log | None) -> list[str]:
+        """Read, check and apply every block up to the last sequence; notes of that."""
+        chain = Chain(self.journal.instance, self.findings, log)
         waiting = sorted(self.stops)
         while waiting and waiting[0] == 0:
             self._compare(waiting.pop(0))
@@ -247,6 +252,12 @@ class _Audit:
         if chain.expected <= self.last:
             text = f"the journal ends before it, at {chain.expected - 1}"
             self.findings.add("sequence", self.last, text)
+        if log:
+            return log.finish(self.last, whole=self.last == self.durable)
+        if chain.led_from:
+            text = f"led through a log from {chain.led_from} on, now in epoch "
+            return [f"not compared: {text}{chain.epoch}; --log holds it against that"]
+        return []
 
     def _apply(self, block: Block, tails: dict[int, bytes], waiting: list[int]) -> None:
         """Apply a block's rows, with pauses at the stops that lie in it."""

@@ -46,6 +46,7 @@ from switch.audit.layout import (
     WINDOW_ITEM_MAX,
     Rows,
 )
+from switch.audit.logged import Log
 from switch.audit.reader import Block, Chunk
 from switch.audit.references import bad_references
 from switch.codes import AMOUNT_MAX, Kind, Result
@@ -103,12 +104,19 @@ def bad_rows(rows: Rows) -> list[int]:
 class Chain:
     """Checks blocks in order. `tails` are the last block's items by row index."""
 
-    def __init__(self, instance: bytes, epoch: int, findings: Findings) -> None:
-        """`instance` and `epoch` are those of the journal's own record."""
+    def __init__(
+        self, instance: bytes, findings: Findings, log: Log | None = None
+    ) -> None:
+        """`instance` is that of the journal's own record; `log` what it was led
+        through, if that is to be compared.
+        """
         self.findings = findings
         self.instance = instance
-        self.epoch = epoch
-        self.epoch_before = 0
+        self.log = log
+        self.epoch = 0
+        """The highest so far."""
+        self.led_from = 0
+        """The first row of the first chunk that went through a log, 0 if none has."""
         self.previous: int | None = 0
         self.expected = 1
         self.ordinal = 0
@@ -147,9 +155,14 @@ class Chain:
             add("chunks", chunk.key, f"stored there, its header says {first}")
         if instance != self.instance:
             add("chunks", chunk.key, "the chunk is another ledger's")
-        if not self.epoch_before <= epoch <= self.epoch:
-            add("chunks", chunk.key, f"its epoch is {epoch}")
-        self.epoch_before = max(epoch, self.epoch_before)
+        if epoch < self.epoch:
+            text = f"its epoch is {epoch}, behind one of epoch {self.epoch}"
+            add("chunks", chunk.key, text)
+        if epoch and not self.epoch:
+            self.led_from = chunk.key
+        self.epoch = max(epoch, self.epoch)
+        if self.log:
+            self.log.chunk(chunk.key, chunk.count, epoch, check)
         if first != self.expected:
             text = f"the chunk begins at {first} where {self.expected} follows"
             add("sequence", chunk.key, text)

@@ -17,6 +17,7 @@ DAMAGED = "restore journal/ from a copy and audit that"
 WRONG = "stop taking payments; compare with a copy, then correct by new entries"
 LOST = "keep journal/ and index/ as they are; restore a copy that has the rows"
 DERIVED = "stop the server, delete index/ and let it be rebuilt, audit again"
+FORKED = "stop this switch, keep its journal, hold the others' against the log first"
 SUMMED = "stop the server, delete totals/ and let it be made anew, audit again"
 
 CHECKS: Final[dict[str, tuple[str, str]]] = {
@@ -59,6 +60,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "index": ("the index holds the accounts that the journal gives", DERIVED),
     "figures": ("the network's totals are what the journal gives", SUMMED),
     "lost": ("the journal has what index and totals were made of", LOST),
+    "log": ("every chunk is in the log as it is here, and none beside it", FORKED),
     "live": ("the server serves what the journal gives", "restart the server"),
 }
 CHAIN_CHECKS: Final = (

@@ -121,11 +121,13 @@ def tail_item(sequence: int, data: bytes) -> bytes:
     return struct.pack("<2I", len(data), check) + data + bytes(-len(data) % 8)
 
 
-def chunk(first: int, rows: bytes, tail: bytes, ordinal: int, previous: int) -> bytes:
+def chunk(
+    first: int, rows: bytes, tail: bytes, ordinal: int, previous: int, epoch: int = 0
+) -> bytes:
     """A sealed chunk around packed rows."""
     count, size = len(rows) // 128, len(tail)
-    head = struct.pack("<I2H2IQ16sQ", MAGIC, FORMAT, 0, count, size, first, INSTANCE, 1)
-    head += struct.pack("<QI", ordinal, previous)
+    head = struct.pack("<I2H2IQ16s", MAGIC, FORMAT, 0, count, size, first, INSTANCE)
+    head += struct.pack("<QQI", epoch, ordinal, previous)
     check = crc32c(head, previous)
     checks = b"".join(rows[at + 124 : at + 128] for at in range(0, len(rows), 128))
     check = crc32c(tail, crc32c(checks, check))
@@ -394,7 +396,9 @@ def financial_year(day: int) -> int:
 Groups = list[list[Row]]
 
 
-def write_journal(directory: Path, groups: Groups) -> None:
+def write_journal(
+    directory: Path, groups: Groups, epoch: Callable[[int], int] = lambda ordinal: 0
+) -> None:
     """Write groups of rows as `directory/journal`, every check right."""
     chunks, previous = [], 0
     for ordinal, group in enumerate(groups, 1):
@@ -402,7 +406,7 @@ def write_journal(directory: Path, groups: Groups) -> None:
         tail = b"".join(
             tail_item(row.sequence, row.tail) for row in group if row.tail is not None
         )
-        value = chunk(group[0].sequence, rows, tail, ordinal, previous)
+        value = chunk(group[0].sequence, rows, tail, ordinal, previous, epoch(ordinal))
         previous = int.from_bytes(value[60:64], "little")
         chunks.append((group[0].sequence, value))
     write_chunks(directory, chunks)

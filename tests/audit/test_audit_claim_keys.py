@@ -249,7 +249,7 @@ def both(path: Path) -> tuple[Counter[tuple[int, int, int]], Taken]:
             (as_of,) = struct.unpack_from("<Q", txn.get(b"index", db=meta) or b"", 24)
     with Journal(path) as journal:
         taken = Taken(journal.instance)
-        chain = Chain(journal.instance, journal.epoch, Findings())
+        chain = Chain(journal.instance, Findings())
         for block in journal.blocks(as_of):
             chain.block(block)
             rows = block.rows[block.rows["sequence"] <= as_of].copy()

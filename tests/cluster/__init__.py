@@ -1,0 +1,1 @@
+"""Tests of a ledger that is led through a log: see the head of each file."""

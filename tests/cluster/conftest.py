@@ -1,4 +1,6 @@
-"""One set of databases for all servers of this folder; each pair has one of its own."""
+"""What all tests of this folder share: a small ledger in memory, and one set of
+databases for all servers, of which each pair has one of its own.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -8,6 +10,10 @@ import pytest
 
 from tests.cluster.pair import Pair, pair
 from tests.cluster.postgres import Nodes, nodes
+from tests.cluster.small_ledger import SmallLedger
+from tests.memory import folder, tmp_path
+
+__all__ = ["make_pair", "shared_nodes", "small", "tmp_path"]
 
 
 @pytest.fixture(scope="package")
@@ -31,3 +37,10 @@ def make_pair(
         return pair(directory, shared_nodes, f"log_{count}")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def small() -> Iterator[SmallLedger]:
+    """The one that is copied."""
+    with folder() as path:
+        yield SmallLedger(path / "small")

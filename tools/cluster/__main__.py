@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tools.cluster.drills import cold_starts
+from tools.cluster.drills import ORDERS, cold_starts
 from tools.cluster.processes import as_default
 from tools.cluster.programs import MissingError
 from tools.cluster.stand import Stand, StandError
@@ -31,9 +31,9 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--down", action="store_true", help="end and remove it")
     what.add_argument(
         "--cold-starts",
-        type=int,
-        metavar="N",
-        help="kill three databases in turn and start them in N of the six orders",
+        nargs="*",
+        metavar="ORDERS",
+        help="kill three databases in turn and start them in these of the six orders",
     )
     when = made.add_mutually_exclusive_group()
     when.add_argument("--early", action="store_true", help="the second at its answers")
@@ -44,10 +44,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_cold_starts(stand: Stand, args: argparse.Namespace) -> dict[str, Any]:
-    """So many orders; the figures of all."""
+    """Each of the orders; the figures of all."""
     late = (False,) if args.early else (True,) if args.late else (False, True)
     rounds = []
-    for one in cold_starts(stand, args.cold_starts, late):
+    for one in cold_starts(stand, args.cold_starts or ORDERS, late):
         print(json.dumps(one), flush=True)
         rounds.append(one)
     good = [one for one in rounds if one["ok"]]
@@ -72,16 +72,20 @@ def main() -> int:
         stand.down()
         stand.remove()
         return 0
-    stand = Stand.make(
-        args.data,
-        say,
-        archive=not args.without_archive,
-        hook=not args.without_hook,
-    )
-    keep = False
+    keep = (args.data / "stand.json").exists()
+    if keep:
+        stand = Stand.open(args.data, say)
+    else:
+        stand = Stand.make(
+            args.data,
+            say,
+            archive=not args.without_archive,
+            hook=not args.without_hook,
+        )
     try:
-        stand.up()
-        make_schema(stand)
+        if not keep:
+            stand.up()
+            make_schema(stand)
         if args.up:
             keep = True
             say(f"{stand.told()}; `make cluster-down` ends it")

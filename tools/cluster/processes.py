@@ -135,9 +135,16 @@ class Process:
         return int(number) if ticks and began(int(number)) == ticks else 0
 
     def start(
-        self, command: Sequence[str], more: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        more: Mapping[str, str] | None = None,
+        *,
+        ours: bool = False,
     ) -> None:
-        """Start it in a session of its own; nothing of it is waited for."""
+        """Start it in a session of its own; it is not waited for.
+
+        `ours`: with our environment and working directory, not the owner's.
+        """
         assert not self.pid, f"{self.name} is running"
         with self.log.open("ab") as log:
             started = subprocess.Popen(
@@ -145,9 +152,9 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd="/",
+                cwd=None if ours else "/",
                 start_new_session=True,
-                env=environment(more),
+                env=None if ours else environment(more),
             )
         self.file.write_text(f"{started.pid} {began(started.pid)}\n")
 
