@@ -20,7 +20,17 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = (
-    *("kill", "hard_day", "bills", "days", "answers", "shapes", "damage", "old_pages"),
+    *(
+        "kill",
+        "hard_day",
+        "bills",
+        "days",
+        "answers",
+        "shapes",
+        "damage",
+        "full",
+        "old_pages",
+    ),
     *("restarts", "fuzz", "front"),
 )
 FRAMES = 1_000_000
@@ -36,6 +46,7 @@ BY_CHANCE = {
         "tests/ledger/test_opening_damage.py",
         "tests/audit/test_audit_damage.py",
     ),
+    "full": ("tests/core/test_full_complaints.py",),
 }
 
 
@@ -47,6 +58,7 @@ MINUTES = {
     "answers": 1,
     "shapes": 7,
     "damage": 10,
+    "full": 1,
     "old_pages": 20,
     "restarts": 5,
     "fuzz": 5,
