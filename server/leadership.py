@@ -136,14 +136,6 @@ class Leadership:
         """Of the last durable row here."""
         return self._node.ledger.sequence
 
-    @property
-    def is_deposed(self) -> bool:
-        """Whether another node leads in its place."""
-        appending = self.appending
-        return self.member.deposed or (
-            appending is not None and appending.replicator.deposed
-        )
-
     def age_ms(self) -> int | None:
         """How old what is here may be, as a follower; None: too old to be told."""
         age_s = self.follower.age_s()
