@@ -34,6 +34,7 @@ from tests.server.harness import (
     payment,
     until,
 )
+from tests.server.test_put_bills import DELTA, due, fetch, file_of, put
 from tests.stopped import stop
 
 PostgresLog = pytest.importorskip("switch.cluster.postgres").PostgresLog
@@ -271,3 +272,17 @@ def test_what_a_node_does_not_begin_without(make_pair: MakePair) -> None:
         )
         assert alone.wait() == EXIT_CONFIG
         assert "serve it with the settings [cluster]" in alone.log()
+
+
+def test_bills_that_were_put_in_are_told_by_who_takes_over(make_pair: MakePair) -> None:
+    with make_pair() as pair:
+        leader, other = pair.start()
+        bills = [due(number) for number in range(3)]
+        reply = put(leader.peer(Role.BILLER, "power"), file_of(1, bills), bills)
+        assert reply.outcome.result == 1
+        delta = [due(1, 700)]
+        put(leader.peer(Role.BILLER, "power"), file_of(2, delta, DELTA), delta)
+        leader.process.stop(signal.SIGKILL)
+        until(lambda: other.leads)
+        found = [fetch(other.peer(), f"REF-{number}") for number in range(3)]
+        assert [one.amount_due for [one] in found] == [500, 700, 500]
