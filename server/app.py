@@ -460,6 +460,9 @@ async def stop_queue(front: Front, committer: Committer, drain_s: float) -> bool
     """
     loop = asyncio.get_running_loop()
     answers = front.hot_fileno()
+    if answers < 0:
+        # It never led: nobody could ask it anything.
+        return await loop.run_in_executor(None, committer.stop, 0)
     loop.add_reader(answers, front.drop_answers)
     try:
         return await loop.run_in_executor(None, committer.stop, drain_s)

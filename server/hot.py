@@ -107,7 +107,7 @@ def _errors(number: int, method: str) -> Iterable[tuple[str, SwitchError]]:
         "STOPPED": DeadError(errno.ESHUTDOWN, "the switch is stopping"),
         "DEAD": dead,
         "NOT_LEADER": NotLeaderError(
-            "another node leads now; nothing was done: ask that one"
+            "another node leads; nothing was done: ask that one"
         ),
         "DAMAGED": DamagedError("an entry that it depends on is damaged"),
         "BILLER_BUSY": BillerBusyError(

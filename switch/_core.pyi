@@ -6,13 +6,14 @@ a time, be it the queue's or `commit`; any thread may read. Everything read is d
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from switch.entries import Entry
 from switch.errors import SwitchError
+from switch.readings import ClockState, GroupMeter, LedgerHead
 
 Rows = npt.NDArray[np.void]
 
@@ -65,11 +66,10 @@ ANSWERS_MAX: int
 QUESTIONS_MAX: int
 """Answers in one message of a biller; holds that one message asks about."""
 LOG_DONE: int
-"""An append to the log: the chunk is in it, for good."""
 LOG_FENCED: int
-"""It is absent from it for ever: another node leads."""
 LOG_UNKNOWN: int
-"""It may be in it, now or later."""
+"""What came of an append to the log: the chunk is in it for good, is absent from it for
+ever, may be in it now or later."""
 FOLLOW_CHUNKS_MAX: int
 """Chunks that are taken at a time."""
 LMDB_VERSION: str
@@ -184,18 +184,6 @@ def encode_outcomes(ids: bytes, outcomes: Rows) -> bytes:
     """The CreatePaymentsResponse for `outcomes` (dtype OUTCOME), as commits write it;
     for tests. `ids` has 16 bytes for each. Raises ValueError if they do not match."""
 
-class LedgerHead(NamedTuple):
-    """The last durable chunk; zeros before the first."""
-
-    sequence: int
-    """Of its last row."""
-    chain: int
-    """Its check, which continues those of all chunks before it."""
-    ordinal: int
-    """How many chunks there are."""
-    epoch: int
-    """Of the log when it was made; 0 on a single node."""
-
 @final
 class Ledger:
     """An open ledger directory: `journal/`, `index/`, `LOCK`."""
@@ -232,6 +220,8 @@ class Ledger:
     when LMDB is in a loop; empty if none is. The next start walks the pages."""
     dead: str
     """Why the ledger refuses to commit for ever; empty while it is alive."""
+    fenced: bool
+    """Whether that is since another node leads."""
     head: LedgerHead
     """Where the journal ends."""
 
@@ -261,15 +251,13 @@ class Ledger:
         `room_least`: bytes that must be free on the disk before the index is written;
         with less it waits, and groups are refused once it lags `index_lag_max` rows.
         `threads`: start the index writer's and the reserve's thread; without them
-        call `index_step` yourself. `patience_s`: a commit or an index step that stays
-        in LMDB for longer is taken for stuck, and leaves the mark `DOUBT` until it
-        comes back; a minute if not given, and without `threads` not watched then.
+        call `index_step` yourself. `patience_s`: who writes and is in LMDB for longer
+        is taken for stuck, and leaves the mark `DOUBT` until it comes back; a minute if
+        not given, and without `threads` not watched then.
         `lock_fd`: LOCK, which the caller has opened and locked; it keeps its own.
         `progress`: two numbers that another thread may read while an index is made
-        anew: rows indexed so far, and rows in all.
-        `instance`: 16 bytes that a ledger made now gets in place of random ones, so
-        that it can follow the one that has them; FormatError if it is there already and
-        has another.
+        anew: rows indexed so far, and rows in all. `instance`: 16 bytes that a ledger
+        made now gets, to follow the one that has them; FormatError if it has others.
 
         Raises BusyError if another process has it, FormatError, CorruptionError (of
         the journal), IndexDamagedError, JournalBehindError, StorageError."""
@@ -286,40 +274,34 @@ class Ledger:
         closes first, in a group of its own; holds that are due end in this one. Empty
         requests do only that. ValueError if they exceed GROUP_MAX or TAIL_MAX together,
         SpaceError if there is no reserve left (nothing changed, try later), DeadError
-        if the ledger is dead, StorageError if this commit killed it."""
+        if the ledger is dead, StorageError if this commit killed it, NotLeaderError
+        without the log that it had before (`replicate`)."""
 
     def replicate(self, log: object | Callable[[bytes], int], epoch: int) -> None:
-        """From now on each chunk is appended to `log` before it is committed here.
+        """From now on each chunk, of this epoch, is appended to `log`, then committed.
 
         `log` is a capsule of the struct in `core/log_api.h`, or a callable that takes
-        the chunk and gives LOG_DONE, LOG_FENCED or LOG_UNKNOWN; what it raises counts
-        as LOG_UNKNOWN. It is called by whoever commits, one at a time, and may block
-        for long. Chunks are of this epoch. After LOG_FENCED nothing was done: `commit`
-        and the queue raise NotLeaderError, after any other UnknownOutcomeError, and the
-        ledger is dead. Before the queue starts, once. ValueError if the epoch is lower
-        than the last chunk's, or a log is there."""
+        the chunk and gives LOG_DONE, LOG_FENCED or LOG_UNKNOWN, which counts if it
+        raises. Who commits calls it, one at a time; it may block for long. Unless it is
+        done the ledger is dead: NotLeaderError if it was fenced, and nothing was done,
+        else UnknownOutcomeError. Once, before the queue starts. ValueError if a log is
+        there, or the epoch is lower than the last chunk's."""
 
     def follow(self, chunks: Sequence[bytes]) -> int:
-        """Take chunks, in order, that another node has appended to the log; the last
-        durable sequence then. At most FOLLOW_CHUNKS_MAX. Nothing is decided here, and
-        no clock read. Those at the beginning that are here already are passed over.
-
-        All are verified before the first is taken: FollowError if one cannot be, and
-        nothing has changed. As many as fit a group are stored in one transaction.
-        SpaceError if there is no room now; what was taken by then stays (`head`).
-        ValueError after `replicate`, DeadError if the ledger is dead, StorageError if
-        this killed it."""
+        """Take chunks in order, at most FOLLOW_CHUNKS_MAX, that another node has made;
+        the last durable sequence then. The first ones may be here already. All are
+        verified before one is taken: FollowError if one cannot be, and nothing has
+        changed. As many as fit a group are stored in one transaction. SpaceError if
+        there is no room now; what was taken by then stays. ValueError after
+        `replicate`, DeadError, StorageError if this killed the ledger."""
 
     def state_hash(self) -> tuple[int, bytes]:
-        """The last durable sequence, and 8 bytes that are the same on each node with
-        the same journal: of the accounts, the open holds, the register and complaints.
-        Waits while a group is committed; some ms with many accounts."""
+        """The last durable sequence, and 8 bytes that follow from the journal up to it:
+        of accounts, holds, register and complaints. Waits for commits."""
 
     def step_hash(self) -> tuple[int, bytes]:
-        """The same as it was behind the chunk that ended the last index step, on a
-        ledger that replicates or follows; (0, b"") if none has ended since opening.
-        Nodes with the same `index_step_rows` hash behind the same chunks. Waits for
-        nothing."""
+        """The same behind the chunk that ended the last step of `index_step_rows`, of
+        a ledger that replicates or follows; (0, b"") before the first since opening."""
 
     def expiry(self) -> int:
         """Nanosecond time at which a hold is due, or a window's cut-off; 0: neither."""
@@ -328,32 +310,28 @@ class Ledger:
         """Bring the index one step forward if a whole step is durable. True if so."""
 
     def set_quotation_keys(self, keys: Sequence[tuple[int, bytes]]) -> None:
-        """Seal quotations with the first of `keys` and accept all of them from here on.
-        One or two, each a number from 1 to 255 and 32 secret bytes. Not kept: a ledger
-        that is opened has none, seals nothing and finds every token wrong. Any thread;
-        waits while a group is decided. Raises ValueError."""
+        """Seal quotations with the first of `keys` and accept all of them from here on:
+        one or two, each a number from 1 to 255 and 32 secret bytes. Not kept: one that
+        is opened has none. Any thread; waits while a group is decided. ValueError."""
 
     def seal_quotation(self, quotation: Rows) -> bytes:
-        """The token, 144 bytes, of one element of the dtype QUOTATION.
-        Its format, key and seal are filled in; its `valid_until` is cut to a day after
-        `fetched`, and 0 means that. Any thread. Raises ValueError if a field is out of
-        its bounds, or no key is set."""
+        """The token, 144 bytes, of one element of the dtype QUOTATION: its format, key
+        and seal are filled in, its `valid_until` is cut to a day after `fetched` (0:
+        that). Any thread. ValueError: a field is out of its bounds, or no key is set.
+        """
 
     def open_quotation(self, token: bytes, now_ns: int) -> tuple[int, Rows]:
-        """What a token is at `now_ns` (`codes.Opened`), and what it says (shape ()).
-        All zeros if it is wrong. For which centre, service and reference it was sealed
-        is the caller's to compare. Any thread; any bytes."""
+        """What a token is at `now_ns` (`codes.Opened`), and what it says (shape (); all
+        zeros if it is wrong). Whose it is, and for what, is the caller's to compare."""
 
-    # --- reading; each raises CorruptionError rather than serve a bad check ---------
-
+    # --- reading; each raises CorruptionError rather than serve a bad check
     def index_unit(self) -> bool:
-        """Do what the index writer's thread does while it does not lag: the next unit,
-        in a transaction of its own. False: all is done before the next step is due."""
+        """Do what the index writer's thread does while it does not lag: one unit, in a
+        transaction. False: all is done before the next step is due."""
 
     def accounts(self) -> tuple[Rows, int]:
         """All account images (element 0 is nobody, dtype ACCOUNT), their sequence: one
-        consistent copy. No group is decided or published meanwhile, with a million
-        accounts for some tens of milliseconds."""
+        consistent copy, made while nothing is decided: a million in tens of ms."""
 
     def account(self, index: int) -> tuple[Rows, int]:
         """One account image (shape ()) and its sequence. LookupError if none."""
@@ -399,21 +377,18 @@ class Ledger:
         """Up to `count` (at most 65,536) rows from sequence `first` on."""
 
     def limit_biller(self, biller: int, most: int | None) -> None:
-        """Answer new payments in messages with BILLER_BUSY and no row if more than
-        `most` open holds, kept ones left out, would wait for a biller (a participant's
-        index); None: no bound. From the next group on; known ids have their answers as
-        ever. Not kept by the ledger. LookupError for an index that cannot be."""
+        """From the next group on answer new payments in messages with BILLER_BUSY, and
+        no row, if more than `most` open holds, without kept ones, would wait for a
+        biller, by its index; None: no bound. Not kept. LookupError: no such index."""
 
     def limit_holds(self, most: int) -> None:
-        """Answer new payments in messages with BILLER_BUSY, FIELD_DEBIT and no row if
-        more than `most` open holds, kept ones left out, would debit their wallet; 0: no
-        bound. From the next group on, and not kept, as with `limit_biller`."""
+        """The same with FIELD_DEBIT, of holds that debit a wallet; 0: no bound."""
 
     def limit_refusals(self, role: int, per_second: int, at_once: int) -> None:
-        """Record so many refusals of each participant of a role a second and at once,
-        but for budgets of its own; what is beyond is TOO_MANY_REFUSALS, without a row.
-        0 a second: no bound. From the next group on, not kept. LookupError for no role,
-        ValueError for more than 1,000,000 a second or fewer than 16 at once."""
+        """Likewise record so many refusals of each participant of a role without a
+        budget of its own; what is beyond is TOO_MANY_REFUSALS, without a row. 0: no
+        bound. LookupError: no role. ValueError: above 1,000,000 a second, or fewer than
+        16 at once."""
 
     def gather(self, sequences: npt.NDArray[np.uint64]) -> Rows:
         """The rows with these sequences, in this order; at most 65,536."""
@@ -433,11 +408,9 @@ class Ledger:
     ) -> bytes:
         """A ConnectResponse that asks about accepted holds: `kind` 2 to confirm them,
         3 for their status; `deadline_ns` is when an answer is no longer waited for,
-        `sent_ns` is now, `until_ns` until when each may be credited.
-
-        `number` is the hold's sequence. The first hold of a basket carries the basket;
-        its later ones are passed over. At most QUESTIONS_MAX sequences, or ValueError;
-        LookupError if one is no durable accepted hold."""
+        `sent_ns` is now, `until_ns` until when each may be credited. A basket's first
+        hold carries it, later ones are passed over. ValueError for more than
+        QUESTIONS_MAX, LookupError if one is no durable accepted hold."""
 
     def row(self, sequence: int) -> Entry:
         """One row as an entry. LookupError if it is not durable."""
@@ -489,7 +462,7 @@ class Ledger:
         """Sequence of the newest accepted bills row of a service, or 0."""
 
     def complaint(self, number: int) -> int:
-        """Sequence of the newest row about the complaint with this number, or 0."""
+        """Sequence of the newest row about a complaint, by its number, or 0."""
 
     def complaints(
         self, before: int, limit: int
@@ -538,34 +511,10 @@ class Ledger:
         """Sizes and counts for operators: file bytes, reserve, lag, runs, memory; what
         damage has cost since the ledger was opened, and the row that was found last."""
 
-class ClockState(NamedTuple):
-    """The wall clock and the time that has really passed."""
-
-    wall_ns: int
-    boottime_ns: int
-    ahead_ns: int
-    """By how much the wall clock outran the other since it was last vouched for."""
-
-class GroupMeter(NamedTuple):
-    """What a queue has committed since it was made."""
-
-    rows: int
-    refused: int
-    """Groups of which nothing, or nothing certain, was done."""
-    commit_s: float
-    """Spent in commits that have rows."""
-    under_way_s: float
-    """Since the commit that runs now began; 0.0 if none does."""
-    sizes: tuple[tuple[float, int], ...]
-    """Groups by rows: (bound, how many are within it and above the one before)."""
-    times: tuple[tuple[float, int], ...]
-    """Groups by the seconds that their commit took, likewise."""
-
 @final
 class Queue:
-    """What waits to be committed, and the loop that commits it, without the GIL.
-
-    Any thread may call it. Its C face stands in `_core.pxd`."""
+    """What waits to be committed, and the loop that commits it, without the GIL. Any
+    thread may call it. Its C face stands in `_core.pxd`."""
 
     stopping: bool
     """Whether it takes no more, because of `stop` or of death."""
@@ -597,41 +546,34 @@ class Queue:
 
     def start(self, ended: Callable[[], None] | None = None) -> None:
         """Start the loop in a thread "committer"; `ended` is called there at its end.
-        Raises ValueError the second time."""
+        ValueError the second time."""
 
     def stop(self, drain_s: float) -> bool:
-        """Take no more, commit what waits within `drain_s` seconds, end the thread.
-
-        What still waits then is answered with DeadError. True if nothing was left.
-        Idempotent."""
+        """Take no more, commit what waits within `drain_s` seconds, end the thread. All
+        else gets DeadError. True if nothing was left. Idempotent."""
 
     def submit(self, request: Request, tag: int) -> None:
-        """Queue `request`; its answer is taken under `tag`, a number of 64 bits.
-
-        Never blocks on the disk. Raises OverloadError if the queue is full, DeadError
-        after stop or death."""
+        """Queue `request`; its answer is taken under `tag`, a number of 64 bits. Never
+        blocks on the disk. Raises OverloadError if the queue is full, DeadError after
+        stop or death, NotLeaderError if another node leads."""
 
     def commit(self, request: Request) -> bytes | Rows:
-        """Queue `request` and block until it is durable; its reply.
-
-        Raises what `submit` raises, or what became of its group: SpaceError,
-        ClockError, DeadError (nothing was done), UnknownOutcomeError."""
+        """Queue `request` and block until it is durable; its reply. Raises what
+        `submit` raises, or what became of its group: SpaceError, ClockError,
+        NotLeaderError, DeadError (nothing was done), UnknownOutcomeError."""
 
     def clock_state(self) -> ClockState:
         """Both clocks now; waits for a commit that is under way."""
 
     def accept_clock(self, request: Request, ahead_ns: int) -> Rows:
-        """Commit the one row of `request` and believe the wall clock from here on.
-
+        """Commit the one row of `request`, give its OUTCOME, believe the wall clock.
         It must have leapt, and be `ahead_ns` ahead to within the leap that is allowed,
-        or ClockError is raised and nothing was done. Blocks; also raises SpaceError,
-        DeadError, UnknownOutcomeError. Its OUTCOME."""
+        or it is a ClockError. Blocks; raises what `commit` does."""
 
     def fileno(self) -> int:
-        """A descriptor that is readable when there is something to take.
-
-        From the first call on every group is handed to `take`, also one without
-        tagged requests. At most 8 groups wait to be taken; then no other begins."""
+        """A descriptor that is readable when there is something to take. From then on
+        each group is handed to `take`, also one without tagged requests. At most 8 wait
+        to be taken; then no other begins."""
 
     def take(
         self,
@@ -643,17 +585,16 @@ class Queue:
         Each as (error, answers). An answer is (tag, rows, reply): the replies to all
         payments of one tag joined to one, in order, with the number of their rows;
         requests of rows have answers of their own, and divide those around them. After
-        an error each reply is that error. An answer that there is no memory for is an
-        UnknownOutcomeError; MemoryError is raised if not even that can be said, and
-        then nothing is lost: call it again."""
+        an error each reply is that error; without memory for one it is an
+        UnknownOutcomeError, or MemoryError is raised and nothing is lost: call again.
+        """
 
     def capsule(self) -> object:
-        """The queue for another extension, in C and without the GIL; keeps it alive:
-        a PyCapsule of the struct in `core/queue_api.h`. Whoever opened a taker by it
-        takes all its answers before letting it go."""
+        """A PyCapsule of the struct in `core/queue_api.h`, which keeps the queue. Who
+        opened a taker by it takes all its answers before letting it go."""
 
     def meter(self) -> GroupMeter:
-        """How large groups are and how long their commits take; never blocks."""
+        """How large groups are, how long their commits take; never blocks."""
 
     def paused(self) -> AbstractContextManager[None]:
         """For tests: no commit begins within the block, which one thread must hold."""

@@ -4,7 +4,6 @@ Below the border everything is C: no Python objects, no exceptions, no GIL. Here
 codes become exceptions, arguments are checked, and threads are kept.
 """
 
-import collections
 import contextlib
 import fcntl
 import hashlib
@@ -26,6 +25,7 @@ from switch.errors import (
     IndexDamagedError, JournalBehindError, NotLeaderError, OverloadError, SpaceError,
     StorageError, UnknownOutcomeError, WireError,
 )
+from switch.readings import ClockState, GroupMeter, LedgerHead
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE

@@ -9,7 +9,7 @@ silent for `lease_s` is ended by its server, and its owner knows by its own cloc
 began to run before the server's did.
 """
 
-import contextlib
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -34,9 +34,9 @@ PING: Final = "SELECT true"
 
 
 class Lease:
-    """One node's try to lead. One thread at a time; `holds` is any thread's to ask.
+    """One node's try to lead, kept by a thread of its own. Any thread may ask.
 
-    No method raises: who cannot ask does not hold it, and `why` says the reason.
+    Nothing here raises: who cannot ask does not hold it, and `why` says the reason.
     """
 
     def __init__(
@@ -47,63 +47,91 @@ class Lease:
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Does not connect. ConfigError if the connection string cannot be read."""
+        """Does nothing yet. ConfigError if the connection string cannot be read."""
         self._hosts = Hosts(dsn, f"lease {name}", wait_s=lease_s).all
         self._lease_s = lease_s
         self._now = now
         self._connection = Connection()
         self._held = False
+        self._was_held = False
+        """It is the incumbent until it hears that another holds it."""
         self._alive_from = float("-inf")
         """When the newest answered question was asked."""
         self._ask_from = float("-inf")
         """When it may be asked for again."""
+        self._wait_s = 0.0
+        """How long a new session waits before it asks: the incumbent comes first."""
+        self._lock = threading.Lock()
+        """Of the connection and of these."""
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
         self.why = ""
         """Why the newest question had no answer."""
+
+    def start(self) -> None:
+        """Begin to ask for it; once."""
+        self._thread.start()
 
     def holds(self) -> bool:
         """Whether this node holds it, as far as it can know now."""
         return self._held and self._now() - self._alive_from < self._lease_s
 
-    def try_take(self) -> bool:
-        """Ask for it, if it is time to; whether it is held. Waits for a connection."""
-        if self.holds():
-            return True
-        now = self._now()
-        if now < self._ask_from:
-            return False
-        self._ask_from = now + ASK_EVERY_S
+    def let_go(self, seconds: float) -> None:
+        """Leave it to others, and do not ask for it for so long."""
+        self._held = False
+        with self._lock:
+            self._held = self._was_held = False
+            self._ask_from = self._now() + seconds
+            self._connection.close()
+
+    def close(self) -> None:
+        """Let go of it for good. Waits for a question under way."""
+        self._ends.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self.let_go(0.0)
+
+    def turn(self) -> float:
+        """Ping or ask, as it is time to; how long nothing is to be done."""
+        with self._lock:
+            if self._held:
+                self._ping()
+                return PING_EVERY_S if self._held else 0.0
+            self._try_to_take()
+            return PING_EVERY_S if self._held else ASK_EVERY_S
+
+    def _keep(self) -> None:
+        while not self._ends.is_set():
+            self._ends.wait(self.turn())
+
+    def _try_to_take(self) -> None:
+        if self._now() < self._ask_from:
+            return
         try:
             if not self._connection.connected:
                 self._connection.open(self._hosts, CONNECT_S)
                 self._ask(SILENCE, str(int(self._lease_s * 1000)))
+                if self._wait_s:
+                    self._ask_from = self._now() + self._wait_s
+                    self._wait_s = 0.0
+                    return
             asked = self._now()
             if self._ask(TAKE, LEASE_KEY)[0][0]:
-                self._alive_from = asked
-                self._held = True
+                self._alive_from, self._held, self._was_held = asked, True, True
+            else:
+                self._was_held = False
         except DoubtError as doubt:
             self._lost(doubt)
-        return self.holds()
 
-    def ping(self) -> bool:
-        """Say that its holder is there, each PING_EVERY_S; False if it is lost."""
-        if not self._held:
-            return False
+    def _ping(self) -> None:
         asked = self._now()
-        if not self.holds():
-            self._lost(DoubtError("timeout", "silent for too long"))
-            return False
         try:
+            if not self.holds():
+                raise DoubtError("timeout", "silent for too long")
             self._ask(PING)
+            self._alive_from = asked
         except DoubtError as doubt:
             self._lost(doubt)
-            return False
-        self._alive_from = asked
-        return self.holds()
-
-    def release(self) -> None:
-        """Let go of it; somebody else has it at once."""
-        self._held = False
-        self._close()
 
     def _ask(self, statement: str, *params: int | str) -> list[Row]:
         # Shorter than the lease, or an answer would come when it is over.
@@ -111,11 +139,7 @@ class Lease:
 
     def _lost(self, doubt: DoubtError) -> None:
         self.why = str(doubt)
-        wait = 0.0 if self._held else OTHERS_WAIT_S
-        self._ask_from = self._now() + wait
+        self._ask_from = self._now() + ASK_EVERY_S
+        self._wait_s = 0.0 if self._was_held else OTHERS_WAIT_S
         self._held = False
-        self._close()
-
-    def _close(self) -> None:
-        with contextlib.suppress(DoubtError):
-            self._connection.close()
+        self._connection.close()

@@ -81,6 +81,11 @@ HEAD: Final = (
     " FROM payswitch.head WHERE ledger = 1"
 )
 CHUNK_AT: Final = "SELECT epoch, chain FROM payswitch.chunks WHERE first_sequence = $1"
+CHECKS: Final = (
+    "SELECT first_sequence, last_sequence, epoch, chain FROM payswitch.chunks"
+    " WHERE first_sequence > $1 ORDER BY first_sequence LIMIT $2"
+)
+CHECKS_MAX: Final = 10_000
 # The sizes of values that lie beside their rows are known without them.
 READ: Final = """
 SELECT chunk FROM (
@@ -252,8 +257,16 @@ class PostgresLog:
         most_chunks: int = READ_CHUNKS_MAX,
     ) -> list[bytes]:
         """Chunks that begin behind row `after`, in order; one at least if there is."""
-        rows = self._execute(READ, after, most_bytes, most_chunks)
+        most = min(most_bytes, READ_BYTES_MAX), min(most_chunks, READ_CHUNKS_MAX)
+        rows = self._execute(READ, after, *most)
         return [cast(bytes, chunk) for (chunk,) in rows]
+
+    def checks(
+        self, after: int, most: int = CHECKS_MAX
+    ) -> list[tuple[int, int, int, int]]:
+        """(first, last, epoch, check) of chunks behind row `after`, in order."""
+        rows = self._execute(CHECKS, after, min(most, CHECKS_MAX))
+        return [cast(tuple[int, int, int, int], row) for row in rows]
 
     # --- beside it ------------------------------------------------------------------
 

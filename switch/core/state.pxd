@@ -61,6 +61,7 @@ cdef enum:  # return codes beside LMDB's and errno's
     RC_BEHIND = -40012        # the journal lacks what the index was made of
     RC_FENCED = -40015        # the log has a later epoch: the chunk is absent from it for ever
     RC_UNSETTLED = -40016     # the log did not say whether it has the chunk
+    RC_FOLLOWS = -40017       # it has chunks of a log, and no log to append to
     RESERVE_LEAST = 8388608   # bytes of reserve without which a full disk refuses groups
 
 cdef enum:  # the three maps of the index
@@ -505,6 +506,10 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint32_t working_rules
     TokenKey handle_keys[TOKEN_KEYS_MAX]  # those of `shared` that the group was decided with
     Holds holds
+    # Holds as they were before the rows of this group that speak of them, in the rows' order;
+    # due 0: not listed. With them who reads sees what is published, however long a commit takes.
+    Hold* holds_before        # GROUP_MAX
+    uint32_t holds_before_count
     Reader reader
     MDB_txn* index_txn        # read transaction, renewed with each group
     uint8_t* chunk            # header, rows, room for the tail

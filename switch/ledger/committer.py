@@ -17,8 +17,6 @@ import numpy.typing as npt
 from switch._core import (
     GROUP_MAX,
     RULES_RECORD,
-    ClockState,
-    GroupMeter,
     Ledger,
     Queue,
     Request,
@@ -34,6 +32,7 @@ from switch.errors import (
 )
 from switch.ids import new_id
 from switch.ledger.templates import Templates, template
+from switch.readings import ClockState, GroupMeter
 
 log = logging.getLogger("switch.committer")
 

@@ -3,8 +3,8 @@ databases for all servers, of which each pair has one of its own.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 
 import pytest
 
@@ -24,17 +24,17 @@ def shared_nodes() -> Iterator[Nodes]:
 
 
 @pytest.fixture(scope="package")
-def make_pair(
-    shared_nodes: Nodes, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[], AbstractContextManager[Pair]]:
+def make_pair(shared_nodes: Nodes) -> Callable[[], AbstractContextManager[Pair]]:
     """Makes two servers over a log of their own; they are ended with their block."""
-    count = 0
+    numbers = count(1)
 
-    def make() -> AbstractContextManager[Pair]:
-        nonlocal count
-        count += 1
-        directory: Path = tmp_path_factory.mktemp("pair")
-        return pair(directory, shared_nodes, f"log_{count}")
+    @contextmanager
+    def make() -> Iterator[Pair]:
+        with (
+            folder() as directory,
+            pair(directory, shared_nodes, f"log_{next(numbers)}") as made,
+        ):
+            yield made
 
     return make
 

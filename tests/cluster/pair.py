@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from switch.authority.development import DevAuthority
@@ -192,11 +191,3 @@ def pair(directory: Path, databases: Nodes, database: str) -> Iterator[Pair]:
     finally:
         for one in made.members:
             one.end()
-
-
-def said(message: Message) -> bytes:
-    """All of an answer, to be compared."""
-    return message.SerializeToString(deterministic=True)
-
-
-__all__ = ["CALL_S", "NOT_SERVING", "SERVING", "Member", "Pair", "pair", "said"]

@@ -194,10 +194,27 @@ cdef uint32_t durable_list_complaints(
     return count
 
 
-cdef const Holds* durable_holds(const State* s) noexcept nogil:
-    """The open holds. Between groups, that is while nobody may commit, memory is exactly
-    what is durable: the caller sees to that, with the lock of commits and not this one."""
-    return &s.group.holds
+cdef uint64_t durable_holds(
+    State* s, Hold* target, uint64_t room, uint64_t* listed
+) noexcept nogil:
+    """How many entries the holds have, which are copied if there is room for all of them.
+
+    The first `listed` are what memory has. If a group is decided and not durable yet, those
+    behind them say what was so before: of each hold the first entry counts, with due 0 if it
+    was not listed.
+    """
+    cdef uint64_t count
+    cdef uint64_t before = 0
+    pthread_mutex_lock(&s.shared.lock)
+    if s.group.first == s.shared.sequence + 1:
+        before = s.group.holds_before_count
+    listed[0] = s.group.holds.count
+    count = listed[0] + before
+    if count <= room:
+        memcpy(target, s.group.holds.heap, listed[0] * sizeof(Hold))
+        memcpy(target + listed[0], s.group.holds_before, before * sizeof(Hold))
+    pthread_mutex_unlock(&s.shared.lock)
+    return count
 
 
 cdef struct Head:             # of the journal: where its last chunk ends

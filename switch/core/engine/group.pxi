@@ -295,6 +295,7 @@ cdef void group_begin(State* s, uint64_t now) noexcept nogil:
     s.group.rows_count = 0
     s.group.rows_sealed = 0
     s.group.tail_size = 0
+    s.group.holds_before_count = 0
     s.group.dirty_count = 0
     s.group.number += 1
     s.group.register_changed = 0
@@ -484,11 +485,14 @@ cdef int group_commit(
 
     RC_DEAD and RC_SPACE: nothing of it happened, though a cut-off's window may have closed
     before. Any other: the ledger is dead from here on, and only after RC_FENCED is it certain
-    that nothing happened.
+    that nothing happened. RC_FOLLOWS: as RC_SPACE; the journal came through a log that is not
+    there, and a row of its own would lead it astray.
     """
     cdef FaultPlace* before
     cdef uint32_t windows = 0
     cdef int rc
+    if s.group.log == NULL and s.group.epoch > s.config.epoch:
+        return RC_FOLLOWS
     while cutoffs_is_due(s, now):
         # The second one, if this one took the last nanosecond before it.
         rc = _group_cut_off(s, now, windows)

@@ -83,6 +83,7 @@ cdef int lifetime_allocate(
     s.shared.steps = <Step**>calloc(s.config.steps_capacity, sizeof(Step*))
     s.group.drafts = <Draft*>calloc(GROUP_MAX, sizeof(Draft))
     s.group.probes = <Probes*>calloc(1, sizeof(Probes))
+    s.group.holds_before = <Hold*>malloc(GROUP_MAX * sizeof(Hold))
     s.index.merges = <Merge*>calloc(MAPS_COUNT * LEVELS_MAX, sizeof(Merge))
     s.index.retired = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
     s.index.retired_durable = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
@@ -94,7 +95,7 @@ cdef int lifetime_allocate(
             return ENOMEM
     if s.shared.steps == NULL or s.group.drafts == NULL or s.group.probes == NULL:
         return ENOMEM
-    if s.index.merges == NULL or s.index.page == NULL:
+    if s.index.merges == NULL or s.index.page == NULL or s.group.holds_before == NULL:
         return ENOMEM
     if s.index.retired == NULL or s.index.retired_durable == NULL or s.index.block == NULL:
         return ENOMEM
@@ -424,6 +425,7 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     free(s.shared.steps)
     free(s.group.drafts)
     free(s.group.probes)
+    free(s.group.holds_before)
     free(s.index.merges)
     free(s.index.retired)
     free(s.index.retired_durable)

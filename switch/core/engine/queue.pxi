@@ -329,7 +329,10 @@ cdef void _queue_commit(QueueState* q, Group* group) noexcept nogil:
             &q.meter, rc, q.s.shared.sequence - before, clock_read(CLOCK_MONOTONIC)
         )
     pthread_mutex_unlock(q.committing)
-    if rc == 0 or rc == RC_CLOCK or rc == RC_SPACE:
+    if rc == RC_FOLLOWS:
+        rc = RC_FENCED
+        died = 0
+    elif rc == 0 or rc == RC_CLOCK or rc == RC_SPACE:
         # A ledger that its index writer has killed since is noticed by the next group.
         died = 0
     elif rc == RC_DEAD or rc == RC_CLOSED:

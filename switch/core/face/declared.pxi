@@ -246,7 +246,7 @@ cdef int check(int rc) except -1:
                                     "or step; it has to be made anew from the journal")
     if rc == RC_SPACE:
         raise SpaceError("the disk has no room for the journal; nothing was done")
-    if rc == RC_FENCED:
+    if rc == RC_FENCED or rc == RC_FOLLOWS:
         raise face_not_leader()
     if rc == RC_UNSETTLED:
         raise face_unknown()
@@ -267,7 +267,7 @@ cdef str error_text(int rc):
 
 
 cdef face_not_leader():
-    return NotLeaderError("another node leads now; nothing was done: ask that one")
+    return NotLeaderError("another node leads; nothing was done: ask that one")
 
 
 cdef face_unknown():
@@ -280,6 +280,3 @@ cdef face_unknown():
 cdef face_dead(int rc):
     """Why a ledger that died before takes nothing."""
     return face_not_leader() if rc == RC_FENCED else DeadError(rc, error_text(rc))
-
-
-LedgerHead = collections.namedtuple("LedgerHead", ["sequence", "chain", "ordinal", "epoch"])

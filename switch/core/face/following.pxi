@@ -22,8 +22,9 @@ cdef int face_append(void* log, const uint8_t* chunk, size_t size) noexcept with
     cdef _Following ledger = <_Following>log
     try:
         return ledger.log(PyBytes_FromStringAndSize(<const char*>chunk, size))
-    except BaseException:
+    except BaseException as error:
         _log.exception("the append to the log has failed")
+        ledger.failure = error
         return LOG_UNKNOWN
 
 
@@ -32,6 +33,7 @@ cdef class _Following(_Seeking):
 
     cdef LogApi by_python     # the C face of a Python callable
     cdef object log           # the capsule or the callable: kept for as long as the ledger
+    cdef object failure       # what the callable has raised, or None
 
     @property
     def head(self):
@@ -153,4 +155,6 @@ cdef class _Following(_Seeking):
         """What came of adding rows."""
         if rc == RC_DEAD:
             raise face_dead(self.s.shared.dead)
+        if rc == RC_UNSETTLED:
+            raise face_unknown() from self.failure
         return check(rc)

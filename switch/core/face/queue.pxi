@@ -1,12 +1,5 @@
 # The Python face of the queue, part of _core.pyx.
 
-ClockState = collections.namedtuple("ClockState", ["wall_ns", "boottime_ns", "ahead_ns"])
-
-GroupMeter = collections.namedtuple(
-    "GroupMeter", ["rows", "refused", "commit_s", "under_way_s", "sizes", "times"]
-)
-
-
 @cython.final
 cdef class Queue:
     def __cinit__(
@@ -104,7 +97,7 @@ cdef class Queue:
                 raise ClockError("the clock has moved since it was looked at: look again")
             if rc == RC_DEAD:
                 raise face_dead(ledger.s.shared.dead)
-            if rc != 0 and rc != RC_SPACE and rc != RC_FENCED:
+            if rc != 0 and rc not in (RC_SPACE, RC_FENCED, RC_FOLLOWS):
                 raise face_unknown()
             check(rc)
             return face_reply(&call, ledger.outcomes, ledger.replies)

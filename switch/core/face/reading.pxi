@@ -108,6 +108,10 @@ cdef class _Reading(_Opened):
         return error_text(self.s.shared.dead) if self.s.shared.dead else ""
 
     @property
+    def fenced(self):
+        return self.s.shared.dead == RC_FENCED
+
+    @property
     def stuck(self):
         cdef int parts = self.s.shared.stuck
         names = (("index", FAULT_INDEX), ("journal", FAULT_JOURNAL))
@@ -558,38 +562,3 @@ cdef class _Reading(_Opened):
         finally:
             store_end(&reader)
             fault_leave(before)
-
-    def holds(self):
-        listed, due = self._holds()
-        return listed[due != _UNVERIFIED]
-
-    def kept(self):
-        listed, due = self._holds()
-        return listed[due == _NEVER]
-
-    def unverified(self):
-        listed, due = self._holds()
-        return listed[due == _UNVERIFIED]
-
-    def holds_aside(self):
-        listed, due = self._holds()
-        return listed[due == _ASIDE]
-
-    cdef _holds(self):
-        """The listed holds, ascending, and when each is due."""
-        cdef uint8_t[::1] target
-        cdef const Holds* found
-        self._begin_commit()
-        try:
-            self._need_open()
-            if self.s.shared.dead:
-                raise DeadError(self.s.shared.dead, self.dead)
-            found = durable_holds(self.s)
-            holds = np.empty(found.count, _HOLD)
-            if holds.size:
-                target = holds.view(np.uint8)
-                memcpy(&target[0], found.heap, holds.size * sizeof(Hold))
-        finally:
-            self._end_commit()
-        holds = holds[np.argsort(holds["sequence"])]
-        return holds["sequence"].copy(), holds["due"]

@@ -3,12 +3,13 @@
 
 cdef enum:
     REPLIES_MAX = 64          # to one complaint that are listed, the newest
+    HOLDS_MORE = 1024         # room for holds that come while a list is made
 
 _COMPLAINTS_PAGE_MAX = 1000
 
 
 cdef class _Seeking(_Reading):
-    """Reads of what no rule asks for, and of what the register has of operators."""
+    """Reads of what no rule asks for, of what the register has of operators, and of holds."""
 
     def find_payments(self, uint32_t service, bytes reference not None):
         cdef object _in_use = self._use()
@@ -97,3 +98,48 @@ cdef class _Seeking(_Reading):
             if count <= room:
                 return sequences[:count].copy()
             room = count
+
+    # --- open holds, and those in doubt --------------------------------------------------------
+
+    def holds(self):
+        listed, due = self._holds()
+        return listed[due != _UNVERIFIED]
+
+    def kept(self):
+        listed, due = self._holds()
+        return listed[due == _NEVER]
+
+    def unverified(self):
+        listed, due = self._holds()
+        return listed[due == _UNVERIFIED]
+
+    def holds_aside(self):
+        listed, due = self._holds()
+        return listed[due == _ASIDE]
+
+    cdef _holds(self):
+        """The listed holds, ascending, and when each is due."""
+        cdef object _in_use = self._use()
+        cdef uint64_t room = 0
+        cdef uint64_t count = 1
+        cdef uint64_t listed = 0
+        cdef uint8_t[::1] target
+        while count > room:
+            room = count + HOLDS_MORE
+            holds = np.empty(room, _HOLD)
+            target = holds.view(np.uint8)
+            with nogil:
+                count = durable_holds(self.s, <Hold*>&target[0], room, &listed)
+        # Memory may be ahead of the disk for ever.
+        if self.s.shared.dead:
+            raise DeadError(self.s.shared.dead, self.dead)
+        before = holds[listed:count]
+        holds = holds[:listed]
+        if before.size:
+            named, first = np.unique(before["sequence"], return_index=True)
+            before = before[first]
+            holds = np.concatenate([
+                holds[~np.isin(holds["sequence"], named)], before[before["due"] != 0]
+            ])
+        holds = holds[np.argsort(holds["sequence"])]
+        return holds["sequence"].copy(), holds["due"]

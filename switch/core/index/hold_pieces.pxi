@@ -52,7 +52,7 @@ cdef int hold_pieces_learn(Holds* holds, const Row* row) noexcept nogil:
     return 0
 
 
-cdef inline uint64_t _hold_pieces_spoken_of(const Row* row) noexcept nogil:
+cdef inline uint64_t hold_pieces_spoken_of(const Row* row) noexcept nogil:
     """The hold that an accepted row opens, keeps or ends, or of which it ends the doubt; 0 for
     any other row."""
     if row.kind == KIND_HOLD:
@@ -62,7 +62,7 @@ cdef inline uint64_t _hold_pieces_spoken_of(const Row* row) noexcept nogil:
 
 cdef int hold_pieces_take_row(State* s, const Row* row) noexcept nogil:
     """Let the index writer's list learn an accepted row."""
-    cdef uint64_t hold = _hold_pieces_spoken_of(row)
+    cdef uint64_t hold = hold_pieces_spoken_of(row)
     if hold == 0:
         return 0
     _hold_pieces_mark(s, hold, row.sequence)
@@ -206,7 +206,7 @@ cdef int hold_pieces_load(State* s, MDB_txn* txn, uint64_t* applied) noexcept no
 
 cdef int hold_pieces_catch_up(State* s, const uint64_t* applied, const Row* row) noexcept nogil:
     """Apply an accepted row if the piece of its hold lacks it."""
-    cdef uint64_t hold = _hold_pieces_spoken_of(row)
+    cdef uint64_t hold = hold_pieces_spoken_of(row)
     if hold == 0 or applied[hold % HOLD_PIECES] >= row.sequence:
         return 0
     return hold_pieces_take_row(s, row)

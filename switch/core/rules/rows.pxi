@@ -123,6 +123,17 @@ cdef int rows_root(State* s, const Row* row, const Row* hold, Row* root) noexcep
     return rc
 
 
+cdef inline void _rows_keep_hold(State* s, const Row* row) noexcept nogil:
+    """Remember what the list says of a hold before a row of the group changes that."""
+    cdef uint64_t sequence = hold_pieces_spoken_of(row)
+    if sequence == 0 or row.sequence < s.group.first:
+        return
+    native_assert(s.group.holds_before_count < GROUP_MAX, b"_rows_keep_hold: there is room")
+    s.group.holds_before[s.group.holds_before_count].sequence = sequence
+    s.group.holds_before[s.group.holds_before_count].due = holds_find(&s.group.holds, sequence)
+    s.group.holds_before_count += 1
+
+
 cdef int rows_note(
     State* s, const Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size,
     const Fence* claims
@@ -197,6 +208,7 @@ cdef int rows_note(
                 _rows_touch(s, row.credit)
             if row.kind == KIND_OPEN:
                 register_add_account(s, row.debit)
+        _rows_keep_hold(s, row)
         rc = hold_pieces_learn(&s.group.holds, row)
         if rc != 0:
             return rc
