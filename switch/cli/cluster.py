@@ -228,7 +228,7 @@ def _show(told: dict[str, Any], screen: Screen) -> None:
     """For people."""
     word = screen.language.word
     screen.table(
-        ("database", "role", "lag", "waits for"),
+        ("database", "database role", "lag", "waits for"),
         [
             (
                 one["address"],
@@ -243,7 +243,7 @@ def _show(told: dict[str, Any], screen: Screen) -> None:
         screen.line(f"{word('no log')}: {told['doubt']}")
         return
     screen.table(
-        ("node", "address", "leads", "entry", "behind", "seen"),
+        ("node", "node address", "leads", "entry", "behind", "seen"),
         [
             (
                 one["name"],
