@@ -116,6 +116,11 @@ def main() -> int:
     keep = args.kept = (args.data / "stand.json").exists()
     if keep:
         stand = Stand.open(args.data, say)
+        if not any(process.pid for process in stand.etcds):
+            raise StandError(
+                f"{args.data} has one that ended, and its logs: `make cluster-down` "
+                "removes it"
+            )
     else:
         stand = Stand.make(
             args.data,

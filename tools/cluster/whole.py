@@ -18,6 +18,8 @@ STOPPED_S = 8.0
 """Longer than a lease."""
 GONE_S = 6.0
 """How long standbys or etcd are away: patience is longer."""
+BEHIND = 100_000
+"""Entries that a node may lack under load to count as following."""
 MORE = 2_000
 """Payments that must be answered after a fault."""
 
@@ -128,7 +130,7 @@ def run(
         fault: Callable[[], None] = getattr(drills, name)
         said = name.replace("_", "-")
         stand.wait_whole()
-        switches.wait_level()
+        switches.wait_level(BEHIND)
         payers.wait_more(AGAIN_S)
         payers.reset()
         leader = switches.leader()
@@ -143,4 +145,4 @@ def run(
             "ok": again,
         }
     stand.wait_whole()
-    switches.wait_level()
+    switches.wait_level(BEHIND)
