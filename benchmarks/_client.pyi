@@ -35,6 +35,10 @@ def check(
     Raises CheckError.
     """
 
+Callers: TypeAlias = list[tuple[Credentials, bytes]]
+"""Certificates that have as many connections each, and the session of their calls, or
+nothing."""
+
 class Client:
     """Connections to one method of one server, and all that goes over them."""
 
@@ -43,7 +47,7 @@ class Client:
     def __new__(
         cls,
         address: str,
-        credentials: Credentials,
+        callers: Credentials | Callers,
         path: str,
         *,
         connections: int,

@@ -3,6 +3,8 @@
 Everything between a message and its checked answer is in C and without the GIL.
 """
 
+from base64 import b64encode
+
 import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -53,7 +55,8 @@ cdef extern from "client/client.h" nogil:
         const Layout* layout, bint is_stream, uint32_t connections, uint32_t outstanding,
         bint keeps_times, Failure* failure)
     int load_dial(
-        Load* load, const char* host, int port, const char* path, SSL_CTX* tls)
+        Load* load, const char* host, int port, const char* path, SSL_CTX* tls,
+        const char* session, uint32_t count)
     void load_free(Load* load)
     void load_supply(
         Load* load, const uint8_t* messages, const uint64_t* due_ns, size_t count)
@@ -170,13 +173,12 @@ cdef class Client:
     """Connections to one method of one server, and all that goes over them."""
 
     cdef Load* load
-    cdef SSL_CTX* tls
     cdef Failure failure
     cdef readonly size_t size
     cdef object supplied
 
     def __cinit__(
-        self, address, credentials, path, *, connections, outstanding, payload, item, id,
+        self, address, callers, path, *, connections, outstanding, payload, item, id,
         amount=0, int asks=PAYMENTS, bint is_stream=False, bint is_held=False,
         bint keeps_times=False,
     ):
@@ -184,26 +186,40 @@ cdef class Client:
         cdef int failed
         cdef Load* load
         cdef int port_number
+        cdef SSL_CTX* tls
+        cdef bytes session
+        cdef const char* session_text
+        cdef uint32_t each
         host, _, port = address.rpartition(":")
         cdef bytes host_bytes = host.encode()
         cdef bytes path_bytes = path.encode()
         cdef const char* host_text = host_bytes
         cdef const char* path_text = path_bytes
         port_number = int(port)
+        if not isinstance(callers, list):
+            callers = [(callers, b"")]
         if not (1 <= connections <= 100_000 and 1 <= outstanding <= 1 << 19):
             raise ValueError("connections and messages have bounds")
+        if not callers or connections % len(callers) != 0:
+            raise ValueError("callers have as many connections each")
         self.size = layout_size(&layout)
-        self.tls = context(credentials, False, &self.failure)
+        each = connections // len(callers)
         self.load = load = load_new(
             &layout, is_stream, connections, outstanding, keeps_times, &self.failure)
-        with nogil:
-            failed = load_dial(load, host_text, port_number, path_text, self.tls)
-        if failed != 0:
-            raise CheckError(text_of(&self.failure))
+        for credentials, token in callers:
+            session = b64encode(token).rstrip(b"=")
+            session_text = session
+            tls = context(credentials, False, &self.failure)
+            with nogil:
+                failed = load_dial(
+                    load, host_text, port_number, path_text, tls, session_text, each)
+                # What was connected keeps it.
+                SSL_CTX_free(tls)
+            if failed != 0:
+                raise CheckError(text_of(&self.failure))
 
     def __dealloc__(self):
         load_free(self.load)
-        SSL_CTX_free(self.tls)
 
     def supply(self, const uint8_t[::1] messages not None, due_ns=None):
         """What is sent next: whole messages, each at its time, or at once."""

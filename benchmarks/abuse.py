@@ -32,7 +32,7 @@ from typing import Self
 
 from benchmarks.attacks import ATTACKER, ATTACKS, HELD_SERVICE, POOR, STORM
 from benchmarks.load import log_tail, side_server
-from benchmarks.load_network import Figures, LoadError, participants, services
+from benchmarks.load_network import ALL, Figures, LoadError, participants, services
 from benchmarks.machine import machine
 from benchmarks.messages import centre_code
 from benchmarks.meters import anonymous_of, scratch
@@ -156,7 +156,7 @@ def scene(case: str, seconds: float, directory: Path) -> Iterator[Scene]:
         authority.leaf(Role.BILLER, "biller-1")
         with Client(server.address, authority.leaf(Role.TREASURY, "treasury")) as one:
             one.wait_ready(END_S)
-            people = participants()
+            people = participants(ALL)
             for person in people:
                 person.may_state_dues |= person.role == network_pb2.ROLE_CENTRE
             offered = services(network_pb2.SERVICE_MODE_DIRECT)

@@ -38,6 +38,8 @@ from benchmarks.meters import process_s
 from benchmarks.quoted import QuotedMaker, Sealer
 from switch.credentials import Credentials
 
+Callers = list[tuple[Credentials, bytes]]
+"""Certificates with as many connections each; the session of their calls, or none."""
 EMPTY = "/payswitch.benchmarks.Empty/Call"
 """A method of `benchmarks.empty_server`."""
 _SERVICE = "/payswitch.v1.PaymentService/"
@@ -115,7 +117,7 @@ class Load:
             self.maker = self._questions(options)
         self.client = _client.Client(
             options.address,
-            credentials(options.tls),
+            self.callers(options),
             METHODS[options.mode],
             connections=options.connections,
             outstanding=self.bound(options),
@@ -137,6 +139,10 @@ class Load:
     def make_maker(self, options: argparse.Namespace) -> Maker:
         """What makes the messages."""
         return maker_of(options)
+
+    def callers(self, options: argparse.Namespace) -> Credentials | Callers:
+        """Who has the connections."""
+        return credentials(options.tls)
 
     def bound(self, options: argparse.Namespace) -> int:
         """Messages of each connection without an answer."""

@@ -30,6 +30,8 @@ SENDERS = 16
 ACCEPTED_MIN = 0.99
 DEADLINE_S = 600
 """Of a bill that its biller must confirm."""
+ALL = [centre_code(number) for number in range(CENTRES)]
+"""The centres, unless a load has others."""
 BILLS_APART = 10**12
 """Bills of one run on a server: the next begins so many later."""
 
@@ -42,7 +44,7 @@ class LoadError(Exception):
     """The work was not done, so that there is no figure."""
 
 
-def participants() -> list[network_pb2.Participant]:
+def participants(centres: Sequence[str]) -> list[network_pb2.Participant]:
     """Offices, billers and centres. The harness is believed about its bills."""
     people = [
         network_pb2.Participant(
@@ -62,10 +64,8 @@ def participants() -> list[network_pb2.Participant]:
         biller.id = f"biller-{number}"
         people.append(biller)
     people += [
-        network_pb2.Participant(
-            id=centre_code(number), role=network_pb2.ROLE_CENTRE, active=True
-        )
-        for number in range(CENTRES)
+        network_pb2.Participant(id=code, role=network_pb2.ROLE_CENTRE, active=True)
+        for code in centres
     ]
     return people
 
@@ -104,18 +104,22 @@ def services(
 
 
 def load_network(
-    treasury: Client, mode: network_pb2.ServiceMode.ValueType, *, quoted: bool = False
+    treasury: Client,
+    mode: network_pb2.ServiceMode.ValueType,
+    *,
+    quoted: bool = False,
+    centres: Sequence[str] = ALL,
 ) -> None:
     """Register everybody and fill the wallets with more than they can spend."""
-    treasury.load_network(participants(), services(mode, quoted=quoted))
+    treasury.load_network(participants(centres), services(mode, quoted=quoted))
 
     def credit(number: int) -> None:
-        outcome = treasury.top_up(centre_code(number), TOP_UP, f"UTR{number:08}")
+        outcome = treasury.top_up(centres[number], TOP_UP, f"UTR{number:08}")
         if outcome.result != 1:
             raise LoadError(f"a top-up was refused with result {outcome.result}")
 
     with ThreadPoolExecutor(SENDERS) as pool:
-        list(pool.map(credit, range(CENTRES)))
+        list(pool.map(credit, range(len(centres))))
 
 
 def wait_index(treasury: Client) -> float:
@@ -161,7 +165,9 @@ def work_of(runs: Sequence[Figures], day: str, entries_each: int) -> Work:
     return Work(payments, accepted, amount, entries, day)
 
 
-def check_books(treasury: Client, base: int, work: Work) -> None:
+def check_books(
+    treasury: Client, base: int, work: Work, centres: Sequence[str] = ALL
+) -> None:
     """Hold what the clients saw against what the ledger has. Raises LoadError."""
     payments, accepted, amount = work.payments, work.accepted, work.amount
     if not payments or accepted < ACCEPTED_MIN * payments:
@@ -183,8 +189,7 @@ def check_books(treasury: Client, base: int, work: Work) -> None:
     if debits != sum(one.credits_posted for one in accounts):
         raise LoadError("debits and credits differ")
     with ThreadPoolExecutor(SENDERS) as pool:
-        codes = [centre_code(number) for number in range(CENTRES)]
-        wallets = [reply.wallet for reply in pool.map(treasury.wallet, codes)]
+        wallets = [reply.wallet for reply in pool.map(treasury.wallet, centres)]
     if sum(one.receipt for one in wallets) != accepted:
         raise LoadError("receipts are missing")
     if any(one.balance + one.day_amount > TOP_UP for one in wallets):

@@ -41,6 +41,8 @@ _FIELDS = [
 ]
 # One Payment inside a request, field by field.
 PAYMENT = np.dtype([("payment_tag", "V2"), *_FIELDS])
+# One that a centre pays for itself: it names none.
+OWN_PAYMENT = np.dtype([("payment_tag", "V2"), *_FIELDS[:-2]])
 # The same with a quotation, whose size takes two bytes, as then does the payment's.
 _QUOTATION = [("quotation_tag", "V3"), ("quotation", core.QUOTATION)]
 QUOTED_PAYMENT = np.dtype([("payment_tag", "V3"), *_FIELDS, *_QUOTATION])
@@ -93,11 +95,11 @@ def _template(layout: Layout) -> npt.NDArray[np.void]:
         "reference_tag": b"\x22\x0f",
         "operator_tag": b"\x28",
         "centre_tag": b"\x32\x09",
+        "quotation_tag": b"\x5a" + _varint(core.QUOTATION.itemsize),
     }
-    if "quotation_tag" in (layout.names or ()):
-        tags["quotation_tag"] = b"\x5a" + _varint(core.QUOTATION.itemsize)
-    for name, value in tags.items():
-        one[name] = np.void(value)
+    for name in layout.names or ():
+        if name in tags:
+            one[name] = np.void(tags[name])
     return one
 
 
@@ -120,6 +122,8 @@ class Maker:
 
     layout: Layout = PAYMENT
     """Of a payment."""
+    operators = 2
+    """At each centre, in turn."""
 
     def __init__(
         self,
@@ -206,12 +210,13 @@ class Maker:
         for part in (2, 1, 0):
             rest, digits = np.divmod(rest, np.uint64(100_000))
             rows["reference"][:, part] = self._digits[digits]
-        rows["operator"] = 1 + (numbers & np.uint64(1))
+        rows["operator"] = 1 + numbers % np.uint64(self.operators)
         wallets = chance[2] % CENTRES
         if self._wallet_bar:
             bar = self._rng.integers(0, 1 << 32, count, dtype=np.uint64)
             wallets[bar < self._wallet_bar] = 0
-        rows["centre"] = self._centres[wallets]
+        if self.layout is not OWN_PAYMENT:
+            rows["centre"] = self._centres[wallets]
         self._quote(rows, services, amounts, wallets)
         return rows
 

@@ -87,7 +87,7 @@ def test_open_loop_of_bills() -> None:
     """A closed one: tests/test_benchmarks_quoted.py."""
     result = run_json(
         *("benchmarks.load", "--mode", "bills", "--sweep", "100,200"),
-        *("--seconds", "1", "--warm-up", "0.2", "--json"),
+        *("--seconds", "0.5", "--warm-up", "0.1", "--json"),
     )
     check_open_loop(result, 100, 200)
     # A post comes after the hold was answered, or the clocks are not to be trusted.

@@ -9,25 +9,43 @@ python=$1
 processes=$2
 shift 2
 nothing_selected=5
+memory=/dev/shm
+room=$((12 << 20)) # KiB that must be free there, and of memory: a run leaves a third
 
 # Python is started a thousand times: what it runs is compiled once, also where the
 # machine's own settings are against that.
 unset PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX=$PWD/build/pycache
 
-"$python" -m pytest -n "$processes" --dist loadfile --no-loadscope-reorder \
-    --alone without "$@"
-together=$?
+# Where there is much memory the ledgers of all tests are kept in it: what they are asked
+# needs no disk, and half of the time went by in waiting for one.
+free_of() {
+    df --output=avail "$memory" 2>/dev/null | tail -n 1
+    sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo
+}
+folder=
+if [ "$(free_of | awk -v room="$room" '$1 >= room' | wc -l)" = 2 ]; then
+    # By its prefix what a killed run has left is known.
+    folder=$(mktemp -d "$memory/payswitch-tests-XXXXXXXX")
+    trap 'rm -rf "$folder"' EXIT
+    together=(--basetemp "$folder/together" -o tmp_path_retention_policy=failed)
+else
+    together=()
+fi
+
+TMPDIR=${folder:-${TMPDIR:-/tmp}} "$python" -m pytest -n "$processes" --dist loadfile \
+    --no-loadscope-reorder --alone without ${together[@]+"${together[@]}"} "$@"
+ended=$?
 # Interrupted, or asked wrongly.
-if ((together > 1 && together != nothing_selected)); then
-    exit "$together"
+if ((ended > 1 && ended != nothing_selected)); then
+    exit "$ended"
 fi
 "$python" -m pytest --alone only "$@"
 alone=$?
 if ((alone == nothing_selected)); then
-    exit "$together"
+    exit "$ended"
 fi
-if ((together == nothing_selected)); then
+if ((ended == nothing_selected)); then
     exit "$alone"
 fi
-exit $((together > alone ? together : alone))
+exit $((ended > alone ? ended : alone))

@@ -80,7 +80,7 @@ enum {
     OUT_MAX = 1 << 18,    /* framed bytes that wait for the socket */
     DATA = 0, HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, PING = 6, GOAWAY = 7,
     WINDOW_UPDATE = 8,
-    PATH_MAX_SIZE = 126, HEADERS_SIZE = 1024,
+    PATH_MAX_SIZE = 126, HEADERS_SIZE = 1024, SESSION_SIZE = 512,
     END_STREAM = 1, ACK = 1, END_HEADERS = 4, PADDED = 8, PRIORITY = 32,
 };
 
@@ -132,6 +132,9 @@ void connection_frame(
     size_t size);
 /* The block of headers of a first call to a method; its size, at most HEADERS_SIZE. */
 size_t call_headers(uint8_t* to, const char* host, int port, const char* path);
+/* The field of a session (its token in base64), as gRPC's own clients send it: whole with
+ * each call, in no table, its letters packed; its size, at most SESSION_SIZE, or 0. */
+size_t session_header(uint8_t* to, const char* session);
 /* Read what is there and act on it; nothing is written. */
 int connection_read(Connection* self);
 /* Write until nothing is left or the socket takes no more. */
@@ -157,7 +160,10 @@ typedef struct LoadCounts {
 
 Load* load_new(const Layout* layout, bool is_stream, uint32_t connections,
                uint32_t outstanding, bool keeps_times, Failure* failure);
-int load_dial(Load* self, const char* host, int port, const char* path, SSL_CTX* tls);
+/* Connect the next `count` as one caller, whose calls have a session (base64) or
+ * none (""); once for each caller, until all are connected. */
+int load_dial(Load* self, const char* host, int port, const char* path, SSL_CTX* tls,
+              const char* session, uint32_t count);
 void load_free(Load* self);
 
 /* Messages to send next, and when each is due (NULL: at once). Not copied. */

@@ -217,6 +217,18 @@ size_t call_headers(uint8_t* to, const char* host, int port, const char* path) {
     return size;
 }
 
+size_t session_header(uint8_t* to, const char* session) {
+    static char name[] = "payswitch-session-bin";
+    nghttp2_nv field = {.name = (uint8_t*)name, .value = (uint8_t*)(uintptr_t)session,
+                        .namelen = sizeof name - 1, .valuelen = strlen(session),
+                        .flags = NGHTTP2_NV_FLAG_NO_INDEX};
+    nghttp2_hd_deflater* deflater;
+    if (nghttp2_hd_deflate_new(&deflater, 4096) != 0) abort();
+    ssize_t size = nghttp2_hd_deflate_hd(deflater, to, SESSION_SIZE, &field, 1);
+    nghttp2_hd_deflate_del(deflater);
+    return size > 0 ? (size_t)size : 0;
+}
+
 static uint32_t read_u32(const uint8_t* at) {
     uint32_t value;
     memcpy(&value, at, 4);

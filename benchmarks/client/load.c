@@ -102,12 +102,12 @@ static Call* call_open(Client* client) {
     /* :method POST and :scheme https are in the static table; the rest enters the
      * dynamic one with the first call, newest first from 62. */
     static const uint8_t again[] = {0x83, 0x87, 0xC1, 0xC0, 0xBF, 0xBE};
-    if (stream == 1)
-        connection_frame(&client->connection, HEADERS, END_HEADERS, stream,
-                         self->headers, self->headers_size);
-    else
-        connection_frame(&client->connection, HEADERS, END_HEADERS, stream, again,
-                         sizeof again);
+    uint8_t block[HEADERS_SIZE + SESSION_SIZE];
+    size_t size = stream == 1 ? self->headers_size : sizeof again;
+    memcpy(block, stream == 1 ? self->headers : again, size);
+    memcpy(block + size, client->session, client->session_size);
+    connection_frame(&client->connection, HEADERS, END_HEADERS, stream, block,
+                     size + client->session_size);
     self->counts.open++;
     return call;
 }
@@ -212,12 +212,19 @@ Load* load_new(
 }
 
 int load_dial(
-    Load* self, const char* host, int port, const char* path, SSL_CTX* tls) {
+    Load* self, const char* host, int port, const char* path, SSL_CTX* tls,
+    const char* session, uint32_t count) {
     if (strlen(path) > PATH_MAX_SIZE) return failure_set(self->failure, "a long path");
     self->headers_size = call_headers(self->headers, host, port, path);
-    for (uint32_t i = 0; i < self->count; i++) {
+    if (count > self->count - self->dialled)
+        return failure_set(self->failure, "more connections than there are");
+    uint32_t end = self->dialled + count;
+    for (uint32_t i = self->dialled; i < end; i++) {
         Client* client = &self->clients[i];
         client->load = self;
+        if (*session != '\0'
+            && (client->session_size = session_header(client->session, session)) == 0)
+            return failure_set(self->failure, "a long session");
         client->free_call = NONE;
         client->next_stream = 1;
         client->connection.number = i;
@@ -232,6 +239,7 @@ int load_dial(
         self->free += self->outstanding;
         list(client);
     }
+    self->dialled = end;
     return 0;
 }
 

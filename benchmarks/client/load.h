@@ -50,12 +50,14 @@ typedef struct Client {
     uint32_t* ready;          /* calls with something pending */
     uint32_t ready_count, ready_size;
     bool wants_write;         /* what epoll was told */
+    uint8_t session[SESSION_SIZE]; /* a field behind the others of each call */
+    size_t session_size;
 } Client;
 
 struct Load {
     Layout layout;
     bool is_stream;
-    uint32_t count;           /* connections */
+    uint32_t count, dialled;  /* connections */
     uint32_t outstanding;     /* messages of each without an answer, at most */
     uint32_t* in_flight;      /* messages of each */
     uint64_t free;            /* what all may send besides */

@@ -18,11 +18,13 @@ struct session {
     uint32_t sender;    /* participant; 0: the place is free */
     uint32_t operator_; /* 0: signed off */
     int64_t ends_ms, idle_ms, used_ms; /* of CLOCK_MONOTONIC */
-    bool stale; /* the register has changed: it is to be opened anew, and is no less idle */
+    uint64_t change; /* of the register, with which it was opened last */
 };
 
 struct sessions {
     pthread_mutex_t lock;
+    uint64_t change; /* how often the register has changed: who was opened before it did is to
+                        be opened anew, and is no less idle */
     struct session at[SETS][SET_SESSIONS];
 };
 
@@ -78,7 +80,7 @@ void front_open_session(struct front *front, const uint8_t *token, uint32_t send
         one->idle_ms = idle_ms;
         one->used_ms = now_ms;
     }
-    one->stale = false;
+    one->change = sessions->change;
     pthread_mutex_unlock(&sessions->lock);
 }
 
@@ -93,12 +95,9 @@ bool front_end_session(struct front *front, const uint8_t *token) {
 }
 
 void front_forget_sessions(struct front *front) {
-    struct sessions *sessions = front->sessions;
-    pthread_mutex_lock(&sessions->lock);
-    for (int i = 0; i < SETS; i++)
-        for (int j = 0; j < SET_SESSIONS; j++)
-            sessions->at[i][j].stale = true;
-    pthread_mutex_unlock(&sessions->lock);
+    pthread_mutex_lock(&front->sessions->lock);
+    front->sessions->change++;
+    pthread_mutex_unlock(&front->sessions->lock);
 }
 
 int front_use_session(struct front *front, const uint8_t *token, size_t size, uint32_t sender,
@@ -113,7 +112,7 @@ int front_use_session(struct front *front, const uint8_t *token, size_t size, ui
         if (sessions_over(one, now_ms)) {
             one->operator_ = 0; /* over is over, whatever the clock does */
             found = FRONT_SESSION_ENDED;
-        } else if (!one->stale) {
+        } else if (one->change == front->sessions->change) {
             one->used_ms = now_ms;
             *operator_ = one->operator_;
             found = FRONT_SESSION_ON;

@@ -10,14 +10,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from switch.audit.kinds import Move
+from switch.audit.kinds import Move, table_of
 from switch.audit.layout import ACCOUNT, SEGMENT_ACCOUNTS, U64, Index, Mask, Rows
 from switch.codes import AccountKind
 
 I64 = npt.NDArray[np.int64]
 
 TOTALS: Final = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
-ANY_BALANCE: Final = (AccountKind.FLOAT, AccountKind.BANK, AccountKind.BANK_TRANSIT)
+ANY_BALANCE: Final = table_of(
+    AccountKind.FLOAT, AccountKind.BANK, AccountKind.BANK_TRANSIT
+)
 """Accounts that may be below zero."""
 LOW: Final = np.uint64(0xFFFFFFFF)
 HALF: Final = np.uint64(32)

@@ -388,7 +388,7 @@ class Books:
             short = losses > accounts["credits_posted"]
         else:
             short = losses != 0
-        short &= ~np.isin(kind, ANY_BALANCE)
+        short &= ~ANY_BALANCE[kind]
         if not short.any():
             return
         index = np.arange(len(span.rows))

@@ -107,7 +107,7 @@ class Claims:
     def _releases(self, rows: Rows) -> None:
         """Only what ends a payment for good releases its claim."""
         flags, kind = rows["flags"], rows["kind"]
-        ending = np.isin(kind, ENDING)
+        ending = ENDING[kind]
         ending |= (kind == Kind.POST) & ((flags & np.uint16(PARTIAL)) != 0)
         ending &= (flags & np.uint16(CLAIM)) != 0
         releases = (flags & np.uint16(RELEASE)) != 0

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from switch.audit.disputes import Disputes
+from switch.audit.kinds import table_of
 from switch.audit.layout import CLAIM, PARTIAL, RECENT, RELEASE, U64, Index, Mask, Rows
 from switch.audit.timelines import NEVER, NOWHERE, Timeline
 from switch.codes import Kind
@@ -41,7 +42,7 @@ def _of_kinds() -> npt.NDArray[np.uint16]:
 
 
 TABLE: Final = _of_kinds()
-ENDING: Final = (Kind.VOID, Kind.VERIFY, Kind.REFUND)
+ENDING: Final = table_of(Kind.VOID, Kind.VERIFY, Kind.REFUND)
 """Kinds of rows that end a claim of a bill; a post does if the claim is partial."""
 
 
@@ -64,7 +65,7 @@ class Ends:
         """The same of takers whose flags are known; all of rows that speak of doubt."""
         kind = rows["kind"]
         claims = (flags & np.uint16(CLAIM)) != 0
-        frees = np.isin(kind, ENDING)
+        frees = ENDING[kind]
         frees |= (kind == Kind.POST) & ((flags & np.uint16(PARTIAL)) != 0)
         frees &= claims
         releases = (rows["flags"] & np.uint16(RELEASE)) != 0

@@ -197,7 +197,10 @@ if set(TRAITS) != set(Kind):
     raise ImportError("a kind of row has no traits")
 
 
-def _table(*kinds: Kind) -> Mask:
+def table_of(*kinds: int) -> Mask:
+    """Codes as a table over the byte: looked up faster than searched for, in a few rows
+    as in many.
+    """
     table = np.zeros(256, dtype=np.bool_)
     table[[int(kind) for kind in kinds]] = True
     return table
@@ -205,10 +208,10 @@ def _table(*kinds: Kind) -> Mask:
 
 def _where(name: str, *values: object) -> Mask:
     """The kinds with one of some values of a trait, as a table over the byte."""
-    return _table(*(k for k, t in TRAITS.items() if getattr(t, name) in values))
+    return table_of(*(k for k, t in TRAITS.items() if getattr(t, name) in values))
 
 
-KNOWN: Final = _table(*TRAITS)
+KNOWN: Final = table_of(*TRAITS)
 MADE: Final = _where("has_id", False)
 """Rows that the switch makes, or that are found by what they resolve: without an id."""
 MONEY: Final = KNOWN & ~_where("money", Money.NONE)
@@ -224,15 +227,15 @@ OWN_REFERENCE: Final = _where("reference", Reference.OWN)
 NO_REFERENCE: Final = _where("reference", Reference.NONE)
 DIGESTED: Final = _where("reference", Reference.DIGEST)
 LINE: Final = _where("line", True)
-PEOPLE: Final = _table(
+PEOPLE: Final = table_of(
     *(Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE, Kind.APPROVE, Kind.SHIFT),
     *(Kind.VERIFY, Kind.WITHDRAW),
 )
 """What needs people; the other rows without money are the register's."""
-COMPLAINING: Final = _table(Kind.COMPLAINT, Kind.REPLY)
-KEEPING: Final = _table(Kind.HOLD, Kind.CASE, Kind.POST, Kind.VOID)
+COMPLAINING: Final = table_of(Kind.COMPLAINT, Kind.REPLY)
+KEEPING: Final = table_of(Kind.HOLD, Kind.CASE, Kind.POST, Kind.VOID)
 """A hold whose deadline keeps it, a case that keeps one, and what ends a kept one."""
-RELEASING_CLAIMS: Final = _table(
+RELEASING_CLAIMS: Final = table_of(
     Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.REFUND, Kind.VERIFY
 )
 """What may release a claim; expiries never do, which is judged where claims are."""
@@ -246,7 +249,7 @@ CASES: Final = (
 )
 """Types that a case's row may have."""
 SPENDS: Final = (Kind.PAY, Kind.HOLD)
-SPENDING: Final = _table(*SPENDS)
+SPENDING: Final = table_of(*SPENDS)
 """What a citizen's payment is: of a service, from a wallet."""
 
 
@@ -266,7 +269,7 @@ def _claimed() -> npt.NDArray[np.uint16]:
     return table
 
 
-MARKED: Final = _table(
+MARKED: Final = table_of(
     *(Kind.CASE, Kind.TRANSFER, Kind.REGISTER, Kind.PROPOSE, Kind.BOOKED)
 )
 """Whose flags have the bit of `ROW_CASE`, `UPDATE`, `THIRD` and `MATCHED`."""

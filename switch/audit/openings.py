@@ -4,14 +4,19 @@ What a bank has is moved by what it has told alone, but for once: a network that
 from elsewhere begins with what was there, booked against a float before all else.
 """
 
+from typing import Final
+
 import numpy as np
 
 from switch.audit.accounts import TOTALS
 from switch.audit.banks import BANK_KINDS
+from switch.audit.kinds import table_of
 from switch.audit.layout import Mask, Rows
 from switch.audit.register import Register
 from switch.audit.spans import Span
 from switch.codes import AccountKind, Kind
+
+OF_BANKS: Final = table_of(*BANK_KINDS)
 
 
 def may_move(register: Register, rows: Rows, span: Span | None) -> Mask:
@@ -20,7 +25,7 @@ def may_move(register: Register, rows: Rows, span: Span | None) -> Mask:
     """
     kinds = register.accounts["kind"]
     debit, credit = kinds[rows["debit"]], kinds[rows["credit"]]
-    of_banks = np.isin(debit, list(BANK_KINDS)) | np.isin(credit, list(BANK_KINDS))
+    of_banks = OF_BANKS[debit] | OF_BANKS[credit]
     pays = (debit == AccountKind.SETTLEMENT) & (credit == AccountKind.BANK_TRANSIT)
     may: Mask = ~of_banks | pays
     if register.know_payouts:

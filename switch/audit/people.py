@@ -114,7 +114,8 @@ class People:
     def moved(self, rows: Rows, accounts: Accounts) -> None:
         """Take accepted rows that move money and may be lines."""
         others = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0)
-        others &= ~np.isin(accounts.moves(rows), (Move.RECOVERY, Move.ENDING))
+        if others.any():
+            others &= ~np.isin(accounts.moves(rows), (Move.RECOVERY, Move.ENDING))
         rows = pick(rows, ~others)
         if self.persons.some:
             self.lines.needed(rows)

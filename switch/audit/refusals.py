@@ -381,7 +381,7 @@ class Refusals:
             free += changes.before(probe, rows["sequence"])
         enough = (free < HALF) & (free >= rows["amount"])
         # Nothing that opens a bank account, comes back or is owed needs to be there.
-        enough |= np.isin(accounts["kind"][probe], ANY_BALANCE)
+        enough |= ANY_BALANCE[accounts["kind"][probe]]
         enough |= may_owe(rows, accounts) & says_owed(rows)
         self._add(rows, enough)
 

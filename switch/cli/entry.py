@@ -32,6 +32,7 @@ from switch.cli import (
     budgets,
     certificates,
     close_day,
+    cluster,
     commands,
     complaints,
     counter,
@@ -75,7 +76,7 @@ _PASSED_ON = ("serve", "audit")
 """Commands whose further arguments are another program's."""
 _ALONE = (
     *(*_PASSED_ON, "rights", "backup", "verify", "bank-statement", "day", "biller"),
-    *("init", "person-key", "match", "counter"),
+    *("init", "person-key", "match", "counter", "cluster"),
 )
 """Commands that ask no switch, or say themselves which."""
 
@@ -267,6 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
+    cluster.add_verbs(_Verbs(found, "cluster", cluster.TEXT, (common,)))
     network = found.add_parser("network", help="the register of centres and services")
     verbs = network.add_subparsers(dest="verb", required=True, metavar="VERB")
     what = "bring the register to what a file says"

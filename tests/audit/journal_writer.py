@@ -5,9 +5,9 @@ puts them into LMDB. It has no rules: whatever it is given it writes, well seale
 account images come from `Images`, which applies rows one by one in plain integers.
 """
 
-import copy
 import datetime
 import hashlib
+import pickle
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,6 +39,8 @@ FIELDS = (
     *("kept_amount", "kept_count", "cases_count"),
     *("low_balance", "low_since"),
 )
+IMAGE = struct.Struct("<11Q6I2H2BH3Q2I2Q")
+"""An account's fields, in their order."""
 NEVER, UNVERIFIED = 2**64 - 1, 2**64 - 3
 """When holds are due that are kept, and those that an expiry has left in question."""
 NO_AMOUNT, NO_COUNT = 2**64 - 1, 2**32 - 1
@@ -330,11 +332,12 @@ class Images:
 
     def segment(self, number: int, as_of: int) -> bytes:
         """The segment `number` as it stands."""
-        body = b""
-        for index in range(number * 512, number * 512 + 512):
-            a = self.accounts[index] if index < len(self.accounts) else {}
-            values = list(a.values()) or [0] * len(FIELDS)
-            body += struct.pack("<11Q6I2H2BH3Q2I2Q", *values)
+        first = number * 512
+        packed = [
+            IMAGE.pack(*a.values()) if a else bytes(IMAGE.size)
+            for a in self.accounts[first : first + 512]
+        ]
+        body = b"".join(packed).ljust(512 * IMAGE.size, b"\0")
         head = struct.pack("<2IQ3I", 0x31474553, number, as_of, 0, 0, 0)
         return head + struct.pack("<I", crc32c(body, crc32c(head))) + body
 
@@ -535,4 +538,6 @@ def read_chunks(directory: Path) -> dict[int, bytes]:
 
 def copied(groups: Groups) -> Groups:
     """A copy whose rows can be changed."""
-    return copy.deepcopy(groups)
+    # By way of bytes: several times as fast as `deepcopy`, and the same.
+    copy: Groups = pickle.loads(pickle.dumps(groups))
+    return copy

@@ -116,10 +116,15 @@ class Decisions(Drawing):
         row.resolves = self.last_of("late", 6) if self.chance(2) else self.doubtful()
         if self.chance(3) and model.kept:
             row.resolves = rng.choice(sorted(model.kept)[-6:])
+        # Of what was advanced already the second one finds it done.
+        twice = [one for one in model.advanced if one in model.kept]
+        again = bool(twice) and self.chance(4)
+        if again:
+            row.resolves = rng.choice(twice[-6:])
         hold = model.hold_of(row)
         late = hold is not None and model.late_case(hold) > 0
         if hold is not None and hold.sequence in model.kept:
-            row.total = rng.choice(KEEPING)
+            row.total = PROPOSE_ADVANCE if again else rng.choice(KEEPING)
         else:
             row.total = Kind.TRANSFER if late and self.chance(2) else Kind.VERIFY
         if self.chance(5):

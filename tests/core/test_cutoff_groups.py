@@ -378,7 +378,7 @@ def threads(tmp_path: Path) -> Iterator[Scheduled]:
 
 def until(ledger: Ledger, window: int) -> None:
     """A later window is there."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while ledger.last_window <= window:
         assert time.monotonic() < end, "nothing has closed"
         time.sleep(0.001)

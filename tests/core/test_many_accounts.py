@@ -196,8 +196,9 @@ def test_as_many_services_as_fit_their_index(indexed: Pair, network: Network) ->
         [[paid]] = pair.commit([Payments([payment], [], centre, centre)], NOW)
         assert paid.result == Result.OK
         assert pair.ledger.row(paid.sequence).service == SERVICES_MAX
-        pair.reopen()
-        pair.compare_all([paid.sequence])
+        if attempt == b"1":
+            pair.reopen()
+    pair.compare_all([paid.sequence])
 
 
 def test_each_of_many_participants_and_services_is_found(

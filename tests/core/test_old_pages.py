@@ -6,8 +6,8 @@ opened, asked everything again (ids, bills, UTRs, ends of holds, refunds, statem
 worked on for ten more steps and opened again. It refuses, or is made anew, or is right;
 never wrong. Once something was refused, what a biller is told is judged by the rows of
 the copy, which are not those of the plan. This is the short form, of every place of
-both files, of the index with the content before the last only; `python -m
-tests.torture.old_pages` is the long one.
+the journal and every second one of the index with the content before the last only;
+`python -m tests.torture.old_pages` is the long one.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ JOBS = 2
 HANG_S = 40.0 if SLOW_BUILD else 10.0
 """A copy takes a tenth of a second; LMDB may loop over a page that is another one, and
 then the next start has to look through the file."""
-LEAST = {"index": quarter(150), "journal": quarter(30)}
+LEAST = {"index": quarter(75), "journal": quarter(30)}
 """Cases of each file that must have been tried, or nothing was proved."""
 BACK_MAX = {"index": 1, "journal": OLDER_MAX}
 """A chunk's pages are written once: what the journal has of older pages are those of
@@ -206,6 +206,8 @@ def test_no_older_page_is_believed(
         for case in all_cases(story)
         if case.file == file and case.back <= BACK_MAX[file] and any(case.content)
     ]
+    if file == "index":
+        cases = cases[::2]
     if SLOW_BUILD:
         cases = cases[::4]
     assert len(cases) >= LEAST[file]

@@ -315,7 +315,7 @@ def test_a_blocking_caller_may_have_the_last_free_group(
     with queue.paused():
         caller.start()
         # It holds the group, and waits for the ledger, without the GIL.
-        time.sleep(0.2)
+        time.sleep(0.5)
         queue.submit(refused(), 9)
         sys.setswitchinterval(10.0)
     try:

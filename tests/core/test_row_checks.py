@@ -25,6 +25,7 @@ from switch.errors import CorruptionError, StorageError
 from switch.traits import TRAITS, Trait
 from tests.core.aged import Story, outcomes_of, tell
 from tests.core.pair import pack_row, rows_request
+from tests.longer import TIMES
 from tests.model import GIVEN, Model, Rows
 from tests.records import Row
 
@@ -36,7 +37,7 @@ LINKS = (
     *(Link.CORRECTION, Link.LATE_CONFIRMATION, Link.VERIFY),
     *(Link.ENDING, Link.MATCHED),
 )
-EACH = 2
+EACH = 1 if TIMES == 1 else 4
 """Rows of each kind that are damaged, accepted and refused ones."""
 NEVER_REFUSED = {
     Kind.POST, Kind.VOID, Kind.WINDOW, Kind.EXPIRE, Kind.CASE, Kind.VERIFY,

@@ -112,7 +112,7 @@ def test_openings_have_every_image(tmp_path: Path, step_rows: int, seed: int) ->
         far = max(distances, default=0) >= SEGMENTS - 1
         return far and kinds >= KINDS and pair.results[Result.OK] > 1_000
 
-    for _ in turns(250, enough):
+    for _ in turns(120, enough):
         asks, now = generator.group()
         pair.commit(asks, now)
         while rng.random() < 0.9 and pair.ledger.index_step():
@@ -136,7 +136,7 @@ def test_the_index_does_not_depend_on_openings(tmp_path: Path) -> None:
     opened = Pair(tmp_path / "opened", **OPTIONS, index_step_rows=64)
     opened.model = make_model_of(kept)
     one, two = (Generator(9, network, pair.model) for pair in (kept, opened))
-    for _ in range(150):
+    for _ in range(80):
         asks, now = one.group()
         kept.commit(asks, now)
         while kept.ledger.index_step():

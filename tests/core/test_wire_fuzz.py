@@ -23,7 +23,7 @@ from tests.core.wire_maker import EDGES
 from tests.longer import quarter
 from tests.records import OUTCOME_BYTES, OUTCOME_FIELDS, ZERO_ID
 
-INPUTS = quarter(60_000)
+INPUTS = quarter(30_000)
 """Messages of one seed."""
 LEAST = {
     # Of a thousand messages, how many at least must be of each sort.

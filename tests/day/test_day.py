@@ -330,8 +330,8 @@ def run_day(data: Path, *words: str) -> tuple[int, dict[str, object], str]:
         timeout=240,
         check=False,
     )
-    assert done.stdout, done.stderr
     last = done.stdout.rstrip("\n").rpartition("\n")[2]
+    assert last.startswith("{"), done.stdout + done.stderr
     return done.returncode, json.loads(last), done.stdout + done.stderr
 
 

@@ -28,8 +28,8 @@ from tests.ledger.test_opening import OPTIONS, PAGE, contents, directory, fill, 
 
 __all__ = ["directory"]
 
-WAIT_S = 20.0
-PATIENCE_S = 0.2
+WAIT_S = 60.0
+PATIENCE_S = 0.8
 CLOSING_PATIENCE_S = 2.0
 """The watch looks eight times as often: it comes too late for who closes at once."""
 WHOLE = {"LOCK", "journal", "index"}

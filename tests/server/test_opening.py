@@ -28,23 +28,26 @@ from tests.server.harness import (
     load,
     payment,
     running,
+    until,
 )
 from tests.server.test_metrics import ask, read
 from tests.server.test_process import health
 
 PAGE = 4096
-SLOW_S = 4
-PROMPT_S = 2.0
+PROMPT_S = 30.0
+"""Of a start that else would never end."""
+GO = "go"
+"""A file beside the ledger: a slow opening goes on when it is there."""
 
 
-def slowly(directory: Path, seconds: int) -> ServerProcess:
-    """A server that takes so long to open its ledger, its ports known beforehand."""
+def slowly(directory: Path) -> ServerProcess:
+    """A server that opens its ledger when it may, its ports known beforehand."""
     with socket.socket() as probe, socket.socket() as second:
         probe.bind(("127.0.0.1", 0))
         second.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
         metrics = f"127.0.0.1:{second.getsockname()[1]}"
-    prefix = [sys.executable, "-m", "tests.server.slow_start", str(seconds)]
+    prefix = [sys.executable, "-m", "tests.server.slow_start", str(directory / GO)]
     server = ServerProcess(
         directory, "--metrics", metrics, listen=address, prefix=prefix
     )
@@ -54,8 +57,8 @@ def slowly(directory: Path, seconds: int) -> ServerProcess:
 
 def until_bound(server: ServerProcess) -> None:
     host, _, port = server.address.partition(":")
-    until = time.monotonic() + CALL_S
-    while time.monotonic() < until:
+    end = time.monotonic() + CALL_S
+    while time.monotonic() < end:
         with socket.socket() as probe:
             if probe.connect_ex((host, int(port))) == 0:
                 return
@@ -74,7 +77,7 @@ def used(tmp_path: Path) -> Path:
 
 
 def test_the_port_says_that_the_ledger_is_being_opened(used: Path) -> None:
-    server = slowly(used, SLOW_S)
+    server = slowly(used)
     until_bound(server)
     peers = Peers(server)
     not_serving = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -100,13 +103,14 @@ def test_the_port_says_that_the_ledger_is_being_opened(used: Path) -> None:
         nothing: Iterator[payments_pb2.StreamPaymentsRequest] = iter(())
         list(peers.centre().payments.StreamPayments(nothing, timeout=CALL_S))
     check_opening(failures[0])
+    until(lambda: "opening: 12,345 of 1,000,000 rows" in server.log())
+    (used / GO).touch()
     server.wait_ready()
     assert health(peers.centre()) == health_pb2.HealthCheckResponse.SERVING
     assert peers.centre().pay(payment("ANY", 100)).result == 1
     assert peers.treasury.admin.GetLedger(admin_pb2.GetLedgerRequest()).sequence > 20
     peers.close()
     assert server.stop() == 0
-    assert "opening: 12,345 of 1,000,000 rows" in server.log()
     assert not (used / "ledger" / OPENING).exists()
 
 
@@ -120,7 +124,7 @@ def check_opening(failure: Failure) -> None:
 def test_a_start_that_is_ended_is_looked_through_by_the_next(
     used: Path, number: signal.Signals
 ) -> None:
-    server = slowly(used, 60)
+    server = slowly(used)
     until_bound(server)
     mark = used / "ledger" / OPENING
     while not mark.exists():

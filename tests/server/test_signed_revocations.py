@@ -146,7 +146,7 @@ def test_who_is_revoked_is_turned_away(council: Council) -> None:
             return error.code is grpc.StatusCode.UNAUTHENTICATED
         return False
 
-    until(is_out, 10)
+    until(is_out)
 
 
 def test_what_else_stands_in_it_is_seen(council: Council) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FRAMES, FRAMES_OF_THREADS, SEED = 50_000, 10_000, 1
+FRAMES, FRAMES_OF_THREADS, SEED = 20_000, 5_000, 1
 
 
 def run(name: str, *arguments: object) -> "subprocess.CompletedProcess[str]":

@@ -288,9 +288,9 @@ def test_a_byte_at_a_time_is_a_message_too(reached: Reached, peer: Peer) -> None
 
 def test_a_deadline_ends_the_call_for_both(reached: Reached) -> None:
     with reached.channel() as channel:
-        call = channel.unary_unary(HOLD).future(b"", timeout=0.3)
+        call = channel.unary_unary(HOLD).future(b"", timeout=1.5)
         event = reached.door.wait_for(_front.CALL)
-        assert 0 < event[5] - time.monotonic_ns() < 300_000_000
+        assert 0 < event[5] - time.monotonic_ns() < 1_500_000_000
         assert error_of(call).code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert reached.door.wait_for(_front.ENDED)[1] == event[1]
         reached.front.reply(event[1], b"late")

@@ -17,7 +17,7 @@ SETTINGS = {
     "biller.answer_timeout_ms": 300,
     "biller.status_first_ms": 200,
     "biller.status_interval_max_ms": 400,
-    "biller.fetch_timeout_ms": 500,
+    "biller.fetch_timeout_ms": 2_000,
     "biller.health_failures_min": 1_000_000,
     "biller.absent_ms": 600_000,
 }

@@ -1,6 +1,7 @@
 """All long tests, one after the other, from one seed: `make torture ARGS="--seed 7"`.
 
-Kills under load and on a hard day, 100,000 bills, 30 days, answers after changes in any
+Kills under load and on a hard day, 1.6 million requests beside the model, 100,000
+bills, 30 days, an installation from nothing, answers after changes in any
 order, row templates of any shape, damaged files, old pages, restarts, messages, a
 million frames against the front door. Each begins with a line of what it does and how
 long it takes, tells how far it is in its own words, and ends with a line that has its
@@ -20,8 +21,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = (
-    *("kill", "hard_day", "bills", "days", "answers", "shapes", "damage", "old_pages"),
-    *("restarts", "fuzz", "front"),
+    *("kill", "hard_day", "model", "bills", "days", "answers", "shapes", "damage"),
+    *("full", "old_pages", "restarts", "fuzz", "front", "install"),
 )
 FRAMES = 1_000_000
 BILLS = 12_500
@@ -29,28 +30,35 @@ BILLS = 12_500
 CHANCES = 20
 """Times as much of each test by chance as `make test` has (`tests/longer.py`)."""
 BY_CHANCE = {
+    "model": ("tests/core/test_model_random.py",),
+    "install": ("tests/test_build.py",),
     "answers": ("tests/core/test_answers_stay.py",),
     "shapes": ("tests/core/test_wild_rows.py", "tests/core/test_segments.py"),
     "damage": (
+        "tests/core/test_row_checks.py",
         "tests/ledger/test_pages.py",
         "tests/ledger/test_opening_damage.py",
         "tests/audit/test_audit_damage.py",
     ),
+    "full": ("tests/core/test_full_complaints.py",),
 }
 
 
 MINUTES = {
     "kill": 2,
     "hard_day": 1,
+    "model": 15,
     "bills": 10,
     "days": 30,
     "answers": 1,
     "shapes": 7,
     "damage": 10,
+    "full": 1,
     "old_pages": 20,
     "restarts": 5,
     "fuzz": 5,
     "front": 2,
+    "install": 4,
 }
 """About how long each takes if the machine has nothing else to do."""
 

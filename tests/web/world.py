@@ -301,7 +301,7 @@ class Counter:
 
     def wait(self) -> int:
         """Its end, which comes from elsewhere; the exit code."""
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code
@@ -309,7 +309,7 @@ class Counter:
     def stop(self) -> int:
         """End it as its operator does; the exit code."""
         self.process.terminate()
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code

@@ -20,6 +20,7 @@ from switch.web.counter.pins import PinStore
 from switch.web.counter.printing import Printer
 from switch.web.counter.settle import Settler
 from switch.web.counter.till import Till
+from switch.web.listening import send_at_once
 from switch.web.sessions import Sessions
 from switch.web.shown import make_templates
 
@@ -84,21 +85,40 @@ def serve(args: argparse.Namespace) -> int:
     if args.enrol:
         return enrol(args)
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    listener, address = listen(args.port)
+    desk = make_desk(args)
+    try:
+        with listener, desk.till:
+            ready = {"ready": True, "address": address}
+            print(json.dumps(ready), flush=True)
+            config = serving(desk, listener)
+            uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        desk.line.close()
+    return 0
+
+
+def listen(port: int) -> tuple[socket.socket, str]:
+    """A socket on loopback and its address; whoever is told it finds somebody there.
+
+    Raises ConfigError.
+    """
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, args.port))
+        listener.bind((HOST, port))
     except OSError as error:
-        raise ConfigError(
-            f"cannot listen on port {args.port}: {error.strerror}"
-        ) from error
-    # Whoever is told the address below finds somebody there.
+        raise ConfigError(f"cannot listen on port {port}: {error.strerror}") from error
     listener.listen(CONCURRENCY_MAX)
+    send_at_once(listener)
+    return listener, f"http://{HOST}:{listener.getsockname()[1]}/"
+
+
+def serving(desk: Desk, listener: socket.socket) -> uvicorn.Config:
+    """How a desk's page is served on a socket of `listen`."""
     port = listener.getsockname()[1]
-    desk = make_desk(args)
-    app = make_app(desk, [f"{HOST}:{port}", f"localhost:{port}"])
-    config = uvicorn.Config(
-        app,
+    return uvicorn.Config(
+        make_app(desk, [f"{HOST}:{port}", f"localhost:{port}"]),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -109,11 +129,3 @@ def serve(args: argparse.Namespace) -> int:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
     )
-    try:
-        with listener, desk.till:
-            ready = {"ready": True, "address": f"http://{HOST}:{port}/"}
-            print(json.dumps(ready), flush=True)
-            uvicorn.Server(config).run(sockets=[listener])
-    finally:
-        desk.line.close()
-    return 0

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from switch.config import join_address
 from switch.errors import ConfigError
+from switch.web.listening import send_at_once
 from switch.web.public.asked import Asked, Switch
 from switch.web.public.gate import HEAD_MAX, Gate
 from switch.web.public.limits import (
@@ -125,6 +126,7 @@ def serve(settings: Settings, switch: Switch, ready: Callable[[str], None]) -> N
     except OSError as error:
         address = join_address(settings.host, settings.port)
         raise ConfigError(f"cannot listen on {address}: {error.strerror}") from error
+    send_at_once(listening)
     with listening:
         port = listening.getsockname()[1]
         config = uvicorn.Config(

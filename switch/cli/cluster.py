@@ -1,0 +1,298 @@
+"""`payswitch cluster`: the log that several switches share, and who leads.
+
+Asks the log itself, as a switch does: no switch need be there. What needs a ledger's
+files is another program's (`switch/joining`). Without libpq each says so.
+"""
+
+import signal
+import subprocess
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from switch.config import load_config
+from switch.console.output import Exit, Screen
+from switch.errors import ConfigError, UsageError
+from switch.programs import program, tethered
+
+TEXT = "several switches over one log: begin it, join it, look at it, hand it on"
+LOOK_S = 2.0
+"""For one database node to answer."""
+NODE = """
+SELECT pg_is_in_recovery(), current_setting('synchronous_standby_names'),
+    current_setting('synchronous_commit'), current_setting('data_checksums'),
+    (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+     ELSE pg_current_wal_lsn() END - '0/0'::pg_lsn)::int8
+"""
+"""What a database node says of itself to anybody."""
+STEP_DOWN = """
+UPDATE payswitch.head SET epoch = epoch + 1, leader = '', address = ''
+WHERE ledger = 1 AND epoch = $1
+RETURNING epoch, current_setting('synchronous_standby_names') <> ''
+"""
+"""Wherever the log is by then: who steps down goes on appending until it sees that."""
+
+Add = Callable[[str, Callable[[Namespace, Screen], Exit], str], ArgumentParser]
+
+
+def add_verbs(add: Add) -> None:
+    """`cluster init | seed | status | step-down`."""
+    init = add("init", _init, "make the log of a ledger: tables, role and head")
+    _add_dsn(init, "of the database's owner")
+    which = init.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        *("--from",),
+        dest="source",
+        type=Path,
+        metavar="DIR",
+        help="a ledger that there is; its switch must be stopped",
+    )
+    which.add_argument(
+        *("--new",),
+        type=Path,
+        metavar="DIR",
+        help="where the first node's ledger will be; its keys are made there",
+    )
+    seed = add(
+        "seed", _seed, "give a node its copy of the ledger, compared with the log"
+    )
+    _add_dsn(seed, "")
+    seed.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="a node's ledger, running or not, or a copy by `payswitch backup`",
+    )
+    seed.add_argument(
+        "--keys",
+        type=Path,
+        metavar="DIR",
+        help="which has quotation.keys and receipt.key (default: as --from)",
+    )
+    seed.add_argument("target", type=Path, metavar="TO", help="a directory to be made")
+    status = add("status", _status, "databases, who leads, how far each node is")
+    _add_dsn(status, "")
+    down = add("step-down", _step_down, "have the leading switch hand over to another")
+    _add_dsn(down, "")
+
+
+def _add_dsn(command: ArgumentParser, whose: str) -> None:
+    said = f"libpq's connection string, with every node{' ' if whose else ''}{whose}"
+    command.add_argument("--dsn", default="", metavar="DSN", help=said)
+    command.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a switch's settings, whose [cluster] has it",
+    )
+
+
+def _dsn(args: Namespace) -> str:
+    """Where the log is, as an argument or a file of settings says."""
+    dsn = str(args.dsn)
+    if not dsn and args.config is not None:
+        dsn = load_config(args.config).cluster.dsn
+    if not dsn:
+        raise UsageError("where is the log? Name it with --dsn, or --config FILE")
+    return dsn
+
+
+def _init(args: Namespace, screen: Screen) -> Exit:
+    words = ["--from", str(args.source)] if args.source else ["--new", str(args.new)]
+    return _run(screen, "init", "--dsn", _dsn(args), *words)
+
+
+def _seed(args: Namespace, screen: Screen) -> Exit:
+    words = ["--from", str(args.source)]
+    if args.keys:
+        words += ["--keys", str(args.keys)]
+    return _run(screen, "seed", "--dsn", _dsn(args), *words, "--", str(args.target))
+
+
+def _run(screen: Screen, *words: str) -> Exit:
+    """A program of its own: LMDB trusts the pages that it maps."""
+    # Says that libpq is not there, where that is so.
+    import switch.cluster.postgres  # noqa: F401
+
+    verb, *rest = words
+    command = program("switch.joining", verb, "--lang", screen.language.value)
+    if screen.as_json:
+        command.append("--json")
+    code = subprocess.run(tethered([*command, *rest]), check=False).returncode
+    if code < 0:
+        screen.note(f"payswitch: it was ended by {signal.Signals(-code).name}")
+        return Exit.FINDINGS
+    return Exit(code)
+
+
+# --- the log -------------------------------------------------------------------------
+
+
+def _status(args: Namespace, screen: Screen) -> Exit:
+    """What is so now, by the database alone."""
+    from switch.cluster.log import DoubtError
+
+    dsn = _dsn(args)
+    databases = _databases(dsn)
+    told: dict[str, Any] = {"databases": databases, "log": None, "nodes": []}
+    try:
+        told |= _log(dsn)
+    except DoubtError as doubt:
+        told["doubt"] = str(doubt)
+    told["ok"] = _is_well(told)
+    if screen.as_json:
+        screen.value(told)
+    else:
+        _show(told, screen)
+    return Exit.DONE if told["log"] else Exit.UNKNOWN
+
+
+def _is_well(told: dict[str, Any]) -> bool:
+    """Whether any one machine may go now."""
+    return bool(
+        told["log"]
+        and told["log"]["leader"]
+        and told["log"]["standbys"] >= len(told["databases"]) - 1
+        and all(one["reached"] for one in told["databases"])
+    )
+
+
+def _databases(dsn: str) -> list[dict[str, Any]]:
+    """Each database node by itself, whatever it is."""
+    from switch.cluster.log import DoubtError
+    from switch.cluster.postgres import Connection, Hosts
+
+    found = []
+    for options in Hosts(dsn, "status", any_node=True).all:
+        address = f"{options.get('host', '')}:{options.get('port', '5432')}"
+        connection = Connection()
+        said: dict[str, Any] = {"address": address, "reached": True}
+        try:
+            connection.open([options], LOOK_S)
+            standby, names, commit, sums, at = connection.execute(NODE, (), LOOK_S)[0]
+            said |= {"role": "standby" if standby else "primary", "at": at}
+            said |= {"checksums": sums == "on"}
+            if not standby:
+                said |= {"waits_for": names, "synchronous_commit": commit}
+        except DoubtError as doubt:
+            said |= {"reached": False, "why": str(doubt)}
+        finally:
+            connection.close()
+        found.append(said)
+    first = max((one["at"] for one in found if one.get("role") == "primary"), default=0)
+    for one in found:
+        if first and "at" in one:
+            one["lag_bytes"] = max(0, first - one["at"])
+    return found
+
+
+def _log(dsn: str) -> dict[str, Any]:
+    """The head, and what nodes say of themselves. Raises DoubtError, ConfigError."""
+    from switch.cluster.postgres import PostgresLog
+
+    log = PostgresLog(dsn, "status")
+    try:
+        log.reconnect()
+        nodes, head, standbys = log.nodes(), log.head(), log.standbys()
+    finally:
+        log.close()
+    return {
+        "log": {
+            "instance": head.instance.hex(),
+            "sequence": head.sequence,
+            "chain": f"{head.chain:08x}",
+            "epoch": head.epoch,
+            "leader": head.leader,
+            "address": head.address,
+            "standbys": standbys,
+        },
+        "nodes": [
+            {
+                "name": one.name,
+                "address": one.address,
+                "leads": one.name == head.leader,
+                "sequence": one.sequence,
+                "behind": max(0, head.sequence - one.sequence),
+                "seen_ms": round(1000 * one.seen_age_s),
+                "keys": one.keys,
+            }
+            for one in nodes
+        ],
+    }
+
+
+def _show(told: dict[str, Any], screen: Screen) -> None:
+    """For people."""
+    word = screen.language.word
+    screen.table(
+        ("database", "database role", "lag", "waits for"),
+        [
+            (
+                one["address"],
+                one.get("role", word("unreachable")),
+                str(one.get("lag_bytes", "")),
+                one.get("waits_for", one.get("why", "")),
+            )
+            for one in told["databases"]
+        ],
+    )
+    if told["log"] is None:
+        screen.line(f"{word('no log')}: {told['doubt']}")
+        return
+    screen.table(
+        ("node", "node address", "leads", "entry", "behind", "seen"),
+        [
+            (
+                one["name"],
+                one["address"],
+                word("yes" if one["leads"] else "no"),
+                str(one["sequence"]),
+                str(one["behind"]),
+                f"{one['seen_ms']} ms",
+            )
+            for one in told["nodes"]
+        ],
+    )
+    log = told["log"]
+    screen.facts(
+        [
+            ("leads", f"{log['leader'] or '-'} {log['address']}".rstrip()),
+            ("epoch", str(log["epoch"])),
+            ("as of", str(log["sequence"])),
+            ("standbys", str(log["standbys"])),
+            ("may lose one", word("yes" if told["ok"] else "no")),
+        ]
+    )
+
+
+def _step_down(args: Namespace, screen: Screen) -> Exit:
+    """Raise the epoch for nobody: the leader sees that, and another one takes over."""
+    from switch.cluster.log import DoubtError
+    from switch.cluster.postgres import PostgresLog
+
+    log = PostgresLog(_dsn(args), "step-down")
+    try:
+        log.reconnect()
+        head = log.head()
+        if not head.leader:
+            raise ConfigError("nobody leads that could step down")
+        rows = log.execute(STEP_DOWN, head.epoch)
+        if not rows:
+            raise ConfigError("another one has taken over meanwhile")
+        epoch, waited = rows[0]
+        if not waited:
+            raise DoubtError("settings")
+    except DoubtError as doubt:
+        screen.note(f"payswitch: it may have been done or not: {doubt}")
+        return Exit.UNKNOWN
+    finally:
+        log.close()
+    told = {"stepped_down": head.leader, "epoch": epoch}
+    if screen.as_json:
+        screen.value(told)
+    else:
+        screen.facts([("steps down", head.leader), ("epoch", str(epoch))])
+    return Exit.DONE

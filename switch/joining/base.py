@@ -1,0 +1,93 @@
+"""What a journal and a log have in common, read from both; nothing is changed.
+
+Of a journal only its last chunk is read: its check goes back over all before it.
+"""
+
+import struct
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from switch.backup.copying import Source
+from switch.cluster.log import HEADER, Head, sealed
+from switch.cluster.postgres import PostgresLog
+from switch.errors import ConfigError
+
+_META: Final = struct.Struct("<IHH16sQ")
+"""Of `journal/meta`: magic, format, zero, instance, epoch."""
+_NAME: Final = b"ledger"
+_INSTANCE: Final = 6
+"""Its place among a chunk header's fields."""
+
+CHUNK_OF: Final = """
+SELECT last_sequence, epoch, chain FROM payswitch.chunks
+WHERE first_sequence <= $1 ORDER BY first_sequence DESC LIMIT 1
+"""
+
+
+class Base(NamedTuple):
+    """How far a journal goes."""
+
+    instance: bytes
+    sequence: int
+    chain: int
+    epoch: int
+
+
+def base_of(directory: Path) -> Base:
+    """Of the journal in a ledger's directory. Raises ConfigError, StorageError."""
+    journal = Source(directory)
+    try:
+        last = journal.last()
+        if not last:
+            meta = dict(journal.names()).get(_NAME, b"")
+            if len(meta) != _META.size:
+                raise ConfigError(f"{directory}: its journal has no name")
+            return Base(_META.unpack(meta)[3], 0, 0, 0)
+        chunk = b""
+        with journal.env.begin() as txn:
+            chunk = txn.get(last, db=journal.chunks) or b""
+    finally:
+        journal.env.close()
+    try:
+        found = sealed(chunk)
+    except ValueError as error:
+        raise ConfigError(f"{directory}: its last chunk is damaged: {error}") from None
+    instance = HEADER.unpack_from(chunk)[_INSTANCE]
+    return Base(instance, found.last, found.check, found.epoch)
+
+
+def check(log: PostgresLog, base: Base) -> Head:
+    """The log's head; ConfigError unless this journal is what the log goes on from."""
+    head = log.head()
+    if base.instance != head.instance:
+        raise ConfigError(
+            f"the log is of the ledger {head.instance.hex()}, the copy of "
+            f"{base.instance.hex()}"
+        )
+    if base.sequence > head.sequence:
+        raise ConfigError(
+            f"the log ends at entry {head.sequence}, and the copy has "
+            f"{base.sequence}: the log was put back to an older state, and must "
+            "not be followed"
+        )
+    if base.sequence == 0 or (base.sequence, base.chain) == (head.sequence, head.chain):
+        return head
+    rows = log.execute(CHUNK_OF, base.sequence)
+    if rows:
+        if rows[0] == (base.sequence, base.epoch, base.chain):
+            return head
+    else:
+        # The log began with this very entry, or behind it.
+        following = log.read(base.sequence, most_chunks=1)
+        first = sealed(following[0]) if following else None
+        if first and (first.first, first.previous) == (base.sequence + 1, base.chain):
+            return head
+        if first and first.first > base.sequence + 1:
+            raise ConfigError(
+                f"the log begins with entry {first.first}, and the copy ends with "
+                f"{base.sequence}: take a newer one"
+            )
+    raise ConfigError(
+        f"entry {base.sequence} of the copy is not the log's: they are two histories "
+        "of one ledger. Nothing was changed; call a person"
+    )

@@ -1,0 +1,73 @@
+"""Goal: the benchmark of counters measures pages and payments that were really made.
+
+Method: figures of made-up pages; the counters' disks with a payment that was not paid;
+the benchmark runs in small.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.counter import paid_at, ratios, spread
+from benchmarks.counter_browsers import Seen
+from benchmarks.counter_client import OwnMaker
+from benchmarks.load_network import LoadError
+from tests.bench import read, run_json
+
+MS = 1_000_000
+
+
+def test_centres_pay_for_themselves() -> None:
+    made = read(OwnMaker(100, "random").take(1))
+    assert {one.centre for one in made} == {""}
+    assert {one.operator for one in made} == {1}
+    assert len({one.id for one in made}) == 100
+
+
+def test_figures_of_pages_and_rounds() -> None:
+    found = spread([Seen("due", 0, took * MS) for took in range(1, 101)])
+    assert (found["pages"], found["p50_ms"], found["max_ms"]) == (100, 50.5, 100.0)
+    cost = ("server_cpu_us_per_payment", "p50_ms", "p99_ms")
+    with_: list[dict[str, object]]
+    with_ = [dict.fromkeys(cost, value) for value in (3, 8, 5)]
+    without: list[dict[str, object]]
+    without = [dict.fromkeys(cost, value) for value in (2, 4, 5)]
+    found = ratios(with_, without)
+    assert found["p50_ms"] == 1.5
+    assert found["p50_ms_each"] == [1.5, 2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_good"),
+    [({}, True), ({"outcome": "sending"}, False), ({"kind": "shift"}, False)],
+)
+def test_only_what_is_paid_counts(
+    tmp_path: Path, changes: dict[str, str], is_good: bool
+) -> None:
+    move = {"kind": "payment", "outcome": "paid", "facts": {"amount": 7}} | changes
+    (tmp_path / "one.move").write_text(json.dumps(move))
+    if is_good:
+        assert paid_at(tmp_path) == [7]
+        return
+    with pytest.raises(LoadError, match=r"one\.move is"):
+        paid_at(tmp_path)
+
+
+@pytest.mark.slow
+def test_counters_beside_payments() -> None:
+    result = run_json(
+        *("benchmarks.counter", "--json", "--seconds", "1", "--rounds", "1"),
+        *("--counters", "2", "--pause", "0.5", "--connections", "8"),
+        *("--centres", "2", "--rate", "200"),
+    )
+    loads = result["loads"]
+    for name, one in loads.items():
+        assert one["server_cpu_us_per_payment"] > 0
+        assert (one["citizens"] > 0) == ("beside" in name)
+    assert len(loads) == 4
+    kinds = {"home", "find", "form", "due", "pay", "payment", "receipt", "line"}
+    assert kinds <= result["pages"].keys()
+    for one in result["pages"].values():
+        assert 0 < one["p50_ms"] <= one["p99_ms"] <= one["max_ms"]
+    assert result["ratio_with_sessions"]["alone"]["server_cpu_us_per_payment"] > 0

@@ -1,0 +1,227 @@
+"""The two switches of a stand, each with a ledger, a supervisor and a port."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from switch.authority.development import DevAuthority
+from switch.client import Client
+from switch.codes import Role
+from switch.programs import program
+from switch.v1 import network_pb2
+from tools.cluster.processes import Process, began, kill, send
+from tools.cluster.settings import HOST, LOG_ROLE, OWNER
+from tools.cluster.stand import Stand, StandError
+
+NUMBERS = (1, 2)
+READY_S = 60.0
+STOP_S = 30.0
+KEYS = ("quotation.keys", "receipt.key")
+CENTRES = [f"bsk-{number:05}" for number in range(1, 9)]
+SERVICE = "ANY"
+TOP_UP = 10**13
+# One address sends all: the budgets of a harness are not what is tried here.
+SETTINGS = {"budget.harness.payments_per_s": 10_000_000}
+
+
+class Switches:
+    """Both, over one log."""
+
+    def __init__(self, stand: Stand) -> None:
+        """They are not started."""
+        self.stand = stand
+        self.folder = stand.plan.folder
+        self.authority = DevAuthority(self.folder / "switch-tls")
+        self.processes = [Process(self.folder, f"switch{one}") for one in NUMBERS]
+
+    def directory(self, number: int) -> Path:
+        """The folder of one of them."""
+        return self.folder / f"switch{number}"
+
+    def ledger(self, number: int) -> Path:
+        """Its ledger."""
+        return self.directory(number) / "ledger"
+
+    def address(self, number: int) -> str:
+        """Where clients reach it."""
+        return f"{HOST}:{self.stand.plan.ports.switches[number - 1]}"
+
+    def make(self) -> None:
+        """A log with an empty ledger, and the keys of all nodes."""
+        for number in NUMBERS:
+            self.ledger(number).mkdir(parents=True, mode=0o700)
+            (self.directory(number) / "payswitch.toml").write_text(
+                "[cluster]\n"
+                f'dsn = "{self.stand.plan.dsn(LOG_ROLE)}"\n'
+                f'node = "switch{number}"\n'
+                f'address = "{self.address(number)}"\n'
+            )
+        self.payswitch(
+            "cluster",
+            "init",
+            *("--dsn", self.stand.plan.dsn(OWNER), "--new", str(self.ledger(1))),
+        )
+        for name in KEYS:
+            shutil.copy2(self.ledger(1) / name, self.ledger(2) / name)
+
+    def payswitch(self, *words: str) -> dict[str, Any]:
+        """One command with `--json`; what it says. Raises StandError."""
+        done = subprocess.run(
+            program("switch", *words, "--json"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise StandError(f"payswitch {' '.join(words)}: {done.stdout}{done.stderr}")
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    def start(self, number: int) -> None:
+        """Start one with its supervisor; it is not waited for."""
+        self._ready(number).unlink(missing_ok=True)
+        settings = [f"--set={name}={value}" for name, value in SETTINGS.items()]
+        command = program(
+            "server",
+            *("--config", str(self.directory(number) / "payswitch.toml")),
+            *("--data", str(self.ledger(number))),
+            *("--tls", str(self.authority.directory), "--dev"),
+            *("--listen", self.address(number), "--metrics", f"{HOST}:0"),
+            *("--ready-file", str(self._ready(number))),
+            *settings,
+        )
+        self.processes[number - 1].start(
+            [sys.executable, "-m", "tools.cluster.supervised", *command],
+            ours=True,
+        )
+
+    def up(self) -> None:
+        """Start both and wait until one leads."""
+        for number in NUMBERS:
+            self.start(number)
+        self.stand.wait(lambda: all(map(self.pid, NUMBERS)), "two switches", READY_S)
+        self.stand.wait(self.leader, "a leading switch", READY_S)
+
+    def down(self) -> None:
+        """End both."""
+        for number in NUMBERS:
+            # One that was stopped hears nothing.
+            send(self.pid(number) or self.processes[number - 1].pid, signal.SIGCONT)
+            self.processes[number - 1].stop(STOP_S)
+
+    def _ready(self, number: int) -> Path:
+        return self.directory(number) / "ready.json"
+
+    def pid(self, number: int) -> int:
+        """The process that serves; 0 while there is none."""
+        try:
+            pid = int(json.loads(self._ready(number).read_text())["pid"])
+        except (OSError, ValueError, KeyError):
+            return 0
+        return pid if began(pid) else 0
+
+    def status(self) -> dict[str, Any]:
+        """As `payswitch cluster status` says; empty while the log does not answer."""
+        try:
+            return self.payswitch("cluster", "status", "--dsn", self._dsn())
+        except StandError:
+            return {}
+
+    def _dsn(self) -> str:
+        return self.stand.plan.dsn(LOG_ROLE)
+
+    def leader(self) -> int:
+        """Which leads, as the log says; 0 for none."""
+        log = self.status().get("log") or {}
+        return int(str(log.get("leader") or "0").removeprefix("switch"))
+
+    def kill(self, number: int) -> None:
+        """End one at once; its supervisor starts it again."""
+        kill([self.pid(number)])
+
+    @contextmanager
+    def stopped(self, number: int) -> Iterator[None]:
+        """Stop one for a while."""
+        pid = self.pid(number)
+        send(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            send(pid, signal.SIGCONT)
+
+    def client(self, role: Role, who: str, numbers: Sequence[int] = NUMBERS) -> Client:
+        """A client of these, or of one alone."""
+        return Client(
+            [self.address(number) for number in numbers],
+            self.authority.leaf(role, who),
+        )
+
+    def load_network(self) -> None:
+        """Eight centres, a biller and a service that anybody may pay for."""
+        people = [
+            network_pb2.Participant(
+                id="treasury", role=network_pb2.ROLE_TREASURY, active=True
+            ),
+            network_pb2.Participant(
+                id="harness",
+                role=network_pb2.ROLE_HARNESS,
+                active=True,
+                may_state_dues=True,
+            ),
+            network_pb2.Participant(
+                id="biller-1", role=network_pb2.ROLE_BILLER, active=True, heads=["t:1"]
+            ),
+        ]
+        people += [
+            network_pb2.Participant(id=one, role=network_pb2.ROLE_CENTRE, active=True)
+            for one in CENTRES
+        ]
+        service = network_pb2.Service(
+            code=SERVICE,
+            biller="biller-1",
+            heads=["t:1"],
+            amount_rule=network_pb2.AMOUNT_RULE_MIN_MAX,
+            amount_min=100,
+            amount_max=10**9,
+            mode=network_pb2.SERVICE_MODE_DIRECT,
+            duplicate_rule=network_pb2.DUPLICATE_RULE_ONCE,
+            key_rule=network_pb2.KEY_RULE_BILL_ID,
+            active=True,
+        )
+        with self.client(Role.TREASURY, "treasury") as treasury:
+            treasury.load_network(people, [service])
+            for number, centre in enumerate(CENTRES):
+                treasury.top_up(centre, TOP_UP, f"UTR{number:08}")
+
+    def audit(self, number: int) -> dict[str, Any]:
+        """What the auditor says of a ledger; `ok` is whether it found nothing."""
+        done = subprocess.run(
+            program("switch.audit", str(self.ledger(number)), "--json"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        try:
+            return dict(json.loads(done.stdout))
+        except ValueError:
+            return {"ok": False, "said": done.stderr}
+
+    def wait_level(self, behind: int = 0, timeout_s: float = READY_S) -> float:
+        """Wait until both have what the log has, but so many entries.
+
+        What nodes say of themselves is a second old: under load they are behind.
+        """
+
+        def level() -> bool:
+            nodes = self.status().get("nodes") or []
+            seen = [one for one in nodes if one["seen_ms"] < 3_000]
+            return len(seen) == len(NUMBERS) and all(
+                one["behind"] <= behind for one in seen
+            )
+
+        return self.stand.wait(level, "both switches at the log's head", timeout_s)
