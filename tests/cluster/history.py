@@ -29,7 +29,7 @@ SWITCHES: Final = 3
 CLIENTS: Final = 3
 TURNS: Final = 3
 """Requests of a client."""
-TROUBLE_S: Final = (1.5, 3.0, 5.0)
+TROUBLE_S: Final = (0.8, 1.6, 3.6)
 """How long things go wrong; one of them is drawn."""
 PATIENCE_S: Final = (0.2, 0.6, 20.0)
 """How long a chunk may be in doubt; likewise."""
