@@ -276,7 +276,7 @@ def test_load(mode: str) -> None:
     """Batches, streams and bills: tests/test_benchmarks_quoted.py."""
     result = run_json(
         *("benchmarks.load", "--mode", mode),
-        *("--seconds", "0.2", "--warm-up", "0.1", "--json"),
+        *("--seconds", "0.5", "--warm-up", "0.2", "--json"),
     )
     assert result["mode"] == mode
     check_closed_loop(result)
@@ -286,7 +286,7 @@ def test_load(mode: str) -> None:
 def test_one_caller_has_bare_commits_beside() -> None:
     result = run_json(
         *("benchmarks.load", "--mode", "unary", "--connections", "1", "--calls", "1"),
-        *("--seconds", "0.2", "--warm-up", "0.1", "--json"),
+        *("--seconds", "0.5", "--warm-up", "0.2", "--json"),
     )
     check_closed_loop(result)
     over = result["p50_ms"] - result["bare_p50_ms"]

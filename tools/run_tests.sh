@@ -33,7 +33,7 @@ else
     together=()
 fi
 
-TMPDIR=${folder:-${TMPDIR:-/tmp}} "$python" -m pytest -n "$processes" --dist loadfile \
+"$python" -m pytest -n "$processes" --dist loadfile \
     --no-loadscope-reorder --alone without ${together[@]+"${together[@]}"} "$@"
 ended=$?
 # Interrupted, or asked wrongly.
