@@ -176,6 +176,15 @@ torture: build small build/front/fuzz  ## all long tests, a line for each, JSON 
 	bash tools/need.sh strace
 	$(PYTHON) -m tests.torture $(ARGS)
 
+# As root it installs what is missing, else it unpacks that into build/cluster.
+.PHONY: cluster
+cluster: build  ## 3 etcd, 3 Patroni, 2 switches on 127.0.0.1: faults, proofs (ARGS=--short; --up stays)
+	$(PYTHON) -m tools.cluster $(ARGS)
+
+.PHONY: cluster-down
+cluster-down:  ## end and remove what data/cluster names
+	$(PYTHON) -m tools.cluster --down $(ARGS)
+
 .PHONY: old-pages
 old-pages: build  ## every page of a ledger put back to what it was (ARGS="--seed 7")
 	$(PYTHON) -m tests.torture.old_pages $(ARGS)

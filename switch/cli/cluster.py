@@ -1,7 +1,7 @@
 """`payswitch cluster`: the log that several switches share, and who leads.
 
 Asks the log itself, as a switch does: no switch need be there. What needs a ledger's
-files is another program's (`switch/joining`). Where libpq is not built in, each says so.
+files is another program's (`switch/joining`). Without libpq each says so.
 """
 
 import signal
@@ -114,6 +114,9 @@ def _seed(args: Namespace, screen: Screen) -> Exit:
 
 def _run(screen: Screen, *words: str) -> Exit:
     """A program of its own: LMDB trusts the pages that it maps."""
+    # Says that libpq is not there, where that is so.
+    import switch.cluster.postgres  # noqa: F401
+
     verb, *rest = words
     command = program("switch.joining", verb, "--lang", screen.language.value)
     if screen.as_json:
@@ -125,7 +128,7 @@ def _run(screen: Screen, *words: str) -> Exit:
     return Exit(code)
 
 
-# --- the log ----------------------------------------------------------------------------
+# --- the log -------------------------------------------------------------------------
 
 
 def _status(args: Namespace, screen: Screen) -> Exit:
@@ -159,10 +162,8 @@ def _is_well(told: dict[str, Any]) -> bool:
 
 def _databases(dsn: str) -> list[dict[str, Any]]:
     """Each database node by itself, whatever it is."""
-    # First: it says that libpq is not there, where that is so.
-    from switch.cluster.postgres import Hosts
-    from switch.cluster._pq import Connection  # isort: skip
     from switch.cluster.log import DoubtError
+    from switch.cluster.postgres import Connection, Hosts
 
     found = []
     for options in Hosts(dsn, "status", any_node=True).all:
@@ -227,7 +228,7 @@ def _show(told: dict[str, Any], screen: Screen) -> None:
     """For people."""
     word = screen.language.word
     screen.table(
-        ("database", "role", "lag", "waits for"),
+        ("database", "database role", "lag", "waits for"),
         [
             (
                 one["address"],
@@ -242,7 +243,7 @@ def _show(told: dict[str, Any], screen: Screen) -> None:
         screen.line(f"{word('no log')}: {told['doubt']}")
         return
     screen.table(
-        ("node", "address", "leads", "entry", "behind", "seen"),
+        ("node", "node address", "leads", "entry", "behind", "seen"),
         [
             (
                 one["name"],

@@ -10,6 +10,7 @@ from enum import Enum
 from switch.codes import Result
 from switch.console.bank_words import BANK_WORDS
 from switch.console.closing_words import CLOSING_WORDS
+from switch.console.cluster_words import CLUSTER_WORDS
 from switch.console.complaint_words import COMPLAINT_WORDS
 from switch.console.exception_words import EXCEPTION_WORDS
 from switch.console.explain_words import EXPLAIN_WORDS
@@ -246,6 +247,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **EXPLAIN_WORDS,
     **BANK_WORDS,
     **CLOSING_WORDS,
+    **CLUSTER_WORDS,
     **COMPLAINT_WORDS,
     **MATCHING_WORDS,
     **PEOPLE_WORDS,

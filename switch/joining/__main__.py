@@ -12,8 +12,7 @@ import lmdb
 from switch.backup.copying import copy, finish, partial_of
 from switch.backup.proof import UnprovedError, check_idle, prove
 from switch.cluster.log import DoubtError
-from switch.cluster.postgres import CONNECT_S, Hosts, PostgresLog, create  # isort: skip
-from switch.cluster._pq import Connection  # isort: skip
+from switch.cluster.postgres import CONNECT_S, Connection, Hosts, PostgresLog, create
 from switch.console.output import Exit, Screen
 from switch.console.words import Language
 from switch.errors import BusyError, ConfigError, StorageError, SwitchError

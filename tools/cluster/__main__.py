@@ -10,10 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tools.cluster import whole
 from tools.cluster.drills import ORDERS, cold_starts
+from tools.cluster.payers import Payers, check_again
 from tools.cluster.processes import as_default
 from tools.cluster.programs import MissingError
+from tools.cluster.proof import prove
 from tools.cluster.stand import Stand, StandError
+from tools.cluster.switches import Switches
 from tools.cluster.writer import make_schema
 
 
@@ -38,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
     when = made.add_mutually_exclusive_group()
     when.add_argument("--early", action="store_true", help="the second at its answers")
     when.add_argument("--late", action="store_true", help="when two are a quorum")
+    made.add_argument("--short", action="store_true", help="less than four minutes")
+    made.add_argument("--drills", nargs="*", choices=whole.ALL, help="only these")
     made.add_argument("--without-hook", action="store_true", help="see cluster.md")
     made.add_argument("--without-archive", action="store_true", help="see cluster.md")
     return made
@@ -63,18 +69,58 @@ def run_cold_starts(stand: Stand, args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def run_whole(stand: Stand, args: argparse.Namespace) -> dict[str, Any]:
+    """Two switches, the drills under load, and the proofs."""
+    switches = Switches(stand)
+    rounds = []
+    try:
+        if not args.kept:
+            switches.make()
+        switches.up()
+        if not args.kept:
+            switches.load_network()
+        names = args.drills or (whole.SHORT if args.short else whole.ALL)
+        with Payers(switches) as payers:
+            for one in whole.run(stand, switches, payers, names):
+                print(json.dumps(one), flush=True)
+                rounds.append(one)
+        switches.wait_level()
+        again = check_again(switches, payers)
+        switches.wait_level()
+    finally:
+        switches.down()
+    proof = prove(switches)
+    wrong = [*again.pop("different"), *proof["wrong"]]
+    ok = not wrong and all(one["ok"] for one in rounds)
+    return {
+        "drills": len(rounds),
+        "silence_s": {one["drill"]: one["silence_s"] for one in rounds},
+        **again,
+        "sent_again": payers.again,
+        "state_hash": proof["state_hash"],
+        "wrong": wrong,
+        "ok": ok,
+    }
+
+
 def main() -> int:
     """Run it; gives the exit code."""
     args = parser().parse_args()
     as_default()
     if args.down:
         stand = Stand.open(args.data, say)
+        Switches(stand).down()
         stand.down()
         stand.remove()
         return 0
-    keep = (args.data / "stand.json").exists()
+    keep = args.kept = (args.data / "stand.json").exists()
     if keep:
         stand = Stand.open(args.data, say)
+        if not any(process.pid for process in stand.etcds):
+            raise StandError(
+                f"{args.data} has one that ended, and its logs: `make cluster-down` "
+                "removes it"
+            )
     else:
         stand = Stand.make(
             args.data,
@@ -88,10 +134,16 @@ def main() -> int:
             make_schema(stand)
         if args.up:
             keep = True
+            switches = Switches(stand)
+            switches.make()
+            switches.up()
+            switches.load_network()
             say(f"{stand.told()}; `make cluster-down` ends it")
             told: dict[str, Any] = {"ok": True, "data": str(args.data)}
-        else:
+        elif args.cold_starts is not None:
             told = run_cold_starts(stand, args)
+        else:
+            told = run_whole(stand, args)
     finally:
         if not keep:
             stand.down()

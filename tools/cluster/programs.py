@@ -1,8 +1,7 @@
-"""Where the programs of others are: installed by apt, or unpacked below `build/cluster`."""
+"""Where programs of others are: installed by apt, or unpacked below build/cluster."""
 
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -101,5 +100,5 @@ def environment() -> Mapping[str, str]:
     return {
         "PYTHONPATH": str(FOLDER / "usr" / "lib" / "python3" / "dist-packages"),
         "LD_LIBRARY_PATH": str(FOLDER / "usr" / "lib" / triple),
-        "PATH": f"{FOLDER / 'usr' / 'bin'}:{os.environ.get('PATH', shutil.os.defpath)}",
+        "PATH": f"{FOLDER / 'usr' / 'bin'}:{os.environ.get('PATH', os.defpath)}",
     }

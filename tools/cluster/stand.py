@@ -337,6 +337,8 @@ class Stand:
         plan = self.plan
         for role in (OWNER, LOG_ROLE):
             self.sql(f"CREATE ROLE {role} LOGIN PASSWORD '{plan.passwords[role]}'")
+        # Its function tells switches how many standbys there are.
+        self.sql(f"GRANT pg_read_all_stats TO {OWNER}")
         self.sql(f"CREATE DATABASE {DATABASE} OWNER {OWNER}", timeout_s=30.0)
         self.sql(f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC")
         self.sql(f"GRANT CONNECT ON DATABASE {DATABASE} TO {LOG_ROLE}")

@@ -1,4 +1,4 @@
-"""`python -m tools.cluster.supervised COMMAND…`: starts it again when it ends, as a unit would.
+"""`python -m tools.cluster.supervised COMMAND…`: starts it again, as a unit would.
 
 Who is fenced or asked to step down ends with 71, and shall follow; who is killed shall
 come back. What would be so again by itself (settings, a difference) is left ended.

@@ -1,4 +1,4 @@
-"""The two switches of a stand: each with a ledger, a supervisor and a port of its own."""
+"""The two switches of a stand, each with a ledger, a supervisor and a port."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from switch.client import Client
 from switch.codes import Role
 from switch.programs import program
 from switch.v1 import network_pb2
-from tools.cluster.processes import Process, began, kill, send, until
+from tools.cluster.processes import Process, began, kill, send
 from tools.cluster.settings import HOST, LOG_ROLE, OWNER
 from tools.cluster.stand import Stand, StandError
 
@@ -188,7 +188,7 @@ class Switches:
             amount_rule=network_pb2.AMOUNT_RULE_MIN_MAX,
             amount_min=100,
             amount_max=10**9,
-            mode=network_pb2.SERVICE_MODE_PREPAID,
+            mode=network_pb2.SERVICE_MODE_DIRECT,
             duplicate_rule=network_pb2.DUPLICATE_RULE_ONCE,
             key_rule=network_pb2.KEY_RULE_BILL_ID,
             active=True,
@@ -198,15 +198,30 @@ class Switches:
             for number, centre in enumerate(CENTRES):
                 treasury.top_up(centre, TOP_UP, f"UTR{number:08}")
 
-    def wait_level(self, timeout_s: float = READY_S) -> float:
-        """Wait until both have all that the log has; the seconds that it took."""
+    def audit(self, number: int) -> dict[str, Any]:
+        """What the auditor says of a ledger; `ok` is whether it found nothing."""
+        done = subprocess.run(
+            program("switch.audit", str(self.ledger(number)), "--json"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        try:
+            return dict(json.loads(done.stdout))
+        except ValueError:
+            return {"ok": False, "said": done.stderr}
+
+    def wait_level(self, behind: int = 0, timeout_s: float = READY_S) -> float:
+        """Wait until both have what the log has, but so many entries.
+
+        What nodes say of themselves is a second old: under load they are behind.
+        """
 
         def level() -> bool:
             nodes = self.status().get("nodes") or []
             seen = [one for one in nodes if one["seen_ms"] < 3_000]
-            return len(seen) == len(NUMBERS) and not any(one["behind"] for one in seen)
+            return len(seen) == len(NUMBERS) and all(
+                one["behind"] <= behind for one in seen
+            )
 
         return self.stand.wait(level, "both switches at the log's head", timeout_s)
-
-
-__all__ = ["NUMBERS", "SERVICE", "Switches", "until"]

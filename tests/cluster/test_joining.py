@@ -1,0 +1,157 @@
+"""Goal: a log begins where a ledger stands, nodes get copies that it goes on from, and
+a copy of another history is refused with a sentence.
+
+Method: `payswitch cluster` as an operator types it, on real PostgreSQL.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switch.cli import main
+from tests.cluster.postgres import Nodes
+from tests.cluster.small_ledger import SmallLedger, open_copy, paid
+from tests.memory import folder
+
+KEYS = ("quotation.keys", "receipt.key")
+
+
+class Joined:
+    """A ledger whose log was begun, with what `init` said."""
+
+    def __init__(self, base: Path, small: SmallLedger, dsn: str, owner: str) -> None:
+        self.base = base
+        self.small = small
+        self.dsn = dsn
+        self.owner = owner
+        self.ledger = small.copied(base / "first")
+
+    def replicated(self, *numbers: int) -> None:
+        """Pay these through the log, as who leads does."""
+        from switch.cluster.postgres import PostgresLog
+        from switch.cluster.replicator import Replicator
+
+        log = PostgresLog(self.dsn, "test")
+        log.reconnect()
+        epoch = log.take_over(log.head(), "north", "127.0.0.1:1")
+        assert epoch is not None
+        replicator = Replicator(log, epoch)
+        with closing(open_copy(self.ledger)) as ledger:
+            ledger.replicate(replicator.append, epoch)
+            paid(ledger, [self.small.pay(*numbers)], self.small.now)
+        log.note("north", "127.0.0.1:1", log.head().sequence - 1, b"", "")
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def joined(shared_nodes: Nodes, small: SmallLedger) -> Iterator[Joined]:
+    shared_nodes.psql("CREATE DATABASE joining")
+    dsn = shared_nodes.dsn(database="joining")
+    owner = shared_nodes.dsn(user="postgres", database="joining")
+    with folder() as base:
+        made = Joined(base, small, dsn, owner)
+        code = main(["cluster", "init", "--dsn", owner, "--from", str(made.ledger)])
+        assert code == 0
+        yield made
+
+
+Run = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture
+def run(joined: Joined, capfd: pytest.CaptureFixture[str]) -> Run:
+    def run(*words: str, dsn: str = "") -> tuple[int, dict[str, Any], str]:
+        capfd.readouterr()
+        code = main(["cluster", *words, "--json", "--dsn", dsn or joined.dsn])
+        out, err = capfd.readouterr()
+        return code, json.loads(out) if out else {}, err
+
+    return run
+
+
+def test_the_keys_are_made_and_a_log_has_one_ledger(joined: Joined, run: Run) -> None:
+    assert all((joined.ledger / name).stat().st_mode & 0o77 == 0 for name in KEYS)
+    code, _, said = run("init", "--new", str(joined.base / "new"), dsn=joined.owner)
+    assert code == 78
+    assert "has a log already" in said
+    assert not (joined.base / "new" / KEYS[0]).exists()
+    code, _, said = run("init", "--new", str(joined.ledger), dsn=joined.owner)
+    assert code == 78
+    assert "--from" in said
+
+
+def test_nobody_leads_yet(joined: Joined, run: Run) -> None:
+    code, told, _ = run("status")
+    assert code == 0
+    assert told["log"]["sequence"] == joined.small.sequence
+    assert told["log"]["standbys"] == 2
+    assert [one["role"] for one in told["databases"]].count("primary") == 1
+    assert not told["ok"]
+    code, _, said = run("step-down")
+    assert code == 78
+    assert "nobody leads" in said
+
+
+def test_a_copy_goes_on_from_the_log_or_is_refused(joined: Joined, run: Run) -> None:
+    base, small = joined.base, joined.small
+    old, ahead = small.copied(base / "old"), small.copied(base / "ahead")
+    with closing(open_copy(ahead)) as ledger:
+        paid(ledger, [small.pay(70)], small.now)
+    source = ("seed", "--keys", str(joined.ledger), "--from")
+    # As far as the log.
+    code, told, _ = run(*source, str(old), str(base / "level"))
+    assert (code, told["sequence"], told["behind"]) == (0, small.sequence, 0)
+    for name in KEYS:
+        own = (base / "level" / name).read_bytes()
+        assert own == (joined.ledger / name).read_bytes()
+    # Ahead of it: what nobody may follow.
+    code, _, said = run(*source, str(ahead), str(base / "refused"))
+    assert code == 78
+    assert "put back to an older state" in said
+    joined.replicated(1, 2, 3)
+    code, told, _ = run(*source, str(old), str(base / "behind"))
+    assert (code, told["behind"]) == (0, 3)
+    code, told, _ = run(*source, str(joined.ledger), str(base / "newest"))
+    assert (code, told["behind"], told["epoch"]) == (0, 0, 1)
+    # No longer ahead, but of another history.
+    code, _, said = run(*source, str(ahead), str(base / "refused"))
+    assert code == 78
+    assert "two histories" in said
+    assert not (base / "refused").exists()
+
+
+def test_who_leads_is_asked_to_step_down(joined: Joined, run: Run) -> None:
+    joined.replicated(11)
+    code, told, _ = run("status")
+    assert (code, told["log"]["leader"]) == (0, "north")
+    [node] = told["nodes"]
+    assert (node["leads"], node["behind"]) == (True, 1)
+    epoch = told["log"]["epoch"]
+    code, told, _ = run("step-down")
+    assert (code, told) == (0, {"stepped_down": "north", "epoch": epoch + 1})
+    _, told, _ = run("status")
+    assert (told["log"]["leader"], told["log"]["epoch"]) == ("", epoch + 1)
+
+
+def test_keys_must_be_there(joined: Joined, run: Run) -> None:
+    bare = joined.small.copied(joined.base / "bare")
+    code, _, said = run("seed", "--from", str(bare), str(joined.base / "without"))
+    assert code == 78
+    assert KEYS[0] in said
+    shutil.rmtree(bare)
+
+
+def test_a_database_without_a_log_says_so(
+    shared_nodes: Nodes, joined: Joined, run: Run
+) -> None:
+    shared_nodes.psql("CREATE DATABASE empty")
+    code, _, said = run(
+        "status", dsn=shared_nodes.dsn(user="postgres", database="empty")
+    )
+    assert code == 78
+    assert "payswitch cluster init" in said
