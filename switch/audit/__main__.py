@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,10 @@ import lmdb
 from switch.audit.auditor import audit
 from switch.audit.findings import CHECKS
 from switch.audit.live import Live, ask
+from switch.audit.logged import Logged, pages
 from switch.audit.reader import DAMAGE
 from switch.audit.report import as_json, as_text
+from switch.cluster.log import DoubtError
 from switch.errors import ConfigError, CorruptionError, SwitchError, UsageError
 
 EXIT_OK: Final = 0
@@ -59,7 +61,24 @@ def parser() -> argparse.ArgumentParser:
         ("key", "the auditor's key"),
     ):
         live.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
+    made.add_argument(
+        "--log",
+        metavar="DSN",
+        help="hold every chunk against the log of a ledger with several switches",
+    )
     return made
+
+
+def logged(dsn: str | None) -> Iterable[Logged] | None:
+    """The log's chunks as they are asked for, None if it is not to be asked."""
+    if not dsn:
+        return None
+    # Only where there is a log: one machine needs no libpq.
+    from switch.cluster.postgres import PostgresLog
+
+    log = PostgresLog(dsn, "payswitch audit")
+    log.reconnect()
+    return pages(log.checks)
 
 
 def question(arguments: argparse.Namespace) -> Callable[[], Live] | None:
@@ -152,6 +171,7 @@ def run(arguments: argparse.Namespace) -> int:
             at=arguments.at,
             scope=arguments.only,
             ask=question(arguments),
+            logged=logged(arguments.log),
             progress=bar,
         )
     except UsageError as error:
@@ -164,6 +184,9 @@ def run(arguments: argparse.Namespace) -> int:
         text = f"{directory} is damaged: {error}; {CHECKS['chunks'][1]}"
         print(f"payswitch audit: {text}", file=sys.stderr)
         return EXIT_DAMAGED
+    except DoubtError as error:
+        print(f"payswitch audit: the log cannot be asked: {error}", file=sys.stderr)
+        return EXIT_UNREADABLE
     except (SwitchError, lmdb.Error, OSError) as error:
         print(f"payswitch audit: {error}", file=sys.stderr)
         return EXIT_UNREADABLE

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from switch.audit import audit
+from switch.audit import __main__, audit
 from switch.audit.auditor import Report
 from switch.audit.logged import PAGE, Logged, pages
 from switch.audit.report import as_text
@@ -186,3 +186,44 @@ def test_the_log_is_read_until_it_has_no_more(ledger: Path) -> None:
     assert list(read) == log
     assert asked[0] == (0, PAGE)
     assert asked[-1] == (log[-1].first, PAGE)
+
+
+def test_the_command_asks_the_log(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It connects once, reads the chunks' checks, and ends as the findings say."""
+    postgres = pytest.importorskip("switch.cluster.postgres")
+    log = log_of(ledger)
+    asked: list[str] = []
+
+    class Postgres:
+        def __init__(self, dsn: str, name: str) -> None:
+            asked.append(dsn)
+
+        def reconnect(self) -> None:
+            asked.append("reconnect")
+
+        def checks(self, after: int, most: int) -> Log:
+            return [each for each in log if each.first > after][:most]
+
+    monkeypatch.setattr(postgres, "PostgresLog", Postgres)
+    command = [str(ledger), "--log", "host=a,b dbname=payswitch", "--only", "chain"]
+    arguments = __main__.parser().parse_args(command)
+    assert __main__.run(arguments) == __main__.EXIT_OK
+    assert asked == ["host=a,b dbname=payswitch", "reconnect"]
+    another_check(log)
+    assert __main__.run(arguments) == __main__.EXIT_FINDINGS
+    assert "its check is " in capsys.readouterr().out
+
+
+def test_a_log_that_does_not_answer_is_said(
+    ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no finding, and nothing is said to be right."""
+    pytest.importorskip("switch.cluster._pq")
+    command = [str(ledger), "--log", "host=127.0.0.1 port=1 dbname=payswitch"]
+    code = __main__.run(__main__.parser().parse_args(command))
+    assert code == __main__.EXIT_UNREADABLE
+    told = capsys.readouterr()
+    assert "the log cannot be asked" in told.err
+    assert not told.out

@@ -31,7 +31,7 @@ TURNS: Final = 3
 """Requests of a client."""
 TROUBLE_S: Final = (1.5, 3.0, 5.0)
 """How long things go wrong; one of them is drawn."""
-PATIENCE_S: Final = (0.3, 1.0, 20.0)
+PATIENCE_S: Final = (0.2, 0.6, 20.0)
 """How long a chunk may be in doubt; likewise."""
 FAULTS: Final = {step: sorted(faults - FENCES) for step, faults in STEP_FAULTS.items()}
 

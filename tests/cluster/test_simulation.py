@@ -43,7 +43,7 @@ def test_histories(small: SmallLedger) -> None:
     assert seen["fenced"] > 50
     assert seen["kills"] > HISTORIES // 2
     assert seen["crashes"] > 10
-    assert seen["know"] > 10, "a chunk stayed unknown"
+    assert seen["know"] > 4, "a chunk stayed unknown"
     assert seen["late"] > 20, "statements landed late"
     assert {fault.name for each in FAULTS.values() for fault in each} <= set(seen)
 
