@@ -328,9 +328,7 @@ class App:
         follows = config.cluster.is_set
 
         def die() -> None:
-            member = self._leadership
-            is_deposed = member is not None and member.is_deposed
-            code = EXIT_DEPOSED if is_deposed else EXIT_DEAD
+            code = EXIT_DEPOSED if ledger.fenced else EXIT_DEAD
             loop.call_soon_threadsafe(self._die, code)
 
         try:

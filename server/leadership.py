@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from server.exits import EXIT_CONFIG, EXIT_DEAD, EXIT_DEPOSED, EXIT_HALTED
 from server.node import Node
+from switch.billing.put_in import Shared as FilesOfNodes
 from switch.cluster.following import Follower, HaltError
 from switch.cluster.log import Head
 from switch.cluster.member import Lease, Member, Said, Shared, State
@@ -63,6 +64,10 @@ class Parts(Protocol):
     @property
     def shared(self) -> Shared:
         """The connection of the thread that follows and leads."""
+
+    @property
+    def files(self) -> FilesOfNodes:
+        """What nodes have of each other's files."""
 
     @property
     def lease(self) -> Lease:
@@ -123,6 +128,7 @@ class Leadership:
         self._abandoned = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cluster", daemon=True)
         node.check_leads = self._check_leads
+        node.put_in.shared = parts.files
 
     # --- what calls ask ----------------------------------------------------------
 
@@ -135,14 +141,6 @@ class Leadership:
     def sequence(self) -> int:
         """Of the last durable row here."""
         return self._node.ledger.sequence
-
-    @property
-    def is_deposed(self) -> bool:
-        """Whether another node leads in its place."""
-        appending = self.appending
-        return self.member.deposed or (
-            appending is not None and appending.replicator.deposed
-        )
 
     def age_ms(self) -> int | None:
         """How old what is here may be, as a follower; None: too old to be told."""

@@ -1,15 +1,18 @@
 """What a node has of its log in PostgreSQL: a connection of its own for each use."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
+from switch.cluster import blobs
 from switch.cluster.lease import Lease
 from switch.cluster.log import DoubtError
 from switch.cluster.postgres import PostgresLog, appender
 from switch.cluster.replicator import Replicator
 from switch.config import Config
+from switch.errors import NotLeaderError, SpaceError
 from switch.ledger.opening import Progress
 
 log = logging.getLogger("server.cluster")
@@ -41,6 +44,47 @@ class Appending:
         self._own.close()
 
 
+class Files:
+    """What nodes have of each other's files, in the log's database. Any thread."""
+
+    def __init__(self, own: PostgresLog) -> None:
+        """`own` is used by nobody else."""
+        self._own = own
+        self._lock = threading.Lock()
+
+    def put(self, data: bytes) -> None:
+        """Have a file on a quorum. Raises NotLeaderError if that cannot be now."""
+        if len(data) > blobs.BLOB_MAX:
+            raise SpaceError(f"the log takes no file of {len(data)} bytes")
+        try:
+            with self._lock:
+                self._connect()
+                blobs.put(self._own, data)
+        except DoubtError as doubt:
+            log.warning("a file is not taken: %s", doubt)
+            raise NotLeaderError(
+                "the log does not take the file now; nothing was done: send it again"
+            ) from doubt
+
+    def get(self, name: bytes) -> bytes | None:
+        """A file, by its hash; None if it is not to be had now."""
+        try:
+            with self._lock:
+                self._connect()
+                return blobs.get(self._own, name)
+        except (DoubtError, blobs.BlobError) as error:
+            log.error("the file %s is not to be had: %s", name.hex(), error)
+            return None
+
+    def _connect(self) -> None:
+        if not self._own.connection.connected:
+            self._own.reconnect()
+
+    def close(self) -> None:
+        """Nobody may be asking."""
+        self._own.close()
+
+
 class Parts:
     """The log of one node. Connects when it is used."""
 
@@ -51,6 +95,7 @@ class Parts:
         self.lease = Lease(
             self._config.dsn, self._config.node, float(self._config.lease_s)
         )
+        self.files = Files(self._log("files"))
         self.instance: bytes | None = None
 
     def _log(self, does: str) -> PostgresLog:
@@ -98,6 +143,7 @@ class Parts:
     def close(self) -> None:
         """Let go of all of it, the lease too."""
         self.lease.close()
+        self.files.close()
         self.shared.close()
 
 

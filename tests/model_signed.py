@@ -67,6 +67,10 @@ def lines_of(item: bytes) -> tuple[Line, ...]:
     return tuple(signing.lines_of(item))
 
 
+def _none_yet() -> list[int]:
+    return [0, 0]
+
+
 class Signed(People):
     """What a ledger with people asks on top."""
 
@@ -74,9 +78,8 @@ class Signed(People):
         super().__init__()
         self.signed: set[int] = set()  # rows that a person has signed
         # (person, IST day) -> how many proposals, and of how much in all
-        self.proposed: defaultdict[tuple[Who, int], list[int]] = defaultdict(
-            lambda: [0, 0]
-        )
+        # Of a function with a name, so that a model can be copied as bytes.
+        self.proposed: defaultdict[tuple[Who, int], list[int]] = defaultdict(_none_yet)
 
     # --- what is signed ---------------------------------------------------------------
 

@@ -17,6 +17,12 @@ async def rotate_quotation_key(
     node: Node, request: pb.RotateQuotationKeyRequest, caller: Identity
 ) -> pb.RotateQuotationKeyResponse:
     """Make the key, durably, and use it."""
+    if node.config.cluster.is_set:
+        raise PreconditionError(
+            "CLUSTER_KEYS",
+            "all nodes have the same keys: put a file with both on each, first where "
+            "no payments are taken, and start them again (docs/cluster.md)",
+        )
     current = request.current_number
     try:
         number, repeat = await node.read(node.quotation_keys.rotate, current)

@@ -132,7 +132,10 @@ class Writer:
         found = os.statvfs(self._folder)
         if found.f_bavail * found.f_frsize < ROOM_LEAST:
             raise SpaceError(f"{self._folder}: too little room on the disk")
-        packed = b"".join(line.packed() for line in lines)
+        self.write(b"".join(line.packed() for line in lines))
+
+    def write(self, packed: bytes) -> None:
+        """Write lines as they are packed."""
         self._hash.update(packed)
         self._file.write(packed)
 

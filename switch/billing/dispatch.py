@@ -82,8 +82,7 @@ class Dispatcher:
         call_later: Callable[[float, Callable[[], None]], object] | None = None,
         begins: bool = True,
     ) -> None:
-        """Read what is open, or leave that to `begin`. Raises CorruptionError,
-        DeadError.
+        """Read what is open, or leave it to `begin`. Raises CorruptionError, DeadError.
 
         Call `look` after each group and `tick` every TICK_S seconds. `call_later` is
         the event loop's; without it what has to wait for others waits for these.
@@ -121,15 +120,8 @@ class Dispatcher:
     # --- following the ledger ----------------------------------------------------
 
     def begin(self) -> None:
-        """Take in what is open now, as after a start: any of it may have been asked
-        about before. Once, and before anything else is called.
-        """
-        self._started = self._clock()
-        self._cursor = self._ledger.sequence
-        self._take_open()
-
-    def _take_open(self) -> None:
-        """At the start: what is open, what is kept of that, and what is unverified."""
+        """Once: what is open, what is kept of that, and what is unverified."""
+        self._started, self._cursor = self._clock(), self._ledger.sequence
         holds, kept = self._ledger.holds(), self._ledger.kept()
         unverified = self._ledger.unverified()
         waiting = np.setdiff1d(holds, kept, assume_unique=True)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from switch._core import Ledger
 from switch.billing.bill_files import (
@@ -66,6 +66,16 @@ class _File(NamedTuple):
     bills: Bills
 
 
+class Shared(Protocol):
+    """Where the nodes of a cluster have each other's files, by their hash."""
+
+    def put(self, data: bytes) -> None:
+        """Have a file there, durably. Raises NotLeaderError, SpaceError."""
+
+    def get(self, name: bytes) -> bytes | None:
+        """A file; None if it is not to be had now."""
+
+
 class PutIn:
     """The bills that were put in beside one open ledger. Any thread."""
 
@@ -74,6 +84,8 @@ class PutIn:
         self._ledger = ledger
         self._register = register
         self._directory = Path(ledger.path)
+        self.shared: Shared | None = None
+        """Of a node of a cluster."""
         self._opened: BillStore | None = None
         self._given_up: list[BillStore] = []
         """Closed at the end: somebody may be reading them."""
@@ -193,10 +205,20 @@ class PutIn:
         return Writer(folder_of(self._directory, service))
 
     def keep(self, service: int, writer: Writer) -> None:
-        """All of a file is here: durable under its name. `done` follows."""
+        """All of a file is here: durable under its name, and for the other nodes.
+
+        `done` follows. Raises NotLeaderError, SpaceError: nothing was done.
+        """
         with self._lock:
             self._coming.add((service, writer.digest.hex()))
-        writer.keep()
+        path = writer.keep()
+        if self.shared is not None:
+            try:
+                self.shared.put(path.read_bytes())
+            except SwitchError:
+                with self._lock:
+                    self._coming.discard((service, writer.digest.hex()))
+                raise
 
     def done(self, service: int, writer: Writer, *, is_known: bool) -> None:
         """A file has its row, or will have none: then it goes.
@@ -236,6 +258,7 @@ class PutIn:
         by_period = spec.key_rule is KeyRule.REFERENCE_PERIOD
         for file in reversed(list(self._lacking(service, state.sequence, newest))):
             path = folder_of(self._directory, service) / file.bills.hash.hex()
+            self._fetch(service, path, file.bills.hash)
             lines = read_file(path, file.bills.hash)
             form = int(file.bills.form)
             counted = _counted(lines, file.bills)
@@ -248,6 +271,18 @@ class PutIn:
                 by_period=by_period,
             )
         return state
+
+    def _fetch(self, service: int, path: Path, digest: bytes) -> None:
+        """Have a file that another node has taken, if it is to be had."""
+        if self.shared is None or shape(path):
+            return
+        data = self.shared.get(digest)
+        if data is None:
+            return
+        with self.writer(service) as writer:
+            writer.write(data)
+            if writer.digest == digest:
+                writer.keep()
 
     def _lacking(self, service: int, has: int, newest: int) -> Iterator[_File]:
         """The files after `has`, the newest first, back to a full one."""

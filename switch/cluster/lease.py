@@ -140,6 +140,7 @@ class Lease:
     def _lost(self, doubt: DoubtError) -> None:
         self.why = str(doubt)
         self._ask_from = self._now() + ASK_EVERY_S
-        self._wait_s = 0.0 if self._was_held else OTHERS_WAIT_S
+        others = min(OTHERS_WAIT_S, self._lease_s / 2)
+        self._wait_s = 0.0 if self._was_held else others
         self._held = False
         self._connection.close()

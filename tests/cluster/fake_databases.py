@@ -80,11 +80,13 @@ class Primary:
 class Databases:
     """The primary, its two standbys, and perhaps a primary that was cut off."""
 
+    primary_type: type[Primary] = Primary
+
     def __init__(
         self, instance: bytes, sequence: int = 0, chain: int = 0, epoch: int = 0
     ) -> None:
         base = Head(instance, sequence, chain, epoch, "", "")
-        self.primary = Primary(base, [])
+        self.primary = self.primary_type(base, [])
         self.stale: Primary | None = None
         """It has lost its standbys, and does not know it: reads are answered."""
         self.standbys = [0, 0]
@@ -131,7 +133,7 @@ class Databases:
         is rewound, follow it. Cut off, the old one is still there for who asks it.
         """
         old = self.primary
-        self.primary = Primary(old.base, old.wal[: self.durable])
+        self.primary = self.primary_type(old.base, old.wal[: self.durable])
         self.standbys = [min(self.standbys), self.durable]
         self.attached = [True, True]
         self.stale = old if cut_off else None

@@ -102,13 +102,17 @@ class Member:
     def leads(self) -> bool:
         return self.health() == SERVING
 
+    def figures(self) -> str:
+        """All that it tells."""
+        with urllib.request.urlopen(f"http://{self.process.metrics}/metrics") as page:
+            text: str = page.read().decode()
+        return text
+
     def figure(self, name: str) -> float:
-        """A figure of the cluster without labels; -1: it is not there."""
-        url = f"http://{self.process.metrics}/metrics"
-        with urllib.request.urlopen(url) as page:
-            for line in page.read().decode().splitlines():
-                if line.startswith(f"payswitch_{name} "):
-                    return float(line.split()[1])
+        """A figure without labels; -1: it is not there."""
+        for line in self.figures().splitlines():
+            if line.startswith(f"payswitch_{name} "):
+                return float(line.split()[1])
         return -1.0
 
     def end(self) -> None:

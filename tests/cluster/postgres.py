@@ -40,6 +40,7 @@ wal_sender_timeout = 0
 wal_retrieve_retry_interval = 100ms
 autovacuum = off
 logging_collector = off
+dynamic_shared_memory_type = mmap
 """
 HBA = """
 hostssl all payswitch_scram 127.0.0.1/32 scram-sha-256
@@ -93,6 +94,14 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def state_of(pid: int) -> str:
+    """One letter, as in proc(5): T is stopped, Z has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
 class Node:
     """One server."""
 
@@ -138,11 +147,17 @@ class Node:
     def stopped(self) -> Iterator[None]:
         """Within the block none of its processes does anything."""
         pids = [self.pid]
-        stop(self.pid)
         try:
+            stop(self.pid)
+            # It starts no other, nor takes note of one that has ended meanwhile.
             for pid in children(self.pid):
-                pids.append(pid)
-                stop(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+                    pids.append(pid)
+            end = time.monotonic() + START_S
+            while any(state_of(pid) not in "TZ" for pid in pids):
+                assert time.monotonic() < end, [(pid, state_of(pid)) for pid in pids]
+                time.sleep(0.001)
             yield
         finally:
             for pid in pids:

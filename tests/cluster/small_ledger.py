@@ -4,7 +4,7 @@ It has two services, one that pays at once and one that holds; its model goes on
 the copies do.
 """
 
-import copy
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from switch.codes import Result
 from tests.core.market import CONFIRMED, DEADLINE_S, Market
 from tests.core.pair import to_request
 from tests.core.wire import decode_reply
-from tests.model import Answers, Ask, Payments
+from tests.model import Answers, Ask, Model, Payments
 from tests.records import Outcome, Payment, Said
 
 INSTANCE = b"a ledger's name."
@@ -41,16 +41,17 @@ class SmallLedger:
         self.biller = market.billers[0][0]
         self.sequence, self.chain, *_ = market.pair.ledger.head
         market.pair.close()
-        self.model = market.model
+        self._model = pickle.dumps(market.model)
 
     def copied(self, to: Path) -> Path:
         """A copy, ready to be opened."""
         shutil.copytree(self.path, to)
         return to
 
-    def copied_model(self) -> Any:
+    def copied_model(self) -> Model:
         """The model of a copy."""
-        return copy.deepcopy(self.model)
+        model: Model = pickle.loads(self._model)
+        return model
 
     def pay(self, *numbers: int, service: bytes = DIRECT, centre: int = 0) -> Payments:
         """Single payments in one message, each with the id of its number."""

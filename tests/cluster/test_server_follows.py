@@ -5,6 +5,7 @@ Method: two real servers over one log in real PostgreSQL; the calls of generated
 so that what the follower says is seen as it is.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -19,6 +20,7 @@ from switch.ids import new_id
 from switch.v1 import billers_pb2, counter_pb2, payments_pb2, wallets_pb2
 from tests.cluster.pair import NOT_SERVING, PAYMENTS, SERVING, WALLETS, Member, Pair
 from tests.server.harness import CALL_S, Failure, failing, payment, until
+from tests.server.test_deploy import MANUAL, RULES
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 Two = tuple[Pair, Member, Member]
@@ -153,6 +155,18 @@ def test_both_tell_how_they_stand(two: Two) -> None:
     until(lambda: follower.figure("cluster_lag_rows") == 0)
     assert 0 <= follower.figure("cluster_age_seconds") < 5
     assert leader.figure("cluster_fences_total") == 0
+
+
+def test_every_figure_of_a_node_that_is_asked_for_is_there_and_in_the_manual(
+    two: Two,
+) -> None:
+    _, leader, _ = two
+    served = set(re.findall(r"payswitch_(cluster_\w+)", leader.figures()))
+    asked = set(re.findall(r"payswitch_(cluster_\w+)", RULES.read_text()))
+    assert len(asked) > 8
+    assert asked <= served
+    manual = MANUAL.read_text()
+    assert not {name for name in served if f"`{name}`" not in manual}
 
 
 def test_our_client_finds_the_leader_wherever_it_begins(two: Two) -> None:

@@ -21,7 +21,8 @@ from server.exits import EXIT_CONFIG, EXIT_DEPOSED
 from switch.client import LostReplyError
 from switch.codes import Role
 from switch.ledger import receipt_key
-from switch.v1 import payments_pb2, wallets_pb2
+from switch.payment_states import PaymentState
+from switch.v1 import billers_pb2, payments_pb2, wallets_pb2
 from tests import forked
 from tests.cluster.pair import NOT_SERVING, PAYMENTS, SERVING, WALLETS, Member, Pair
 from tests.cluster.postgres import free_ports
@@ -34,6 +35,8 @@ from tests.server.harness import (
     payment,
     until,
 )
+from tests.server.scripted_biller import ScriptedBiller, willing
+from tests.server.test_put_bills import DELTA, due, fetch, file_of, put
 from tests.stopped import stop
 
 PostgresLog = pytest.importorskip("switch.cluster.postgres").PostgresLog
@@ -116,6 +119,13 @@ def audited(member: Member) -> None:
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr
 
 
+def state_of(member: Member, one: payments_pb2.Payment) -> int:
+    """Where a payment of centre-b stands, as this server says."""
+    request = payments_pb2.GetPaymentRequest(id=one.id)
+    stub = member.peer(Role.CENTRE, "centre-b").payments
+    return int(stub.GetPayment(request, timeout=CALL_S).state)
+
+
 def lost_lead(member: Member) -> None:
     """It ends by itself, as one in whose place another leads."""
     assert member.process.wait() == EXIT_DEPOSED, member.process.log()[-2_000:]
@@ -132,11 +142,19 @@ def test_a_killed_leader_is_replaced_and_comes_back_as_a_follower(
         )
         told = (health_pb2.HealthCheckResponse.FromString(one).status for one in watch)
         assert next(told) == NOT_SERVING
-        with Load(pair, "centre-a") as load:
-            load.grows()
-            leader.process.stop(signal.SIGKILL)
-            load.grows()
+        held = payment("CONFIRM")
+        with ScriptedBiller(leader.peer(Role.BILLER, "power")) as biller:
+            leader.peer(Role.CENTRE, "centre-b").pay(held)
+            biller.wait_for(1)
+            with Load(pair, "centre-a") as load:
+                load.grows()
+                leader.process.stop(signal.SIGKILL)
+                load.grows()
         assert next(told) == SERVING
+        # It may have credited that, and is asked so before anything else.
+        with ScriptedBiller(other.peer(Role.BILLER, "power"), willing) as biller:
+            until(lambda: state_of(other, held) == PaymentState.COMPLETED)
+            assert biller.asked(held.id)[0] == billers_pb2.QUESTION_KIND_STATUS
         watch.cancel()
         check_kept(other, load)
         leader.end()
@@ -271,3 +289,17 @@ def test_what_a_node_does_not_begin_without(make_pair: MakePair) -> None:
         )
         assert alone.wait() == EXIT_CONFIG
         assert "serve it with the settings [cluster]" in alone.log()
+
+
+def test_bills_that_were_put_in_are_told_by_who_takes_over(make_pair: MakePair) -> None:
+    with make_pair() as pair:
+        leader, other = pair.start()
+        bills = [due(number) for number in range(3)]
+        reply = put(leader.peer(Role.BILLER, "power"), file_of(1, bills), bills)
+        assert reply.outcome.result == 1
+        delta = [due(1, 700)]
+        put(leader.peer(Role.BILLER, "power"), file_of(2, delta, DELTA), delta)
+        leader.process.stop(signal.SIGKILL)
+        until(lambda: other.leads)
+        found = [fetch(other.peer(), f"REF-{number}") for number in range(3)]
+        assert [one.amount_due for [one] in found] == [500, 700, 500]

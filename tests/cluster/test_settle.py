@@ -11,88 +11,13 @@ from collections.abc import Iterator
 import pytest
 
 from switch.cluster.log import LOG_DONE, LOG_FENCED, LOG_UNKNOWN, sealed
-from switch.cluster.replicator import Replicator
-from tests.cluster.chunks import (
-    INSTANCE,
-    check_of,
-    checks,
-    chunk,
-    chunks,
-    is_one_chain,
-)
-from tests.cluster.fake_databases import Databases
-from tests.cluster.fake_log import FENCES, STEP_FAULTS, FakeLog, Fault, Steps
+from tests.cluster.chunks import INSTANCE, check_of, checks, chunk
+from tests.cluster.fake_log import FENCES, STEP_FAULTS, Fault
+from tests.cluster.scene import PATIENCE_S, Scene, Wrong
 
-PATIENCE_S = 60.0
 SETTLING = ("reconnect", "head", "chunk_at", "barrier", "append")
 LATEST = 8
 """Steps after which a late statement has landed in every order that matters."""
-Wrong = dict[tuple[str, int], Fault]
-
-
-class Scene:
-    """Databases, a leader of epoch 1 with one chunk in the log, and a clock."""
-
-    def __init__(self, wrong: Wrong, late_at: int = 0) -> None:
-        self.databases = Databases(INSTANCE, epoch=1)
-        self.time = 0.0
-        self.stops = False
-        self.steps = Steps(wrong)
-        self.late_at = late_at
-        """Before which step of all a late statement lands; 0: after the last."""
-        self.log = FakeLog(self.databases, self.plan, sleep=self.sleep)
-        self.replicator = Replicator(
-            self.log,
-            1,
-            patience_s=PATIENCE_S,
-            now=lambda: self.time,
-            sleep=self.sleep,
-            stopping=lambda: self.stops,
-        )
-        self.chunks = chunks(3)
-
-    def plan(self, step: str) -> Fault | None:
-        """What goes wrong, once what is late has landed."""
-        if len(self.steps.calls) + 1 == self.late_at:
-            self.databases.land_late()
-        return self.steps(step)
-
-    def sleep(self, seconds: float) -> None:
-        """The clock goes on."""
-        self.time += seconds
-
-    def append(self, place: int) -> int:
-        """What the replicator says of one of the chunks, judged as it is said."""
-        data = self.chunks[place]
-        said = self.replicator.append(data)
-        known = checks(self.databases)
-        assert is_one_chain(self.databases.durable_chunks())
-        if said == LOG_DONE:
-            assert check_of(data) in known
-        elif said == LOG_FENCED:
-            assert check_of(data) not in known
-        return said
-
-    def run(self) -> int:
-        """One chunk on a good day, one with the faults; what is said of that one."""
-        assert self.append(0) == LOG_DONE
-        return self.run_on()
-
-    def run_on(self) -> int:
-        """The second of the two, and what comes after it."""
-        said = self.append(1)
-        before = checks(self.databases)
-        self.databases.land_late()
-        self.databases.lose_primary()
-        after = checks(self.databases)
-        assert is_one_chain(self.databases.durable_chunks())
-        if said != LOG_UNKNOWN:
-            assert after == before, "what was final has changed"
-        else:
-            assert self.time >= PATIENCE_S, "it was given up too early"
-        return said
-
-
 SINGLES = sorted(STEP_FAULTS["append"])
 """Every fault of one append."""
 
@@ -183,11 +108,12 @@ def test_another_chain_is_no_place_for_a_chunk(epoch_of_log: int) -> None:
     scene = Scene({})
     assert scene.append(0) == LOG_DONE
     databases = scene.databases
-    primary = databases.primary = Databases(INSTANCE, epoch=1).primary
+    primary = databases.primary = scene.databases_type(INSTANCE, epoch=1).primary
     other = sealed(chunk(1, 0, 999))
     primary.append(other)
     databases.standbys = [0, 0]
     databases.wait(primary)
+    scene.log.reconnect()
     if epoch_of_log == 2:
         primary.take_over(primary.head, "rival", "")
         databases.wait(primary)

@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = (
     *("kill", "hard_day", "model", "bills", "days", "answers", "shapes", "damage"),
-    *("old_pages", "restarts", "fuzz", "front", "install"),
+    *("full", "old_pages", "restarts", "fuzz", "front", "install"),
 )
 FRAMES = 1_000_000
 BILLS = 12_500
@@ -40,6 +40,7 @@ BY_CHANCE = {
         "tests/ledger/test_opening_damage.py",
         "tests/audit/test_audit_damage.py",
     ),
+    "full": ("tests/core/test_full_complaints.py",),
 }
 
 
@@ -52,6 +53,7 @@ MINUTES = {
     "answers": 1,
     "shapes": 7,
     "damage": 10,
+    "full": 1,
     "old_pages": 20,
     "restarts": 5,
     "fuzz": 5,

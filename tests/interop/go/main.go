@@ -2,6 +2,7 @@
 //
 //	client ADDRESS TLS all          every case, a JSON line each
 //	client ADDRESS TLS farewell     pays until the server says goodbye
+//	client A,B TLS leader CONFIG    pays whoever leads what it reads
 //
 // Messages are bytes made with protowire, so that nothing has to be generated. A case
 // fails with words; what is right is stated in it.
@@ -187,11 +188,15 @@ func farewell(p *peers) {
 }
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "client ADDRESS TLS all|farewell")
+	if len(os.Args) < 4 {
+		fmt.Fprintln(os.Stderr, "client ADDRESS TLS all|farewell|leader CONFIG")
 		os.Exit(2)
 	}
 	p := &peers{os.Args[1], os.Args[2]}
+	if os.Args[3] == "leader" {
+		leader(p, os.Args[4])
+		return
+	}
 	if os.Args[3] == "farewell" {
 		farewell(p)
 		return

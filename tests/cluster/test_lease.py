@@ -1,0 +1,215 @@
+"""Goal: one node at a time believes that it is to lead, and another one soon does when
+that one is gone, stopped or has lost its database; what is said about passwords and
+certificates holds.
+
+Method: processes that ask for the lease of one real database, killed and stopped; a
+clock of the test's own for the order in which they come; TLS and SCRAM as in a cluster.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("switch.cluster._pq", reason="built without libpq")
+
+from switch.authority.development import DevAuthority
+from switch.cluster.lease import OTHERS_WAIT_S, PING_EVERY_S, Lease
+from switch.cluster.log import DoubtError
+from switch.cluster.postgres import PostgresLog, create
+from tests.cluster.postgres import Nodes, nodes
+from tests.cluster.proxy import until
+from tests.stopped import stop
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LEASE_S = 1.0
+LATE_S = 3.0
+"""How much later than it must be a busy machine may see it."""
+
+
+class Holder:
+    """One process, and what it said last."""
+
+    def __init__(self, dsn: str, name: str) -> None:
+        self.said: list[str] = []
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tests.cluster.lease_holder",
+                dsn,
+                name,
+                str(LEASE_S),
+            ],
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def holds(self) -> bool:
+        return self.said[-1:] == ["holds"]
+
+    def waits(self) -> bool:
+        return self.said[-1:] == ["waits"]
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as out:
+            for line in iter(out.readline, ""):
+                self.said.append(line.strip())
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> DevAuthority:
+    return DevAuthority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def servers(certificate: DevAuthority) -> Iterator[Nodes]:
+    given = certificate.server()
+    pair = (given.certificate.read_text(), given.key.read_text())
+    with nodes("ssl = on\n", pair) as made:
+        create(made.dsn("postgres"), bytes(16))
+        yield made
+
+
+@contextmanager
+def two(servers: Nodes) -> Iterator[tuple[Holder, Holder]]:
+    """The one that holds it, and the one that waits."""
+    holders = [Holder(servers.dsn(), name) for name in ("ALPHA", "BETA")]
+    try:
+        until(
+            lambda: sorted(one.said[-1:] for one in holders) == [["holds"], ["waits"]]
+        )
+        holders.sort(key=Holder.waits)
+        yield holders[0], holders[1]
+    finally:
+        for one in holders:
+            one.end()
+
+
+def test_another_has_it_when_its_holder_is_killed(servers: Nodes) -> None:
+    with two(servers) as (first, second):
+        os.kill(first.pid, signal.SIGKILL)
+        until(second.holds, LEASE_S + OTHERS_WAIT_S + LATE_S)
+
+
+def test_a_holder_that_was_stopped_does_not_have_it_any_more(servers: Nodes) -> None:
+    with two(servers) as (first, second):
+        stop(first.pid)
+        until(second.holds, LEASE_S + OTHERS_WAIT_S + LATE_S)
+        os.kill(first.pid, signal.SIGCONT)
+        until(first.waits)
+        # Both are there now; it stays where it is.
+        time.sleep(2 * PING_EVERY_S)
+        assert first.waits()
+        assert second.holds()
+
+
+def test_what_lost_its_database_comes_back_in_order(servers: Nodes) -> None:
+    now = [100.0]
+    first, second = (
+        Lease(servers.dsn(), name, 10.0, now=lambda: now[0]) for name in ("A", "B")
+    )
+    try:
+        for lease in (first, second, first, second):
+            lease.turn()
+        assert (first.holds(), second.holds()) == (True, False)
+        ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        ended += " WHERE application_name LIKE 'payswitch lease%'"
+        assert servers.psql(ended) == "2"
+        now[0] += PING_EVERY_S
+        for lease in (second, first):
+            lease.turn()
+            assert not lease.holds()
+            assert lease.why.startswith("lost")
+        # The incumbent asks at once, though the other has a session first.
+        now[0] += PING_EVERY_S
+        second.turn()
+        second.turn()
+        assert not second.holds()
+        first.turn()
+        assert first.holds()
+        # Who lets go of it is not in the way of others, but for so long.
+        first.let_go(60.0)
+        now[0] += OTHERS_WAIT_S
+        first.turn()
+        second.turn()
+        assert (first.holds(), second.holds()) == (False, True)
+        now[0] += 10.0
+        assert not second.holds()
+    finally:
+        first.close()
+        second.close()
+
+
+def test_no_server_is_no_lease() -> None:
+    lease = Lease("host=127.0.0.1 port=1 user=nobody", "ALPHA", LEASE_S)
+    lease.start()
+    until(lambda: lease.why.startswith("lost"))
+    assert not lease.holds()
+    lease.close()
+
+
+def test_passwords_and_certificates_are_asked_for(
+    servers: Nodes, certificate: DevAuthority, tmp_path: Path
+) -> None:
+    servers.psql(
+        "DROP ROLE IF EXISTS payswitch_scram;"
+        " SET password_encryption = 'scram-sha-256';"
+        " CREATE ROLE payswitch_scram LOGIN PASSWORD 'right' IN ROLE payswitch_log"
+    )
+    other = DevAuthority(tmp_path / "other")
+    dsn = (
+        f"{servers.dsn('payswitch_scram')} sslmode=verify-full channel_binding=require"
+    )
+    mine, theirs = certificate.directory / "ca.pem", other.directory / "ca.pem"
+
+    elsewhere = f"host={','.join(['elsewhere'] * 3)}"
+    elsewhere += f" hostaddr={','.join(['127.0.0.1'] * 3)}"
+
+    def reaches(password: str, root: Path, more: str = "") -> PostgresLog:
+        log = PostgresLog(f"{dsn} password={password} sslrootcert={root} {more}")
+        log.reconnect()
+        return log
+
+    log = reaches("right", mine)
+    assert log.connection.is_encrypted
+    assert log.head().epoch == 0
+    for password, root, more, said in (
+        ("wrong", mine, "", "password authentication failed"),
+        ("right", theirs, "", "certificate verify failed"),
+        (
+            "right",
+            mine,
+            elsewhere,
+            "does not match host name",
+        ),
+        (
+            "right",
+            mine,
+            "sslmode=disable channel_binding=disable",
+            "pg_hba.conf rejects",
+        ),
+    ):
+        with pytest.raises(DoubtError, match=f"^lost: .*{said}") as refused:
+            reaches(password, root, more)
+        assert "right" not in str(refused.value)
