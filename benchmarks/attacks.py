@@ -566,25 +566,9 @@ def holds(attack: Attack) -> None:
 ATTACKS: dict[str, Callable[[Attack], None]] = {
     one.__name__: one
     for one in (
-        unread,
-        unfinished,
-        idle,
-        storm,
-        handshakes,
-        key_updates,
-        rapid_reset,
-        continuation,
-        settings,
-        ping,
-        empty_data,
-        metadata,
-        batches,
-        refusals,
-        feeds,
-        watches,
-        fetches,
-        reads,
-        holds,
+        *(unread, unfinished, idle, storm, handshakes, key_updates, rapid_reset),
+        *(continuation, settings, ping, empty_data, metadata, batches, refusals),
+        *(feeds, watches, fetches, reads, holds),
     )
 }
 

@@ -394,8 +394,8 @@ def test_instructions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nm = ["nm", core.__file__]
     symbols = subprocess.run(nm, capture_output=True, text=True, check=True).stdout
     counted = [
-        re.findall(rf"\b__pyx_pw_\w*Ledger_\d+{part}$", symbols, re.MULTILINE)
-        for part in ("commit", "index_step")
+        re.findall(rf"\b__pyx_pw_\w*{part}$", symbols, re.MULTILINE)
+        for part in (r"Ledger_\d+commit", r"_\d+index_step")
     ]
     assert [len(names) for names in counted] == [1, 1]
     annotate = ANNOTATE.format(*(name for [name] in counted))
