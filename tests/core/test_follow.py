@@ -336,7 +336,7 @@ def test_a_chunk_that_says_something_else(next_: Next, what: str) -> None:
     chunk = next_.chunks[4]
     next_.ledger.follow(next_.chunks[3:4])
     next_.before, next_.disk = everything(next_.ledger), next_.chunks[:4]
-    fields = {
+    fields: dict[str, Any] = {
         name: place(value) if name.startswith("row_") else value
         for name, value in change.items()
     }
