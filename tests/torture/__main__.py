@@ -3,7 +3,8 @@
 Kills under load and on a hard day, 1.6 million requests beside the model, 100,000
 bills, 30 days, an installation from nothing, answers after changes in any
 order, row templates of any shape, damaged files, old pages, restarts, messages, a
-million frames against the front door. Each begins with a line of what it does and how
+million frames against the front door, 100,000 histories of three switches on one
+log, a follower that is asked for 100,000 ids. Each begins with a line of what it does and how
 long it takes, tells how far it is in its own words, and ends with a line that has its
 figure; at the end there is one line of JSON. 1 if any of them failed; the others are
 run all the same.
@@ -23,8 +24,11 @@ ROOT = Path(__file__).resolve().parents[2]
 TESTS = (
     *("kill", "hard_day", "model", "bills", "days", "answers", "shapes", "damage"),
     *("full", "old_pages", "restarts", "fuzz", "front", "install"),
+    *("histories", "follower"),
 )
 FRAMES = 1_000_000
+HISTORIES = 100_000
+"""Of three switches on one log."""
 BILLS = 12_500
 """Of each of the eight walks over bills."""
 CHANCES = 20
@@ -40,6 +44,7 @@ BY_CHANCE = {
         "tests/ledger/test_opening_damage.py",
         "tests/audit/test_audit_damage.py",
     ),
+    "follower": ("tests/cluster/test_follower.py",),
     "full": ("tests/core/test_full_complaints.py",),
 }
 
@@ -59,6 +64,8 @@ MINUTES = {
     "fuzz": 5,
     "front": 2,
     "install": 4,
+    "histories": 45,
+    "follower": 5,
 }
 """About how long each takes if the machine has nothing else to do."""
 
@@ -84,6 +91,9 @@ def _module(test: str, seed: int, given: Any) -> list[str]:
     if test == "fuzz":
         inputs = ["--inputs", str(given.inputs)] if given.inputs else []
         return ["-m", "tests.torture.fuzz_wire", "--seed", str(seed), *inputs]
+    if test == "histories":
+        more = ["--histories", str(given.histories)]
+        return ["-m", "tests.torture.simulation", "--seed", str(seed), *more]
     more = ["--sample", str(given.sample)] if given.sample else []
     if test == "restarts":
         more = ["--steps", str(given.steps)] if given.steps else []
@@ -129,6 +139,8 @@ def figure(found: dict[str, Any], last: str) -> str:
         return f"{found['places']:,} places, {found['cases']:,} cases, {wrong} wrong"
     if "sessions" in found:
         return f"{found['sessions']:,} sessions of {found.get('rows', 0):,} rows"
+    if "histories" in found:
+        return f"{found['histories']:,} histories, {found['per_s']}/s"
     if "first_seed" in found:
         failed = found["failed"]
         return f"{found['days']} days of up to {found['longest_s']} s, failed: {failed}"
@@ -144,6 +156,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, help="index steps of restarts")
     parser.add_argument("--days", type=int, help="days of days")
     parser.add_argument("--inputs", type=int, help="messages of fuzz")
+    parser.add_argument("--histories", type=int, default=HISTORIES)
     parser.add_argument("--frames", type=int, default=FRAMES, help="of front")
     given = parser.parse_args()
     seed = secrets.randbits(31) if given.seed is None else given.seed
