@@ -120,9 +120,11 @@ class Member:
         for peer in self._peers.values():
             peer.close()
         self._peers.clear()
-        if self.server is not None and self.server.process.poll() is None:
-            self.server.process.kill()
+        if self.server is not None:
+            if self.server.process.poll() is None:
+                self.server.process.kill()
             self.server.wait()
+            self.server = None
 
 
 class Pair:
