@@ -67,6 +67,10 @@ def bare_open(
 ) -> int:
     """Arrivals at a rate into bare commits of what is due; how many commits."""
 
+def turns(calls: int, rounds: int, in_line: bool) -> tuple[int, int]:
+    """Calls of one row of one sender, so many a group: (ns, calls that came out). With
+    `in_line` without turns, in the order in which they came."""
+
 def open_tokens(tokens: Messages, secret: bytes, instance: bytes, now_ns: int) -> int:
     """Open each, sealed with the key of number 1; how many were right."""
 

@@ -8,8 +8,9 @@ own sealing and opening of tokens.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.errno cimport ENOMEM
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC
 
@@ -19,7 +20,9 @@ from switch.core.layout cimport *
 from switch.core.lmdb cimport *
 from switch.core.native cimport *
 from switch.core.queue cimport (
-    QUEUE_API_NAME, QUEUE_API_VERSION, Call, Counts, Group, QueueApi, Submitted, Taken, Wait,
+    FORM_ANSWERS, FORM_PAYMENTS, FORM_ROWS, KEPT_PART, LINE_ANSWERS, LINE_FRESH, LINE_ROUND,
+    LINES_COUNT, QUEUE_API_NAME, QUEUE_API_VERSION, RESERVE_PART, SENDER_BUCKETS, SENDERS_MAX,
+    TURN_ROWS, Call, Counts, Group, Line, QueueApi, Sender, Submitted, Taken, Wait, Waiting,
 )
 from switch.core.state cimport RC_FULL, TokenKey, timespec
 
@@ -30,8 +33,9 @@ cdef extern from "<time.h>" nogil:
     int clock_gettime(int clock, timespec* now)
     int clock_nanosleep(int clock, int flags, const timespec* until, timespec* left)
 
-# The part itself, compiled here once more: from Python a call costs what it does.
+# The parts themselves, compiled here once more: from Python a call costs what they do.
 include "../switch/core/rules/quotation.pxi"
+include "../switch/core/engine/senders.pxi"
 
 cdef enum:
     OUTCOME_ID = 4            # bytes of tags and sizes before the id of an outcome
@@ -410,6 +414,74 @@ cdef int drive_commit_due(
 
 cdef extern from *:
     uint64_t __builtin_bswap64(uint64_t value) nogil
+
+
+cdef void drive_line(Call* line, const Call* call, uint32_t calls, Group* group) noexcept nogil:
+    """What is left of `senders.pxi` if nobody has turns: calls wait in one line, where each is
+    copied to, and leave it as far as the group has room."""
+    cdef uint64_t rows = 0
+    cdef uint64_t size = 0
+    cdef uint32_t i
+    for i in range(calls):
+        if rows + call.rows_count > 2 * GROUP_MAX or size > 1 << 30:
+            return
+        line[i] = call[0]
+        rows += call.rows_count
+        size += call.size + call.tail_max
+    for i in range(calls):
+        if group.rows_count + line[i].rows_count > GROUP_MAX or (
+            group.calls_count > 0 and group.tail_max + line[i].tail_max > TAIL_MAX
+        ):
+            return
+        senders_put(group, &line[i])
+
+
+def turns(uint32_t calls, uint32_t rounds, bint in_line):
+    """Calls of one row of one sender, so many a group: (ns, calls that came out). `in_line`:
+    without turns, in the order in which they came."""
+    cdef Waiting w
+    cdef Group group
+    cdef Call call
+    cdef Call* line = <Call*>malloc(GROUP_MAX * sizeof(Call))
+    cdef uint64_t began, took
+    cdef uint64_t done = 0
+    cdef uint32_t _i, _j
+    cdef int rc
+    memset(&w, 0, sizeof(Waiting))
+    memset(&group, 0, sizeof(Group))
+    memset(&call, 0, sizeof(Call))
+    w.rows_max = 8 * GROUP_MAX
+    w.bytes_max = 1 << 30
+    call.form = FORM_PAYMENTS
+    call.sender = call.rows_count = call.taker = 1
+    call.size = 61
+    call.tail_max = 8
+    group.calls = <Call*>malloc(GROUP_MAX * sizeof(Call))
+    rc = senders_init(&w)
+    if rc != 0 or line == NULL or group.calls == NULL or calls > GROUP_MAX:
+        free(line)
+        free(group.calls)
+        senders_free(&w)
+        raise MemoryError("too many calls, or no memory")
+    with nogil:
+        began = drive_now()
+        for _i in range(rounds):
+            group.calls_count = group.rows_count = group.tagged[1] = 0
+            group.tail_max = 0
+            if in_line:
+                drive_line(line, &call, calls, &group)
+            else:
+                for _j in range(calls):
+                    rc |= senders_add(&w, &call)
+                senders_fill(&w, &group, False)
+            done += group.calls_count
+        took = drive_now() - began
+    free(line)
+    free(group.calls)
+    senders_free(&w)
+    if rc != 0:
+        raise StorageError(rc, "a call found no room")
+    return took, done
 
 
 cdef int drive_make_keys(

@@ -41,7 +41,7 @@ SKIPPED = "valgrind is not installed, and perf cannot count instructions here"
 ALL = ("--threshold=100",)
 PARTS = {
     "commit": r"^\s*([\d,]+) .*:__pyx_pw_\w*Ledger_\d+commit\b",
-    "index": r"^\s*([\d,]+) .*:__pyx_pw_\w*Ledger_\d+index_step\b",
+    "index": r"^\s*([\d,]+) .*:__pyx_pw_\w*_\d+index_step\b",
 }
 """Functions of the core, with all that they call, as callgrind_annotate lists them."""
 

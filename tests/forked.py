@@ -122,8 +122,10 @@ class Process:
 
     def _report(self, timeout_s: float | None) -> int:
         """The next number that is told of it. Raises TimeoutExpired."""
-        ready, _, _ = select.select([self._reports], [], [], timeout_s)
-        if not ready:
+        # Not `select`: a process of many tests may have more than 1,024 files open.
+        poll = select.poll()
+        poll.register(self._reports, select.POLLIN)
+        if not poll.poll(None if timeout_s is None else timeout_s * 1_000):
             assert timeout_s is not None
             raise subprocess.TimeoutExpired(self.args, timeout_s)
         (number,) = REPORT.unpack(os.read(self._reports, REPORT.size))

@@ -72,7 +72,7 @@ def test_isolation() -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks.isolation", "--json"),
-            *("--seconds", "0.3", "--phases", "1", "--rate", "500"),
+            *("--seconds", "0.5", "--phases", "1", "--rate", "500"),
         ],
         capture_output=True,
         text=True,
@@ -96,7 +96,7 @@ def test_windows_are_closed_beside_payments() -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks.closing", "--json", "--rounds", "2"),
-            *("--windows", "20", "--seconds", "0.2", "--warm-up", "0.1"),
+            *("--windows", "20", "--seconds", "0.5", "--warm-up", "0.2"),
         ],
         capture_output=True,
         text=True,

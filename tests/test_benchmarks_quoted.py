@@ -251,11 +251,11 @@ def test_ledger_of_messages() -> None:
     sizes = {}
     for kind in KINDS[1:]:
         result = run_json(
-            *("benchmarks.ledger", "--burst", "--rows", "60000"),
+            *("benchmarks.ledger", "--burst", "--rows", "140000"),
             *("--payments", kind, "--json"),
         )
         assert result["payments"] == kind
-        assert result["accepted"] == result["rows"] == 60_000
+        assert result["accepted"] == result["rows"] == 140_000
         sizes[kind] = result["journal_bytes_per_row"]
     # A tail of 56 bytes and its head; the network's rows, one in twenty, have none.
     assert 56 < sizes["quoted"] - sizes["stated"] < 64
@@ -266,7 +266,7 @@ def test_ledger_of_messages() -> None:
 def test_load_with_quotations(mode: str) -> None:
     result = run_json(
         *("benchmarks.load", "--mode", mode, "--quoted"),
-        *("--seconds", "0.2", "--warm-up", "0.1", "--json"),
+        *("--seconds", "0.5", "--warm-up", "0.2", "--json"),
     )
     assert result["quoted"]
     assert result["refused"] == {}
@@ -286,7 +286,7 @@ def test_load_with_quotations(mode: str) -> None:
 def test_load_with_quotations_beside_the_same_without() -> None:
     result = run_json(
         *("benchmarks.load", "--mode", "stream", "--quoted", "--beside", "1"),
-        *("--seconds", "0.2", "--warm-up", "0.1", "--json"),
+        *("--seconds", "0.5", "--warm-up", "0.2", "--json"),
     )
     assert result["quoted"]
     assert "quoted" not in result["stated"]

@@ -1,8 +1,8 @@
 """CounterService.SearchPayments: payments by what somebody has in hand.
 
 What another's wallet has paid, and what is not there, are one answer for a centre,
-after one way through the code: by a receipt its own wallet is halved whoever's number
-it is, by an id the core looks without telling, and by a reference, where others'
+after one way through the code: by a receipt its own wallet is looked through, whosever
+number it is, by an id the core looks without telling, and by a reference, where others'
 payments would be met, the answer comes at a time that says nothing of it.
 """
 

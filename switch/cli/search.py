@@ -171,11 +171,14 @@ def search(args: Namespace, screen: Screen) -> Exit:
 
 
 def _show(found: Iterable[ListedPayment], args: Namespace, screen: Screen) -> Exit:
-    lines = list(islice(found, args.limit or None))
+    rest = iter(found)
+    lines = list(islice(rest, args.limit or None))
     code = Exit.DONE if lines else Exit.REFUSED
     if screen.as_json:
         said = [{**plain(one.entry), "line": plain(one.line)} for one in lines]
-        screen.value({"payments": said})
+        # Beyond the limit there may be others, which is asked for here alone.
+        has_more = bool(args.limit) and next(rest, None) is not None
+        screen.value({"payments": said, "more": has_more})
         return code
     language = screen.language
     screen.table(

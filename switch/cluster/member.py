@@ -256,6 +256,9 @@ class Member:
             return
         self.lost_attempts -= 1
         log.info("leads from row %d on, in epoch %d", head.sequence + 1, epoch)
+        self.follower.head = head._replace(
+            epoch=epoch, leader=self._name, address=self._address
+        )
         self._server.lead(epoch)
         self._confirmed_s = begun_s
         self.epoch = epoch

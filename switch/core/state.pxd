@@ -439,6 +439,7 @@ cdef struct Shared:           # what several threads touch, under `lock`
     Latest* latest            # by account, as of `indexed`; the index writer changes it
     Step** steps              # oldest first
     uint32_t steps_count
+    Step* step_put_by         # its memory is the next one's, or NULL
     Run** levels[MAPS_COUNT]  # all runs of a map, newest first
     uint32_t runs_count[MAPS_COUNT]
     int marked                # the mark of a damaged index was made

@@ -93,6 +93,9 @@ def test_search(live: Live, paid: list[payments_pb2.PaymentOutcome]) -> None:
         ("--reference", "123 456-789", "--most", "3", "--least", "3"),
     ):
         assert ids(live.command("search", *words, "--json")) == wanted, words
+    for limit, is_cut in ((1, True), (1_000, False)):
+        words = ("payments", CENTRE, "--json", "--limit", str(limit))
+        assert json.loads(live.command(*words).stdout)["more"] is is_cut
     missing = live.command("search", "--receipt", f"{OTHER}/{year}/000001")
     assert missing.returncode == Exit.REFUSED
 

@@ -4,7 +4,9 @@ ledger, a name and a port of its own, and the same keys.
 
 import contextlib
 import os
+import random
 import shutil
+import socket
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +20,7 @@ from switch.authority.development import DevAuthority
 from switch.client import Client
 from switch.codes import Role
 from switch.ledger import node_keys
-from tests.cluster.postgres import Nodes, free_ports
+from tests.cluster.postgres import Nodes
 from tests.server.harness import (
     CALL_S,
     CENTRES,
@@ -35,6 +37,19 @@ PAYMENTS = "payswitch.v1.PaymentService"
 WALLETS = "payswitch.v1.WalletService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def ports_to_keep(count: int) -> list[int]:
+    """Free ones that no connection is given for its own end meanwhile: a server that is
+    started again must find its port.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(20_000, 32_000)  # below what Linux gives by itself
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 class Member:
@@ -120,9 +135,11 @@ class Member:
         for peer in self._peers.values():
             peer.close()
         self._peers.clear()
-        if self.server is not None and self.server.process.poll() is None:
-            self.server.process.kill()
+        if self.server is not None:
+            if self.server.process.poll() is None:
+                self.server.process.kill()
             self.server.wait()
+            self.server = None
 
 
 class Pair:
@@ -139,7 +156,7 @@ class Pair:
         databases.psql(f"CREATE DATABASE {database}")
         create(databases.dsn(user="postgres", database=database), self.instance)
         self.authority = DevAuthority(directory / "tls")
-        ports = free_ports(2)
+        ports = ports_to_keep(2)
         self.members = [
             Member(self, name, port) for name, port in zip(NAMES, ports, strict=True)
         ]

@@ -35,11 +35,14 @@ from switch.ledger.committer import Committer
 from tests.core.chunks import MemoryLog, head_of, last_of, read_chunks
 from tests.core.network import NOW
 from tests.core.queues import OPTIONS, WAIT_S, refused, until
+from tests.core.race import Api
+from tests.core.race import Request as Submitted
 from tests.core.scheduled import Scheduled, schedule
 from tests.core.test_follow import follower_of
 
 WITHOUT = {**OPTIONS, "threads": False}
 NUMBER, POINTER = ctypes.c_int, ctypes.c_void_p
+NOT_LEADER = -40015
 
 
 class Killed(BaseException):
@@ -207,6 +210,42 @@ def test_who_waits_in_the_queue_hears_it(
     assert log.tries == 1
 
 
+def test_who_waits_in_c_hears_it(tmp_path: Path) -> None:
+    log = MemoryLog()
+    asked, go = threading.Event(), threading.Event()
+
+    def append(chunk: bytes) -> int:
+        asked.set()
+        assert go.wait(WAIT_S)
+        return log(chunk)
+
+    log.outcome = LOG_FENCED
+    with Ledger(str(tmp_path / "ledger"), **OPTIONS) as ledger:
+        ledger.replicate(append, 1)
+        queue = queue_of(ledger)
+        get = ctypes.pythonapi.PyCapsule_GetPointer
+        get.restype, get.argtypes = POINTER, (ctypes.py_object, ctypes.c_char_p)
+        capsule = queue.capsule()
+        api = Api.from_address(get(capsule, b"switch._core.queue_api"))
+        assert api.version == 4
+        taker = ctypes.CFUNCTYPE(NUMBER, POINTER, POINTER)(api.open)(api.queue, None)
+        submit = ctypes.CFUNCTYPE(NUMBER, POINTER, NUMBER, POINTER)(api.submit)
+        take = ctypes.CFUNCTYPE(NUMBER, POINTER, NUMBER, POINTER)(api.take)
+        release = ctypes.CFUNCTYPE(None, POINTER, NUMBER, POINTER)(api.release)
+        queue.start()
+        queue.submit(refused(), 1)
+        assert asked.wait(WAIT_S)
+        request = Submitted(b"\x0a\x00", 2, 1, 1, 0, 0, 7, None)
+        assert submit(api.queue, taker, ctypes.byref(request)) == 0
+        go.set()
+        taken = Taken()
+        until(lambda: take(api.queue, taker, ctypes.byref(taken)) == 1)
+        assert taken.rc == NOT_LEADER
+        release(api.queue, taker, ctypes.byref(taken))
+        assert submit(api.queue, taker, ctypes.byref(request)) == NOT_LEADER
+        assert queue.stop(WAIT_S)
+
+
 class Blocked:
     """A thread that waits for its own commit."""
 
@@ -305,6 +344,18 @@ def test_in_the_log_and_not_on_the_disk(tmp_path: Path) -> None:
 
 
 # --- in C ----------------------------------------------------------------------------
+
+
+class Taken(ctypes.Structure):
+    """`struct queue_taken`."""
+
+    _fields_ = [
+        ("group", POINTER),
+        ("rc", NUMBER),
+        ("ahead_ns", ctypes.c_int64),
+        ("parts_count", ctypes.c_uint32),
+        ("parts", POINTER),
+    ]
 
 
 class LogApi(ctypes.Structure):

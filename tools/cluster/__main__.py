@@ -84,11 +84,12 @@ def run_whole(stand: Stand, args: argparse.Namespace) -> dict[str, Any]:
             for one in whole.run(stand, switches, payers, names):
                 print(json.dumps(one), flush=True)
                 rounds.append(one)
-        switches.wait_level()
+        say(f"{len(payers.answered)} were answered; asking again")
         again = check_again(switches, payers)
         switches.wait_level()
     finally:
         switches.down()
+    say("comparing journals with the log, and auditing both")
     proof = prove(switches)
     wrong = [*again.pop("different"), *proof["wrong"]]
     ok = not wrong and all(one["ok"] for one in rounds)

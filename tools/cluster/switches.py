@@ -199,7 +199,7 @@ class Switches:
                 treasury.top_up(centre, TOP_UP, f"UTR{number:08}")
 
     def audit(self, number: int) -> dict[str, Any]:
-        """What the auditor says of a ledger; `ok` is whether it found nothing."""
+        """What the auditor says of a ledger; `audit` is `ok` if it found nothing."""
         done = subprocess.run(
             program("switch.audit", str(self.ledger(number)), "--json"),
             capture_output=True,
@@ -209,7 +209,7 @@ class Switches:
         try:
             return dict(json.loads(done.stdout))
         except ValueError:
-            return {"ok": False, "said": done.stderr}
+            return {"audit": "failed", "said": done.stderr}
 
     def wait_level(self, behind: int = 0, timeout_s: float = READY_S) -> float:
         """Wait until both have what the log has, but so many entries.

@@ -130,6 +130,7 @@ cdef void _group_prepare(State* s, uint32_t first, uint32_t last) noexcept nogil
             # Row templates name their wallet; messages name a centre, looked up below.
             if s.group.drafts[i].row.debit < ACCOUNTS_MAX:
                 _group_fetch_account(s, s.group.drafts[i].row.debit)
+        payment_fetch_centres(s, first, end)
         for i in range(first, end):
             machine_prepare(s, &s.group.drafts[i])
             if s.group.drafts[i].from_message:

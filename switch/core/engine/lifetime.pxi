@@ -419,6 +419,7 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
         for i in range(<uint32_t>LEVELS_MAX):
             cover_drop(s.index.covers[map_][i])
     views_free_buried(s, True)
+    lookup_free_step(s.shared.step_put_by)
     indexer_work_free(&s.index.work)
     holds_free(&s.group.holds)
     holds_free(&s.index.images_holds)

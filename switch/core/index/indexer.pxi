@@ -4,6 +4,18 @@
 # a step is one transaction of the index environment.
 
 cdef int indexer_work_init(State* s, Work* work) noexcept nogil:
+    """Empty scratch for a step. What the step before had is used again: the system clears each
+    page of what it gives anew, which took the index writer a fifth of its time."""
+    if work.places != NULL:
+        indexer_work_clear(work)
+        return 0
+    if _indexer_work_allocate(s, work) == 0:
+        return 0
+    indexer_work_free(work)
+    return ENOMEM
+
+
+cdef int _indexer_work_allocate(State* s, Work* work) noexcept nogil:
     cdef int map_
     memset(work, 0, sizeof(Work))
     for map_ in range(MAPS_COUNT):
@@ -24,6 +36,15 @@ cdef int indexer_work_init(State* s, Work* work) noexcept nogil:
     if work.marks == NULL:
         return ENOMEM
     return 0
+
+
+cdef void indexer_work_clear(Work* work) noexcept nogil:
+    """Forget what a step brought, and keep the memory for the next one."""
+    cdef uint32_t i
+    for i in range(work.accounts_count):
+        work.places[work.accounts[i].account] = 0
+    memset(work.counts, 0, sizeof(work.counts))
+    work.accounts_count = work.posted_count = work.marks_count = work.registers_count = 0
 
 
 cdef void indexer_work_free(Work* work) noexcept nogil:

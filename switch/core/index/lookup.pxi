@@ -5,9 +5,7 @@
 cdef Step* lookup_step_of(State* s, uint64_t sequence) noexcept nogil:
     """The step in memory that `sequence` falls into; made if it is the next one."""
     cdef uint64_t number = (sequence - 1) // s.config.step_rows
-    cdef uint64_t least
     cdef Step* step
-    cdef int map_
     if s.shared.steps_count > 0 and s.shared.steps[s.shared.steps_count - 1].number == number:
         return s.shared.steps[s.shared.steps_count - 1]
     if s.shared.steps_count > 0 and number <= s.shared.steps[s.shared.steps_count - 1].number:
@@ -25,10 +23,30 @@ cdef Step* lookup_step_of(State* s, uint64_t sequence) noexcept nogil:
     native_assert(sequence > s.shared.indexed, b"lookup_step_of: the index lacks it")
     if s.shared.steps_count == s.config.steps_capacity:
         return NULL
-    step = <Step*>calloc(1, sizeof(Step))
+    step = s.shared.step_put_by
+    s.shared.step_put_by = NULL
+    if step == NULL:
+        step = _lookup_new_step(s)
     if step == NULL:
         return NULL
+    native_assert(
+        step.maps[MAP_IDS].count == 0 and step.grave == NULL and step.buried == 0,
+        b"lookup_step_of: a new one",
+    )
     step.number = number
+    step.before = s.shared.steps[s.shared.steps_count - 1] if s.shared.steps_count > 0 else NULL
+    s.shared.steps[s.shared.steps_count] = step
+    s.shared.steps_count += 1
+    return step
+
+
+cdef Step* _lookup_new_step(State* s) noexcept nogil:
+    """One without anything; NULL if there is no memory."""
+    cdef Step* step = <Step*>calloc(1, sizeof(Step))
+    cdef uint64_t least
+    cdef int map_
+    if step == NULL:
+        return NULL
     step.chain = <uint64_t*>malloc(s.config.step_rows * 16)
     if step.chain == NULL:
         free(step)
@@ -39,10 +57,24 @@ cdef Step* lookup_step_of(State* s, uint64_t sequence) noexcept nogil:
         if memo_init(&step.maps[map_], least, s.config.seed) != 0:
             lookup_free_step(step)
             return NULL
-    step.before = s.shared.steps[s.shared.steps_count - 1] if s.shared.steps_count > 0 else NULL
-    s.shared.steps[s.shared.steps_count] = step
-    s.shared.steps_count += 1
     return step
+
+
+cdef void lookup_put_by_step(State* s, Step* step) noexcept nogil:
+    """Forget a step that nobody can see any more. Without the lock. Its memory, of some ten
+    megabytes, is kept for the next one: the system clears each page of what it gives anew,
+    and the committer would wait for that."""
+    cdef int map_
+    for map_ in range(MAPS_COUNT):
+        memo_clear(&step.maps[map_])
+    step.before = step.grave = NULL
+    step.buried = 0
+    pthread_mutex_lock(&s.shared.lock)
+    if s.shared.step_put_by == NULL:
+        s.shared.step_put_by = step
+        step = NULL
+    pthread_mutex_unlock(&s.shared.lock)
+    lookup_free_step(step)
 
 
 cdef void lookup_free_step(Step* step) noexcept nogil:

@@ -35,6 +35,12 @@ cdef void memo_free(Memo* memo) noexcept nogil:
     memo.count = 0
 
 
+cdef void memo_clear(Memo* memo) noexcept nogil:
+    """Empty it, and keep its memory."""
+    memset(memo.slots, 0, <size_t>memo.capacity * 2 * sizeof(uint32_t))
+    memo.count = 0
+
+
 cdef inline uint64_t memo_hash(uint64_t high, uint64_t low, uint64_t seed) noexcept nogil:
     return native_mix((high ^ seed) + low * <uint64_t>0x9E3779B97F4A7C15)
 

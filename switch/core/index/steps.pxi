@@ -363,7 +363,7 @@ cdef void _steps_finish(State* s, bint done) noexcept nogil:
     if done:
         turns_finish(&s.index.segments_turns, s.index.head.segments_count)
         turns_finish(&s.index.holds_turns, HOLD_PIECES)
-        indexer_work_free(&s.index.work)
+        indexer_work_clear(&s.index.work)
         s.index.taken = 0
         if s.config.progress != NULL:
             s.config.progress[0] = s.shared.indexed

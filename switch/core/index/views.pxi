@@ -127,7 +127,7 @@ cdef void views_free_buried(State* s, bint all_) noexcept nogil:
     while step_from[0] != NULL:
         step = step_from[0]
         step_from[0] = step.grave
-        lookup_free_step(step)
+        lookup_put_by_step(s, step)
     while run_from[0] != NULL:
         run = run_from[0]
         run_from[0] = run.grave

@@ -94,6 +94,27 @@ cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
             _payment_sign_on(s, draft, centre)
 
 
+cdef void payment_fetch_centres(State* s, uint32_t first, uint32_t last) noexcept nogil:
+    """Have the centres that messages name in the cache by the time they are looked up; at most
+    PROBES_MAX drafts. Each has lines of its own in a table of thousands."""
+    cdef uint32_t[PROBES_MAX] homes
+    cdef uint8_t[CODE_MAX] code
+    cdef const Draft* draft
+    cdef uint32_t i
+    cdef uint32_t count = 0
+    native_assert(last - first <= <uint32_t>PROBES_MAX, b"payment_fetch_centres: room for all")
+    for i in range(first, last):
+        draft = &s.group.drafts[i]
+        if draft.centre_size > 0 and register_pad(
+            draft.centre_code, draft.centre_size, code, CODE_MAX
+        ):
+            homes[count] = register_participant_home(s, code)
+            native_prefetch(&s.group.participant_slots[homes[count]])
+            count += 1
+    for i in range(count):
+        register_fetch_participant(s, s.group.participant_slots[homes[i]])
+
+
 cdef inline void _payment_take_back_spelling(Draft* draft) noexcept nogil:
     """Let a draft that is looked up again have its reference as it was sent."""
     if draft.respelled:

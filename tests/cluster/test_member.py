@@ -1,0 +1,358 @@
+"""Goal: a node applies only what is on a quorum, leads only when it may, and ends when
+its journal and the log are not of one history.
+
+Method: the state machine alone, turn by turn, over a journal and a log that are a few
+numbers; the real ones are in test_server_takes_over.py.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import pytest
+
+from switch.cluster.following import CONFIRM_S, Follower, HaltError
+from switch.cluster.log import DoubtError, Head, Sealed
+from switch.cluster.member import (
+    FRESH_S,
+    PAUSE_MOST_S,
+    ROOM_S,
+    UNFIT_S,
+    Member,
+    Said,
+    State,
+)
+
+INSTANCE = bytes(range(16))
+
+
+class Word(NamedTuple):
+    """What a node has said."""
+
+    name: str
+    sequence: int
+    state_hash: bytes
+    keys: str
+    seen_age_s: float
+
+
+OTHER = Word("south", 3, b"", "", 0.1)
+
+
+class Journal:
+    """Chunks of one row, each a byte: its check."""
+
+    def __init__(self, checks: str = "") -> None:
+        self.instance = INSTANCE
+        self.checks = checks
+        self.epoch = 0
+
+    @property
+    def sequence(self) -> int:
+        return len(self.checks)
+
+    @property
+    def head(self) -> tuple[int, int, int, int]:
+        last = ord(self.checks[-1]) if self.checks else 0
+        return self.sequence, last, self.sequence, self.epoch
+
+    def follow(self, chunks: Sequence[bytes]) -> int:
+        self.checks += b"".join(chunks).decode()
+        return self.sequence
+
+
+class World:
+    """A log, the right to try, a server and a clock, all of which a test sets."""
+
+    def __init__(self, checks: str = "abc", own: str = "") -> None:
+        self.checks = checks
+        self.epoch, self.leader, self.address = 1, "south", "b:1"
+        self.instance = INSTANCE
+        self.is_cut = False
+        self.asked: list[str] = []
+        self.rows: list[Word] = []
+        self.noted: list[tuple[object, ...]] = []
+        self.held = False
+        self.let_go_s: list[float] = []
+        self.why_unfit = ""
+        self.led: list[int] = []
+        self.changes = 0
+        self.state = Said(0, 0, b"", "keys")
+        self.now_s = 1_000.0
+        self.before_take_over: Callable[[], None] = lambda: None
+        self.journal = Journal(own)
+        follower = Follower(self.journal, self, now=lambda: self.now_s)
+        self.member = Member(
+            follower, self, self, self, name="north", address="a:1", now=self.now
+        )
+
+    def now(self) -> float:
+        return self.now_s
+
+    def turn(self, seconds: float = 1.0) -> float:
+        """The next one, so much later."""
+        self.now_s += seconds
+        return self.member.turn()
+
+    # --- the log ---
+
+    def _say(self, what: str) -> None:
+        if self.is_cut:
+            raise DoubtError("lost", what)
+        self.asked.append(what)
+
+    def append(self, chunk: Sealed) -> None:
+        raise AssertionError("a member appends nothing")
+
+    def chunk_at(self, first: int) -> tuple[int, int] | None:
+        raise AssertionError("a member settles nothing")
+
+    def reconnect(self) -> None:
+        self._say("reconnect")
+
+    def head(self) -> Head:
+        self._say("head")
+        last = ord(self.checks[-1]) if self.checks else 0
+        where = len(self.checks), last, self.epoch
+        return Head(self.instance, *where, self.leader, self.address)
+
+    def barrier(self) -> None:
+        self._say("barrier")
+
+    def take_over(self, at: Head, name: str, address: str) -> int | None:
+        self._say("take over")
+        self.before_take_over()
+        if (at.sequence, at.epoch) != (len(self.checks), self.epoch):
+            return None
+        self.epoch, self.leader, self.address = self.epoch + 1, name, address
+        return self.epoch
+
+    def read(
+        self, after: int, most_bytes: int = 0, most_chunks: int = 0
+    ) -> list[bytes]:
+        self._say("read")
+        return [one.encode() for one in self.checks[after:]]
+
+    def note(self, *words: object) -> None:
+        self.noted.append(words)
+
+    def nodes(self) -> list[Word]:
+        return self.rows
+
+    def standbys(self) -> int:
+        return 2
+
+    def make_room(self, sequence: int) -> None:
+        self._say("room")
+
+    # --- the lease ---
+
+    def start(self) -> None:
+        self._say("lease")
+
+    def holds(self) -> bool:
+        return self.held
+
+    def let_go(self, seconds: float) -> None:
+        self.held = False
+        self.let_go_s.append(seconds)
+
+    # --- the server ---
+
+    def unfit(self, head: Head) -> str:
+        return self.why_unfit
+
+    def lead(self, epoch: int) -> None:
+        self.led.append(epoch)
+
+    def changed(self) -> None:
+        self.changes += 1
+
+    def said(self) -> Said:
+        return self.state
+
+
+def leading(world: World) -> Member:
+    world.held = True
+    world.turn()
+    assert world.member.state is State.LEADING
+    return world.member
+
+
+# --- following -----------------------------------------------------------------------
+
+
+def test_what_is_read_is_applied_behind_a_barrier() -> None:
+    world = World("abc")
+    world.turn()
+    assert world.journal.checks == "abc"
+    assert world.asked[:3] == ["reconnect", "read", "barrier"]
+
+
+def test_nothing_is_applied_if_the_barrier_is_in_doubt() -> None:
+    world = World("abc")
+
+    def barrier() -> None:
+        raise DoubtError("notice")
+
+    world.barrier = barrier  # type: ignore[method-assign]
+    for _ in range(5):
+        assert world.turn() <= PAUSE_MOST_S
+    assert (world.journal.checks, world.member.doubts) == ("", 5)
+    assert world.member.follower.age_s() is None
+
+
+def test_it_tells_how_old_what_it_has_may_be() -> None:
+    world = World("abc")
+    world.turn()
+    assert world.member.follower.age_s() == 0
+    assert (world.member.is_fresh, world.member.leader) == (True, "b:1")
+    world.is_cut = True
+    world.turn(FRESH_S - 1)
+    assert world.member.is_fresh
+    changes = world.changes
+    world.turn(2.0)
+    assert not world.member.is_fresh
+    assert world.changes == changes + 1
+
+
+@pytest.mark.parametrize(
+    ("own", "epoch", "instance", "said"),
+    [
+        ("abcd", 0, INSTANCE, "put back to an older state"),
+        ("abc", 2, INSTANCE, "put back to an older state"),
+        ("abX", 0, INSTANCE, "another one in the log"),
+        ("abc", 0, bytes(16), "the log is of the ledger"),
+    ],
+)
+def test_another_history_halts_it(
+    own: str, epoch: int, instance: bytes, said: str
+) -> None:
+    world = World("abc", own)
+    world.journal.epoch = epoch
+    world.instance = instance
+    with pytest.raises(HaltError, match=said):
+        world.turn()
+    assert world.journal.checks == own
+
+
+def test_rows_that_are_promised_and_not_there_are_a_doubt() -> None:
+    world = World("abc")
+    world.held = True
+    world.read = lambda *_: []  # type: ignore[method-assign]
+    for _ in range(3):
+        world.turn()
+    assert world.led == []
+
+
+@pytest.mark.parametrize(
+    ("step", "theirs", "halts"),
+    [(8, b"other", True), (8, b"state", False), (9, b"other", False), (0, b"", False)],
+)
+def test_another_state_behind_the_same_row_halts_it(
+    step: int, theirs: bytes, halts: bool
+) -> None:
+    world = World("abc")
+    world.state = Said(3, 8, b"state", "keys")
+    world.turn()
+    world.state = Said(3, 16, b"later", "keys")
+    word = step.to_bytes(8) + theirs if theirs else b""
+    world.rows = [OTHER._replace(state_hash=word)]
+    if halts:
+        with pytest.raises(HaltError, match="behind row 8 the state of south was"):
+            world.turn()
+    else:
+        world.turn()
+    assert world.noted[0][3] == (8).to_bytes(8) + b"state"
+
+
+# --- leading -------------------------------------------------------------------------
+
+
+def test_it_asks_for_the_lease_once_it_has_all() -> None:
+    world = World("abc")
+    world.is_cut = True
+    world.turn()
+    assert "lease" not in world.asked
+    world.is_cut = False
+    world.turn()
+    world.turn()
+    assert world.asked.count("lease") == 1
+    assert world.led == []
+
+
+def test_who_has_the_lease_takes_over_what_it_has_followed() -> None:
+    world = World("abc")
+    world.turn()
+    world.checks += "d"
+    member = leading(world)
+    assert (world.journal.checks, world.led, member.epoch) == ("abcd", [2], 2)
+    assert world.leader == "north"
+    assert member.leader == ""
+
+
+def test_who_was_slower_tries_again() -> None:
+    world = World("abc")
+    world.turn()
+    world.held = True
+
+    def append() -> None:
+        world.checks += "d"
+        world.before_take_over = lambda: None
+
+    world.before_take_over = append
+    world.turn()
+    assert (world.led, world.member.lost_attempts) == ([], 1)
+    world.turn()
+    assert (world.led, world.journal.checks) == ([2], "abcd")
+
+
+def test_who_is_unfit_leaves_it_to_others() -> None:
+    world = World("abc")
+    world.turn()
+    world.held = True
+    world.why_unfit = "its clock is off"
+    world.turn()
+    assert (world.led, world.let_go_s) == ([], [UNFIT_S])
+    assert world.member.why_not == "its clock is off"
+    assert "take over" not in world.asked
+    world.why_unfit = ""
+    assert leading(world).why_not == ""
+
+
+def test_a_leader_asks_whether_it_still_leads() -> None:
+    world = World("abc")
+    member = leading(world)
+    before = len(world.asked)
+    assert world.turn(ROOM_S) == CONFIRM_S
+    assert world.asked[before:] == ["head", "barrier", "room"]
+    assert member.unconfirmed_s() == 0
+    world.is_cut = True
+    world.turn(7.0)
+    assert member.unconfirmed_s() == 7
+    assert (member.state, member.deposed) == (State.LEADING, False)
+    world.is_cut = False
+    world.epoch, world.leader, world.address = 3, "south", "b:1"
+    world.turn()
+    world.turn()
+    assert member.deposed
+    assert member.leader == "b:1"
+
+
+def test_a_log_that_was_put_back_halts_a_leader() -> None:
+    world = World("abc")
+    leading(world)
+    world.epoch = 1
+    with pytest.raises(HaltError, match="put back"):
+        world.turn()
+
+
+def test_what_comes_at_the_last_moment_is_followed_first() -> None:
+    world = World("abc")
+
+    def holds() -> bool:
+        world.checks = "abcd"
+        return True
+
+    world.holds = holds  # type: ignore[method-assign]
+    world.turn()
+    assert (world.led, world.journal.checks) == ([2], "abcd")
