@@ -94,8 +94,8 @@ def test_search(live: Live, paid: list[payments_pb2.PaymentOutcome]) -> None:
     ):
         assert ids(live.command("search", *words, "--json")) == wanted, words
     for limit, is_cut in ((1, True), (1_000, False)):
-        words = ("payments", CENTRE, "--json", "--limit", str(limit))
-        assert json.loads(live.command(*words).stdout)["more"] is is_cut
+        listed = live.command("payments", CENTRE, "--json", "--limit", str(limit))
+        assert json.loads(listed.stdout)["more"] is is_cut
     missing = live.command("search", "--receipt", f"{OTHER}/{year}/000001")
     assert missing.returncode == Exit.REFUSED
 
