@@ -29,7 +29,7 @@ SELECT pg_is_in_recovery(), current_setting('synchronous_standby_names'),
 STEP_DOWN = """
 UPDATE payswitch.head SET epoch = epoch + 1, leader = '', address = ''
 WHERE ledger = 1 AND epoch = $1
-RETURNING epoch, current_setting('synchronous_standby_names') <> ''
+RETURNING epoch,
 """
 """Wherever the log is by then: who steps down goes on appending until it sees that."""
 
@@ -271,7 +271,7 @@ def _show(told: dict[str, Any], screen: Screen) -> None:
 def _step_down(args: Namespace, screen: Screen) -> Exit:
     """Raise the epoch for nobody: the leader sees that, and another one takes over."""
     from switch.cluster.log import DoubtError
-    from switch.cluster.postgres import PostgresLog
+    from switch.cluster.postgres import WAITS, PostgresLog
 
     log = PostgresLog(_dsn(args), "step-down")
     try:
@@ -279,7 +279,7 @@ def _step_down(args: Namespace, screen: Screen) -> Exit:
         head = log.head()
         if not head.leader:
             raise ConfigError("nobody leads that could step down")
-        rows = log.execute(STEP_DOWN, head.epoch)
+        rows = log.execute(STEP_DOWN + WAITS, head.epoch)
         if not rows:
             raise ConfigError("another one has taken over meanwhile")
         epoch, waited = rows[0]

@@ -54,8 +54,9 @@ WAITS: Final = (
     "current_setting('synchronous_standby_names') <> ''"
     " AND current_setting('synchronous_commit') IN ('on', 'remote_apply')"
     " AND current_setting('fsync') = 'on'"
+    " AND current_setting('client_min_messages') = 'notice'"
 )
-"""Whether a commit waits for standbys, and for disks."""
+"""Whether a commit waits for standbys and for disks, and a wait that is cut is told."""
 
 APPEND: Final = f"""
 WITH h AS (
@@ -113,8 +114,13 @@ FROM payswitch.nodes ORDER BY seen DESC LIMIT $1
 """
 # A wait for a lock ends with the step that it belongs to: who waits for an append that
 # waits for standbys must not wait longer than that, nor for ever once nobody asks.
+# A warning is all that tells of a wait for standbys that was cut. What a role, a
+# database or the connection string says of these does not count here.
 OPENED: Final = f"""
 SELECT set_config('synchronous_commit', 'on', false),
+    set_config('client_min_messages', 'notice', false),
+    set_config('statement_timeout', '0', false),
+    set_config('transaction_timeout', '0', false),
     set_config('lock_timeout', $1, false),
     set_config('default_transaction_isolation', 'read committed', false),
     {WAITS}
@@ -213,7 +219,7 @@ class PostgresLog:
             return
         if not waits:
             self.connection.close()
-            raise DoubtError("settings", "the server does not wait for standbys")
+            raise DoubtError("settings", UNSAFE)
         try:
             self.connection.prepare_append(APPEND, self.wait_s)
         except DoubtError as doubt:
@@ -318,9 +324,10 @@ class PostgresLog:
     def _must_wait(self, waits: object) -> None:
         if waits is not True:
             self.connection.close()
-            raise DoubtError("settings", "the server does not wait for standbys")
+            raise DoubtError("settings", UNSAFE)
 
 
+UNSAFE: Final = "the server does not wait for standbys, or would not say so"
 MAKE_ROOM: Final = "SELECT payswitch.make_room($1)"
 NO_HEAD: Final = "the database has no log: `payswitch cluster init` makes it"
 

@@ -46,6 +46,11 @@ BARRIER = b"pg_logical_emit_message"
 HEAD = b"SELECT instance"
 WAIT_S = 0.5
 """Of a step, where one has to time out."""
+SILENT = (
+    "-c synchronous_commit=off -c client_min_messages=error"
+    " -c statement_timeout=1000 -c transaction_timeout=1000"
+)
+"""Settings of a session that waits for nobody, or not for long, and does not say so."""
 WHERE: Iterator[int] = count()
 
 
@@ -61,6 +66,8 @@ class Base:
     def __init__(self, servers: Nodes, path: Path) -> None:
         self.servers = servers
         self.name = f"payswitch{next(WHERE)}"
+        self.options = ""
+        """Settings that the connection string makes."""
         servers.psql(f"CREATE DATABASE {self.name}")
         self.chunks: list[bytes] = []
 
@@ -78,7 +85,7 @@ class Base:
     def dsn(self, port: int | None = None) -> str:
         """Of all three, or of one port, as the switch's role."""
         if port is None:
-            return self.servers.dsn(database=self.name)
+            return f"{self.servers.dsn(database=self.name)} options='{self.options}'"
         who = f"user=payswitch_log dbname={self.name} sslmode=disable"
         return f"host=127.0.0.1 port={port} {who}"
 
@@ -464,9 +471,11 @@ def waiting(servers: Nodes, event: str = "SyncRep") -> str:
     )
 
 
+@pytest.mark.parametrize("options", ["", SILENT], ids=["plain", "silent"])
 def test_a_wait_that_was_cut_short_is_doubt_until_a_standby_is_back(
-    base: Base, servers: Nodes
+    base: Base, servers: Nodes, options: str
 ) -> None:
+    base.options = options
     leading = base.leading()
     assert leading.append(base.chunks[0]) == LOG_DONE
     outcome: list[int] = []
@@ -548,6 +557,23 @@ def test_a_server_that_waits_for_nobody_is_never_done(
     log.barrier()
     # It did land, and it is a quorum's now.
     assert base.there() == checks(base.chunks[:2])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("client_min_messages", "error"), ("synchronous_commit", "off")]
+)
+def test_a_session_that_tells_of_no_wait_is_never_done(
+    base: Base, name: str, value: str
+) -> None:
+    leading = base.leading()
+    assert leading.append(base.chunks[0]) == LOG_DONE
+    for step in ("append", "barrier", "take-over"):
+        log = base.log()
+        # As who pools connections may do between two statements.
+        log.execute(f"SELECT set_config('{name}', '{value}', false)")
+        with pytest.raises(DoubtError, match=r"^settings"):
+            STEPS[step](log, base)
+        assert not log.connection.connected
 
 
 def test_a_stop_leaves_what_is_in_doubt_unknown(base: Base, door: Proxy) -> None:
