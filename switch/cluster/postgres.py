@@ -50,8 +50,10 @@ NODES_MAX: Final = 64
 UNDEFINED: Final = ("3F000", "42P01", "42703", "42883")
 """What a server says of a schema, table, column or function that is not there."""
 
+# Where anybody counts as a standby, so does a copy that is being made, which is none.
 WAITS: Final = (
     "current_setting('synchronous_standby_names') <> ''"
+    " AND current_setting('synchronous_standby_names') NOT LIKE '%*%'"
     " AND current_setting('synchronous_commit') IN ('on', 'remote_apply')"
     " AND current_setting('fsync') = 'on'"
     " AND current_setting('client_min_messages') = 'notice'"

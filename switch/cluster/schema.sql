@@ -74,12 +74,14 @@ BEGIN
     RETURN made;
 END $$;
 
--- Standbys that stream now and that a commit may wait for. Nobody but those who may look
--- at all of a server's activity sees that by themselves.
+-- Standbys that stream now and that a commit may wait for: those that are named, and not
+-- whoever takes WAL, as a copy that is being made does. Nobody but those who may look at
+-- all of a server's activity sees that by themselves.
 CREATE FUNCTION payswitch.standbys() RETURNS int8
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 RETURN (SELECT count(*) FROM pg_stat_replication
-        WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum'));
+        WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')
+        AND current_setting('synchronous_standby_names') NOT LIKE '%*%');
 
 REVOKE ALL ON FUNCTION payswitch.make_room(int8), payswitch.standbys() FROM PUBLIC;
 

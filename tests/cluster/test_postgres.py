@@ -532,8 +532,9 @@ STEPS: dict[str, Callable[[PostgresLog, Base], object]] = {
 }
 
 
-def test_a_server_that_waits_for_nobody_is_never_done(
-    base: Base, servers: Nodes
+@pytest.mark.parametrize("value", ["", "ANY 1 (*)"], ids=["nobody", "anybody"])
+def test_a_server_that_waits_for_nobody_it_names_is_never_done(
+    base: Base, servers: Nodes, value: str
 ) -> None:
     name = "synchronous_standby_names"
     was = servers.psql(f"SHOW {name}")
@@ -542,10 +543,14 @@ def test_a_server_that_waits_for_nobody_is_never_done(
     append = called(leading)
     assert append(base.chunks[0]) == LOG_DONE
     logs = {step: base.log() for step in STEPS}
-    servers.set(name, "")
+    asks = base.log()
+    assert asks.standbys() == 2
+    servers.set(name, value)
     try:
+        until(lambda: asks.execute(f"SHOW {name}") == [(value,)])
+        assert asks.standbys() == 0
         for step, log in logs.items():
-            until(lambda log=log: log.execute(f"SHOW {name}") == [("",)])
+            until(lambda log=log: log.execute(f"SHOW {name}") == [(value,)])
             with pytest.raises(DoubtError, match=r"^settings"):
                 STEPS[step](log, base)
             assert not log.connection.connected
