@@ -23,6 +23,9 @@ def cluster_figures(node: Leadership) -> list[Family]:
         counter("cluster_doubts_total", "Times that the log could not be asked.").add(
             member.doubts
         ),
+        counter(
+            "cluster_differences_total", "Nodes that had another state than a leader."
+        ).add(member.differences),
         counter("cluster_attempts_total", "Times that it tried to take over.").add(
             member.attempts
         ),

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from server.exits import EXIT_CONFIG, EXIT_DEAD, EXIT_DEPOSED, EXIT_HALTED
 from server.node import Node
 from switch.billing.put_in import Shared as FilesOfNodes
-from switch.cluster.following import Follower, HaltError
+from switch.cluster.following import DifferenceError, Follower, HaltError
 from switch.cluster.log import Head
 from switch.cluster.member import Lease, Member, Said, Shared, State
 from switch.cluster.replicator import Replicator
@@ -31,6 +31,7 @@ from switch.errors import (
     SwitchError,
 )
 from switch.ledger import node_keys
+from switch.ledger.shapes import HALTED, write_mark
 
 log = logging.getLogger("server.cluster")
 
@@ -203,6 +204,8 @@ class Leadership:
                 self._stopping.wait(wait_s)
         except (HaltError, FollowError) as error:
             log.critical("ALARM: this node has halted: %s", error)
+            if isinstance(error, DifferenceError):
+                self._mark_halted(str(error))
             self._end_soon(EXIT_HALTED)
         except NotLeaderError as error:
             log.critical("another node was faster: %s", error)
@@ -213,6 +216,13 @@ class Leadership:
         except Exception:
             log.critical("ALARM: this node cannot go on", exc_info=True)
             self._end_soon(EXIT_DEAD)
+
+    def _mark_halted(self, why: str) -> None:
+        """Have it stay so: started again it could lead before it differs again."""
+        try:
+            write_mark(Path(self._node.ledger.path) / HALTED, f"{why}\n")
+        except (OSError, ConfigError) as error:
+            log.critical("ALARM: do not start this node again; no mark: %s", error)
 
     def _end_soon(self, code: int) -> None:
         self._in_loop(partial(self._end, code))

@@ -31,6 +31,12 @@ class HaltError(SwitchError):
     """
 
 
+class DifferenceError(HaltError):
+    """The memory here is not that of the leader. A new start would not find that again
+    before it may lead.
+    """
+
+
 class Journal(Protocol):
     """What a follower needs of a ledger."""
 

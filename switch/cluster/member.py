@@ -15,7 +15,13 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
-from switch.cluster.following import CONFIRM_S, POLL_S, Follower, HaltError
+from switch.cluster.following import (
+    CONFIRM_S,
+    POLL_S,
+    DifferenceError,
+    Follower,
+    HaltError,
+)
 from switch.cluster.log import DoubtError, Head, Log
 
 log = logging.getLogger("switch.cluster")
@@ -31,6 +37,8 @@ ROOM_S: Final = 60.0
 """Between two times that a leader has room made in the log."""
 STATES_MAX: Final = 64
 """Hashes of own states that are kept, to be compared with those of others."""
+WORD_OLD_S: Final = 5.0
+"""How old a leader's word may be for a follower to halt by it."""
 _STEP_SIZE: Final = 8
 FRESH_S: Final = 5.0
 """Until so long after it had all that there was a follower serves what reads."""
@@ -166,6 +174,10 @@ class Member:
         self.standbys = -1
         """Database nodes that count for the quorum, as seen last; -1: not seen yet."""
         self.nodes: Sequence[NodeRow] = ()
+        self.differences = 0
+        """Times that, as leader, it saw another node have another state."""
+        self._differing: dict[str, int] = {}
+        """Of nodes that have, behind which row."""
         self._confirmed_s = 0.0
         self._confirm_at = self._note_at = self._room_at = 0.0
         self._asks = False
@@ -308,12 +320,29 @@ class Member:
         self._compare()
 
     def _compare(self) -> None:
-        """Halt if another node had another state behind the same row."""
+        """See whether another node had another state behind the same row.
+
+        One of the two is wrong, and all others must not stop for it: what the leader
+        has is what was answered, so that a follower halts by the leader's word alone.
+        """
+        head = self.follower.head
         for one in self.nodes:
             step = int.from_bytes(one.state_hash[:_STEP_SIZE])
             theirs, own = one.state_hash[_STEP_SIZE:], self._states.get(step)
-            if theirs and own and theirs != own:
-                raise HaltError(
-                    f"behind row {step} the state of {one.name} was {theirs.hex()}, "
-                    f"and here it was {own.hex()}"
-                )
+            if not theirs or not own or theirs == own:
+                continue
+            text = (
+                f"behind row {step} the state of {one.name} was {theirs.hex()}, "
+                f"and here it was {own.hex()}"
+            )
+            if self.epoch:
+                if self._differing.get(one.name) != step:
+                    self._differing[one.name] = step
+                    self.differences += 1
+                    log.critical("ALARM: %s", text)
+            elif (
+                head is not None
+                and one.name == head.leader
+                and one.seen_age_s <= WORD_OLD_S
+            ):
+                raise DifferenceError(text)

@@ -10,13 +10,19 @@ from typing import NamedTuple
 
 import pytest
 
-from switch.cluster.following import CONFIRM_S, Follower, HaltError
+from switch.cluster.following import (
+    CONFIRM_S,
+    DifferenceError,
+    Follower,
+    HaltError,
+)
 from switch.cluster.log import DoubtError, Head, Sealed
 from switch.cluster.member import (
     FRESH_S,
     PAUSE_MOST_S,
     ROOM_S,
     UNFIT_S,
+    WORD_OLD_S,
     Member,
     Said,
     State,
@@ -244,25 +250,65 @@ def test_rows_that_are_promised_and_not_there_are_a_doubt() -> None:
     assert world.led == []
 
 
+STEP = 8
+OTHER_STATE = OTHER._replace(state_hash=STEP.to_bytes(8) + b"other")
+
+
+def stepped(world: World) -> None:
+    """It has had a state behind a step, and is farther now."""
+    world.state = Said(3, STEP, b"state", "keys")
+    world.turn()
+    world.state = Said(3, 16, b"later", "keys")
+
+
 @pytest.mark.parametrize(
     ("step", "theirs", "halts"),
     [(8, b"other", True), (8, b"state", False), (9, b"other", False), (0, b"", False)],
 )
-def test_another_state_behind_the_same_row_halts_it(
+def test_another_state_than_the_leaders_behind_the_same_row_halts_it(
     step: int, theirs: bytes, halts: bool
 ) -> None:
     world = World("abc")
-    world.state = Said(3, 8, b"state", "keys")
-    world.turn()
-    world.state = Said(3, 16, b"later", "keys")
+    stepped(world)
     word = step.to_bytes(8) + theirs if theirs else b""
     world.rows = [OTHER._replace(state_hash=word)]
     if halts:
-        with pytest.raises(HaltError, match="behind row 8 the state of south was"):
+        with pytest.raises(DifferenceError, match="behind row 8 the state of south"):
             world.turn()
     else:
         world.turn()
     assert world.noted[0][3] == (8).to_bytes(8) + b"state"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        OTHER_STATE._replace(name="west"),
+        OTHER_STATE._replace(seen_age_s=WORD_OLD_S + 1),
+    ],
+)
+def test_nobody_halts_for_another_follower_or_an_old_word(word: Word) -> None:
+    world = World("abc")
+    stepped(world)
+    world.rows = [word]
+    world.turn()
+    assert world.member.differences == 0
+
+
+def test_a_leader_goes_on_when_another_node_differs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World("abc")
+    member = leading(world)
+    stepped(world)
+    world.rows = [OTHER_STATE]
+    world.turn()
+    world.turn()
+    assert (member.state, member.differences) == (State.LEADING, 1)
+    assert "ALARM: behind row 8 the state of south was" in caplog.text
+    world.rows = [OTHER_STATE._replace(state_hash=(16).to_bytes(8) + b"other")]
+    world.turn()
+    assert member.differences == 2
 
 
 # --- leading -------------------------------------------------------------------------

@@ -1,0 +1,88 @@
+"""Goal: a server that is a node of a cluster ends as it should, and may lead only if it
+should, whatever its log and the other nodes say.
+
+Method: the thread between log and event loop, with both set by the test.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from server.exits import EXIT_HALTED
+from server.leadership import Leadership
+from switch.cluster.following import DifferenceError, HaltError
+from switch.cluster_config import ClusterConfig
+from switch.config import Config
+from switch.ledger import node_keys
+from switch.ledger.shapes import HALTED
+from tests.interop.built import ROOT
+
+
+def made(**words: object) -> Any:
+    """What has these, in the place of something larger."""
+    return SimpleNamespace(**words)
+
+
+class Scene:
+    """A node and its log."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(mode=0o700)
+        node_keys.make_keys(path)
+        self.path = path
+        self.ended: list[int] = []
+        cluster = ClusterConfig(dsn="host=nowhere", node="north", address="a:1")
+        self.node = made(
+            ledger=made(path=str(path)),
+            loop=made(call_soon_threadsafe=lambda call: call()),
+            put_in=made(),
+        )
+        self.parts = made(shared=self, lease=self, files=None)
+        self.leadership = Leadership(
+            Config(data_dir=path, cluster=cluster),
+            self.node,
+            self.parts,
+            lead=lambda: None,
+            changed=lambda: None,
+            end=self.ended.append,
+            check=lambda: None,
+        )
+
+    def run(self, error: Exception) -> int:
+        """The thread, whose first turn raises this; the exit code."""
+
+        def turn() -> float:
+            raise error
+
+        self.leadership.member.turn = turn  # type: ignore[method-assign]
+        self.leadership._run()
+        return self.ended[0]
+
+
+def test_who_halts_at_another_state_is_not_started_again(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "ledger")
+    mark = scene.path / HALTED
+    assert scene.run(HaltError("another history")) == EXIT_HALTED
+    # That is found again at each start, and a log can be made anew.
+    assert not mark.exists()
+    mark.write_text("an older one, with a longer sentence than the newer one has")
+    assert scene.run(DifferenceError("behind row 8 they differ")) == EXIT_HALTED
+    assert mark.read_text() == "behind row 8 they differ\n"
+    config = tmp_path / "payswitch.toml"
+    config.write_text(
+        '[cluster]\ndsn = "host=nowhere"\nnode = "north"\naddress = "127.0.0.1:1"\n'
+    )
+    tls = str(tmp_path / "tls")
+    words = ("--dev", "--config", str(config), "--data", str(scene.path), "--tls", tls)
+    done = subprocess.run(
+        [sys.executable, "-m", "server", *words, "--listen", "127.0.0.1:0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == EXIT_HALTED, done.stderr
+    assert "HALTED says why: behind row 8 they differ" in done.stderr
+    assert not (scene.path / "journal").exists()
