@@ -31,6 +31,10 @@ class HaltError(SwitchError):
     """
 
 
+class PutBackError(HaltError):
+    """The log is behind what this node has of it."""
+
+
 class DifferenceError(HaltError):
     """The memory here is not that of the leader. A new start would not find that again
     before it may lead.
@@ -117,7 +121,7 @@ class Follower:
             )
         sequence, chain, _, epoch = self._ledger.head
         if head.sequence < sequence or head.epoch < epoch:
-            raise HaltError(
+            raise PutBackError(
                 f"the log ends with row {head.sequence} of epoch {head.epoch}, and "
                 f"this node has row {sequence} of epoch {epoch}: the log was put back "
                 "to an older state (docs/cluster.md)"

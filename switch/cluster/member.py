@@ -8,6 +8,7 @@ log alone decides that. A leader that was replaced is never a follower again: it
 may be ahead of the log, and only opening the journal mends that.
 """
 
+import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -20,7 +21,7 @@ from switch.cluster.following import (
     POLL_S,
     DifferenceError,
     Follower,
-    HaltError,
+    PutBackError,
 )
 from switch.cluster.log import DoubtError, Head, Log
 
@@ -219,6 +220,11 @@ class Member:
                 self._is_lost = False
             wait_s = self._lead_on() if self.epoch else self._follow_on()
             self._pause_s = PAUSE_LEAST_S
+        except PutBackError:
+            # Before it ends: who has less must not lead a log that has less.
+            with contextlib.suppress(DoubtError):
+                self._say()
+            raise
         except DoubtError as doubt:
             self._is_lost = True
             self.doubts += 1
@@ -254,7 +260,7 @@ class Member:
 
     def _take_over(self) -> None:
         head = self.follower.catch_up()
-        self.why_not = self._server.unfit(head)
+        self.why_not = self._put_back() or self._server.unfit(head)
         if self.why_not:
             log.error("this node does not lead: %s", self.why_not)
             self._lease.let_go(UNFIT_S)
@@ -276,13 +282,28 @@ class Member:
         self.epoch = epoch
         self.state = State.LEADING
 
+    def _put_back(self) -> str:
+        """Which node had more than the log has now, in words; empty if none.
+
+        A node tells what it has followed, so that the head, read behind that, has it.
+        """
+        nodes = self._log.nodes()
+        last = self._log.head().sequence
+        for one in nodes:
+            if one.sequence > last:
+                return (
+                    f"node {one.name} had row {one.sequence}; the log ends with "
+                    f"{last}: it was put back to an older state (docs/cluster.md)"
+                )
+        return ""
+
     def _lead_on(self) -> float:
         """Ask whether it still leads: who appends nothing would not hear of another."""
         begun_s = self._now()
         head = self._log.head()
         self._log.barrier()
         if head.epoch < self.epoch:
-            raise HaltError(
+            raise PutBackError(
                 f"the log is in epoch {head.epoch}, and this node leads in "
                 f"{self.epoch}: the log was put back to an older state"
             )
@@ -303,14 +324,19 @@ class Member:
             self._room_at = self._now() + ROOM_S
         return CONFIRM_S
 
+    def _say(self) -> Said:
+        """Say something of itself; what that was."""
+        said = self._server.said()
+        state = said.step.to_bytes(_STEP_SIZE) + said.state_hash
+        self._log.note(self._name, self._address, said.sequence, state, said.keys)
+        return said
+
     def _note(self) -> None:
         """Say how far it is, hear how far others are."""
         if self._now() < self._note_at:
             return
         self._note_at = self._now() + NOTE_S
-        said = self._server.said()
-        state = said.step.to_bytes(_STEP_SIZE) + said.state_hash
-        self._log.note(self._name, self._address, said.sequence, state, said.keys)
+        said = self._say()
         self.nodes = self._log.nodes()
         self.standbys = self._log.standbys()
         if said.state_hash:

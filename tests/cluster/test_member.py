@@ -15,6 +15,7 @@ from switch.cluster.following import (
     DifferenceError,
     Follower,
     HaltError,
+    PutBackError,
 )
 from switch.cluster.log import DoubtError, Head, Sealed
 from switch.cluster.member import (
@@ -241,6 +242,21 @@ def test_another_history_halts_it(
     assert world.journal.checks == own
 
 
+def test_who_has_more_than_a_log_says_so_before_it_halts() -> None:
+    world = World("abc", "abcd")
+    world.state = Said(4, 0, b"", "keys")
+    with pytest.raises(PutBackError):
+        world.turn()
+    assert world.noted == [("north", "a:1", 4, bytes(8), "keys")]
+
+    def note(*_: object) -> None:
+        raise DoubtError("lost")
+
+    world.note = note  # type: ignore[method-assign]
+    with pytest.raises(PutBackError):
+        world.turn()
+
+
 def test_rows_that_are_promised_and_not_there_are_a_doubt() -> None:
     world = World("abc")
     world.held = True
@@ -363,6 +379,37 @@ def test_who_is_unfit_leaves_it_to_others() -> None:
     assert "take over" not in world.asked
     world.why_unfit = ""
     assert leading(world).why_not == ""
+
+
+def test_nobody_leads_a_log_that_has_less_than_a_node_had() -> None:
+    world = World("abc")
+    world.held = True
+    # Seen long ago: it has ended since.
+    world.rows = [OTHER, OTHER._replace(name="west", sequence=4, seen_age_s=1e6)]
+    world.turn()
+    assert (world.led, world.let_go_s) == ([], [UNFIT_S])
+    assert world.member.why_not.startswith("node west had row 4; the log ends with 3")
+    world.rows = [OTHER]
+    leading(world)
+
+
+def test_what_a_node_says_of_a_row_that_has_just_come_keeps_nobody_from_leading() -> (
+    None
+):
+    world = World("abc")
+    world.turn()
+
+    def nodes() -> list[Word]:
+        world.checks = "abcd"
+        return [OTHER._replace(sequence=4)]
+
+    world.nodes = nodes  # type: ignore[method-assign]
+    world.turn(0.5)
+    world.held = True
+    world.turn(0.1)
+    assert world.member.why_not == ""
+    world.turn(0.1)
+    assert (world.led, world.journal.checks) == ([2], "abcd")
 
 
 def test_a_leader_asks_whether_it_still_leads() -> None:
