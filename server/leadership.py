@@ -9,7 +9,7 @@ ends the process when it cannot go on.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,7 +19,7 @@ from server.node import Node
 from switch.billing.put_in import Shared as FilesOfNodes
 from switch.cluster.following import DifferenceError, Follower, HaltError
 from switch.cluster.log import Head
-from switch.cluster.member import Lease, Member, Said, Shared, State
+from switch.cluster.member import Lease, Member, NodeRow, Said, Shared, State
 from switch.cluster.replicator import Replicator
 from switch.config import Config
 from switch.errors import (
@@ -30,13 +30,15 @@ from switch.errors import (
     SpaceError,
     SwitchError,
 )
-from switch.ledger import node_keys
+from switch.ledger import node_keys, receipt_key
 from switch.ledger.shapes import HALTED, write_mark
 
 log = logging.getLogger("server.cluster")
 
 CLOCK_OFF_MAX_S: Final = 1.0
 """What a leader's clock may differ from that of the log."""
+KEYS_S: Final = 60.0
+"""How old the word of a node may be whose keys must be the same."""
 STOP_S: Final = 10.0
 """How long the thread may take to end; it may wait for the log meanwhile."""
 
@@ -238,12 +240,9 @@ class Leadership:
 
     def unfit(self, head: Head) -> str:
         """Why this node must not lead now; empty if it may. Raises DoubtError."""
-        by_name = {one.name: one for one in self._parts.shared.nodes()}
-        leader = by_name.get(head.leader)
-        if leader is not None and head.leader != self._config.cluster.node:
-            differs = node_keys.difference(self._keys, leader.keys)
-            if differs:
-                return differs
+        differs = self._other_keys(self._parts.shared.nodes())
+        if differs:
+            return differs
         off_s = self._parts.clock_off_s()
         if abs(off_s) > CLOCK_OFF_MAX_S:
             return f"its clock is {off_s:+.1f} s off that of the log's database"
@@ -253,6 +252,32 @@ class Leadership:
                 self._node.committer.check_clock()
         except SwitchError as error:
             return str(error)
+        return ""
+
+    def _other_keys(self, nodes: Sequence[NodeRow]) -> str:
+        """Whose keys these are not, in words; empty if they are right.
+
+        Right is what the last leader has. Where that is not known, as behind a leader
+        that stepped down, nodes that are there must agree.
+        """
+        last = self.follower.last_leader
+        own = self._config.cluster.node
+        if last == own:
+            return ""
+        for one in nodes:
+            if one.name == last:
+                differs = node_keys.difference(self._keys, one.keys)
+                if differs:
+                    return differs
+            elif (
+                one.name != own
+                and one.seen_age_s <= KEYS_S
+                and node_keys.other_receipts(self._keys, one.keys)
+            ):
+                return (
+                    f"its {receipt_key.NAME} is not that of {one.name}: receipts that "
+                    "were printed could not be checked"
+                )
         return ""
 
     def lead(self, epoch: int) -> None:
@@ -280,5 +305,12 @@ class Leadership:
 
     def said(self) -> Said:
         """What this node says of itself."""
-        ledger = self._node.ledger
-        return Said(ledger.sequence, *ledger.step_hash(), self._keys)
+        ledger, keys = self._node.ledger, self._keys
+        last = self.follower.last_leader
+        if last != self._config.cluster.node and any(
+            node_keys.other_receipts(keys, one.keys)
+            for one in self.member.nodes
+            if one.name == last
+        ):
+            keys = node_keys.unlike(keys)
+        return Said(ledger.sequence, *ledger.step_hash(), keys)

@@ -83,6 +83,8 @@ class Follower:
         """When it had all that there was, by `now`; None before the first time."""
         self.head: Head | None = None
         """As it was seen last, on a quorum."""
+        self.last_leader = ""
+        """Whom a head named last: a leader that steps down is not in the next one."""
 
     def age_s(self) -> float | None:
         """How old what it has may be; None while it has never had all of it."""
@@ -134,6 +136,7 @@ class Follower:
                 )
             self._whole_s = begun_s
         self.head = head
+        self.last_leader = head.leader or self.last_leader
         return head
 
     def catch_up(self) -> Head:
