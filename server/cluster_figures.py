@@ -17,6 +17,9 @@ def cluster_figures(node: Leadership) -> list[Family]:
         gauge("cluster_unfit", "1 if this node must not lead; its log says why.").add(
             bool(member.why_not)
         ),
+        gauge(
+            "cluster_no_room", "1 while the disk has no room for what the log has."
+        ).add(not member.has_room),
         gauge("cluster_lag_rows", "Rows of the log that are not here yet.").add(
             0 if node.leads else follower.lag_rows
         ),

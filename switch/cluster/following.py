@@ -17,7 +17,7 @@ from switch.cluster.log import (
     Head,
     Log,
 )
-from switch.errors import SwitchError
+from switch.errors import SpaceError, SwitchError
 
 POLL_S: Final = 0.02
 """Between two looks for new chunks."""
@@ -29,6 +29,10 @@ class HaltError(SwitchError):
     """The journal and the log are not of one history. A person must look: the text says
     what was found. Nothing was changed.
     """
+
+
+class RoomError(Exception):
+    """The disk here has no room for what the log has. Nothing of it was taken."""
 
 
 class PutBackError(HaltError):
@@ -63,7 +67,7 @@ class Journal(Protocol):
 class Follower:
     """One ledger that follows. One thread at a time; the figures any thread may read.
 
-    Its methods raise DoubtError, HaltError, and what the ledger raises.
+    Its methods raise DoubtError, HaltError, RoomError, and what the ledger raises.
     """
 
     def __init__(
@@ -104,8 +108,14 @@ class Follower:
         if not chunks:
             return False
         self._log.barrier()
-        self._ledger.follow(chunks)
-        self._on_rows()
+        before = self._ledger.sequence
+        try:
+            self._ledger.follow(chunks)
+        except SpaceError as error:
+            raise RoomError(str(error)) from error
+        finally:
+            if self._ledger.sequence != before:
+                self._on_rows()
         if len(chunks) == READ_CHUNKS_MAX or sum(map(len, chunks)) >= READ_BYTES_MAX:
             return True
         self._whole_s = begun_s

@@ -22,6 +22,7 @@ from switch.cluster.following import (
     DifferenceError,
     Follower,
     PutBackError,
+    RoomError,
 )
 from switch.cluster.log import DoubtError, Head, Log
 
@@ -32,6 +33,8 @@ UNFIT_S: Final = 5.0
 PAUSE_LEAST_S: Final = 0.05
 PAUSE_MOST_S: Final = 0.5
 """Before the log is tried again: it doubles from the one to the other."""
+NO_ROOM_S: Final = 1.0
+"""Before what the disk had no room for is tried again."""
 NOTE_S: Final = 1.0
 """Between two words about itself for the others."""
 ROOM_S: Final = 60.0
@@ -174,6 +177,8 @@ class Member:
         """Of these, when another was faster, or it was not known what came of it."""
         self.standbys = -1
         """Database nodes that count for the quorum, as seen last; -1: not seen yet."""
+        self.has_room = True
+        """Whether the disk had room for what the log has."""
         self.nodes: Sequence[NodeRow] = ()
         self.differences = 0
         """Times that, as leader, it saw another node have another state."""
@@ -220,6 +225,14 @@ class Member:
                 self._is_lost = False
             wait_s = self._lead_on() if self.epoch else self._follow_on()
             self._pause_s = PAUSE_LEAST_S
+            self.has_room = True
+        except RoomError as error:
+            if self.has_room:
+                log.critical("ALARM: this node does not follow: %s", error)
+            self.has_room = False
+            # It would keep those from leading that have room.
+            self._lease.let_go(UNFIT_S)
+            wait_s = NO_ROOM_S
         except PutBackError:
             # Before it ends: who has less must not lead a log that has less.
             with contextlib.suppress(DoubtError):

@@ -20,6 +20,7 @@ from switch.cluster.following import (
 from switch.cluster.log import DoubtError, Head, Sealed
 from switch.cluster.member import (
     FRESH_S,
+    NO_ROOM_S,
     PAUSE_MOST_S,
     ROOM_S,
     UNFIT_S,
@@ -28,6 +29,7 @@ from switch.cluster.member import (
     Said,
     State,
 )
+from switch.errors import SpaceError
 
 INSTANCE = bytes(range(16))
 
@@ -220,6 +222,46 @@ def test_it_tells_how_old_what_it_has_may_be() -> None:
     world.turn(2.0)
     assert not world.member.is_fresh
     assert world.changes == changes + 1
+
+
+def test_without_room_it_waits_leaves_the_lease_and_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World("abc")
+    world.turn()
+    world.checks += "d"
+    world.held = True
+    follow = world.journal.follow
+
+    def full(chunks: Sequence[bytes]) -> int:
+        raise SpaceError("no room for the journal")
+
+    world.journal.follow = full  # type: ignore[method-assign]
+    for _ in range(2):
+        assert world.turn(FRESH_S) == NO_ROOM_S
+    member = world.member
+    assert (member.state, member.has_room) == (State.FOLLOWING, False)
+    assert (member.is_fresh, world.led, world.held) == (False, [], False)
+    assert caplog.text.count("ALARM: this node does not follow: no room") == 1
+    world.journal.follow = follow  # type: ignore[method-assign]
+    world.turn()
+    assert (member.is_fresh, member.has_room, world.journal.checks) == (
+        True,
+        True,
+        "abcd",
+    )
+
+
+def test_who_has_no_room_to_lead_ends() -> None:
+    world = World("abc")
+
+    def lead(epoch: int) -> None:
+        raise SpaceError("no room for the journal")
+
+    world.lead = lead  # type: ignore[method-assign]
+    world.held = True
+    with pytest.raises(SpaceError):
+        world.turn()
 
 
 @pytest.mark.parametrize(
