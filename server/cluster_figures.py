@@ -42,6 +42,13 @@ def cluster_figures(node: Leadership) -> list[Family]:
                 member.standbys
             )
         )
+    if node.leads and node.clock_off_s is not None:
+        found.append(
+            gauge(
+                "cluster_clock_off_seconds",
+                "How far the clock here is ahead of the log's, as last seen.",
+            ).add(node.clock_off_s)
+        )
     since_s = member.unconfirmed_s() if node.leads else age_s
     if since_s is not None:
         found.append(

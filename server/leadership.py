@@ -36,7 +36,8 @@ from switch.ledger.shapes import HALTED, write_mark
 log = logging.getLogger("server.cluster")
 
 CLOCK_OFF_MAX_S: Final = 1.0
-"""What a leader's clock may differ from that of the log."""
+"""What a leader's clock may differ from that of the log; a leader whose clock comes to
+differ more goes on, and says so."""
 KEYS_S: Final = 60.0
 """How old the word of a node may be whose keys must be the same."""
 STOP_S: Final = 10.0
@@ -123,6 +124,8 @@ class Leadership:
             name=config.cluster.node,
             address=config.cluster.address,
         )
+        self.clock_off_s: float | None = None
+        """How far the clock here was ahead of the log's when that was asked last."""
         self.appending: Appending | None = None
         """Once it leads."""
         self.first = asyncio.Event()
@@ -243,7 +246,7 @@ class Leadership:
         differs = self._other_keys(self._parts.shared.nodes())
         if differs:
             return differs
-        off_s = self._parts.clock_off_s()
+        off_s = self.clock_off_s = self._parts.clock_off_s()
         if abs(off_s) > CLOCK_OFF_MAX_S:
             return f"its clock is {off_s:+.1f} s off that of the log's database"
         try:
@@ -288,6 +291,16 @@ class Leadership:
         node.committer.start(accept_clock=self._config.accept_clock)
         node.register.refresh()
         asyncio.run_coroutine_threadsafe(self._begin_to_lead(), node.loop).result()
+
+    def leads_on(self) -> None:
+        """Once a minute while it leads: whether its clock is still that of the log."""
+        off_s = self.clock_off_s = self._parts.clock_off_s()
+        if abs(off_s) > CLOCK_OFF_MAX_S:
+            log.critical(
+                "ALARM: the clock here, whose time entries and deadlines have, is "
+                "%+.1f s off that of the log's database: set right whichever is wrong",
+                off_s,
+            )
 
     async def _begin_to_lead(self) -> None:
         self._node.lead()

@@ -38,7 +38,7 @@ NO_ROOM_S: Final = 1.0
 NOTE_S: Final = 1.0
 """Between two words about itself for the others."""
 ROOM_S: Final = 60.0
-"""Between two times that a leader has room made in the log."""
+"""Between two times that a leader has room made in the log, and looks at its clock."""
 STATES_MAX: Final = 64
 """Hashes of own states that are kept, to be compared with those of others."""
 WORD_OLD_S: Final = 5.0
@@ -131,6 +131,9 @@ class Server(Protocol):
 
     def lead(self, epoch: int) -> None:
         """Begin to lead. What it raises is the end of the node."""
+
+    def leads_on(self) -> None:
+        """Called once a minute while it leads. Raises DoubtError."""
 
     def changed(self) -> None:
         """Something that `Member` tells has changed."""
@@ -334,6 +337,7 @@ class Member:
         self._note()
         if self._now() >= self._room_at:
             self._log.make_room(head.sequence)
+            self._server.leads_on()
             self._room_at = self._now() + ROOM_S
         return CONFIRM_S
 

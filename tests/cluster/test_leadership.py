@@ -106,6 +106,18 @@ def test_only_the_last_leaders_keys_may_lead(
     assert marked == ("leader's" in says)
 
 
+def test_a_leader_whose_clock_goes_wrong_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = Scene(tmp_path / "ledger")
+    for off_s, alarms in ((0.9, 0), (-1.5, 1), (0.1, 1)):
+        scene.parts.clock_off_s = lambda off_s=off_s: off_s
+        scene.leadership.leads_on()
+        assert scene.leadership.clock_off_s == off_s
+        assert caplog.text.count("ALARM: the clock here") == alarms
+    assert "is -1.5 s off that of the log's" in caplog.text
+
+
 def test_who_halts_at_another_state_is_not_started_again(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "ledger")
     mark = scene.path / HALTED

@@ -173,6 +173,9 @@ class World:
     def lead(self, epoch: int) -> None:
         self.led.append(epoch)
 
+    def leads_on(self) -> None:
+        self._say("clock")
+
     def changed(self) -> None:
         self.changes += 1
 
@@ -459,7 +462,7 @@ def test_a_leader_asks_whether_it_still_leads() -> None:
     member = leading(world)
     before = len(world.asked)
     assert world.turn(ROOM_S) == CONFIRM_S
-    assert world.asked[before:] == ["head", "barrier", "room"]
+    assert world.asked[before:] == ["head", "barrier", "room", "clock"]
     assert member.unconfirmed_s() == 0
     world.is_cut = True
     world.turn(7.0)
