@@ -13,7 +13,7 @@ from pathlib import Path
 import uvloop
 
 from server.app import App
-from server.exits import EXIT_BUSY, EXIT_CONFIG, EXIT_DEAD
+from server.exits import EXIT_BUSY, EXIT_CONFIG, EXIT_DEAD, EXIT_HALTED
 from switch._core import Ledger
 from switch.config import Config, load_config
 from switch.errors import (
@@ -22,6 +22,7 @@ from switch.errors import (
     ConfigError,
     CorruptionError,
     FormatError,
+    HaltedError,
     JournalBehindError,
     SpaceError,
     StorageError,
@@ -55,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ClockError, SpaceError) as error:
         log.error("cannot start: %s", error)
         return EXIT_CONFIG
+    except HaltedError as error:
+        log.critical("ALARM: cannot start: %s", error)
+        return EXIT_HALTED
     except BusyError as error:
         log.error("cannot start: %s", error)
         return EXIT_BUSY

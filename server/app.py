@@ -22,7 +22,13 @@ from grpc_health.v1 import health_pb2
 from server import figures, hot
 from server._front import BIDI, Front
 from server.alarms import Alarms
-from server.beginning import check_alone, check_directory, check_people, listen
+from server.beginning import (
+    check_alone,
+    check_directory,
+    check_halted,
+    check_people,
+    listen,
+)
 from server.budgets import Budgets, costs
 from server.certificates import ServerCertificates
 from server.door import Door
@@ -165,6 +171,8 @@ class App:
         config = self._config
         files = server_credentials(config.tls_dir, config.trust_domain, dev=config.dev)
         check_directory(config.data_dir)
+        if config.cluster.is_set:
+            check_halted(config.data_dir)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)

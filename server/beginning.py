@@ -4,13 +4,18 @@ import os
 import socket
 import stat
 from pathlib import Path
+from typing import Final
 
 from server._front import Front
 from server.node import Node
 from switch._core import Ledger
 from switch.config import Config
 from switch.credentials import check_trusted
-from switch.errors import ConfigError
+from switch.errors import ConfigError, HaltedError
+from switch.ledger.shapes import FILE, HALTED, check
+
+HALTED_MAX: Final = 1_000
+"""Characters that are told of a mark."""
 
 
 def check_people(config: Config, node: Node) -> None:
@@ -35,6 +40,18 @@ def check_alone(config: Config, ledger: Ledger) -> None:
         f"{config.data_dir} is a node's ledger, of a log in epoch {ledger.head.epoch}: "
         "serve it with the settings [cluster] (docs/cluster.md)"
     )
+
+
+def check_halted(path: Path) -> None:
+    """Raise HaltedError for the ledger of a node that a person must look at first."""
+    mark = path / HALTED
+    if check(mark, FILE):
+        with mark.open(encoding="utf-8", errors="replace") as file:
+            why = file.read(HALTED_MAX).strip()
+        raise HaltedError(
+            f"this node halted, and {mark} says why: {why}. Keep the directory, and "
+            "seed another one (docs/cluster.md)"
+        )
 
 
 def check_directory(path: Path) -> None:

@@ -17,12 +17,18 @@ def cluster_figures(node: Leadership) -> list[Family]:
         gauge("cluster_unfit", "1 if this node must not lead; its log says why.").add(
             bool(member.why_not)
         ),
+        gauge(
+            "cluster_no_room", "1 while the disk has no room for what the log has."
+        ).add(not member.has_room),
         gauge("cluster_lag_rows", "Rows of the log that are not here yet.").add(
             0 if node.leads else follower.lag_rows
         ),
         counter("cluster_doubts_total", "Times that the log could not be asked.").add(
             member.doubts
         ),
+        counter(
+            "cluster_differences_total", "Nodes that had another state than a leader."
+        ).add(member.differences),
         counter("cluster_attempts_total", "Times that it tried to take over.").add(
             member.attempts
         ),
@@ -35,6 +41,13 @@ def cluster_figures(node: Leadership) -> list[Family]:
             gauge("cluster_standbys", "Database nodes that the quorum counts.").add(
                 member.standbys
             )
+        )
+    if node.leads and node.clock_off_s is not None:
+        found.append(
+            gauge(
+                "cluster_clock_off_seconds",
+                "How far the clock here is ahead of the log's, as last seen.",
+            ).add(node.clock_off_s)
         )
     since_s = member.unconfirmed_s() if node.leads else age_s
     if since_s is not None:

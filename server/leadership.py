@@ -9,7 +9,7 @@ ends the process when it cannot go on.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,9 +17,9 @@ from typing import Final, Protocol
 from server.exits import EXIT_CONFIG, EXIT_DEAD, EXIT_DEPOSED, EXIT_HALTED
 from server.node import Node
 from switch.billing.put_in import Shared as FilesOfNodes
-from switch.cluster.following import Follower, HaltError
+from switch.cluster.following import DifferenceError, Follower, HaltError
 from switch.cluster.log import Head
-from switch.cluster.member import Lease, Member, Said, Shared, State
+from switch.cluster.member import Lease, Member, NodeRow, Said, Shared, State
 from switch.cluster.replicator import Replicator
 from switch.config import Config
 from switch.errors import (
@@ -30,12 +30,16 @@ from switch.errors import (
     SpaceError,
     SwitchError,
 )
-from switch.ledger import node_keys
+from switch.ledger import node_keys, receipt_key
+from switch.ledger.shapes import HALTED, write_mark
 
 log = logging.getLogger("server.cluster")
 
 CLOCK_OFF_MAX_S: Final = 1.0
-"""What a leader's clock may differ from that of the log."""
+"""What a leader's clock may differ from that of the log; a leader whose clock comes to
+differ more goes on, and says so."""
+KEYS_S: Final = 60.0
+"""How old the word of a node may be whose keys must be the same."""
 STOP_S: Final = 10.0
 """How long the thread may take to end; it may wait for the log meanwhile."""
 
@@ -120,6 +124,8 @@ class Leadership:
             name=config.cluster.node,
             address=config.cluster.address,
         )
+        self.clock_off_s: float | None = None
+        """How far the clock here was ahead of the log's when that was asked last."""
         self.appending: Appending | None = None
         """Once it leads."""
         self.first = asyncio.Event()
@@ -203,6 +209,8 @@ class Leadership:
                 self._stopping.wait(wait_s)
         except (HaltError, FollowError) as error:
             log.critical("ALARM: this node has halted: %s", error)
+            if isinstance(error, DifferenceError):
+                self._mark_halted(str(error))
             self._end_soon(EXIT_HALTED)
         except NotLeaderError as error:
             log.critical("another node was faster: %s", error)
@@ -213,6 +221,13 @@ class Leadership:
         except Exception:
             log.critical("ALARM: this node cannot go on", exc_info=True)
             self._end_soon(EXIT_DEAD)
+
+    def _mark_halted(self, why: str) -> None:
+        """Have it stay so: started again it could lead before it differs again."""
+        try:
+            write_mark(Path(self._node.ledger.path) / HALTED, f"{why}\n")
+        except (OSError, ConfigError) as error:
+            log.critical("ALARM: do not start this node again; no mark: %s", error)
 
     def _end_soon(self, code: int) -> None:
         self._in_loop(partial(self._end, code))
@@ -228,13 +243,10 @@ class Leadership:
 
     def unfit(self, head: Head) -> str:
         """Why this node must not lead now; empty if it may. Raises DoubtError."""
-        by_name = {one.name: one for one in self._parts.shared.nodes()}
-        leader = by_name.get(head.leader)
-        if leader is not None and head.leader != self._config.cluster.node:
-            differs = node_keys.difference(self._keys, leader.keys)
-            if differs:
-                return differs
-        off_s = self._parts.clock_off_s()
+        differs = self._other_keys(self._parts.shared.nodes())
+        if differs:
+            return differs
+        off_s = self.clock_off_s = self._parts.clock_off_s()
         if abs(off_s) > CLOCK_OFF_MAX_S:
             return f"its clock is {off_s:+.1f} s off that of the log's database"
         try:
@@ -245,6 +257,32 @@ class Leadership:
             return str(error)
         return ""
 
+    def _other_keys(self, nodes: Sequence[NodeRow]) -> str:
+        """Whose keys these are not, in words; empty if they are right.
+
+        Right is what the last leader has. Where that is not known, as behind a leader
+        that stepped down, nodes that are there must agree.
+        """
+        last = self.follower.last_leader
+        own = self._config.cluster.node
+        if last == own:
+            return ""
+        for one in nodes:
+            if one.name == last:
+                differs = node_keys.difference(self._keys, one.keys)
+                if differs:
+                    return differs
+            elif (
+                one.name != own
+                and one.seen_age_s <= KEYS_S
+                and node_keys.other_receipts(self._keys, one.keys)
+            ):
+                return (
+                    f"its {receipt_key.NAME} is not that of {one.name}: receipts that "
+                    "were printed could not be checked"
+                )
+        return ""
+
     def lead(self, epoch: int) -> None:
         """Take payments from now on, in this epoch."""
         node = self._node
@@ -253,6 +291,16 @@ class Leadership:
         node.committer.start(accept_clock=self._config.accept_clock)
         node.register.refresh()
         asyncio.run_coroutine_threadsafe(self._begin_to_lead(), node.loop).result()
+
+    def leads_on(self) -> None:
+        """Once a minute while it leads: whether its clock is still that of the log."""
+        off_s = self.clock_off_s = self._parts.clock_off_s()
+        if abs(off_s) > CLOCK_OFF_MAX_S:
+            log.critical(
+                "ALARM: the clock here, whose time entries and deadlines have, is "
+                "%+.1f s off that of the log's database: set right whichever is wrong",
+                off_s,
+            )
 
     async def _begin_to_lead(self) -> None:
         self._node.lead()
@@ -270,5 +318,12 @@ class Leadership:
 
     def said(self) -> Said:
         """What this node says of itself."""
-        ledger = self._node.ledger
-        return Said(ledger.sequence, *ledger.step_hash(), self._keys)
+        ledger, keys = self._node.ledger, self._keys
+        last = self.follower.last_leader
+        if last != self._config.cluster.node and any(
+            node_keys.other_receipts(keys, one.keys)
+            for one in self.member.nodes
+            if one.name == last
+        ):
+            keys = node_keys.unlike(keys)
+        return Said(ledger.sequence, *ledger.step_hash(), keys)

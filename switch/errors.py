@@ -161,5 +161,9 @@ class FollowError(SwitchError):
         self.sequence = sequence
 
 
+class HaltedError(SwitchError):
+    """A node of a cluster has halted, and a person must look before it starts again."""
+
+
 class UnknownOutcomeError(SwitchError):
     """The switch could not be asked whether it was done. Send the same id again."""

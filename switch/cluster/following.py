@@ -17,7 +17,7 @@ from switch.cluster.log import (
     Head,
     Log,
 )
-from switch.errors import SwitchError
+from switch.errors import SpaceError, SwitchError
 
 POLL_S: Final = 0.02
 """Between two looks for new chunks."""
@@ -28,6 +28,20 @@ CONFIRM_S: Final = 0.5
 class HaltError(SwitchError):
     """The journal and the log are not of one history. A person must look: the text says
     what was found. Nothing was changed.
+    """
+
+
+class RoomError(Exception):
+    """The disk here has no room for what the log has. Nothing of it was taken."""
+
+
+class PutBackError(HaltError):
+    """The log is behind what this node has of it."""
+
+
+class DifferenceError(HaltError):
+    """The memory here is not that of the leader. A new start would not find that again
+    before it may lead.
     """
 
 
@@ -53,7 +67,7 @@ class Journal(Protocol):
 class Follower:
     """One ledger that follows. One thread at a time; the figures any thread may read.
 
-    Its methods raise DoubtError, HaltError, and what the ledger raises.
+    Its methods raise DoubtError, HaltError, RoomError, and what the ledger raises.
     """
 
     def __init__(
@@ -73,6 +87,8 @@ class Follower:
         """When it had all that there was, by `now`; None before the first time."""
         self.head: Head | None = None
         """As it was seen last, on a quorum."""
+        self.last_leader = ""
+        """Whom a head named last: a leader that steps down is not in the next one."""
 
     def age_s(self) -> float | None:
         """How old what it has may be; None while it has never had all of it."""
@@ -92,8 +108,14 @@ class Follower:
         if not chunks:
             return False
         self._log.barrier()
-        self._ledger.follow(chunks)
-        self._on_rows()
+        before = self._ledger.sequence
+        try:
+            self._ledger.follow(chunks)
+        except SpaceError as error:
+            raise RoomError(str(error)) from error
+        finally:
+            if self._ledger.sequence != before:
+                self._on_rows()
         if len(chunks) == READ_CHUNKS_MAX or sum(map(len, chunks)) >= READ_BYTES_MAX:
             return True
         self._whole_s = begun_s
@@ -111,7 +133,7 @@ class Follower:
             )
         sequence, chain, _, epoch = self._ledger.head
         if head.sequence < sequence or head.epoch < epoch:
-            raise HaltError(
+            raise PutBackError(
                 f"the log ends with row {head.sequence} of epoch {head.epoch}, and "
                 f"this node has row {sequence} of epoch {epoch}: the log was put back "
                 "to an older state (docs/cluster.md)"
@@ -124,6 +146,7 @@ class Follower:
                 )
             self._whole_s = begun_s
         self.head = head
+        self.last_leader = head.leader or self.last_leader
         return head
 
     def catch_up(self) -> Head:

@@ -8,6 +8,7 @@ log alone decides that. A leader that was replaced is never a follower again: it
 may be ahead of the log, and only opening the journal mends that.
 """
 
+import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -15,7 +16,14 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
-from switch.cluster.following import CONFIRM_S, POLL_S, Follower, HaltError
+from switch.cluster.following import (
+    CONFIRM_S,
+    POLL_S,
+    DifferenceError,
+    Follower,
+    PutBackError,
+    RoomError,
+)
 from switch.cluster.log import DoubtError, Head, Log
 
 log = logging.getLogger("switch.cluster")
@@ -25,12 +33,16 @@ UNFIT_S: Final = 5.0
 PAUSE_LEAST_S: Final = 0.05
 PAUSE_MOST_S: Final = 0.5
 """Before the log is tried again: it doubles from the one to the other."""
+NO_ROOM_S: Final = 1.0
+"""Before what the disk had no room for is tried again."""
 NOTE_S: Final = 1.0
 """Between two words about itself for the others."""
 ROOM_S: Final = 60.0
-"""Between two times that a leader has room made in the log."""
+"""Between two times that a leader has room made in the log, and looks at its clock."""
 STATES_MAX: Final = 64
 """Hashes of own states that are kept, to be compared with those of others."""
+WORD_OLD_S: Final = 5.0
+"""How old a leader's word may be for a follower to halt by it."""
 _STEP_SIZE: Final = 8
 FRESH_S: Final = 5.0
 """Until so long after it had all that there was a follower serves what reads."""
@@ -120,6 +132,9 @@ class Server(Protocol):
     def lead(self, epoch: int) -> None:
         """Begin to lead. What it raises is the end of the node."""
 
+    def leads_on(self) -> None:
+        """Called once a minute while it leads. Raises DoubtError."""
+
     def changed(self) -> None:
         """Something that `Member` tells has changed."""
 
@@ -165,7 +180,13 @@ class Member:
         """Of these, when another was faster, or it was not known what came of it."""
         self.standbys = -1
         """Database nodes that count for the quorum, as seen last; -1: not seen yet."""
+        self.has_room = True
+        """Whether the disk had room for what the log has."""
         self.nodes: Sequence[NodeRow] = ()
+        self.differences = 0
+        """Times that, as leader, it saw another node have another state."""
+        self._differing: dict[str, int] = {}
+        """Of nodes that have, behind which row."""
         self._confirmed_s = 0.0
         self._confirm_at = self._note_at = self._room_at = 0.0
         self._asks = False
@@ -207,6 +228,19 @@ class Member:
                 self._is_lost = False
             wait_s = self._lead_on() if self.epoch else self._follow_on()
             self._pause_s = PAUSE_LEAST_S
+            self.has_room = True
+        except RoomError as error:
+            if self.has_room:
+                log.critical("ALARM: this node does not follow: %s", error)
+            self.has_room = False
+            # It would keep those from leading that have room.
+            self._lease.let_go(UNFIT_S)
+            wait_s = NO_ROOM_S
+        except PutBackError:
+            # Before it ends: who has less must not lead a log that has less.
+            with contextlib.suppress(DoubtError):
+                self._say()
+            raise
         except DoubtError as doubt:
             self._is_lost = True
             self.doubts += 1
@@ -242,7 +276,7 @@ class Member:
 
     def _take_over(self) -> None:
         head = self.follower.catch_up()
-        self.why_not = self._server.unfit(head)
+        self.why_not = self._put_back() or self._server.unfit(head)
         if self.why_not:
             log.error("this node does not lead: %s", self.why_not)
             self._lease.let_go(UNFIT_S)
@@ -264,13 +298,28 @@ class Member:
         self.epoch = epoch
         self.state = State.LEADING
 
+    def _put_back(self) -> str:
+        """Which node had more than the log has now, in words; empty if none.
+
+        A node tells what it has followed, so that the head, read behind that, has it.
+        """
+        nodes = self._log.nodes()
+        last = self._log.head().sequence
+        for one in nodes:
+            if one.sequence > last:
+                return (
+                    f"node {one.name} had row {one.sequence}; the log ends with "
+                    f"{last}: it was put back to an older state (docs/cluster.md)"
+                )
+        return ""
+
     def _lead_on(self) -> float:
         """Ask whether it still leads: who appends nothing would not hear of another."""
         begun_s = self._now()
         head = self._log.head()
         self._log.barrier()
         if head.epoch < self.epoch:
-            raise HaltError(
+            raise PutBackError(
                 f"the log is in epoch {head.epoch}, and this node leads in "
                 f"{self.epoch}: the log was put back to an older state"
             )
@@ -288,17 +337,23 @@ class Member:
         self._note()
         if self._now() >= self._room_at:
             self._log.make_room(head.sequence)
+            self._server.leads_on()
             self._room_at = self._now() + ROOM_S
         return CONFIRM_S
+
+    def _say(self) -> Said:
+        """Say something of itself; what that was."""
+        said = self._server.said()
+        state = said.step.to_bytes(_STEP_SIZE) + said.state_hash
+        self._log.note(self._name, self._address, said.sequence, state, said.keys)
+        return said
 
     def _note(self) -> None:
         """Say how far it is, hear how far others are."""
         if self._now() < self._note_at:
             return
         self._note_at = self._now() + NOTE_S
-        said = self._server.said()
-        state = said.step.to_bytes(_STEP_SIZE) + said.state_hash
-        self._log.note(self._name, self._address, said.sequence, state, said.keys)
+        said = self._say()
         self.nodes = self._log.nodes()
         self.standbys = self._log.standbys()
         if said.state_hash:
@@ -308,12 +363,29 @@ class Member:
         self._compare()
 
     def _compare(self) -> None:
-        """Halt if another node had another state behind the same row."""
+        """See whether another node had another state behind the same row.
+
+        One of the two is wrong, and all others must not stop for it: what the leader
+        has is what was answered, so that a follower halts by the leader's word alone.
+        """
+        head = self.follower.head
         for one in self.nodes:
             step = int.from_bytes(one.state_hash[:_STEP_SIZE])
             theirs, own = one.state_hash[_STEP_SIZE:], self._states.get(step)
-            if theirs and own and theirs != own:
-                raise HaltError(
-                    f"behind row {step} the state of {one.name} was {theirs.hex()}, "
-                    f"and here it was {own.hex()}"
-                )
+            if not theirs or not own or theirs == own:
+                continue
+            text = (
+                f"behind row {step} the state of {one.name} was {theirs.hex()}, "
+                f"and here it was {own.hex()}"
+            )
+            if self.epoch:
+                if self._differing.get(one.name) != step:
+                    self._differing[one.name] = step
+                    self.differences += 1
+                    log.critical("ALARM: %s", text)
+            elif (
+                head is not None
+                and one.name == head.leader
+                and one.seen_age_s <= WORD_OLD_S
+            ):
+                raise DifferenceError(text)

@@ -16,6 +16,7 @@ from switch.ledger import quotation_keys, receipt_key
 
 _PRINT_SIZE: Final = 8
 _PERSON: Final = b"payswitch node"
+_UNLIKE: Final = "unlike"
 
 
 def make_keys(directory: Path) -> None:
@@ -71,6 +72,21 @@ def difference(own: str, leaders: str) -> str:
             "it, and start this node again"
         )
     return ""
+
+
+def other_receipts(own: str, others: str) -> bool:
+    """Whether nodes with these fingerprints make other receipts. A node that has told
+    none, or is marked as `unlike` the leader, is not compared.
+    """
+    here, there = _parsed(own), _parsed(others)
+    return bool(there) and here["receipt"] != there["receipt"]
+
+
+def unlike(own: str) -> str:
+    """What a node tells whose keys are known not to be the leader's: it must not keep
+    those from leading that have the right ones.
+    """
+    return f"{_UNLIKE} {own}"
 
 
 def _print(secret: bytes) -> str:

@@ -13,7 +13,9 @@ from typing import Final
 
 from switch.errors import ConfigError
 
-MARKS: Final = ("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged")
+HALTED: Final = "HALTED"
+"""The mark of a node that must not be started again before a person has looked."""
+MARKS: Final = ("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged", HALTED)
 KEYS: Final = ("quotation.keys", "quotation.keys.new")
 RECEIPT_KEY: Final = ("receipt.key", "receipt.key.new")
 PARTS: Final = ("journal", "index")
@@ -77,10 +79,15 @@ def open_file(path: Path, flags: int) -> int:
     return file
 
 
-def write_mark(path: Path) -> None:
-    """Make a mark, durable when this returns. Nothing is written into it."""
+def write_mark(path: Path, text: str = "") -> None:
+    """Make a mark, durable when this returns. Its being there is what it says; a text
+    is for people, and takes the place of an earlier one.
+    """
     file = open_file(path, os.O_WRONLY | os.O_CREAT)
     try:
+        if text:
+            os.ftruncate(file, 0)
+            os.write(file, text.encode())
         os.fsync(file)
     finally:
         os.close(file)

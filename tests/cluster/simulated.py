@@ -220,6 +220,9 @@ class Switch:
         """Always fit."""
         return ""
 
+    def leads_on(self) -> None:
+        """All clocks are the history's."""
+
     def changed(self) -> None:
         """Nobody listens."""
 

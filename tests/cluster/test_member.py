@@ -10,17 +10,26 @@ from typing import NamedTuple
 
 import pytest
 
-from switch.cluster.following import CONFIRM_S, Follower, HaltError
+from switch.cluster.following import (
+    CONFIRM_S,
+    DifferenceError,
+    Follower,
+    HaltError,
+    PutBackError,
+)
 from switch.cluster.log import DoubtError, Head, Sealed
 from switch.cluster.member import (
     FRESH_S,
+    NO_ROOM_S,
     PAUSE_MOST_S,
     ROOM_S,
     UNFIT_S,
+    WORD_OLD_S,
     Member,
     Said,
     State,
 )
+from switch.errors import SpaceError
 
 INSTANCE = bytes(range(16))
 
@@ -164,6 +173,9 @@ class World:
     def lead(self, epoch: int) -> None:
         self.led.append(epoch)
 
+    def leads_on(self) -> None:
+        self._say("clock")
+
     def changed(self) -> None:
         self.changes += 1
 
@@ -215,6 +227,46 @@ def test_it_tells_how_old_what_it_has_may_be() -> None:
     assert world.changes == changes + 1
 
 
+def test_without_room_it_waits_leaves_the_lease_and_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World("abc")
+    world.turn()
+    world.checks += "d"
+    world.held = True
+    follow = world.journal.follow
+
+    def full(chunks: Sequence[bytes]) -> int:
+        raise SpaceError("no room for the journal")
+
+    world.journal.follow = full  # type: ignore[method-assign]
+    for _ in range(2):
+        assert world.turn(FRESH_S) == NO_ROOM_S
+    member = world.member
+    assert (member.state, member.has_room) == (State.FOLLOWING, False)
+    assert (member.is_fresh, world.led, world.held) == (False, [], False)
+    assert caplog.text.count("ALARM: this node does not follow: no room") == 1
+    world.journal.follow = follow  # type: ignore[method-assign]
+    world.turn()
+    assert (member.is_fresh, member.has_room, world.journal.checks) == (
+        True,
+        True,
+        "abcd",
+    )
+
+
+def test_who_has_no_room_to_lead_ends() -> None:
+    world = World("abc")
+
+    def lead(epoch: int) -> None:
+        raise SpaceError("no room for the journal")
+
+    world.lead = lead  # type: ignore[method-assign]
+    world.held = True
+    with pytest.raises(SpaceError):
+        world.turn()
+
+
 @pytest.mark.parametrize(
     ("own", "epoch", "instance", "said"),
     [
@@ -235,6 +287,21 @@ def test_another_history_halts_it(
     assert world.journal.checks == own
 
 
+def test_who_has_more_than_a_log_says_so_before_it_halts() -> None:
+    world = World("abc", "abcd")
+    world.state = Said(4, 0, b"", "keys")
+    with pytest.raises(PutBackError):
+        world.turn()
+    assert world.noted == [("north", "a:1", 4, bytes(8), "keys")]
+
+    def note(*_: object) -> None:
+        raise DoubtError("lost")
+
+    world.note = note  # type: ignore[method-assign]
+    with pytest.raises(PutBackError):
+        world.turn()
+
+
 def test_rows_that_are_promised_and_not_there_are_a_doubt() -> None:
     world = World("abc")
     world.held = True
@@ -244,25 +311,65 @@ def test_rows_that_are_promised_and_not_there_are_a_doubt() -> None:
     assert world.led == []
 
 
+STEP = 8
+OTHER_STATE = OTHER._replace(state_hash=STEP.to_bytes(8) + b"other")
+
+
+def stepped(world: World) -> None:
+    """It has had a state behind a step, and is farther now."""
+    world.state = Said(3, STEP, b"state", "keys")
+    world.turn()
+    world.state = Said(3, 16, b"later", "keys")
+
+
 @pytest.mark.parametrize(
     ("step", "theirs", "halts"),
     [(8, b"other", True), (8, b"state", False), (9, b"other", False), (0, b"", False)],
 )
-def test_another_state_behind_the_same_row_halts_it(
+def test_another_state_than_the_leaders_behind_the_same_row_halts_it(
     step: int, theirs: bytes, halts: bool
 ) -> None:
     world = World("abc")
-    world.state = Said(3, 8, b"state", "keys")
-    world.turn()
-    world.state = Said(3, 16, b"later", "keys")
+    stepped(world)
     word = step.to_bytes(8) + theirs if theirs else b""
     world.rows = [OTHER._replace(state_hash=word)]
     if halts:
-        with pytest.raises(HaltError, match="behind row 8 the state of south was"):
+        with pytest.raises(DifferenceError, match="behind row 8 the state of south"):
             world.turn()
     else:
         world.turn()
     assert world.noted[0][3] == (8).to_bytes(8) + b"state"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        OTHER_STATE._replace(name="west"),
+        OTHER_STATE._replace(seen_age_s=WORD_OLD_S + 1),
+    ],
+)
+def test_nobody_halts_for_another_follower_or_an_old_word(word: Word) -> None:
+    world = World("abc")
+    stepped(world)
+    world.rows = [word]
+    world.turn()
+    assert world.member.differences == 0
+
+
+def test_a_leader_goes_on_when_another_node_differs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World("abc")
+    member = leading(world)
+    stepped(world)
+    world.rows = [OTHER_STATE]
+    world.turn()
+    world.turn()
+    assert (member.state, member.differences) == (State.LEADING, 1)
+    assert "ALARM: behind row 8 the state of south was" in caplog.text
+    world.rows = [OTHER_STATE._replace(state_hash=(16).to_bytes(8) + b"other")]
+    world.turn()
+    assert member.differences == 2
 
 
 # --- leading -------------------------------------------------------------------------
@@ -319,12 +426,43 @@ def test_who_is_unfit_leaves_it_to_others() -> None:
     assert leading(world).why_not == ""
 
 
+def test_nobody_leads_a_log_that_has_less_than_a_node_had() -> None:
+    world = World("abc")
+    world.held = True
+    # Seen long ago: it has ended since.
+    world.rows = [OTHER, OTHER._replace(name="west", sequence=4, seen_age_s=1e6)]
+    world.turn()
+    assert (world.led, world.let_go_s) == ([], [UNFIT_S])
+    assert world.member.why_not.startswith("node west had row 4; the log ends with 3")
+    world.rows = [OTHER]
+    leading(world)
+
+
+def test_what_a_node_says_of_a_row_that_has_just_come_keeps_nobody_from_leading() -> (
+    None
+):
+    world = World("abc")
+    world.turn()
+
+    def nodes() -> list[Word]:
+        world.checks = "abcd"
+        return [OTHER._replace(sequence=4)]
+
+    world.nodes = nodes  # type: ignore[method-assign]
+    world.turn(0.5)
+    world.held = True
+    world.turn(0.1)
+    assert world.member.why_not == ""
+    world.turn(0.1)
+    assert (world.led, world.journal.checks) == ([2], "abcd")
+
+
 def test_a_leader_asks_whether_it_still_leads() -> None:
     world = World("abc")
     member = leading(world)
     before = len(world.asked)
     assert world.turn(ROOM_S) == CONFIRM_S
-    assert world.asked[before:] == ["head", "barrier", "room"]
+    assert world.asked[before:] == ["head", "barrier", "room", "clock"]
     assert member.unconfirmed_s() == 0
     world.is_cut = True
     world.turn(7.0)

@@ -18,6 +18,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from server.exits import EXIT_CONFIG, EXIT_DEPOSED
+from switch.cli.cluster import STEP_DOWN
 from switch.client import LostReplyError
 from switch.codes import Role
 from switch.ledger import receipt_key
@@ -266,6 +267,29 @@ def test_a_node_with_another_key_of_receipts_does_not_lead(make_pair: MakePair) 
         until(lambda: second.figure("cluster_unfit") == 1)
         assert not second.leads
         assert "receipts that were printed could not be checked" in second.process.log()
+        first.end()
+        first.start()
+        first.ready()
+        until(lambda: first.leads)
+
+
+def test_nor_does_it_when_the_leader_steps_down(make_pair: MakePair) -> None:
+    with make_pair() as pair:
+        first, second = pair.members
+        receipt_key.write_key(second.ledger, bytes(32))
+        first.start()
+        first.ready()
+        until(lambda: first.leads)
+        second.start()
+        second.ready()
+        log = PostgresLog(pair.dsn)
+        log.reconnect()
+        until(lambda: any(one.keys.startswith("unlike ") for one in log.nodes()))
+        assert log.execute(STEP_DOWN, log.head().epoch)[0][0] == 2
+        lost_lead(first)
+        until(lambda: second.figure("cluster_unfit") == 1)
+        assert log.head().leader == ""
+        log.close()
         first.end()
         first.start()
         first.ready()

@@ -129,7 +129,16 @@ def put(path: Path, shape: str, elsewhere: Path) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(
-    "name", ["OPENING", "NEW", "DOUBT", "index.damaged", "LOCK", "quotation.keys"]
+    "name",
+    [
+        "OPENING",
+        "NEW",
+        "DOUBT",
+        "index.damaged",
+        "HALTED",
+        "LOCK",
+        "quotation.keys",
+    ],
 )
 def test_a_mark_of_another_shape_is_refused(
     directory: Path, tmp_path: Path, name: str, shape: str

@@ -4,7 +4,8 @@
 # which row counts of everything in the register and of each complaint, with the last window and
 # the rules. It is no proof against who forges (the journal's chain and the auditor are): it finds
 # a node whose memory has gone another way. What a node has met by itself (holds set aside for
-# damage, budgets of refusals, quotation keys) is not in it.
+# damage, budgets of refusals, quotation keys) is not in it, nor is the next cut-off: it follows
+# from the schedule and the last window, and who cannot read that window's row has none.
 
 cdef inline uint64_t _digest_add(uint64_t hash, uint64_t value) noexcept nogil:
     return native_mix(hash * <uint64_t>0x9E3779B97F4A7C15 + value + 1)
@@ -52,7 +53,6 @@ cdef uint64_t _digest_register(State* s) noexcept nogil:
         hash = _digest_add(hash, s.group.people[i].sequence)
     hash = _digest_add(hash, s.group.thresholds.sequence)
     hash = _digest_add(hash, s.group.schedule.sequence)
-    hash = _digest_add(hash, s.group.cutoff)
     for i in range(1, s.group.banks_count):
         hash = _digest_add(hash, s.group.banks[i].sequence)
         hash = _digest_add(hash, s.group.banks[i].statement)

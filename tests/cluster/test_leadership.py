@@ -1,0 +1,145 @@
+"""Goal: a server that is a node of a cluster ends as it should, and may lead only if it
+should, whatever its log and the other nodes say.
+
+Method: the thread between log and event loop, with both set by the test.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+
+from server.exits import EXIT_HALTED
+from server.leadership import Leadership
+from switch.cluster.following import DifferenceError, HaltError
+from switch.cluster_config import ClusterConfig
+from switch.config import Config
+from switch.ledger import node_keys
+from switch.ledger.shapes import HALTED
+from tests.interop.built import ROOT
+
+
+def made(**words: object) -> Any:
+    """What has these, in the place of something larger."""
+    return SimpleNamespace(**words)
+
+
+class Scene:
+    """A node and its log."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(mode=0o700)
+        node_keys.make_keys(path)
+        self.path = path
+        self.ended: list[int] = []
+        cluster = ClusterConfig(dsn="host=nowhere", node="north", address="a:1")
+        self.node = made(
+            ledger=made(path=str(path), sequence=0, step_hash=lambda: (0, b"")),
+            loop=made(call_soon_threadsafe=lambda call: call()),
+            put_in=made(),
+        )
+        self.parts = made(shared=self, lease=self, files=None)
+        self.leadership = Leadership(
+            Config(data_dir=path, cluster=cluster),
+            self.node,
+            self.parts,
+            lead=lambda: None,
+            changed=lambda: None,
+            end=self.ended.append,
+            check=lambda: None,
+        )
+
+    def run(self, error: Exception) -> int:
+        """The thread, whose first turn raises this; the exit code."""
+
+        def turn() -> float:
+            raise error
+
+        self.leadership.member.turn = turn  # type: ignore[method-assign]
+        self.leadership._run()
+        return self.ended[0]
+
+
+class Word(NamedTuple):
+    """What a node has said."""
+
+    name: str
+    keys: str
+    seen_age_s: float = 1.0
+    sequence: int = 0
+    state_hash: bytes = b""
+
+
+@pytest.mark.parametrize(
+    ("last", "others", "says"),
+    [
+        ("south", {"south": True}, ""),
+        ("south", {"south": False}, "is not the leader's"),
+        # It stepped down, and this node was started after that.
+        ("", {"south": True, "west": True}, ""),
+        ("", {"south": False, "west": True}, "is not that of south"),
+        # Who is known to be wrong keeps nobody from leading, nor does who has gone.
+        ("", {"south": None, "west": True}, ""),
+        ("north", {"south": False}, ""),
+    ],
+)
+def test_only_the_last_leaders_keys_may_lead(
+    tmp_path: Path, last: str, others: dict[str, bool | None], says: str
+) -> None:
+    scene = Scene(tmp_path / "ledger")
+    own = node_keys.fingerprints(scene.path)
+    (tmp_path / "other").mkdir(mode=0o700)
+    node_keys.make_keys(tmp_path / "other")
+    wrong = node_keys.fingerprints(tmp_path / "other")
+    keys = {True: own, False: wrong, None: node_keys.unlike(wrong)}
+    nodes = [Word(name, keys[right]) for name, right in others.items()]
+    nodes += [Word("gone", wrong, 61.0), Word("north", wrong)]
+    scene.leadership.follower.last_leader = last
+    found = scene.leadership._other_keys(nodes)
+    assert says in found
+    assert bool(found) == bool(says)
+    scene.leadership.member.nodes = nodes
+    marked = scene.leadership.said().keys.startswith("unlike ")
+    assert marked == ("leader's" in says)
+
+
+def test_a_leader_whose_clock_goes_wrong_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = Scene(tmp_path / "ledger")
+    for off_s, alarms in ((0.9, 0), (-1.5, 1), (0.1, 1)):
+        scene.parts.clock_off_s = lambda off_s=off_s: off_s
+        scene.leadership.leads_on()
+        assert scene.leadership.clock_off_s == off_s
+        assert caplog.text.count("ALARM: the clock here") == alarms
+    assert "is -1.5 s off that of the log's" in caplog.text
+
+
+def test_who_halts_at_another_state_is_not_started_again(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "ledger")
+    mark = scene.path / HALTED
+    assert scene.run(HaltError("another history")) == EXIT_HALTED
+    # That is found again at each start, and a log can be made anew.
+    assert not mark.exists()
+    mark.write_text("an older one, with a longer sentence than the newer one has")
+    assert scene.run(DifferenceError("behind row 8 they differ")) == EXIT_HALTED
+    assert mark.read_text() == "behind row 8 they differ\n"
+    config = tmp_path / "payswitch.toml"
+    config.write_text(
+        '[cluster]\ndsn = "host=nowhere"\nnode = "north"\naddress = "127.0.0.1:1"\n'
+    )
+    tls = str(tmp_path / "tls")
+    words = ("--dev", "--config", str(config), "--data", str(scene.path), "--tls", tls)
+    done = subprocess.run(
+        [sys.executable, "-m", "server", *words, "--listen", "127.0.0.1:0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == EXIT_HALTED, done.stderr
+    assert "HALTED says why: behind row 8 they differ" in done.stderr
+    assert not (scene.path / "journal").exists()
