@@ -11,6 +11,7 @@ from switch._core import Ledger
 from switch.config import Config
 from switch.credentials import check_trusted
 from switch.errors import ConfigError
+from switch.ledger import shapes
 
 
 def check_people(config: Config, node: Node) -> None:
@@ -29,7 +30,10 @@ def check_alone(config: Config, ledger: Ledger) -> None:
 
     What it took alone the log would lack, and the other nodes.
     """
-    if config.cluster.is_set or not ledger.head.epoch:
+    if config.cluster.is_set:
+        return
+    shapes.check_alone(config.data_dir)
+    if not ledger.head.epoch:
         return
     raise ConfigError(
         f"{config.data_dir} is a node's ledger, of a log in epoch {ledger.head.epoch}: "

@@ -13,7 +13,9 @@ from typing import Final
 
 from switch.errors import ConfigError
 
-MARKS: Final = ("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged")
+CLUSTER: Final = "CLUSTER"
+"""Says that a log was begun where this ledger stands: it is not served alone."""
+MARKS: Final = ("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged", CLUSTER)
 KEYS: Final = ("quotation.keys", "quotation.keys.new")
 RECEIPT_KEY: Final = ("receipt.key", "receipt.key.new")
 PARTS: Final = ("journal", "index")
@@ -60,6 +62,17 @@ def check_ledger(directory: Path) -> None:
                 check(directory / part / name, FILE)
 
 
+def check_alone(directory: Path) -> None:
+    """Raise ConfigError for a ledger that is a cluster's: its log would lack what it
+    takes alone, and the other nodes. Asked by who holds its LOCK.
+    """
+    if shape(directory / CLUSTER):
+        raise ConfigError(
+            f"{directory} belongs to a cluster (the file {CLUSTER} says so), and the "
+            "settings [cluster] are missing (docs/cluster.md). Nothing was changed"
+        )
+
+
 def open_file(path: Path, flags: int) -> int:
     """Open a regular file; a new one is its owner's alone. Raises ConfigError."""
     flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -77,10 +90,11 @@ def open_file(path: Path, flags: int) -> int:
     return file
 
 
-def write_mark(path: Path) -> None:
-    """Make a mark, durable when this returns. Nothing is written into it."""
+def write_mark(path: Path, words: str = "") -> None:
+    """Make a mark, durable when this returns. What is in it is for people to read."""
     file = open_file(path, os.O_WRONLY | os.O_CREAT)
     try:
+        os.write(file, words.encode())
         os.fsync(file)
     finally:
         os.close(file)
