@@ -32,7 +32,7 @@ from server.beginning import (
 from server.budgets import Budgets, costs
 from server.certificates import ServerCertificates
 from server.door import Door
-from server.exits import EXIT_DEAD, EXIT_DEPOSED, WHY
+from server.exits import EXIT_DEAD, EXIT_DEPOSED, EXIT_UNSETTLED, WHY
 from server.followed import READS, follower_behaviours
 from server.following import Following
 from server.interceptors import (
@@ -336,7 +336,9 @@ class App:
         follows = config.cluster.is_set
 
         def die() -> None:
-            code = EXIT_DEPOSED if ledger.fenced else EXIT_DEAD
+            code = EXIT_UNSETTLED if ledger.unsettled else EXIT_DEAD
+            if ledger.fenced:
+                code = EXIT_DEPOSED
             loop.call_soon_threadsafe(self._die, code)
 
         try:

@@ -12,7 +12,7 @@ from switch._core import Ledger
 from switch.config import Config
 from switch.credentials import check_trusted
 from switch.errors import ConfigError, HaltedError
-from switch.ledger.shapes import FILE, HALTED, check
+from switch.ledger import shapes
 
 HALTED_MAX: Final = 1_000
 """Characters that are told of a mark."""
@@ -34,7 +34,10 @@ def check_alone(config: Config, ledger: Ledger) -> None:
 
     What it took alone the log would lack, and the other nodes.
     """
-    if config.cluster.is_set or not ledger.head.epoch:
+    if config.cluster.is_set:
+        return
+    shapes.check_alone(config.data_dir)
+    if not ledger.head.epoch:
         return
     raise ConfigError(
         f"{config.data_dir} is a node's ledger, of a log in epoch {ledger.head.epoch}: "
@@ -44,8 +47,8 @@ def check_alone(config: Config, ledger: Ledger) -> None:
 
 def check_halted(path: Path) -> None:
     """Raise HaltedError for the ledger of a node that a person must look at first."""
-    mark = path / HALTED
-    if check(mark, FILE):
+    mark = path / shapes.HALTED
+    if shapes.check(mark, shapes.FILE):
         with mark.open(encoding="utf-8", errors="replace") as file:
             why = file.read(HALTED_MAX).strip()
         raise HaltedError(

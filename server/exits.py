@@ -10,6 +10,10 @@ EXIT_HALTED: Final = 72
 """Of a node whose journal is not its log's, or says what this version cannot read: a
 person must look.
 """
+EXIT_UNSETTLED: Final = 73
+"""Of a node whose log did not say what became of a group. Nothing is broken here:
+started again, it follows, and has the group if the log has it.
+"""
 EXIT_BUSY: Final = 75
 """Another process has the ledger."""
 EXIT_CONFIG: Final = 78
@@ -20,6 +24,7 @@ WHY: Final = {
     EXIT_DEAD: "the ledger is dead",
     EXIT_DEPOSED: "another node leads",
     EXIT_HALTED: "this node has halted",
+    EXIT_UNSETTLED: "the log did not say what became of a group",
     EXIT_CONFIG: "this node cannot lead as it is set up",
 }
 """Why a server that has served ends."""

@@ -68,8 +68,7 @@ QUESTIONS_MAX: int
 LOG_DONE: int
 LOG_FENCED: int
 LOG_UNKNOWN: int
-"""What came of an append to the log: the chunk is in it for good, is absent from it for
-ever, may be in it now or later."""
+"""What came of an append: the chunk is in the log, never will be, may be or come."""
 FOLLOW_CHUNKS_MAX: int
 """Chunks that are taken at a time."""
 LMDB_VERSION: str
@@ -222,6 +221,8 @@ class Ledger:
     """Why the ledger refuses to commit for ever; empty while it is alive."""
     fenced: bool
     """Whether that is since another node leads."""
+    unsettled: bool
+    """Whether that is since the log did not say if it has the last chunk."""
     head: LedgerHead
     """Where the journal ends."""
 
@@ -419,8 +420,7 @@ class Ledger:
         """The tail item of a row, b"" if it has none."""
 
     def tails(self, sequences: npt.NDArray[np.uint64]) -> list[bytes]:
-        """The tail items of these rows; ascending ones cost one walk over their chunks.
-        At most GROUP_MAX."""
+        """Tail items of at most GROUP_MAX rows; ascending ones are the cheapest."""
 
     def find(self, sender: int, id: bytes) -> int:
         """Sequence of the row with this id of this participant, 0 if there is none."""

@@ -24,14 +24,17 @@ import lmdb
 from switch.backup.proof import Tell, data_file
 from switch.errors import BusyError, ConfigError, StorageError
 from switch.ledger.shapes import (
+    CLUSTER,
     FILES,
     FOLDER,
     PARTS,
     check,
     check_ledger,
     open_file,
+    remove_mark,
     shape,
     sync_directory,
+    write_mark,
 )
 
 BATCH_BYTES: Final = 32 << 20
@@ -139,6 +142,9 @@ def copy(source: Path, target: Path, tell: Tell | None = None) -> Copied:
                 f"{partial.parent} has room for {room:,} bytes; {size:,} are needed"
             )
         copied = _fill(journal, partial / "journal", size, tell)
+        if shape(source / CLUSTER):
+            # Served alone it would be a second ledger beside the log, too.
+            write_mark(partial / CLUSTER)
         journal.env.close()
     return copied
 
@@ -196,11 +202,12 @@ def _with_first(batches: Iterator[Chunks]) -> Iterator[Chunks]:
 
 def _clear(partial: Path) -> None:
     """Delete what an earlier copy left that was cut off, and nothing else."""
-    known = {LOCK, "journal", "journal/data.mdb", "journal/lock.mdb"}
+    known = {LOCK, CLUSTER, "journal", "journal/data.mdb", "journal/lock.mdb"}
     check_ledger(partial)
     there = {str(path.relative_to(partial)) for path in partial.rglob("*")}
     if not there <= known:
         raise ConfigError(f"{partial} has files that no copy makes; look at it")
+    remove_mark(partial / CLUSTER)
     (partial / "journal").mkdir(mode=0o700, exist_ok=True)
     # In the very directory that is ours, whatever its name leads to meanwhile.
     own = os.open(partial / "journal", os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -136,7 +136,7 @@ class Follower:
             raise PutBackError(
                 f"the log ends with row {head.sequence} of epoch {head.epoch}, and "
                 f"this node has row {sequence} of epoch {epoch}: the log was put back "
-                "to an older state (docs/cluster.md)"
+                "to an older state, or this node was served alone (docs/cluster.md)"
             )
         if head.sequence == sequence:
             if head.chain != chain:

@@ -4,6 +4,7 @@ The log's connection string is in the variable `DSN_VARIABLE`.
 """
 
 import argparse
+import datetime
 import os
 import secrets
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import lmdb
 
 from switch.backup.copying import copy, finish, partial_of
-from switch.backup.proof import UnprovedError, check_idle, prove
+from switch.backup.proof import UnprovedError, prove
 from switch.cluster import DSN_VARIABLE
 from switch.cluster.log import DoubtError
 from switch.cluster.postgres import CONNECT_S, Connection, Hosts, PostgresLog, create
@@ -24,8 +25,14 @@ from switch.errors import BusyError, ConfigError, StorageError, SwitchError
 from switch.joining.base import Base, base_of, check
 from switch.ledger import quotation_keys, receipt_key
 from switch.ledger.node_keys import fingerprints, make_keys
+from switch.ledger.opening import locked
+from switch.ledger.shapes import CLUSTER, remove_mark, shape, write_mark
 
 _INSTANCE_SIZE = 16
+_NOTHING_DONE = ("25", "42", "53")
+"""Classes of SQLSTATE that a statement fails with, and all before it: not allowed, not
+right, no room. Others come of a connection's or a server's end, maybe behind a commit.
+"""
 LOG_IS_THERE = "SELECT to_regnamespace('payswitch') IS NOT NULL"
 
 
@@ -71,19 +78,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _init(args: argparse.Namespace, screen: Screen) -> Exit:
     """The tables, and a head where the ledger stands."""
     directory: Path = args.source or args.new
-    if args.source:
-        # Entries that came while the head is written would be in no log.
-        check_idle(directory)
-        base = base_of(directory)
-    else:
-        if (directory / "journal").exists():
+    if args.source and not shape(directory / "journal"):
+        raise ConfigError(f"{directory} holds no ledger")
+    # Nobody serves it until the log has its head, and it its mark: what was taken
+    # meanwhile, or alone afterwards, would be in no log.
+    with locked(directory):
+        if args.source:
+            base = base_of(directory)
+        elif (directory / "journal").exists():
             raise ConfigError(f"{directory} holds a ledger: name it with --from")
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        base = Base(secrets.token_bytes(_INSTANCE_SIZE), 0, 0, 0)
-    dsn = os.environ[DSN_VARIABLE]
-    _check_room(dsn)
-    make_keys(directory)
-    create(dsn, base.instance, base.sequence, base.chain, base.epoch)
+        else:
+            base = Base(secrets.token_bytes(_INSTANCE_SIZE), 0, 0, 0)
+        dsn = os.environ[DSN_VARIABLE]
+        _check_room(dsn)
+        make_keys(directory)
+        _create(dsn, base, directory, screen)
     told = {
         "cluster": "made",
         "instance": base.instance.hex(),
@@ -92,6 +101,32 @@ def _init(args: argparse.Namespace, screen: Screen) -> Exit:
         "keys": fingerprints(directory),
     }
     return _tell(screen, told)
+
+
+def _create(dsn: str, base: Base, directory: Path, screen: Screen) -> None:
+    """Mark the ledger, then begin its log. The mark goes if there is surely no log."""
+    path = directory / CLUSTER
+    marked_before = bool(shape(path))
+    _mark(path, base)
+    try:
+        create(dsn, base.instance, base.sequence, base.chain, base.epoch)
+    except DoubtError as doubt:
+        refused = doubt.why == "error" and doubt.text.startswith(_NOTHING_DONE)
+        if refused and not marked_before:
+            remove_mark(path)
+        else:
+            screen.note(
+                f"payswitch: {path} stays, so that no server without [cluster] takes "
+                "the ledger. Whether the log was begun `payswitch cluster status` "
+                "tells; if it was not, try again (docs/cluster.md)"
+            )
+        raise
+
+
+def _mark(path: Path, base: Base) -> None:
+    """Say that a ledger is a cluster's; both words have one length for ever."""
+    day = datetime.datetime.now(datetime.UTC).date()
+    write_mark(path, f"{base.instance.hex()} {day}\n")
 
 
 def _check_room(dsn: str) -> None:
@@ -127,6 +162,7 @@ def _seed(args: argparse.Namespace, screen: Screen) -> Exit:
     log.reconnect()
     head = check(log, base)
     log.close()
+    _mark(partial / CLUSTER, base)
     finish(args.target)
     quotation_keys.write_keys(args.target, quotation_keys.read_keys(keys))
     receipt = receipt_key.read_key(keys)

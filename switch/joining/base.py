@@ -67,8 +67,8 @@ def check(log: PostgresLog, base: Base) -> Head:
     if base.sequence > head.sequence:
         raise ConfigError(
             f"the log ends at entry {head.sequence}, and the copy has "
-            f"{base.sequence}: the log was put back to an older state, and must "
-            "not be followed"
+            f"{base.sequence}: the log was put back to an older state, or this "
+            "ledger was served alone: it must not follow"
         )
     if base.sequence == 0 or (base.sequence, base.chain) == (head.sequence, head.chain):
         return head

@@ -7,6 +7,7 @@ it speaks of begins:
     NEW            the first commit of a new ledger is not yet durable
     DOUBT          a process died in a call to LMDB, or did not come back from one
     index.damaged  the core met damage in index/ in service, or died there: rebuild it
+    CLUSTER        it is a cluster's ledger: only a server with [cluster] serves it
     index.aside/   the last index that was set aside, as evidence
 
 An index that knows more than its journal is never given up, whatever is wrong with it:
@@ -108,7 +109,7 @@ def open_ledger(
     check_ledger(directory)
     if not create and not shape(_data(directory, "journal")):
         raise FormatError(0, f"{directory} holds no ledger")
-    with _locked(directory) as lock:
+    with locked(directory) as lock:
         opener = _Opener(directory, progress or Progress(), options)
         return opener.open(lock)
 
@@ -372,7 +373,7 @@ def _data(directory: Path, part: str) -> Path:
 
 
 @contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[int]:
+def locked(directory: Path) -> Iterator[int]:
     """The directory's LOCK, held. Raises BusyError if another process has it."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = open_file(directory / "LOCK", os.O_RDWR | os.O_CREAT)

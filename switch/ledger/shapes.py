@@ -15,7 +15,9 @@ from switch.errors import ConfigError
 
 HALTED: Final = "HALTED"
 """The mark of a node that must not be started again before a person has looked."""
-MARKS: Final = ("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged", HALTED)
+CLUSTER: Final = "CLUSTER"
+"""Says that a log was begun where this ledger stands: it is not served alone."""
+MARKS: Final = ("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged", HALTED, CLUSTER)
 KEYS: Final = ("quotation.keys", "quotation.keys.new")
 RECEIPT_KEY: Final = ("receipt.key", "receipt.key.new")
 PARTS: Final = ("journal", "index")
@@ -60,6 +62,17 @@ def check_ledger(directory: Path) -> None:
         if check(directory / part, FOLDER):
             for name in FILES:
                 check(directory / part / name, FILE)
+
+
+def check_alone(directory: Path) -> None:
+    """Raise ConfigError for a ledger that is a cluster's: its log would lack what it
+    takes alone, and the other nodes. Asked by who holds its LOCK.
+    """
+    if shape(directory / CLUSTER):
+        raise ConfigError(
+            f"{directory} belongs to a cluster (the file {CLUSTER} says so), and the "
+            "settings [cluster] are missing (docs/cluster.md). Nothing was changed"
+        )
 
 
 def open_file(path: Path, flags: int) -> int:

@@ -16,6 +16,7 @@ from switch.codes import Kind, PersonRole, Record, Result, Role
 from switch.errors import BusyError, ConfigError, SwitchError, UsageError
 from switch.ledger.committer import Committer
 from switch.ledger.opening import open_ledger
+from switch.ledger.shapes import check_alone
 from switch.ledger.templates import Templates, derived_id, join, template
 from switch.person_keys import parse_public
 from switch.register.tails import participant_tail
@@ -99,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         ledger = open_ledger(args.data)
         try:
+            check_alone(args.data)
             begin(ledger, args.treasury, args.person)
             made = {"instance": ledger.instance.hex(), "sequence": ledger.sequence}
         finally:

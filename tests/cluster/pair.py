@@ -153,6 +153,7 @@ class Pair:
         self.databases = databases
         self.dsn = databases.dsn(database=database)
         self.instance = os.urandom(16)
+        self.database = database
         databases.psql(f"CREATE DATABASE {database}")
         create(databases.dsn(user="postgres", database=database), self.instance)
         self.authority = DevAuthority(directory / "tls")

@@ -182,13 +182,15 @@ class Nodes:
         hosts = ",".join("127.0.0.1" for _ in self.all)
         return f"host={hosts} port={ports} user={user} dbname={database}"
 
-    def psql(self, statement: str, node: Node | None = None) -> str:
+    def psql(
+        self, statement: str, node: Node | None = None, database: str = "postgres"
+    ) -> str:
         """What the superuser reads: for what a test arranges."""
         done = subprocess.run(
             [
                 *(binaries() / "psql", "-X", "-A", "-t", "-q", "-h", "127.0.0.1"),
                 *("-p", str((node or self.primary).port), "-U", "postgres"),
-                *("-v", "ON_ERROR_STOP=1", "-d", "postgres", "-c", statement),
+                *("-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement),
             ],
             capture_output=True,
             text=True,

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from switch.cli import main
+from switch.ledger.shapes import CLUSTER
 from tests.cluster.postgres import Nodes
 from tests.cluster.small_ledger import SmallLedger, open_copy, paid
 from tests.memory import folder
@@ -122,7 +123,7 @@ def test_nobody_leads_yet(joined: Joined, run: Run) -> None:
 
 
 def test_a_copy_goes_on_from_the_log_or_is_refused(joined: Joined, run: Run) -> None:
-    base, small = joined.base, joined.small
+    base, small, marked = joined.base, joined.small, joined.ledger / CLUSTER
     old, ahead = small.copied(base / "old"), small.copied(base / "ahead")
     with closing(open_copy(ahead)) as ledger:
         paid(ledger, [small.pay(70)], small.now)
@@ -133,6 +134,7 @@ def test_a_copy_goes_on_from_the_log_or_is_refused(joined: Joined, run: Run) -> 
     for name in KEYS:
         own = (base / "level" / name).read_bytes()
         assert own == (joined.ledger / name).read_bytes()
+    assert (base / "level" / CLUSTER).read_bytes() == marked.read_bytes()
     # Ahead of it: what nobody may follow.
     code, _, said = run(*source, str(ahead), str(base / "refused"))
     assert code == 78

@@ -7,12 +7,15 @@ what a commit waits for, in every state; the shell script that PostgreSQL asks.
 
 import importlib.util
 import itertools
+import json
 import os
 import subprocess
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tools.cluster import settings
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "patroni"
 
@@ -26,6 +29,16 @@ def hook() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_a_drill_resets_nobodys_machine(tmp_path: Path) -> None:
+    """Patroni takes a watchdog that it finds, unless it is told not to."""
+    ports = settings.Ports(*[(1, 2, 3)] * 5)
+    words = dict.fromkeys(settings.ROLES, "word")
+    plan = settings.Plan(tmp_path, ports, tmp_path, words)
+    for number in settings.NODES:
+        told = json.loads(settings.patroni(plan, number))
+        assert told["watchdog"] == {"mode": "off"}
 
 
 @pytest.mark.parametrize("nodes", [2, 3, 4, 5])

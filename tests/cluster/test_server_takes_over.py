@@ -11,13 +11,14 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Self
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from server.exits import EXIT_CONFIG, EXIT_DEPOSED
+from server.exits import EXIT_CONFIG, EXIT_DEPOSED, EXIT_UNSETTLED, WHY
 from switch.cli.cluster import STEP_DOWN
 from switch.client import LostReplyError
 from switch.codes import Role
@@ -225,6 +226,32 @@ def test_a_leader_that_nobody_writes_to_hears_of_another_one(
         assert log.take_over(log.head(), "nobody", "") == 2
         log.close()
         lost_lead(first)
+
+
+def test_a_log_that_does_not_say_is_no_broken_disk(make_pair: MakePair) -> None:
+    """Its code says so, nothing was done twice, and started again it goes on."""
+    with make_pair() as pair:
+        leader, other = pair.start("--set", "cluster.patience_s=5")
+        other.end()
+        table = "ALTER TABLE payswitch.chunks"
+        psql = partial(pair.databases.psql, database=pair.database)
+        psql(f"{table} ADD CONSTRAINT closed CHECK (false) NOT VALID")
+        one = payment()
+        with failing(grpc.StatusCode.UNAVAILABLE) as failures:
+            leader.peer().pay(one)
+        assert failures[0].outcome == "unknown"
+        assert leader.process.wait() == EXIT_UNSETTLED
+        assert WHY[EXIT_UNSETTLED] in leader.process.log()
+        psql(f"{table} DROP CONSTRAINT closed")
+        leader.end()
+        leader.start()
+        leader.ready()
+        until(lambda: leader.leads)
+        assert leader.peer().pay(one).result == 1
+        assert leader.peer().pay(one).repeat
+        assert balance(leader, "centre-a") == TOPPED_UP - one.amount
+        assert leader.process.stop() == 0
+        audited(leader)
 
 
 def test_a_server_waits_for_its_log_with_its_port_open(make_pair: MakePair) -> None:

@@ -97,6 +97,7 @@ def test_a_log_is_said_once_and_its_epoch_does_not_fall(tmp_path: Path) -> None:
             ledger.commit([refused()], NOW)
         assert ledger.dead == ""
         assert not ledger.fenced
+        assert not ledger.unsettled
         with pytest.raises(ValueError, match="later epoch"):
             ledger.replicate(MemoryLog(), 6)
         for wrong in (-1, 2**63, 2**64):
@@ -140,7 +141,7 @@ def test_what_is_not_done_is_not_there(
     assert len(ledger.rows(1, 100)) == 5
     log.outcome = LOG_DONE
     fenced = error is NotLeaderError
-    assert ledger.fenced == fenced
+    assert (ledger.fenced, ledger.unsettled) == (fenced, not fenced)
     assert ("another node leads" in ledger.dead) == fenced
     for call in (
         lambda: ledger.commit([refused()], NOW),
@@ -331,6 +332,7 @@ def test_in_the_log_and_not_on_the_disk(tmp_path: Path) -> None:
                 ledger.commit([refused(500)], NOW)
         head = ledger.head
         assert not ledger.fenced
+        assert not ledger.unsettled
         assert ledger.dead
         # The last one is in the log alone.
         assert len(log.chunks) == head.ordinal + 1

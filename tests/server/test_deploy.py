@@ -16,16 +16,27 @@ from typing import Any
 
 import pytest
 
+from server import exits
 from server.__main__ import configure, parse
+from server.exits import (
+    EXIT_BUSY,
+    EXIT_CONFIG,
+    EXIT_DEAD,
+    EXIT_DEPOSED,
+    EXIT_HALTED,
+    EXIT_UNSETTLED,
+)
 from tests.server.harness import Peers, load, payment, running
 from tests.server.scripted_biller import ScriptedBiller, confirm
 from tests.server.test_metrics import ask, wait_for
+from tools.cluster.supervised import AGAIN
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "payswitch.rules.yml"
 DASHBOARD = DEPLOY / "grafana-dashboard.json"
 UNIT = DEPLOY / "payswitch.service"
+DROP_IN = DEPLOY / "payswitch-node.conf"
 MANUAL = ROOT / "docs" / "operating.md"
 SERVE = "/opt/payswitch/.venv/bin/payswitch serve"
 
@@ -166,11 +177,32 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     unit.write_text(text)
     said = run("systemd-analyze", "verify", "--man=no", str(unit), cwd=tmp_path)
     assert said == ""
+    # A node's, with what is different of it.
+    beside = tmp_path / f"{UNIT.name}.d"
+    beside.mkdir()
+    shutil.copy(DROP_IN, beside)
+    said = run("systemd-analyze", "verify", "--man=no", str(unit), cwd=tmp_path)
+    assert said == ""
     # 0 is a service that can nearly nothing, 10 one without any bound.
     run(
         *("systemd-analyze", "security", "--offline=yes", "--threshold=20", str(unit)),
         cwd=tmp_path,
     )
+
+
+def test_a_node_comes_back_after_what_passes_and_after_nothing_else() -> None:
+    text = UNIT.read_text()
+    stays = re.search(r"^RestartPreventExitStatus=(.*)$", text, re.MULTILINE)
+    assert stays is not None
+    for_people = {int(code) for code in stays[1].split()}
+    assert for_people == {EXIT_HALTED, EXIT_BUSY, EXIT_CONFIG}
+    assert {*AGAIN} == {EXIT_DEAD, EXIT_DEPOSED, EXIT_UNSETTLED}
+    codes = {value for name, value in vars(exits).items() if name.startswith("EXIT_")}
+    assert codes == for_people | {*AGAIN}
+    manual = MANUAL.read_text()
+    assert all(f"\n| {code} | " in manual for code in codes)
+    # However often it is replaced: what a unit gets is never given up.
+    assert "\nStartLimitIntervalSec=0\n" in DROP_IN.read_text()
 
 
 def test_the_server_understands_the_command(tmp_path: Path) -> None:

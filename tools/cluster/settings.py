@@ -214,6 +214,9 @@ def patroni(plan: Plan, number: int) -> str:
             "namespace": "/payswitch/",
             "name": f"pg{number}",
             "restapi": {"listen": rest, "connect_address": rest},
+            # Three on one machine: it would be reset with the first that a drill kills.
+            # On machines of one's own it is `required` (docs/cluster.md).
+            "watchdog": {"mode": "off"},
             "etcd3": {"hosts": [f"{HOST}:{port}" for port in ports.etcd]},
             "bootstrap": {
                 "dcs": {

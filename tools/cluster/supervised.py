@@ -1,7 +1,8 @@
 """`python -m tools.cluster.supervised COMMAND…`: starts it again, as a unit would.
 
-Who is fenced or asked to step down ends with 71, and shall follow; who is killed shall
-come back. What would be so again by itself (settings, a difference) is left ended.
+Who is fenced or asked to step down ends with 71, who could not hear from the log with
+73, and shall follow; who is killed shall come back. What would be so again by itself
+(settings, a difference) is left ended.
 """
 
 import signal
@@ -9,7 +10,8 @@ import subprocess
 import sys
 import time
 
-AGAIN = (70, 71, 75)
+AGAIN = (70, 71, 73)
+"""As `deploy/payswitch.service`: 72, 75 and 78 are for a person."""
 PAUSE_S = 0.5
 
 

@@ -112,6 +112,10 @@ cdef class _Reading(_Opened):
         return self.s.shared.dead == RC_FENCED
 
     @property
+    def unsettled(self):
+        return self.s.shared.dead == RC_UNSETTLED
+
+    @property
     def stuck(self):
         cdef int parts = self.s.shared.stuck
         names = (("index", FAULT_INDEX), ("journal", FAULT_JOURNAL))
