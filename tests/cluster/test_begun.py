@@ -12,6 +12,7 @@ import pytest
 
 from server.exits import EXIT_CONFIG
 from switch.backup import __main__ as backup
+from switch.cluster import DSN_VARIABLE
 from switch.cluster.log import DoubtError
 from switch.errors import BusyError
 from switch.ledger.opening import open_ledger
@@ -56,7 +57,8 @@ def init(
     database = Database(directory, said)
     patch.setattr(joining, "create", database.create)
     patch.setattr(joining, "_check_room", lambda _: None)
-    return joining.main(["init", "--dsn", "host=x", kind, str(directory)]), database
+    patch.setenv(DSN_VARIABLE, "host=x")
+    return joining.main(["init", kind, str(directory)]), database
 
 
 @pytest.mark.parametrize("kind", ["--from", "--new"])
