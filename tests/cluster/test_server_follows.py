@@ -30,7 +30,10 @@ Two = tuple[Pair, Member, Member]
 def two(make_pair: Callable[[], AbstractContextManager[Pair]]) -> Iterator[Two]:
     """The pair, who leads, who follows."""
     with make_pair() as made:
-        yield made, *made.start()
+        leader, follower = made.start()
+        # It hears of the leader with its next look at the log.
+        until(lambda: follower.figure("cluster_epoch") == 1)
+        yield made, leader, follower
 
 
 def wallet(member: Member, *metadata: tuple[str, str]) -> tuple[int, dict[str, int]]:
