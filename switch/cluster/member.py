@@ -120,6 +120,9 @@ class Server(Protocol):
     def lead(self, epoch: int) -> None:
         """Begin to lead. What it raises is the end of the node."""
 
+    def confirmed(self, at_s: float) -> None:
+        """At this moment of the member's clock nobody else led; before `lead`, too."""
+
     def changed(self) -> None:
         """Something that `Member` tells has changed."""
 
@@ -259,8 +262,8 @@ class Member:
         self.follower.head = head._replace(
             epoch=epoch, leader=self._name, address=self._address
         )
+        self._confirm(begun_s)
         self._server.lead(epoch)
-        self._confirmed_s = begun_s
         self.epoch = epoch
         self.state = State.LEADING
 
@@ -284,12 +287,16 @@ class Member:
                 self.epoch,
             )
             return CONFIRM_S
-        self._confirmed_s = begun_s
+        self._confirm(begun_s)
         self._note()
         if self._now() >= self._room_at:
             self._log.make_room(head.sequence)
             self._room_at = self._now() + ROOM_S
         return CONFIRM_S
+
+    def _confirm(self, at_s: float) -> None:
+        self._confirmed_s = at_s
+        self._server.confirmed(at_s)
 
     def _note(self) -> None:
         """Say how far it is, hear how far others are."""

@@ -220,6 +220,9 @@ class Switch:
         """Always fit."""
         return ""
 
+    def confirmed(self, at_s: float) -> None:
+        """Clients ask who leads, not who led."""
+
     def changed(self) -> None:
         """Nobody listens."""
 
