@@ -170,6 +170,7 @@ cdef extern from "hot.h" nogil:
                         const void* text, size_t text_size, const void* details,
                         size_t details_size, const void* committed, size_t committed_size)
     int hot_open(hot_payments* hot, const queue_api* queue)
+    void hot_lead_until(hot_payments* hot, int64_t until_ns)
     int hot_fileno(const hot_payments* hot)
     void hot_take(hot_payments* hot)
     void hot_close(hot_payments* hot)

@@ -92,6 +92,9 @@ class Front:
         committed: bytes,
     ) -> None: ...
     def open_hot(self, queue: object) -> None: ...
+    def lead_until(self, until_s: float) -> None:
+        """Refuse hot calls after this moment of `time.monotonic`, until told a later
+        one; any thread."""
     def hot_calls(
         self,
     ) -> list[tuple[dict[tuple[int, int], int], list[int], float]]: ...

@@ -1,6 +1,7 @@
 """The front door's face for Python: commands in, events out; the C in `front/` does the rest.
 
-One thread of Python uses it (the event loop's); `stop` alone may be called from another.
+One thread of Python uses it (the event loop's); `stop` and `lead_until` alone may be called
+from another.
 """
 
 cimport cython
@@ -222,6 +223,12 @@ cdef class Front:
         cdef int rc = hot_open(self.hot, api)
         if rc < 0:
             raise OSError(-rc, os.strerror(-rc))
+
+    def lead_until(self, double until_s):
+        """Refuse hot calls after this moment of `time.monotonic`, until told a later one."""
+        # It is never 0, which would be for ever.
+        if self.hot != NULL:
+            hot_lead_until(self.hot, max(<int64_t> (until_s * 1e9), 1))
 
     def hot_calls(self):
         cdef const hot_counts_t* counts

@@ -223,7 +223,7 @@ class App:
             if parts is None:
                 lead()
             else:
-                member = self._follow(node, parts, open_services, lead)
+                member = self._follow(node, parts, front, open_services, lead)
                 reads = config.cluster.standby_reads
                 transport.serve(
                     follower_behaviours(
@@ -260,6 +260,7 @@ class App:
         self,
         node: Node,
         parts: "Parts",
+        front: Front,
         open_services: "OpenServices",
         lead: Callable[[], None],
     ) -> "Leadership":
@@ -268,7 +269,10 @@ class App:
         from server.leadership import Leadership
 
         def changed() -> None:
-            if member.leads or self._stop.is_set():
+            if self._stop.is_set():
+                return
+            if member.leads:
+                open_services.health.serve(None if member.is_confirmed else ())
                 return
             served = READS if self._config.cluster.standby_reads else ()
             open_services.health.serve(("", *served) if member.serves_reads else ())
@@ -278,6 +282,7 @@ class App:
             node,
             parts,
             lead=lead,
+            lead_until=front.lead_until,
             changed=changed,
             end=self._die,
             check=partial(check_people, self._config, node),

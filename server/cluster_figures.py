@@ -10,7 +10,9 @@ def cluster_figures(node: Leadership) -> list[Family]:
     head = follower.head
     age_s = follower.age_s()
     found = [
-        gauge("cluster_leads", "1 while payments are taken here.").add(node.leads),
+        gauge("cluster_leads", "1 while payments are taken here.").add(
+            node.leads and node.is_confirmed
+        ),
         gauge("cluster_epoch", "Of who leads, as this node knows.").add(
             member.epoch or (head.epoch if head is not None else 0)
         ),

@@ -109,6 +109,10 @@ def _errors(number: int, method: str) -> Iterable[tuple[str, SwitchError]]:
         "NOT_LEADER": NotLeaderError(
             "another node leads; nothing was done: ask that one"
         ),
+        "UNCONFIRMED": NotLeaderError(
+            "this node has not heard from the log for a while, and another may lead; "
+            "nothing was done: ask the others"
+        ),
         "DAMAGED": DamagedError("an entry that it depends on is damaged"),
         "BILLER_BUSY": BillerBusyError(
             "too many payments wait for the biller", BUSY_RETRY_MS

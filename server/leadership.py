@@ -40,6 +40,8 @@ CLOCK_OFF_MAX_S: Final = 1.0
 differ more goes on, and says so."""
 KEYS_S: Final = 60.0
 """How old the word of a node may be whose keys must be the same."""
+WATCH_S: Final = 0.2
+"""Between two looks of a leader whether it is still known that it leads."""
 STOP_S: Final = 10.0
 """How long the thread may take to end; it may wait for the log meanwhile."""
 
@@ -97,6 +99,7 @@ class Leadership:
         parts: Parts,
         *,
         lead: Callable[[], None],
+        lead_until: Callable[[float], None],
         changed: Callable[[], None],
         end: Callable[[int], None],
         check: Callable[[], None],
@@ -105,12 +108,14 @@ class Leadership:
 
         In the event loop `lead` is called once the ledger takes payments, `changed`
         when what may be served has changed, `end` with the exit code. `check` raises
-        ConfigError for a ledger that is not to be served so.
+        ConfigError for a ledger that is not to be served so. `lead_until` is told, in
+        any thread, until when of `time.monotonic` payments may be taken.
         """
         self._config = config
         self._node = node
         self._parts = parts
         self._lead = lead
+        self._lead_until = lead_until
         self._changed = changed
         self._end = end
         self._check = check
@@ -126,6 +131,7 @@ class Leadership:
         )
         self.clock_off_s: float | None = None
         """How far the clock here was ahead of the log's when that was asked last."""
+        self._was_confirmed = True
         self.appending: Appending | None = None
         """Once it leads."""
         self.first = asyncio.Event()
@@ -140,8 +146,13 @@ class Leadership:
 
     @property
     def leads(self) -> bool:
-        """Whether payments are taken here."""
+        """Whether it leads, as far as it knows."""
         return self.member.state is State.LEADING
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Of a leader: whether it knows well enough that nobody else leads."""
+        return self.member.unconfirmed_s() <= self._config.cluster.lease_s
 
     @property
     def sequence(self) -> int:
@@ -169,9 +180,7 @@ class Leadership:
 
     def _check_leads(self) -> None:
         """Of a leader: refuse what would be told as the newest, if it may be old."""
-        if not self.leads:
-            return
-        if self.member.unconfirmed_s() > self._config.cluster.lease_s:
+        if self.leads and not self.is_confirmed:
             raise self.refusal("it has not heard from the log for a while")
 
     # --- starting and stopping ---------------------------------------------------
@@ -306,6 +315,27 @@ class Leadership:
         self._node.lead()
         self._lead()
         self.first.set()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Tell when it is not known any more that it leads, and when it is again.
+
+        In the loop: the thread may be waiting for the log.
+        """
+        self._node.loop.call_later(WATCH_S, self._watch)
+        is_confirmed = self.is_confirmed
+        if not self.leads or is_confirmed == self._was_confirmed:
+            return
+        self._was_confirmed = is_confirmed
+        if is_confirmed:
+            log.info("the log is there again, and this node still leads")
+        else:
+            log.error("the log cannot be asked who leads: no calls are taken")
+        self._changed()
+
+    def confirmed(self, at_s: float) -> None:
+        """At this moment of `time.monotonic` nobody else led."""
+        self._lead_until(at_s + self._config.cluster.lease_s)
 
     def changed(self) -> None:
         """What the member tells has changed."""

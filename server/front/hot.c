@@ -187,6 +187,18 @@ static void hot_give_back(struct hot_request *request) {
 /* The queue is through with a request. */
 static void hot_let_go(void *owner) { hot_drop(owner); }
 
+void hot_lead_until(struct hot_payments *hot, int64_t until_ns) {
+    atomic_store_explicit(&hot->leads_until_ns, until_ns, memory_order_relaxed);
+}
+
+/* Whether another node may lead by now. The clock alone says so: no thread needs to have run,
+   as after a stop of the process. What was submitted before goes its way: its call came before
+   that moment, and an answer may be as old as its call. */
+static bool hot_is_unconfirmed(const struct hot_payments *hot) {
+    int64_t until_ns = atomic_load_explicit(&hot->leads_until_ns, memory_order_relaxed);
+    return until_ns != 0 && clock_ns() > until_ns;
+}
+
 /* Whether it is done with: false, it stays and is tried again. */
 static bool hot_submit(struct hot_payments *hot, struct hot_request *request) {
     const struct queue_api *queue = queue_of(hot);
@@ -206,7 +218,9 @@ static bool hot_submit(struct hot_payments *hot, struct hot_request *request) {
                                       .operator_ = request->operator_,
                                       .tag = (uintptr_t)one,
                                       .owner = request};
-    int rc = queue->submit(queue->queue, hot->taker, &submitted);
+    bool unconfirmed = hot_is_unconfirmed(hot);
+    int rc = unconfirmed ? QUEUE_NOT_LEADER
+                         : queue->submit(queue->queue, hot->taker, &submitted);
     if (rc == QUEUE_OK) {
         if (one->room_ms != 0) {
             one->room_ms = 0;
@@ -214,14 +228,15 @@ static bool hot_submit(struct hot_payments *hot, struct hot_request *request) {
         }
         return true;
     }
+    int status = unconfirmed ? HOT_STATUS_UNCONFIRMED : hot_status_of(rc);
     int64_t number = (int64_t)queue->rows_waiting(queue->queue);
     if (one->method != HOT_STREAM) {
-        hot_finish(one, hot_status_of(rc), number, false);
+        hot_finish(one, status, number, false);
     } else if (rc == QUEUE_FULL && hot_stream_wait(one)) {
         return false;
     } else {
         one->rows_waiting -= request->rows;
-        hot_stream_refuse(one, hot_status_of(rc));
+        hot_stream_refuse(one, status);
     }
     hot_give_back(request);
     return true;

@@ -1,7 +1,8 @@
 /* The hot calls: payments, batches, baskets and streams of them, from the request's bytes
    to the core's queue and back without Python.
 
-   Everything runs on the front thread but hot_new, hot_set_status, hot_open and hot_close.
+   Everything runs on the front thread but hot_new, hot_set_status, hot_open and hot_close;
+   hot_lead_until is any thread's.
    What a request has brought lives until the queue lets go of it, whatever becomes of its
    call: what was submitted is done, and an answer to a call that is over is dropped. */
 
@@ -30,6 +31,7 @@ enum hot_method { HOT_PAYMENT, HOT_BASKET, HOT_BATCH, HOT_STREAM, HOT_METHODS };
     X(STOPPED)      /* the queue takes no more */                                          \
     X(DEAD)         /* the ledger is dead; {}: its code and text */                        \
     X(NOT_LEADER)   /* another node leads: nothing was done */                             \
+    X(UNCONFIRMED)  /* another node may lead by now: nothing was done */                   \
     X(DAMAGED)      /* what it depends on is damaged */                                    \
     X(BILLER_BUSY)  /* the biller's queue is full */                                       \
     X(CENTRE_BUSY)  /* the centre has too much open */                                     \
@@ -78,6 +80,8 @@ bool hot_set_status(struct hot_payments *hot, int method, int status, int code,
                     size_t details_size, const void *committed, size_t committed_size);
 /* From now on calls are taken. 0 or -errno. */
 int hot_open(struct hot_payments *hot, const struct queue_api *queue);
+/* Calls are refused from this moment of clock_ns on, 0: never, until there is a later one. */
+void hot_lead_until(struct hot_payments *hot, int64_t until_ns);
 /* Readable while answers wait, or -1; and takes them: the front thread's, and once it is over
    anybody's, until hot_close. A queue goes on only as far as its answers are taken. */
 int hot_fileno(const struct hot_payments *hot);

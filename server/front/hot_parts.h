@@ -68,6 +68,7 @@ struct hot_payments {
     struct hot hot; /* first */
     struct front *front;
     _Atomic(const struct queue_api *) queue; /* NULL: not open yet */
+    _Atomic int64_t leads_until_ns; /* of a node of a cluster; 0: of one that is alone */
     int taker;
     uint64_t requests_count; /* not let go yet */
     bool stopping;

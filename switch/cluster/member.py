@@ -135,6 +135,9 @@ class Server(Protocol):
     def leads_on(self) -> None:
         """Called once a minute while it leads. Raises DoubtError."""
 
+    def confirmed(self, at_s: float) -> None:
+        """At this moment of the member's clock nobody else led; before `lead`, too."""
+
     def changed(self) -> None:
         """Something that `Member` tells has changed."""
 
@@ -293,8 +296,8 @@ class Member:
         self.follower.head = head._replace(
             epoch=epoch, leader=self._name, address=self._address
         )
+        self._confirm(begun_s)
         self._server.lead(epoch)
-        self._confirmed_s = begun_s
         self.epoch = epoch
         self.state = State.LEADING
 
@@ -333,7 +336,7 @@ class Member:
                 self.epoch,
             )
             return CONFIRM_S
-        self._confirmed_s = begun_s
+        self._confirm(begun_s)
         self._note()
         if self._now() >= self._room_at:
             self._log.make_room(head.sequence)
@@ -347,6 +350,10 @@ class Member:
         state = said.step.to_bytes(_STEP_SIZE) + said.state_hash
         self._log.note(self._name, self._address, said.sequence, state, said.keys)
         return said
+
+    def _confirm(self, at_s: float) -> None:
+        self._confirmed_s = at_s
+        self._server.confirmed(at_s)
 
     def _note(self) -> None:
         """Say how far it is, hear how far others are."""

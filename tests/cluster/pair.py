@@ -185,7 +185,11 @@ class Pair:
         for centre in CENTRES:
             outcome = leader.treasury().top_up(centre, TOPPED_UP)
             assert outcome.result == 1
-        return leader, self.other(leader)
+        other = self.other(leader)
+        # Rows come to it before it looks at the head again, which says who leads.
+        epoch = leader.figure("cluster_epoch")
+        until(lambda: other.figure("cluster_epoch") == epoch)
+        return leader, other
 
     def leader(self) -> Member:
         """Whoever takes payments now."""

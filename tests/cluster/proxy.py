@@ -27,7 +27,7 @@ class Cut(Enum):
 
 
 class Proxy:
-    """In front of one server."""
+    """In front of one server; it can also be like a network that is gone."""
 
     def __init__(self, port: int) -> None:
         self._server = ("127.0.0.1", port)
@@ -35,9 +35,18 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self._traps: list[tuple[bytes, Cut]] = []
         self._held: list[socket.socket] = []
+        self._holds = threading.Event()
         self._ends = False
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
+
+    def hold(self) -> None:
+        """From now on nothing is carried either way, nor is anything ended."""
+        self._holds.set()
+
+    def heal(self) -> None:
+        """All that was held goes on, with nothing lost."""
+        self._holds.clear()
 
     def trap(self, *traps: tuple[bytes, Cut]) -> None:
         """Set these, to be sprung in this order."""
@@ -74,6 +83,9 @@ class Proxy:
         cut: Cut | None = None
         ears = [client, server]
         while not self._ends:
+            if self._holds.is_set():
+                time.sleep(0.01)
+                continue
             for one in select.select(ears, [], [], 0.05)[0]:
                 data = one.recv(1 << 20)
                 if one is client and cut is None and data:

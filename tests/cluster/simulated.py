@@ -223,6 +223,9 @@ class Switch:
     def leads_on(self) -> None:
         """All clocks are the history's."""
 
+    def confirmed(self, at_s: float) -> None:
+        """Clients ask who leads, not who led."""
+
     def changed(self) -> None:
         """Nobody listens."""
 

@@ -84,6 +84,7 @@ class World:
         self.let_go_s: list[float] = []
         self.why_unfit = ""
         self.led: list[int] = []
+        self.confirmed_s: list[float] = []
         self.changes = 0
         self.state = Said(0, 0, b"", "keys")
         self.now_s = 1_000.0
@@ -171,10 +172,14 @@ class World:
         return self.why_unfit
 
     def lead(self, epoch: int) -> None:
+        assert self.confirmed_s == [self.now_s]
         self.led.append(epoch)
 
     def leads_on(self) -> None:
         self._say("clock")
+
+    def confirmed(self, at_s: float) -> None:
+        self.confirmed_s.append(at_s)
 
     def changed(self) -> None:
         self.changes += 1
@@ -464,6 +469,7 @@ def test_a_leader_asks_whether_it_still_leads() -> None:
     assert world.turn(ROOM_S) == CONFIRM_S
     assert world.asked[before:] == ["head", "barrier", "room", "clock"]
     assert member.unconfirmed_s() == 0
+    assert world.confirmed_s[1:] == [world.now_s]
     world.is_cut = True
     world.turn(7.0)
     assert member.unconfirmed_s() == 7
@@ -473,6 +479,7 @@ def test_a_leader_asks_whether_it_still_leads() -> None:
     world.turn()
     world.turn()
     assert member.deposed
+    assert len(world.confirmed_s) == 2
     assert member.leader == "b:1"
 
 

@@ -41,7 +41,8 @@ from tests.server.scripted_biller import ScriptedBiller, willing
 from tests.server.test_put_bills import DELTA, due, fetch, file_of, put
 from tests.stopped import stop
 
-PostgresLog = pytest.importorskip("switch.cluster.postgres").PostgresLog
+postgres = pytest.importorskip("switch.cluster.postgres")
+PostgresLog, WAITS = postgres.PostgresLog, postgres.WAITS
 MakePair = Callable[[], AbstractContextManager[Pair]]
 LEASE = ("--set", "cluster.lease_s=2")
 
@@ -312,7 +313,7 @@ def test_nor_does_it_when_the_leader_steps_down(make_pair: MakePair) -> None:
         log = PostgresLog(pair.dsn)
         log.reconnect()
         until(lambda: any(one.keys.startswith("unlike ") for one in log.nodes()))
-        assert log.execute(STEP_DOWN, log.head().epoch)[0][0] == 2
+        assert log.execute(STEP_DOWN + WAITS, log.head().epoch)[0][0] == 2
         lost_lead(first)
         until(lambda: second.figure("cluster_unfit") == 1)
         assert log.head().leader == ""

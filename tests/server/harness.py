@@ -216,6 +216,26 @@ class Peer:
         return self.admin.TopUp(request, timeout=CALL_S).outcome
 
 
+def refund(
+    maker: Peer, checker: Peer, payment_sequence: int, amount: int
+) -> results_pb2.Outcome:
+    """Propose a refund and approve it; the refund's own outcome."""
+    proposal = admin_pb2.ProposeRequest(
+        id=new_id(),
+        kind=types_pb2.PROPOSAL_KIND_REFUND,
+        sequence=payment_sequence,
+        amount=amount,
+        reason="a test",
+    )
+    proposed = maker.admin.Propose(proposal, timeout=CALL_S).outcome
+    assert proposed.result == 1
+    request = admin_pb2.ApproveRequest(id=new_id(), proposal_sequence=proposed.sequence)
+    reply = checker.admin.Approve(request, timeout=CALL_S)
+    assert reply.outcome.result == 1
+    [done] = reply.done
+    return done
+
+
 class Peers:
     """Peers by role and participant, of one server and its authority."""
 
@@ -249,22 +269,7 @@ class Peers:
 
     def refund(self, payment_sequence: int, amount: int) -> results_pb2.Outcome:
         """Propose a refund and approve it; the refund's own outcome."""
-        proposal = admin_pb2.ProposeRequest(
-            id=new_id(),
-            kind=types_pb2.PROPOSAL_KIND_REFUND,
-            sequence=payment_sequence,
-            amount=amount,
-            reason="a test",
-        )
-        proposed = self.treasury.admin.Propose(proposal, timeout=CALL_S).outcome
-        assert proposed.result == 1
-        request = admin_pb2.ApproveRequest(
-            id=new_id(), proposal_sequence=proposed.sequence
-        )
-        reply = self.checker.admin.Approve(request, timeout=CALL_S)
-        assert reply.outcome.result == 1
-        [done] = reply.done
-        return done
+        return refund(self.treasury, self.checker, payment_sequence, amount)
 
     @property
     def harness(self) -> Peer:
