@@ -135,7 +135,8 @@ cdef class Connection:
                 for k, (key, value) in enumerate(words):
                     keys[k], values[k] = key, value
                 keys[len(words)] = values[len(words)] = NULL
-                attempts[n].conn = PQconnectStartParams(keys, values, 0)
+                with nogil:  # a name is looked up for as long as the resolver likes
+                    attempts[n].conn = PQconnectStartParams(keys, values, 0)
                 if attempts[n].conn is NULL:
                     continue
                 attempts[n].wants = PGRES_POLLING_WRITING

@@ -161,6 +161,50 @@ def test_what_lost_its_database_comes_back_in_order(servers: Nodes) -> None:
         second.close()
 
 
+SLOW = """
+import os, select, sys, time
+end = time.monotonic() + 10.0
+while time.monotonic() < end:
+    try:
+        file = os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)
+        os.unlink(sys.argv[1])
+        break
+    except OSError:
+        time.sleep(0.005)
+else:
+    sys.exit(2)
+print("asked", flush=True)
+sys.exit(not select.select([0], [], [], 3.0)[0])
+"""
+"""Ends with 0 if its parent does something while its file is waited for."""
+
+
+def test_others_go_on_while_libpq_looks_something_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A file of services that is a pipe is as slow as a name that is not found.
+    pipe = tmp_path / "services"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("PGSERVICEFILE", str(pipe))
+    lease = Lease("host=127.0.0.1 port=1 user=nobody service=slow", "ALPHA", LEASE_S)
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(pipe)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdin
+        assert other.stdout
+        lease.start()
+        try:
+            assert other.stdout.readline() == b"asked\n"
+            other.stdin.write(b"here\n")
+            other.stdin.flush()
+            assert other.wait() == 0
+            until(lambda: "slow" in lease.why)
+        finally:
+            lease.close()
+
+
 def test_no_server_is_no_lease() -> None:
     lease = Lease("host=127.0.0.1 port=1 user=nobody", "ALPHA", LEASE_S)
     lease.start()

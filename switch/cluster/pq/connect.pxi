@@ -1,7 +1,8 @@
 # Connecting: all hosts at once, and the first that is as it should be wins.
 #
 # libpq would try them one after the other, without any bound of its own for one that does
-# not answer. Names are looked up by the system's resolver, which may wait: use addresses.
+# not answer. Names are looked up one after the other, by a resolver that may take longer
+# than any deadline of ours: use addresses, or `hostaddr`.
 
 cdef enum:
     GRACE_NS = 300000000
