@@ -4,6 +4,7 @@ Asks the log itself, as a switch does: no switch need be there. What needs a led
 files is another program's (`switch/joining`). Without libpq each says so.
 """
 
+import os
 import signal
 import subprocess
 from argparse import ArgumentParser, Namespace
@@ -102,26 +103,29 @@ def _dsn(args: Namespace) -> str:
 
 def _init(args: Namespace, screen: Screen) -> Exit:
     words = ["--from", str(args.source)] if args.source else ["--new", str(args.new)]
-    return _run(screen, "init", "--dsn", _dsn(args), *words)
+    return _run(screen, _dsn(args), "init", *words)
 
 
 def _seed(args: Namespace, screen: Screen) -> Exit:
     words = ["--from", str(args.source)]
     if args.keys:
         words += ["--keys", str(args.keys)]
-    return _run(screen, "seed", "--dsn", _dsn(args), *words, "--", str(args.target))
+    return _run(screen, _dsn(args), "seed", *words, "--", str(args.target))
 
 
-def _run(screen: Screen, *words: str) -> Exit:
+def _run(screen: Screen, dsn: str, *words: str) -> Exit:
     """A program of its own: LMDB trusts the pages that it maps."""
     # Says that libpq is not there, where that is so.
     import switch.cluster.postgres  # noqa: F401
+    from switch.cluster import DSN_VARIABLE
 
     verb, *rest = words
     command = program("switch.joining", verb, "--lang", screen.language.value)
     if screen.as_json:
         command.append("--json")
-    code = subprocess.run(tethered([*command, *rest]), check=False).returncode
+    environment = os.environ | {DSN_VARIABLE: dsn}
+    done = subprocess.run(tethered([*command, *rest]), check=False, env=environment)
+    code = done.returncode
     if code < 0:
         screen.note(f"payswitch: it was ended by {signal.Signals(-code).name}")
         return Exit.FINDINGS

@@ -5,7 +5,13 @@ Imported only where `[cluster]` is set, or by a command about clusters. `log` an
 built where libpq's headers are found (docs/cluster.md).
 """
 
+from typing import Final
+
 from switch.errors import ConfigError
+
+DSN_VARIABLE: Final = "PAYSWITCH_LOG_DSN"
+"""In which a program that `payswitch cluster` starts finds the connection string: all
+users of a machine see arguments, and its owner alone a process's environment."""
 
 
 class NoClusterError(ConfigError):

@@ -42,10 +42,9 @@ def parse(str dsn):
     cdef PQconninfoOption *options = PQconninfoParse(said, &error)
     cdef PQconninfoOption *one = options
     if options is NULL:
-        text = "no memory" if error is NULL else error.decode(errors="replace").strip()
+        # It quotes from the string, maybe a password.
         PQfreemem(error)
-        # What stands in the string is a password, maybe.
-        raise ConfigError(f"dsn: not a connection string of PostgreSQL ({text[:40]!r})")
+        raise ConfigError("dsn: not a connection string of PostgreSQL: key=value key=value ...")
     found = {}
     while one.keyword is not NULL:
         if one.val is not NULL and one.val[0]:

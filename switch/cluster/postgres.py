@@ -4,6 +4,8 @@ A `PostgresLog` has one connection and belongs to one thread at a time. It is ma
 without one: `reconnect` makes it, and anew after each DoubtError.
 """
 
+import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -147,7 +149,8 @@ class Hosts:
     """The nodes of a database, as a connection string names them.
 
     They are tried at once, so that one that does not answer costs nothing while another
-    does. ConfigError if the string cannot be read.
+    does. ConfigError if the string cannot be read, has a secret in it, or would have
+    what leaves this machine believed to come from the log's database unproved.
     """
 
     def __init__(
@@ -155,6 +158,9 @@ class Hosts:
     ) -> None:
         """`any_node`: whichever answers first; else the one that is written to."""
         said = parse(dsn)
+        for key, instead in SECRETS.items():
+            if key in said:
+                raise ConfigError(f"dsn: no {key} in it, which others see: {instead}")
         wait_ms = str(max(1, int(wait_s * 1000)))
         said |= {
             "target_session_attrs": "any" if any_node else "read-write",
@@ -178,9 +184,30 @@ class Hosts:
             for n in range(count)
         ]
         """libpq's options for each."""
+        proved = said.get("sslmode") in PROVED
+        if not proved and not all(is_here(one) for one in self.all):
+            raise ConfigError(
+                "dsn: sslmode must be verify-full unless each host is a loopback "
+                "address or the path of a socket"
+            )
 
 
 HOST_KEYS: Final = ("host", "hostaddr", "port")
+SECRETS: Final = {
+    "password": "name a passfile",
+    "sslpassword": "use a key without one, that only its owner can read",
+}
+PROVED: Final = ("verify-full", "verify-ca")
+"""With which a server without the right certificate is none."""
+
+
+def is_here(options: Mapping[str, str]) -> bool:
+    """Whether a connection surely stays on this machine; a name may lead anywhere."""
+    at = options.get("hostaddr") or options.get("host", "")
+    try:
+        return at.startswith(("/", "@")) or ipaddress.ip_address(at).is_loopback
+    except ValueError:
+        return False
 
 
 class PostgresLog:

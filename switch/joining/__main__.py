@@ -1,6 +1,10 @@
-"""`python -m switch.joining init …` and `… seed …`, run by `payswitch cluster`."""
+"""`python -m switch.joining init …` and `… seed …`, run by `payswitch cluster`.
+
+The log's connection string is in the variable `DSN_VARIABLE`.
+"""
 
 import argparse
+import os
 import secrets
 import sys
 from collections.abc import Sequence
@@ -11,6 +15,7 @@ import lmdb
 
 from switch.backup.copying import copy, finish, partial_of
 from switch.backup.proof import UnprovedError, check_idle, prove
+from switch.cluster import DSN_VARIABLE
 from switch.cluster.log import DoubtError
 from switch.cluster.postgres import CONNECT_S, Connection, Hosts, PostgresLog, create
 from switch.console.output import Exit, Screen
@@ -29,7 +34,6 @@ def parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true")
     common.add_argument("--lang", default="en", choices=[one.value for one in Language])
-    common.add_argument("--dsn", required=True)
     made = argparse.ArgumentParser(prog="python -m switch.joining", description=__doc__)
     verbs = made.add_subparsers(dest="verb", required=True)
     one = verbs.add_parser("init", parents=[common])
@@ -76,9 +80,10 @@ def _init(args: argparse.Namespace, screen: Screen) -> Exit:
             raise ConfigError(f"{directory} holds a ledger: name it with --from")
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         base = Base(secrets.token_bytes(_INSTANCE_SIZE), 0, 0, 0)
-    _check_room(args.dsn)
+    dsn = os.environ[DSN_VARIABLE]
+    _check_room(dsn)
     make_keys(directory)
-    create(args.dsn, base.instance, base.sequence, base.chain, base.epoch)
+    create(dsn, base.instance, base.sequence, base.chain, base.epoch)
     told = {
         "cluster": "made",
         "instance": base.instance.hex(),
@@ -105,7 +110,7 @@ def _check_room(dsn: str) -> None:
 
 def _seed(args: argparse.Namespace, screen: Screen) -> Exit:
     """A copy of a journal that the log goes on from, with the keys of all nodes."""
-    log = PostgresLog(args.dsn, "seed")
+    log = PostgresLog(os.environ[DSN_VARIABLE], "seed")
     log.reconnect()
     keys: Path = args.keys or args.source
     # Before the copy is made: it takes longer.

@@ -6,6 +6,7 @@ Method: `payswitch cluster` as an operator types it, on real PostgreSQL.
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -83,6 +84,29 @@ def test_the_keys_are_made_and_a_log_has_one_ledger(joined: Joined, run: Run) ->
     code, _, said = run("init", "--new", str(joined.ledger), dsn=joined.owner)
     assert code == 78
     assert "--from" in said
+
+
+def test_no_list_of_processes_shows_where_the_log_is(
+    joined: Joined, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "payswitch.toml"
+    settings.write_text(
+        f'[cluster]\ndsn = "{joined.owner}"\nnode = "a"\naddress = "127.0.0.1:1"\n'
+    )
+    commands: list[list[str]] = []
+    run = subprocess.run
+
+    def seen(command: list[str], **how: Any) -> subprocess.CompletedProcess[bytes]:
+        commands.append(command)
+        return run(command, **how)
+
+    monkeypatch.setattr(subprocess, "run", seen)
+    words = ("--config", str(settings), "--new", str(tmp_path / "new"))
+    # It has found the log.
+    assert main(["cluster", "init", *words]) == 78
+    assert not (tmp_path / "new" / KEYS[0]).exists()
+    assert "init" in commands[0]
+    assert not any("host=" in word for word in commands[0])
 
 
 def test_nobody_leads_yet(joined: Joined, run: Run) -> None:

@@ -231,7 +231,10 @@ def test_passwords_and_certificates_are_asked_for(
     elsewhere += f" hostaddr={','.join(['127.0.0.1'] * 3)}"
 
     def reaches(password: str, root: Path, more: str = "") -> PostgresLog:
-        log = PostgresLog(f"{dsn} password={password} sslrootcert={root} {more}")
+        words = tmp_path / "pgpass"
+        words.write_text(f"*:*:*:*:{password}\n")
+        words.chmod(0o600)
+        log = PostgresLog(f"{dsn} passfile={words} sslrootcert={root} {more}")
         log.reconnect()
         return log
 
