@@ -4,7 +4,9 @@ It decides nothing about money; only the log's comparison does (log.py). It keep
 nodes from taking the log over from each other in turns, and tells a node that was away
 for too long that it is not the one any more.
 
-The session is with the node that is written to. Who has it pings; a session that is
+The session is with the node that is written to. It counts once a commit of that session
+is on a quorum: a primary that nobody follows any more has nothing to give, and is left
+for another one. Who has it pings; a session that is
 silent for `lease_s` is ended by its server, and its owner knows by its own clock, which
 began to run before the server's did.
 """
@@ -15,7 +17,15 @@ from collections.abc import Callable
 from typing import Final
 
 from switch.cluster.log import DoubtError
-from switch.cluster.postgres import CONNECT_S, Connection, Hosts, Row
+from switch.cluster.postgres import (
+    BARRIER,
+    CONNECT_S,
+    OPENED,
+    UNSAFE,
+    Connection,
+    Hosts,
+    Row,
+)
 
 LEASE_S: Final = 3.0
 """How long a holder may be silent: `lease_s`."""
@@ -110,13 +120,17 @@ class Lease:
         try:
             if not self._connection.connected:
                 self._connection.open(self._hosts, CONNECT_S)
-                self._ask(SILENCE, str(int(self._lease_s * 1000)))
+                lease_ms = str(int(self._lease_s * 1000))
+                self._ask(OPENED, lease_ms)
+                self._ask(SILENCE, lease_ms)
                 if self._wait_s:
                     self._ask_from = self._now() + self._wait_s
                     self._wait_s = 0.0
                     return
-            asked = self._now()
             if self._ask(TAKE, LEASE_KEY)[0][0]:
+                asked = self._now()
+                if self._ask(BARRIER)[0][0] is not True:
+                    raise DoubtError("settings", UNSAFE)
                 self._alive_from, self._held, self._was_held = asked, True, True
             else:
                 self._was_held = False

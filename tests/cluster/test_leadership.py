@@ -47,6 +47,7 @@ class Scene:
             self.node,
             self.parts,
             lead=lambda: None,
+            lead_until=lambda _: None,
             changed=lambda: None,
             end=self.ended.append,
             check=lambda: None,
