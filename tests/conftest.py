@@ -12,8 +12,15 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import switch.billing
+
+# What a machine that stands still for a second does to a draw says nothing of the code.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
 
 
 def load_built(folder: Path, package: ModuleType, name: str) -> None:
