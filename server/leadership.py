@@ -140,6 +140,7 @@ class Leadership:
         self._abandoned = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cluster", daemon=True)
         node.check_leads = self._check_leads
+        node.dispatch.may_ask = self._may_ask
         node.put_in.shared = parts.files
 
     # --- what calls ask ----------------------------------------------------------
@@ -182,6 +183,10 @@ class Leadership:
         """Of a leader: refuse what would be told as the newest, if it may be old."""
         if self.leads and not self.is_confirmed:
             raise self.refusal("it has not heard from the log for a while")
+
+    def _may_ask(self) -> bool:
+        """Whether billers may be asked: another leader may have given holds back."""
+        return self.leads and self.is_confirmed
 
     # --- starting and stopping ---------------------------------------------------
 

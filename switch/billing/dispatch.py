@@ -94,6 +94,8 @@ class Dispatcher:
         self._wall_ns = wall_ns
         self._call_later = call_later
         self._started = clock()
+        self.may_ask: Callable[[], bool] = lambda: True
+        """Looked at before anything is sent to a biller."""
         self._billers: dict[int, Biller] = {}
         # In the order in which they were met, by which their turns have them.
         self._met: list[Biller] = []
@@ -390,6 +392,8 @@ class Dispatcher:
                 self._pace.spend()
 
     def _ask_biller(self, biller: Biller, now: float, wall_ns: int) -> bool:
+        if not self.may_ask():
+            return False
         try:
             return biller.ask(self._ledger, now, wall_ns)
         except Exception as error:  # noqa: BLE001
@@ -461,10 +465,9 @@ class Dispatcher:
 
     def _check_clock(self, biller: Biller) -> None:
         now = self._clock()
-        if biller.clock_is_wrong and now >= self._clock_complains.get(
-            biller.index, now
-        ):
-            self._clock_complains[biller.index] = now + COMPLAINT_S
+        complains = self._clock_complains
+        if biller.clock_is_wrong and now >= complains.get(biller.index, now):
+            complains[biller.index] = now + COMPLAINT_S
             log.critical(
                 "ALARM: the clock of %s differs by %.1f s; it is asked to credit "
                 "nothing until it is set, or goes by credit_within_ms and sends none",
@@ -521,7 +524,8 @@ class Dispatcher:
         """
         biller = self.biller(service.biller)
         if biller.is_full:
-            raise _busy(biller)
+            waiting = f"{biller.table.open_count} payments wait for {biller.name}"
+            raise BillerBusyError(waiting, BUSY_RETRY_MS)
         now = self._clock()
         # As the ledger asks: what was promised may have been taken back.
         promised = self._register.participant(service.biller).spec.never_credits_late
@@ -592,9 +596,3 @@ class Dispatcher:
             for one in billers.values()
             if one.index in asked or one.has_connected
         ]
-
-
-def _busy(biller: Biller) -> BillerBusyError:
-    return BillerBusyError(
-        f"{biller.table.open_count} payments wait for {biller.name}", BUSY_RETRY_MS
-    )
