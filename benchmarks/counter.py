@@ -25,7 +25,6 @@ ledger, and the books.
 
 import argparse
 import json
-import signal
 import subprocess
 import sys
 import threading
@@ -49,7 +48,7 @@ from benchmarks.counter_network import (
     participants,
     service,
 )
-from benchmarks.load import READY_S, client, log_tail
+from benchmarks.load import READY_S, client, run_once
 from benchmarks.load_network import (
     SETTINGS,
     Figures,
@@ -59,14 +58,12 @@ from benchmarks.load_network import (
     load_network,
     today,
 )
-from benchmarks.machine import machine
 from benchmarks.messages import centre_code
-from benchmarks.meters import process_s, scratch
+from benchmarks.meters import process_s
 from switch.authority.development import DevAuthority
 from switch.client import Client
 from switch.codes import Role
 from switch.day.server import ServerProcess
-from switch.errors import SwitchError
 from switch.v1 import network_pb2
 from switch.web.counter.pins import PinStore
 
@@ -418,21 +415,8 @@ def parse() -> argparse.Namespace:
 def main() -> int:
     """Run once; 1 if the work was not done."""
     options = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with scratch(options.directory, "counter") as directory:
-        try:
-            result = measure(options, directory)
-        except (LoadError, SwitchError) as error:
-            print(f"no figure: {error}\n{log_tail(directory)}", file=sys.stderr)
-            return 1
-    names = ("seconds", "rounds", "counters", "pause", "connections", "centres", "rate")
-    result |= {name: getattr(options, name) for name in names}
-    result["machine"] = machine()
-    if not options.json:
-        for name, value in result.items():
-            print(f"{name:28}{value}", file=sys.stderr)
-    print(json.dumps(result))
-    return 0
+    asked = ("seconds", "rounds", "counters", "pause", "connections", "centres", "rate")
+    return run_once(options, "counter", measure, asked)
 
 
 if __name__ == "__main__":

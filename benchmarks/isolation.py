@@ -16,8 +16,6 @@ the trouble was real, that every payment was posted and credited once, and the b
 """
 
 import argparse
-import json
-import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -30,7 +28,7 @@ import numpy as np
 
 from benchmarks.bills import CONNECTIONS, Posts, Run, Simulator, figures, read_posts
 from benchmarks.bills_load import check_credits, run_of, wait_posted, wait_until
-from benchmarks.load import READY_S, client, log_tail
+from benchmarks.load import READY_S, client, run_once
 from benchmarks.load_network import (
     SETTINGS,
     Figures,
@@ -41,14 +39,11 @@ from benchmarks.load_network import (
     today,
     work_of,
 )
-from benchmarks.machine import machine
-from benchmarks.meters import scratch
 from benchmarks.network import BILLERS, FIRST_SERVICE
 from switch.authority.development import DevAuthority
 from switch.client import Client
 from switch.codes import Role
 from switch.day.server import ServerProcess
-from switch.errors import SwitchError
 from switch.v1 import network_pb2
 
 DEAD, SLOW = TROUBLED = (0, 1)
@@ -234,21 +229,8 @@ def main() -> int:
         parser.error(f"at most {SECONDS_MAX:.0f} seconds and {RATE_MAX:,.0f} a second")
     if not 1 <= options.phases <= PHASES_MAX:
         parser.error(f"--phases is 1 to {PHASES_MAX}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with scratch(options.directory, "isolation") as directory:
-        try:
-            result = measure(options, directory)
-        except (LoadError, SwitchError) as error:
-            print(f"no figure: {error}\n{log_tail(directory)}", file=sys.stderr)
-            return 1
-    names = ("rate", "seconds", "phases")
-    result |= {name: getattr(options, name) for name in names}
-    result["machine"] = machine()
-    if not options.json:
-        for name, value in result.items():
-            print(f"{name:28}{value}", file=sys.stderr)
-    print(json.dumps(result))
-    return 0
+    asked = ("rate", "seconds", "phases")
+    return run_once(options, "isolation", measure, asked)
 
 
 if __name__ == "__main__":

@@ -44,9 +44,10 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -410,22 +411,35 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         parser.error("--outstanding is at least one message")
 
 
-def main() -> int:
-    """Run once; 1 if the work was not done."""
-    options = parse()
+def run_once(
+    options: argparse.Namespace,
+    folder: str,
+    measure: Callable[[argparse.Namespace, Path], dict[str, Any]],
+    asked: tuple[str, ...] = (),
+) -> int:
+    """Measure in a fresh directory and print what came of it, JSON last.
+
+    With it go the options that `asked` names. 1 if the work was not done.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with scratch(options.directory, "load") as directory:
+    with scratch(options.directory, folder) as directory:
         try:
             result = measure(options, directory)
         except (LoadError, SwitchError) as error:
             print(f"no figure: {error}\n{log_tail(directory)}", file=sys.stderr)
             return 1
+    result |= {name: getattr(options, name) for name in asked}
     result["machine"] = machine()
     if not options.json:
         for name, value in result.items():
             print(f"{name:28}{value}", file=sys.stderr)
     print(json.dumps(result))
     return 0
+
+
+def main() -> int:
+    """Run once; 1 if the work was not done."""
+    return run_once(parse(), "load", measure)
 
 
 if __name__ == "__main__":
