@@ -8,13 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import lmdb
-
 from switch.backup.copying import copy, finish, partial_of
-from switch.backup.proof import Proof, Tell, UnprovedError, prove
+from switch.backup.ending import ended
+from switch.backup.proof import Proof, Tell, prove
 from switch.console.output import Exit, Screen
 from switch.console.words import Language
-from switch.errors import BusyError, ConfigError, StorageError, SwitchError
 
 SHOWN_MAX = 20
 """Findings that are printed for people."""
@@ -62,21 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run it; gives the exit code."""
     args = parser().parse_args(argv)
     screen = Screen(as_json=args.json, language=Language(args.lang))
-    try:
-        with ExitStack() as stack:
-            run = _copy if args.verb == "copy" else _verify
-            return int(run(args, screen, Steps(screen, stack)))
-    except ConfigError as error:
-        screen.note(f"payswitch: {error}")
-        return Exit.CONFIG
-    except BusyError as error:
-        screen.note(f"payswitch: {error}")
-        return Exit.USAGE
-    except (StorageError, UnprovedError, SwitchError, lmdb.Error, OSError) as error:
-        screen.note(f"payswitch: {error}")
-        return Exit.UNKNOWN
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
+    return ended(lambda: _run(args, screen), screen)
+
+
+def _run(args: argparse.Namespace, screen: Screen) -> Exit:
+    run = _copy if args.verb == "copy" else _verify
+    with ExitStack() as stack:
+        return run(args, screen, Steps(screen, stack))
 
 
 def _copy(args: argparse.Namespace, screen: Screen, steps: Steps) -> Exit:

@@ -12,16 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import lmdb
-
 from switch.backup.copying import copy, finish, partial_of
-from switch.backup.proof import UnprovedError, prove
+from switch.backup.ending import ended
+from switch.backup.proof import prove
 from switch.cluster import DSN_VARIABLE
 from switch.cluster.log import DoubtError
 from switch.cluster.postgres import CONNECT_S, Connection, Hosts, PostgresLog, create
 from switch.console.output import Exit, Screen
 from switch.console.words import Language
-from switch.errors import BusyError, ConfigError, StorageError, SwitchError
+from switch.errors import ConfigError
 from switch.joining.base import Base, base_of, check
 from switch.ledger import quotation_keys, receipt_key
 from switch.ledger.node_keys import fingerprints, make_keys
@@ -57,22 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run it; gives the exit code."""
     args = parser().parse_args(argv)
     screen = Screen(as_json=args.json, language=Language(args.lang))
+    return ended(lambda: _run(args, screen), screen)
+
+
+def _run(args: argparse.Namespace, screen: Screen) -> Exit:
     try:
-        return int((_init if args.verb == "init" else _seed)(args, screen))
-    except ConfigError as error:
-        screen.note(f"payswitch: {error}")
-        return Exit.CONFIG
-    except BusyError as error:
-        screen.note(f"payswitch: {error}")
-        return Exit.USAGE
+        return (_init if args.verb == "init" else _seed)(args, screen)
     except DoubtError as doubt:
         screen.note(f"payswitch: the log: {doubt}")
         return Exit.UNKNOWN
-    except (StorageError, UnprovedError, SwitchError, lmdb.Error, OSError) as error:
-        screen.note(f"payswitch: {error}")
-        return Exit.UNKNOWN
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
 
 
 def _init(args: argparse.Namespace, screen: Screen) -> Exit:
