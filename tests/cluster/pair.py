@@ -4,9 +4,7 @@ ledger, a name and a port of its own, and the same keys.
 
 import contextlib
 import os
-import random
 import shutil
-import socket
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +18,7 @@ from switch.authority.development import DevAuthority
 from switch.client import Client
 from switch.codes import Role
 from switch.ledger import node_keys
-from tests.cluster.postgres import Nodes
+from tests.cluster.postgres import Nodes, ports_to_keep
 from tests.server.harness import (
     CALL_S,
     CENTRES,
@@ -37,19 +35,6 @@ PAYMENTS = "payswitch.v1.PaymentService"
 WALLETS = "payswitch.v1.WalletService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-def ports_to_keep(count: int) -> list[int]:
-    """Free ones that no connection is given for its own end meanwhile: a server that is
-    started again must find its port.
-    """
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(20_000, 32_000)  # below what Linux gives by itself
-        with socket.socket() as one, contextlib.suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            found.append(port)
-    return found
 
 
 class Member:

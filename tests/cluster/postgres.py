@@ -8,6 +8,7 @@ Tests are skipped, with a word, where PostgreSQL 17 or libpq is missing.
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -75,13 +76,17 @@ def who() -> dict[str, Any]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
-def free_ports(count: int) -> list[int]:
-    """So many that nobody listens on now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+def ports_to_keep(count: int) -> list[int]:
+    """Free ones that no connection is given for its own end meanwhile: a server that is
+    started again must find its port.
+    """
+    found: set[int] = set()
+    while len(found) < count:
+        port = random.randrange(20_000, 32_000)  # below what Linux gives by itself
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            found.add(port)
+    return list(found)
 
 
 def children(pid: int) -> list[int]:
@@ -170,7 +175,7 @@ class Nodes:
 
     def __init__(self, base: Path) -> None:
         self.base = base
-        ports = free_ports(3)
+        ports = ports_to_keep(3)
         self.all = [
             Node(f"pg{n}", base / f"pg{n}", port) for n, port in enumerate(ports, 1)
         ]

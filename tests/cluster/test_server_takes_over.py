@@ -27,7 +27,7 @@ from switch.payment_states import PaymentState
 from switch.v1 import billers_pb2, payments_pb2, wallets_pb2
 from tests import forked
 from tests.cluster.pair import NOT_SERVING, PAYMENTS, SERVING, WALLETS, Member, Pair
-from tests.cluster.postgres import free_ports
+from tests.cluster.postgres import ports_to_keep
 from tests.server.harness import (
     CALL_S,
     TOPPED_UP,
@@ -259,7 +259,7 @@ def test_a_log_that_does_not_say_is_no_broken_disk(make_pair: MakePair) -> None:
 def test_a_server_waits_for_its_log_with_its_port_open(make_pair: MakePair) -> None:
     with make_pair() as pair:
         first, second = pair.members
-        [nowhere] = free_ports(1)
+        [nowhere] = ports_to_keep(1)
         dsn = f"host=127.0.0.1 port={nowhere} user=nobody dbname=nothing"
         # One has a ledger, and one has none yet.
         first.start()
