@@ -16,7 +16,6 @@ import importlib
 import json
 import os
 import runpy
-import select
 import signal
 import socket
 import struct
@@ -27,6 +26,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
+
+from tests.readable import readable
 
 ROOT = Path(__file__).parents[1]
 MESSAGE_MAX = 1 << 20
@@ -122,10 +123,7 @@ class Process:
 
     def _report(self, timeout_s: float | None) -> int:
         """The next number that is told of it. Raises TimeoutExpired."""
-        # Not `select`: a process of many tests may have more than 1,024 files open.
-        poll = select.poll()
-        poll.register(self._reports, select.POLLIN)
-        if not poll.poll(None if timeout_s is None else timeout_s * 1_000):
+        if not readable(self._reports, timeout_s):
             assert timeout_s is not None
             raise subprocess.TimeoutExpired(self.args, timeout_s)
         (number,) = REPORT.unpack(os.read(self._reports, REPORT.size))

@@ -170,3 +170,4 @@ def test_a_follower_is_the_leader_of_an_earlier_row(
     assert follower.sequence == leading.ledger.sequence
     assert asked > 2 * PAYMENTS
     follower.close()
+    leading.ledger.close()

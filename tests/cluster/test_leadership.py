@@ -40,6 +40,7 @@ class Scene:
             ledger=made(path=str(path), sequence=0, step_hash=lambda: (0, b"")),
             loop=made(call_soon_threadsafe=lambda call: call()),
             put_in=made(),
+            dispatch=made(),
         )
         self.parts = made(shared=self, lease=self, files=None)
         self.leadership = Leadership(

@@ -6,7 +6,7 @@ answered is in the log for ever, what is `NOT_LEADER` never; then another copy t
 over from the log alone and is asked for the same ids.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -138,13 +138,15 @@ def log_kinds(databases: Databases) -> list[int]:
 @pytest.fixture
 def pair(
     small: SmallLedger, tmp_path: Path, databases: Databases
-) -> "tuple[Node, Node]":
+) -> "Iterator[tuple[Node, Node]]":
     """One that leads and has a hold, and one that is there to take over."""
     one, other = (Node(small, tmp_path / name, databases) for name in ("a", "b"))
     one.lead()
     ((held,),) = paid(one.ledger, [small.pay(HELD, service=HOLDS)], small.now)
     assert held.result == Result.OK
-    return one, other
+    yield one, other
+    one.ledger.close()
+    other.ledger.close()
 
 
 @pytest.mark.parametrize("name", WORK)

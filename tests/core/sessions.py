@@ -14,7 +14,6 @@ import json
 import math
 import os
 import random
-import select
 import shutil
 import signal
 import time
@@ -33,6 +32,7 @@ from tests.core.index_lists import spoil_unread
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import Pair, catch_up, to_request
 from tests.model import Answers, Ask, Rows
+from tests.readable import readable
 from tests.records import Row, Said
 
 STEP_ROWS = 16
@@ -317,21 +317,21 @@ def in_child(work: Callable[[], Any], seconds: float = SESSION_S) -> tuple[str, 
     ("value", it), ("wrong", text), ("killed", None) by the timer that was meant to,
     ("died", the signal's name), ("hang", None).
     """
-    readable, writable = os.pipe()
+    reading, writable = os.pipe()
     process = os.fork()
     if process == 0:
-        os.close(readable)
+        os.close(reading)
         run_and_exit(work, writable)
     os.close(writable)
     deadline, late, said = time.monotonic() + seconds, False, b""
     while True:
-        ready, _, _ = select.select([readable], [], [], deadline - time.monotonic())
+        ready = readable(reading, deadline - time.monotonic())
         late = not ready
-        part = os.read(readable, 65_536) if ready else b""
+        part = os.read(reading, 65_536) if ready else b""
         said += part
         if not part:
             break
-    os.close(readable)
+    os.close(reading)
     if late:
         os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)

@@ -6,7 +6,6 @@ sets, storage errors are had by a small map and a file that may not grow.
 
 import os
 import resource
-import select
 import sys
 import threading
 import time
@@ -42,6 +41,7 @@ from tests.core.queues import (
     refused,
     until,
 )
+from tests.readable import readable
 from tests.records import Row
 
 SECOND = 10**9
@@ -58,7 +58,7 @@ def take(queue: Queue, groups: int) -> list[Any]:
     taken: list[Any] = []
     end = time.monotonic() + WAIT_S
     while len(taken) < groups:
-        select.select([queue.fileno()], [], [], 1.0)
+        readable(queue.fileno(), 1.0)
         taken += queue.take()
         assert time.monotonic() < end, f"{len(taken)} of {groups} groups"
     assert len(taken) == groups
@@ -458,7 +458,7 @@ def test_stop_does_not_wait_for_ever(ledger: Ledger) -> None:
         stopping.start()
         # Those that wait hear it while the group before them is still under way.
         committing.join(WAIT_S)
-        assert select.select([fd], [], [], WAIT_S)[0]
+        assert readable(fd, WAIT_S)
         [(error, answers)] = queue.take()
         assert isinstance(error, DeadError)
         assert [(tag, rows) for tag, rows, _ in answers] == [(2, 2)]
@@ -533,7 +533,7 @@ def test_what_meets_a_dead_ledger_was_not_done(tmp_path: Path) -> None:
         rc = taker.submit(b"\x0a\x00", 1, 1, 5)
         if rc == 0:
             while (taken := taker.take()) is None:
-                assert select.select([taker.fileno()], [], [], WAIT_S)[0]
+                assert readable(taker.fileno(), WAIT_S)
             rc, [(tag, _, _, _)] = taken
             taker.release()
             assert tag == 5

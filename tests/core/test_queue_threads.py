@@ -5,7 +5,6 @@ Method: real threads on a real ledger. What was answered is compared with what w
 and with what the journal holds.
 """
 
-import select
 import threading
 import time
 from collections import Counter, defaultdict
@@ -28,6 +27,7 @@ from tests.core.queues import (
     refused,
     until,
 )
+from tests.readable import readable
 
 
 class Senders:
@@ -102,7 +102,7 @@ class Senders:
     def take(self, _: int) -> None:
         while True:
             last = self.ended.is_set()
-            select.select([self.queue.fileno()], [], [], 0.01)
+            readable(self.queue.fileno(), 0.01)
             for error, answers in self.queue.take():
                 for tag, rows, answer in answers:
                     if error is not None:

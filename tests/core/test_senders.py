@@ -6,7 +6,6 @@ those that may be done are kept, so that each release lets it make the next.
 """
 
 import random
-import select
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from switch._core import ANSWER, GROUP_MAX, Ledger, Queue, Request
 from switch.errors import DeadError, OverloadError
 from tests.core.fair import TURN_ROWS, Call, FairQueue
 from tests.core.queues import OPTIONS, WAIT_S, until
+from tests.readable import readable
 
 DONE_GROUPS_MAX = 8
 SENDERS_MAX = 8_192
@@ -79,7 +79,7 @@ class Steps:
         while taken is None:
             taken = self.taker.take()
             if taken is None:
-                assert select.select([self.taker.fileno()], [], [], WAIT_S)[0]
+                assert readable(self.taker.fileno(), WAIT_S)
         rc, parts = taken
         assert rc == 0
         self.taker.release()
@@ -242,7 +242,7 @@ def test_answers_come_first_in_half_of_a_group(ledger: Ledger) -> None:
     end = time.monotonic() + WAIT_S
     while sum(rows for _, parts in groups for _, rows, _ in parts) < 26_001:
         assert time.monotonic() < end
-        select.select([queue.fileno()], [], [], 1.0)
+        readable(queue.fileno(), 1.0)
         groups += queue.take()
     assert queue.stop(WAIT_S)
     rows = [Counter[int]() for _ in groups]
@@ -270,7 +270,7 @@ def take_some(taker: Taker) -> list[Taken]:
     end = time.monotonic() + WAIT_S
     while not groups:
         assert time.monotonic() < end
-        select.select([taker.fileno()], [], [], 1.0)
+        readable(taker.fileno(), 1.0)
         groups = take_all(taker)
     return groups
 
@@ -313,7 +313,7 @@ def test_a_taker_that_sleeps_holds_up_others_by_its_own_calls_only(
     queue.start()
     for tag in range(4 * DONE_GROUPS_MAX):
         assert taker.submit(message(1), 1, 1, tag) == 0
-        assert select.select([taker.fileno()], [], [], WAIT_S)[0]
+        assert readable(taker.fileno(), WAIT_S)
         [(rc, parts)] = take_some(taker)
         assert (rc, [one[0] for one in parts]) == (0, [tag])
     # What Python was told of is there, and what it slept through wakes it all the same.

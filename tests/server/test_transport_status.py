@@ -4,7 +4,6 @@ Method: the compiled front alone; grpcio's client for what clients show, frames 
 for what no client sends.
 """
 
-import select
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import grpc
 import pytest
 
 from server import _front
+from tests.readable import readable
 from tests.server.door import METHODS, MIB, WAIT_S, Event, Reached, running
 from tests.server.frames import (
     CANCEL,
@@ -409,7 +409,7 @@ def test_without_memory_no_event_is_lost(reached: Reached, peer: Peer) -> None:
             fail.remove_mem_hooks()
         while len(taken) < 3:
             # What is left wakes who takes it.
-            assert select.select([front.fileno()], [], [], WAIT_S)[0]
+            assert readable(front.fileno(), WAIT_S)
             taken += front.take()
         assert [event[8] for event in taken] == [b"body"] * 3
         for event in taken:
