@@ -29,7 +29,7 @@ def chunks_in_log(dsn: str) -> dict[int, bytes]:
     log.reconnect()
     found: dict[int, bytes] = {}
     after = 0
-    while chunks := log.read(after):
+    while chunks := log.read(after).chunks:
         for chunk in chunks:
             first = int.from_bytes(chunk[16:24], "little")
             found[first] = hashlib.sha256(chunk).digest()
