@@ -7,7 +7,8 @@ Starts a primary and two standbys of PostgreSQL 17 (`tools/postgres.py`; a commi
 for one of the two) in a fresh directory, which should be on a real disk, and ends them.
 Each chunk is appended to the log, on the quorum, and then committed locally.
 
-    one       in process: one caller alone, payments one by one through the queue
+    one       in process: one caller alone, payments one by one through the queue; and
+              bare LMDB commits on the same disk (`bare_p50_ms`), the disk's own pace
     callers   the same with eight callers
     small     in process: groups of 100 rows, one after the other
     groups    the same of 8,190 rows

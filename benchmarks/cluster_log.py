@@ -17,7 +17,7 @@ from benchmarks.commits import Stretch, WorkError, check_accepted, pay
 from benchmarks.commits import quantiles_ms as quantiles_of
 from benchmarks.network import make_network
 from benchmarks.payments import Maker
-from benchmarks.singles import Payer, pay_closed, quantiles_ms
+from benchmarks.singles import Bare, Payer, pay_closed, quantiles_ms
 from switch import _core as core
 from switch.cluster.following import Follower
 from switch.cluster.postgres import PostgresLog, appender, create
@@ -29,6 +29,8 @@ KINDS = ("alone", "log")
 MAP_SIZE = 1 << 40
 POOL_GROUPS = 16
 """Of payments that are made beforehand."""
+BARE = 0.1
+"""Of the seconds, for bare commits."""
 ROWS_MAX = 20_000_000
 """Of one log, for which it has room from the beginning."""
 NAME = "leader"
@@ -111,14 +113,19 @@ def in_turns(measure: Callable[[str], Measured], rounds: int) -> Figures:
 def singles(
     nodes: Nodes, directory: Path, clients: int, seconds: float, rounds: int
 ) -> Figures:
-    """Closed loops of payments one by one, through the queue. Raises WorkError."""
+    """Closed loops of payments one by one, through the queue. Raises WorkError.
+
+    Beside them, before each and after the last, bare LMDB commits on the same disk.
+    """
     log = Log(nodes, directory.name)
+    bare = Bare(str(directory))
     payers = {
         kind: Payer(str(directory / kind), log.lead if kind == "log" else None)
         for kind in KINDS
     }
 
     def measure(kind: str) -> Measured:
+        bare.run(seconds / rounds * BARE)
         used = Used(nodes)
         took, cpu_s = pay_closed(payers[kind], clients, seconds / rounds)
         found = quantiles_ms(took)
@@ -129,6 +136,8 @@ def singles(
     for kind in KINDS:
         pay_closed(payers[kind], clients, seconds / rounds / 4)
     found: Figures = {"clients": clients, **in_turns(measure, rounds)}
+    bare.run(seconds / rounds * BARE)
+    found |= quantiles_ms(np.concatenate(bare.took[0]), "bare_")
     log.check(payers["log"].ledger)
     for payer in payers.values():
         payer.finish()

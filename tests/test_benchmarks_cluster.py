@@ -84,6 +84,7 @@ def run(tmp_path: Path, *cases: str) -> dict[str, Any]:
 def test_in_process(tmp_path: Path) -> None:
     result = run(tmp_path, "callers", "small", "catch-up")
     assert result["disk"]
+    assert result["callers"]["bare_p50_ms"] > 0
     for name in ("callers", "small"):
         log = result[name]["log"]
         assert 0 < log["p50_ms"] <= log["p99_ms"]
