@@ -101,9 +101,10 @@ class Switches:
         )
 
     def up(self) -> None:
-        """Start both and wait until one leads."""
-        for number in NUMBERS:
-            self.start(number)
+        """Start those that do not run, and wait until one leads."""
+        for number, process in zip(NUMBERS, self.processes, strict=True):
+            if not process.pid:
+                self.start(number)
         self.stand.wait(lambda: all(map(self.pid, NUMBERS)), "two switches", READY_S)
         self.stand.wait(self.leader, "a leading switch", READY_S)
 
