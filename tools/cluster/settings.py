@@ -187,7 +187,7 @@ def shared_parameters() -> dict[str, Any]:
         "wal_sender_timeout": SENDER_TIMEOUT_MS,
         "wal_receiver_timeout": SENDER_TIMEOUT_MS,
         "wal_receiver_status_interval": "1s",
-        "wal_retrieve_retry_interval": "500ms",
+        "wal_retrieve_retry_interval": "250ms",
         "tcp_user_timeout": SENDER_TIMEOUT_MS,
         "shared_buffers": "64MB",
         "max_wal_size": "1GB",
