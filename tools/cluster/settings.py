@@ -20,8 +20,9 @@ LOG_ROLE = "payswitch_log"
 ROLES = ("postgres", "replicator", "rewinder", OWNER, LOG_ROLE)
 NODES = (1, 2, 3)
 
-TTL_S, LOOP_S, RETRY_S = 20, 4, 4
-"""Patroni's least ttl is 20 s: what a dead host costs, at most."""
+TTL_S, LOOP_S, RETRY_S = 20, 2, 4
+"""Patroni's least ttl is 20 s: what a dead host costs, at most. It looks each `LOOP_S`
+whether PostgreSQL is there, and for whom its commits wait."""
 SENDER_TIMEOUT_MS = 3_000
 """After which a standby that is silent counts no more, and the other way round."""
 
