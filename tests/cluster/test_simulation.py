@@ -45,6 +45,11 @@ def test_histories(small: SmallLedger) -> None:
     assert seen["crashes"] > 10
     assert seen["know"] > 4, "a chunk stayed unknown"
     assert seen["late"] > 20, "statements landed late"
+    assert seen["room"] > 20, "a follower's disk was full"
+    assert seen["stopped"] > 20
+    assert seen["emptied"] > 20, "no names to wait for"
+    assert seen["halts"] > 10, "the log was put back"
+    assert seen["begun"] > 5, "a log was made anew"
     assert {fault.name for each in FAULTS.values() for fault in each} <= set(seen)
 
 
