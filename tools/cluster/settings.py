@@ -192,6 +192,8 @@ def shared_parameters() -> dict[str, Any]:
         "shared_buffers": "64MB",
         "max_wal_size": "1GB",
         "checkpoint_timeout": "5min",
+        # Else PostgreSQL syncs its files one by one before it recovers from a crash.
+        "recovery_init_sync_method": "syncfs",
     }
 
 

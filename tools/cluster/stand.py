@@ -235,6 +235,13 @@ class Stand:
                 return int(member["name"].removeprefix("pg"))
         return 0
 
+    def is_primary(self, number: int) -> bool:
+        """Whether a node's PostgreSQL runs, and takes what is written."""
+        try:
+            return self.sql("SELECT pg_is_in_recovery()", node=number) == "f"
+        except StandError:
+            return False
+
     def whole(self) -> bool:
         """Whether one leads and two stream from it, on one timeline, as its quorum."""
         members = self.members()

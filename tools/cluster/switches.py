@@ -16,12 +16,14 @@ from switch.codes import Role
 from switch.programs import program
 from switch.v1 import network_pb2
 from tools.cluster.processes import Process, began, kill, send
-from tools.cluster.settings import HOST, LOG_ROLE, OWNER
+from tools.cluster.settings import DATABASE, HOST, LOG_ROLE, OWNER
 from tools.cluster.stand import Stand, StandError
 
 NUMBERS = (1, 2)
 READY_S = 60.0
 STOP_S = 30.0
+SEEN_S = 3
+"""How old the word of a node may be that counts as there."""
 KEYS = ("quotation.keys", "receipt.key")
 CENTRES = [f"bsk-{number:05}" for number in range(1, 9)]
 SERVICE = "ANY"
@@ -101,9 +103,10 @@ class Switches:
         )
 
     def up(self) -> None:
-        """Start both and wait until one leads."""
-        for number in NUMBERS:
-            self.start(number)
+        """Start those that do not run, and wait until one leads."""
+        for number, process in zip(NUMBERS, self.processes, strict=True):
+            if not process.pid:
+                self.start(number)
         self.stand.wait(lambda: all(map(self.pid, NUMBERS)), "two switches", READY_S)
         self.stand.wait(self.leader, "a leading switch", READY_S)
 
@@ -126,19 +129,21 @@ class Switches:
         return pid if began(pid) else 0
 
     def status(self) -> dict[str, Any]:
-        """As `payswitch cluster status` says; empty while the log does not answer."""
-        try:
-            return self.payswitch("cluster", "status", "--dsn", self._dsn())
-        except StandError:
-            return {}
+        """As `payswitch cluster status` says. Raises StandError."""
+        dsn = self.stand.plan.dsn(LOG_ROLE)
+        return self.payswitch("cluster", "status", "--dsn", dsn)
 
-    def _dsn(self) -> str:
-        return self.stand.plan.dsn(LOG_ROLE)
+    def _ask(self, question: str) -> str:
+        """Rows of the log's database, as switches sign on; empty without an answer."""
+        try:
+            return self.stand.sql(question, role=LOG_ROLE, database=DATABASE)
+        except StandError:
+            return ""
 
     def leader(self) -> int:
         """Which leads, as the log says; 0 for none."""
-        log = self.status().get("log") or {}
-        return int(str(log.get("leader") or "0").removeprefix("switch"))
+        name = self._ask("SELECT leader FROM payswitch.head")
+        return int(name.removeprefix("switch") or "0")
 
     def kill(self, number: int) -> None:
         """End one at once; its supervisor starts it again."""
@@ -154,11 +159,14 @@ class Switches:
         finally:
             send(pid, signal.SIGCONT)
 
-    def client(self, role: Role, who: str, numbers: Sequence[int] = NUMBERS) -> Client:
-        """A client of these, or of one alone."""
+    def client(
+        self, role: Role, who: str, numbers: Sequence[int] = NUMBERS, **options: Any
+    ) -> Client:
+        """A client of these, or of one alone; `options` are `Client`'s."""
         return Client(
             [self.address(number) for number in numbers],
             self.authority.leaf(role, who),
+            **options,
         )
 
     def load_network(self) -> None:
@@ -216,12 +224,15 @@ class Switches:
 
         What nodes say of themselves is a second old: under load they are behind.
         """
+        question = (
+            "SELECT count(*) FROM payswitch.nodes AS n, payswitch.head AS h "
+            f"WHERE h.sequence - n.sequence <= {behind} "
+            f"AND n.seen > clock_timestamp() - interval '{SEEN_S} s'"
+        )
 
         def level() -> bool:
-            nodes = self.status().get("nodes") or []
-            seen = [one for one in nodes if one["seen_ms"] < 3_000]
-            return len(seen) == len(NUMBERS) and all(
-                one["behind"] <= behind for one in seen
+            return all(map(self.pid, NUMBERS)) and self._ask(question) == str(
+                len(NUMBERS)
             )
 
         return self.stand.wait(level, "both switches at the log's head", timeout_s)
