@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tools.cluster import drills, whole
+from tools.cluster import apart, drills, whole
 from tools.cluster.cold import ORDERS, cold_starts
 from tools.cluster.faults import Scene
 from tools.cluster.payers import Payers, check_again
@@ -113,7 +113,7 @@ def run_whole(stand: Stand, args: argparse.Namespace) -> dict[str, Any]:
         if not args.kept:
             switches.load_network()
         with Payers(switches) as payers:
-            scene = Scene(stand, switches, payers, dice, {})
+            scene = Scene(stand, switches, payers, dice, {}, args.machines)
             for one in whole.run(scene, todo, spread=spread):
                 print(json.dumps(one), flush=True)
                 rounds.append(one)
@@ -146,6 +146,11 @@ def main() -> int:
     args = parser().parse_args()
     as_default()
     begun_s = time.monotonic()
+    machines = args.machines = None
+    if any(drills.ALL[name].is_apart for name in args.drills or ()):
+        if not apart.is_inside():
+            apart.enter("tools.cluster", sys.argv[1:])
+        machines = args.machines = apart.Machines()
     if args.down:
         stand = Stand.open(args.data, say)
         Switches(stand).down()
@@ -166,6 +171,7 @@ def main() -> int:
             say,
             archive=not args.without_archive,
             hook=not args.without_hook,
+            mount=machines.mount if machines else None,
         )
     try:
         if not keep:
@@ -186,6 +192,8 @@ def main() -> int:
     finally:
         if not keep:
             stand.down()
+            if machines:
+                machines.unmount()
     if told["ok"] and not keep:
         # Otherwise its logs are what one wants to read.
         stand.remove()
