@@ -272,6 +272,10 @@ class Switch:
         """Always fit."""
         return ""
 
+    def cramped(self) -> str:
+        """Only who follows has no room."""
+        return ""
+
     def leads_on(self) -> None:
         """All clocks are the history's."""
 

@@ -31,6 +31,8 @@ SERVICE = "ANY"
 TOP_UP = 10**13
 # One address sends all: the budgets of a harness are not what is tried here.
 SETTINGS = {"budget.harness.payments_per_s": 10_000_000}
+APART = {"index_lag_max": 262_144}
+"""A disk without room is felt once the index lags so far: soon, for a drill."""
 
 
 class Switches:
@@ -91,7 +93,8 @@ class Switches:
         """Start one with its supervisor; it is not waited for."""
         self._ready(number).unlink(missing_ok=True)
         host = self.stand.plan.front_host(number)
-        settings = [f"--set={name}={value}" for name, value in SETTINGS.items()]
+        chosen = SETTINGS | (APART if self.stand.plan.apart else {})
+        settings = [f"--set={name}={value}" for name, value in chosen.items()]
         command = program(
             "server",
             *("--config", str(self.directory(number) / "payswitch.toml")),
@@ -163,6 +166,14 @@ class Switches:
         """Which leads, as the log says; 0 for none."""
         name = self._ask("SELECT leader FROM payswitch.head")
         return int(name.removeprefix("switch") or "0")
+
+    def lag(self) -> int:
+        """Entries that the node which is furthest behind lacks, by its last word."""
+        question = (
+            "SELECT max(h.sequence - n.sequence) FROM payswitch.nodes AS n, "
+            "payswitch.head AS h"
+        )
+        return int(self._ask(question) or "0")
 
     def kill(self, number: int) -> None:
         """End one at once; its supervisor starts it again."""
