@@ -141,6 +141,7 @@ def run_whole(stand: Stand, args: argparse.Namespace) -> dict[str, Any]:
     wrong = [*again.pop("different"), *proof["wrong"]]
     if not safe:
         wrong.append("`payswitch cluster status` says that it may not lose one")
+    told: dict[str, Any]
     if args.soak:
         wrong += soak.grown(rounds)
         told = {"soak": [rounds[0], rounds[-1]]}

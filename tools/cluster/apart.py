@@ -25,6 +25,11 @@ from tools.cluster.stand import StandError
 MARK: Final = "PAYSWITCH_CLUSTER_APART"
 """Set in the environment of a run that is in namespaces of its own."""
 PROGRAMS: Final = ("unshare", "nsenter", "ip", "mkfs.ext4", "mount", "umount")
+UNSHARE: Final = (
+    *("unshare", "--net", "--mount", "--pid", "--mount-proc"),
+    # Its processes end with it, and mounts and networks with them.
+    *("--fork", "--kill-child"),
+)
 NETWORKS: Final = {"front": 1, "log": 2, "peer": 3}
 OURS: Final = 254
 """Last part of this program's address in each network."""
@@ -57,13 +62,10 @@ def enter(module: str, arguments: Sequence[str]) -> None:
     for program in PROGRAMS:
         if shutil.which(program) is None:
             raise StandError(f"{program} is not there: apt-get install iproute2 mount")
-    unshare = ["unshare", "--net", "--mount", "--pid", "--mount-proc"]
-    # Its processes end with it, and mounts and networks with them.
-    unshare += ["--fork", "--kill-child"]
-    tried = subprocess.run([*unshare, "true"], capture_output=True, text=True)
+    tried = subprocess.run([*UNSHARE, "true"], capture_output=True, text=True)
     if tried.returncode:
         raise StandError(f"no namespaces of one's own here: {tried.stderr.strip()}")
-    command = [*unshare, sys.executable, "-m", module, *arguments]
+    command = [*UNSHARE, sys.executable, "-m", module, *arguments]
     os.execvpe("unshare", command, {**os.environ, MARK: "1"})
 
 

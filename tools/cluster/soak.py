@@ -74,6 +74,14 @@ def look(scene: Scene, leader: int) -> dict[str, Any]:
     return found
 
 
+def _another_leads(scene: Scene, before: int) -> None:
+    scene.stand.wait(
+        lambda: scene.switches.leader() not in (0, before),
+        "another leading switch",
+        AGAIN_S,
+    )
+
+
 def run(scene: Scene, minutes: int) -> Iterator[dict[str, Any]]:
     """Each minute: what there is at its end, and how long the hand-over took."""
     for minute in range(1, minutes + 1):
@@ -88,11 +96,7 @@ def run(scene: Scene, minutes: int) -> Iterator[dict[str, Any]]:
         scene.payers.reset()
         faults.stepped_down(scene)
         again = scene.payers.wait_more(AGAIN_S)
-        scene.stand.wait(
-            lambda led=leader: scene.switches.leader() not in (0, led),
-            "another leading switch",
-            AGAIN_S,
-        )
+        _another_leads(scene, leader)
         yield {
             "minute": minute,
             **found,
