@@ -1,5 +1,5 @@
-"""Goal: a partition cuts what it says and no more, a full disk takes no byte, nothing of
-either is left; what grows in a soak is said.
+"""Goal: a partition cuts what it says and no more, a full disk takes no byte, nothing
+of either is left; what grows in a soak is said.
 
 Method: the machines of `tools/cluster/apart.py` without anything on them, in namespaces
 of a process of its own; skipped, with a word, where those are not to be had.
