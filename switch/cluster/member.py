@@ -137,6 +137,9 @@ class Server(Protocol):
     def unfit(self, head: Head) -> str:
         """Why it must not lead now, in words; empty if it may."""
 
+    def cramped(self) -> str:
+        """Why it has to refuse all payments, as its disk has no room; empty if not."""
+
     def lead(self, epoch: int) -> None:
         """Begin to lead. What it raises is the end of the node."""
 
@@ -359,11 +362,32 @@ class Member:
             return CONFIRM_S
         self._confirm(begun_s)
         self._note()
+        why = self._server.cramped()
+        if why and self._hand_on(head, why):
+            return CONFIRM_S
         if self._now() >= self._room_at:
             self._log.make_room(head.sequence)
             self._server.leads_on()
             self._room_at = self._now() + ROOM_S
         return CONFIRM_S
+
+    def _hand_on(self, head: Head, why: str) -> bool:
+        """Lead no more, if a node is there that has all; whether that is so now."""
+        others = [
+            one.name
+            for one in self.nodes
+            if one.name != self._name
+            and one.seen_age_s <= WORD_OLD_S
+            and one.sequence == head.sequence
+        ]
+        if not others or (epoch := self._log.take_over(head, "", "")) is None:
+            return False
+        log.critical(
+            "ALARM: %s: this node hands on, and %s is there", why, " or ".join(others)
+        )
+        self.deposed = True
+        self.follower.head = head._replace(epoch=epoch, leader="", address="")
+        return True
 
     def _say(self) -> Said:
         """Say something of itself; what that was."""
