@@ -40,6 +40,7 @@ class NodeRow(NamedTuple):
     state_hash: bytes
     keys: str
     seen_age_s: float
+    settings: str = ""
 
 
 class SimulatedLog(FakeLog):
@@ -84,7 +85,13 @@ class SharedLog(SimulatedLog):
         super().__init__(switch, reads_at_primary=True)
 
     def note(
-        self, name: str, address: str, sequence: int, state_hash: bytes, keys: str
+        self,
+        name: str,
+        address: str,
+        sequence: int,
+        state_hash: bytes,
+        keys: str,
+        settings: str = "",
     ) -> None:
         """Kept as it is."""
         node = NodeRow(name, sequence, state_hash, keys, 0.0)
