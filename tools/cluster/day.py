@@ -15,7 +15,7 @@ from switch.authority.development import DevAuthority
 from switch.day.council import begin
 from switch.day.speed import Pace
 from switch.programs import program
-from tools.cluster.proof import prove
+from tools.cluster.joined import prove_joined
 from tools.cluster.settings import LOG_ROLE, OWNER
 from tools.cluster.stand import Stand, StandError
 from tools.cluster.switches import NUMBERS, Switches
@@ -117,7 +117,7 @@ def run_day(stand: Stand) -> dict[str, Any]:
     finally:
         switches.down()
     stand.say("comparing journals with the log, and auditing both")
-    proof = prove(switches)
+    proof = prove_joined(switches)
     lines = out.strip().splitlines()
     told: dict[str, Any] = json.loads(lines[-1]) if lines else {}
     wrong = list(proof["wrong"])
