@@ -56,7 +56,7 @@ def _in_log(dsn: str) -> Iterator[tuple[int, bytes]]:
     log.reconnect()
     try:
         after = 0
-        while chunks := log.read(after):
+        while chunks := log.read(after).chunks:
             for chunk in map(sealed, chunks):
                 yield chunk.first, hashlib.sha256(chunk.data).digest()
                 after = chunk.last
