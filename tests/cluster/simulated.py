@@ -89,13 +89,15 @@ class SharedLog(SimulatedLog):
     def __init__(self, switch: "Switch") -> None:
         super().__init__(switch, reads_at_primary=True)
 
-    def take_over(self, at: Head, name: str, address: str) -> int | None:
+    def take_over(
+        self, at: Head, name: str, address: str, keys: str = ""
+    ) -> int | None:
         """Sometimes it is stopped between its barrier and the take-over."""
         history = self.switch.history
         if history.trouble and history.chance.random() < 0.1:
             history.note(f"{self.switch.name} is stopped before it takes over")
             self.switch.pause(history.chance.uniform(0.5, 5.0))
-        return super().take_over(at, name, address)
+        return super().take_over(at, name, address, keys)
 
     def note(
         self,

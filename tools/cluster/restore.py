@@ -71,7 +71,7 @@ def run_restore(stand: Stand) -> dict[str, Any]:
     }
 
 
-Paid = list[tuple[payments_pb2.Payment, tuple[int, int, str]]]
+Paid = list[tuple[payments_pb2.Payment, tuple[int, int, int]]]
 """Payments, with what of their answers stays the same for ever."""
 
 
@@ -96,7 +96,7 @@ def pay(switches: Switches, count: int) -> Paid:
 
 def answers(
     client: Client, batch: list[payments_pb2.Payment]
-) -> list[tuple[int, int, str]]:
+) -> list[tuple[int, int, int]]:
     """Of each: result, entry, receipt."""
     return [(one.result, one.sequence, one.receipt) for one in client.pay_batch(batch)]
 
