@@ -22,6 +22,7 @@ from switch.cluster.postgres import CONNECT_S, Connection, Hosts, PostgresLog, c
 from switch.console.output import Exit, Screen
 from switch.console.words import Language
 from switch.errors import ConfigError
+from switch.fingerprints import different_keys
 from switch.joining.base import Base, base_of, base_of_stream, check
 from switch.ledger import quotation_keys, receipt_key
 from switch.ledger.node_keys import fingerprints, make_keys
@@ -144,8 +145,11 @@ def _seed(args: argparse.Namespace, screen: Screen) -> Exit:
     log.reconnect()
     keys: Path = args.keys or args.source
     # Before the copy is made: it takes longer.
-    fingerprints(keys)
-    check(log, base_of_stream(stream) if stream else base_of(args.source))
+    own = fingerprints(keys)
+    head = check(log, base_of_stream(stream) if stream else base_of(args.source))
+    differs = different_keys(own, head.keys)
+    if differs:
+        raise ConfigError(f"{keys} is not for this log: {differs}")
     if stream:
         clusters = stream.begin.is_clusters
         copied = receive(stream, args.target, is_clusters=clusters)

@@ -18,6 +18,7 @@ import pytest
 from switch.backup.copying import partial_of
 from switch.backup.streaming import send
 from switch.cli import main
+from switch.ledger import node_keys
 from switch.ledger.shapes import CLUSTER
 from tests import forked
 from tests.backup.test_backup import chunks
@@ -140,6 +141,12 @@ def test_a_copy_goes_on_from_the_log_or_is_refused(joined: Joined, run: Run) -> 
         own = (base / "level" / name).read_bytes()
         assert own == (joined.ledger / name).read_bytes()
     assert (base / "level" / CLUSTER).read_bytes() == marked.read_bytes()
+    # Whose keys are right the log knows from its beginning on.
+    (base / "others").mkdir(mode=0o700)
+    node_keys.make_keys(base / "others")
+    others = ("seed", "--keys", str(base / "others"), "--from")
+    code, _, said = run(*others, str(old), str(base / "refused"))
+    assert (code, "receipts that were printed" in said) == (78, True)
     # Ahead of it: what nobody may follow.
     code, _, said = run(*source, str(ahead), str(base / "refused"))
     assert code == 78

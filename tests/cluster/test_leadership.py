@@ -38,7 +38,12 @@ class Scene:
         self.ended: list[int] = []
         cluster = ClusterConfig(dsn="host=nowhere", node="north", address="a:1")
         self.node = made(
-            ledger=made(path=str(path), sequence=0, step_hash=lambda: (0, b"")),
+            ledger=made(
+                path=str(path),
+                sequence=0,
+                step_hash=lambda: (0, b""),
+                info=lambda: {"space_error": 0},
+            ),
             loop=made(call_soon_threadsafe=lambda call: call()),
             put_in=made(),
             dispatch=made(),

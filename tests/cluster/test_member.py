@@ -330,17 +330,6 @@ def test_rows_that_are_promised_and_not_there_are_a_doubt() -> None:
     assert world.led == []
 
 
-def test_a_log_that_begins_behind_a_node_halts_it() -> None:
-    """As one that was made anew from a node that was further."""
-    world = World("abc", own="a")
-    world.read = lambda *_: Part([], 3)  # type: ignore[method-assign]
-    world.turn()
-    with pytest.raises(HaltError, match="ends with row 1, and the log begins behind"):
-        world.turn()
-    # Not before it is known that it was asked of the right one.
-    assert world.asked[-2:] == ["chunk at", "barrier"]
-
-
 STEP = 8
 OTHER_STATE = OTHER._replace(state_hash=STEP.to_bytes(8) + b"other")
 

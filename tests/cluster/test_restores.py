@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from server.exits import EXIT_HALTED
+from switch.cluster.following import HaltError
+from switch.cluster.log import Part
 from tests import forked
 from tests.cluster.pair import Member, Pair
+from tests.cluster.test_member import World
 from tests.cluster.test_server_takes_over import Load, audited, balance, check_kept
 from tests.server.harness import until
 
@@ -137,3 +140,14 @@ def test_a_log_of_the_past_is_led_by_nobody_and_made_anew_from_a_node(
         assert second.process.stop() == 0
         for one in pair.members:
             audited(one)
+
+
+def test_a_log_that_begins_behind_a_node_halts_it() -> None:
+    """As one that was made anew from a node that was further."""
+    world = World("abc", own="a")
+    world.read = lambda *_: Part([], 3)  # type: ignore[method-assign]
+    world.turn()
+    with pytest.raises(HaltError, match="ends with row 1, and the log begins behind"):
+        world.turn()
+    # Not before it is known that it was asked of the right one.
+    assert world.asked[-2:] == ["chunk at", "barrier"]
