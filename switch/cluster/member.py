@@ -42,7 +42,15 @@ ROOM_S: Final = 60.0
 STATES_MAX: Final = 64
 """Hashes of own states that are kept, to be compared with those of others."""
 WORD_OLD_S: Final = 5.0
-"""How old a leader's word may be for a follower to halt by it."""
+"""How old a node's word may be for another one to halt, or not to lead, by it."""
+LAG_ROWS_MAX: Final = 65_536
+"""So far behind the head no node takes over that knows of another one further on: rows
+that are followed well within a second.
+"""
+UNCONFIRMED_S: Final = 5.0
+"""After so long without a word of the log a leader leaves the lease to others: the one
+connection may live where the other does not.
+"""
 _STEP_SIZE: Final = 8
 FRESH_S: Final = 5.0
 """Until so long after it had all that there was a follower serves what reads."""
@@ -249,6 +257,8 @@ class Member:
             raise
         except DoubtError as doubt:
             self._is_lost = True
+            if self.epoch and self.unconfirmed_s() > UNCONFIRMED_S:
+                self._lease.let_go(UNFIT_S)
             self.doubts += 1
             self.last_doubt = str(doubt)
             wait_s = self._pause_s
@@ -269,6 +279,8 @@ class Member:
             self.follower.confirm()
             self._confirm_at = self._now() + CONFIRM_S
         self._note()
+        if self._asks and self._lease.holds() and self._lags():
+            self._lease.let_go(UNFIT_S)
         if more:
             return 0.0
         if not self._asks and self.follower.age_s() is not None:
@@ -303,6 +315,15 @@ class Member:
         self._server.lead(epoch)
         self.epoch = epoch
         self.state = State.LEADING
+
+    def _lags(self) -> bool:
+        """Whether it is far from the head, and another node is not."""
+        near = self.follower.sequence + LAG_ROWS_MAX
+        return self.follower.lag_rows > LAG_ROWS_MAX and any(
+            one.sequence > near and one.seen_age_s <= WORD_OLD_S
+            for one in self.nodes
+            if one.name != self._name
+        )
 
     def _put_back(self) -> str:
         """Which node had more than the log has now, in words; empty if none.

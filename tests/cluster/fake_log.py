@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
-from switch.cluster.log import DoubtError, Head, Sealed, Why
+from switch.cluster.log import DoubtError, Head, Part, Sealed, Why
 from tests.cluster.fake_databases import Databases, Primary
 
 
@@ -298,7 +298,7 @@ class FakeLog:
 
     def read(
         self, after: int, most_bytes: int = 4 << 20, most_chunks: int = 64
-    ) -> list[bytes]:
+    ) -> Part:
         """Chunks behind `after` that the near standby shows, in order; or the node
         that it is connected to, whose last ones may not be durable without a barrier.
         """
@@ -307,7 +307,8 @@ class FakeLog:
         else:
             self._fail("read")
             shown = self.databases.shown(self.standby)
-        return chosen(shown, after, most_bytes, most_chunks)
+        last = shown[-1].last if shown else after
+        return Part(chosen(shown, after, most_bytes, most_chunks), last)
 
 
 def chosen(

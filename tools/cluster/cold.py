@@ -17,7 +17,7 @@ ORDERS = tuple("".join(one) for one in itertools.permutations("123"))
 FAIL_OVER_S = 60.0
 COME_BACK_S = 150.0
 ALONE_S = 12.0
-"""Three of Patroni's rounds: who may lead by itself does by then."""
+"""Six of Patroni's rounds: who may lead by itself does by then."""
 GAP_S = 3.0
 """Between two starts: an order is one only if the first is seen first."""
 

@@ -23,8 +23,9 @@ ROLES = ("postgres", "replicator", "rewinder", OWNER, LOG_ROLE)
 NODES = (1, 2, 3)
 SWITCHES = (1, 2)
 
-TTL_S, LOOP_S, RETRY_S = 20, 4, 4
-"""Patroni's least ttl is 20 s: what a dead host costs, at most."""
+TTL_S, LOOP_S, RETRY_S = 20, 2, 4
+"""Patroni's least ttl is 20 s: what a dead host costs, at most. It looks each `LOOP_S`
+whether PostgreSQL is there, and for whom its commits wait."""
 SENDER_TIMEOUT_MS = 3_000
 """After which a standby that is silent counts no more, and the other way round."""
 
@@ -230,7 +231,7 @@ def shared_parameters() -> dict[str, Any]:
         "wal_sender_timeout": SENDER_TIMEOUT_MS,
         "wal_receiver_timeout": SENDER_TIMEOUT_MS,
         "wal_receiver_status_interval": "1s",
-        "wal_retrieve_retry_interval": "500ms",
+        "wal_retrieve_retry_interval": "250ms",
         "tcp_user_timeout": SENDER_TIMEOUT_MS,
         "shared_buffers": "64MB",
         "max_wal_size": "1GB",

@@ -4,6 +4,7 @@ Everything lies below one folder, and is known by the files of numbers in it.
 """
 
 import base64
+import itertools
 import json
 import os
 import secrets
@@ -54,6 +55,8 @@ FIRST_PORTS = {
     "patroni": 17431,
     "switches": 17443,
 }
+BLOCK = 100
+BLOCKS_MAX = 20
 SCRIPTS = programs.ROOT / "deploy" / "patroni"
 START_TIMEOUT_S = 90.0
 """Three databases are made, one by initdb, two by copies of it."""
@@ -375,29 +378,34 @@ class Stand:
 
 
 def choose_ports() -> Ports:
-    """The usual ports, or free ones in place of those that are taken."""
-    chosen: dict[str, tuple[int, ...]] = {}
-    kept: list[socket.socket] = []
-    try:
-        for name, first in FIRST_PORTS.items():
-            count = 2 if name == "switches" else len(NODES)
-            kept_now = [_bound(first + one) for one in range(count)]
-            kept += kept_now
-            chosen[name] = tuple(one.getsockname()[1] for one in kept_now)
-    finally:
-        for one in kept:
-            one.close()
-    return Ports(**chosen)
+    """The usual ports, or the first block behind them of which none is taken.
+
+    None of a block, as a stand whose node is dead now will want its port again; and
+    none that the kernel gives to connections.
+    """
+    for block in range(BLOCKS_MAX):
+        chosen = Ports(
+            **{
+                name: tuple(
+                    first + BLOCK * block + one
+                    for one in range(2 if name == "switches" else len(NODES))
+                )
+                for name, first in FIRST_PORTS.items()
+            }
+        )
+        if all(map(_is_free, itertools.chain(*asdict(chosen).values()))):
+            return chosen
+    raise StandError(f"{BLOCKS_MAX} blocks of ports are taken, from {FIRST_PORTS}")
 
 
-def _bound(port: int) -> socket.socket:
-    probe = socket.socket()
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        probe.bind((HOST, port))
-    except OSError:
-        probe.bind((HOST, 0))
-    return probe
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def _write(path: Path, text: str) -> None:
