@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tools.cluster import drills, whole
+from tools.cluster import apart, drills, soak, whole
 from tools.cluster.cold import ORDERS, cold_starts
 from tools.cluster.faults import Scene
 from tools.cluster.payers import Payers, check_again
@@ -64,6 +64,14 @@ def parser() -> argparse.ArgumentParser:
         help="20 switches, 10 postmasters, 5 hosts killed, 10 switches stopped, in an "
         "order of dice; or only a part of them, as 0-10",
     )
+    which.add_argument(
+        "--soak",
+        nargs="?",
+        type=int,
+        const=5,
+        metavar="MINUTES",
+        help="payments with a hand-over each minute, and what has grown meanwhile",
+    )
     made.add_argument("--seed", type=int, help="of the dice; else another each time")
     made.add_argument("--without-hook", action="store_true", help="see cluster.md")
     made.add_argument("--without-archive", action="store_true", help="see cluster.md")
@@ -104,7 +112,8 @@ def run_whole(stand: Stand, args: argparse.Namespace) -> dict[str, Any]:
     switches = Switches(stand)
     seed = secrets.randbits(32) if args.seed is None else args.seed
     dice = random.Random(seed)
-    todo, spread = chosen(args, dice)
+    todo, spread = ([], False) if args.soak else chosen(args, dice)
+    pause_s = soak.PAUSE_S if args.soak else 0.0
     rounds = []
     try:
         if not args.kept:
@@ -112,9 +121,13 @@ def run_whole(stand: Stand, args: argparse.Namespace) -> dict[str, Any]:
         switches.up()
         if not args.kept:
             switches.load_network()
-        with Payers(switches) as payers:
-            scene = Scene(stand, switches, payers, dice, {})
-            for one in whole.run(scene, todo, spread=spread):
+        with Payers(switches, pause_s) as payers:
+            scene = Scene(stand, switches, payers, dice, {}, args.machines)
+            for one in (
+                soak.run(scene, args.soak)
+                if args.soak
+                else whole.run(scene, todo, spread=spread)
+            ):
                 print(json.dumps(one), flush=True)
                 rounds.append(one)
         say(f"{payers.count} were answered; asking again")
@@ -128,11 +141,16 @@ def run_whole(stand: Stand, args: argparse.Namespace) -> dict[str, Any]:
     wrong = [*again.pop("different"), *proof["wrong"]]
     if not safe:
         wrong.append("`payswitch cluster status` says that it may not lose one")
+    told: dict[str, Any]
+    if args.soak:
+        wrong += soak.grown(rounds)
+        told = {"soak": [rounds[0], rounds[-1]]}
+    else:
+        told = {"drills": len(rounds), "silence": whole.figures(rounds)}
     ok = not wrong and all(one["ok"] for one in rounds)
     return {
-        "drills": len(rounds),
+        **told,
         "seed": seed,
-        "silence": whole.figures(rounds),
         **again,
         "sent_again": payers.again,
         "state_hash": proof["state_hash"],
@@ -146,6 +164,11 @@ def main() -> int:
     args = parser().parse_args()
     as_default()
     begun_s = time.monotonic()
+    machines = args.machines = None
+    if any(drills.ALL[name].is_apart for name in args.drills or ()):
+        if not apart.is_inside():
+            apart.enter("tools.cluster", sys.argv[1:])
+        machines = args.machines = apart.Machines()
     if args.down:
         stand = Stand.open(args.data, say)
         Switches(stand).down()
@@ -166,6 +189,7 @@ def main() -> int:
             say,
             archive=not args.without_archive,
             hook=not args.without_hook,
+            mount=machines.mount if machines else None,
         )
     try:
         if not keep:
@@ -186,6 +210,8 @@ def main() -> int:
     finally:
         if not keep:
             stand.down()
+            if machines:
+                machines.unmount()
     if told["ok"] and not keep:
         # Otherwise its logs are what one wants to read.
         stand.remove()

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from tools.cluster import faults
+from tools.cluster import faults, full_disks, partitions
 from tools.cluster.faults import Scene
 
 
@@ -26,6 +26,8 @@ class Drill(NamedTuple):
     """How often `--rounds` does it."""
     is_short: bool = False
     """Whether `--short` does it."""
+    is_apart: bool = False
+    """Whether it needs nodes that are machines of their own, and so root."""
 
 
 DRILLS = (
@@ -38,7 +40,28 @@ DRILLS = (
     Drill("etcd-gone", faults.etcd_gone),
     Drill("wait-cancelled", faults.wait_cancelled),
 )
-ALL = {one.name: one for one in DRILLS}
+APART = (
+    Drill("partition-switch-log", partitions.switch_from_log, 5.0, is_apart=True),
+    Drill("partition-switch-alone", partitions.switch_alone, 5.0, is_apart=True),
+    Drill(
+        "partition-database-peers",
+        partitions.database_from_peers,
+        30.0,
+        is_apart=True,
+    ),
+    Drill(
+        "partition-database-alone",
+        partitions.database_alone,
+        30.0,
+        is_apart=True,
+    ),
+    Drill("full-following-switch", full_disks.following_switch, is_apart=True),
+    Drill("full-leading-switch", full_disks.leading_switch, is_apart=True),
+    Drill("full-standby", full_disks.standby, is_apart=True),
+    Drill("full-leading-database", full_disks.leading_database, is_apart=True),
+)
+"""Only done by name."""
+ALL = {one.name: one for one in (*DRILLS, *APART)}
 
 
 def of_rounds(dice: random.Random) -> list[Drill]:

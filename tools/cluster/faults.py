@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
+from tools.cluster.apart import Machines
 from tools.cluster.payers import Payers
 from tools.cluster.processes import send, until
 from tools.cluster.settings import NODES
@@ -36,6 +37,8 @@ class Scene(NamedTuple):
     dice: random.Random
     said: dict[str, Any]
     """What the fault found out, for its line."""
+    machines: Machines | None = None
+    """Where nodes are machines of their own."""
 
     def must_stand_still(self, seconds: float) -> None:
         """Nobody may be answered for so long. Raises StandError."""

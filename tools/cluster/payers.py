@@ -122,9 +122,10 @@ class Payers:
     A batch without an answer is sent again with its ids, as the protocol asks.
     """
 
-    def __init__(self, switches: Switches) -> None:
-        """They begin with the `with` block."""
+    def __init__(self, switches: Switches, pause_s: float = 0.0) -> None:
+        """They begin with the `with` block; each pauses after each batch."""
         self._switches = switches
+        self._pause_s = pause_s
         self._stopping = threading.Event()
         self._numbers = itertools.count(time.time_ns())
         self.answered: list[Batch] = []
@@ -226,6 +227,7 @@ class Payers:
                             return
                         time.sleep(0.2)
                 self.note(centre, number, batch, outcomes)
+                time.sleep(self._pause_s)
 
 
 def check_again(switches: Switches, answered: list[Batch]) -> dict[str, Any]:

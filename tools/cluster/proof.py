@@ -37,7 +37,7 @@ def chunks_in_log(dsn: str) -> Iterator[Sealed]:
     log.reconnect()
     try:
         after = 0
-        while chunks := log.read(after):
+        while chunks := log.read(after).chunks:
             for chunk in map(sealed, chunks):
                 yield chunk
                 after = chunk.last
