@@ -249,6 +249,21 @@ class Nodes:
             "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum'", "2"
         )
 
+    def lose_primary(self) -> None:
+        """It ends for good; the standby that has more is promoted, as Patroni does it.
+
+        The settings name both standbys, so that the new one waits for the other.
+        """
+        self.primary.end()
+        has = "SELECT pg_last_wal_receive_lsn() - '0/0'"
+        other, first = sorted(self.standbys, key=lambda node: int(self.psql(has, node)))
+        self.psql(f"SELECT pg_promote(true, {START_S:.0f})", first)
+        line = f"host=127.0.0.1 port={first.port} user=postgres"
+        line += f" application_name={other.name}"
+        self.psql(f"ALTER SYSTEM SET primary_conninfo = '{line}'", other)
+        self.psql("SELECT pg_reload_conf()", other)
+        self.primary, self.standbys = first, [other]
+
     def make(self, settings: str = "", certificate: tuple[str, str] = ("", "")) -> None:
         """Make and start them. Raises NoPostgresError."""
         programs, user = binaries(), who()
