@@ -265,21 +265,23 @@ class Nodes:
         self.primary, self.standbys = first, [other]
 
     def make(self, settings: str = "", certificate: tuple[str, str] = ("", "")) -> None:
-        """Make and start them."""
+        """Make and start them. Raises NoPostgresError."""
         programs, user = binaries(), who()
         first = self.primary.directory
         if user:
             os.chown(self.base, user["user"], user["group"])
-        subprocess.run(
+        done = subprocess.run(
             [
                 *(programs / "initdb", "-D", first, "-U", "postgres", "-A", "trust"),
                 *("--data-checksums", "--no-sync", "--locale=C", "-E", "UTF8"),
                 "--no-instructions",
             ],
-            check=True,
             capture_output=True,
+            text=True,
             **user,
         )
+        if done.returncode:
+            raise NoPostgresError(f"initdb failed in {self.base}: {done.stderr}")
         self._write(first / "postgresql.auto.conf", SETTINGS + settings)
         self._write(first / "pg_hba.conf", HBA)
         for name, text in zip(("server.crt", "server.key"), certificate, strict=True):
