@@ -82,7 +82,7 @@ def test_payments_are_counted_as_their_rows_say() -> None:
         rows = payments(rng, count)
         assert pile.add_paid(rows)
         for row in rows.tolist():
-            one = dict(zip(ROW.names, row, strict=True))
+            one = dict(zip(ROW.names or (), row, strict=True))
             key = one["credit"] << HEAD_SHIFT | one["service"] << SERVICE_SHIFT
             key |= one["debit"] << WALLET_SHIFT | Figure.PAID
             before = whole[key]
