@@ -241,7 +241,7 @@ sanitize: build  ## the core's tests, those of billers' C, and a server, under s
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0 \
 	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	    SWITCH_TEST_LIB=build/sanitize/lib $(PYTEST) tests/core tests/billing/test_hot.py --timeout 1800 $(ARGS)
+	    SWITCH_TEST_LIB=build/sanitize/lib $(PYTEST) tests/core tests/billing/test_hot.py tests/totals/test_sums.py --timeout 1800 $(ARGS)
 	$(PYTHON) -m tests.torture.sanitized memory
 
 .PHONY: sanitize-threads

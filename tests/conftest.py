@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import switch.billing
+import switch.totals
 
 # What a machine that stands still for a second does to a draw says nothing of the code.
 settings.register_profile(
@@ -43,6 +44,7 @@ if os.environ.get("SWITCH_TEST_LIB"):
     BUILT = Path(os.environ["SWITCH_TEST_LIB"])
     load_built(BUILT, switch, "_core")
     load_built(BUILT, switch.billing, "_hot")
+    load_built(BUILT, switch.totals, "_sums")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
