@@ -218,6 +218,7 @@ def test_todays_list_and_search(browser: Browser) -> None:
         assert path in browser.text
     browser.send("/find", q="01/01/2001")
     assert browser.outcomes == ["empty"]
+    assert "Payments of today" not in browser.text
     for text in ("32/01/2026", "00/00/0000"):
         assert browser.send("/find", q=text).status_code == 422
     browser.get(f"/payment/{new_id().hex()}")

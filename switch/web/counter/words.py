@@ -411,6 +411,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "complaints": ("Complaints", "অভিযোগ"),
     # --- lists
     "today title": ("Payments of today", "আজকের লেনদেন"),
+    "found title": ("Payments found", "যেসব লেনদেন পাওয়া গেল"),
     "no payments": ("There are none.", "কিছু নেই।"),
     "search label": (
         "Receipt number, reference, payment id, or a day (31/03/2026)",
