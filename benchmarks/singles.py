@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,13 @@ Nanoseconds = npt.NDArray[np.uint64]
 class Payer:
     """A ledger, its queue, and messages that nobody has sent before."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(
+        self, directory: str, begin: Callable[[core.Ledger], None] | None = None
+    ) -> None:
+        """`begin` is called with the empty ledger."""
         self.ledger = core.Ledger(directory, map_size=1 << 40, reserve_size=RESERVE)
+        if begin is not None:
+            begin(self.ledger)
         self.harness, _ = make_network(self.ledger)
         self.base = self.ledger.sequence
         # Who takes the answers takes them at once: nothing is gained by gathering.

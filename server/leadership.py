@@ -40,6 +40,8 @@ CLOCK_OFF_MAX_S: Final = 1.0
 differ more goes on, and says so."""
 KEYS_S: Final = 60.0
 """How old the word of a node may be whose keys must be the same."""
+RESERVE_LEAST: Final = 8 << 20
+"""Bytes of the journal's reserve without which a full disk refuses payments."""
 WATCH_S: Final = 0.2
 """Between two looks of a leader whether it is still known that it leads."""
 STOP_S: Final = 10.0
@@ -257,9 +259,9 @@ class Leadership:
 
     def unfit(self, head: Head) -> str:
         """Why this node must not lead now; empty if it may. Raises DoubtError."""
-        differs = self._other_keys(self._parts.shared.nodes())
-        if differs:
-            return differs
+        why = self.cramped() or self._other_keys(self._parts.shared.nodes())
+        if why:
+            return why
         off_s = self.clock_off_s = self._parts.clock_off_s()
         if abs(off_s) > CLOCK_OFF_MAX_S:
             return f"its clock is {off_s:+.1f} s off that of the log's database"
@@ -270,6 +272,19 @@ class Leadership:
         except SwitchError as error:
             return str(error)
         return ""
+
+    def cramped(self) -> str:
+        """Why payments are refused here, as the core refuses them; empty if not."""
+        info = self._node.ledger.info()
+        if not info["space_error"]:
+            return ""
+        behind = info["sequence"] - info["index_sequence"]
+        if (
+            info["reserve_bytes"] >= RESERVE_LEAST
+            and behind < self._config.index_lag_max
+        ):
+            return ""
+        return "its disk has no room"
 
     def _other_keys(self, nodes: Sequence[NodeRow]) -> str:
         """Whose keys these are not, in words; empty if they are right.

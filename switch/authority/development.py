@@ -64,12 +64,15 @@ class DevAuthority:
             raise ConfigError(f"{self._key_file} is not an elliptic curve key")
         self._key = key
 
-    def server(self) -> Credentials:
-        """The server's certificate, for localhost by its name and addresses."""
+    def server(self, *addresses: str) -> Credentials:
+        """The server's certificate, for localhost by its name and addresses, and for
+        these if it is made now.
+        """
         names: list[x509.GeneralName] = [
             x509.DNSName("localhost"),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
             x509.IPAddress(ipaddress.ip_address("::1")),
+            *(x509.IPAddress(ipaddress.ip_address(one)) for one in addresses),
         ]
         return self._leaf("server", names, ExtendedKeyUsageOID.SERVER_AUTH)
 

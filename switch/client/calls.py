@@ -231,7 +231,13 @@ class Attempts:
         route, is_known = self._route, False
         if route is not None and error.code in _RETRIED:
             is_busy = error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-            is_known = route.failed(error.reason, error.leader, is_busy=is_busy)
+            # A server that gives a reason has spoken, however late.
+            is_silent = (
+                error.code is grpc.StatusCode.DEADLINE_EXCEEDED and not error.reason
+            )
+            is_known = route.failed(
+                error.reason, error.leader, is_busy=is_busy, is_silent=is_silent
+            )
         if route is not None and self._retries_max:
             return self._looking.pause_s(is_known=is_known)
         if self._count >= self._retries_max:

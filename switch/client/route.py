@@ -20,6 +20,9 @@ ROUND_S: Final = 30.0
 """How long the leader is looked for; a host that is lost costs 22 s."""
 ATTEMPT_S: Final = 3.0
 """Deadline of one attempt to pay: a server that was stopped says nothing at all."""
+SILENT_S: Final = 2.0
+"""How long nobody's word sends a client back to a server that let an attempt run out:
+followers name a leader that was stopped until another leads."""
 LEADER_ONLY: Final = ("min-sequence", "leader")
 """In the metadata of a call that no follower may answer."""
 NOT_LEADER: Final = "NOT_LEADER"
@@ -38,13 +41,16 @@ class Route:
         open_channel: Callable[[str], grpc.Channel],
         *,
         leader_only: bool,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`leader_only`: no follower may answer. Connects with the first call."""
+        self._now = now
         self.addresses = tuple(addresses)
         self._open = open_channel
         self._metadata = (LEADER_ONLY,) if leader_only else ()
         self._lock = threading.Lock()
         self._channels: dict[int, grpc.Channel] = {}
+        self._silent_until_s: dict[int, float] = {}
         self._at = 0
         self._used = threading.local()
 
@@ -57,22 +63,38 @@ class Route:
             self._used.at = at
             return at, self._channels[at]
 
-    def failed(self, reason: str, leader: str, *, is_busy: bool) -> bool:
+    def failed(
+        self, reason: str, leader: str, *, is_busy: bool, is_silent: bool = False
+    ) -> bool:
         """This thread's last attempt failed; whether the next has a known leader.
 
-        Who finds that another thread has moved on stays there.
+        `is_silent`: its time was over without a word. Who finds that another thread
+        has moved on stays there.
         """
         if reason in _STAYS or is_busy:
             return False
         with self._lock:
             used = getattr(self._used, "at", self._at)
-            is_known = reason == NOT_LEADER and leader in self.addresses
-            known = self.addresses.index(leader) if is_known else used
+            if is_silent:
+                self._silent_until_s[used] = self._now() + SILENT_S
+            named = used
+            if reason == NOT_LEADER and leader in self.addresses:
+                named = self.addresses.index(leader)
+            is_known = named != used and not self._is_silent(named)
             if used == self._at:
-                self._at = known
-                if known == used:
-                    self._at = (used + 1) % len(self.addresses)
-            return is_known and known != used
+                self._at = named if is_known else self._after(used)
+            return is_known
+
+    def _after(self, used: int) -> int:
+        """The next round the list that was not silent just now."""
+        count = len(self.addresses)
+        for step in range(1, count + 1):
+            if not self._is_silent((used + step) % count):
+                return (used + step) % count
+        return (used + 1) % count
+
+    def _is_silent(self, at: int) -> bool:
+        return self._now() < self._silent_until_s.get(at, float("-inf"))
 
     def close(self) -> None:
         """Close every channel."""

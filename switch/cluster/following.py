@@ -10,13 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from switch.cluster.log import (
-    READ_BYTES_MAX,
-    READ_CHUNKS_MAX,
-    DoubtError,
-    Head,
-    Log,
-)
+from switch.cluster.log import DoubtError, Head, Log
 from switch.errors import SpaceError, SwitchError
 
 POLL_S: Final = 0.02
@@ -96,6 +90,11 @@ class Follower:
         return None if whole_s is None else max(self._now() - whole_s, 0.0)
 
     @property
+    def sequence(self) -> int:
+        """Of the ledger's last durable row."""
+        return self._ledger.sequence
+
+    @property
     def lag_rows(self) -> int:
         """Rows that the log has, as it was seen last, and the ledger has not."""
         head = self.head
@@ -104,7 +103,7 @@ class Follower:
     def poll(self) -> bool:
         """Apply what is new; whether there may be more at once."""
         begun_s = self._now()
-        chunks = self._log.read(self._ledger.sequence)
+        chunks, last = self._log.read(self._ledger.sequence)
         if not chunks:
             return False
         self._log.barrier()
@@ -116,7 +115,7 @@ class Follower:
         finally:
             if self._ledger.sequence != before:
                 self._on_rows()
-        if len(chunks) == READ_CHUNKS_MAX or sum(map(len, chunks)) >= READ_BYTES_MAX:
+        if self._ledger.sequence < last:
             return True
         self._whole_s = begun_s
         return False

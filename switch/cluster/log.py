@@ -54,6 +54,14 @@ class Head(NamedTuple):
     """Where clients reach it."""
 
 
+class Part(NamedTuple):
+    """What one reading of the log gave."""
+
+    chunks: list[bytes]
+    last: int
+    """The last row of all that the log had then: more than these may have."""
+
+
 class Sealed(NamedTuple):
     """A chunk, and what its header says."""
 
@@ -130,5 +138,5 @@ class Log(Protocol):
         after: int,
         most_bytes: int = READ_BYTES_MAX,
         most_chunks: int = READ_CHUNKS_MAX,
-    ) -> list[bytes]:
-        """Chunks that begin behind row `after`, in order."""
+    ) -> Part:
+        """Chunks that begin behind row `after`, in order; one at least if there is."""

@@ -42,7 +42,15 @@ ROOM_S: Final = 60.0
 STATES_MAX: Final = 64
 """Hashes of own states that are kept, to be compared with those of others."""
 WORD_OLD_S: Final = 5.0
-"""How old a leader's word may be for a follower to halt by it."""
+"""How old a node's word may be for another one to halt, or not to lead, by it."""
+LAG_ROWS_MAX: Final = 65_536
+"""So far behind the head no node takes over that knows of another one further on: rows
+that are followed well within a second.
+"""
+UNCONFIRMED_S: Final = 5.0
+"""After so long without a word of the log a leader leaves the lease to others: the one
+connection may live where the other does not.
+"""
 _STEP_SIZE: Final = 8
 FRESH_S: Final = 5.0
 """Until so long after it had all that there was a follower serves what reads."""
@@ -128,6 +136,9 @@ class Server(Protocol):
 
     def unfit(self, head: Head) -> str:
         """Why it must not lead now, in words; empty if it may."""
+
+    def cramped(self) -> str:
+        """Why it has to refuse all payments, as its disk has no room; empty if not."""
 
     def lead(self, epoch: int) -> None:
         """Begin to lead. What it raises is the end of the node."""
@@ -246,6 +257,8 @@ class Member:
             raise
         except DoubtError as doubt:
             self._is_lost = True
+            if self.epoch and self.unconfirmed_s() > UNCONFIRMED_S:
+                self._lease.let_go(UNFIT_S)
             self.doubts += 1
             self.last_doubt = str(doubt)
             wait_s = self._pause_s
@@ -266,6 +279,8 @@ class Member:
             self.follower.confirm()
             self._confirm_at = self._now() + CONFIRM_S
         self._note()
+        if self._asks and self._lease.holds() and self._lags():
+            self._lease.let_go(UNFIT_S)
         if more:
             return 0.0
         if not self._asks and self.follower.age_s() is not None:
@@ -300,6 +315,15 @@ class Member:
         self._server.lead(epoch)
         self.epoch = epoch
         self.state = State.LEADING
+
+    def _lags(self) -> bool:
+        """Whether it is far from the head, and another node is not."""
+        near = self.follower.sequence + LAG_ROWS_MAX
+        return self.follower.lag_rows > LAG_ROWS_MAX and any(
+            one.sequence > near and one.seen_age_s <= WORD_OLD_S
+            for one in self.nodes
+            if one.name != self._name
+        )
 
     def _put_back(self) -> str:
         """Which node had more than the log has now, in words; empty if none.
@@ -338,11 +362,32 @@ class Member:
             return CONFIRM_S
         self._confirm(begun_s)
         self._note()
+        why = self._server.cramped()
+        if why and self._hand_on(head, why):
+            return CONFIRM_S
         if self._now() >= self._room_at:
             self._log.make_room(head.sequence)
             self._server.leads_on()
             self._room_at = self._now() + ROOM_S
         return CONFIRM_S
+
+    def _hand_on(self, head: Head, why: str) -> bool:
+        """Lead no more, if a node is there that has all; whether that is so now."""
+        others = [
+            one.name
+            for one in self.nodes
+            if one.name != self._name
+            and one.seen_age_s <= WORD_OLD_S
+            and one.sequence == head.sequence
+        ]
+        if not others or (epoch := self._log.take_over(head, "", "")) is None:
+            return False
+        log.critical(
+            "ALARM: %s: this node hands on, and %s is there", why, " or ".join(others)
+        )
+        self.deposed = True
+        self.follower.head = head._replace(epoch=epoch, leader="", address="")
+        return True
 
     def _say(self) -> Said:
         """Say something of itself; what that was."""

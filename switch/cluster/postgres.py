@@ -17,6 +17,7 @@ from switch.cluster.log import (
     READ_CHUNKS_MAX,
     DoubtError,
     Head,
+    Part,
     Sealed,
 )
 from switch.cluster.replicator import Replicator
@@ -43,7 +44,10 @@ CONNECT_S: Final = 2.0
 """How long connecting may take, to all nodes at once."""
 SCRIPT_S: Final = 60.0
 """How long making the tables may take."""
-SERVER_LEAST: Final = 170000
+SERVER_LEAST: Final = 170005
+"""Until 17.5 a commit right after a start could pass over the standbys, and say nothing
+(release notes of 17.5: synchronous_standby_names immediately after startup).
+"""
 HASH_MAX: Final = 64
 KEYS_MAX: Final = 200
 """Bytes of what a node says of its state and of its keys."""
@@ -93,14 +97,15 @@ CHECKS: Final = (
 CHECKS_MAX: Final = 10_000
 # The sizes of values that lie beside their rows are known without them.
 READ: Final = """
-SELECT chunk FROM (
+SELECT sequence, chunk FROM payswitch.head LEFT JOIN (
     SELECT first_sequence, chunk, row_number() OVER w AS nth,
         sum(octet_length(chunk)) OVER w AS size
     FROM (
         SELECT first_sequence, chunk FROM payswitch.chunks WHERE first_sequence > $1
         ORDER BY first_sequence LIMIT $3) AS found
     WINDOW w AS (ORDER BY first_sequence)) AS sized
-WHERE nth = 1 OR size <= $2
+ON nth = 1 OR size <= $2
+WHERE ledger = 1
 ORDER BY first_sequence
 """
 # What a node says of itself may be lost; a commit must not wait for it.
@@ -241,7 +246,7 @@ class PostgresLog:
         self.connection.open(self._hosts, self._connect_s)
         if self.connection.server_version < SERVER_LEAST:
             self.connection.close()
-            raise ConfigError("the log needs PostgreSQL 17 or newer")
+            raise ConfigError(TOO_OLD)
         lock_ms = str(max(1, int(self.wait_s * 1000)))
         waits = self._execute(OPENED, lock_ms)[0][-1]
         if self._any_node:
@@ -290,11 +295,14 @@ class PostgresLog:
         after: int,
         most_bytes: int = READ_BYTES_MAX,
         most_chunks: int = READ_CHUNKS_MAX,
-    ) -> list[bytes]:
+    ) -> Part:
         """Chunks that begin behind row `after`, in order; one at least if there is."""
         most = min(most_bytes, READ_BYTES_MAX), min(most_chunks, READ_CHUNKS_MAX)
         rows = self._execute(READ, after, *most)
-        return [cast(bytes, chunk) for (chunk,) in rows]
+        if not rows:
+            raise NoHeadError(NO_HEAD)
+        chunks = [cast(bytes, chunk) for _, chunk in rows if chunk is not None]
+        return Part(chunks, cast(int, rows[0][0]))
 
     def checks(
         self, after: int, most: int = CHECKS_MAX
@@ -358,6 +366,10 @@ class PostgresLog:
 
 UNSAFE: Final = "the server does not wait for standbys, or would not say so"
 MAKE_ROOM: Final = "SELECT payswitch.make_room($1)"
+TOO_OLD: Final = (
+    "the log needs PostgreSQL 17.5 or newer: before that a commit right after a start "
+    "may pass over the standbys"
+)
 NO_HEAD: Final = "the database has no log: `payswitch cluster init` makes it"
 
 

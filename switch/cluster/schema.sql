@@ -1,4 +1,4 @@
--- The log of one ledger in PostgreSQL 17 or newer (docs/cluster.md). `payswitch cluster
+-- The log of one ledger in PostgreSQL 17.5 or newer (docs/cluster.md). `payswitch cluster
 -- init` runs it once, as the database's owner who may make roles, in one transaction.
 -- `payswitch_log` is who switches are: it may add and look, and take no chunk back.
 

@@ -33,12 +33,16 @@ class ServerProcess:
     """One server on `data`/ledger with certificates in `data`/tls."""
 
     def __init__(
-        self, data: Path, port: int, settings: Mapping[str, int] | None = None
+        self,
+        data: Path,
+        port: int,
+        settings: Mapping[str, int] | None = None,
+        config: Path | None = None,
     ) -> None:
         """Start it and wait until it is ready. Raises ServerError.
 
-        `port` 0 is a free one; `settings` are by name. The server's log goes to
-        `data`/server.log.
+        `port` 0 is a free one; `settings` are by name, `config` a file of others. The
+        server's log goes to `data`/server.log.
         """
         self.ledger = data / "ledger"
         self.tls = data / "tls"
@@ -56,6 +60,7 @@ class ServerProcess:
                     *("--metrics", f"{HOST}:0"),
                     # A replay may come days after the last; the ledger records it.
                     "--accept-clock",
+                    *(() if config is None else ("--config", str(config))),
                     *_arguments(settings or {}),
                 ],
                 stdin=subprocess.DEVNULL,

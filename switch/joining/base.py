@@ -78,7 +78,7 @@ def check(log: PostgresLog, base: Base) -> Head:
             return head
     else:
         # The log began with this very entry, or behind it.
-        following = log.read(base.sequence, most_chunks=1)
+        following = log.read(base.sequence, most_chunks=1).chunks
         first = sealed(following[0]) if following else None
         if first and (first.first, first.previous) == (base.sequence + 1, base.chain):
             return head

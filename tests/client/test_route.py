@@ -16,6 +16,7 @@ from switch.client.route import (
     ROUND_FIRST_S,
     ROUND_MAX_S,
     ROUND_S,
+    SILENT_S,
     Looking,
     Route,
 )
@@ -147,6 +148,49 @@ def test_attempts_look_for_the_leader_and_know_what_may_be_done() -> None:
     with pytest.raises(LostReplyError) as lost:
         attempts.delay_after(error(reason="NOT_LEADER", outcome="not_done"), [b"id"])
     assert lost.value.ids == (b"id",)
+
+
+def test_nobody_sends_it_back_to_a_server_that_just_said_nothing() -> None:
+    now = [100.0]
+    pair = Route(ADDRESSES[:2], Channels().open, leader_only=True, now=lambda: now[0])
+    attempts = Attempts(5, changes=True, route=pair)
+    names_it = error(reason="NOT_LEADER", outcome="not_done", leader="a:1")
+    seen = [asked(pair)]
+    attempts.delay_after(error(grpc.StatusCode.DEADLINE_EXCEEDED))
+    for _ in range(3):
+        # The other one follows, and has not heard yet that its leader is gone.
+        seen.append(asked(pair))
+        attempts.delay_after(names_it)
+        now[0] += SILENT_S / 4
+    assert seen == ["a:1", "b:1", "b:1", "b:1"]
+    now[0] += SILENT_S / 4
+    assert asked(pair) == "b:1"
+    # It may have been slow only: then it is asked again, and leads.
+    assert pair.failed("NOT_LEADER", "a:1", is_busy=False)
+    assert asked(pair) == "a:1"
+
+
+def test_who_is_silent_is_left_out_of_the_round_unless_all_are() -> None:
+    now = [100.0]
+    made = Route(ADDRESSES, Channels().open, leader_only=True, now=lambda: now[0])
+    late = error(grpc.StatusCode.DEADLINE_EXCEEDED)
+    attempts = Attempts(5, changes=True, route=made)
+    assert asked(made) == "a:1"
+    attempts.delay_after(late)
+    for following in ("b:1", "c:1", "b:1"):
+        assert asked(made) == following
+        attempts.delay_after(error())
+    for following in ("c:1", "b:1"):
+        assert asked(made) == following
+        attempts.delay_after(late)
+    assert asked(made) == "c:1"
+    # One that says why it took so long was not silent.
+    said = Route(ADDRESSES[:2], Channels().open, leader_only=True, now=lambda: now[0])
+    asked(said)
+    slow = error(grpc.StatusCode.DEADLINE_EXCEEDED, reason="LEDGER_DEAD")
+    Attempts(5, changes=True, route=said).delay_after(slow)
+    asked(said)
+    assert said.failed("NOT_LEADER", "a:1", is_busy=False)
 
 
 def test_without_retries_the_next_call_goes_elsewhere_all_the_same() -> None:

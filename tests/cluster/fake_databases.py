@@ -92,6 +92,8 @@ class Databases:
         self.standbys = [0, 0]
         """How many of the primary's records each of them has."""
         self.attached = [True, True]
+        self.names = True
+        """Whether the primary has names of standbys to wait for."""
         self.late: list[tuple[Primary, Callable[[], object]]] = []
         """Statements whose sender has hung up and that no backend has read yet."""
 
@@ -136,9 +138,21 @@ class Databases:
         self.primary = self.primary_type(old.base, old.wal[: self.durable])
         self.standbys = [min(self.standbys), self.durable]
         self.attached = [True, True]
+        self.names = True
         self.stale = old if cut_off else None
         if not cut_off:
             self.late = [(at, land) for at, land in self.late if at is not old]
+
+    def put_back(self, records: int) -> None:
+        """An older state is restored: so many records, on all nodes."""
+        wal = self.primary.wal[:records]
+        self.begin(self.primary_type(self.primary.base, wal))
+
+    def begin(self, primary: Primary) -> None:
+        """Other databases in the place of these, with all that this node has."""
+        self.primary, self.stale, self.late = primary, None, []
+        self.standbys = [len(primary.wal)] * 2
+        self.attached, self.names = [True, True], True
 
     def heal(self) -> None:
         """Whoever was cut off learns of it, and is rewound."""

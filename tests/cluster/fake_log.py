@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
-from switch.cluster.log import DoubtError, Head, Sealed, Why
+from switch.cluster.log import DoubtError, Head, Part, Sealed, Why
 from tests.cluster.fake_databases import Databases, Primary
 
 
@@ -177,6 +177,7 @@ class FakeLog:
     def _committed(self, fault: Fault | None, statement: Callable[[], int]) -> Answer:
         """Execute a statement that commits, with this fault; `statement` gives rows."""
         node, databases = self._node(), self.databases
+        named = databases.names or node is not databases.primary
         match fault:
             case Fault.LOST | Fault.TIMEOUT | Fault.ERROR:
                 if fault is Fault.TIMEOUT:
@@ -191,7 +192,8 @@ class FakeLog:
         if fault in (Fault.DOUBLED, Fault.DOUBLED_SECOND):
             again = statement()
             rows = again if fault is Fault.DOUBLED_SECOND else rows
-        if fault not in WITHOUT_QUORUM and not databases.wait(node, self.standby):
+        waits = named and fault not in WITHOUT_QUORUM
+        if waits and not databases.wait(node, self.standby):
             self.sleep(self.timeout_s)
             raise self._doubt("timeout")
         if fault in NODE_LOST and node is databases.primary:
@@ -205,13 +207,14 @@ class FakeLog:
         if fault is Fault.TIMEOUT_AFTER:
             raise self._doubt("timeout")
         cut = fault in (Fault.CUT, Fault.CUT_NODE_LOST, Fault.NOTICE)
-        return Answer(rows, fault is not Fault.SETTINGS, int(cut))
+        return Answer(rows, named and fault is not Fault.SETTINGS, int(cut))
 
     def _landed(self, node: Primary, statement: Callable[[], int]) -> None:
         """A statement lands of which nobody waits for the answer."""
         if self.databases.is_up(node):
             statement()
-            self.databases.wait(node, self.standby)
+            if self.databases.names:
+                self.databases.wait(node, self.standby)
 
     def _read(self, step: str) -> Primary:
         """The node for a statement that only reads, unless its fault prevents it."""
@@ -295,7 +298,7 @@ class FakeLog:
 
     def read(
         self, after: int, most_bytes: int = 4 << 20, most_chunks: int = 64
-    ) -> list[bytes]:
+    ) -> Part:
         """Chunks behind `after` that the near standby shows, in order; or the node
         that it is connected to, whose last ones may not be durable without a barrier.
         """
@@ -304,7 +307,8 @@ class FakeLog:
         else:
             self._fail("read")
             shown = self.databases.shown(self.standby)
-        return chosen(shown, after, most_bytes, most_chunks)
+        last = shown[-1].last if shown else after
+        return Part(chosen(shown, after, most_bytes, most_chunks), last)
 
 
 def chosen(

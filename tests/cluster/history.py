@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from switch.cluster.log import sealed
+from switch.cluster.log import Sealed, sealed
 from tests.cluster.chunks import is_one_chain
 from tests.cluster.clients import Client, Request, Told
 from tests.cluster.crash import snapshot
 from tests.cluster.fake_databases import Databases
 from tests.cluster.fake_log import FENCES, STEP_FAULTS, Fault
+from tests.cluster.put_back import put_back
 from tests.cluster.schedule import Schedule, StuckError
 from tests.cluster.simulated import CLOCK_TIMES, NodeRow, Switch
 from tests.cluster.small_ledger import INSTANCE, SECOND_NS, SmallLedger
@@ -82,6 +83,13 @@ class History:
         self.last_sent: dict[int, int] = {}
         """By switch: the check of its last chunk."""
         self.hashes: dict[int, bytes] = {}
+        self.past: list[Sealed] = []
+        """Chunks of a log before this one, which begins behind them."""
+        self.was_put_back = False
+        self.halted: set[int] = set()
+        """Switches that a person has to look at."""
+        self.held: set[int] = set()
+        """Switches that nobody starts."""
         self.counts = dict.fromkeys(("epochs", "fenced", "kills", "answers"), 0)
         self.switches = [
             self.switch_type(self, number, small.copied(path / str(number)))
@@ -136,7 +144,7 @@ class History:
         """Something that nobody asked for."""
         chance, databases = self.chance, self.databases
         switch = self.switches[chance.randrange(SWITCHES)]
-        match chance.randrange(12):
+        match chance.randrange(15):
             case 0 | 1 | 2:
                 self.kill(switch)
             case 3 | 4:
@@ -159,6 +167,17 @@ class History:
                 databases.ship(chance.randrange(2), 1)
             case 11:
                 self.note(f"{databases.land_late()} land late")
+            case 12:
+                switch.room_at = self.schedule.time + chance.uniform(0.5, 5.0)
+                self.note(f"{switch.name}'s disk is full")
+            case 13:
+                databases.names = not databases.names
+                self.note(f"names are {'there' if databases.names else 'emptied'}")
+            case 14 if not self.was_put_back:
+                self.was_put_back = True
+                begun = self.schedule.time
+                put_back(self)
+                self.trouble_s += self.schedule.time - begun
 
     def kill(self, switch: Switch) -> None:
         """Its process ends, wherever it is; it is started again."""
@@ -222,11 +241,15 @@ class History:
 
     # --- what must be -----------------------------------------------------------------
 
+    def log(self) -> list[Sealed]:
+        """What is in it for ever."""
+        return self.past + self.databases.durable_chunks()
+
     def must_be_durable(self, switch: Switch) -> None:
         """A journal is never ahead of what two nodes have."""
         assert switch.ledger is not None
         head = switch.ledger.head
-        log = self.databases.durable_chunks()
+        log = self.log()
         at = (self.small.sequence, self.small.chain)
         ends = {at} | {(each.last, each.check) for each in log}
         if (head.sequence, head.chain) not in ends:
@@ -234,7 +257,7 @@ class History:
 
     def must_be_absent(self, check: int) -> None:
         """What was said not to be done is not in the log."""
-        if any(each.check == check for each in self.databases.durable_chunks()):
+        if any(each.check == check for each in self.log()):
             raise AssertionError("what was said not to be done is in the log")
 
     def compare(self, switch: Switch) -> None:
@@ -273,8 +296,13 @@ class History:
         for client in self.clients:
             client.step()
         self.schedule.turn()
+        self.start()
+
+    def start(self) -> None:
+        """Whoever has ended is started again, unless somebody keeps it so."""
         for switch in self.switches:
-            if switch.actor.is_over:
+            number = switch.number
+            if switch.actor.is_over and number not in self.held | self.halted:
                 switch.actor = self.schedule.add(switch.live)
 
     def calm(self) -> None:
@@ -283,6 +311,7 @@ class History:
         self.trouble = False
         self.databases.heal()
         self.databases.attached = [True, True]
+        self.databases.names = True
         self.databases.land_late()
 
     def is_over(self) -> bool:
@@ -297,7 +326,7 @@ class History:
 
     def judge(self) -> None:
         """The log against all that was said, and against the model."""
-        log = self.databases.durable_chunks()
+        log = self.log()
         if not is_one_chain(log, self.small.sequence, self.small.chain):
             raise AssertionError("the log is not one chain")
         for check in self.fenced_checks:
@@ -323,7 +352,7 @@ class History:
         groups: dict[int, list[Group]] = {}
         for group in self.groups:
             groups.setdefault(group.before, []).append(group)
-        for chunk in [*self.databases.durable_chunks(), None]:
+        for chunk in [*self.log(), None]:
             before = len(model.rows)
             sent = None if chunk is None else self.asked[chunk.check]
             for group in groups.pop(before, []):

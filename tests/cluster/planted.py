@@ -7,12 +7,13 @@ from switch._core import LOG_DONE, LOG_FENCED, Ledger
 from switch.audit.crc import crc32c
 from switch.cluster.following import Journal
 from switch.cluster.log import HEADER, ROW_SIZE, Sealed
+from switch.cluster.member import Member
 from switch.cluster.replicator import Replicator
 from tests.cluster.fake_databases import Databases, Primary
 from tests.cluster.fake_log import Answer, FakeLog
 from tests.cluster.history import History
 from tests.cluster.scene import Scene
-from tests.cluster.simulated import SharedLog, SimulatedLog, Switch
+from tests.cluster.simulated import Disk, SharedLog, SimulatedLog, Switch
 
 
 class NoBarrier(FakeLog):
@@ -106,6 +107,39 @@ class FencedAtOnce(Replicator):
 
 class HastyFollower(NoBarrier, SharedLog):
     """A follower applies what is not durable yet, and believes any head."""
+
+
+class Forgetful(Member):
+    """Who has less than another one had leads all the same."""
+
+    def _put_back(self) -> str:
+        """Nobody is asked."""
+        return ""
+
+
+class Proud(Switch):
+    """A node that has more than the log does not halt for it."""
+
+    def as_journal(self, ledger: Ledger) -> Journal:
+        """It says what the log says."""
+        return PretendingJournal(ledger, self)
+
+
+class PretendingJournal(Disk):
+    """A ledger that is never ahead of the log, whatever it has."""
+
+    @property
+    def head(self) -> tuple[int, int, int, int]:
+        """The log's, if that is older."""
+        own, log = self._ledger.head, self._switch.history.databases.primary.head
+        if own[0] > log.sequence:
+            return (log.sequence, log.chain, own[2], log.epoch)
+        return own
+
+    @property
+    def sequence(self) -> int:
+        """The same."""
+        return self.head[0]
 
 
 class SkippingJournal:

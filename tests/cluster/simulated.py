@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from switch._core import LOG_UNKNOWN, Ledger
-from switch.cluster.following import Follower, Journal
+from switch.cluster.following import Follower, Journal, PutBackError
 from switch.cluster.log import Head, sealed
 from switch.cluster.member import Member, Said
 from switch.cluster.replicator import Replicator
-from switch.errors import DeadError, NotLeaderError, UnknownOutcomeError
+from switch.errors import (
+    DeadError,
+    NotLeaderError,
+    SpaceError,
+    UnknownOutcomeError,
+)
 from tests.cluster.crash import Crash, restore
 from tests.cluster.fake_log import Answer, FakeLog, Fault
 from tests.cluster.schedule import Killed
@@ -21,7 +26,7 @@ from tests.cluster.small_ledger import OPTIONS, SECOND_NS, open_copy
 from tests.core.pair import to_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tests.cluster.clients import Request
     from tests.cluster.history import History
@@ -83,6 +88,14 @@ class SharedLog(SimulatedLog):
     def __init__(self, switch: "Switch") -> None:
         super().__init__(switch, reads_at_primary=True)
 
+    def take_over(self, at: Head, name: str, address: str) -> int | None:
+        """Sometimes it is stopped between its barrier and the take-over."""
+        history = self.switch.history
+        if history.trouble and history.chance.random() < 0.1:
+            history.note(f"{self.switch.name} is stopped before it takes over")
+            self.switch.pause(history.chance.uniform(0.5, 5.0))
+        return super().take_over(at, name, address)
+
     def note(
         self, name: str, address: str, sequence: int, state_hash: bytes, keys: str
     ) -> None:
@@ -102,12 +115,43 @@ class SharedLog(SimulatedLog):
         """There is always room."""
 
 
+class Disk:
+    """A switch's ledger, for which there is no room at times."""
+
+    def __init__(self, ledger: Ledger, switch: "Switch") -> None:
+        self._ledger = ledger
+        self._switch = switch
+
+    @property
+    def instance(self) -> bytes:
+        """Whose it is."""
+        return self._ledger.instance
+
+    @property
+    def sequence(self) -> int:
+        """Of its last row."""
+        return self._ledger.sequence
+
+    @property
+    def head(self) -> tuple[int, int, int, int]:
+        """Its last chunk."""
+        return self._ledger.head
+
+    def follow(self, chunks: "Sequence[bytes]") -> int:
+        """All or nothing."""
+        if self._switch.now() < self._switch.room_at:
+            self._switch.history.note(f"{self._switch.name} has no room")
+            raise SpaceError("no room")
+        return self._ledger.follow(chunks)
+
+
 class Switch:
     """One process after another, on one ledger's files."""
 
     log_type: type[SimulatedLog] = SimulatedLog
     shared_type: type[SharedLog] = SharedLog
     replicator_type: type[Replicator] = Replicator
+    member_type: type[Member] = Member
 
     def __init__(self, history: "History", number: int, path: Path) -> None:
         self.history = history
@@ -121,6 +165,8 @@ class Switch:
         """What the next commit does not survive."""
         self.group: list[Request] = []
         """What is being committed."""
+        self.room_at = 0.0
+        """Until then its disk is full."""
         self.actor = history.schedule.add(self.live)
 
     def pause(self, seconds: float = 0.0) -> None:
@@ -135,6 +181,12 @@ class Switch:
             self.pause(self.history.chance.uniform(0.05, 1.0))
             try:
                 self._process()
+            except PutBackError:
+                if not self.history.was_put_back:
+                    raise
+                self.history.note(f"{self.name} halts before an older log")
+                self.history.halted.add(self.number)
+                return
             finally:
                 self._ended()
 
@@ -156,7 +208,7 @@ class Switch:
         ledger = self.ledger = open_copy(self.path)
         self.history.note(f"{self.name} starts at {ledger.sequence}")
         log = self.shared_type(self)
-        member = Member(
+        member = self.member_type(
             Follower(
                 self.as_journal(ledger), log, on_rows=self._followed, now=self.now
             ),
@@ -190,7 +242,7 @@ class Switch:
 
     def as_journal(self, ledger: Ledger) -> Journal:
         """What follows."""
-        return ledger
+        return Disk(ledger, self)
 
     def _followed(self) -> None:
         assert self.ledger is not None
@@ -218,6 +270,10 @@ class Switch:
 
     def unfit(self, head: Head) -> str:
         """Always fit."""
+        return ""
+
+    def cramped(self) -> str:
+        """Only who follows has no room."""
         return ""
 
     def leads_on(self) -> None:

@@ -17,12 +17,14 @@ from switch.cluster.following import (
     HaltError,
     PutBackError,
 )
-from switch.cluster.log import DoubtError, Head, Sealed
+from switch.cluster.log import DoubtError, Head, Part, Sealed
 from switch.cluster.member import (
     FRESH_S,
+    LAG_ROWS_MAX,
     NO_ROOM_S,
     PAUSE_MOST_S,
     ROOM_S,
+    UNCONFIRMED_S,
     UNFIT_S,
     WORD_OLD_S,
     Member,
@@ -81,8 +83,10 @@ class World:
         self.rows: list[Word] = []
         self.noted: list[tuple[object, ...]] = []
         self.held = False
+        self.reads = 9_999
+        """Chunks that one reading gives at the most."""
         self.let_go_s: list[float] = []
-        self.why_unfit = ""
+        self.why_unfit = self.why_cramped = ""
         self.led: list[int] = []
         self.confirmed_s: list[float] = []
         self.changes = 0
@@ -136,11 +140,10 @@ class World:
         self.epoch, self.leader, self.address = self.epoch + 1, name, address
         return self.epoch
 
-    def read(
-        self, after: int, most_bytes: int = 0, most_chunks: int = 0
-    ) -> list[bytes]:
+    def read(self, after: int, most_bytes: int = 0, most_chunks: int = 0) -> Part:
         self._say("read")
-        return [one.encode() for one in self.checks[after:]]
+        chunks = [one.encode() for one in self.checks[after:]]
+        return Part(chunks[: self.reads], len(self.checks))
 
     def note(self, *words: object) -> None:
         self.noted.append(words)
@@ -170,6 +173,9 @@ class World:
 
     def unfit(self, head: Head) -> str:
         return self.why_unfit
+
+    def cramped(self) -> str:
+        return self.why_cramped
 
     def lead(self, epoch: int) -> None:
         assert self.confirmed_s == [self.now_s]
@@ -310,7 +316,7 @@ def test_who_has_more_than_a_log_says_so_before_it_halts() -> None:
 def test_rows_that_are_promised_and_not_there_are_a_doubt() -> None:
     world = World("abc")
     world.held = True
-    world.read = lambda *_: []  # type: ignore[method-assign]
+    world.read = lambda *_: Part([], 3)  # type: ignore[method-assign]
     for _ in range(3):
         world.turn()
     assert world.led == []
@@ -431,6 +437,29 @@ def test_who_is_unfit_leaves_it_to_others() -> None:
     assert leading(world).why_not == ""
 
 
+def test_a_leader_without_room_hands_on_to_who_has_all(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World("abc")
+    member = leading(world)
+    world.why_cramped = "its disk has no room"
+    # Nobody, somebody who is behind, somebody who said nothing for long.
+    all_of = OTHER._replace(sequence=3, seen_age_s=0.0)
+    for rows in ([], [all_of._replace(sequence=2)], [all_of._replace(seen_age_s=60.0)]):
+        world.rows = rows
+        world.turn()
+        assert (member.deposed, world.epoch) == (False, 2)
+    world.rows = [all_of]
+    world.before_take_over = lambda: setattr(world, "checks", "abcd")
+    world.turn()
+    assert (member.deposed, world.epoch) == (False, 2), "an append was faster"
+    world.before_take_over = lambda: None
+    world.rows = [all_of._replace(sequence=4)]
+    world.turn()
+    assert (member.deposed, world.epoch, world.leader) == (True, 3, "")
+    assert "its disk has no room: this node hands on" in caplog.text
+
+
 def test_nobody_leads_a_log_that_has_less_than_a_node_had() -> None:
     world = World("abc")
     world.held = True
@@ -501,3 +530,61 @@ def test_what_comes_at_the_last_moment_is_followed_first() -> None:
     world.holds = holds  # type: ignore[method-assign]
     world.turn()
     assert (world.led, world.journal.checks) == ([2], "abcd")
+
+
+def test_who_has_not_read_all_is_neither_current_nor_asks_for_the_lease() -> None:
+    # What one reading gives ends before a chunk that would be too much: its size says
+    # nothing of what there is.
+    world = World("abcdefg")
+    world.reads = 3
+    world.turn()
+    follower = world.member.follower
+    assert (world.journal.checks, follower.age_s()) == ("abc", None)
+    assert not world.member.is_fresh
+    assert "lease" not in world.asked
+    world.turn()
+    world.turn()
+    assert (world.journal.checks, follower.age_s()) == ("abcdefg", 0.0)
+    assert "lease" in world.asked
+
+
+@pytest.mark.parametrize(
+    ("ahead", "age_s", "name", "leads"),
+    [
+        (LAG_ROWS_MAX + 1, 0.1, "south", False),
+        (LAG_ROWS_MAX, 0.1, "south", True),
+        (LAG_ROWS_MAX + 1, WORD_OLD_S + 1, "south", True),
+        (LAG_ROWS_MAX + 1, 0.1, "north", True),
+    ],
+)
+def test_who_is_far_behind_leaves_the_lead_to_another_who_is_not(
+    ahead: int, age_s: float, name: str, leads: bool
+) -> None:
+    world = World("abc")
+    world.turn()
+    # It stood still for a while, with the lease that it had asked for.
+    world.checks += "x" * (LAG_ROWS_MAX + 2)
+    world.reads = 1
+    world.rows = [Word(name, 4 + ahead, b"", "", age_s)]
+    world.held = True
+    world.turn()
+    assert (world.led, world.let_go_s) == ([], [] if leads else [UNFIT_S])
+    world.reads = 2 * LAG_ROWS_MAX
+    world.turn()
+    assert world.led == ([2] if leads else [])
+
+
+def test_a_leader_that_hears_nothing_of_its_log_leaves_the_lease_to_others() -> None:
+    # The lease is another connection, and may live.
+    world = World("abc")
+    world.turn()
+    member = leading(world)
+    world.is_cut = True
+    world.turn(UNCONFIRMED_S)
+    assert world.let_go_s == []
+    world.turn()
+    assert world.let_go_s == [UNFIT_S]
+    # Nobody took over: it goes on.
+    world.is_cut = False
+    world.turn()
+    assert (member.state, member.unconfirmed_s()) == (State.LEADING, 0.0)

@@ -14,10 +14,11 @@ from tests.cluster import planted, test_settle
 from tests.cluster.fake_log import Fault
 from tests.cluster.history import History
 from tests.cluster.scene import Scene
+from tests.cluster.simulated import Switch
 from tests.cluster.small_ledger import SmallLedger
 from tests.memory import folder
 
-HISTORIES = 60
+HISTORIES = 200
 """In which each of these comes up, whatever the seeds are worth."""
 
 
@@ -69,6 +70,11 @@ SIMULATED: dict[str, type[History]] = {
     "a deposed leader goes on": planted.with_switch(planted.NeverFenced),
     "it is followed before it is durable": planted.with_shared(planted.HastyFollower),
     "a follower skips a row": planted.with_switch(planted.RowSkipped),
+    "settings are not looked at": planted.with_log(planted.Blind),
+    "a log that was put back is led": planted.with_switch(
+        type("Leads", (Switch,), {"member_type": planted.Forgetful})
+    ),
+    "a node that is ahead goes on": planted.with_switch(planted.Proud),
 }
 
 

@@ -129,20 +129,20 @@ def checks(chunks: list[bytes]) -> list[int]:
 def test_what_is_appended_is_what_is_read(base: Base) -> None:
     log = base.log()
     assert log.head() == (base.instance, 0, 0, 0, "", "")
-    assert log.read(0) == []
+    assert log.read(0).chunks == []
     assert log.take_over(log.head(), "ALPHA", "127.0.0.1:1") == 1
     for chunk in base.chunks:
         log.append(sealed(chunk))
     last = sealed(base.chunks[-1])
     assert log.head() == (base.instance, 7, last.check, 1, "ALPHA", "127.0.0.1:1")
-    assert log.read(0) == base.chunks
-    assert log.read(4) == base.chunks[2:]
-    assert log.read(0, most_chunks=2) == base.chunks[:2]
+    assert log.read(0).chunks == base.chunks
+    assert log.read(4).chunks == base.chunks[2:]
+    assert log.read(0, most_chunks=2).chunks == base.chunks[:2]
     # One at least; then as many as there is room for.
-    assert log.read(0, most_bytes=1) == base.chunks[:1]
+    assert log.read(0, most_bytes=1).chunks == base.chunks[:1]
     sizes = [len(chunk) for chunk in base.chunks]
-    assert log.read(0, most_bytes=sum(sizes[:3])) == base.chunks[:3]
-    assert log.read(0, most_bytes=sum(sizes[:3]) - 1) == base.chunks[:2]
+    assert log.read(0, most_bytes=sum(sizes[:3])).chunks == base.chunks[:3]
+    assert log.read(0, most_bytes=sum(sizes[:3]) - 1).chunks == base.chunks[:2]
     assert log.chunk_at(2) == (1, sealed(base.chunks[1]).check)
     assert log.chunk_at(3) is None
     assert log.checks(1, 2) == [
@@ -152,7 +152,7 @@ def test_what_is_appended_is_what_is_read(base: Base) -> None:
     port = base.servers.standbys[0].port
     standby = base.log(port, any_node=True)
     until(lambda: standby.head().sequence == 7)
-    assert standby.read(0) == base.chunks
+    assert standby.read(0).chunks == base.chunks
     with pytest.raises(DoubtError, match=r"^error: .* during recovery"):
         standby.barrier()
 
@@ -165,7 +165,7 @@ def test_the_largest_chunk_has_room(base: Base) -> None:
     )
     largest = header + bytes(CHUNK_MAX - len(header))
     log.append(sealed(largest))
-    assert log.read(0) == [largest]
+    assert log.read(0).chunks == [largest]
     assert log.head().chain == 2**32 - 1
 
 
@@ -181,11 +181,11 @@ def test_a_ledger_commits_through_it_and_another_follows(
         first.replicate(way.capsule(), leading.epoch)
         for size in (1, 3, 2):
             first.commit([refused(size)], NOW)
-        assert second.follow(base.log().read(0)) == first.sequence == 6
+        assert second.follow(base.log().read(0).chunks) == first.sequence == 6
         assert second.state_hash() == first.state_hash()
         assert second.head == first.head
     appended, size, waited_s, longest_s = way.counts
-    assert (appended, size) == (3, sum(len(one) for one in base.log().read(0)))
+    assert (appended, size) == (3, sum(len(one) for one in base.log().read(0).chunks))
     assert 0 < longest_s <= waited_s
     assert leading.doubts == 0
 

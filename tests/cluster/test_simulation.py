@@ -38,13 +38,18 @@ def test_histories(small: SmallLedger) -> None:
         history = run(small, seed)
         seen.update(history.counts)
         seen.update(each for line in history.lines for each in line.split()[1:])
-    assert seen["epochs"] > 3 * HISTORIES // 2
+    assert seen["epochs"] > 5 * HISTORIES // 4
     assert seen["answers"] > 5 * HISTORIES
     assert seen["fenced"] > 50
     assert seen["kills"] > HISTORIES // 2
     assert seen["crashes"] > 10
     assert seen["know"] > 4, "a chunk stayed unknown"
     assert seen["late"] > 20, "statements landed late"
+    assert seen["room"] > 20, "a follower's disk was full"
+    assert seen["stopped"] > 20
+    assert seen["emptied"] > 20, "no names to wait for"
+    assert seen["halts"] > 10, "the log was put back"
+    assert seen["begun"] > 5, "a log was made anew"
     assert {fault.name for each in FAULTS.values() for fault in each} <= set(seen)
 
 

@@ -81,7 +81,7 @@ class Node:
 
     def follow(self) -> int:
         """Take all that the log has; the last sequence then."""
-        while chunks := self.log.read(self.ledger.sequence):
+        while chunks := self.log.read(self.ledger.sequence).chunks:
             self.ledger.follow(chunks)
         return self.ledger.sequence
 

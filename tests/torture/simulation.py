@@ -1,11 +1,13 @@
 """Histories of three switches on one log: `python -m tests.torture.simulation`.
 
 As tests/cluster/test_simulation.py, from seeds of its own, in as many processes as are
-asked for; what fails is named by its seed, which makes it again.
+asked for; what fails is named by its seed, which makes it again. Each line says with
+which `--seed` the rest may be run later, as with what `--histories`.
 """
 
 import argparse
 import json
+import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -16,6 +18,8 @@ from tests.memory import folder
 
 PORTION = 250
 """Histories that one process runs in a row."""
+SAID = 2_500
+"""Between two lines of how far it is."""
 FAILURES_MAX = 10
 
 
@@ -42,7 +46,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of the first history")
     parser.add_argument("--histories", type=int, default=100_000)
-    parser.add_argument("--processes", type=int, default=2)
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--processes", type=int, default=cores)
     given = parser.parse_args()
     begun = time.monotonic()
     counts: dict[str, int] = {}
@@ -58,11 +63,16 @@ def main() -> int:
             failed += wrong
             for name, number in more.items():
                 counts[name] = counts.get(name, 0) + number
-            if done % (40 * PORTION) == 0:
+            for seed, text in wrong[: max(0, FAILURES_MAX - len(failed) + len(wrong))]:
+                print(f"seed {seed}: {text}", flush=True)
+            if done % SAID == 0:
                 rate = done / (time.monotonic() - begun)
-                print(f"{done:,} histories, {rate:.0f}/s, {len(failed)} failed")
-    for seed, text in failed[:FAILURES_MAX]:
-        print(f"seed {seed}: {text}")
+                print(
+                    f"{done:,} histories, {rate:.0f}/s, {len(failed)} failed; the rest "
+                    f"is --seed {given.seed + done} "
+                    f"--histories {given.histories - done}",
+                    flush=True,
+                )
     seconds = time.monotonic() - begun
     print(
         json.dumps(

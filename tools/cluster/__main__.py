@@ -6,12 +6,16 @@ all is ended. 1 if anything was not as it should be.
 
 import argparse
 import json
+import random
+import secrets
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from tools.cluster import whole
-from tools.cluster.drills import ORDERS, cold_starts
+from tools.cluster import apart, drills, soak, whole
+from tools.cluster.cold import ORDERS, cold_starts
+from tools.cluster.faults import Scene
 from tools.cluster.payers import Payers, check_again
 from tools.cluster.processes import as_default
 from tools.cluster.programs import MissingError
@@ -24,6 +28,12 @@ from tools.cluster.writer import make_schema
 def say(text: str) -> None:
     """Progress, for people."""
     print(text, file=sys.stderr, flush=True)
+
+
+def part(text: str) -> slice:
+    """FROM-TO, as of a list."""
+    first, _, last = text.partition("-")
+    return slice(int(first), int(last))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,8 +52,27 @@ def parser() -> argparse.ArgumentParser:
     when = made.add_mutually_exclusive_group()
     when.add_argument("--early", action="store_true", help="the second at its answers")
     when.add_argument("--late", action="store_true", help="when two are a quorum")
-    made.add_argument("--short", action="store_true", help="less than four minutes")
-    made.add_argument("--drills", nargs="*", choices=whole.ALL, help="only these")
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("--short", action="store_true", help="less than four minutes")
+    which.add_argument("--drills", nargs="+", choices=drills.ALL, help="only these")
+    which.add_argument(
+        "--rounds",
+        nargs="?",
+        type=part,
+        const=slice(None),
+        metavar="FROM-TO",
+        help="20 switches, 10 postmasters, 5 hosts killed, 10 switches stopped, in an "
+        "order of dice; or only a part of them, as 0-10",
+    )
+    which.add_argument(
+        "--soak",
+        nargs="?",
+        type=int,
+        const=5,
+        metavar="MINUTES",
+        help="payments with a hand-over each minute, and what has grown meanwhile",
+    )
+    made.add_argument("--seed", type=int, help="of the dice; else another each time")
     made.add_argument("--without-hook", action="store_true", help="see cluster.md")
     made.add_argument("--without-archive", action="store_true", help="see cluster.md")
     return made
@@ -69,9 +98,22 @@ def run_cold_starts(stand: Stand, args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def chosen(
+    args: argparse.Namespace, dice: random.Random
+) -> tuple[list[drills.Drill], bool]:
+    """The drills that are asked for, and whether they begin at any moment."""
+    if args.rounds is not None:
+        return drills.of_rounds(dice)[args.rounds], True
+    return drills.named(args.drills or (), short=args.short), False
+
+
 def run_whole(stand: Stand, args: argparse.Namespace) -> dict[str, Any]:
     """Two switches, the drills under load, and the proofs."""
     switches = Switches(stand)
+    seed = secrets.randbits(32) if args.seed is None else args.seed
+    dice = random.Random(seed)
+    todo, spread = ([], False) if args.soak else chosen(args, dice)
+    pause_s = soak.PAUSE_S if args.soak else 0.0
     rounds = []
     try:
         if not args.kept:
@@ -79,23 +121,36 @@ def run_whole(stand: Stand, args: argparse.Namespace) -> dict[str, Any]:
         switches.up()
         if not args.kept:
             switches.load_network()
-        names = args.drills or (whole.SHORT if args.short else whole.ALL)
-        with Payers(switches) as payers:
-            for one in whole.run(stand, switches, payers, names):
+        with Payers(switches, pause_s) as payers:
+            scene = Scene(stand, switches, payers, dice, {}, args.machines)
+            for one in (
+                soak.run(scene, args.soak)
+                if args.soak
+                else whole.run(scene, todo, spread=spread)
+            ):
                 print(json.dumps(one), flush=True)
                 rounds.append(one)
-        say(f"{len(payers.answered)} were answered; asking again")
-        again = check_again(switches, payers)
+        say(f"{payers.count} were answered; asking again")
+        again = check_again(switches, payers.answered)
         switches.wait_level()
+        safe = switches.status()["ok"]
     finally:
         switches.down()
-    say("comparing journals with the log, and auditing both")
-    proof = prove(switches)
+    say("comparing answers and journals with the log, and auditing both")
+    proof = prove(switches, payers.answered)
     wrong = [*again.pop("different"), *proof["wrong"]]
+    if not safe:
+        wrong.append("`payswitch cluster status` says that it may not lose one")
+    told: dict[str, Any]
+    if args.soak:
+        wrong += soak.grown(rounds)
+        told = {"soak": [rounds[0], rounds[-1]]}
+    else:
+        told = {"drills": len(rounds), "silence": whole.figures(rounds)}
     ok = not wrong and all(one["ok"] for one in rounds)
     return {
-        "drills": len(rounds),
-        "silence_s": {one["drill"]: one["silence_s"] for one in rounds},
+        **told,
+        "seed": seed,
         **again,
         "sent_again": payers.again,
         "state_hash": proof["state_hash"],
@@ -108,6 +163,12 @@ def main() -> int:
     """Run it; gives the exit code."""
     args = parser().parse_args()
     as_default()
+    begun_s = time.monotonic()
+    machines = args.machines = None
+    if any(drills.ALL[name].is_apart for name in args.drills or ()):
+        if not apart.is_inside():
+            apart.enter("tools.cluster", sys.argv[1:])
+        machines = args.machines = apart.Machines()
     if args.down:
         stand = Stand.open(args.data, say)
         Switches(stand).down()
@@ -128,6 +189,7 @@ def main() -> int:
             say,
             archive=not args.without_archive,
             hook=not args.without_hook,
+            mount=machines.mount if machines else None,
         )
     try:
         if not keep:
@@ -148,9 +210,12 @@ def main() -> int:
     finally:
         if not keep:
             stand.down()
+            if machines:
+                machines.unmount()
     if told["ok"] and not keep:
         # Otherwise its logs are what one wants to read.
         stand.remove()
+    told["took_s"] = round(time.monotonic() - begun_s)
     print(json.dumps(told), flush=True)
     return 0 if told["ok"] else 1
 

@@ -1,13 +1,21 @@
-"""What must hold in the end: journals and log are the same, audits find nothing."""
+"""What must hold in the end: all answers are in the log, journals are the log's, audits
+find nothing.
+"""
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from switch.backup.copying import Source
+from switch.cluster.log import HEADER, ROW_SIZE, Sealed, sealed
 from switch.cluster.postgres import PostgresLog
+from tools.cluster.payers import BATCH, ID_SIZE, Batch
 from tools.cluster.settings import LOG_ROLE
 from tools.cluster.switches import NUMBERS, Switches
+
+Answered = tuple[int, bytes]
+"""The row that an answer named, and the payment's id."""
 
 
 def chunks_of(directory: Path) -> dict[int, bytes]:
@@ -23,25 +31,74 @@ def chunks_of(directory: Path) -> dict[int, bytes]:
         journal.env.close()
 
 
-def chunks_in_log(dsn: str) -> dict[int, bytes]:
-    """The same of the log."""
+def chunks_in_log(dsn: str) -> Iterator[Sealed]:
+    """All chunks of the log, in order."""
     log = PostgresLog(dsn, "proof")
     log.reconnect()
-    found: dict[int, bytes] = {}
-    after = 0
-    while chunks := log.read(after):
-        for chunk in chunks:
-            first = int.from_bytes(chunk[16:24], "little")
-            found[first] = hashlib.sha256(chunk).digest()
-            after = first
-    log.close()
-    return found
+    try:
+        after = 0
+        while chunks := log.read(after).chunks:
+            for chunk in map(sealed, chunks):
+                yield chunk
+                after = chunk.last
+    finally:
+        log.close()
 
 
-def compare(switches: Switches) -> list[str]:
-    """How the journals of both, which have ended, and the log differ."""
-    log = chunks_in_log(switches.stand.plan.dsn(LOG_ROLE))
-    wrong = []
+def in_order(answered: Sequence[Batch]) -> list[Answered]:
+    """All answers by the row that they named."""
+    return sorted(
+        (batch.answers[3 * at + 1], batch.ids[ID_SIZE * at :][:ID_SIZE])
+        for batch in answered
+        for at in range(BATCH)
+    )
+
+
+class Held:
+    """Holds answers, in order, against chunks, in order."""
+
+    def __init__(self, answers: Sequence[Answered]) -> None:
+        """No chunk was seen yet."""
+        self._answers = answers
+        self._at = 0
+        self._last = 0
+        self.wrong: list[str] = []
+
+    def see(self, chunk: Sealed) -> None:
+        """The next chunk."""
+        if chunk.first != self._last + 1:
+            self.wrong.append(f"the log has a gap before entry {chunk.first}")
+        self._last = chunk.last
+        before = 0
+        while self._at < len(self._answers):
+            sequence, own = self._answers[self._at]
+            if sequence > chunk.last:
+                return
+            start = HEADER.size + (sequence - chunk.first) * ROW_SIZE
+            found = chunk.data[start : start + ID_SIZE]
+            if sequence < chunk.first or sequence == before or found != own:
+                self.wrong.append(
+                    f"{own.hex()} was answered with entry {sequence}, which is not its"
+                )
+            before = sequence
+            self._at += 1
+
+    def end(self) -> list[str]:
+        """What was wrong, once there are no more chunks."""
+        lost = len(self._answers) - self._at
+        if lost:
+            self.wrong.append(f"{lost} answers name entries behind the log's last")
+        return self.wrong[:20]
+
+
+def compare(switches: Switches, answered: Sequence[Batch]) -> list[str]:
+    """How answers, the journals of both, which have ended, and the log differ."""
+    held = Held(in_order(answered))
+    log = {}
+    for chunk in chunks_in_log(switches.stand.plan.dsn(LOG_ROLE)):
+        log[chunk.first] = hashlib.sha256(chunk.data).digest()
+        held.see(chunk)
+    wrong = held.end()
     for number in NUMBERS:
         own = chunks_of(switches.ledger(number))
         if own != log:
@@ -57,9 +114,9 @@ def compare(switches: Switches) -> list[str]:
     return wrong
 
 
-def prove(switches: Switches) -> dict[str, Any]:
+def prove(switches: Switches, answered: Sequence[Batch]) -> dict[str, Any]:
     """Both audits and the comparison. The switches have ended."""
-    wrong = compare(switches)
+    wrong = compare(switches, answered)
     hashes = {}
     for number in NUMBERS:
         said = switches.audit(number)

@@ -4,12 +4,14 @@ Patroni reads YAML, of which JSON is a part: no writer of YAML is needed.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
+PREFIX = "10.77"
+"""Of all networks of a stand whose nodes are machines of their own."""
 SCOPE = "payswitch"
 """Patroni's name of the cluster, and pgBackRest's of what it archives."""
 DATABASE = "payswitch"
@@ -19,9 +21,11 @@ LOG_ROLE = "payswitch_log"
 """What switches sign on with; may touch the log's tables, and nothing else."""
 ROLES = ("postgres", "replicator", "rewinder", OWNER, LOG_ROLE)
 NODES = (1, 2, 3)
+SWITCHES = (1, 2)
 
-TTL_S, LOOP_S, RETRY_S = 20, 4, 4
-"""Patroni's least ttl is 20 s: what a dead host costs, at most."""
+TTL_S, LOOP_S, RETRY_S = 20, 2, 4
+"""Patroni's least ttl is 20 s: what a dead host costs, at most. It looks each `LOOP_S`
+whether PostgreSQL is there, and for whom its commits wait."""
 SENDER_TIMEOUT_MS = 3_000
 """After which a standby that is silent counts no more, and the other way round."""
 
@@ -49,6 +53,37 @@ class Plan:
     """Without one a node that was away may lack what it needs: only for a drill."""
     hook: bool = True
     """Whether `before_promote.py` runs: without it only for a drill."""
+    apart: bool = False
+    """Whether each node is in a network namespace (`tools/cluster/apart.py`)."""
+
+    def front_host(self, number: int) -> str:
+        """Where clients reach a switch."""
+        return f"{PREFIX}.1.{10 + number}" if self.apart else HOST
+
+    def log_host(self, number: int) -> str:
+        """Where switches reach a node's database."""
+        return f"{PREFIX}.2.{number}" if self.apart else HOST
+
+    def peer_host(self, number: int) -> str:
+        """Where a node's database, Patroni and etcd are reached by other nodes."""
+        return f"{PREFIX}.3.{number}" if self.apart else HOST
+
+    def hosts(self) -> list[str]:
+        """All addresses that a server's certificate must have, past this machine's."""
+        if not self.apart:
+            return []
+        made = [self.log_host(one) for one in NODES]
+        made += [self.peer_host(one) for one in NODES]
+        return [*made, *map(self.front_host, SWITCHES)]
+
+    def trusted(self) -> str:
+        """Who may connect to a database, if it has the password."""
+        return f"{PREFIX}.0.0/16" if self.apart else f"{HOST}/32"
+
+    def inside(self, name: str, command: Sequence[str]) -> list[str]:
+        """The command as it is run on the machine of `db1` or `switch1`."""
+        into = ["nsenter", f"--net=/run/netns/{name}", "--"] if self.apart else []
+        return [*into, *command]
 
     def node(self, number: int) -> Path:
         """The folder of a database node."""
@@ -59,7 +94,7 @@ class Plan:
         numbers = (node,) if node else NODES
         ports = ",".join(str(self.ports.postgres[number - 1]) for number in numbers)
         parts = {
-            "host": ",".join(HOST for _ in numbers),
+            "host": ",".join(map(self.log_host, numbers)),
             "port": ports,
             "dbname": database,
             "user": role,
@@ -78,13 +113,22 @@ def pgpass(plan: Plan) -> str:
     return "".join(f"*:*:*:{name}:{word}\n" for name, word in plan.passwords.items())
 
 
+def etcd_urls(plan: Plan, *numbers: int) -> list[str]:
+    """Where clients reach these etcd, or all."""
+    return [
+        f"http://{plan.peer_host(one)}:{plan.ports.etcd[one - 1]}"
+        for one in numbers or NODES
+    ]
+
+
 def etcd(plan: Plan, number: int) -> list[str]:
     """Arguments of one etcd."""
     ports = plan.ports
-    url = f"http://{HOST}:{ports.etcd[number - 1]}"
-    peer = f"http://{HOST}:{ports.peers[number - 1]}"
+    [url] = etcd_urls(plan, number)
+    peer = f"http://{plan.peer_host(number)}:{ports.peers[number - 1]}"
     members = ",".join(
-        f"etcd{one}=http://{HOST}:{ports.peers[one - 1]}" for one in NODES
+        f"etcd{one}=http://{plan.peer_host(one)}:{ports.peers[one - 1]}"
+        for one in NODES
     )
     return [
         *("--name", f"etcd{number}"),
@@ -143,7 +187,7 @@ def promotion(plan: Plan, number: int) -> str:
     return json.dumps(
         {
             "name": f"pg{number}",
-            "etcd": [f"http://{HOST}:{port}" for port in plan.ports.etcd],
+            "etcd": etcd_urls(plan),
             "prefix": f"/payswitch/{SCOPE}/",
             "data": str(node / "data"),
             "bin": str(plan.postgres_bin),
@@ -187,19 +231,23 @@ def shared_parameters() -> dict[str, Any]:
         "wal_sender_timeout": SENDER_TIMEOUT_MS,
         "wal_receiver_timeout": SENDER_TIMEOUT_MS,
         "wal_receiver_status_interval": "1s",
-        "wal_retrieve_retry_interval": "500ms",
+        "wal_retrieve_retry_interval": "250ms",
         "tcp_user_timeout": SENDER_TIMEOUT_MS,
         "shared_buffers": "64MB",
         "max_wal_size": "1GB",
         "checkpoint_timeout": "5min",
+        # Else PostgreSQL syncs its files one by one before it recovers from a crash.
+        "recovery_init_sync_method": "syncfs",
     }
 
 
 def patroni(plan: Plan, number: int) -> str:
     """The file of one Patroni."""
     node, ports = plan.node(number), plan.ports
-    address = f"{HOST}:{ports.postgres[number - 1]}"
-    rest = f"{HOST}:{ports.patroni[number - 1]}"
+    host, port = plan.peer_host(number), ports.postgres[number - 1]
+    hosts = ",".join(dict.fromkeys((host, plan.log_host(number))))
+    rest = f"{host}:{ports.patroni[number - 1]}"
+    trusted = plan.trusted()
     tls = {
         "sslmode": "verify-full",
         "sslrootcert": str(plan.folder / "tls" / "ca.pem"),
@@ -217,7 +265,7 @@ def patroni(plan: Plan, number: int) -> str:
             # Three on one machine: it would be reset with the first that a drill kills.
             # On machines of one's own it is `required` (docs/cluster.md).
             "watchdog": {"mode": "off"},
-            "etcd3": {"hosts": [f"{HOST}:{port}" for port in ports.etcd]},
+            "etcd3": {"hosts": [url.split("/")[2] for url in etcd_urls(plan)]},
             "bootstrap": {
                 "dcs": {
                     "ttl": TTL_S,
@@ -243,8 +291,8 @@ def patroni(plan: Plan, number: int) -> str:
                 ],
             },
             "postgresql": {
-                "listen": address,
-                "connect_address": address,
+                "listen": f"{hosts}:{port}",
+                "connect_address": f"{host}:{port}",
                 "use_unix_socket": True,
                 "data_dir": str(node / "data"),
                 "bin_dir": str(plan.postgres_bin),
@@ -258,9 +306,9 @@ def patroni(plan: Plan, number: int) -> str:
                 **_before_promote(plan, number),
                 "pg_hba": [
                     "local all postgres scram-sha-256",
-                    f"hostssl replication replicator {HOST}/32 scram-sha-256",
-                    f"hostssl all postgres,rewinder {HOST}/32 scram-sha-256",
-                    f"hostssl {DATABASE} {OWNER},{LOG_ROLE} {HOST}/32 scram-sha-256",
+                    f"hostssl replication replicator {trusted} scram-sha-256",
+                    f"hostssl all postgres,rewinder {trusted} scram-sha-256",
+                    f"hostssl {DATABASE} {OWNER},{LOG_ROLE} {trusted} scram-sha-256",
                 ],
                 "create_replica_methods": ["basebackup"],
                 # Else a copy waits minutes for the next checkpoint.

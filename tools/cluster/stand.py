@@ -4,6 +4,7 @@ Everything lies below one folder, and is known by the files of numbers in it.
 """
 
 import base64
+import itertools
 import json
 import os
 import secrets
@@ -14,7 +15,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -42,6 +43,7 @@ from tools.cluster.settings import (
     OWNER,
     ROLES,
     SCOPE,
+    SWITCHES,
     Plan,
     Ports,
 )
@@ -53,6 +55,8 @@ FIRST_PORTS = {
     "patroni": 17431,
     "switches": 17443,
 }
+BLOCK = 100
+BLOCKS_MAX = 20
 SCRIPTS = programs.ROOT / "deploy" / "patroni"
 START_TIMEOUT_S = 90.0
 """Three databases are made, one by initdb, two by copies of it."""
@@ -77,23 +81,35 @@ class Stand:
 
     @classmethod
     def make(
-        cls, folder: Path, say: Say, *, archive: bool = True, hook: bool = True
+        cls,
+        folder: Path,
+        say: Say,
+        *,
+        archive: bool = True,
+        hook: bool = True,
+        mount: Callable[[Path], None] | None = None,
     ) -> Self:
-        """Write everything into a folder that is not there yet."""
+        """Write everything into a folder that is not there yet.
+
+        `mount`: nodes are machines of their own, whose disks this mounts there.
+        """
         folder = folder.resolve()
         if folder.exists():
             raise StandError(f"{folder} is there: `make cluster-down` removes it")
         bin_dir = programs.postgres_bin()
         folder.mkdir(parents=True)
         passwords = {role: secrets.token_hex(16) for role in ROLES}
-        plan = Plan(folder, choose_ports(), bin_dir, passwords, archive, hook)
+        apart = mount is not None
+        plan = Plan(folder, choose_ports(), bin_dir, passwords, archive, hook, apart)
+        if mount is not None:
+            mount(folder)
         stored = {**asdict(plan), "folder": str(folder), "postgres_bin": str(bin_dir)}
         _write(folder / "stand.json", json.dumps(stored, indent=1))
         _write(folder / "pgpass", settings.pgpass(plan))
-        DevAuthority(folder / "tls").server()
+        DevAuthority(folder / "tls").server(*plan.hosts())
         (folder / "backup").mkdir(mode=0o750)
         for number in NODES:
-            (folder / f"etcd{number}").mkdir(mode=0o700)
+            (folder / f"etcd{number}").mkdir(mode=0o700, exist_ok=True)
             node = plan.node(number)
             for name in ("data", "run", "log", "lock", "spool"):
                 (node / name).mkdir(mode=0o700, parents=True)
@@ -122,6 +138,7 @@ class Stand:
             stored["passwords"],
             stored["archive"],
             stored["hook"],
+            stored["apart"],
         )
         return cls(plan, say)
 
@@ -141,13 +158,16 @@ class Stand:
     def start_etcd(self, number: int) -> None:
         """Start one etcd."""
         command = ["etcd", *settings.etcd(self.plan, number)]
-        self.etcds[number - 1].start(as_owner(programs.found(command)))
+        self.etcds[number - 1].start(
+            self.plan.inside(f"db{number}", as_owner(programs.found(command)))
+        )
 
     def start_host(self, number: int) -> None:
         """Start Patroni, and by it PostgreSQL, of one node."""
         command = ["patroni", str(self.plan.node(number) / "patroni.json")]
         self.patronis[number - 1].start(
-            as_owner(programs.found(command)), programs.environment()
+            self.plan.inside(f"db{number}", as_owner(programs.found(command))),
+            programs.environment(),
         )
 
     def postmaster(self, number: int) -> int:
@@ -206,14 +226,15 @@ class Stand:
     def etcd_is_healthy(self) -> bool:
         """Whether a quorum of etcd answers."""
         return any(
-            _get(f"http://{HOST}:{port}/health").get("health") == "true"
-            for port in self.plan.ports.etcd
+            _get(f"{url}/health").get("health") == "true"
+            for url in settings.etcd_urls(self.plan)
         )
 
     def members(self) -> list[dict[str, Any]]:
         """What Patroni says of the members; empty if none answers."""
-        for port in self.plan.ports.patroni:
-            found = _get(f"http://{HOST}:{port}/cluster").get("members")
+        for number, port in zip(NODES, self.plan.ports.patroni, strict=True):
+            host = self.plan.peer_host(number)
+            found = _get(f"http://{host}:{port}/cluster").get("members")
             if found:
                 return list(found)
         return []
@@ -222,8 +243,8 @@ class Stand:
         """Who Patroni would promote, as etcd has it: leader, quorum, sync_standby."""
         key = f"/{SCOPE}/{SCOPE}/sync"
         question = json.dumps({"key": base64.b64encode(key.encode()).decode()})
-        for port in self.plan.ports.etcd:
-            found = _get(f"http://{HOST}:{port}/v3/kv/range", question).get("kvs")
+        for url in settings.etcd_urls(self.plan):
+            found = _get(f"{url}/v3/kv/range", question).get("kvs")
             if found:
                 return dict(json.loads(base64.b64decode(found[0]["value"])))
         return {}
@@ -234,6 +255,13 @@ class Stand:
             if member["role"] == "leader" and member["state"] == "running":
                 return int(member["name"].removeprefix("pg"))
         return 0
+
+    def is_primary(self, number: int) -> bool:
+        """Whether a node's PostgreSQL runs, and takes what is written."""
+        try:
+            return self.sql("SELECT pg_is_in_recovery()", node=number) == "f"
+        except StandError:
+            return False
 
     def whole(self) -> bool:
         """Whether one leads and two stream from it, on one timeline, as its quorum."""
@@ -350,29 +378,34 @@ class Stand:
 
 
 def choose_ports() -> Ports:
-    """The usual ports, or free ones in place of those that are taken."""
-    chosen: dict[str, tuple[int, ...]] = {}
-    kept: list[socket.socket] = []
-    try:
-        for name, first in FIRST_PORTS.items():
-            count = 2 if name == "switches" else len(NODES)
-            kept_now = [_bound(first + one) for one in range(count)]
-            kept += kept_now
-            chosen[name] = tuple(one.getsockname()[1] for one in kept_now)
-    finally:
-        for one in kept:
-            one.close()
-    return Ports(**chosen)
+    """The usual ports, or the first block behind them of which none is taken.
+
+    None of a block, as a stand whose node is dead now will want its port again; and
+    none that the kernel gives to connections.
+    """
+    for block in range(BLOCKS_MAX):
+        chosen = Ports(
+            **{
+                name: tuple(
+                    first + BLOCK * block + one
+                    for one in range(2 if name == "switches" else len(NODES))
+                )
+                for name, first in FIRST_PORTS.items()
+            }
+        )
+        if all(map(_is_free, itertools.chain(*asdict(chosen).values()))):
+            return chosen
+    raise StandError(f"{BLOCKS_MAX} blocks of ports are taken, from {FIRST_PORTS}")
 
 
-def _bound(port: int) -> socket.socket:
-    probe = socket.socket()
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        probe.bind((HOST, port))
-    except OSError:
-        probe.bind((HOST, 0))
-    return probe
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def _write(path: Path, text: str) -> None:
@@ -390,7 +423,7 @@ def _give_away(folder: Path) -> None:
     shutil.copy(folder / "pgpass", folder / "pgpass.owner")
     (folder / "pgpass.owner").chmod(0o600)
     folder.chmod(0o755)
-    ours: Sequence[str] = ("stand.json", "pgpass")
+    ours = {"stand.json", "pgpass", "disks", *(f"switch{one}" for one in SWITCHES)}
     for path in folder.iterdir():
         if path.name not in ours:
             for one in (path, *path.rglob("*")):

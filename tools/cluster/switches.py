@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,18 +17,22 @@ from switch.codes import Role
 from switch.programs import program
 from switch.v1 import network_pb2
 from tools.cluster.processes import Process, began, kill, send
-from tools.cluster.settings import HOST, LOG_ROLE, OWNER
+from tools.cluster.settings import DATABASE, LOG_ROLE, OWNER, SWITCHES
 from tools.cluster.stand import Stand, StandError
 
-NUMBERS = (1, 2)
+NUMBERS = SWITCHES
 READY_S = 60.0
 STOP_S = 30.0
+SEEN_S = 3
+"""How old the word of a node may be that counts as there."""
 KEYS = ("quotation.keys", "receipt.key")
 CENTRES = [f"bsk-{number:05}" for number in range(1, 9)]
 SERVICE = "ANY"
 TOP_UP = 10**13
 # One address sends all: the budgets of a harness are not what is tried here.
 SETTINGS = {"budget.harness.payments_per_s": 10_000_000}
+APART = {"index_lag_max": 262_144}
+"""A disk without room is felt once the index lags so far: soon, for a drill."""
 
 
 class Switches:
@@ -38,6 +43,7 @@ class Switches:
         self.stand = stand
         self.folder = stand.plan.folder
         self.authority = DevAuthority(self.folder / "switch-tls")
+        self.authority.server(*stand.plan.hosts())
         self.processes = [Process(self.folder, f"switch{one}") for one in NUMBERS]
 
     def directory(self, number: int) -> Path:
@@ -50,12 +56,13 @@ class Switches:
 
     def address(self, number: int) -> str:
         """Where clients reach it."""
-        return f"{HOST}:{self.stand.plan.ports.switches[number - 1]}"
+        plan = self.stand.plan
+        return f"{plan.front_host(number)}:{plan.ports.switches[number - 1]}"
 
     def make(self) -> None:
         """A log with an empty ledger, and the keys of all nodes."""
         for number in NUMBERS:
-            self.ledger(number).mkdir(parents=True, mode=0o700)
+            self.ledger(number).mkdir(parents=True, mode=0o700, exist_ok=True)
             (self.directory(number) / "payswitch.toml").write_text(
                 "[cluster]\n"
                 f'dsn = "{self.stand.plan.dsn(LOG_ROLE)}"\n'
@@ -85,25 +92,31 @@ class Switches:
     def start(self, number: int) -> None:
         """Start one with its supervisor; it is not waited for."""
         self._ready(number).unlink(missing_ok=True)
-        settings = [f"--set={name}={value}" for name, value in SETTINGS.items()]
+        host = self.stand.plan.front_host(number)
+        chosen = SETTINGS | (APART if self.stand.plan.apart else {})
+        settings = [f"--set={name}={value}" for name, value in chosen.items()]
         command = program(
             "server",
             *("--config", str(self.directory(number) / "payswitch.toml")),
             *("--data", str(self.ledger(number))),
             *("--tls", str(self.authority.directory), "--dev"),
-            *("--listen", self.address(number), "--metrics", f"{HOST}:0"),
+            *("--listen", self.address(number), "--metrics", f"{host}:0"),
             *("--ready-file", str(self._ready(number))),
             *settings,
         )
         self.processes[number - 1].start(
-            [sys.executable, "-m", "tools.cluster.supervised", *command],
+            self.stand.plan.inside(
+                f"switch{number}",
+                [sys.executable, "-m", "tools.cluster.supervised", *command],
+            ),
             ours=True,
         )
 
     def up(self) -> None:
-        """Start both and wait until one leads."""
-        for number in NUMBERS:
-            self.start(number)
+        """Start those that do not run, and wait until one leads."""
+        for number, process in zip(NUMBERS, self.processes, strict=True):
+            if not process.pid:
+                self.start(number)
         self.stand.wait(lambda: all(map(self.pid, NUMBERS)), "two switches", READY_S)
         self.stand.wait(self.leader, "a leading switch", READY_S)
 
@@ -125,20 +138,42 @@ class Switches:
             return 0
         return pid if began(pid) else 0
 
-    def status(self) -> dict[str, Any]:
-        """As `payswitch cluster status` says; empty while the log does not answer."""
+    def figure(self, number: int, name: str) -> float:
+        """A figure without labels that one of them tells; -1 if it does not."""
         try:
-            return self.payswitch("cluster", "status", "--dsn", self._dsn())
-        except StandError:
-            return {}
+            where = json.loads(self._ready(number).read_text())["metrics"]
+            with urllib.request.urlopen(f"http://{where}/metrics", None, 5.0) as page:
+                lines = page.read().decode().splitlines()
+        except (OSError, ValueError, KeyError):
+            return -1.0
+        key = f"payswitch_{name} "
+        found = [line.removeprefix(key) for line in lines if line.startswith(key)]
+        return float(found[0]) if found else -1.0
 
-    def _dsn(self) -> str:
-        return self.stand.plan.dsn(LOG_ROLE)
+    def status(self) -> dict[str, Any]:
+        """As `payswitch cluster status` says. Raises StandError."""
+        dsn = self.stand.plan.dsn(LOG_ROLE)
+        return self.payswitch("cluster", "status", "--dsn", dsn)
+
+    def _ask(self, question: str) -> str:
+        """Rows of the log's database, as switches sign on; empty without an answer."""
+        try:
+            return self.stand.sql(question, role=LOG_ROLE, database=DATABASE)
+        except StandError:
+            return ""
 
     def leader(self) -> int:
         """Which leads, as the log says; 0 for none."""
-        log = self.status().get("log") or {}
-        return int(str(log.get("leader") or "0").removeprefix("switch"))
+        name = self._ask("SELECT leader FROM payswitch.head")
+        return int(name.removeprefix("switch") or "0")
+
+    def lag(self) -> int:
+        """Entries that the node which is furthest behind lacks, by its last word."""
+        question = (
+            "SELECT max(h.sequence - n.sequence) FROM payswitch.nodes AS n, "
+            "payswitch.head AS h"
+        )
+        return int(self._ask(question) or "0")
 
     def kill(self, number: int) -> None:
         """End one at once; its supervisor starts it again."""
@@ -154,11 +189,14 @@ class Switches:
         finally:
             send(pid, signal.SIGCONT)
 
-    def client(self, role: Role, who: str, numbers: Sequence[int] = NUMBERS) -> Client:
-        """A client of these, or of one alone."""
+    def client(
+        self, role: Role, who: str, numbers: Sequence[int] = NUMBERS, **options: Any
+    ) -> Client:
+        """A client of these, or of one alone; `options` are `Client`'s."""
         return Client(
             [self.address(number) for number in numbers],
             self.authority.leaf(role, who),
+            **options,
         )
 
     def load_network(self) -> None:
@@ -216,12 +254,15 @@ class Switches:
 
         What nodes say of themselves is a second old: under load they are behind.
         """
+        question = (
+            "SELECT count(*) FROM payswitch.nodes AS n, payswitch.head AS h "
+            f"WHERE h.sequence - n.sequence <= {behind} "
+            f"AND n.seen > clock_timestamp() - interval '{SEEN_S} s'"
+        )
 
         def level() -> bool:
-            nodes = self.status().get("nodes") or []
-            seen = [one for one in nodes if one["seen_ms"] < 3_000]
-            return len(seen) == len(NUMBERS) and all(
-                one["behind"] <= behind for one in seen
+            return all(map(self.pid, NUMBERS)) and self._ask(question) == str(
+                len(NUMBERS)
             )
 
         return self.stand.wait(level, "both switches at the log's head", timeout_s)

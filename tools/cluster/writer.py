@@ -22,6 +22,7 @@ from switch.cluster.log import (
     ROW_SIZE,
     DoubtError,
     Head,
+    Part,
     Sealed,
     sealed,
 )
@@ -139,15 +140,9 @@ class PsqlLog:
         )
         return int(answer) if answer else None
 
-    def read(
-        self, after: int, most_bytes: int = 0, most_chunks: int = 64
-    ) -> list[bytes]:
-        """Chunks behind a row."""
-        answer = self._ask(
-            f"SELECT encode(chunk, 'hex') FROM drill.chunks WHERE first > {after} "
-            f"ORDER BY first LIMIT {most_chunks}"
-        )
-        return [bytes.fromhex(line) for line in answer.splitlines()]
+    def read(self, after: int, most_bytes: int = 0, most_chunks: int = 64) -> Part:
+        """A writer follows nobody."""
+        raise NotImplementedError
 
     def _ask(self, statement: str) -> str:
         """One statement; anything but a clean answer is doubt."""
