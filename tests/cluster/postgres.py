@@ -76,6 +76,11 @@ def who() -> dict[str, Any]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
+def environment() -> dict[str, str]:
+    """Of its programs: a sanitizer that comes first in this process is not theirs."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
 def ports_to_keep(count: int) -> list[int]:
     """Free ones that no connection is given for its own end meanwhile: a server that is
     started again must find its port.
@@ -124,6 +129,7 @@ class Node:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=environment(),
                 **who(),
             )
 
@@ -198,6 +204,7 @@ class Nodes:
                 *("-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement),
             ],
             capture_output=True,
+            env=environment(),
             text=True,
             timeout=START_S,
         )
@@ -244,6 +251,7 @@ class Nodes:
             ],
             check=True,
             capture_output=True,
+            env=environment(),
             **user,
         )
         self._write(first / "postgresql.auto.conf", SETTINGS + settings)
