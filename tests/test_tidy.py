@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
@@ -357,6 +358,18 @@ def test_every_test_file_has_its_goal_in_the_docs() -> None:
     told = (ROOT / "docs/testing.md").read_text()
     names = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
     assert not {name for name in names if name not in told}
+    # Where two have written at once an entry can be there twice, each half true.
+    begun = re.findall(r"^- `(tests/[^`]+)`: ", told, re.MULTILINE)
+    assert len(begun) == len(set(begun))
+
+
+def test_no_page_says_a_line_twice() -> None:
+    wrong = []
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        # Lines of drawings, further in, may be alike.
+        lines = re.findall(r"^\S.{60,}$", page.read_text(), re.MULTILINE)
+        wrong += [f"{page.name}: {line}" for line, n in Counter(lines).items() if n > 1]
+    assert not wrong
 
 
 def test_examples_need_the_stubs_and_grpc_alone() -> None:
