@@ -52,7 +52,7 @@ if os.environ.get("SWITCH_TEST_LIB"):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is collected stays: a quarter of a run went by in looking for garbage in it."""
+    """What is collected stays: to look for garbage in it took ten seconds a process."""
     gc.disable()
     try:
         return (yield)
