@@ -78,6 +78,11 @@ def who() -> dict[str, Any]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
+def environment() -> dict[str, str]:
+    """Of its programs: a sanitizer that comes first in this process is not theirs."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
 def ports_to_keep(count: int) -> list[int]:
     """Free ones that no connection is given for its own end meanwhile: a server that is
     started again must find its port.
@@ -132,6 +137,7 @@ class Node:
             self.process = subprocess.Popen(
                 [binaries() / "postgres", "-D", self.directory, "-p", str(self.port)],
                 stdin=subprocess.DEVNULL,
+                env=environment(),
                 stdout=log,
                 stderr=log,
                 **who(),
@@ -217,6 +223,7 @@ class Nodes:
                 *("-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement),
             ],
             capture_output=True,
+            env=environment(),
             text=True,
             timeout=START_S,
         )
@@ -277,6 +284,7 @@ class Nodes:
                 "--no-instructions",
             ],
             capture_output=True,
+            env=environment(),
             text=True,
             **user,
         )
