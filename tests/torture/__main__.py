@@ -45,6 +45,7 @@ BY_CHANCE = {
     ),
     "follower": ("tests/cluster/test_follower.py",),
     "full": ("tests/core/test_full_complaints.py",),
+    "log": ("tests/test_benchmarks_cluster.py",),
 }
 
 
@@ -65,6 +66,7 @@ MINUTES = {
     "install": 4,
     "histories": 45,
     "follower": 5,
+    "log": 1,
 }
 """About how long each takes if the machine has nothing else to do."""
 
