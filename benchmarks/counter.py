@@ -3,6 +3,7 @@
     python -m benchmarks.counter --seconds 8 --json
     python -m benchmarks.counter --counters 20 --connections 480 --rate 10000 --pause 10
     python -m benchmarks.counter --rate 0 --connections 24 --calls 16    a closed loop
+    python -m benchmarks.counter --windows 12 --seconds 4 --signed   one load
 
 One server, with centres that pay over gRPC at a rate (an open loop of unary calls; the
 connections are shared out among 24 centres), and operators at pages, a citizen at each
@@ -19,6 +20,10 @@ their pages ask for in it. The twenty counters share a process
 from a simulated biller in another; all share the machine. The counters' operators sign
 on with a PIN before the first measurement.
 
+With `--windows` one load goes on, and the counters beside it come and go: so many pairs
+of windows of `--seconds` each, with a session in each call if it is `--signed`
+(`benchmarks.counter_windows`).
+
 Checked: each answer of both kinds, each receipt, the counters' own disks against the
 ledger, and the books.
 """
@@ -27,7 +32,6 @@ import argparse
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,9 +39,10 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks import counter_windows
 from benchmarks.bills import Simulator
 from benchmarks.bills_load import wait_posted, wait_until
-from benchmarks.counter_browsers import Operators, Seen
+from benchmarks.counter_browsers import Operators, Seen, serving
 from benchmarks.counter_network import (
     BILLER,
     COUNTERS_MAX,
@@ -69,6 +74,7 @@ from switch.web.counter.pins import PinStore
 
 SECONDS_MAX = 60.0
 ROUNDS_MAX = 20
+WINDOWS_MAX = 100
 RATE_MAX = 100_000.0
 PAUSE_MIN_S = 0.5
 WARM_UP_S = 1.0
@@ -112,7 +118,7 @@ class Bench:
             one.paid_ns.clear()
         before_s = process_s(pages_pid)
         with serving(operators, self.options.pause if has_counters else 0):
-            said = self._pay(is_signed)
+            said = self._pay(is_signed, self.options.seconds)
         begin_ns, end_ns = (int(str(said.pop(name))) for name in ("begin_ns", "end_ns"))
         pages = [
             one
@@ -144,12 +150,27 @@ class Bench:
             }
         )
 
-    def _pay(self, is_signed: bool) -> Figures:
+    def run_windows(self, treasury: Client, operators: Operators) -> Figures:
+        """One load, the counters coming and going. Raises LoadError."""
+        options = self.options
+        seconds = counter_windows.seconds_of(options.windows, options.seconds)
+        windows, pages = counter_windows.run(
+            options.windows,
+            options.seconds,
+            options.pause,
+            lambda: self._pay(options.signed, seconds),
+            self._server.pid,
+            treasury,
+            operators,
+        )
+        return {**counter_windows.told(windows), "pages": {"all": spread(pages)}}
+
+    def _pay(self, is_signed: bool, seconds: float) -> Figures:
         """One load of the clients. Raises LoadError."""
         options, server = self.options, self._server
         given = argparse.Namespace(
             mode="unary",
-            seconds=options.seconds,
+            seconds=seconds,
             warm_up=WARM_UP_S,
             connections=options.connections,
             outstanding=OUTSTANDING if options.rate else options.calls,
@@ -165,35 +186,6 @@ class Bench:
         if said.get("overloaded") or said["refused"]:
             raise LoadError(f"the clients were not served: {said}")
         return dict(said)
-
-
-@contextmanager
-def serving(operators: Operators, pause_s: float) -> Iterator[None]:
-    """Citizens before each counter, if there is a pause between them.
-
-    Raises LoadError at the end.
-    """
-    if not pause_s:
-        yield
-        return
-    ended = threading.Event()
-    errors: list[LoadError] = []
-
-    def serve() -> None:
-        try:
-            operators.serve(pause_s, ended)
-        except LoadError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 @contextmanager
@@ -255,11 +247,14 @@ def measure(options: argparse.Namespace, directory: Path) -> Figures:
                 with counters(server, data, centres) as (addresses, pid):
                     operators = Operators(addresses)
                     operators.sign_on()
-                    bench.run(operators, pid)
+                    if options.windows:
+                        found = bench.run_windows(treasury, operators)
+                    else:
+                        bench.run(operators, pid)
                     operators.close()
                 wait_posted(treasury)
             check(treasury, base, day, bench.said, data, everybody)
-    return told(bench.runs)
+    return found if options.windows else told(bench.runs)
 
 
 def enrol(data: Path, centre: str) -> bytes:
@@ -383,6 +378,12 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=8.0, help="of each load")
     parser.add_argument("--rounds", type=int, default=3, help="of all four loads")
+    parser.add_argument(
+        "--windows", type=int, default=0, help="pairs of windows of one load; 0: rounds"
+    )
+    parser.add_argument(
+        "--signed", action="store_true", help="with --windows: sessions"
+    )
     parser.add_argument("--counters", type=int, default=20)
     parser.add_argument("--pause", type=float, default=10.0, help="between citizens, s")
     parser.add_argument("--connections", type=int, default=480)
@@ -403,6 +404,8 @@ def parse() -> argparse.Namespace:
         parser.error(f"at most {SECONDS_MAX:.0f} seconds and {RATE_MAX:,.0f} a second")
     if not 1 <= options.rounds <= ROUNDS_MAX or not 1 <= options.calls <= OUTSTANDING:
         parser.error(f"--rounds is 1 to {ROUNDS_MAX}, --calls 1 to {OUTSTANDING}")
+    if not 0 <= options.windows <= WINDOWS_MAX:
+        parser.error(f"--windows is 0 to {WINDOWS_MAX}")
     if not 1 <= options.counters <= COUNTERS_MAX or options.pause < PAUSE_MIN_S:
         parser.error(
             f"1 to {COUNTERS_MAX} counters, a pause of {PAUSE_MIN_S} s or more"
@@ -415,7 +418,10 @@ def parse() -> argparse.Namespace:
 def main() -> int:
     """Run once; 1 if the work was not done."""
     options = parse()
-    asked = ("seconds", "rounds", "counters", "pause", "connections", "centres", "rate")
+    asked = (
+        *("seconds", "rounds", "counters", "pause", "connections", "centres", "rate"),
+        *("windows", "signed"),
+    )
     return run_once(options, "counter", measure, asked)
 
 

@@ -11,7 +11,8 @@ import http.client
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -243,3 +244,32 @@ class Operators:
         """All browsers are closed."""
         for one in self.all:
             one.close()
+
+
+@contextmanager
+def serving(operators: Operators, pause_s: float) -> Iterator[None]:
+    """Citizens before each counter, if there is a pause between them.
+
+    Raises LoadError at the end.
+    """
+    if not pause_s:
+        yield
+        return
+    ended = threading.Event()
+    errors: list[LoadError] = []
+
+    def serve() -> None:
+        try:
+            operators.serve(pause_s, ended)
+        except LoadError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    if errors:
+        raise errors[0]

@@ -1,4 +1,5 @@
-"""Who is behind an entry: who sent it, and which two people have wanted it.
+"""Who is behind an entry: who sent it, or cancelled what it ends, and which two people
+have wanted it.
 
 Indices become the register's permanent names. A name that is missing means that the
 register is behind the entry; it is then refreshed once and must be there.
@@ -39,7 +40,12 @@ def say_who(
         _act(result.sender, said, register)
     if said.result != Result.OK:
         return
-    if kind == Kind.PROPOSE:
+    if kind == Kind.VOID and said.total and not said.checker:
+        # Nobody's word made it: an operator of the wallet's centre has cancelled.
+        owner = named(register, register.account, said.debit).participant
+        result.sender.participant = named(register, register.participant, owner).spec.id
+        result.sender.operator = said.total
+    elif kind == Kind.PROPOSE:
         _act(result.maker, said, register)
     elif kind in _ANSWERS:
         # Of a proposal, or of a shift that an operator has handed in.

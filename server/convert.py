@@ -173,7 +173,10 @@ def _fill(
     if kind == Kind.PROPOSE:
         result.proposal_kind = cast("types_pb2.ProposalKind.ValueType", said.total)
     elif kind in _PROPOSED and said.resolves and said.result == Result.OK:
-        result.proposal_sequence = said.total
+        # The total of a void that nobody had to approve is who cancelled.
+        result.proposal_sequence = (
+            said.total if kind != Kind.VOID or said.checker else 0
+        )
     actors.say_who(result, said, ledger, register)
     if kind in _ON_OTHER and said.resolves and said.result == Result.OK:
         spoken_of = entry(ledger.row(said.resolves), ledger, register)

@@ -126,6 +126,17 @@ class Counters(Banks):
         operator = self.operators.get((centre, row.operator_))
         return operator is not None and operator.active == 1
 
+    def check_void(self, row: Row) -> Answer:
+        """Whoever has cancelled is known there, active by now or not."""
+        answer = super().check_void(row)
+        if answer.result != Result.OK or answer.repeat or self.needs_approval(row):
+            return answer
+        centre = self.accounts[self.rows[row.resolves - 1].debit].participant
+        named = row.operator_ and self.participants[centre].signs_on
+        if named and (centre, row.operator_) not in self.operators:
+            return Answer(Result.OPERATOR_UNKNOWN)
+        return answer
+
     def sign_on(self, row: Row, number: int) -> None:
         """A payment of a message of a centre itself is of who is signed on there, said
         or not.

@@ -252,7 +252,10 @@ class People(Beneficiaries):
         return self.check_if_wanted(row, super().check_void(row))
 
     def do_void(self, row: Row) -> None:
-        self.name_proposal(row)
+        if self.needs_approval(row):
+            row.total = row.proposal
+        else:
+            row.total, row.checker = row.operator_, 0
         super().do_void(row)
 
     def check_verify(self, row: Row) -> Answer:

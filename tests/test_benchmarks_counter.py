@@ -12,6 +12,7 @@ import pytest
 from benchmarks.counter import paid_at, ratios, spread
 from benchmarks.counter_browsers import Seen
 from benchmarks.counter_client import OwnMaker
+from benchmarks.counter_windows import Window, told
 from benchmarks.load_network import LoadError
 from tests.bench import read, run_json
 
@@ -71,3 +72,32 @@ def test_counters_beside_payments() -> None:
     for one in result["pages"].values():
         assert 0 < one["p50_ms"] <= one["p99_ms"] <= one["max_ms"]
     assert result["ratio_with_sessions"]["alone"]["server_cpu_us_per_payment"] > 0
+
+
+def test_windows_are_pairs() -> None:
+    costs = [(100, 110), (200, 190), (50, 50), (80, 84)]
+    windows = [
+        Window(has, 1.0, cost * 1_000 * 10, 10, 2 * has)
+        for pair in costs
+        for has, cost in zip((False, True), pair, strict=True)
+    ]
+    found = told(windows)
+    assert found["ratio"] == pytest.approx((1.1 + 0.95 + 1 + 1.05) / 4)
+    assert found["ratio_low"] < found["ratio"] < found["ratio_high"]  # type: ignore[operator]
+    assert found["ratio_low"] >= 0.95  # type: ignore[operator]
+    loads = found["loads"]
+    assert isinstance(loads, dict)
+    assert loads["beside counters"]["citizens"] == 8
+    assert loads["alone"]["server_cpu_us_per_payment"] == 90
+
+
+@pytest.mark.slow
+def test_counters_that_come_and_go() -> None:
+    result = run_json(
+        *("benchmarks.counter", "--json", "--seconds", "0.7", "--windows", "1"),
+        *("--counters", "2", "--pause", "0.5", "--connections", "8", "--signed"),
+        *("--centres", "2", "--rate", "700"),
+    )
+    assert result["loads"]["alone"]["citizens"] == 0
+    assert result["loads"]["beside counters"]["citizens"] > 0
+    assert len(result["ratios"]) == 1

@@ -4,7 +4,7 @@ from server import convert
 from server.node import Node
 from server.services.payments import find_payment
 from server.sessions import operator_of
-from server.status import PreconditionError
+from server.status import ArgumentError, PreconditionError
 from switch.codes import RowFlag
 from switch.ledger import statements
 from switch.payment_states import PaymentState
@@ -23,11 +23,10 @@ class CancelCalls:
         """Give a payment's money back, and that of its basket."""
         node = self._node
         found = await node.read(find_payment, node, request.id, request.sender, caller)
-        # The void names the payment's operator: who wished it the security log says.
         request.operator = operator_of(node.register, caller, request.operator)
         repeat = _is_cancelled(found)
         if not repeat:
-            await self._cancel(found)
+            await self._cancel(found, request.operator)
             found = await node.read(
                 find_payment, node, request.id, request.sender, caller
             )
@@ -43,12 +42,17 @@ class CancelCalls:
             repeat=repeat,
         )
 
-    async def _cancel(self, found: statements.Payment) -> None:
+    async def _cancel(self, found: statements.Payment, operator: int) -> None:
         node = self._node
         if found.state is not PaymentState.HELD:
             raise _not_held(found)
+        centre = node.register.account(found.entry.debit).participant
+        signs_on = node.register.participant(centre).spec.signs_on
+        if signs_on and not node.ledger.find_operator(centre, operator):
+            # Whoever asks for the centre says who stands there, as of its payments.
+            raise ArgumentError("operator", "must be an operator of the centre")
         # Here, in the event loop's thread: nobody is asked about it from now on.
-        request = node.dispatch.cancel(found.entry)
+        request = node.dispatch.cancel(found.entry, operator)
         if request is None:
             raise PreconditionError(
                 "BILLER_ASKED", "the biller may have heard of it: follow the payment"

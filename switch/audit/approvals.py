@@ -103,16 +103,20 @@ class Approvals:
         """Note accepted rows that need two people."""
         self._needed.append(rows)
 
-    def ended(self, found: Resolutions, rows: Rows) -> None:
-        """Note what ended some holds and needs two people."""
+    def ended(self, found: Resolutions, rows: Rows) -> Rows:
+        """Note what ended some holds and needs two people; the voids that need nobody,
+        and have no biller's word, are given back.
+        """
         holds, kept = found.holds, found.kept
+        void = rows["kind"] == Kind.VOID
         due = (holds["flags"] & np.uint16(KEEP)) != 0
         due &= rows["timestamp"] >= due_times(holds)
-        needs = found.post & kept | (rows["kind"] == Kind.VOID) & (kept | due)
-        needs &= (rows["flags"] & np.uint16(EVIDENCE)) == 0
+        unsaid = (rows["flags"] & np.uint16(EVIDENCE)) == 0
+        needs = (found.post & kept | void & (kept | due)) & unsaid
         if needs.any():
             self._needed.append(pick(rows, needs))
         self.answered(rows)
+        return pick(rows, void & unsaid & ~needs)
 
     def answered(self, rows: Rows) -> None:
         """With a biller's word nobody else is needed, and none is named."""

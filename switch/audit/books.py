@@ -58,6 +58,7 @@ from switch.audit.put_bills import PutBills
 from switch.audit.refusals import Refusals
 from switch.audit.register import Register
 from switch.audit.senders import (
+    check_cancels,
     check_operator,
     check_operators,
     check_sender,
@@ -331,7 +332,9 @@ class Books:
         if self.claims:
             rows = pick(span.rows, at)
             self.cases.resolved(found.holds, rows)
-            self.cases.approvals.ended(found, rows)
+            cancelled = self.cases.approvals.ended(found, rows)
+            if len(cancelled):
+                check_cancels(self.register, cancelled, self.findings)
             # One that is kept is due no more: a case has ended that.
             self.deadlines.ended(
                 pick(found.holds, ~found.kept), pick(rows, ~found.kept)

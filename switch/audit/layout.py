@@ -425,6 +425,9 @@ COUNTER_RULES: Final = 12
 """The first rules that know operators, complaints, bills that are put in, and the role
 of the public check."""
 
+CANCEL_RULES: Final = 13
+"""The first rules by which a void that cancels says which operator has wished it."""
+
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
 SEGMENT_SIZE: Final = 32

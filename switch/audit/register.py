@@ -30,6 +30,7 @@ from switch.audit.findings import Findings
 from switch.audit.layout import (
     ACCOUNT_RECORD,
     ACCOUNTS_MAX,
+    CANCEL_RULES,
     COUNTER_RULES,
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
@@ -284,6 +285,11 @@ class Register:
     def know_counters(self) -> bool:
         """Whether they know who sits at a counter, and all else that came with that."""
         return not 0 < self.version < COUNTER_RULES
+
+    @property
+    def know_cancels(self) -> bool:
+        """Whether by them a void says who has cancelled."""
+        return not 0 < self.version < CANCEL_RULES
 
     def asked(self, row: np.void, tail: bytes) -> tuple[str, str, Result]:
         """Of a row with one of the records `CHECKED`: the check that it belongs to,

@@ -23,6 +23,9 @@ from switch.codes import AccountKind, Kind
 ROLE: Final = "its sender has no role that may send it"
 WALLET: Final = "its sender is a centre, and the wallet is another's"
 INACTIVE: Final = "its wallet is of a centre that is not active"
+CANCELLED: Final = "it says that somebody cancelled who is no operator of its centre"
+UNNEEDED: Final = "nobody had to approve it, and it names a proposal or who approved it"
+NUMBER_MAX: Final = 2**32 - 1
 NOBODY: Final = "its centre signs on, and it names no active operator of that"
 
 
@@ -82,6 +85,28 @@ def check_operators(register: Register, rows: Rows, findings: Findings) -> None:
     wrong = signs & ~register.operators.sit(owner, rows["operator_"])
     if wrong.any():
         findings.add_rows("people", rows["sequence"][wrong], NOBODY)
+
+
+def check_cancels(register: Register, rows: Rows, findings: Findings) -> None:
+    """Voids that need nobody say in `total` which operator has wished them, 0 if the
+    switch gave the money back itself; of a centre that signs on it is one that is
+    registered there, active still or not. By rules of before they say nothing.
+    """
+    said = rows["total"]
+    known = register.know_cancels
+    unneeded = rows["checker"] != 0 if known else said != 0
+    if unneeded.any():
+        findings.add_rows("approvals", rows["sequence"][unneeded], UNNEEDED)
+    rows = rows[said != 0]
+    if not known or not len(rows):
+        return
+    owner = register.accounts["participant"][rows["debit"]]
+    signs = register.parties.signs_on[register.parties.places(owner)]
+    who = zip(owner.tolist(), rows["total"].tolist(), strict=True)
+    wrong = signs & np.array([one not in register.operators.places for one in who])
+    wrong |= rows["total"] > NUMBER_MAX
+    if wrong.any():
+        findings.add_rows("people", rows["sequence"][wrong], CANCELLED)
 
 
 def check_operator(

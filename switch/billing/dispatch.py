@@ -358,20 +358,21 @@ class Dispatcher:
             if biller.is_idle:
                 continue
             try:
-                holds = biller.work.cancels(now, wall_ns)
+                holds, operators = biller.work.cancels(now, wall_ns)
             except Exception as error:  # noqa: BLE001
                 self._failed(biller, error)
                 continue
             if len(holds):
                 log.info("%s was never asked about %d holds", biller.name, len(holds))
-                requests.append(moves.cancels(holds).request())
+                requests.append(moves.cancels(holds, operators).request())
         return requests
 
-    def cancel(self, hold: Entry) -> Request | None:
+    def cancel(self, hold: Entry, operator: int = 0) -> Request | None:
         """The voids of a payment and its basket; None: its biller may know of it."""
         biller = self.biller(self._register.service(hold.service).biller)
-        holds = biller.work.cancel(hold.basket_lead, self._clock(), self._wall_ns())
-        return moves.cancels(holds).request() if len(holds) else None
+        now = self._clock()
+        holds = biller.work.cancel(hold.basket_lead, operator, now, self._wall_ns())
+        return moves.cancels(holds, operator).request() if len(holds) else None
 
     def _ask(self) -> None:
         """Ask who has much to be asked, and the others in turn as the pace allows.

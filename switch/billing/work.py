@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from switch._core import Ledger, Rows
 from switch.billing._hot import ASK, CANCEL
@@ -25,8 +26,12 @@ from switch.ledger import baskets
 
 NOBODY: Places = np.zeros(0, np.int64)
 NO_NUMBERS: Numbers = np.zeros(0, np.uint64)
+Operators = npt.NDArray[np.uint32]
+NO_OPERATORS: Operators = np.zeros(0, np.uint32)
 CANCELS_MAX = 256
 """Questions, baskets among them, that are given back at a time."""
+WISHES_MAX = 4_096
+"""Cancelled questions whose operator is remembered, should the ledger be busy."""
 
 
 class Chosen(NamedTuple):
@@ -71,6 +76,8 @@ class Work:
         )
         self._minute = Minute()
         self._minute_of_undecided = Minute()
+        self._wishes: dict[int, int] = {}
+        """Of questions that are being cancelled: the operator who wished it."""
 
     # --- payments come and go ----------------------------------------------------
 
@@ -315,15 +322,16 @@ class Work:
         )
         self.undecided.rest(places, now + self.schedule.thin(due_ns, credited, wall_ns))
 
-    def cancels(self, now: float, wall_ns: int) -> Numbers:
-        """The holds of payments that were never offered and must not be credited now.
+    def cancels(self, now: float, wall_ns: int) -> tuple[Numbers, Operators]:
+        """The holds of payments that were never offered and must not be credited now;
+        and of each who wished that before, or 0.
 
         From here on they are not asked about. Those that the ledger has not given
         back within the time of an answer come again.
         """
         table = self.table
         if not table.look(now, wall_ns) & CANCEL:
-            return NO_NUMBERS
+            return NO_NUMBERS, NO_OPERATORS
         # What the ledger has not given back may be on its way there still: it is never
         # asked about again, or its biller could credit what goes back.
         again = table.due(State.CANCELLING, now)
@@ -332,12 +340,20 @@ class Work:
         late = table.due_ns(places) <= wall_ns
         table.suspect(places[late], now)
         places = places[~late][:CANCELS_MAX]
-        return self._give_back(places, now)
+        # A wish is brought again once: what the ledger took of it has answered by then.
+        wished = [
+            self._wishes.pop(number, 0) for number in table.numbers(places).tolist()
+        ]
+        operators: Operators = np.repeat(
+            np.array(wished, np.uint32), table.sizes(places).astype(np.int64)
+        )
+        return self._give_back(places, now), operators
 
-    def cancel(self, number: int, now: float, wall_ns: int) -> Numbers:
+    def cancel(self, number: int, operator: int, now: float, wall_ns: int) -> Numbers:
         """The holds of one question that its biller was never offered; else none.
 
         From here on it is not asked about, as above, and may be cancelled again.
+        `operator` of its centre wishes it, 0 if it does not say.
         """
         table = self.table
         places = table.find(np.array([number], np.uint64))
@@ -345,6 +361,10 @@ class Work:
         states = table.states(places)
         fresh = (states == State.WAITING) | (states == State.CANCELLING)
         fresh &= ~table.offered[places] & (table.due_ns(places) > wall_ns)
+        if operator and fresh.any():
+            if len(self._wishes) >= WISHES_MAX:
+                self._wishes.pop(next(iter(self._wishes)))
+            self._wishes[number] = operator
         return self._give_back(places[fresh], now)
 
     def _give_back(self, places: Places, now: float) -> Numbers:

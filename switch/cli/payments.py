@@ -234,6 +234,10 @@ def status(args: Namespace, screen: Screen) -> Exit:
         facts.insert(1, ("reason", language.result(result)))
     if reply.refunded_amount:
         facts.append(("refunded", language.amount(reply.refunded_amount)))
+    if reply.resolution.kind == types_pb2.ENTRY_KIND_VOID:
+        by = reply.resolution.sender
+        if by.operator:
+            facts.append(("cancelled by", f"{by.participant} / {by.operator}"))
     if reply.disputed:
         facts.insert(1, ("in doubt", language.word("disputed")))
     elif reply.conclusion.kind == types_pb2.ENTRY_KIND_TRANSFER:

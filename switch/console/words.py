@@ -99,6 +99,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "but": ("But", "তবে"),
     "cases": ("Cases", "কেস"),
     "called": ("People call it", "লোকে যা বলে"),
+    "cancelled by": ("Cancelled by", "বাতিল করেছেন"),
     "cash counted": ("Cash counted", "গোনা নগদ"),
     "cash expected": ("Cash expected", "প্রত্যাশিত নগদ"),
     "centre": ("Centre", "কেন্দ্র"),

@@ -293,10 +293,16 @@ def recover(
     return made
 
 
-def cancels(held: npt.NDArray[np.uint64]) -> Templates:
-    """Release these holds, which nobody was asked about."""
+def cancels(
+    held: npt.NDArray[np.uint64], operators: npt.NDArray[np.uint32] | int = 0
+) -> Templates:
+    """Release these holds, which nobody was asked about.
+
+    `operators`: who of their centre has wished it, of each; 0: the switch itself does.
+    """
     rows = np.repeat(void(0).rows, len(held))
     rows["resolves"] = held
+    rows["operator_"] = operators
     return Templates(rows)
 
 

@@ -263,9 +263,10 @@ class OpenMatters:
             for proposal in self._banks.take(rows):
                 self._people.finish(proposal)
             self._paid_out.take(rows)
-        kinds, totals = rows["kind"], rows["total"]
-        # An approved end of a hold is the deed of its proposal.
-        chosen = _IS_FOLLOWED[kinds] | (_ENDS_HOLD[kinds] & (totals != 0))
+        kinds, approved = rows["kind"], rows["checker"] != 0
+        # An approved end of a hold is the deed of its proposal; other voids name who
+        # has cancelled.
+        chosen = _IS_FOLLOWED[kinds] | (_ENDS_HOLD[kinds] & approved)
         rows = rows[chosen & (rows["resolves"] != 0) & (rows["result"] == Result.OK)]
         if not len(rows):
             return

@@ -384,7 +384,8 @@ class Entry(_message.Message):
     def sender(self) -> Global___Actor:
         """Who sent it. Left out of what the switch did by itself, and of what became of a hold (POST,
         VOID, EXPIRE, VERIFY, CASE): that has a biller's word, a maker and a checker, or a deadline
-        behind it.
+        behind it. Of a VOID by which a payment was cancelled it is who cancelled: the centre, and its
+        operator who was signed on.
         """
 
     @_builtins.property

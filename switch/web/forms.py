@@ -57,11 +57,16 @@ def _is_control(character: str) -> bool:
 
 def whole_number(text: str, most: int) -> int | None:
     """A whole number of ASCII or Bengali digits, up to `most`; None for all else."""
-    plain = text.translate(_DIGITS)
+    plain = latin_digits(text)
     if not plain.isascii() or not plain.isdecimal() or len(plain) > 20:
         return None
     number = int(plain)
     return number if number <= most else None
+
+
+def latin_digits(text: str) -> str:
+    """Text as it was typed, its Bengali digits as those that bills have."""
+    return text.translate(_DIGITS)
 
 
 _DIGITS = str.maketrans("০১২৩৪৫৬৭৮৯", "0123456789")

@@ -169,6 +169,16 @@ class CounterDesk(Desk):
             row.receipt = self.receipts[wallet] = self.receipts.get(wallet, 0) + 1
         return row
 
+    def cancel(self, wallet: int = WALLET, **fields: Any) -> Row:
+        """A payment that is held, and called off by one of its centre."""
+        keeps = int(RowFlag.KEEP)
+        held = self.pay(wallet, kind=Kind.HOLD, deadline=3_600, flags=keeps)
+        names = "debit", "credit", "service", "participant", "operator_", "reference"
+        said: dict[str, Any] = {name: getattr(held, name) for name in names}
+        said |= {"resolves": held.sequence, "amount": held.amount, "total": DESK[1]}
+        said["id"] = bytes(16)
+        return self.add(Kind.VOID, **{**said, **fields})
+
     def shift(self, who: tuple[int, int] = SEAT, **fields: Any) -> Row:
         """The shift of an operator."""
         said = {"participant": who[0], "operator_": who[1], "debit": WALLET}

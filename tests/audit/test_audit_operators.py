@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from switch.audit import operators
-from switch.audit.layout import ROW
+from switch.audit.layout import CANCEL_RULES, ROW
 from switch.audit.participants import Participants
 from switch.codes import Kind, PersonRole, Record, Result, Role
 from tests.audit.counter_story import (
@@ -54,6 +54,7 @@ THIRD_SEAT = (CENTRE, 11)
 SAME = "it should be SAME_PERSON"
 UNKNOWN = "it should be PARTICIPANT_UNKNOWN"
 ABSENT = "names no active operator"
+CALLED_OFF = "somebody cancelled who is no operator"
 
 
 def registered(right: bytes, wrong: bytes) -> Tell:
@@ -185,6 +186,31 @@ def complains(desk: CounterDesk, forged: bool) -> None:
     desk.complain(paid, operator_=NOBODY if forged else DESK[1])
 
 
+def cancels(right: dict[str, Any] | None = None, **wrong: Any) -> Tell:
+    """A payment is called off, right and otherwise."""
+
+    def tell(desk: CounterDesk, forged: bool) -> None:
+        desk.cancel(**(wrong if forged else right or {}))
+
+    return tell
+
+
+def cancelled_before_it_came(desk: CounterDesk, forged: bool) -> None:
+    """Who is registered may cancel, and be switched off by the time it is done."""
+    if not forged:
+        desk.seat(THIRD_SEAT)
+        desk.put(register(operator(THIRD_SEAT, 0)), debit=desk.seats, flags=UPDATE)
+    desk.cancel(total=THIRD_SEAT[1])
+    if forged:
+        desk.seat(THIRD_SEAT)
+
+
+def cancelled_without_signing_on(desk: CounterDesk, forged: bool) -> None:
+    """Where nobody signs on any number may stand there, and no larger one."""
+    desk.signs_on(0)
+    desk.cancel(total=2**32 if forged else NOBODY)
+
+
 FORGERIES: dict[str, Forgery] = {
     "another's key": (
         *("people", SAME),
@@ -234,6 +260,13 @@ FORGERIES: dict[str, Forgery] = {
     "signed off by nobody": ("people", ABSENT, signs_off),
     "signed off from there": ("people", ABSENT, signs_off_from_there),
     "a complaint": ("people", ABSENT, complains),
+    "cancelled by nobody": ("people", CALLED_OFF, cancels({"total": 0}, total=NOBODY)),
+    "cancelled before it came": ("people", CALLED_OFF, cancelled_before_it_came),
+    "cancelled by no number": ("people", CALLED_OFF, cancelled_without_signing_on),
+    "cancelled with approval": (
+        *("approvals", "nobody had to approve it"),
+        cancels(checker=ONE),
+    ),
 }
 
 
@@ -241,6 +274,15 @@ FORGERIES: dict[str, Forgery] = {
 def test_a_forgery_is_found_by_its_own_words(tmp_path: Path, name: str) -> None:
     check, text, tell = FORGERIES[name]
     found_by_its_words(tmp_path, check, text, tell)
+
+
+@pytest.mark.parametrize("rules", [CANCEL_RULES - 1, CANCEL_RULES])
+@pytest.mark.parametrize("named", [False, True])
+def test_rules_of_before_name_nobody(tmp_path: Path, rules: int, named: bool) -> None:
+    desk = CounterDesk(rules=rules)
+    desk.cancel(operator_=SEAT[1], total=DESK[1] if named else 0)
+    found = desk.found(tmp_path / "ledger")
+    assert list(found) == (["approvals"] if named and rules < CANCEL_RULES else [])
 
 
 def persons_key(desk: CounterDesk, forged: bool) -> None:

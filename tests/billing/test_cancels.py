@@ -76,6 +76,18 @@ def test_one_is_cancelled_as_long_as_its_biller_was_not_asked(
     assert bench.dispatch.cancel(bench.ledger.row(held[0])) is None
 
 
+def test_who_wished_it_is_named_when_the_ledger_was_busy(bench: Bench) -> None:
+    """What a cancel has asked of the ledger may be turned away there: the switch brings
+    it again, with the name; all else it gives back in its own.
+    """
+    [wished], [other] = bench.pay(), bench.pay()
+    assert bench.dispatch.cancel(bench.ledger.row(wished), 7) is not None
+    bench.pass_s(DEADLINE_S - MARGIN_S + 1)
+    assert bench.cancel() == 2
+    found = [bench.ledger.resolution(one)[0] for one in (wished, other)]
+    assert [bench.ledger.row(one).total for one in found] == [7, 0]
+
+
 def test_what_is_being_cancelled_is_never_asked_about_again(bench: Bench) -> None:
     """The void may wait at the ledger for longer than an answer takes: asked meanwhile,
     the biller would credit what goes back.

@@ -11,10 +11,11 @@ import pytest
 
 from switch.v1 import billers_pb2
 from tests.browser.conftest import Opens
+from tests.browser.operator import SIZES
 from tests.browser.test_journey import main_way, paid, reference
-from tests.server.harness import until
+from tests.server.harness import payment, until
 from tests.server.scripted_biller import reject, silent
-from tests.web.world import POWER, RECORDS, RELIEF, World, bills
+from tests.web.world import BOOKING, CENTRE, POWER, RECORDS, RELIEF, World, bills
 
 
 @pytest.mark.parametrize(("language", "size"), [("bn", "narrow"), ("en", "wide")])
@@ -56,9 +57,12 @@ def test_double_click_reload_back_and_two_tabs(world: World, opens: Opens) -> No
     operator.check()
 
 
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("language", ["en", "bn"])
-def test_each_state_can_be_read(world: World, opens: Opens, language: str) -> None:
-    operator = opens(f"{language}-states", "narrow")
+def test_each_state_can_be_read(
+    world: World, opens: Opens, language: str, size: str
+) -> None:
+    operator = opens(f"{language}-{size}-states", size)
     operator.begin(language)
     asked: list[Any] = []
 
@@ -141,4 +145,85 @@ def test_each_state_can_be_read(world: World, opens: Opens, language: str) -> No
     operator.page.evaluate("document.documentElement.style.fontSize = '212.5%'")
     operator.complaints.clear()  # of the style that this test has put there
     operator.look("zoomed")
+    operator.check()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("language", ["en", "bn"])
+def test_what_is_searched_cancelled_refused_and_away(
+    world: World, opens: Opens, language: str, size: str
+) -> None:
+    operator = opens(f"{language}-{size}-ends", size)
+    operator.begin(language, "4")
+    page = operator.page
+    peer, hall = world.peers.centre(CENTRE), f"HALL-{reference()}"
+    held = [payment(BOOKING, reference=hall, operator=3) for _ in range(17)]
+    for one in held:
+        assert peer.pay(one).result == 1
+    operator.go("/today")
+    for text, outcome, state in (
+        (hall, "cut", "search-many"),
+        ("01/01/2001", "empty", "search-none"),
+        ("নাম", "problem", "search-wrong"),
+    ):
+        page.fill("#q", text)
+        operator.press("Enter")
+        operator.wait(outcome)
+        operator.look(state)
+    operator.go(f"/payment/{held[0].id.hex()}")
+    operator.wait("waiting")
+    operator.look("held")
+    page.click('form[action$="/cancel"] button')
+    operator.wait("given-back")
+    operator.look("cancelled")
+    assert "4" in operator.text() or "৪" in operator.text()
+    given = reference()
+    for outcome in ("paid", "refused"):
+        operator.go(f"/service/{RELIEF}")
+        page.fill("#reference", given)
+        page.fill("#amount", "250")
+        operator.press("Enter")
+        operator.wait("due")
+        operator.type("=")
+        operator.press("Enter")
+        operator.wait(outcome)
+    operator.look("once-more")
+    operator.go("/nowhere")
+    operator.look("nowhere")
+    operator.complaints.clear()  # the browser names the status of each answer but 2xx
+
+    def away() -> None:
+        operator.go("/")
+        page.wait_for_selector('[data-line="down"]')
+        operator.look("offline")
+
+    world.restart(meanwhile=away)
+    world.serve()
+    operator.complaints.clear()
+    operator.check()
+
+
+def test_a_session_that_is_over_costs_a_sign_on(world: World, opens: Opens) -> None:
+    operator = opens("over", "narrow")
+    operator.begin()
+    owed = reference()
+    operator.search("bidyut")
+    operator.type(owed)
+    operator.press("Enter")
+    operator.wait("due")
+    due = operator.page.url
+    operator.page.context.clear_cookies()
+    operator.type("=")
+    operator.press("Enter")
+    operator.page.wait_for_load_state()
+    operator.look("over")
+    assert not paid(world, owed)
+    operator.complaints.clear()
+    operator.begin()
+    operator.go(due[due.index("/due/") :])
+    operator.wait("due")
+    operator.type("=")
+    operator.press("Enter")
+    operator.wait("paid")
+    assert len(paid(world, owed)) == 1
     operator.check()

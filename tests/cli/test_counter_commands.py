@@ -115,9 +115,13 @@ def test_cancel(live: Live) -> None:
     with live.client(Role.CENTRE, CENTRE) as client:
         held = client.pay(make_payment(SLOW, 500, "SLOW-REFERENCE", operator=1))
     assert held.state == payments_pb2.PAYMENT_STATE_HELD
-    words = ("cancel", format_id(held.id), "--as", f"centre/{CENTRE}", "--json")
+    who = ("--as", f"centre/{CENTRE}")
+    words = ("cancel", format_id(held.id), *who, "--operator", "6", "--json")
     assert told(live.command(*words))["state"] == "reversed"
     assert told(live.command(*words))["repeat"] is True
+    shown = live.command("status", format_id(held.id), *who).stdout
+    [line] = [one for one in shown.splitlines() if f"{CENTRE} / 6" in one]
+    assert line.startswith("Cancelled by")
     # The treasury is no centre.
     assert live.command("cancel", format_id(held.id)).returncode == Exit.USAGE
 

@@ -4,6 +4,7 @@ should, whatever its log and the other nodes say.
 Method: the thread between log and event loop, with both set by the test.
 """
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ from switch.config import Config
 from switch.ledger import node_keys
 from switch.ledger.shapes import HALTED
 from tests.interop.built import ROOT
+
+HEAD = Head(b"a ledger's name.", 3_000_000, 1, 2, "south", "b:1")
 
 
 def made(**words: object) -> Any:
@@ -95,6 +98,33 @@ def test_only_the_last_leaders_keys_may_lead(tmp_path: Path) -> None:
             assert says in found, (keys, found)
             assert bool(found) == bool(says), (keys, found)
     assert scene.leadership.said().keys == own
+
+
+@pytest.mark.parametrize(
+    ("error", "reserve", "behind", "is_cramped"),
+    [
+        (0, 0, 2_000_000, False),
+        (errno.ENOSPC, 8 << 20, 1_048_575, False),
+        (errno.ENOSPC, (8 << 20) - 1, 0, True),
+        (errno.ENOSPC, 64 << 20, 1_048_576, True),
+    ],
+)
+def test_a_node_that_refuses_for_want_of_room_does_not_lead(
+    tmp_path: Path, error: int, reserve: int, behind: int, is_cramped: bool
+) -> None:
+    scene = Scene(tmp_path / "ledger")
+    scene.node.ledger.info = lambda: {
+        "space_error": error,
+        "reserve_bytes": reserve,
+        "sequence": 3_000_000,
+        "index_sequence": 3_000_000 - behind,
+    }
+    scene.parts.shared = made(nodes=list)
+    scene.parts.clock_off_s = lambda: 0.0
+    scene.node.committer = made(check_clock=lambda: None)
+    why = "its disk has no room" if is_cramped else ""
+    assert scene.leadership.cramped() == why
+    assert scene.leadership.unfit(HEAD) == why
 
 
 def test_a_leader_whose_clock_goes_wrong_says_so(

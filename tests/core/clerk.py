@@ -152,6 +152,12 @@ class Clerk(Recaller):
 
     # --- who sits there ---------------------------------------------------------------
 
+    def who_cancels(self, hold: Row) -> int:
+        """One of the wallet's centre, most often, or nobody."""
+        if not self.counters or self.chance(4):
+            return super().who_cancels(hold)
+        return self.number_of_operator(self.model.accounts[hold.debit].participant)
+
     def number_of_operator(self, centre: int) -> int:
         """One of that centre's, most often; or one who is not."""
         if not self.counters:

@@ -31,7 +31,16 @@ class Decisions(Drawing):
         return [row]
 
     def void(self) -> list[Row]:
-        return [Row(Kind.VOID, resolves=self.open_hold())]
+        """Called off, by somebody or by nobody."""
+        row = Row(Kind.VOID, resolves=self.open_hold())
+        hold = self.model.hold_of(row)
+        if hold:
+            row.operator_ = self.who_cancels(hold)
+        return [row]
+
+    def who_cancels(self, hold: Row) -> int:
+        """An operator's number, or 0; where no centre signs on any does."""
+        return hold.sequence % 3
 
     def verify(self) -> list[Row]:
         """Nobody is asked whether it is so: most often it is refused."""

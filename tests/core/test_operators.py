@@ -322,6 +322,44 @@ def test_shifts_and_their_approvals_name_one(signed_on: Counter) -> None:
     assert told.result == Result.PROPOSAL_NOT_FOUND
 
 
+def ended_by(counter: Counter, held: int) -> tuple[int, int, int]:
+    """Of the void of a hold: who cancelled, who took the cash, and who approved."""
+    row = counter.ledger.row(counter.ledger.resolution(held)[0])
+    assert row.kind == Kind.VOID
+    return row.total, row.operator, row.checker
+
+
+@pytest.mark.parametrize("how", RESTS)
+def test_a_void_says_who_cancelled(signed_on: Counter, how: str) -> None:
+    counter = signed_on
+    holds = [counter.told(counter.payment())[0].sequence for _ in range(4)]
+    before = counter.ledger.sequence
+    cancel = {"id": b"", "participant": 0}
+    for number in (99, 1, 2**32 - 1):
+        told = counter.one(Kind.VOID, resolves=holds[0], operator_=number, **cancel)
+        assert (told.result, told.sequence) == (UNKNOWN, 0)
+    assert counter.ledger.sequence == before
+    assert counter.ledger.holds_count >= 4
+    # Who has left meanwhile was there when it was wished; 0 is the switch itself.
+    numbers = (4, 5, 0)
+    for held, number in zip(holds, numbers, strict=False):
+        told = counter.one(
+            Kind.VOID, resolves=held, operator_=number, checker=2, **cancel
+        )
+        assert told.result == OK
+        again = counter.one(Kind.VOID, resolves=held, operator_=99, **cancel)
+        assert (again.result, again.sequence, again.repeat) == (OK, told.sequence, 1)
+    counter.rest(how)
+    found = [ended_by(counter, held) for held in holds[:3]]
+    assert found == [(number, 3, 0) for number in numbers]
+    # Of a centre that does not sign on it is the number that it says.
+    counter.sign_on(0)
+    assert (
+        counter.one(Kind.VOID, resolves=holds[3], operator_=77, **cancel).result == OK
+    )
+    assert ended_by(counter, holds[3]) == (77, 3, 0)
+
+
 def test_a_complaint_names_one(signed_on: Counter) -> None:
     counter = signed_on
     payment = counter.paid()

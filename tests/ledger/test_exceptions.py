@@ -113,6 +113,18 @@ def test_a_kept_payment_until_it_ends(office: Office, reader: Reader) -> None:
     assert reader.listed() == []
 
 
+def test_who_cancels_ends_no_proposal(office: Office, reader: Reader) -> None:
+    """The number of an operator may be that of anything else."""
+    kept = office.pay()[0]
+    office.pass_s(PAST_S)
+    asked = office.propose(Kind.VOID, kept)
+    held = office.pay()[0]
+    office.do(moves.cancels(np.array([held], np.uint64), asked))
+    ended = office.row(office.ledger.resolution(held)[0])
+    assert (ended.total, ended.checker) == (asked, 0)
+    assert (E.PROPOSAL, asked, kept) in reader.listed()
+
+
 def test_an_unverified_payment_until_it_is_verified(
     office: Office, reader: Reader
 ) -> None:

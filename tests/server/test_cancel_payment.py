@@ -64,6 +64,35 @@ def test_it_is_given_back_once(peers: Peers) -> None:
     repeated = peer.pay(bill)
     assert (repeated.repeat, repeated.state) == (True, REVERSED)
     held(peer, reference=bill.reference)
+    assert who_ended(peer, bill.id) == ("centre-a", 1, 1)
+
+
+def who_ended(peer: Peer, payment_id: bytes, sender: str = "") -> tuple[str, int, int]:
+    """Who cancelled a payment, and the operator whose shift its cash is of."""
+    request = payments_pb2.GetPaymentRequest(id=payment_id, sender=sender)
+    end = peer.payments.GetPayment(request, timeout=CALL_S).resolution
+    assert (end.proposal_sequence, end.HasField("maker")) == (0, False)
+    return end.sender.participant, end.sender.operator, end.operator
+
+
+def test_who_cancelled_is_told_and_not_who_took_it(peers: Peers) -> None:
+    peer = peers.centre()
+    bills = [payment("WATER", operator=7) for _ in range(2)]
+    request = payments_pb2.CreateBasketRequest(
+        basket=payments_pb2.Basket(payments=bills)
+    )
+    peer.payments.CreateBasket(request, timeout=CALL_S)
+    cancel(peer, bills[0].id, operator=8)
+    # Again by somebody else: it was done before.
+    assert cancel(peer, bills[1].id, operator=9).repeat
+    assert [who_ended(peer, one.id) for one in bills] == [("centre-a", 8, 7)] * 2
+    # Nobody said who; whoever calls for a centre names its operator.
+    unsaid = held(peer)
+    cancel(peer, unsaid.id)
+    assert who_ended(peer, unsaid.id) == ("", 0, 1)
+    theirs = held(peers.harness, centre="centre-b")
+    cancel(peers.harness, theirs.id, operator=5)
+    assert who_ended(peers.harness, theirs.id) == ("centre-b", 5, 1)
 
 
 def test_a_double_click_is_one(peers: Peers) -> None:

@@ -237,6 +237,45 @@ def test_what_python_serves_asks_the_same(peers: Peers) -> None:
         assert signed.outcome.result == wanted
 
 
+def test_who_is_signed_on_cancels(peers: Peers) -> None:
+    peer = peers.centre(HERE)
+    one, two = sign_on(peer, 1), sign_on(peer, 2)
+    held = payment("WATER", operator=0)
+    assert one.pay(held).result == OK
+
+    def cancel(by: Peer, operator: int, metadata: Any = ()) -> Any:
+        request = counter_pb2.CancelPaymentRequest(
+            id=held.id, sender=HERE, operator=operator
+        )
+        return by.counter.CancelPayment(request, timeout=CALL_S, metadata=metadata)
+
+    with failing(UNAUTHENTICATED) as failures:
+        cancel(peer, 2)
+    assert failures[0].reason == "SIGN_ON_NEEDED"
+    with failing(grpc.StatusCode.PERMISSION_DENIED) as failures:
+        cancel(peer, 1, two.metadata)
+    assert failures[0].reason == "OPERATOR_DIFFERS"
+    assert not cancel(peer, 0, two.metadata).repeat
+    found = peers.treasury.payments.GetPayment(
+        pb.GetPaymentRequest(id=held.id, sender=HERE), timeout=CALL_S
+    )
+    assert (found.entry.operator, found.resolution.operator) == (1, 1)
+    by = found.resolution.sender
+    assert (by.participant, by.operator) == (HERE, 2)
+    # Whoever calls for the centre says who stands there; who has left did, too.
+    harness = peers.get(Role.HARNESS, "harness")
+    theirs = payment("WATER", centre=HERE, operator=1)
+    assert harness.pay(theirs).result == OK
+    request = counter_pb2.CancelPaymentRequest(id=theirs.id)
+    for number in (0, 77):
+        request.operator = number
+        with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+            harness.counter.CancelPayment(request, timeout=CALL_S)
+        assert failures[0].fields == ["operator"]
+    request.operator = 3
+    assert not harness.counter.CancelPayment(request, timeout=CALL_S).repeat
+
+
 def test_who_acts_for_centres_needs_no_session(peers: Peers) -> None:
     harness = peers.get(Role.HARNESS, "harness")
     # It says who was at the counter, and the register has to know them.

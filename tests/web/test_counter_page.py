@@ -7,16 +7,28 @@ its own, and its forms sent as a browser sends them.
 
 import re
 import threading
+import time
 
 import pytest
 
 from switch.ids import new_id
 from switch.v1 import billers_pb2
-from tests.server.harness import until
+from tests.server.harness import payment, until
 from tests.server.scripted_biller import reject, silent
 from tests.web.browsing import Browser
-from tests.web.world import DUE, POWER, RECORDS, RELIEF, Counter, World, bills
+from tests.web.world import (
+    BOOKING,
+    CENTRE,
+    DUE,
+    POWER,
+    RECORDS,
+    RELIEF,
+    Counter,
+    World,
+    bills,
+)
 
+IST_S = 19_800
 _numbers = iter(range(100_000_001, 1 << 30))
 
 
@@ -198,8 +210,49 @@ def test_todays_list_and_search(browser: Browser) -> None:
         assert path in (browser.path, *re.findall(r'href="([^"]+)"', browser.text))
     browser.get("/today")
     assert browser.send("/find", q="নাম").status_code == 422
+    # A day, as it is written here; in Bengali digits, too.
+    today = time.strftime("%d/%m/%Y", time.gmtime(time.time() + IST_S))
+    bengali = today.translate(str.maketrans("0123456789", "০১২৩৪৫৬৭৮৯"))
+    for text in (today, bengali):
+        browser.send("/find", q=text)
+        assert path in browser.text
+    browser.send("/find", q="01/01/2001")
+    assert browser.outcomes == ["empty"]
+    assert "Payments of today" not in browser.text
+    for text in ("32/01/2026", "00/00/0000"):
+        assert browser.send("/find", q=text).status_code == 422
     browser.get(f"/payment/{new_id().hex()}")
     assert "The switch has no payment with this id" in browser.text
+
+
+def test_a_search_leads_on_to_all_it_finds(world: World, browser: Browser) -> None:
+    """Of a reference that was paid often: a page, the next one, and what is beyond."""
+    owed = f"MANY-{next(_numbers)}"
+    peer, paid = world.peers.centre(CENTRE), list[str]()
+    for number in range(18):
+        one = payment(BOOKING, reference=owed, amount=100 + number)
+        assert peer.pay(one).result == 1
+        paid.append(f"/payment/{one.id.hex()}")
+    browser.get("/today")
+    browser.send("/find", q=owed)
+    seen = re.findall(r'href="(/payment/[0-9a-f]{32})"', browser.text)
+    assert seen == paid[:1:-1]
+    assert browser.outcomes[-1] == "cut"
+    assert "the 16 newest" in browser.text
+    # All of the day, page by page.
+    today = time.strftime("%d/%m/%Y", time.gmtime(time.time() + IST_S))
+    browser.send("/find", q=today)
+    found: list[str] = []
+    while True:
+        found += re.findall(r'href="(/payment/[0-9a-f]{32})"', browser.text)
+        following = re.search(r'name="page" value="([^"]+)"', browser.text)
+        if following is None:
+            break
+        browser.send("/find", q=today, page=following[1])
+    assert {*paid} <= {*found}
+    assert len(found) == len({*found})
+    assert "cut" not in browser.outcomes
+    assert browser.send("/find", q=today, page="x" * 401).status_code == 400
 
 
 def test_a_shift_is_counted_and_signed_by_another(

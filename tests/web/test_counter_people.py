@@ -13,11 +13,21 @@ from pathlib import Path
 import pytest
 
 from switch.ids import new_id
+from switch.v1 import payments_pb2
 from switch.web.counter.pins import PinStore
-from tests.server.harness import until
+from tests.server.harness import payment, until
 from tests.server.scripted_biller import silent
 from tests.web.browsing import Browser
-from tests.web.world import CENTRE, POWER, SIGNS, Counter, World, bills, counting
+from tests.web.world import (
+    BOOKING,
+    CENTRE,
+    POWER,
+    SIGNS,
+    Counter,
+    World,
+    bills,
+    counting,
+)
 
 PINS = {3: "482915", 4: "739184"}
 _numbers = iter(range(300_000_001, 1 << 30))
@@ -191,6 +201,25 @@ def test_it_is_cancelled_until_the_department_was_asked(
     world.serve()
     browser.get(where)
     browser.settled("paid", "given-back", timeout_s=60)
+
+
+def test_the_page_says_who_cancelled(world: World, counter: Counter) -> None:
+    """Held for a department that takes nothing for now: one operator has taken the
+    cash, another gives it back.
+    """
+    owed = payment(BOOKING, operator=3)
+    held = world.peers.centre(CENTRE).pay(owed)
+    assert held.state == payments_pb2.PAYMENT_STATE_HELD
+    where = f"/payment/{owed.id.hex()}"
+    with Browser(counter.address) as browser:
+        browser.sign_on(4)
+        browser.get(where)
+        assert browser.outcomes[0] == "waiting"
+        browser.send(f"{where}/cancel")
+        assert browser.outcomes[0] == "given-back"
+        assert "operator 4 has cancelled the payment" in browser.text
+        browser.send("/language", language="bn", back=where)
+        assert "অপারেটর ৪ লেনদেনটি বাতিল করেছেন" in browser.text
 
 
 def test_training_says_so_and_keeps_apart(world: World, tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def main() -> int:
     if any(drills.ALL[name].is_apart for name in args.drills or ()):
         if not apart.is_inside():
             apart.enter("tools.cluster", sys.argv[1:])
-        machines = args.machines = apart.Machines()
+        machines = args.machines = apart.begin()
     if args.down:
         stand = Stand.open(args.data, say)
         Switches(stand).down()

@@ -98,7 +98,9 @@ def answers(
     client: Client, batch: list[payments_pb2.Payment]
 ) -> list[tuple[int, int, int]]:
     """Of each: result, entry, receipt."""
-    return [(one.result, one.sequence, one.receipt) for one in client.pay_batch(batch)]
+    return [
+        (int(one.result), one.sequence, one.receipt) for one in client.pay_batch(batch)
+    ]
 
 
 def differences(switches: Switches, paid: Paid) -> list[str]:

@@ -160,12 +160,28 @@ cdef inline bint _machine_needs_two(State* s, const Row* row) noexcept nogil:
     return kinds_has_id(row.kind) and kinds_may_be_proposed(row.kind)
 
 
+cdef int _machine_cancel(State* s, Row* row, uint32_t operator_, int* result) noexcept nogil:
+    """A void that cancels: its total is who wished it, 0 if the switch gives it back itself.
+
+    Whether that operator is active is not asked: who was signed on a moment ago was."""
+    cdef uint32_t centre = s.group.working.accounts[row.debit].participant
+    row.total = operator_
+    row.checker = 0
+    if operator_ != 0 and s.group.participants[centre].signs_on and (
+        operators_find(s, centre, operator_) == 0
+    ):
+        result[0] = RESULT_OPERATOR_UNKNOWN
+    return 0
+
+
 cdef int _machine_end(
     State* s, Draft* draft, Row* hold, int* result, uint64_t* other
 ) noexcept nogil:
     """A post, void or verify without a biller's word: two people must want it where only
-    that could have said so."""
+    that could have said so. A void that needs nobody says which operator has wished it."""
     cdef Row* row = &draft.row
+    # The row is to say its hold's.
+    cdef uint32_t operator_ = row.operator_
     cdef bint two = True
     cdef int rc
     if kinds_resolves_hold(row.kind):
@@ -178,6 +194,8 @@ cdef int _machine_end(
         two = row.flags & ROW_KEEP != 0
     elif row.kind == KIND_VOID:
         two = _machine_is_kept(s, hold)
+        if not two:
+            return _machine_cancel(s, row, operator_, result)
     if two:
         row.total = draft.proposal
         rc = cases_approved(s, draft, hold, result)

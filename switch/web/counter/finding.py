@@ -27,8 +27,9 @@ from switch.web.counter.desk import (
 )
 from switch.web.counter.drafts import Draft, Line
 from switch.web.counter.till import Kind, Move
-from switch.web.forms import whole_number
+from switch.web.forms import latin_digits, whole_number
 from switch.web.sessions import Session
+from switch.web.shown import visible
 
 ITEMS_MAX = 4
 """Kinds of items that one payment has."""
@@ -110,7 +111,7 @@ async def fetch(
         return message(desk, session, "not payable", 404)
     say = desk.say(session)
     try:
-        reference = fields.get("reference", "")
+        reference = latin_digits(fields.get("reference", ""))
         if not reference or len(reference) > REFERENCE_MAX:
             raise _Wrong(say("needs reference"))
         note = _note(wanted, fields, session, say)
@@ -202,11 +203,11 @@ def _note(wanted: Service, fields: Fields, session: Session, say: Any) -> str:
     """What the form asks for beside the reference, as it goes with the payment."""
     texts = []
     for asked in wanted.fields:
-        text = fields.get(f"field_{asked.name}"[:32], "")
+        text = latin_digits(fields.get(f"field_{asked.name}"[:32], ""))
         label = asked.label.said(session.language)
         if not text:
             raise _Wrong(say("needs field", label=label))
-        if not _fits(asked, text):
+        if not _fits(asked, text) or visible(text) != text:
             example = say("example", example=asked.example) if asked.example else ""
             raise _Wrong(say("field wrong", label=label, example=example))
         texts.append(text)

@@ -30,7 +30,7 @@ from switch.web.counter.desk import (
 from switch.web.counter.finding import once_more
 from switch.web.counter.line import OfflineError
 from switch.web.counter.printing import Paper, PrintError
-from switch.web.counter.settle import OUTCOMES
+from switch.web.counter.settle import OUTCOMES, canceller
 from switch.web.counter.till import Kind, Move, Stage
 from switch.web.sessions import Session
 
@@ -291,6 +291,7 @@ async def _stands(desk: Desk, session: Session, move: Move) -> dict[str, Any]:
         "made_ns": move.made_ns,
         "service": desk.catalogue.services.get(facts["service"]),
         "change": change,
+        "cancelled_by": facts.get("cancelled_by", 0),
         "fetch_again": result in _FETCH_AGAIN,
         "once_more": bool(answer and answer.additional_to),
         "other_id": answer.other_id.hex() if answer and answer.other_id else "",
@@ -375,6 +376,7 @@ async def _of_before(desk: Desk, session: Session, payment_id: bytes) -> Respons
         "made_ns": entry.time_ns,
         "service": desk.catalogue.services.get(entry.service),
         "change": 0,
+        "cancelled_by": canceller(reply),
         "fetch_again": False,
         "once_more": False,
         "other_id": "",

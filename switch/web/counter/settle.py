@@ -24,6 +24,7 @@ from switch.v1 import (
     counter_pb2,
     payments_pb2,
     results_pb2,
+    types_pb2,
 )
 from switch.web.counter.line import NEEDS_SIGN_ON, Line, is_offline
 from switch.web.counter.till import Kind, Move, Stage, Till
@@ -190,14 +191,20 @@ class Settler:
             # The switch has it for good: whatever this says, it is asked again.
             return NOTHING
         state = PaymentState(reply.state)
-        return Learned(
-            {
-                "outcome": OUTCOMES.get(state, move.outcome),
-                "stage": Stage.ENDED if state in FINAL else Stage.KNOWN,
-                "answer": reply.SerializeToString(),
-            },
-            in_doubt=False,
-        )
+        changes: dict[str, Any] = {
+            "outcome": OUTCOMES.get(state, move.outcome),
+            "stage": Stage.ENDED if state in FINAL else Stage.KNOWN,
+            "answer": reply.SerializeToString(),
+        }
+        if number := canceller(reply):
+            changes["facts"] = {**move.facts, "cancelled_by": number}
+        return Learned(changes, in_doubt=False)
+
+
+def canceller(found: payments_pb2.GetPaymentResponse) -> int:
+    """The operator who has cancelled a payment, 0 if nobody has."""
+    end = found.resolution
+    return end.sender.operator if end.kind == types_pb2.ENTRY_KIND_VOID else 0
 
 
 def _pause(first_s: float, most_s: float, count: int) -> float:

@@ -289,6 +289,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Not paid. Return the cash: the department has not taken it.",
         "জমা হয়নি। নগদ ফেরত দিন: বিভাগ জমা নেয়নি।",
     ),
+    "outcome cancelled": (
+        "Not paid. Return the cash: operator {number} has cancelled the payment.",
+        "জমা হয়নি। নগদ ফেরত দিন: অপারেটর {number} লেনদেনটি বাতিল করেছেন।",
+    ),
     "outcome unverified": (
         (
             "Return the cash against the acknowledgement. This bill cannot be "
@@ -407,15 +411,29 @@ TEXTS: dict[str, tuple[str, str]] = {
     "complaints": ("Complaints", "অভিযোগ"),
     # --- lists
     "today title": ("Payments of today", "আজকের লেনদেন"),
+    "found title": ("Payments found", "যেসব লেনদেন পাওয়া গেল"),
     "no payments": ("There are none.", "কিছু নেই।"),
     "search label": (
-        "Receipt number, reference, or payment id",
-        "রসিদ নম্বর, রেফারেন্স বা লেনদেনের আইডি",
+        "Receipt number, reference, payment id, or a day (31/03/2026)",
+        "রসিদ নম্বর, রেফারেন্স, লেনদেনের আইডি বা একটি দিন (৩১/০৩/২০২৬)",
+    ),
+    "search cut": (
+        (
+            "Of one reference the 16 newest payments of each service are found. Find "
+            "an older one by its receipt number, or list its day."
+        ),
+        (
+            "একটি রেফারেন্সের প্রতি পরিষেবায় সবচেয়ে নতুন ১৬টি লেনদেন পাওয়া যায়। তার "
+            "আগেরটি রসিদ নম্বর দিয়ে খুঁজুন, অথবা তার দিনটি লিখুন।"
+        ),
     ),
     "search": ("Search", "খুঁজুন"),
     "search wrong": (
-        "Type a receipt number, a reference or a payment id, in English letters.",
-        "রসিদ নম্বর, রেফারেন্স বা লেনদেনের আইডি ইংরেজি হরফে লিখুন।",
+        (
+            "Type a receipt number, a reference, a payment id or a day, in English "
+            "letters."
+        ),
+        "রসিদ নম্বর, রেফারেন্স, লেনদেনের আইডি বা দিন ইংরেজি হরফে লিখুন।",
     ),
     "more": ("Older ones", "আরও পুরনো"),
     # --- shifts
