@@ -6,7 +6,7 @@ another minute; here the clients pay on through all windows, and only the counte
 and go, in the order ABBA, so that what drifts is in both. Each pair of neighbours gives
 a ratio of what a payment cost the server; told are their mean and their median, each
 with an interval that 95 of 100 such runs would have it in (of the mean by drawing the
-pairs again, of the median by signs alone). A disk that is slow for a second makes larger
+pairs again, of the median by signs). A disk that is slow for a second makes larger
 groups, which cost less a payment: one such window moves the mean, and not the median.
 """
 
