@@ -232,8 +232,12 @@ nosync: build  ## build/nosync/lib: commits without the sync, for one test
 small: .venv/ready.stamp  ## build/small/lib: small pages and pieces, for one test
 	SWITCH_TEST_SMALL=1 $(PYTHON) setup.py --quiet build
 
+# What is in C, and what ledgers of a cluster do with it.
+SANITIZED := tests/core tests/billing/test_hot.py tests/totals/test_sums.py \
+    $(patsubst %,tests/cluster/test_%.py,through_ledger follower postgres lease)
+
 .PHONY: sanitize
-sanitize: build  ## the core's tests, those of billers' C, and a server, under sanitizers of memory
+sanitize: build  ## tests of the core, billers' C and the log's, and a server, under sanitizers of memory
 	SWITCH_SANITIZE=1 $(PYTHON) setup.py --quiet build
 	@# Python's own allocator would hide what is read beyond a small object.
 	@# What a thread that dies in LMDB leaves, and how, is tested: its signals stay the core's (fault.h).
@@ -241,7 +245,7 @@ sanitize: build  ## the core's tests, those of billers' C, and a server, under s
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0 \
 	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	    SWITCH_TEST_LIB=build/sanitize/lib $(PYTEST) tests/core tests/billing/test_hot.py --timeout 1800 $(ARGS)
+	    SWITCH_TEST_LIB=build/sanitize/lib $(PYTEST) $(SANITIZED) --timeout 1800 $(ARGS)
 	$(PYTHON) -m tests.torture.sanitized memory
 
 .PHONY: sanitize-threads

@@ -167,7 +167,7 @@ if "--inplace" in sys.argv:
     extensions.append(client)
 if mode == "assert":
     # What tests load (tests/conftest.py); no program starts with the rest.
-    extensions = extensions[:2]
+    extensions = extensions[: len(sources)]
 setup(
     libraries=libraries,
     ext_modules=cythonize(

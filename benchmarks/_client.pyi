@@ -17,6 +17,37 @@ NOTHING: int
 Bytes: TypeAlias = npt.NDArray[np.uint8] | memoryview | bytes
 Times: TypeAlias = npt.NDArray[np.uint64]
 
+MADE: np.dtype[np.void]
+"""What was drawn of a payment: `amount`, paise, and numbers `service` and `centre`."""
+
+class CheckError(Exception):
+    """An answer is not the one to the payment that was sent."""
+
+class Payments:
+    """Makes payments that are each another, as `benchmarks.messages` describes them.
+
+    What is drawn of each follows from the seed and the number of its bill."""
+
+    def __new__(
+        cls,
+        payment: bytes,
+        places: dict[str, int],
+        chosen: npt.NDArray[np.uint16],
+        services: npt.NDArray[np.bytes_],
+        centres: npt.NDArray[np.bytes_],
+        *,
+        first_share: float,
+        operators: int,
+        amounts: tuple[int, int],
+        seed: int,
+        is_ordered: bool,
+    ) -> Self:
+        """`payment`: its bytes, of which those at `places` are another's each time.
+        ValueError if these do not fit."""
+
+    def make(self, first: int, rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.void]:
+        """Fill rows with the payments of these bills, and say what was drawn."""
+
 def now_ns() -> int:
     """The clock that all times here are of."""
 

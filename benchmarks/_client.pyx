@@ -1,4 +1,4 @@
-"""The Python face of the load client (benchmarks/client): sends what Python made.
+"""The Python face of the load client (benchmarks/client).
 
 Everything between a message and its checked answer is in C and without the GIL.
 """
@@ -7,9 +7,7 @@ from base64 import b64encode
 
 import numpy as np
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-
-from benchmarks.messages import CheckError
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef extern from "<stdbool.h>" nogil:
@@ -19,6 +17,24 @@ cdef extern from "client/client.h" nogil:
     ctypedef struct SSL_CTX:
         pass
     void SSL_CTX_free(SSL_CTX* tls)
+
+    enum:
+        CHOICES, SERVICE_SIZE, CENTRE_SIZE
+    ctypedef struct Making:
+        const uint8_t* payment
+        uint32_t item, id, service, amount, reference
+        uint32_t operator_ "operator"
+        uint32_t centre
+        const uint16_t* chosen
+        const uint8_t (*services)[5]
+        const uint8_t (*centres)[9]
+        uint32_t centres_count, first_bar, operators, amount_min, amount_max
+        uint64_t seed
+        bint is_ordered
+    ctypedef struct Made:
+        pass
+    void messages_make(
+        const Making* making, uint64_t first, size_t count, uint8_t* to, Made* made)
 
     enum:
         RESULTS_MAX, BUCKETS, STATUSES, RUN_FAILED
@@ -96,6 +112,76 @@ cdef extern from "client/client.h" nogil:
 
 TIME, EMPTY, DONE = range(3)
 PAYMENTS, PAYMENT_STATE, NOTHING = range(3)
+
+
+class CheckError(Exception):
+    """An answer is not the one to the payment that was sent."""
+
+
+MADE = np.dtype([("amount", np.uint32), ("service", np.uint16), ("centre", np.uint16)])
+
+
+cdef class Payments:
+    """Makes payments that are each another, as `benchmarks.messages` describes them."""
+
+    cdef Making making
+    cdef object kept
+
+    def __cinit__(
+        self, payment, places, chosen, services, centres, *, first_share, operators,
+        amounts, seed, bint is_ordered,
+    ):
+        cdef const uint8_t[::1] content = np.frombuffer(payment, np.uint8)
+        cdef const uint16_t[::1] choice = chosen
+        cdef const uint8_t[:, ::1] service = codes(services, SERVICE_SIZE)
+        cdef const uint8_t[:, ::1] centre = codes(centres, CENTRE_SIZE)
+        cdef Making* making = &self.making
+        making.item = content.shape[0]
+        sizes = {"id": 16, "service": SERVICE_SIZE, "amount": 3, "reference": 15,
+                 "operator": 1, "centre": CENTRE_SIZE}
+        for name, at in places.items():
+            if not 0 < at <= <int>making.item - sizes[name]:
+                raise ValueError(f"no place of a payment: {name}")
+        if choice.shape[0] != CHOICES or chosen.max() >= len(services):
+            raise ValueError("a choice of services is theirs")
+        if not (0 < len(centres) <= 1 << 16 and 1 <= operators < 256):
+            raise ValueError("centres and operators have bounds")
+        if not 1 << 14 <= amounts[0] <= amounts[1] < 1 << 21:
+            raise ValueError("an amount takes three bytes")
+        making.payment = &content[0]
+        making.id, making.service = places["id"], places["service"]
+        making.amount, making.reference = places["amount"], places["reference"]
+        making.operator_, making.centre = places["operator"], places.get("centre", 0)
+        making.chosen = &choice[0]
+        making.services = <const uint8_t (*)[5]>&service[0, 0]
+        making.centres = <const uint8_t (*)[9]>&centre[0, 0]
+        making.centres_count = len(centres)
+        making.first_bar = min(int(first_share * (1 << 32)), (1 << 32) - 1)
+        making.operators = operators
+        making.amount_min, making.amount_max = amounts
+        making.seed = seed
+        making.is_ordered = is_ordered
+        self.kept = content, choice, service, centre
+
+    def make(self, first, rows not None):
+        """Fill rows with the payments of these bills, and say what was drawn (MADE)."""
+        cdef uint8_t[:, ::1] to = rows
+        cdef size_t count = to.shape[0]
+        cdef uint64_t number = first
+        if <uint32_t>to.shape[1] != self.making.item or count == 0:
+            raise ValueError("rows have a payment's bytes")
+        made = np.empty(count, MADE)
+        cdef uint8_t[::1] drawn = made.view(np.uint8)
+        with nogil:
+            messages_make(&self.making, number, count, &to[0, 0], <Made*>&drawn[0])
+        return made
+
+
+cdef object codes(object array, size_t size):
+    """Codes of one size, as bytes."""
+    if array.dtype.itemsize != size or len(array) == 0:
+        raise ValueError(f"codes have {size} bytes")
+    return np.ascontiguousarray(array).view(np.uint8).reshape(len(array), size)
 
 
 def now_ns():

@@ -23,8 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import _client
+from benchmarks._client import CheckError
 from benchmarks.client_process import METHODS
-from benchmarks.messages import CheckError, Maker, centre_code, places, service_code
+from benchmarks.messages import Maker, centre_code, places, service_code
 from benchmarks.raw_peer import (
     CONTINUATION,
     DATA,

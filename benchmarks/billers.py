@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 
 from benchmarks import _client
-from benchmarks.messages import CheckError
+from benchmarks._client import CheckError
 from switch.authority.development import DevAuthority
 from switch.codes import Role
 

@@ -1,8 +1,8 @@
 """The load: pays through open connections, checks every answer, reports one JSON line.
 
 Started by `benchmarks.load` in a process of its own, as a client elsewhere would be.
-Messages are made here by the block, with NumPy; sending them, reading the answers and
-checking each is C's work (`benchmarks/client`).
+Making messages by the block, sending them, reading the answers and checking each is C's
+work (`benchmarks/client`).
 
 A closed loop: each connection keeps a number of messages without an answer, and sends
 another when one is answered; a latency runs from handing a message to the transport to
@@ -24,12 +24,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import _client
+from benchmarks._client import CheckError
 from benchmarks.arrivals import Arrivals
 from benchmarks.histogram import Histogram
 from benchmarks.messages import (
     EVEN,
     PREFIX_SIZE,
-    CheckError,
     Maker,
     Shares,
     places,

@@ -37,10 +37,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.commits import WorkError
-from benchmarks.load import run_once
+from benchmarks.load import log_tail, run_once
 from benchmarks.load_network import LoadError
 from switch import _core as core
 from switch.cluster import NoClusterError
+from switch.errors import SwitchError
 
 SECONDS_MAX = 120.0
 SECONDS_LEAST = 0.2
@@ -155,8 +156,10 @@ def measure(options: argparse.Namespace, directory: Path) -> Figures:
                 found[name] = held(name, figures)
                 if not options.json:
                     print(f"{name}: {found[name]}", file=sys.stderr, flush=True)
-    except (NoPostgresError, WorkError) as error:
-        raise LoadError(str(error)) from error
+    except (NoPostgresError, WorkError, LoadError, SwitchError) as error:
+        logs = sorted(directory.rglob("server.log"))
+        tails = "\n".join(log_tail(one.parent) for one in logs)
+        raise LoadError(f"{error}\n{tails}") from error
     return found
 
 

@@ -1,8 +1,8 @@
 """Payments as bytes of the wire, made by the block.
 
-Every payment has the same layout and size, so that NumPy fills thousands in one go:
-about 0.05 microseconds each. Every id and every bill is another. Over the wire answers
-are checked in C (`benchmarks/client/answers.c`): whose each is, and with what result.
+Every payment has the same layout and size; C fills in what is drawn of each
+(`benchmarks/client/messages.c`). Every id and every bill is another. Over the wire
+answers are checked in C (`answers.c`): whose each is, and with what result.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks._client import CheckError, Payments
 from benchmarks.network import BILLERS, CENTRES, SERVICES
 from switch import _core as core
 
@@ -47,9 +48,13 @@ OWN_PAYMENT = np.dtype([("payment_tag", "V2"), *_FIELDS[:-2]])
 _QUOTATION = [("quotation_tag", "V3"), ("quotation", core.QUOTATION)]
 QUOTED_PAYMENT = np.dtype([("payment_tag", "V3"), *_FIELDS, *_QUOTATION])
 
+_DRAWN = ("id", "service", "amount", "reference", "operator", "centre")
+"""What is another in each payment."""
+
 Bytes = npt.NDArray[np.uint8]
 Layout = np.dtype[np.void]
-Numbers = npt.NDArray[np.unsignedinteger]
+Drawn = npt.NDArray[np.void]
+"""Of dtype `_client.MADE`: what was drawn of payments."""
 
 
 def service_code(number: int) -> str:
@@ -137,28 +142,37 @@ class Maker:
         """`ids`: "random", or "ordered" as UUIDv7 are. `first`: of the bills."""
         self.payload = payload
         self.size = PREFIX_SIZE + payload * self.layout.itemsize
-        self._ordered = ids == "ordered"
-        self._rng = np.random.default_rng(seed)
         self._next = first
         self._block = memoryview(b"")
         self._prefix = np.frombuffer(
             b"\0" + (self.size - PREFIX_SIZE).to_bytes(4, "big"), np.uint8
         )
-        self._template = _template(self.layout)
+        template = _template(self.layout)
+        self._settle(template)
         self._rows = np.empty(0, self.layout)
-        self._digits = np.array([b"%05d" % n for n in range(100_000)], "S5")
-        self._centres = np.array([centre_code(n).encode() for n in range(CENTRES)])
         # A Zipf choice, as the network's own shares are.
         weights = 1.0 / np.arange(1, SERVICES + 1)
-        self._codes = np.array([service_code(n).encode() for n in range(SERVICES)])
         if shares.biller:
             # The services of one biller are each BILLERSth one.
             is_hot = np.arange(SERVICES) % BILLERS < shares.hot_billers
             weights[is_hot] *= shares.biller / weights[is_hot].sum()
             weights[~is_hot] *= (1 - shares.biller) / weights[~is_hot].sum()
-        chosen = self._rng.choice(SERVICES, SHUFFLED, p=weights / weights.sum())
-        self._services = chosen.astype(np.uint16)
-        self._wallet_bar = int(shares.wallet * (1 << 32))
+        rng = np.random.default_rng(seed)
+        chosen = rng.choice(SERVICES, SHUFFLED, p=weights / weights.sum())
+        fields = self.layout.fields
+        assert fields is not None
+        self._payments_of = Payments(
+            template.tobytes(),
+            {name: int(fields[name][1]) for name in _DRAWN if name in fields},
+            chosen.astype(np.uint16),
+            np.array([service_code(n).encode() for n in range(SERVICES)]),
+            np.array([centre_code(n).encode() for n in range(CENTRES)]),
+            first_share=shares.wallet,
+            operators=self.operators,
+            amounts=(AMOUNT_MIN, AMOUNT_MAX),
+            seed=seed,
+            is_ordered=ids == "ordered",
+        )
 
     @property
     def block_payments(self) -> int:
@@ -187,47 +201,17 @@ class Maker:
             # Kept: half a megabyte that is new each time costs more than what is made.
             self._rows = np.empty(count, self.layout)
         rows = self._rows
-        # As bytes: field by field it takes several times as long.
         content = rows.view(np.uint8).reshape(count, self.layout.itemsize)
-        content[:] = np.frombuffer(self._template.tobytes(), np.uint8)
-        numbers = np.arange(self._next, self._next + count, dtype=np.uint64)
+        drawn = self._payments_of.make(self._next, content)
         self._next += count
-        identities = np.frombuffer(self._rng.bytes(16 * count), np.uint8)
-        if self._ordered:
-            halves = identities.view(">u8").reshape(count, 2).copy()
-            halves[:, 0] = numbers << np.uint64(16)
-            identities = halves.view(np.uint8).reshape(-1)
-        rows["id"] = identities.view("V16")
-        chance = self._rng.integers(0, 1 << 32, (3, count), dtype=np.uint32)
-        services = self._services[chance[0] % SHUFFLED]
-        rows["service"] = self._codes[services]
-        amounts = AMOUNT_MIN + chance[1] % (AMOUNT_MAX - AMOUNT_MIN + 1)
-        rows["amount"][:, 0] = amounts & 0x7F | 0x80
-        rows["amount"][:, 1] = amounts >> 7 & 0x7F | 0x80
-        rows["amount"][:, 2] = amounts >> 14
-        # The bill: fifteen digits, all different.
-        rest = numbers
-        for part in (2, 1, 0):
-            rest, digits = np.divmod(rest, np.uint64(100_000))
-            rows["reference"][:, part] = self._digits[digits]
-        rows["operator"] = 1 + numbers % np.uint64(self.operators)
-        wallets = chance[2] % CENTRES
-        if self._wallet_bar:
-            bar = self._rng.integers(0, 1 << 32, count, dtype=np.uint64)
-            wallets[bar < self._wallet_bar] = 0
-        if self.layout is not OWN_PAYMENT:
-            rows["centre"] = self._centres[wallets]
-        self._quote(rows, services, amounts, wallets)
+        self._quote(rows, drawn)
         return rows
 
-    def _quote(
-        self,
-        rows: npt.NDArray[np.void],
-        services: Numbers,
-        amounts: Numbers,
-        centres: Numbers,
-    ) -> None:
-        """Put quotations into payments of these services and centres, by their numbers.
+    def _settle(self, template: npt.NDArray[np.void]) -> None:
+        """Write what else is the same in every payment."""
+
+    def _quote(self, rows: npt.NDArray[np.void], drawn: Drawn) -> None:
+        """Put quotations into payments of which this was drawn.
 
         Here there are none.
         """
@@ -238,10 +222,6 @@ def amounts_of(payments: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
     parts = payments["amount"].astype(np.uint64) & np.uint64(0x7F)
     amounts: npt.NDArray[np.uint64] = parts @ np.array([1, 1 << 7, 1 << 14], np.uint64)
     return amounts
-
-
-class CheckError(Exception):
-    """An answer is not the one to the payment that was sent."""
 
 
 def outcome_starts(reply: bytes) -> list[int]:

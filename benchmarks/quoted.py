@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks._client import CheckError
 from benchmarks._drive import seal_tokens
 from benchmarks.messages import (
     EVEN,
     QUOTED_PAYMENT,
     Bytes,
-    CheckError,
+    Drawn,
     Layout,
     Maker,
-    Numbers,
     Shares,
 )
 from benchmarks.network import FIRST_CENTRE, FIRST_SERVICE
@@ -88,46 +88,42 @@ class QuotedMaker(Maker):
         0: each is sealed when its payment is made.
         """
         super().__init__(payload, ids, seed=seed, first=first, shares=shares)
-        quotation = self._template["quotation"]
-        quotation["format"] = FORMAT
-        quotation["key"] = KEY_NUMBER
-        quotation["amount_rule"] = AmountRule.EXACT
-        quotation["fetched"] = time.time_ns()
-        quotation["valid_until"] = quotation["fetched"] + np.uint64(LIFE_NS)
         self._sealer = sealer
         self._used = 0
         self._seals: Bytes | None = None
         if ahead:
             self._seals = self._seal_ahead(ahead)
 
+    def _settle(self, template: npt.NDArray[np.void]) -> None:
+        quotation = template["quotation"]
+        quotation["format"] = FORMAT
+        quotation["key"] = KEY_NUMBER
+        quotation["amount_rule"] = AmountRule.EXACT
+        quotation["fetched"] = time.time_ns()
+        quotation["valid_until"] = quotation["fetched"] + np.uint64(LIFE_NS)
+
     def _seal_ahead(self, ahead: int) -> Bytes:
         """The seals of the next payments, which are then made once more, the same."""
-        state, first = self._rng.bit_generator.state, self._next
+        first = self._next
         count = self.block_payments
         seals = np.empty((-(-ahead // count) * count, SEAL_SIZE), np.uint8)
         for start in range(0, len(seals), count):
             made = self._payments(count)
             seals[start : start + count] = made["quotation"]["seal"]
-        self._rng.bit_generator.state, self._next = state, first
+        self._next = first
         return seals
 
-    def _quote(
-        self,
-        rows: npt.NDArray[np.void],
-        services: Numbers,
-        amounts: Numbers,
-        centres: Numbers,
-    ) -> None:
+    def _quote(self, rows: npt.NDArray[np.void], drawn: Drawn) -> None:
         quotations = rows["quotation"]
-        quotations["centre"] = FIRST_CENTRE + centres
-        quotations["service"] = FIRST_SERVICE + services
+        quotations["centre"] = FIRST_CENTRE + drawn["centre"].astype(np.uint32)
+        quotations["service"] = FIRST_SERVICE + drawn["service"]
         quotations["series"] = quotations["service"]
         digits = np.ascontiguousarray(rows["reference"]).view(np.uint8)
         digits = digits.reshape(-1, REFERENCE_SIZE)
         quotations["reference"][:, :REFERENCE_SIZE] = digits
         # A bill's id need not be its citizen's reference; here one number is both.
         quotations["bill"][:, :REFERENCE_SIZE] = digits
-        quotations["amount_due"] = amounts
+        quotations["amount_due"] = drawn["amount"]
         if self._seals is None:
             quotations["seal"] = self._sealer.seals(quotations)
         else:

@@ -12,11 +12,12 @@ import json
 from pathlib import Path
 
 from benchmarks import _client
+from benchmarks._client import CheckError
 from benchmarks.arrivals import Arrivals
 from benchmarks.attacks import OwnMaker
 from benchmarks.client_process import METHODS
 from benchmarks.histogram import Histogram
-from benchmarks.messages import CheckError, centre_code, places
+from benchmarks.messages import centre_code, places
 from switch.credentials import Credentials
 
 VICTIM = 0

@@ -92,8 +92,15 @@ def _nodes(node: Leadership) -> list[Family]:
         "cluster_node_lag_rows", "Rows that a node has not, as it last said."
     )
     seen = gauge("cluster_node_seen_seconds", "Since a node said anything.")
+    differ = gauge(
+        "cluster_settings_differ",
+        "1 if a node that is there has other settings than the leader.",
+    )
+    others = node.other_settings() if node.leads else {}
     newest = node.sequence
     for one in node.member.nodes:
         behind.add(max(newest - one.sequence, 0), node=one.name)
         seen.add(one.seen_age_s, node=one.name)
-    return [behind, seen]
+        if node.leads:
+            differ.add(one.name in others, node=one.name)
+    return [behind, seen, differ]

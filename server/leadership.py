@@ -9,7 +9,7 @@ ends the process when it cannot go on.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,7 +19,7 @@ from server.node import Node
 from switch.billing.put_in import Shared as FilesOfNodes
 from switch.cluster.following import DifferenceError, Follower, HaltError
 from switch.cluster.log import Head
-from switch.cluster.member import Lease, Member, NodeRow, Said, Shared, State
+from switch.cluster.member import Lease, Member, Said, Shared, State
 from switch.cluster.replicator import Replicator
 from switch.config import Config
 from switch.errors import (
@@ -30,7 +30,8 @@ from switch.errors import (
     SpaceError,
     SwitchError,
 )
-from switch.ledger import node_keys, receipt_key
+from switch.fingerprints import common_settings, different_keys, different_parts
+from switch.ledger import node_keys
 from switch.ledger.shapes import HALTED, write_mark
 
 log = logging.getLogger("server.cluster")
@@ -38,8 +39,8 @@ log = logging.getLogger("server.cluster")
 CLOCK_OFF_MAX_S: Final = 1.0
 """What a leader's clock may differ from that of the log; a leader whose clock comes to
 differ more goes on, and says so."""
-KEYS_S: Final = 60.0
-"""How old the word of a node may be whose keys must be the same."""
+NODE_S: Final = 60.0
+"""How old the word of a node may be whose settings are compared."""
 RESERVE_LEAST: Final = 8 << 20
 """Bytes of the journal's reserve without which a full disk refuses payments."""
 WATCH_S: Final = 0.2
@@ -122,6 +123,8 @@ class Leadership:
         self._end = end
         self._check = check
         self._keys = node_keys.fingerprints(Path(node.ledger.path))
+        self._settings = common_settings(config)
+        self._told_settings: dict[str, list[str]] = {}
         self.follower = Follower(node.ledger, parts.shared, on_rows=self._took_rows)
         self.member = Member(
             self.follower,
@@ -259,7 +262,7 @@ class Leadership:
 
     def unfit(self, head: Head) -> str:
         """Why this node must not lead now; empty if it may. Raises DoubtError."""
-        why = self.cramped() or self._other_keys(self._parts.shared.nodes())
+        why = self.cramped() or different_keys(self._keys, head.keys)
         if why:
             return why
         off_s = self.clock_off_s = self._parts.clock_off_s()
@@ -286,32 +289,6 @@ class Leadership:
             return ""
         return "its disk has no room"
 
-    def _other_keys(self, nodes: Sequence[NodeRow]) -> str:
-        """Whose keys these are not, in words; empty if they are right.
-
-        Right is what the last leader has. Where that is not known, as behind a leader
-        that stepped down, nodes that are there must agree.
-        """
-        last = self.follower.last_leader
-        own = self._config.cluster.node
-        if last == own:
-            return ""
-        for one in nodes:
-            if one.name == last:
-                differs = node_keys.difference(self._keys, one.keys)
-                if differs:
-                    return differs
-            elif (
-                one.name != own
-                and one.seen_age_s <= KEYS_S
-                and node_keys.other_receipts(self._keys, one.keys)
-            ):
-                return (
-                    f"its {receipt_key.NAME} is not that of {one.name}: receipts that "
-                    "were printed could not be checked"
-                )
-        return ""
-
     def lead(self, epoch: int) -> None:
         """Take payments from now on, in this epoch."""
         node = self._node
@@ -322,7 +299,10 @@ class Leadership:
         asyncio.run_coroutine_threadsafe(self._begin_to_lead(), node.loop).result()
 
     def leads_on(self) -> None:
-        """Once a minute while it leads: whether its clock is still that of the log."""
+        """Once a minute while it leads: whether its clock is still that of the log, and
+        others would serve as it does.
+        """
+        self._compare_settings()
         off_s = self.clock_off_s = self._parts.clock_off_s()
         if abs(off_s) > CLOCK_OFF_MAX_S:
             log.critical(
@@ -330,6 +310,28 @@ class Leadership:
                 "%+.1f s off that of the log's database: set right whichever is wrong",
                 off_s,
             )
+
+    def other_settings(self) -> dict[str, list[str]]:
+        """Nodes whose settings are others than here, and in which parts. Any thread."""
+        nodes = [one for one in self.member.nodes if one.seen_age_s <= NODE_S]
+        found = {
+            one.name: different_parts(self._settings, one.settings)
+            for one in nodes
+            if one.name != self._config.cluster.node
+        }
+        return {name: parts for name, parts in found.items() if parts}
+
+    def _compare_settings(self) -> None:
+        found = self.other_settings()
+        for name, parts in found.items():
+            if self._told_settings.get(name) != parts:
+                log.warning(
+                    "the settings of %s differ from those here, in %s: it would serve "
+                    "otherwise than this node does",
+                    name,
+                    ", ".join(parts),
+                )
+        self._told_settings = found
 
     async def _begin_to_lead(self) -> None:
         self._node.lead()
@@ -368,12 +370,5 @@ class Leadership:
 
     def said(self) -> Said:
         """What this node says of itself."""
-        ledger, keys = self._node.ledger, self._keys
-        last = self.follower.last_leader
-        if last != self._config.cluster.node and any(
-            node_keys.other_receipts(keys, one.keys)
-            for one in self.member.nodes
-            if one.name == last
-        ):
-            keys = node_keys.unlike(keys)
-        return Said(ledger.sequence, *ledger.step_hash(), keys)
+        ledger = self._node.ledger
+        return Said(ledger.sequence, *ledger.step_hash(), self._keys, self._settings)

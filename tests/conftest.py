@@ -3,11 +3,12 @@
 And apart from those that need the machine to themselves: see `--alone`.
 """
 
+import gc
 import importlib.util
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import switch.billing
+import switch.cluster
+import switch.totals
 
 # What a machine that stands still for a second does to a draw says nothing of the code.
 settings.register_profile(
@@ -43,6 +46,22 @@ if os.environ.get("SWITCH_TEST_LIB"):
     BUILT = Path(os.environ["SWITCH_TEST_LIB"])
     load_built(BUILT, switch, "_core")
     load_built(BUILT, switch.billing, "_hot")
+    load_built(BUILT, switch.totals, "_sums")
+    # Not all modes have it, nor do machines without libpq.
+    if any(BUILT.glob("switch/cluster/_pq.*.so")):
+        load_built(BUILT, switch.cluster, "_pq")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays: to look for garbage in it took ten seconds a process."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from benchmarks import load_network, peer_postgres, plots
-from benchmarks._client import check
+from benchmarks._client import CheckError, Payments, check
 from benchmarks.arrivals import BLOCK, Arrivals
 from benchmarks.commits import Stretch, WorkError, check_accepted, commit, curve
 from benchmarks.histogram import (
@@ -29,7 +29,7 @@ from benchmarks.histogram import (
     bucket_top,
     buckets_of,
 )
-from benchmarks.messages import PAYMENT, CheckError, Maker, outcome_starts, places
+from benchmarks.messages import PAYMENT, Maker, outcome_starts, places
 from benchmarks.network import CENTRES, make_network
 from benchmarks.payments import Maker as RowMaker
 from benchmarks.payments import next_round
@@ -548,3 +548,47 @@ def test_singles(mode: str, tmp_path: Path) -> None:
     if mode == "open":
         assert 0 < result["bare_open_p50_ms"] <= result["bare_open_p99_ms"]
         assert result["bare_open_rows_a_commit"] >= 1
+
+
+PLACES = {"id": 1, "service": 20, "amount": 30, "reference": 40, "operator": 60}
+
+
+def test_payments_are_made_as_they_are_described() -> None:
+    template = bytes(range(64))
+    described: dict[str, object] = {
+        "payment": template,
+        "places": PLACES,
+        "chosen": np.zeros(1 << 16, np.uint16),
+        "services": np.array([b"S0000"]),
+        "centres": np.array([b"bsk-00000"]),
+        "first_share": 0.0,
+        "operators": 2,
+        "amounts": (1 << 14, (1 << 21) - 1),
+        "seed": 7,
+        "is_ordered": False,
+    }
+
+    def made(first: int, **other: object) -> bytes:
+        rows = np.empty((3, len(template)), np.uint8)
+        Payments(**(described | other)).make(first, rows)  # type: ignore[arg-type]
+        return rows.tobytes()
+
+    # The same once more, and none that another seed or number has.
+    assert made(5) == made(5)
+    assert made(5)[64:] == made(6)[:-64]
+    assert made(5)[1:17] not in made(5, seed=8) + made(8)
+    # What is not drawn stays as it was.
+    assert made(5)[17:20] == template[17:20]
+    assert made(999)[40:55] == b"000000000000999"
+    assert made(999)[104:119] == b"000000000001000"
+    for other in (
+        {"places": PLACES | {"operator": 64}},
+        {"places": PLACES | {"id": 0}},
+        {"chosen": np.ones(1 << 16, np.uint16)},
+        {"services": np.array([b"S00000"])},
+        {"centres": np.array([], "S9")},
+        {"operators": 0},
+        {"amounts": (1, 1 << 20)},
+    ):
+        with pytest.raises(ValueError, match=r"place|choice|codes|bounds|bytes"):
+            made(1, **other)

@@ -9,11 +9,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from benchmarks._client import check
+from benchmarks._client import CheckError, check
 from benchmarks.bills import Posts, Run
 from benchmarks.bills import figures as figures_of
 from benchmarks.load_network import LoadError, first_bill
-from benchmarks.messages import PAYMENT, CheckError, Maker, Shares, places
+from benchmarks.messages import PAYMENT, Maker, Shares, places
 from benchmarks.network import BILLERS
 from switch.v1 import payments_pb2 as pb
 from tests.bench import answer, check_open_loop, read, run_json

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks._client import check
+from benchmarks._client import CheckError, check
 from benchmarks.beside import COMPARED, in_turn
 from benchmarks.commits import Stretch, check_accepted, commit
 from benchmarks.load import DEFAULTS, QUOTED_PER_S, ahead
 from benchmarks.load_network import Figures
-from benchmarks.messages import CheckError, Shares, outcome_starts, places
+from benchmarks.messages import Shares, outcome_starts, places
 from benchmarks.network import CENTRES, FIRST_CENTRE, FIRST_SERVICE, make_network
 from benchmarks.quoted import QuotedMaker, Sealer
 from benchmarks.sources import KINDS, message_maker, open_network

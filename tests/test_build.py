@@ -1,8 +1,8 @@
 """Goal: a stranger's `pip install .` gives a working product, of the right sources.
 
 Method: copy what is ours into an empty folder, install it into an empty environment
-with pip's build isolation, and use it from another folder. The C of the core that
-`make build` has made goes along; `make torture` makes it anew, too. Then ask for LMDB's
+with pip's build isolation, and use it from another folder. The C that `make build` has
+made goes along; `make torture` makes it anew, too. Then ask for LMDB's
 sources under a wrong hash, which must be refused.
 """
 
@@ -34,17 +34,19 @@ def clean_environment() -> dict[str, str]:
 
 
 def bring_made_c(sources: Path) -> None:
-    """What Cython has made of these very files of the core, and takes a minute for."""
-    made = ROOT / "build/c/switch/_core.c"
-    parts = [*ROOT.glob("switch/**/*.p[xy][xdi]"), ROOT / "setup.py"]
+    """What Cython has made of these very files, and takes a minute for."""
+    modules = [*ROOT.glob("switch/**/*.pyx"), *ROOT.glob("server/*.pyx")]
+    parts = [*modules, *ROOT.glob("s*/**/*.px[di]"), ROOT / "setup.py"]
     newest = max(part.stat().st_mtime for part in parts)
-    if made.exists() and made.stat().st_mtime > newest:
-        there = sources / made.relative_to(ROOT)
-        there.parent.mkdir(parents=True)
-        shutil.copy(made, there)
-        # Newer than what else Cython reads, which pip is yet to install.
-        later = time.time() + 3_600
-        os.utime(there, (later, later))
+    for module in modules:
+        made = ROOT / "build/c" / module.relative_to(ROOT).with_suffix(".c")
+        if made.exists() and made.stat().st_mtime > newest:
+            there = sources / made.relative_to(ROOT)
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(made, there)
+            # Newer than what else Cython reads, which pip is yet to install.
+            later = time.time() + 3_600
+            os.utime(there, (later, later))
 
 
 @pytest.mark.slow
@@ -52,7 +54,7 @@ def bring_made_c(sources: Path) -> None:
 def test_isolated_install(tmp_path: Path) -> None:
     sources = tmp_path / "sources"
     sources.mkdir()
-    made = ("_core.c", "_front.c", "_hot.c")
+    made = ("_core.c", "_front.c", "_hot.c", "_pq.c", "_sums.c")
     built = shutil.ignore_patterns("*.so", "__pycache__", *made)
     for name in OURS:
         if (ROOT / name).is_dir():

@@ -78,6 +78,11 @@ def who() -> dict[str, Any]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
+def environment() -> dict[str, str]:
+    """Of its programs: a sanitizer that comes first in this process is not theirs."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
 def ports_to_keep(count: int) -> list[int]:
     """Free ones that no connection is given for its own end meanwhile: a server that is
     started again must find its port.
@@ -132,6 +137,7 @@ class Node:
             self.process = subprocess.Popen(
                 [binaries() / "postgres", "-D", self.directory, "-p", str(self.port)],
                 stdin=subprocess.DEVNULL,
+                env=environment(),
                 stdout=log,
                 stderr=log,
                 **who(),
@@ -217,6 +223,7 @@ class Nodes:
                 *("-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement),
             ],
             capture_output=True,
+            env=environment(),
             text=True,
             timeout=START_S,
         )
@@ -265,21 +272,24 @@ class Nodes:
         self.primary, self.standbys = first, [other]
 
     def make(self, settings: str = "", certificate: tuple[str, str] = ("", "")) -> None:
-        """Make and start them."""
+        """Make and start them. Raises NoPostgresError."""
         programs, user = binaries(), who()
         first = self.primary.directory
         if user:
             os.chown(self.base, user["user"], user["group"])
-        subprocess.run(
+        done = subprocess.run(
             [
                 *(programs / "initdb", "-D", first, "-U", "postgres", "-A", "trust"),
                 *("--data-checksums", "--no-sync", "--locale=C", "-E", "UTF8"),
                 "--no-instructions",
             ],
-            check=True,
             capture_output=True,
+            env=environment(),
+            text=True,
             **user,
         )
+        if done.returncode:
+            raise NoPostgresError(f"initdb failed in {self.base}: {done.stderr}")
         self._write(first / "postgresql.auto.conf", SETTINGS + settings)
         self._write(first / "pg_hba.conf", HBA)
         for name, text in zip(("server.crt", "server.key"), certificate, strict=True):

@@ -2,7 +2,8 @@
 # Look for races in build/threads/lib: tools/sanitize_threads.sh PYTHON [PYTEST-ARGUMENT...]
 #
 # First two that are planted, which the sanitizer must see; then tests of the core's
-# queue and of readers beside writers; then a server that is called in every way.
+# queue, of readers beside writers and of ledgers with a log; then a server that is called
+# in every way.
 set -euo pipefail
 
 python=$1
@@ -32,6 +33,8 @@ echo "planted races were seen"
 # pytest keeps stderr to itself.
 TSAN_OPTIONS="log_path=$reports $usual" "${sanitized[@]}" "$python" -m pytest -q \
     --timeout 1800 tests/core/test_queue.py tests/core/test_queue_threads.py \
-    tests/core/test_concurrency.py "$@" || { cat "$reports".* >&2; exit 1; }
+    tests/core/test_concurrency.py tests/core/test_in_flight.py \
+    tests/core/test_replicate.py tests/core/test_follow.py \
+    tests/cluster/test_postgres.py "$@" || { cat "$reports".* >&2; exit 1; }
 TSAN_OPTIONS="halt_on_error=1" build/front/threads 100000
 "$python" -m tests.torture.sanitized threads

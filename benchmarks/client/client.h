@@ -1,4 +1,4 @@
-/* The parts of the load client: answers, connections, the load itself, billers, a sink.
+/* The parts of the load client: messages, answers, connections, the load itself, billers, a sink.
  *
  * C over OpenSSL, and of nghttp2 what reads compressed headers; no Python. A part uses
  * what is declared above it. Functions give 0, or -1 with the reason in `Failure`. One
@@ -21,6 +21,37 @@ int failure_set(Failure* failure, const char* format, ...)
     __attribute__((format(printf, 2, 3)));
 
 uint64_t clock_ns(void);
+
+/* --- messages.c: what is sent ------------------------------------------------------ */
+
+enum { CHOICES = 1 << 16, SERVICE_SIZE = 5, CENTRE_SIZE = 9 };
+
+/* How payments are made: the bytes that are the same in all, and where the others go. */
+typedef struct Making {
+    const uint8_t* payment;
+    uint32_t item;        /* bytes of it */
+    uint32_t id, service, amount, reference, operator;
+    uint32_t centre;      /* 0: it names none */
+    const uint16_t* chosen; /* CHOICES numbers of services, each as often as it is paid */
+    const uint8_t (*services)[SERVICE_SIZE];
+    const uint8_t (*centres)[CENTRE_SIZE];
+    uint32_t centres_count;
+    uint32_t first_bar;   /* of 2^32 payments so many more are the first centre's */
+    uint32_t operators;   /* in turn */
+    uint32_t amount_min, amount_max; /* paise, of 15 to 21 bits */
+    uint64_t seed;
+    bool is_ordered;      /* ids, as UUIDv7 are */
+} Making;
+
+/* What was drawn, beside the bytes. */
+typedef struct Made {
+    uint32_t amount;
+    uint16_t service, centre;
+} Made;
+
+/* Payments with these bill numbers, one behind the other. */
+void messages_make(
+    const Making* making, uint64_t first, size_t count, uint8_t* to, Made* made);
 
 /* --- answers.c: what was sent, and whether an answer is the one to it -------------- */
 

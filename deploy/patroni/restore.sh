@@ -7,8 +7,15 @@
 # history of one number after the other, and takes the first that it gets none of. Those
 # between the two are other nodes', whose history may never have reached the archive. What
 # is given for them is looked for, never read: no history that it could follow.
+#
+# A history that is there already is not asked for again: PostgreSQL then reads its own.
+# A standby needs it before it streams from a new leader, which may be asked who streams
+# a third of a second after its promotion.
 node=$1 file=$2 path=$3
 
+case $file in
+    *.history) [ -e "$node/data/pg_wal/$file" ] && exit 1 ;;
+esac
 if [ -e "$node/pgbackrest.conf" ]; then
     pgbackrest "--config=$node/pgbackrest.conf" --stanza=payswitch \
         archive-get "$file" "$path" && exit 0
@@ -18,7 +25,6 @@ case $file in
     ????????.history) ;;
     *) exit 1 ;;
 esac
-[ -e "$node/data/pg_wal/$file" ] && exit 1
 read -r newest taken postmaster 2>/dev/null <"$node/promotes" || exit 1
 read -r running 2>/dev/null <"$node/data/postmaster.pid" || exit 1
 number=$(printf '%d' "0x${file%.history}") || exit 1

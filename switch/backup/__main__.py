@@ -1,6 +1,11 @@
-"""`python -m switch.backup copy FROM TO` and `… verify COPY`, run by `payswitch`."""
+"""`python -m switch.backup copy FROM TO` and `… verify COPY`, run by `payswitch`.
+
+FROM or TO may be `-`: a stream on standard input, or output.
+"""
 
 import argparse
+import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -8,11 +13,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from switch.backup.copying import copy, finish, partial_of
+from switch.backup.copying import Copied, copy, finish, partial_of, receive
 from switch.backup.ending import ended
-from switch.backup.proof import Proof, Tell, prove
+from switch.backup.proof import Proof, Tell, UnprovedError, prove
+from switch.backup.streaming import STREAM, Stream, check_no_terminal, send
 from switch.console.output import Exit, Screen
 from switch.console.words import Language
+from switch.errors import ConfigError
 
 SHOWN_MAX = 20
 """Findings that are printed for people."""
@@ -65,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace, screen: Screen) -> Exit:
     run = _copy if args.verb == "copy" else _verify
+    if args.verb == "copy" and str(args.target) == STREAM:
+        run = _send
     with ExitStack() as stack:
         return run(args, screen, Steps(screen, stack))
 
@@ -72,7 +81,7 @@ def _run(args: argparse.Namespace, screen: Screen) -> Exit:
 def _copy(args: argparse.Namespace, screen: Screen, steps: Steps) -> Exit:
     """Copy, prove, put in place."""
     begin = time.monotonic()
-    copied = copy(args.source, args.target, steps("copying"))
+    copied = _copied(args, steps("copying"))
     proof = prove(partial_of(args.target), steps)
     if not proof.findings and proof.sequence != copied.sequence:
         text = f"it ends at {proof.sequence}, and {copied.sequence} were copied"
@@ -106,6 +115,43 @@ def _copy(args: argparse.Namespace, screen: Screen, steps: Steps) -> Exit:
         ]
     )
     screen.line(word("keep apart"))
+    return Exit.DONE
+
+
+def _copied(args: argparse.Namespace, tell: Tell) -> Copied:
+    if str(args.source) != STREAM:
+        return copy(args.source, args.target, tell)
+    check_no_terminal(sys.stdin, "--data -")
+    stream = Stream(sys.stdin.buffer)
+    return receive(stream, args.target, is_clusters=stream.begin.is_clusters, tell=tell)
+
+
+def _send(args: argparse.Namespace, screen: Screen, steps: Steps) -> Exit:
+    """Write a copy to standard output; it is proved where it is read."""
+    check_no_terminal(sys.stdout, STREAM)
+    if str(args.source) == STREAM:
+        raise ConfigError("a stream is read, or written, and not both")
+    try:
+        # Its own end of the pipe: what is left in it is nobody else's to write.
+        with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
+            copied = send(args.source, out, steps("copying"))
+    except BrokenPipeError:
+        raise UnprovedError("nobody reads the copy any more: it was cut off") from None
+    told = {
+        "backup": "sent",
+        "sequence": copied.sequence,
+        "chunks": copied.chunks,
+        "bytes": copied.size,
+        "check": copied.check,
+    }
+    if screen.as_json:
+        screen.note(json.dumps(told))
+        return Exit.DONE
+    word = screen.language.word
+    screen.note(
+        f"{word('copy sent')}: {word('as of')} {copied.sequence}, "
+        f"{word('last check')} {copied.check}"
+    )
     return Exit.DONE
 
 

@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import lmdb
 
@@ -65,6 +65,35 @@ class Copied:
     check: str
     """The last chunk's check, which all before it go into; empty without a chunk."""
 
+    def with_chunk(self, key: bytes, value: bytes) -> "Copied":
+        """With the chunk behind it."""
+        first, count = int.from_bytes(key, "big"), value[8:12]
+        return Copied(
+            first + int.from_bytes(count, "little") - 1,
+            self.chunks + 1,
+            self.size + len(value),
+            value[60:64][::-1].hex(),
+        )
+
+
+class Journal(Protocol):
+    """What is copied: a journal here, or one that comes as a stream."""
+
+    def names(self) -> Chunks:
+        """What stands beside the chunks."""
+
+    def last(self) -> bytes:
+        """The key of the last chunk that is copied; empty if there is none."""
+
+    def size(self) -> int:
+        """About how many bytes it has."""
+
+    def batches(self, last: bytes) -> Iterator[Chunks]:
+        """The chunks up to `last`, some at a time."""
+
+    def close(self) -> None:
+        """Nothing is read any more."""
+
 
 class Source:
     """The journal that is copied, read through the table of readers."""
@@ -95,6 +124,15 @@ class Source:
         """The key of the last chunk that is durable now; empty if there is none."""
         with self.env.begin() as txn, txn.cursor(self.chunks) as cursor:
             return bytes(cursor.key()) if cursor.last() else b""
+
+    def value(self, key: bytes) -> bytes:
+        """A chunk; empty if there is none of this key."""
+        with self.env.begin() as txn:
+            return txn.get(key, db=self.chunks) or b""
+
+    def close(self) -> None:
+        """Nothing is read any more."""
+        self.env.close()
 
     def size(self) -> int:
         """About how many bytes the journal has in use."""
@@ -128,11 +166,32 @@ def copy(source: Path, target: Path, tell: Tell | None = None) -> Copied:
     `partial_of(target)`, for `finish` to put in place. Raises ConfigError, BusyError,
     StorageError, lmdb.Error.
     """
-    partial = partial_of(target)
+    _check_free(target)
+    journal = Source(source)
+    try:
+        _check_apart(source, partial_of(target))
+        return _copy(journal, target, bool(shape(source / CLUSTER)), tell)
+    finally:
+        journal.close()
+
+
+def receive(
+    journal: Journal, target: Path, *, is_clusters: bool, tell: Tell | None = None
+) -> Copied:
+    """The same of a journal that comes from elsewhere. Raises also what that raises."""
+    _check_free(target)
+    return _copy(journal, target, is_clusters, tell)
+
+
+def _check_free(target: Path) -> None:
     if shape(target):
         raise ConfigError(f"{target} is there already; a copy replaces nothing")
-    journal = Source(source)
-    _check_apart(source, partial)
+
+
+def _copy(
+    journal: Journal, target: Path, is_clusters: bool, tell: Tell | None
+) -> Copied:
+    partial = partial_of(target)
     with _locked(partial):
         _clear(partial)
         size = journal.size()
@@ -142,10 +201,9 @@ def copy(source: Path, target: Path, tell: Tell | None = None) -> Copied:
                 f"{partial.parent} has room for {room:,} bytes; {size:,} are needed"
             )
         copied = _fill(journal, partial / "journal", size, tell)
-        if shape(source / CLUSTER):
+        if is_clusters:
             # Served alone it would be a second ledger beside the log, too.
             write_mark(partial / CLUSTER)
-        journal.env.close()
     return copied
 
 
@@ -164,34 +222,36 @@ def finish(target: Path) -> None:
     sync_directory(target.parent)
 
 
-def _fill(journal: Source, path: Path, size: int, tell: Tell | None) -> Copied:
+def _fill(journal: Journal, path: Path, size: int, tell: Tell | None) -> Copied:
     """Write the chunks that are durable now into a new environment."""
     last = journal.last()
-    total = int.from_bytes(last, "big")
     env = lmdb.open(
         *(str(path), max(2 * size, MAP_LEAST)), max_dbs=NAMED_MAX, mode=0o600
     )
+    with contextlib.closing(env):
+        return _write(journal, last, env, tell)
+
+
+def _write(
+    journal: Journal, last: bytes, env: lmdb.Environment, tell: Tell | None
+) -> Copied:
     names = journal.names()
-    chunks, sequence, copied, check = 0, 0, 0, b""
+    total = int.from_bytes(last, "big")
+    copied = Copied(0, 0, 0, "")
     # The first transaction makes the tables as well, as that of a new ledger does.
     for batch in _with_first(journal.batches(last)):
         with env.begin(write=True) as txn:
             meta, table = (env.open_db(name, txn=txn) for name in TABLES)
-            for key, value in names if not chunks else ():
+            for key, value in names if not copied.chunks else ():
                 txn.put(key, value, db=meta)
             for key, value in batch:
                 if not txn.put(key, value, db=table, append=True):
                     raise StorageError(INVALID, "chunks are not in order")
         for key, value in batch:
-            first, count = int.from_bytes(key, "big"), value[8:12]
-            sequence = first + int.from_bytes(count, "little") - 1
-            check = value[60:64]
-            copied += len(value)
-        chunks += len(batch)
+            copied = copied.with_chunk(key, value)
         if tell:
-            tell(min(sequence, total), total)
-    env.close()
-    return Copied(sequence, chunks, copied, check[::-1].hex())
+            tell(min(copied.sequence, total), total)
+    return copied
 
 
 def _with_first(batches: Iterator[Chunks]) -> Iterator[Chunks]:

@@ -15,6 +15,7 @@ from typing import Any
 from switch.config import load_config
 from switch.console.output import Exit, Screen
 from switch.errors import ConfigError, UsageError
+from switch.fingerprints import different_keys, different_parts
 from switch.programs import program, tethered
 
 TEXT = "several switches over one log: begin it, join it, look at it, hand it on"
@@ -28,17 +29,20 @@ SELECT pg_is_in_recovery(), current_setting('synchronous_standby_names'),
 """
 """What a database node says of itself to anybody."""
 STEP_DOWN = """
-UPDATE payswitch.head SET epoch = epoch + 1, leader = '', address = ''
+UPDATE payswitch.head SET epoch = epoch + 1, leader = '', address = '',
+    keys = CASE WHEN $2 = 0::int8 THEN keys ELSE '' END
 WHERE ledger = 1 AND epoch = $1
 RETURNING epoch,
 """
-"""Wherever the log is by then: who steps down goes on appending until it sees that."""
+"""Wherever the log is by then: who steps down goes on appending until it sees that.
+Whose keys are right stays known, unless they are to be forgotten.
+"""
 
 Add = Callable[[str, Callable[[Namespace, Screen], Exit], str], ArgumentParser]
 
 
 def add_verbs(add: Add) -> None:
-    """`cluster init | seed | status | step-down`."""
+    """`cluster init | seed | status | step-down | upgrade`."""
     init = add("init", _init, "make the log of a ledger: tables, role and head")
     _add_dsn(init, "of the database's owner")
     which = init.add_mutually_exclusive_group(required=True)
@@ -65,7 +69,8 @@ def add_verbs(add: Add) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="a node's ledger, running or not, or a copy by `payswitch backup`",
+        help="a node's ledger, running or not, or a copy by `payswitch backup`; -: "
+        "what `payswitch backup -` sends, on standard input",
     )
     seed.add_argument(
         "--keys",
@@ -78,6 +83,30 @@ def add_verbs(add: Add) -> None:
     _add_dsn(status, "")
     down = add("step-down", _step_down, "have the leading switch hand over to another")
     _add_dsn(down, "")
+    down.add_argument(
+        "--forget-keys",
+        action="store_true",
+        help="whoever leads next has the right keys: only once all nodes have new ones",
+    )
+    upgrade = add("upgrade", _upgrade, "bring an older log's tables up to date")
+    _add_dsn(upgrade, " of the database's owner")
+
+
+def _upgrade(args: Namespace, screen: Screen) -> Exit:
+    """Beside switches that go on."""
+    from switch.cluster.log import DoubtError
+    from switch.cluster.postgres import upgrade
+
+    try:
+        upgrade(_dsn(args))
+    except DoubtError as doubt:
+        screen.note(f"payswitch: it may have been done or not, try again: {doubt}")
+        return Exit.UNKNOWN
+    if screen.as_json:
+        screen.value({"cluster": "upgraded"})
+    else:
+        screen.facts([("cluster", "upgraded")])
+    return Exit.DONE
 
 
 def _add_dsn(command: ArgumentParser, whose: str) -> None:
@@ -203,6 +232,7 @@ def _log(dsn: str) -> dict[str, Any]:
         nodes, head, standbys = log.nodes(), log.head(), log.standbys()
     finally:
         log.close()
+    leaders = {one.name: one.settings for one in nodes}.get(head.leader, "")
     return {
         "log": {
             "instance": head.instance.hex(),
@@ -211,6 +241,7 @@ def _log(dsn: str) -> dict[str, Any]:
             "epoch": head.epoch,
             "leader": head.leader,
             "address": head.address,
+            "keys": head.keys,
             "standbys": standbys,
         },
         "nodes": [
@@ -222,6 +253,9 @@ def _log(dsn: str) -> dict[str, Any]:
                 "behind": max(0, head.sequence - one.sequence),
                 "seen_ms": round(1000 * one.seen_age_s),
                 "keys": one.keys,
+                "other_keys": different_keys(one.keys, head.keys),
+                "settings": one.settings,
+                "other_settings": different_parts(leaders, one.settings),
             }
             for one in nodes
         ],
@@ -260,6 +294,12 @@ def _show(told: dict[str, Any], screen: Screen) -> None:
             for one in told["nodes"]
         ],
     )
+    for one in told["nodes"]:
+        if one["other_keys"]:
+            screen.line(f"{one['name']}: {one['other_keys']}")
+        if one["other_settings"]:
+            parts = ", ".join(one["other_settings"])
+            screen.line(f"{one['name']}: {word('other settings')}: {parts}")
     log = told["log"]
     screen.facts(
         [
@@ -281,9 +321,9 @@ def _step_down(args: Namespace, screen: Screen) -> Exit:
     try:
         log.reconnect()
         head = log.head()
-        if not head.leader:
+        if not head.leader and not args.forget_keys:
             raise ConfigError("nobody leads that could step down")
-        rows = log.execute(STEP_DOWN + WAITS, head.epoch)
+        rows = log.execute(STEP_DOWN + WAITS, head.epoch, int(args.forget_keys))
         if not rows:
             raise ConfigError("another one has taken over meanwhile")
         epoch, waited = rows[0]

@@ -249,13 +249,19 @@ def _parser() -> argparse.ArgumentParser:
     backup = add(
         "backup", others.backup, "copy a ledger, beside the switch, and prove it"
     )
-    backup.add_argument("to", type=Path, metavar="TO", help="a directory to be made")
+    backup.add_argument(
+        *("to",),
+        type=Path,
+        metavar="TO",
+        help="a directory to be made; -: a stream on standard output",
+    )
     backup.add_argument(
         "--data",
         type=Path,
         default=Config().data_dir,
         metavar="DIR",
-        help="the ledger's directory (default: %(default)s)",
+        help="the ledger's directory (default: %(default)s); -: such a stream, on "
+        "standard input",
     )
     statement = add(
         "bank-statement", bank_statements.bank_statement, bank_statements.TEXT

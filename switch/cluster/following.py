@@ -11,12 +11,18 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from switch.cluster.log import DoubtError, Head, Log
-from switch.errors import SpaceError, SwitchError
+from switch.errors import FollowError, SpaceError, SwitchError
 
 POLL_S: Final = 0.02
 """Between two looks for new chunks."""
 CONFIRM_S: Final = 0.5
 """Between two looks, at the most, that are known to have been at the real log."""
+
+
+_BEGINS_LATER: Final = (
+    "this node ends with row {has}, and the log begins behind that: give it a newer "
+    "copy by `payswitch cluster seed` (docs/cluster.md)"
+)
 
 
 class HaltError(SwitchError):
@@ -81,8 +87,6 @@ class Follower:
         """When it had all that there was, by `now`; None before the first time."""
         self.head: Head | None = None
         """As it was seen last, on a quorum."""
-        self.last_leader = ""
-        """Whom a head named last: a leader that steps down is not in the next one."""
 
     def age_s(self) -> float | None:
         """How old what it has may be; None while it has never had all of it."""
@@ -105,6 +109,8 @@ class Follower:
         begun_s = self._now()
         chunks, last = self._log.read(self._ledger.sequence)
         if not chunks:
+            if self.lag_rows:
+                self._check_begins_here()
             return False
         self._log.barrier()
         before = self._ledger.sequence
@@ -112,6 +118,10 @@ class Follower:
             self._ledger.follow(chunks)
         except SpaceError as error:
             raise RoomError(str(error)) from error
+        except FollowError as error:
+            if error.reason != "behind":
+                raise
+            raise HaltError(_BEGINS_LATER.format(has=before)) from error
         finally:
             if self._ledger.sequence != before:
                 self._on_rows()
@@ -119,6 +129,15 @@ class Follower:
             return True
         self._whole_s = begun_s
         return False
+
+    def _check_begins_here(self) -> None:
+        """Raise HaltError if the log has not what comes next, and goes further."""
+        has = self._ledger.sequence
+        if self._log.chunk_at(has + 1) is not None:
+            return
+        # Whoever was asked is the one that is written to, and has all of the head.
+        self._log.barrier()
+        raise HaltError(_BEGINS_LATER.format(has=has))
 
     def confirm(self) -> Head:
         """Look at the head, on a quorum, and hold the own journal against it."""
@@ -145,7 +164,6 @@ class Follower:
                 )
             self._whole_s = begun_s
         self.head = head
-        self.last_leader = head.leader or self.last_leader
         return head
 
     def catch_up(self) -> Head:

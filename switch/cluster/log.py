@@ -52,6 +52,9 @@ class Head(NamedTuple):
     """The name of who took over last."""
     address: str
     """Where clients reach it."""
+    keys: str = ""
+    """The fingerprints of its keys; empty if nobody has led since the log was begun, or
+    whose keys are right is to be decided anew by who leads next."""
 
 
 class Part(NamedTuple):
@@ -126,7 +129,9 @@ class Log(Protocol):
     def barrier(self) -> None:
         """Return once all that this connection has shown is on a quorum."""
 
-    def take_over(self, at: Head, name: str, address: str) -> int | None:
+    def take_over(
+        self, at: Head, name: str, address: str, keys: str = ""
+    ) -> int | None:
         """Become who may append to a log that is still as in `at`: the new epoch.
 
         None if it is not: somebody appended or was faster. After a DoubtError read the

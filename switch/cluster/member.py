@@ -79,12 +79,22 @@ class NodeRow(Protocol):
     def seen_age_s(self) -> float:
         """How long ago that was."""
 
+    @property
+    def settings(self) -> str:
+        """The fingerprints of what settings of nodes have in common."""
+
 
 class Shared(Log, Protocol):
     """A log, and what else the nodes share."""
 
     def note(
-        self, name: str, address: str, sequence: int, state_hash: bytes, keys: str
+        self,
+        name: str,
+        address: str,
+        sequence: int,
+        state_hash: bytes,
+        keys: str,
+        settings: str = "",
     ) -> None:
         """Say something of oneself."""
 
@@ -129,6 +139,8 @@ class Said(NamedTuple):
     """Of its state behind row `step`; empty before the first step."""
     keys: str
     """The fingerprints of its keys."""
+    settings: str = ""
+    """The fingerprints of what settings of nodes have in common."""
 
 
 class Server(Protocol):
@@ -302,14 +314,15 @@ class Member:
         self.attempts += 1
         self.lost_attempts += 1
         begun_s = self._now()
-        epoch = self._log.take_over(head, self._name, self._address)
+        keys = self._server.said().keys
+        epoch = self._log.take_over(head, self._name, self._address, keys)
         if epoch is None:
             log.warning("another node was faster, or still appends; trying again")
             return
         self.lost_attempts -= 1
         log.info("leads from row %d on, in epoch %d", head.sequence + 1, epoch)
         self.follower.head = head._replace(
-            epoch=epoch, leader=self._name, address=self._address
+            epoch=epoch, leader=self._name, address=self._address, keys=keys
         )
         self._confirm(begun_s)
         self._server.lead(epoch)
@@ -393,7 +406,10 @@ class Member:
         """Say something of itself; what that was."""
         said = self._server.said()
         state = said.step.to_bytes(_STEP_SIZE) + said.state_hash
-        self._log.note(self._name, self._address, said.sequence, state, said.keys)
+        self._log.note(
+            *(self._name, self._address, said.sequence, state),
+            *(said.keys, said.settings),
+        )
         return said
 
     def _confirm(self, at_s: float) -> None:

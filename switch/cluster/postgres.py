@@ -5,6 +5,7 @@ without one: `reconnect` makes it, and anew after each DoubtError.
 """
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, cast
@@ -49,6 +50,8 @@ SERVER_LEAST: Final = 170005
 (release notes of 17.5: synchronous_standby_names immediately after startup).
 """
 HASH_MAX: Final = 64
+KEYS_PATTERN: Final = re.compile(r"[ -&(-\[\]-~]{0,200}")
+"""Printable, and nothing that ends or bends a string of SQL."""
 KEYS_MAX: Final = 200
 """Bytes of what a node says of its state and of its keys."""
 NODES_MAX: Final = 64
@@ -76,7 +79,7 @@ SELECT $1 + 1, $2, $3, $4, $6 FROM h
 RETURNING {WAITS}
 """  # noqa: S608  it is ours, all of it
 TAKE_OVER: Final = f"""
-UPDATE payswitch.head SET epoch = epoch + 1, leader = $4, address = $5
+UPDATE payswitch.head SET epoch = epoch + 1, leader = $4, address = $5, keys = $6
 WHERE ledger = 1 AND sequence = $1 AND chain = $2 AND epoch = $3
 RETURNING epoch, {WAITS}
 """  # noqa: S608
@@ -86,7 +89,7 @@ BARRIER: Final = (
     f" AND {WAITS}"
 )
 HEAD: Final = (
-    "SELECT instance, sequence, chain, epoch, leader, address"
+    "SELECT instance, sequence, chain, epoch, leader, address, keys"
     " FROM payswitch.head WHERE ledger = 1"
 )
 CHUNK_AT: Final = "SELECT epoch, chain FROM payswitch.chunks WHERE first_sequence = $1"
@@ -111,14 +114,15 @@ ORDER BY first_sequence
 # What a node says of itself may be lost; a commit must not wait for it.
 NOTE: Final = """
 WITH s AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS kept)
-INSERT INTO payswitch.nodes (name, address, sequence, state_hash, keys, seen)
-SELECT $1, $2, $3, $4, $5, clock_timestamp() FROM s WHERE kept = 'off'
+INSERT INTO payswitch.nodes (name, address, sequence, state_hash, keys, seen, settings)
+SELECT $1, $2, $3, $4, $5, clock_timestamp(), $6 FROM s WHERE kept = 'off'
 ON CONFLICT (name) DO UPDATE SET address = excluded.address, keys = excluded.keys,
-    sequence = excluded.sequence, state_hash = excluded.state_hash, seen = excluded.seen
+    sequence = excluded.sequence, state_hash = excluded.state_hash,
+    seen = excluded.seen, settings = excluded.settings
 """
 NODES: Final = """
 SELECT name, address, sequence, state_hash, keys,
-    extract(epoch FROM clock_timestamp() - seen)::float8
+    extract(epoch FROM clock_timestamp() - seen)::float8, settings
 FROM payswitch.nodes ORDER BY seen DESC LIMIT $1
 """
 # A wait for a lock ends with the step that it belongs to: who waits for an append that
@@ -148,6 +152,7 @@ class NodeRow(NamedTuple):
     state_hash: bytes
     keys: str
     seen_age_s: float
+    settings: str = ""
 
 
 class Hosts:
@@ -268,7 +273,7 @@ class PostgresLog:
         rows = self._execute(HEAD)
         if not rows:
             raise NoHeadError(NO_HEAD)
-        return Head(*cast(tuple[bytes, int, int, int, str, str], rows[0]))
+        return Head(*cast(tuple[bytes, int, int, int, str, str, str], rows[0]))
 
     def chunk_at(self, first: int) -> tuple[int, int] | None:
         """(epoch, check) of the chunk that begins with row `first`."""
@@ -279,11 +284,14 @@ class PostgresLog:
         """Return once all that this connection has shown is on a quorum."""
         self._must_wait(self._execute(BARRIER)[0][0])
 
-    def take_over(self, at: Head, name: str, address: str) -> int | None:
+    def take_over(
+        self, at: Head, name: str, address: str, keys: str = ""
+    ) -> int | None:
         """Become who may append to a log that is still as in `at`: the new epoch."""
-        bounded(name, address)
+        bounded(name, address, keys)
         self.make_room(at.sequence)
-        rows = self._execute(TAKE_OVER, at.sequence, at.chain, at.epoch, name, address)
+        where = at.sequence, at.chain, at.epoch
+        rows = self._execute(TAKE_OVER, *where, name, address, keys)
         if not rows:
             return None
         epoch, waits = rows[0]
@@ -325,19 +333,27 @@ class PostgresLog:
         return cast(int, self._execute(MAKE_ROOM, sequence)[0][0])
 
     def note(
-        self, name: str, address: str, sequence: int, state_hash: bytes, keys: str
+        self,
+        name: str,
+        address: str,
+        sequence: int,
+        state_hash: bytes,
+        keys: str,
+        settings: str = "",
     ) -> None:
         """Say how far a node is. Nothing waits for it; it may be lost."""
-        bounded(name, address)
-        if len(state_hash) > HASH_MAX or len(keys.encode()) > KEYS_MAX:
-            raise ValueError("a state hash or keys that are too long")
-        self._execute(NOTE, name, address, sequence, state_hash, keys)
+        bounded(name, address, keys)
+        bounded(name, address, settings)
+        if len(state_hash) > HASH_MAX:
+            raise ValueError("a state hash that is too long")
+        self._execute(NOTE, name, address, sequence, state_hash, keys, settings)
 
     def nodes(self) -> list[NodeRow]:
         """What nodes have said of themselves, the newest word first."""
         rows = self._execute(NODES, NODES_MAX)
         return [
-            NodeRow(*cast(tuple[str, str, int, bytes, str, float], row)) for row in rows
+            NodeRow(*cast(tuple[str, str, int, bytes, str, float, str], row))
+            for row in rows
         ]
 
     def clock_ns(self) -> int:
@@ -371,17 +387,26 @@ TOO_OLD: Final = (
     "may pass over the standbys"
 )
 NO_HEAD: Final = "the database has no log: `payswitch cluster init` makes it"
+OLD_LOG: Final = (
+    "the log was begun by an older version: `payswitch cluster upgrade` brings its "
+    "tables up to date, while its switches go on (docs/cluster.md)"
+)
+OLD_COLUMN: Final = "42703"
+"""What a server says of a column that is not there."""
 
 
 def named(doubt: DoubtError) -> Exception:
     """What is raised for it: that there are no tables will not be otherwise soon."""
     if doubt.why == "error" and doubt.text.startswith(UNDEFINED):
-        return NoHeadError(NO_HEAD)
+        is_old = doubt.text.startswith(OLD_COLUMN)
+        return NoHeadError(OLD_LOG if is_old else NO_HEAD)
     return doubt
 
 
-def bounded(name: str, address: str) -> None:
+def bounded(name: str, address: str, keys: str = "") -> None:
     """ValueError for what the tables have no room for."""
+    if len(keys.encode()) > KEYS_MAX:
+        raise ValueError("keys, or settings, that are too long")
     if len(name.encode()) > NAME_MAX or len(address.encode()) > ADDRESS_MAX:
         raise ValueError(
             f"a name of at most {NAME_MAX} bytes, an address of {ADDRESS_MAX}"
@@ -396,22 +421,44 @@ def appender(log: PostgresLog, replicator: Replicator) -> Appender:
 
 
 def create(
-    dsn: str, instance: bytes, sequence: int = 0, chain: int = 0, epoch: int = 0
+    dsn: str,
+    instance: bytes,
+    sequence: int = 0,
+    chain: int = 0,
+    epoch: int = 0,
+    keys: str = "",
 ) -> None:
-    """Make the tables and the head of a ledger that is as far as this.
+    """Make the tables and the head of a ledger that is as far as this, and has these
+    keys.
 
     The connection string is that of the database's owner. DoubtError if it fails: a
     database that has the tables already is left as it is.
     """
     if len(instance) != 16:
         raise ValueError("an instance has 16 bytes")
-    # All numbers, and one transaction as it is one message.
+    if not KEYS_PATTERN.fullmatch(keys):
+        raise ValueError("keys are fingerprints")
+    # Nothing that must be quoted, and one transaction as it is one message.
     script = Path(__file__).with_name("schema.sql").read_text() + (
         "INSERT INTO payswitch.head VALUES"  # noqa: S608
-        f" (1, '\\x{instance.hex()}', {sequence:d}, {chain:d}, {epoch:d}, '', '');\n"
+        f" (1, '\\x{instance.hex()}', {sequence:d}, {chain:d}, {epoch:d}, '', '',"
+        f" '{keys}');\n"
         f"SELECT payswitch.make_room({sequence:d})"
     )
+    _run_script(dsn, script)
+
+
+def upgrade(dsn: str) -> None:
+    """Bring the tables of a log that there is up to date, as the database's owner; what
+    is so already stays. DoubtError if it fails.
+    """
+    _run_script(dsn, Path(__file__).with_name("upgrade.sql").read_text())
+
+
+def _run_script(dsn: str, script: str) -> None:
     connection = Connection()
-    connection.open(Hosts(dsn, "init").all, CONNECT_S)
-    connection.run_script(script, SCRIPT_S)
-    connection.close()
+    connection.open(Hosts(dsn, "owner").all, CONNECT_S)
+    try:
+        connection.run_script(script, SCRIPT_S)
+    finally:
+        connection.close()

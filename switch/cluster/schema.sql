@@ -13,7 +13,9 @@ CREATE TABLE payswitch.head (
     chain int8 NOT NULL CHECK (chain BETWEEN 0 AND 4294967295),
     epoch int8 NOT NULL CHECK (epoch >= 0),
     leader text NOT NULL CHECK (octet_length(leader) <= 64),
-    address text NOT NULL CHECK (octet_length(address) <= 255)
+    address text NOT NULL CHECK (octet_length(address) <= 255),
+    -- Of who took over last, also once that one has stepped down: whose keys are right.
+    keys text NOT NULL DEFAULT '' CHECK (octet_length(keys) <= 200)
 ) WITH (fillfactor = 20);
 
 -- A chunk's bytes beside the row, as they are: they do not get smaller.
@@ -32,7 +34,8 @@ CREATE TABLE payswitch.nodes (
     sequence int8 NOT NULL,
     state_hash bytea NOT NULL CHECK (octet_length(state_hash) <= 64),
     keys text NOT NULL CHECK (octet_length(keys) <= 200),
-    seen timestamptz NOT NULL
+    seen timestamptz NOT NULL,
+    settings text NOT NULL DEFAULT '' CHECK (octet_length(settings) <= 200)
 ) WITH (fillfactor = 20);
 
 -- Files that rows name by their hash, in parts.
@@ -94,7 +97,7 @@ DO $$ BEGIN
     END IF;
 END $$;
 GRANT USAGE ON SCHEMA payswitch TO payswitch_log;
-GRANT SELECT, UPDATE (sequence, chain, epoch, leader, address)
+GRANT SELECT, UPDATE (sequence, chain, epoch, leader, address, keys)
     ON payswitch.head TO payswitch_log;
 GRANT SELECT, INSERT ON payswitch.chunks, payswitch.blobs TO payswitch_log;
 GRANT SELECT, INSERT, UPDATE ON payswitch.nodes TO payswitch_log;

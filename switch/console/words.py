@@ -110,6 +110,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "closed": ("The shift is closed", "শিফট বন্ধ হয়েছে"),
     "connections": ("Connections", "সংযোগ"),
     "copy damaged": ("The copy is damaged", "কপিটি ক্ষতিগ্রস্ত"),
+    "copy sent": ("The copy was sent", "কপি পাঠানো হয়েছে"),
     "copy whole": ("The copy is whole", "কপিটি অক্ষত"),
     "copying": ("copying entries", "ভুক্তি কপি হচ্ছে"),
     "decided": ("Decided by two people", "দুজনের সিদ্ধান্ত"),
@@ -171,6 +172,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "paid after all": (
         "it was paid after all, from the wallet: do not return the cash",
         "শেষ পর্যন্ত ওয়ালেট থেকে দেওয়া হয়েছে: নগদ ফেরত দেবেন না",
+    ),
+    "other settings": (
+        "its settings are not the leader's, in",
+        "এর সেটিং নেতার সেটিং থেকে আলাদা, এখানে",
     ),
     "paper": (
         "Until there is a receipt, give the citizen this:",

@@ -63,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="0 or a taken one: any free port (default: %(default)s)",
     )
     parser.add_argument(
+        "--address",
+        default="",
+        metavar="HOST:PORT,…",
+        help="servers that there are, nodes of a cluster, which have the settings of "
+        "the pace; DIR/ledger is one's, DIR/tls is theirs. None is started or ended",
+    )
+    parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the plan (default: 0)"
     )
 

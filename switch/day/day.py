@@ -108,6 +108,7 @@ class Served(Protocol):
     """What a day needs to know of the server that it runs against."""
 
     address: str
+    """host:port; of the nodes of a cluster with commas between them."""
     ledger: Path
     tls: Path
 
@@ -398,7 +399,9 @@ class Day:
 
     def _client(self, role: Role, participant: str) -> Client:
         credentials = self._authority.leaf(role, participant)
-        return self._stack.enter_context(Client(self._server.address, credentials))
+        return self._stack.enter_context(
+            Client(self._server.address.split(","), credentials)
+        )
 
     def _script(self, treasury: Client) -> Script:
         """The script of the first day that this ledger has not seen.

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -153,6 +154,32 @@ class ServerProcess:
     def _tail(self) -> str:
         with self.log.open(encoding="utf-8", errors="replace") as log:
             return "".join(deque(log, LOG_LINES)).rstrip()
+
+
+class Nodes:
+    """Servers that others have started, the nodes of a cluster: nothing ends with this.
+    In its place a day takes `ServerProcess`, which is alone.
+    """
+
+    def __init__(self, data: Path, address: str) -> None:
+        """`address` has commas between several; `data`/ledger is the ledger of one of
+        them, and in `data`/tls are certificates that they take.
+        """
+        self.ledger = data / "ledger"
+        self.tls = data / "tls"
+        self.log = data / "server.log"
+        self.address = address
+        if not (self.ledger / "journal").exists():
+            raise ServerError(f"{self.ledger} is no node's ledger")
+
+    def stop(self) -> int:
+        """They go on."""
+        return 0
+
+    def wait(self, timeout_s: float) -> int | None:
+        """They do not end with a day."""
+        time.sleep(timeout_s)
+        return None
 
 
 def _arguments(settings: Mapping[str, int]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from switch.day.council import begin
 from switch.day.day import Day
 from switch.day.pages import Pages
 from switch.day.report import show, summarise
-from switch.day.server import ServerError, ServerProcess, choose_port
+from switch.day.server import Nodes, ServerError, ServerProcess, choose_port
 from switch.day.speed import Pace
 from switch.errors import UsageError
 from switch.sample import load_sample
@@ -29,12 +29,12 @@ def replay(args: argparse.Namespace, screen: Screen) -> Exit:
     # A termination ends like Ctrl-C: the server is stopped in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     start_s = time.monotonic()
-    port = choose_port(args.port)
-    if port != args.port:
-        screen.note(f"port {args.port} is taken; using a free one")
-    begin(args.data)
     with ExitStack() as stack:
-        server = stack.enter_context(ServerProcess(args.data, port, pace.settings()))
+        server: ServerProcess | Nodes
+        if args.address:
+            server = Nodes(args.data, args.address)
+        else:
+            server = stack.enter_context(_start(args, screen, pace))
         screen.note(f"serving at {server.address}, log in {server.log}")
         billers = stack.enter_context(
             BillersProcess(server.address, server.tls, args.data, pace, args.seed)
@@ -63,20 +63,29 @@ def replay(args: argparse.Namespace, screen: Screen) -> Exit:
     return Exit.DONE if ok else Exit.FINDINGS
 
 
-def counter_of(server: ServerProcess) -> str:
+def _start(args: argparse.Namespace, screen: Screen, pace: Pace) -> ServerProcess:
+    """A server of our own, whose ledger is begun if there is none."""
+    port = choose_port(args.port)
+    if port != args.port:
+        screen.note(f"port {args.port} is taken; using a free one")
+    begin(args.data)
+    return ServerProcess(args.data, port, pace.settings())
+
+
+def counter_of(server: ServerProcess | Nodes) -> str:
     """The centre whose counter is shown: the first that has paid for itself."""
     names = sorted(one.stem for one in server.tls.glob("centre-*.pem"))
     return names[0].removeprefix("centre-") if names else load_sample().centres[0].id
 
 
-def _stop(server: ServerProcess, screen: Screen) -> bool:
+def _stop(server: ServerProcess | Nodes, screen: Screen) -> bool:
     code = server.stop()
     if code != 0:
         screen.note(f"the server ended with exit code {code}; see {server.log}")
     return code == 0
 
 
-def _keep_serving(server: ServerProcess, screen: Screen) -> bool:
+def _keep_serving(server: ServerProcess | Nodes, screen: Screen) -> bool:
     """Until Ctrl-C or SIGTERM. Raises ServerError if the server ends by itself."""
     screen.note(
         f"serving at {server.address} with certificates in {server.tls}; Ctrl-C ends it"

@@ -12,16 +12,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from switch.backup.copying import copy, finish, partial_of
+from switch.backup.copying import copy, finish, partial_of, receive
 from switch.backup.ending import ended
 from switch.backup.proof import prove
+from switch.backup.streaming import STREAM, Stream, check_no_terminal
 from switch.cluster import DSN_VARIABLE
 from switch.cluster.log import DoubtError
 from switch.cluster.postgres import CONNECT_S, Connection, Hosts, PostgresLog, create
 from switch.console.output import Exit, Screen
 from switch.console.words import Language
 from switch.errors import ConfigError
-from switch.joining.base import Base, base_of, check
+from switch.fingerprints import different_keys
+from switch.joining.base import Base, base_of, base_of_stream, check
 from switch.ledger import quotation_keys, receipt_key
 from switch.ledger.node_keys import fingerprints, make_keys
 from switch.ledger.opening import locked
@@ -101,7 +103,8 @@ def _create(dsn: str, base: Base, directory: Path, screen: Screen) -> None:
     marked_before = bool(shape(path))
     _mark(path, base)
     try:
-        create(dsn, base.instance, base.sequence, base.chain, base.epoch)
+        keys = fingerprints(directory)
+        create(dsn, base.instance, base.sequence, base.chain, base.epoch, keys)
     except DoubtError as doubt:
         refused = doubt.why == "error" and doubt.text.startswith(_NOTHING_DONE)
         if refused and not marked_before:
@@ -137,13 +140,21 @@ def _check_room(dsn: str) -> None:
 
 def _seed(args: argparse.Namespace, screen: Screen) -> Exit:
     """A copy of a journal that the log goes on from, with the keys of all nodes."""
+    stream = _stream(args)
     log = PostgresLog(os.environ[DSN_VARIABLE], "seed")
     log.reconnect()
     keys: Path = args.keys or args.source
     # Before the copy is made: it takes longer.
-    fingerprints(keys)
-    check(log, base_of(args.source))
-    copied = copy(args.source, args.target)
+    own = fingerprints(keys)
+    head = check(log, base_of_stream(stream) if stream else base_of(args.source))
+    differs = different_keys(own, head.keys)
+    if differs:
+        raise ConfigError(f"{keys} is not for this log: {differs}")
+    if stream:
+        clusters = stream.begin.is_clusters
+        copied = receive(stream, args.target, is_clusters=clusters)
+    else:
+        copied = copy(args.source, args.target)
     partial = partial_of(args.target)
     proof = prove(partial, None)
     if proof.findings:
@@ -151,6 +162,8 @@ def _seed(args: argparse.Namespace, screen: Screen) -> Exit:
             screen.note(f"  {finding}")
         raise ConfigError(f"{partial} is damaged, and so is what it was copied from")
     base = base_of(partial)
+    if base.sequence != copied.sequence or base.sequence != proof.sequence:
+        raise ConfigError(f"{partial} does not end where the copy did")
     log.reconnect()
     head = check(log, base)
     log.close()
@@ -170,6 +183,18 @@ def _seed(args: argparse.Namespace, screen: Screen) -> Exit:
         "keys": fingerprints(args.target),
     }
     return _tell(screen, told)
+
+
+def _stream(args: argparse.Namespace) -> Stream | None:
+    """What comes on standard input, if the copy does."""
+    if str(args.source) != STREAM:
+        return None
+    if args.keys is None:
+        raise ConfigError(
+            "keys do not come with a stream: name a directory that has them with --keys"
+        )
+    check_no_terminal(sys.stdin, "--from -")
+    return Stream(sys.stdin.buffer)
 
 
 def _tell(screen: Screen, told: dict[str, Any]) -> Exit:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from switch.backup.copying import Source
+from switch.backup.streaming import Stream
 from switch.cluster.log import HEADER, Head, sealed
 from switch.cluster.postgres import PostgresLog
 from switch.errors import ConfigError
@@ -39,21 +40,35 @@ def base_of(directory: Path) -> Base:
     try:
         last = journal.last()
         if not last:
-            meta = dict(journal.names()).get(_NAME, b"")
-            if len(meta) != _META.size:
-                raise ConfigError(f"{directory}: its journal has no name")
-            return Base(_META.unpack(meta)[3], 0, 0, 0)
-        chunk = b""
-        with journal.env.begin() as txn:
-            chunk = txn.get(last, db=journal.chunks) or b""
+            return _empty(dict(journal.names()), str(directory))
+        chunk = journal.value(last)
     finally:
-        journal.env.close()
+        journal.close()
     try:
         found = sealed(chunk)
     except ValueError as error:
         raise ConfigError(f"{directory}: its last chunk is damaged: {error}") from None
     instance = HEADER.unpack_from(chunk)[_INSTANCE]
     return Base(instance, found.last, found.check, found.epoch)
+
+
+def base_of_stream(stream: Stream) -> Base:
+    """Of a copy that comes as a stream, as its beginning says: it is looked at again
+    when it is there.
+    """
+    if not stream.begin.last:
+        return _empty(dict(stream.names()), "the copy")
+    _, _, _, rows, _, first, instance, epoch, _, _, check = HEADER.unpack(
+        stream.begin.header
+    )
+    return Base(instance, first + rows - 1, check, epoch)
+
+
+def _empty(names: dict[bytes, bytes], whose: str) -> Base:
+    meta = names.get(_NAME, b"")
+    if len(meta) != _META.size:
+        raise ConfigError(f"{whose}: its journal has no name")
+    return Base(_META.unpack(meta)[3], 0, 0, 0)
 
 
 def check(log: PostgresLog, base: Base) -> Head:

@@ -16,7 +16,6 @@ from switch.ledger import quotation_keys, receipt_key
 
 _PRINT_SIZE: Final = 8
 _PERSON: Final = b"payswitch node"
-_UNLIKE: Final = "unlike"
 
 
 def make_keys(directory: Path) -> None:
@@ -54,49 +53,6 @@ def fingerprints(directory: Path) -> str:
     return f"receipt={_print(receipt)} quotation={seals}"
 
 
-def difference(own: str, leaders: str) -> str:
-    """Why a node with these fingerprints must not follow a leader with those; empty if
-    it may. A leader that has told none is not compared.
-    """
-    here, there = _parsed(own), _parsed(leaders)
-    if not there:
-        return ""
-    if here["receipt"] != there["receipt"]:
-        return (
-            f"its {receipt_key.NAME} is not the leader's: receipts that were printed "
-            "could not be checked"
-        )
-    if there["quotation"][0] not in here["quotation"]:
-        return (
-            f"its {quotation_keys.NAME} lacks the key with which the leader seals: add "
-            "it, and start this node again"
-        )
-    return ""
-
-
-def other_receipts(own: str, others: str) -> bool:
-    """Whether nodes with these fingerprints make other receipts. A node that has told
-    none, or is marked as `unlike` the leader, is not compared.
-    """
-    here, there = _parsed(own), _parsed(others)
-    return bool(there) and here["receipt"] != there["receipt"]
-
-
-def unlike(own: str) -> str:
-    """What a node tells whose keys are known not to be the leader's: it must not keep
-    those from leading that have the right ones.
-    """
-    return f"{_UNLIKE} {own}"
-
-
 def _print(secret: bytes) -> str:
     made = hashlib.blake2b(secret, digest_size=_PRINT_SIZE, person=_PERSON)
     return made.hexdigest()
-
-
-def _parsed(text: str) -> dict[str, list[str]]:
-    """Empty for what nobody of this version has written."""
-    words = dict(word.partition("=")[::2] for word in text.split())
-    if {*words} != {"receipt", "quotation"}:
-        return {}
-    return {name: value.split(",") for name, value in words.items()}

@@ -39,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     config = Config()
     add = parser.add_argument
     add("biller", nargs="*", metavar="BILLER", help="ids; default: all of the sample")
-    add("--address", default=config.address, help="host:port (default: %(default)s)")
+    add(
+        "--address",
+        default=config.address,
+        help="host:port, with commas between several nodes (default: %(default)s)",
+    )
     add(
         "--tls",
         type=Path,
@@ -119,7 +123,7 @@ def run(
             for one in billers
         ]
         screen.note(f"{len(desks)} billers dial {args.address}; Ctrl-C ends them")
-        work = run_desks(desks, credentials, args.address, args.connections)
+        work = run_desks(desks, credentials, args.address.split(","), args.connections)
         asyncio.run(_until_ended(work, args.seconds))
         lists = {}
         if args.day_list is not None:
@@ -189,7 +193,7 @@ async def _send_lists(
             *(
                 send_day_list(
                     day_list(credits.get(biller, {}), day_date(day)),
-                    args.address,
+                    args.address.split(","),
                     caller,
                     args.day_list,
                 )

@@ -5,6 +5,7 @@ One event loop for all billers. Knows gRPC and `desk`; decides nothing.
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Sequence
 
@@ -27,10 +28,14 @@ LOOK_S = 0.02
 class Line:
     """One connection of one biller, made again whenever it ends."""
 
-    def __init__(self, desk: Desk, address: str, credentials: Credentials) -> None:
-        """Nothing is dialled yet. Raises ConfigError for credentials."""
+    def __init__(
+        self, desk: Desk, addresses: Sequence[str], credentials: Credentials
+    ) -> None:
+        """Nothing is dialled yet. Of several servers, the nodes of a cluster, the next
+        one is tried when one does not serve. Raises ConfigError for credentials.
+        """
         self._desk = desk
-        self._address = address
+        self._addresses = itertools.cycle(addresses)
         certificate, key, authority = credentials.read()
         self._credentials = grpc.ssl_channel_credentials(authority, key, certificate)
 
@@ -58,7 +63,7 @@ class Line:
             ("grpc.use_local_subchannel_pool", 1),
         ]
         async with grpc.aio.secure_channel(
-            self._address, self._credentials, options
+            next(self._addresses), self._credentials, options
         ) as channel:
             call: grpc.aio.StreamStreamCall[bytes, bytes]
             call = channel.stream_stream(METHOD)()
@@ -126,7 +131,7 @@ class Line:
 async def run_desks(
     desks: Sequence[Desk],
     credentials: Sequence[Credentials],
-    address: str,
+    addresses: Sequence[str],
     connections: int,
 ) -> None:
     """Keep `connections` connections of each desk until cancelled."""
@@ -135,4 +140,4 @@ async def run_desks(
             ready = asyncio.Event()
             desk.on_ready = ready.set
             for _ in range(connections):
-                group.create_task(Line(desk, address, one).run(ready))
+                group.create_task(Line(desk, addresses, one).run(ready))

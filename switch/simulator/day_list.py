@@ -6,6 +6,7 @@ then, so that what it says stays true. Knows gRPC and `books`.
 
 import asyncio
 import datetime as dt
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -67,43 +68,54 @@ def _parts(lines: Sequence[pb.Answer]) -> Iterator[pb.SendDayListRequest]:
 
 
 async def send_day_list(
-    messages: _Requests, address: str, credentials: Credentials, patience_s: float
+    messages: _Requests,
+    addresses: Sequence[str],
+    credentials: Credentials,
+    patience_s: float,
 ) -> dict[str, Any]:
     """Send a list until it came too early for nothing, or patience ends.
 
     What the switch said of it the last time: an answer's fields, or its error. But
     `confirmed` and `rejected` are those of all sendings: they are `already` so the next
-    time.
+    time. Of several servers the next one is asked when one has an error.
     """
     decided: Counter[str] = Counter()
     loop = asyncio.get_running_loop()
     end_s = loop.time() + patience_s
     certificate, key, authority = credentials.read()
     channel_credentials = grpc.ssl_channel_credentials(authority, key, certificate)
+    said: dict[str, Any]
+    places = itertools.cycle(addresses)
+    address = next(places)
+    while True:
+        try:
+            response = await _send(messages, address, channel_credentials)
+        except grpc.aio.AioRpcError as error:
+            said = {"error": error.code().name.lower(), "text": error.details()}
+            is_final = error.code() is grpc.StatusCode.INVALID_ARGUMENT
+            address = next(places)
+        else:
+            decided["confirmed"] += response.confirmed
+            decided["rejected"] += response.rejected
+            said = {**_plain(response), **+decided}
+            is_final = not response.too_early
+        if is_final or loop.time() > end_s:
+            return said
+        await asyncio.sleep(AGAIN_S)
+
+
+async def _send(
+    messages: _Requests, address: str, credentials: grpc.ChannelCredentials
+) -> pb.SendDayListResponse:
     options = [("grpc.use_local_subchannel_pool", 1)]
-    async with grpc.aio.secure_channel(
-        address, channel_credentials, options
-    ) as channel:
+    async with grpc.aio.secure_channel(address, credentials, options) as channel:
         call: Any = channel.stream_unary(
             METHOD,
             request_serializer=pb.SendDayListRequest.SerializeToString,
             response_deserializer=pb.SendDayListResponse.FromString,
         )
-        said: dict[str, Any]
-        while True:
-            try:
-                response = await call(iter(messages), timeout=CALL_S)
-            except grpc.aio.AioRpcError as error:
-                said = {"error": error.code().name.lower(), "text": error.details()}
-                is_final = error.code() is grpc.StatusCode.INVALID_ARGUMENT
-            else:
-                decided["confirmed"] += response.confirmed
-                decided["rejected"] += response.rejected
-                said = {**_plain(response), **+decided}
-                is_final = not response.too_early
-            if is_final or loop.time() > end_s:
-                return said
-            await asyncio.sleep(AGAIN_S)
+        response: pb.SendDayListResponse = await call(iter(messages), timeout=CALL_S)
+        return response
 
 
 def _plain(response: pb.SendDayListResponse) -> dict[str, Any]:

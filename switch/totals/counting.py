@@ -72,8 +72,6 @@ class Counter:
         Raises CorruptionError if what one of them names cannot be read.
         """
         kinds, is_done = rows["kind"], rows["result"] == Result.OK
-        if is_done.all() and (kinds == Kind.PAY).all():
-            return Counted(self._paid(rows), [])
         counts = (_FIGURE_OF[kinds] != 0) & is_done
         cells = self._cells(rows, counts)
         others = rows[_IS_OF_ACCOUNTS[kinds] & is_done]
@@ -85,14 +83,6 @@ class Counter:
         if len(corrections):
             cells += self._corrected(corrections)
         return Counted(cells, _moved(others))
-
-    def _paid(self, rows: Rows) -> list[Sums]:
-        """The same of payments that are done at once, all of them: a full switch has
-        hardly any others, and most of what `_cells` does is not for these.
-        """
-        keys = _keys(rows["credit"], rows["service"], rows["debit"])
-        keys |= np.uint64(Figure.PAID)
-        return rows_by(keys, rows["amount"].copy())
 
     def _cells(self, rows: Rows, counts: npt.NDArray[np.bool_]) -> list[Sums]:
         """What those of the rows that count add to cells."""

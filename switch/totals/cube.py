@@ -242,18 +242,19 @@ class Cube:
             self._cells, self._accounts = Pile(), Pile()
             self._day = day
             self._sealed = self._sealed or month_of(day)
-        counted = self._counter.count(rows)
-        for pile, parts in (
-            (self._cells, counted.cells),
-            (self._accounts, counted.accounts),
-        ):
-            for sums in parts:
-                pile.add(sums)
+        if not self._cells.add_paid(rows):
+            counted = self._counter.count(rows)
+            for pile, parts in (
+                (self._cells, counted.cells),
+                (self._accounts, counted.accounts),
+            ):
+                for sums in parts:
+                    pile.add(sums)
         self._last = int(rows["sequence"][-1])
         self._timestamp = int(rows["timestamp"][-1])
 
     def _is_full(self) -> bool:
-        most = max(self._cells.size_most, self._accounts.size_most)
+        most = max(len(self._cells), len(self._accounts))
         return (
             self._last + 1 - self._first >= self._part_rows
             or most >= self._part_entries

@@ -34,7 +34,7 @@ def month_parts(
             part = reading.part(key)
             first, last = first or key.first, part.last
             pile.add(part.sums)
-            if pile.size_most >= entries_max:
+            if len(pile) >= entries_max:
                 yield _part(cut, month, first, last, pile)
                 pile, first = Pile(), 0
         if first:

@@ -1,15 +1,18 @@
 """Counts and sums of paise by a key of 64 bits, in NumPy columns.
 
 Sums are exact: an amount is two columns, `low` below 2^32 and `high` of what is above,
-so that columns of up to 2^31 entries are added without overflow.
+so that columns of up to 2^31 entries are added without overflow. May use the core.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from switch._core import Rows
+from switch.totals._sums import Tally
 
 U64 = npt.NDArray[np.uint64]
 Entries = npt.NDArray[np.void]
@@ -19,9 +22,6 @@ ENTRY: Final = np.dtype(
     [("key", "<u8"), ("count", "<u8"), ("paise", "<u8"), ("paise_high", "<u8")]
 )
 """One entry as it is stored: `paise` and `paise_high` are a number of 128 bits."""
-PILE_LEAST: Final = 1 << 17
-"""Entries that a pile gathers at least before it adds them up."""
-
 LOW: Final = np.uint64(0xFFFFFFFF)
 HALF: Final = np.uint64(32)
 
@@ -79,31 +79,6 @@ def rows_by(keys: U64, *amounts: U64) -> list[Sums]:
     return found
 
 
-def added(parts: Sequence[Sums], mask: int | None = None) -> Sums:
-    """Several as one; with `mask` by what it leaves of their keys."""
-    parts = [one for one in parts if len(one)]
-    if not parts:
-        return NOTHING
-    if len(parts) == 1 and mask is None:
-        return parts[0]
-    keys = np.concatenate([one.keys for one in parts])
-    if mask is not None:
-        keys &= np.uint64(mask)
-    # Of sorted parts a stable sort is a merge.
-    order = np.argsort(keys, kind="stable" if mask is None else None)
-    keys = keys[order]
-    starts = _starts(keys)
-    counts, low, high = (
-        np.add.reduceat(np.concatenate(columns)[order], starts)
-        for columns in (
-            [one.counts for one in parts],
-            [one.low for one in parts],
-            [one.high for one in parts],
-        )
-    )
-    return Sums(keys[starts], counts, low & LOW, high + (low >> HALF))
-
-
 def _starts(keys: U64) -> npt.NDArray[np.intp]:
     """Where each key begins."""
     is_new = np.empty(len(keys), np.bool_)
@@ -117,30 +92,45 @@ class Pile:
 
     def __init__(self, whole: Sums = NOTHING) -> None:
         """Begins with what is there."""
-        self._whole = whole
-        self._more: list[Sums] = []
-        self._waiting = 0
+        self._tally = Tally()
+        self._whole: Sums | None = whole
+        self._tally.add(whole.keys, whole.counts, whole.low, whole.high)
 
-    def add(self, sums: Sums) -> None:
-        """Add these; their cost is that of sorting what waits, now and then."""
-        if not len(sums):
-            return
-        self._more.append(sums)
-        self._waiting += len(sums)
-        if self._waiting >= max(PILE_LEAST, len(self._whole)):
-            self.whole()
+    def add(self, sums: Sums, mask: int | None = None) -> None:
+        """Add these; with `mask` by what it leaves of their keys."""
+        if len(sums):
+            keys = sums.keys if mask is None else sums.keys & np.uint64(mask)
+            self._whole = None
+            self._tally.add(keys, sums.counts, sums.low, sums.high)
+
+    def add_paid(self, rows: Rows) -> bool:
+        """Add the cells of payments that are done at once, all of them: a full switch
+        has hardly any others. False, and nothing is added, if one of the rows is none.
+        """
+        is_added = self._tally.add_paid(rows)
+        if is_added:
+            self._whole = None
+        return is_added
 
     def whole(self) -> Sums:
-        """All of it."""
-        if self._more:
-            self._whole = added([self._whole, *self._more])
-            self._more, self._waiting = [], 0
+        """All of it: sorted now, if anything was added since it was asked for last."""
+        if self._whole is None:
+            columns = self._tally.columns()
+            order = np.argsort(columns[0])
+            self._whole = Sums(*(column[order] for column in columns))
         return self._whole
 
-    @property
-    def size_most(self) -> int:
-        """As many keys as it may have, or fewer."""
-        return len(self._whole) + self._waiting
+    def __len__(self) -> int:
+        """How many keys there are."""
+        return len(self._tally)
+
+
+def added(parts: Iterable[Sums], mask: int | None = None) -> Sums:
+    """Several as one; with `mask` by what it leaves of their keys."""
+    pile = Pile()
+    for one in parts:
+        pile.add(one, mask)
+    return pile.whole()
 
 
 # --- as it is stored -----------------------------------------------------------------

@@ -18,6 +18,7 @@ class TakenOver(NamedTuple):
     epoch: int
     leader: str
     address: str
+    keys: str
 
 
 class Nothing(NamedTuple):
@@ -63,13 +64,15 @@ class Primary:
         self._keep(chunk)
         return True
 
-    def take_over(self, at: Head, name: str, address: str) -> int | None:
+    def take_over(
+        self, at: Head, name: str, address: str, keys: str = ""
+    ) -> int | None:
         """The other fenced statement, without its wait: the new epoch, or no row."""
         head = self.head
         wanted = (at.sequence, at.chain, at.epoch)
         if wanted != (head.sequence, head.chain, head.epoch):
             return None
-        self._keep(TakenOver(head.epoch + 1, name, address))
+        self._keep(TakenOver(head.epoch + 1, name, address, keys))
         return self.head.epoch
 
     def barrier(self) -> None:

@@ -280,14 +280,16 @@ class FakeLog:
 
         self.judge(self._committed(fault, statement))
 
-    def take_over(self, at: Head, name: str, address: str) -> int | None:
+    def take_over(
+        self, at: Head, name: str, address: str, keys: str = ""
+    ) -> int | None:
         """The new epoch, if the head is still `at`; None if somebody was faster."""
         fault = self.plan("take_over")
         node = self._node()
         epochs: list[int] = []
 
         def statement() -> int:
-            epoch = node.take_over(at, name, address)
+            epoch = node.take_over(at, name, address, keys)
             if epoch is not None:
                 epochs.append(epoch)
             return int(epoch is not None)

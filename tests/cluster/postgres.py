@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.memory import folder
-from tools.postgres import Nodes, NoPostgresError, ports_to_keep, running
+from tools.postgres import (
+    Nodes,
+    NoPostgresError,
+    binaries,
+    ports_to_keep,
+    running,
+    who,
+)
 
 __all__ = ["Nodes", "nodes", "ports_to_keep"]
 
@@ -23,13 +30,14 @@ def nodes(
     on_disk: bool = False,
 ) -> Iterator[Nodes]:
     """Three of them, for the time of the block."""
+    try:
+        binaries()
+        who()
+    except NoPostgresError as error:
+        pytest.skip(str(error))
     with contextlib.ExitStack() as stack:
         if on_disk:
             base = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         else:
             base = stack.enter_context(folder())
-        try:
-            made = stack.enter_context(running(base, settings, certificate))
-        except NoPostgresError as error:
-            pytest.skip(str(error))
-        yield made
+        yield stack.enter_context(running(base, settings, certificate))

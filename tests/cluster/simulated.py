@@ -45,6 +45,7 @@ class NodeRow(NamedTuple):
     state_hash: bytes
     keys: str
     seen_age_s: float
+    settings: str = ""
 
 
 class SimulatedLog(FakeLog):
@@ -88,16 +89,24 @@ class SharedLog(SimulatedLog):
     def __init__(self, switch: "Switch") -> None:
         super().__init__(switch, reads_at_primary=True)
 
-    def take_over(self, at: Head, name: str, address: str) -> int | None:
+    def take_over(
+        self, at: Head, name: str, address: str, keys: str = ""
+    ) -> int | None:
         """Sometimes it is stopped between its barrier and the take-over."""
         history = self.switch.history
         if history.trouble and history.chance.random() < 0.1:
             history.note(f"{self.switch.name} is stopped before it takes over")
             self.switch.pause(history.chance.uniform(0.5, 5.0))
-        return super().take_over(at, name, address)
+        return super().take_over(at, name, address, keys)
 
     def note(
-        self, name: str, address: str, sequence: int, state_hash: bytes, keys: str
+        self,
+        name: str,
+        address: str,
+        sequence: int,
+        state_hash: bytes,
+        keys: str,
+        settings: str = "",
     ) -> None:
         """Kept as it is."""
         node = NodeRow(name, sequence, state_hash, keys, 0.0)

@@ -10,12 +10,18 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
 
+from switch.backup.copying import partial_of
+from switch.backup.streaming import send
 from switch.cli import main
+from switch.ledger import node_keys
 from switch.ledger.shapes import CLUSTER
+from tests import forked
+from tests.backup.test_backup import chunks
 from tests.cluster.postgres import Nodes
 from tests.cluster.small_ledger import SmallLedger, open_copy, paid
 from tests.memory import folder
@@ -33,14 +39,14 @@ class Joined:
         self.owner = owner
         self.ledger = small.copied(base / "first")
 
-    def replicated(self, *numbers: int) -> None:
+    def replicated(self, *numbers: int, keys: str = "") -> None:
         """Pay these through the log, as who leads does."""
         from switch.cluster.postgres import PostgresLog
         from switch.cluster.replicator import Replicator
 
         log = PostgresLog(self.dsn, "test")
         log.reconnect()
-        epoch = log.take_over(log.head(), "north", "127.0.0.1:1")
+        epoch = log.take_over(log.head(), "north", "127.0.0.1:1", keys)
         assert epoch is not None
         replicator = Replicator(log, epoch)
         with closing(open_copy(self.ledger)) as ledger:
@@ -135,6 +141,12 @@ def test_a_copy_goes_on_from_the_log_or_is_refused(joined: Joined, run: Run) -> 
         own = (base / "level" / name).read_bytes()
         assert own == (joined.ledger / name).read_bytes()
     assert (base / "level" / CLUSTER).read_bytes() == marked.read_bytes()
+    # Whose keys are right the log knows from its beginning on.
+    (base / "others").mkdir(mode=0o700)
+    node_keys.make_keys(base / "others")
+    others = ("seed", "--keys", str(base / "others"), "--from")
+    code, _, said = run(*others, str(old), str(base / "refused"))
+    assert (code, "receipts that were printed" in said) == (78, True)
     # Ahead of it: what nobody may follow.
     code, _, said = run(*source, str(ahead), str(base / "refused"))
     assert code == 78
@@ -149,6 +161,50 @@ def test_a_copy_goes_on_from_the_log_or_is_refused(joined: Joined, run: Run) -> 
     assert not (base / "refused").exists()
 
 
+def test_a_copy_comes_through_a_pipe(joined: Joined) -> None:
+    """As ssh brings it: the node that is copied may go on meanwhile."""
+    base = joined.base
+
+    def seeded(source: Path, name: str, *words: str, cut: int = 0) -> tuple[int, str]:
+        with TemporaryFile() as copy, TemporaryFile() as said:
+            send(source, copy)
+            copy.truncate(copy.tell() - cut)
+            copy.seek(0)
+            process = forked.Process(
+                "switch",
+                [
+                    *("cluster", "seed", str(base / name), "--from", "-"),
+                    *(*words, "--dsn", joined.dsn),
+                ],
+                stdin=copy.fileno(),
+                stderr=said.fileno(),
+            )
+            assert process.stdout is not None
+            with process.stdout as out:
+                out.read()
+            code = process.wait(60)
+            said.seek(0)
+            return code, said.read().decode()
+
+    keys = ("--keys", str(joined.ledger))
+    code, said = seeded(joined.ledger, "through", *keys)
+    assert code == 0, said
+    assert chunks(base / "through") == chunks(joined.ledger)
+    for name in (*KEYS, CLUSTER):
+        own = (base / "through" / name).read_bytes()
+        assert own == (joined.ledger / name).read_bytes()
+    # Keys do not come with it.
+    code, said = seeded(joined.ledger, "keyless")
+    assert (code, "--keys" in said) == (78, True)
+    code, said = seeded(joined.ledger, "cut", *keys, cut=5)
+    assert (code, "begin anew" in said) == (3, True)
+    # Of another history: said before anything is copied.
+    code, said = seeded(base / "ahead", "other", *keys)
+    assert (code, "two histories" in said) == (78, True)
+    assert not any((base / f"{name}").exists() for name in ("keyless", "cut", "other"))
+    assert not partial_of(base / "other").exists()
+
+
 def test_who_leads_is_asked_to_step_down(joined: Joined, run: Run) -> None:
     joined.replicated(11)
     code, told, _ = run("status")
@@ -160,6 +216,44 @@ def test_who_leads_is_asked_to_step_down(joined: Joined, run: Run) -> None:
     assert (code, told) == (0, {"stepped_down": "north", "epoch": epoch + 1})
     _, told, _ = run("status")
     assert (told["log"]["leader"], told["log"]["epoch"]) == ("", epoch + 1)
+
+
+def test_an_older_logs_tables_are_brought_up_to_date(
+    shared_nodes: Nodes, joined: Joined, run: Run
+) -> None:
+    joined.replicated(21)
+
+    def older(statement: str) -> None:
+        shared_nodes.psql(statement, database="joining")
+
+    older("UPDATE payswitch.nodes SET keys = 'receipt=1 quotation=2'")
+    older("ALTER TABLE payswitch.head DROP COLUMN keys")
+    older("ALTER TABLE payswitch.nodes DROP COLUMN settings")
+    code, _, said = run("status")
+    assert code == 78
+    assert "payswitch cluster upgrade" in said
+    # It is the owner's to do, and done once.
+    code, _, _ = run("upgrade")
+    assert code == 3
+    for _ in range(2):
+        code, told, _ = run("upgrade", dsn=joined.owner)
+        assert (code, told) == (0, {"cluster": "upgraded"})
+    code, told, _ = run("status")
+    # What the leader has said of itself.
+    assert (code, told["log"]["keys"]) == (0, "receipt=1 quotation=2")
+    joined.replicated(22)
+    _, told, _ = run("status")
+    assert told["log"]["keys"] == ""
+
+
+def test_whose_keys_are_right_can_be_forgotten(joined: Joined, run: Run) -> None:
+    joined.replicated(23, keys="receipt=1 quotation=2")
+    code, _, _ = run("step-down")
+    _, told, _ = run("status")
+    assert (code, told["log"]["keys"]) == (0, "receipt=1 quotation=2")
+    code, _, _ = run("step-down", "--forget-keys")
+    _, told, _ = run("status")
+    assert (code, told["log"]["keys"]) == (0, "")
 
 
 def test_keys_must_be_there(joined: Joined, run: Run) -> None:

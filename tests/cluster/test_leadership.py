@@ -4,22 +4,26 @@ should, whatever its log and the other nodes say.
 Method: the thread between log and event loop, with both set by the test.
 """
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from server.exits import EXIT_HALTED
 from server.leadership import Leadership
 from switch.cluster.following import DifferenceError, HaltError
+from switch.cluster.log import Head
 from switch.cluster_config import ClusterConfig
 from switch.config import Config
 from switch.ledger import node_keys
 from switch.ledger.shapes import HALTED
 from tests.interop.built import ROOT
+
+HEAD = Head(b"a ledger's name.", 3_000_000, 1, 2, "south", "b:1")
 
 
 def made(**words: object) -> Any:
@@ -37,7 +41,12 @@ class Scene:
         self.ended: list[int] = []
         cluster = ClusterConfig(dsn="host=nowhere", node="north", address="a:1")
         self.node = made(
-            ledger=made(path=str(path), sequence=0, step_hash=lambda: (0, b"")),
+            ledger=made(
+                path=str(path),
+                sequence=0,
+                step_hash=lambda: (0, b""),
+                info=lambda: {"space_error": 0},
+            ),
             loop=made(call_soon_threadsafe=lambda call: call()),
             put_in=made(),
             dispatch=made(),
@@ -65,47 +74,57 @@ class Scene:
         return self.ended[0]
 
 
-class Word(NamedTuple):
-    """What a node has said."""
-
-    name: str
-    keys: str
-    seen_age_s: float = 1.0
-    sequence: int = 0
-    state_hash: bytes = b""
-
-
-@pytest.mark.parametrize(
-    ("last", "others", "says"),
-    [
-        ("south", {"south": True}, ""),
-        ("south", {"south": False}, "is not the leader's"),
-        # It stepped down, and this node was started after that.
-        ("", {"south": True, "west": True}, ""),
-        ("", {"south": False, "west": True}, "is not that of south"),
-        # Who is known to be wrong keeps nobody from leading, nor does who has gone.
-        ("", {"south": None, "west": True}, ""),
-        ("north", {"south": False}, ""),
-    ],
-)
-def test_only_the_last_leaders_keys_may_lead(
-    tmp_path: Path, last: str, others: dict[str, bool | None], says: str
-) -> None:
+def test_only_the_last_leaders_keys_may_lead(tmp_path: Path) -> None:
+    """Whoever that was: the log has them; a node of its name must have them, too."""
     scene = Scene(tmp_path / "ledger")
     own = node_keys.fingerprints(scene.path)
     (tmp_path / "other").mkdir(mode=0o700)
     node_keys.make_keys(tmp_path / "other")
-    wrong = node_keys.fingerprints(tmp_path / "other")
-    keys = {True: own, False: wrong, None: node_keys.unlike(wrong)}
-    nodes = [Word(name, keys[right]) for name, right in others.items()]
-    nodes += [Word("gone", wrong, 61.0), Word("north", wrong)]
-    scene.leadership.follower.last_leader = last
-    found = scene.leadership._other_keys(nodes)
-    assert says in found
-    assert bool(found) == bool(says)
-    scene.leadership.member.nodes = nodes
-    marked = scene.leadership.said().keys.startswith("unlike ")
-    assert marked == ("leader's" in says)
+    other = node_keys.fingerprints(tmp_path / "other")
+    receipt, quotation = own.split()
+    cases = {
+        own: "",
+        "": "",
+        other: "receipts that were printed",
+        f"{receipt} {other.split()[1]}": "with which the last leader sealed",
+        f"{receipt} {quotation},{'0' * 16}": "",
+    }
+    scene.parts.clock_off_s = lambda: 0.0
+    scene.node.committer = made(check_clock=lambda: None)
+    for keys, says in cases.items():
+        for leader in ("north", "south", ""):
+            head = Head(bytes(16), 0, 0, 1, leader, "a:1", keys)
+            found = scene.leadership.unfit(head)
+            assert says in found, (keys, found)
+            assert bool(found) == bool(says), (keys, found)
+    assert scene.leadership.said().keys == own
+
+
+@pytest.mark.parametrize(
+    ("error", "reserve", "behind", "is_cramped"),
+    [
+        (0, 0, 2_000_000, False),
+        (errno.ENOSPC, 8 << 20, 1_048_575, False),
+        (errno.ENOSPC, (8 << 20) - 1, 0, True),
+        (errno.ENOSPC, 64 << 20, 1_048_576, True),
+    ],
+)
+def test_a_node_that_refuses_for_want_of_room_does_not_lead(
+    tmp_path: Path, error: int, reserve: int, behind: int, is_cramped: bool
+) -> None:
+    scene = Scene(tmp_path / "ledger")
+    scene.node.ledger.info = lambda: {
+        "space_error": error,
+        "reserve_bytes": reserve,
+        "sequence": 3_000_000,
+        "index_sequence": 3_000_000 - behind,
+    }
+    scene.parts.shared = made(nodes=list)
+    scene.parts.clock_off_s = lambda: 0.0
+    scene.node.committer = made(check_clock=lambda: None)
+    why = "its disk has no room" if is_cramped else ""
+    assert scene.leadership.cramped() == why
+    assert scene.leadership.unfit(HEAD) == why
 
 
 def test_a_leader_whose_clock_goes_wrong_says_so(

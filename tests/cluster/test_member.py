@@ -44,6 +44,7 @@ class Word(NamedTuple):
     state_hash: bytes
     keys: str
     seen_age_s: float
+    settings: str = ""
 
 
 OTHER = Word("south", 3, b"", "", 0.1)
@@ -77,6 +78,8 @@ class World:
     def __init__(self, checks: str = "abc", own: str = "") -> None:
         self.checks = checks
         self.epoch, self.leader, self.address = 1, "south", "b:1"
+        self.keys = ""
+        self.has_chunks: set[int] = set()
         self.instance = INSTANCE
         self.is_cut = False
         self.asked: list[str] = []
@@ -118,7 +121,8 @@ class World:
         raise AssertionError("a member appends nothing")
 
     def chunk_at(self, first: int) -> tuple[int, int] | None:
-        raise AssertionError("a member settles nothing")
+        self._say("chunk at")
+        return (self.epoch, 0) if first in self.has_chunks else None
 
     def reconnect(self) -> None:
         self._say("reconnect")
@@ -127,17 +131,20 @@ class World:
         self._say("head")
         last = ord(self.checks[-1]) if self.checks else 0
         where = len(self.checks), last, self.epoch
-        return Head(self.instance, *where, self.leader, self.address)
+        return Head(self.instance, *where, self.leader, self.address, self.keys)
 
     def barrier(self) -> None:
         self._say("barrier")
 
-    def take_over(self, at: Head, name: str, address: str) -> int | None:
+    def take_over(
+        self, at: Head, name: str, address: str, keys: str = ""
+    ) -> int | None:
         self._say("take over")
         self.before_take_over()
         if (at.sequence, at.epoch) != (len(self.checks), self.epoch):
             return None
         self.epoch, self.leader, self.address = self.epoch + 1, name, address
+        self.keys = keys
         return self.epoch
 
     def read(self, after: int, most_bytes: int = 0, most_chunks: int = 0) -> Part:
@@ -303,7 +310,7 @@ def test_who_has_more_than_a_log_says_so_before_it_halts() -> None:
     world.state = Said(4, 0, b"", "keys")
     with pytest.raises(PutBackError):
         world.turn()
-    assert world.noted == [("north", "a:1", 4, bytes(8), "keys")]
+    assert world.noted == [("north", "a:1", 4, bytes(8), "keys", "")]
 
     def note(*_: object) -> None:
         raise DoubtError("lost")
@@ -316,6 +323,7 @@ def test_who_has_more_than_a_log_says_so_before_it_halts() -> None:
 def test_rows_that_are_promised_and_not_there_are_a_doubt() -> None:
     world = World("abc")
     world.held = True
+    world.has_chunks = {1}
     world.read = lambda *_: Part([], 3)  # type: ignore[method-assign]
     for _ in range(3):
         world.turn()

@@ -128,13 +128,13 @@ def checks(chunks: list[bytes]) -> list[int]:
 
 def test_what_is_appended_is_what_is_read(base: Base) -> None:
     log = base.log()
-    assert log.head() == (base.instance, 0, 0, 0, "", "")
+    assert log.head() == (base.instance, 0, 0, 0, "", "", "")
     assert log.read(0).chunks == []
-    assert log.take_over(log.head(), "ALPHA", "127.0.0.1:1") == 1
+    assert log.take_over(log.head(), "ALPHA", "127.0.0.1:1", "keys") == 1
     for chunk in base.chunks:
         log.append(sealed(chunk))
     last = sealed(base.chunks[-1])
-    assert log.head() == (base.instance, 7, last.check, 1, "ALPHA", "127.0.0.1:1")
+    assert log.head()[1:] == (7, last.check, 1, "ALPHA", "127.0.0.1:1", "keys")
     assert log.read(0).chunks == base.chunks
     assert log.read(4).chunks == base.chunks[2:]
     assert log.read(0, most_chunks=2).chunks == base.chunks[:2]
@@ -205,7 +205,7 @@ def test_who_takes_over_must_have_seen_the_newest_head(base: Base) -> None:
     ):
         assert other.take_over(wrong, "BETA", "127.0.0.1:2") is None
     assert other.take_over(other.head(), "BETA", "127.0.0.1:2") == 2
-    assert log.head()[3:] == (2, "BETA", "127.0.0.1:2")
+    assert log.head()[3:] == (2, "BETA", "127.0.0.1:2", "")
 
 
 def test_rights_reach_as_far_as_the_log(base: Base) -> None:

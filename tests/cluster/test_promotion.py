@@ -107,3 +107,29 @@ def test_a_timeline_that_is_anothers_is_taken(tmp_path: Path) -> None:
         "00000003.partial",
     ):
         assert not asked(name)
+
+
+def test_a_history_that_is_there_is_not_fetched_from_the_archive(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "data" / "pg_wal").mkdir(parents=True)
+    (tmp_path / "data" / "pg_wal" / "00000004.history").write_text("ours")
+    (tmp_path / "pgbackrest.conf").touch()
+    archive = tmp_path / "bin" / "pgbackrest"
+    archive.parent.mkdir()
+    archive.write_text('#!/bin/sh\necho "$4" >"$5"\n')
+    archive.chmod(0o755)
+
+    def fetched(name: str) -> str:
+        to = tmp_path / "restored"
+        to.unlink(missing_ok=True)
+        subprocess.run(
+            [DEPLOY / "restore.sh", tmp_path, name, to],
+            check=False,
+            env={"PATH": f"{archive.parent}:{os.defpath}"},
+        )
+        return to.read_text().strip() if to.exists() else ""
+
+    assert fetched("00000004.history") == ""
+    for name in ("00000005.history", "000000040000000000000003"):
+        assert fetched(name) == name

@@ -160,8 +160,8 @@ def test_an_index_without_the_sync_is_caught(
 def test_a_ledger_that_dies_ends_the_server(tmp_path: Path) -> None:
     """The kernel says EIO to the sync of one commit, some payments into the load."""
     # The index needs no sync before it has a whole step of rows.
-    inject = ["strace", "-f", "-o", str(tmp_path / "trace"), "-e"]
-    inject += ["inject=fdatasync:error=EIO:when=30"]
+    inject = ["strace", "-f", "--seccomp-bpf", "-o", str(tmp_path / "trace")]
+    inject += ["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=30"]
     server = ServerProcess(tmp_path, "--set", "reserve_size=0", prefix=inject)
     server.wait_ready()
     peers = Peers(server)

@@ -341,7 +341,7 @@ async def test_a_list_is_sent_again_while_it_comes_too_early(tmp_path: Path) -> 
         switch = Switch(early)
         server, address = await serve(authority, switch)
         try:
-            answer = await send_day_list(messages, address, caller, patience_s)
+            answer = await send_day_list(messages, [address], caller, patience_s)
         finally:
             await server.stop(None)
         assert len(switch.lists) == sent
@@ -350,7 +350,7 @@ async def test_a_list_is_sent_again_while_it_comes_too_early(tmp_path: Path) -> 
         assert answer["rejected"] == sent
         assert answer.get("confirmed", 0) == 0
     # Nobody is there any more.
-    answer = await send_day_list(messages, address, caller, 0)
+    answer = await send_day_list(messages, [address], caller, 0)
     assert answer["error"] == "unavailable"
 
 

@@ -13,7 +13,9 @@ import sys
 
 class NoCore:
     def find_spec(self, name, *rest):
-        if name in ("switch._core", "switch.billing._hot") or name == "server":
+        if name in (
+            *("switch._core", "switch.billing._hot", "switch.totals._sums"), "server"
+        ):
             raise ModuleNotFoundError(f"no {name} here", name=name)
 
 sys.meta_path.insert(0, NoCore())

@@ -15,11 +15,13 @@ from typing import Any
 
 from tools.cluster import apart, drills, soak, whole
 from tools.cluster.cold import ORDERS, cold_starts
+from tools.cluster.day import run_day
 from tools.cluster.faults import Scene
 from tools.cluster.payers import Payers, check_again
 from tools.cluster.processes import as_default
 from tools.cluster.programs import MissingError
 from tools.cluster.proof import prove
+from tools.cluster.restore import run_restore
 from tools.cluster.stand import Stand, StandError
 from tools.cluster.switches import Switches
 from tools.cluster.writer import make_schema
@@ -42,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--data", type=Path, default=Path("data/cluster"), metavar="DIR")
     what = made.add_mutually_exclusive_group()
     what.add_argument("--up", action="store_true", help="start it, and leave it")
+    what.add_argument("--day", action="store_true", help="the hard day, with harms")
+    what.add_argument("--restore", action="store_true", help="the log of the past")
     what.add_argument("--down", action="store_true", help="end and remove it")
     what.add_argument(
         "--cold-starts",
@@ -168,7 +172,7 @@ def main() -> int:
     if any(drills.ALL[name].is_apart for name in args.drills or ()):
         if not apart.is_inside():
             apart.enter("tools.cluster", sys.argv[1:])
-        machines = args.machines = apart.Machines()
+        machines = args.machines = apart.begin()
     if args.down:
         stand = Stand.open(args.data, say)
         Switches(stand).down()
@@ -203,6 +207,10 @@ def main() -> int:
             switches.load_network()
             say(f"{stand.told()}; `make cluster-down` ends it")
             told: dict[str, Any] = {"ok": True, "data": str(args.data)}
+        elif args.day:
+            told = run_day(stand)
+        elif args.restore:
+            told = run_restore(stand)
         elif args.cold_starts is not None:
             told = run_cold_starts(stand, args)
         else:

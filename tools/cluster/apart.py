@@ -12,6 +12,7 @@ on has none of it at any time.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -67,6 +68,23 @@ def enter(module: str, arguments: Sequence[str]) -> None:
         raise StandError(f"no namespaces of one's own here: {tried.stderr.strip()}")
     command = [*UNSHARE, sys.executable, "-m", module, *arguments]
     os.execvpe("unshare", command, {**os.environ, MARK: "1"})
+
+
+def begin() -> "Machines":
+    """The machines of this run, which is in namespaces of its own: the first process in
+    them becomes the one that takes note of those that end, and this one its child.
+
+    Else Patroni waits for ever for a PostgreSQL that has ended.
+    """
+    if child := os.fork():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # They are sent to the group, and so to the child as well.
+            signal.signal(number, signal.SIG_IGN)
+        while True:
+            pid, status = os.wait()
+            if pid == child:
+                os._exit(abs(os.waitstatus_to_exitcode(status)))
+    return Machines()
 
 
 def _run(*command: str) -> None:

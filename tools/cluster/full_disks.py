@@ -15,7 +15,7 @@ from tools.cluster.settings import NODES
 from tools.cluster.stand import StandError
 from tools.cluster.switches import NUMBERS
 
-SEEN_S: Final = 90.0
+SEEN_S: Final = 120.0
 """Until a disk without room is felt: what was set aside before is used up first."""
 FULL_S: Final = 10.0
 """For how long it is full once that is so."""

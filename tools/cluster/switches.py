@@ -31,7 +31,7 @@ SERVICE = "ANY"
 TOP_UP = 10**13
 # One address sends all: the budgets of a harness are not what is tried here.
 SETTINGS = {"budget.harness.payments_per_s": 10_000_000}
-APART = {"index_lag_max": 262_144}
+APART = {"index_step_rows": 4_096, "index_lag_max": 16_384}
 """A disk without room is felt once the index lags so far: soon, for a drill."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tools.cluster.drills import ALL, Drill
 from tools.cluster.faults import AGAIN_S, Scene
+from tools.cluster.stand import StandError
 
 BEHIND = 100_000
 """Entries that a node may lack under load to count as following."""
@@ -33,7 +34,18 @@ def run(
             f"pg{stand.leader()} lead, whole after {whole_s:.1f} s"
         )
         scene.said.clear()
-        drill.fault(scene)
+        try:
+            drill.fault(scene)
+        except StandError as error:
+            # What was answered by then is still held against the log.
+            yield {
+                "drill": drill.name,
+                "silence_s": round(payers.silence_s, 2),
+                **scene.said,
+                "why": str(error),
+                "ok": False,
+            }
+            break
         again = payers.wait_more(AGAIN_S, MORE)
         yield {
             "drill": drill.name,

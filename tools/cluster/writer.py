@@ -131,7 +131,9 @@ class PsqlLog:
         if answer != "t":
             raise DoubtError("settings")
 
-    def take_over(self, at: Head, name: str, address: str) -> int | None:
+    def take_over(
+        self, at: Head, name: str, address: str, keys: str = ""
+    ) -> int | None:
         """The plan's statement."""
         answer = self._ask(
             "UPDATE drill.head SET epoch = epoch + 1 WHERE ledger = 1 "

@@ -167,11 +167,11 @@ cdef int link_take(Link *link, int64_t until, PGresult **taken) noexcept nogil:
     if not failed and taken[0] is NULL:
         link_say(link, b"an answer without a result")
         failed = LINK_ERROR
+    if PQstatus(link.conn) != CONNECTION_OK:
+        failed = failed or link_lost(link)
     if failed:
         PQclear(taken[0])
         taken[0] = NULL
-    if PQstatus(link.conn) != CONNECTION_OK:
-        failed = failed or link_lost(link)
     return failed
 
 

@@ -1,0 +1,25 @@
+-- What schema.sql has today and a log of an older version has not. `payswitch cluster
+-- upgrade` runs it as the database's owner, in one transaction, beside switches of either
+-- version: columns come at a table's end and have a default. Whoever waits for an append
+-- that waits for standbys gives up, and lets appends go on.
+
+SELECT set_config('lock_timeout', '3s', true);
+
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute
+                   WHERE attrelid = 'payswitch.head'::regclass AND attname = 'keys') THEN
+        ALTER TABLE payswitch.head
+            ADD COLUMN keys text NOT NULL DEFAULT '' CHECK (octet_length(keys) <= 200);
+        -- What the leader has said of itself; nobody's if nobody leads now.
+        UPDATE payswitch.head SET keys = nodes.keys
+            FROM payswitch.nodes WHERE nodes.name = head.leader;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute
+                   WHERE attrelid = 'payswitch.nodes'::regclass
+                   AND attname = 'settings') THEN
+        ALTER TABLE payswitch.nodes ADD COLUMN settings text NOT NULL DEFAULT ''
+            CHECK (octet_length(settings) <= 200);
+    END IF;
+END $$;
+
+GRANT UPDATE (keys) ON payswitch.head TO payswitch_log;
