@@ -7,12 +7,13 @@ the benchmark runs in small.
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.counter import paid_at, ratios, spread
 from benchmarks.counter_browsers import Seen
 from benchmarks.counter_client import OwnMaker
-from benchmarks.counter_windows import Window, told
+from benchmarks.counter_windows import Window, median_interval, told
 from benchmarks.load_network import LoadError
 from tests.bench import read, run_json
 
@@ -101,3 +102,10 @@ def test_counters_that_come_and_go() -> None:
     assert result["loads"]["alone"]["citizens"] == 0
     assert result["loads"]["beside counters"]["citizens"] > 0
     assert len(result["ratios"]) == 1
+
+
+def test_the_interval_of_a_median_is_that_of_the_tables() -> None:
+    # Ranks 2 and 9 of 10, 6 and 16 of 21; of five there is none that is that certain.
+    for count, low, high in ((10, 2, 9), (21, 6, 16), (5, 1, 5), (1, 1, 1)):
+        ranks = np.arange(count, 0, -1).astype(np.float64)
+        assert median_interval(ranks) == (low, high)
