@@ -269,14 +269,17 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
 )
 
 
-def make_status(error: Exception, *, has_committed: bool = False) -> status_pb2.Status:
+def make_status(
+    error: Exception, *, has_committed: bool = False, tried_before: bool = False
+) -> status_pb2.Status:
     """The status and details of an error; an unexpected one tells nothing.
 
     `has_committed`: the call made something durable before it failed, so that no error
-    may say that nothing was done.
+    may say that nothing was done. `tried_before`: this attempt did nothing, and what
+    came of those before it, which gRPC made by itself, is not known here.
     """
     code, message, details = _describe(error)
-    if has_committed:
+    if has_committed or (tried_before and _is_not_done(details)):
         _unknown(details)
     status = status_pb2.Status(code=code, message=message)
     status.details.extend(map(pack, details))
@@ -314,6 +317,14 @@ def reason_of(error: Exception) -> str:
     return infos[0].reason if infos else ""
 
 
+def _is_not_done(details: list[Message]) -> bool:
+    return any(
+        one.metadata.get("outcome") == "not_done"
+        for one in details
+        if isinstance(one, error_details_pb2.ErrorInfo)
+    )
+
+
 def _unknown(details: list[Message]) -> None:
     """Whatever they say of the error: the call's outcome is not known."""
     infos = [one for one in details if isinstance(one, error_details_pb2.ErrorInfo)]
@@ -325,10 +336,14 @@ def _unknown(details: list[Message]) -> None:
 
 
 def failed(
-    method: str, error: Exception, *, has_committed: bool = False
+    method: str,
+    error: Exception,
+    *,
+    has_committed: bool = False,
+    tried_before: bool = False,
 ) -> status_pb2.Status:
     """The status of a call that failed; log what an operator must see."""
-    status = make_status(error, has_committed=has_committed)
+    status = make_status(error, has_committed=has_committed, tried_before=tried_before)
     if status.code in (code_pb2.INTERNAL, code_pb2.DATA_LOSS):
         log.error("%s failed: %s", method, type(error).__name__, exc_info=error)
     return status

@@ -50,6 +50,7 @@ EVENTS_MAX: Final = 1_024
 """Events that are taken in one turn of the loop; the others are told in the next."""
 
 MIN_SEQUENCE: Final = b"min-sequence"
+ATTEMPTS: Final = b"grpc-previous-rpc-attempts"
 """In the metadata of a call that reads: the entry that its answer must have seen."""
 INTERNAL_ERROR: Final = 2
 """HTTP/2's code of an end that the server owes."""
@@ -127,6 +128,7 @@ class Call:
         "session",
         "task",
         "trailers",
+        "tried_before",
     )
 
     def __init__(
@@ -141,6 +143,7 @@ class Call:
         deadline_ns: int,
         session: bytes | None = None,
         min_sequence: bytes | None = None,
+        tried_before: bool = False,
     ) -> None:
         """`open_calls` are those by handle, of which this is one until it is over."""
         self._commands = commands
@@ -158,6 +161,8 @@ class Call:
         """The token in its metadata, of who says to be signed on."""
         self.min_sequence = min_sequence
         """What its metadata says of how new the answer must be, as it came."""
+        self.tried_before = tried_before
+        """Whether gRPC has sent it before, of which its caller hears nothing."""
         self.trailers: Sequence[tuple[bytes, bytes]] = ()
         """Metadata that goes behind its answer."""
         self._message: bytes | None = None
@@ -283,7 +288,12 @@ class Call:
 
     def fail(self, error: Exception, *, has_committed: bool) -> None:
         """End it with the status of an error."""
-        status = failed(self.method, error, has_committed=has_committed)
+        status = failed(
+            self.method,
+            error,
+            has_committed=has_committed,
+            tried_before=self.tried_before,
+        )
         self._commands.finish(
             self.handle, status.code, status.message, details_of(status)
         )
@@ -481,6 +491,7 @@ class Transport:
             deadline_ns,
             _first(metadata, METADATA),
             _first(metadata, MIN_SEQUENCE),
+            _first(metadata, ATTEMPTS) is not None,
         )
         behaviour = self._behaviours[number] if allowed else None
         if isinstance(behaviour, Look):

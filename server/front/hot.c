@@ -99,7 +99,7 @@ void hot_finish(struct hot_call *one, int which, int64_t number, bool committed)
         }
     }
     const struct hot_status *status = &hot->statuses[one->method][which];
-    const struct block *details = status->details[committed];
+    const struct block *details = status->details[committed || call->tried_before];
     struct block *fields = NULL, *own = NULL;
     size_t size = hot_text(status, what, text);
     bool has_place = memmem(status->text->data, status->text->size, "{}", 2) != NULL;

@@ -133,6 +133,9 @@ struct call {
     bool whole : 1;      /* the one message of a call that takes one is there */
     bool widened : 1;    /* its window is larger than window_bytes, for one message */
     bool got_content_type : 1, got_post : 1, got_encoding : 1;
+    /* gRPC sends it again by itself, and tells the caller of this attempt alone: the one before
+       may have been done. */
+    bool tried_before : 1;
     uint8_t open; /* enum front_open: counted as, at its owner */
 
     uint8_t head[MESSAGE_HEAD];

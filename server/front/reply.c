@@ -250,7 +250,7 @@ void reply_refuse(struct call *call, int reason) {
     bool is_one = call->kind != FRONT_BIDI;
     bool over_rate = rates_of_reason(reason) != FRONT_RATE_NONE;
     bool maybe_done = call->given && (!is_one || (call->whole && !over_rate));
-    struct block *fields = refusal_fields(call, reason, maybe_done);
+    struct block *fields = refusal_fields(call, reason, maybe_done || call->tried_before);
     if (fields == NULL) {
         connection_fail(call->connection, FRONT_CAUSE_MEMORY);
         return;

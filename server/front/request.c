@@ -137,6 +137,9 @@ void request_header(struct call *call, nghttp2_vec name, nghttp2_vec value) {
         else if (IS(name, "grpc-encoding")) {
             call->got_encoding = !IS(value, "identity");
             if (call->got_encoding) refuse_later(call, FRONT_REASON_COMPRESSED);
+        } else if (IS(name, "grpc-previous-rpc-attempts")) {
+            call->tried_before = true;
+            request_metadata(call, name, value);
         }
     } else if (IS(name, "content-type")) {
         call->got_content_type = is_grpc(value);

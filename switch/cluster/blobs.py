@@ -15,6 +15,7 @@ PART_SIZE: Final = 1 << 20
 """Bytes of a part; as in schema.sql."""
 BLOB_MAX: Final = 512 << 20
 """Bytes of the largest file."""
+PARTS_MAX: Final = BLOB_MAX // PART_SIZE
 
 PUT: Final = (
     "INSERT INTO payswitch.blobs (hash, part, parts, bytes)"
@@ -64,6 +65,8 @@ def get(log: PostgresLog, name: bytes) -> bytes | None:
         if not rows:
             return None
         parts, data = cast(tuple[int, bytes], rows[0])
+        if parts > PARTS_MAX:
+            raise BlobError(f"the file {name.hex()} says that it has {parts} parts")
         found.append(data)
     whole = b"".join(found)
     if hash_of(whole) != name:

@@ -104,7 +104,9 @@ SELECT sequence, chunk FROM payswitch.head LEFT JOIN (
     SELECT first_sequence, chunk, row_number() OVER w AS nth,
         sum(octet_length(chunk)) OVER w AS size
     FROM (
-        SELECT first_sequence, chunk FROM payswitch.chunks WHERE first_sequence > $1
+        SELECT first_sequence, chunk FROM payswitch.chunks
+        WHERE first_sequence > $1 AND last_sequence <= (
+            SELECT sequence FROM payswitch.head WHERE ledger = 1)
         ORDER BY first_sequence LIMIT $3) AS found
     WINDOW w AS (ORDER BY first_sequence)) AS sized
 ON nth = 1 OR size <= $2

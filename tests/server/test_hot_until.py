@@ -4,6 +4,7 @@ alone, and again once it was told a later one; who was refused has lost nothing.
 Method: the front and the scripted queue of test_hot.py.
 """
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,3 +47,30 @@ def test_nothing_is_submitted_after_the_moment_that_it_may_lead_until(
     door.front.lead_until(time.monotonic())
     door.queue.answer(one)
     assert call.result(WAIT_S) == b"<p1>"
+
+
+@pytest.mark.parametrize(("method", "body"), [(PAYMENT, b"p1"), (BATCH, b"p1 p2")])
+def test_what_grpc_sends_again_by_itself_is_never_told_as_not_done(
+    door: Hot, method: str, body: bytes
+) -> None:
+    # Its caller hears of the last attempt alone, and the first may have been done.
+    policy = {
+        "maxAttempts": 2,
+        "initialBackoff": "0.01s",
+        "maxBackoff": "0.01s",
+        "backoffMultiplier": 1,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    config = {"methodConfig": [{"name": [{}], "retryPolicy": policy}]}
+    certificate, key, root = door.credentials.read()
+    door.front.lead_until(time.monotonic())
+    with grpc.secure_channel(
+        f"localhost:{door.port}",
+        grpc.ssl_channel_credentials(root, key, certificate),
+        [("grpc.service_config", json.dumps(config))],
+    ) as channel:
+        call = channel.unary_unary(method)
+        with pytest.raises(grpc.RpcError) as raised:
+            call(body, timeout=WAIT_S)
+    assert told(raised.value) == ("UNAVAILABLE", "NOT_LEADER", "unknown")
+    assert door.front.counters()["calls_begun"] >= 2
