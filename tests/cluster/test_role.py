@@ -1,4 +1,4 @@
-"""Goal: what the role that all switches have can write beside an append misleads nobody.
+"""Goal: what the role that all switches have can write misleads nobody.
 
 Method: statements of that role on a log on real PostgreSQL.
 """
