@@ -393,7 +393,11 @@ class Member:
             and one.seen_age_s <= WORD_OLD_S
             and one.sequence == head.sequence
         ]
-        if not others or (epoch := self._log.take_over(head, "", "")) is None:
+        if not others:
+            return False
+        # Whoever leads next has these keys, too.
+        epoch = self._log.take_over(head, "", "", head.keys)
+        if epoch is None:
             return False
         log.critical(
             "ALARM: %s: this node hands on, and %s is there", why, " or ".join(others)

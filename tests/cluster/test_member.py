@@ -465,6 +465,7 @@ def test_a_leader_without_room_hands_on_to_who_has_all(
     world.rows = [all_of._replace(sequence=4)]
     world.turn()
     assert (member.deposed, world.epoch, world.leader) == (True, 3, "")
+    assert world.keys == "keys", "another one with other keys could lead"
     assert "its disk has no room: this node hands on" in caplog.text
 
 
