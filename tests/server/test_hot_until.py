@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -69,7 +70,7 @@ def test_what_grpc_sends_again_by_itself_is_never_told_as_not_done(
         grpc.ssl_channel_credentials(root, key, certificate),
         [("grpc.service_config", json.dumps(config))],
     ) as channel:
-        call = channel.unary_unary(method)
+        call: Any = channel.unary_unary(method)
         with pytest.raises(grpc.RpcError) as raised:
             call(body, timeout=WAIT_S)
     assert told(raised.value) == ("UNAVAILABLE", "NOT_LEADER", "unknown")
