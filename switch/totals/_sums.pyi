@@ -4,12 +4,10 @@ from typing import final
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import disjoint_base
 
 from switch._core import Rows
 
 @final
-@disjoint_base
 class Tally:
     """Counts and sums of paise by a key of 64 bits, as they come; no order."""
 
