@@ -118,7 +118,8 @@ def is_harmless(text: str) -> bool:
     return not any(one in text for one in (*signs, "root:"))
 
 
-@pytest.mark.parametrize("path", FORMS)
+# What parameters are called must not differ from process to process.
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.replace(ID, "ID"))
 def test_each_field_is_text_or_refused(
     browser: Browser, counter: Counter, path: str
 ) -> None:
