@@ -20,6 +20,11 @@ from switch.programs import program, tethered
 
 TEXT = "several switches over one log: begin it, join it, look at it, hand it on"
 LOOK_S = 2.0
+STANDBYS_LEAST = 2
+"""With one that is lost a commit waits for ever."""
+SEEN_MS = 5_000
+LAG_ROWS_MAX = 65_536
+"""Of a node that could take over: how long ago it spoke, how far behind it may be."""
 """For one database node to answer."""
 NODE = """
 SELECT pg_is_in_recovery(), current_setting('synchronous_standby_names'),
@@ -58,6 +63,11 @@ def add_verbs(add: Add) -> None:
         type=Path,
         metavar="DIR",
         help="where the first node's ledger will be; its keys are made there",
+    )
+    init.add_argument(
+        "--again",
+        action="store_true",
+        help="of a cluster's ledger whose log is gone for good, or was never begun",
     )
     seed = add(
         "seed", _seed, "give a node its copy of the ledger, compared with the log"
@@ -132,6 +142,8 @@ def _dsn(args: Namespace) -> str:
 
 def _init(args: Namespace, screen: Screen) -> Exit:
     words = ["--from", str(args.source)] if args.source else ["--new", str(args.new)]
+    if args.again:
+        words.append("--again")
     return _run(screen, _dsn(args), "init", *words)
 
 
@@ -184,12 +196,23 @@ def _status(args: Namespace, screen: Screen) -> Exit:
 
 
 def _is_well(told: dict[str, Any]) -> bool:
-    """Whether any one machine may go now."""
+    """Whether any one machine may go now: a database, and a switch."""
     return bool(
         told["log"]
         and told["log"]["leader"]
-        and told["log"]["standbys"] >= len(told["databases"]) - 1
+        and told["log"]["standbys"] >= STANDBYS_LEAST
         and all(one["reached"] for one in told["databases"])
+        and any(map(_may_lead, told["nodes"]))
+    )
+
+
+def _may_lead(node: dict[str, Any]) -> bool:
+    """Whether this node could take over soon from the one that leads."""
+    return bool(
+        not node["leads"]
+        and node["seen_ms"] <= SEEN_MS
+        and node["behind"] <= LAG_ROWS_MAX
+        and not node["other_keys"]
     )
 
 

@@ -170,6 +170,8 @@ class Hosts:
     ) -> None:
         """`any_node`: whichever answers first; else the one that is written to."""
         said = parse(dsn)
+        if "service" in said:
+            raise ConfigError("dsn: no service, whose file could name other hosts")
         for key, instead in SECRETS.items():
             if key in said:
                 raise ConfigError(f"dsn: no {key} in it, which others see: {instead}")
@@ -178,6 +180,8 @@ class Hosts:
             "target_session_attrs": "any" if any_node else "read-write",
             "application_name": f"payswitch {name}"[:NAME_MAX],
             "client_encoding": "UTF8",
+            # It would be taken instead of TLS, and nobody would look at `sslmode`.
+            "gssencmode": "disable",
             # A peer that is gone without a word, where no step's deadline is running.
             "tcp_user_timeout": wait_ms,
             "keepalives": "1",

@@ -27,7 +27,7 @@ from switch.joining.base import Base, base_of, base_of_stream, check
 from switch.ledger import quotation_keys, receipt_key
 from switch.ledger.node_keys import fingerprints, make_keys
 from switch.ledger.opening import locked
-from switch.ledger.shapes import CLUSTER, remove_mark, shape, write_mark
+from switch.ledger.shapes import CLUSTER, HALTED, remove_mark, shape, write_mark
 
 _INSTANCE_SIZE = 16
 _NOTHING_DONE = ("25", "42", "53")
@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     one = verbs.add_parser("init", parents=[common])
     one.add_argument("--from", dest="source", type=Path)
     one.add_argument("--new", type=Path)
+    one.add_argument("--again", action="store_true")
     one = verbs.add_parser("seed", parents=[common])
     one.add_argument("--from", dest="source", type=Path, required=True)
     one.add_argument("--keys", type=Path)
@@ -74,13 +75,14 @@ def _init(args: argparse.Namespace, screen: Screen) -> Exit:
     directory: Path = args.source or args.new
     if args.source and not shape(directory / "journal"):
         raise ConfigError(f"{directory} holds no ledger")
+    if args.new and (directory / "journal").exists():
+        raise ConfigError(f"{directory} holds a ledger: name it with --from")
+    _check_mark(directory, again=args.again)
     # Nobody serves it until the log has its head, and it its mark: what was taken
     # meanwhile, or alone afterwards, would be in no log.
     with locked(directory):
         if args.source:
             base = base_of(directory)
-        elif (directory / "journal").exists():
-            raise ConfigError(f"{directory} holds a ledger: name it with --from")
         else:
             base = Base(secrets.token_bytes(_INSTANCE_SIZE), 0, 0, 0)
         dsn = os.environ[DSN_VARIABLE]
@@ -95,6 +97,27 @@ def _init(args: argparse.Namespace, screen: Screen) -> Exit:
         "keys": fingerprints(directory),
     }
     return _tell(screen, told)
+
+
+def _check_mark(directory: Path, *, again: bool) -> None:
+    """Raise ConfigError if a ledger is evidence, or may have a log already."""
+    _check_whole(directory)
+    if shape(directory / CLUSTER) and not again:
+        raise ConfigError(
+            f"{directory} is a cluster's already: with a second log the same payments "
+            "would be taken twice. Add --again only once all switches are stopped and "
+            "the log that it had is gone for good, or was never begun "
+            "(docs/cluster.md). Nothing was changed"
+        )
+
+
+def _check_whole(directory: Path) -> None:
+    """Raise ConfigError if the node there has halted."""
+    if shape(directory / HALTED):
+        raise ConfigError(
+            f"{directory} has {HALTED}: its node found that it differs from the log. "
+            "Take another node's ledger, and keep this one for a person"
+        )
 
 
 def _create(dsn: str, base: Base, directory: Path, screen: Screen) -> None:
@@ -141,6 +164,8 @@ def _check_room(dsn: str) -> None:
 def _seed(args: argparse.Namespace, screen: Screen) -> Exit:
     """A copy of a journal that the log goes on from, with the keys of all nodes."""
     stream = _stream(args)
+    if stream is None:
+        _check_whole(args.source)
     log = PostgresLog(os.environ[DSN_VARIABLE], "seed")
     log.reconnect()
     keys: Path = args.keys or args.source

@@ -16,7 +16,7 @@ from switch.cluster import DSN_VARIABLE
 from switch.cluster.log import DoubtError
 from switch.errors import BusyError
 from switch.ledger.opening import open_ledger
-from switch.ledger.shapes import CLUSTER
+from switch.ledger.shapes import CLUSTER, HALTED, write_mark
 from switch.register import begin
 from tests.cluster.small_ledger import OPTIONS, SmallLedger
 from tests.server.harness import ServerProcess
@@ -51,6 +51,7 @@ def init(
     directory: Path,
     patch: pytest.MonkeyPatch,
     said: DoubtError | None = None,
+    *more: str,
     kind: str = "--from",
 ) -> tuple[int, Database]:
     """Its exit code, and the database."""
@@ -58,7 +59,7 @@ def init(
     patch.setattr(joining, "create", database.create)
     patch.setattr(joining, "_check_room", lambda _: None)
     patch.setenv(DSN_VARIABLE, "host=x")
-    return joining.main(["init", kind, str(directory)]), database
+    return joining.main(["init", *more, kind, str(directory)]), database
 
 
 @pytest.mark.parametrize("kind", ["--from", "--new"])
@@ -101,7 +102,7 @@ def test_it_is_copied_with_its_mark(
     # Nodes open it as ever, and a log may be begun anew from it.
     with closing(open_ledger(copied, **ALONE)) as opened:
         assert opened.sequence == small.sequence
-    assert init(copied, monkeypatch)[0] == 0
+    assert init(copied, monkeypatch, None, "--again")[0] == 0
 
 
 REFUSED = DoubtError("error", "42501 permission denied for database")
@@ -129,7 +130,7 @@ def test_the_mark_goes_only_if_there_is_surely_no_log(
     if marked:
         assert init(ledger, monkeypatch)[0] == 0
     capsys.readouterr()
-    code, _ = init(ledger, monkeypatch, said)
+    code, _ = init(ledger, monkeypatch, said, *["--again"] * marked)
     assert code == 3
     assert (ledger / CLUSTER).exists() == stays
     told = capsys.readouterr().err
@@ -148,3 +149,32 @@ def test_a_ledger_that_is_served_is_left_alone(
     assert database.made is None
     assert not (ledger / CLUSTER).exists()
     assert "open in another process" in capsys.readouterr().err
+
+
+def test_a_ledger_has_one_log(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As with a second one, in another database, the same payments are taken twice."""
+    assert init(ledger, monkeypatch)[0] == 0
+    code, database = init(ledger, monkeypatch)
+    assert (code, database.made) == (78, None)
+    assert "is a cluster's already" in capsys.readouterr().err
+    assert init(ledger, monkeypatch, None, "--again")[0] == 0
+
+
+@pytest.mark.parametrize("verb", ["init", "seed"])
+def test_the_ledger_of_a_node_that_has_halted_is_evidence(
+    ledger: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+) -> None:
+    write_mark(ledger / HALTED, "differs\n")
+    if verb == "init":
+        assert init(ledger, monkeypatch, None, "--again")[0] == 78
+    else:
+        monkeypatch.setenv(DSN_VARIABLE, "host=x")
+        words = ["seed", "--from", str(ledger), str(tmp_path / "copy")]
+        assert joining.main(words) == 78
+    assert f"has {HALTED}" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("switch.cluster._pq", reason="built without libpq")
 
-from switch.cluster.postgres import PostgresLog
+from switch.cluster.postgres import Hosts, PostgresLog
 from switch.errors import ConfigError
 
 
@@ -22,6 +22,7 @@ def test_what_a_connection_string_must_not_say() -> None:
         (f"host=a password=secret {verified}", "passfile"),
         ("postgresql://u:secret@127.0.0.1/log", "passfile"),
         (f"host=a sslpassword=secret {verified}", "a key without one"),
+        ("service=secret", "no service"),
         *(
             (hosts, "sslmode must be verify-full")
             for hosts in (
@@ -46,3 +47,9 @@ def test_what_a_connection_string_must_not_say() -> None:
         "host=a hostaddr=127.0.0.2",
     ):
         PostgresLog(right)
+
+
+def test_nothing_is_taken_instead_of_tls() -> None:
+    for said in ("", " gssencmode=prefer"):
+        [one] = Hosts(f"host=a sslmode=verify-full{said}", "test").all
+        assert one["gssencmode"] == "disable"

@@ -215,7 +215,8 @@ def test_others_go_on_while_libpq_looks_something_up(
     pipe = tmp_path / "services"
     os.mkfifo(pipe)
     monkeypatch.setenv("PGSERVICEFILE", str(pipe))
-    lease = Lease("host=127.0.0.1 port=1 user=nobody service=slow", "ALPHA", LEASE_S)
+    monkeypatch.setenv("PGSERVICE", "slow")
+    lease = Lease("host=127.0.0.1 port=1 user=nobody", "ALPHA", LEASE_S)
     with subprocess.Popen(
         [sys.executable, "-c", SLOW, str(pipe)],
         stdin=subprocess.PIPE,

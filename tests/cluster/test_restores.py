@@ -125,7 +125,7 @@ def test_a_log_of_the_past_is_led_by_nobody_and_made_anew_from_a_node(
         second.end()
         # The log anew, from who has all; the other is behind its beginning.
         owner = dsn(user="postgres", database=anew)
-        payswitch("init", "--from", str(first.ledger), dsn=owner)
+        payswitch("init", "--again", "--from", str(first.ledger), dsn=owner)
         begun(first, dsn(database=anew))
         until(lambda: first.leads)
         said = halts(second, dsn(database=anew))

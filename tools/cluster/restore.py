@@ -257,7 +257,7 @@ def anew(stand: Stand, switches: Switches) -> None:
     stand.sql("DROP SCHEMA payswitch CASCADE", role=OWNER, database=DATABASE)
     first, *others = (switches.ledger(number) for number in NUMBERS)
     owners = ("--dsn", stand.plan.dsn(OWNER))
-    switches.payswitch("cluster", "init", *owners, "--from", str(first))
+    switches.payswitch("cluster", "init", *owners, "--again", "--from", str(first))
     for other in others:
         shutil.rmtree(other)
         words = (str(other), "--from", str(first))
