@@ -58,7 +58,8 @@ def day_list(args: Namespace, screen: Screen) -> Exit:
     ]
     messages = list_messages(args.day, answers)
     caller = credentials_of(args.tls, *args.identity)
-    said = asyncio.run(send_day_list(messages, args.address, caller, args.wait))
+    addresses = args.address.split(",")
+    said = asyncio.run(send_day_list(messages, addresses, caller, args.wait))
     if screen.as_json:
         screen.value(said)
     else:

@@ -248,12 +248,17 @@ def refuses(call: Callable[[], Any]) -> bool:
 # --- groups ---------------------------------------------------------------------------
 
 
-def requests_by_id(story: Story) -> dict[tuple[int, bytes], Row]:
-    """What was asked for as a row, by its sender and id."""
+def content(row: Row) -> tuple[int | bytes, ...]:
+    """What tells a request from others that use its id for something else."""
+    return row.participant, row.id, row.kind, row.amount, row.resolves
+
+
+def requests_by_content(story: Story) -> dict[tuple[int | bytes, ...], Row]:
+    """What was asked for as a row, when it was for the first time."""
     return {
-        (row.participant, row.id): row
-        for turn in story.groups
-        for ask in turn.asks
+        content(row): row
+        for turn in reversed(story.groups)
+        for ask in reversed(turn.asks)
         if isinstance(ask, Rows)
         for row in ask.rows
         if row.kind in TRAITS and TRAITS[Kind(row.kind)] & Trait.ID
@@ -298,9 +303,9 @@ def test_no_group_goes_by_a_changed_row(
     or a result without a row.
     """
     differs, answered = [], set()
-    requests = requests_by_id(story)
+    requests = requests_by_content(story)
     for row in every_kind(story.model, indexed):
-        sent = requests.get((row.participant, row.id))
+        sent = requests.get(content(row))
         for number, ask in enumerate(asked_about(row, sent)):
             want = ask_copy(story, tmp_path, ask, None)
             if want is not None and want[1] == row.sequence:
