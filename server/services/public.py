@@ -6,12 +6,12 @@ whatever is wrong, at times that say nothing of how long it took; of totals only
 `published` makes.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Final
 
 from server.node import Node
+from server.pace import wait_for_pace
 from server.services.totals import first_and_last
 from server.status import ArgumentError
 from switch.calendar import day_date, ist_date
@@ -39,8 +39,6 @@ SCAN_MAX: Final = 4_096
 """Rows of a wallet that one question about a refund's receipt looks through."""
 PACE_S: Final = 0.02
 """Answers about receipts come so long after their question, or a multiple of it."""
-TIMER_S: Final = 0.001
-"""What a timer of an event loop may be late by its own arithmetic."""
 _NO_CODE: Final = "0" * 12
 
 
@@ -67,7 +65,7 @@ class PublicService:
         finally:
             # Where in the history of a centre was looked takes longer or shorter; when
             # the answer is given tells none of it.
-            await _wait_for_pace(begun_s)
+            await wait_for_pace(begun_s, PACE_S)
 
     def check(self, number: str, code: str) -> pb.CheckReceiptResponse:
         """The same at once. Reads; blocks."""
@@ -146,19 +144,6 @@ class PublicService:
             text = f"there would be more than {LINES_MAX:,} lines"
             raise ArgumentError("from_day", text)
         return published.tables[Of(of)], lines
-
-
-async def _wait_for_pace(begun_s: float) -> None:
-    """Wait until a whole number of PACE_S has passed, to some microseconds."""
-    paces = (time.monotonic() - begun_s) // PACE_S + 1
-    due_s = begun_s + paces * PACE_S
-    left_s = due_s - TIMER_S - time.monotonic()
-    if left_s > 0:
-        await asyncio.sleep(left_s)
-    # A timer counts whole milliseconds from when it was set, which would tell when
-    # that was; others have their turn meanwhile.
-    while time.monotonic() < due_s:  # noqa: ASYNC110 - time is not an event
-        await asyncio.sleep(0)
 
 
 def _wire_line(line: Line) -> pb.PublicLine:

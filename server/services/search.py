@@ -6,7 +6,7 @@ number it is, by an id the core looks without telling, and by a reference, where
 payments would be met, the answer comes at a time that says nothing of it.
 """
 
-import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 from server import arguments, convert
 from server.node import Key, Node
 from server.observer import SEARCH_KEYS
+from server.pace import wait_for_pace
 from server.page_tokens import make_token, read_token
 from server.services.listed import filter_of, finish, lines_of
 from server.services.payments import payment_key
@@ -71,15 +72,13 @@ class PaymentSearch:
         self, request: pb.SearchPaymentsRequest, caller: Identity
     ) -> pb.SearchPaymentsResponse:
         """A page of what was found, newest first."""
-        loop = self._node.loop
-        begun_s = loop.time()
+        begun_s = time.monotonic()
         asked = self._asked(request, caller)
         try:
             response, found = await self._node.read(self._find, request, caller, asked)
         finally:
             if caller.role is Role.CENTRE and asked.key.endswith("reference"):
-                spent_s = loop.time() - begun_s
-                await asyncio.sleep(PACE_S - spent_s % PACE_S)
+                await wait_for_pace(begun_s, PACE_S)
         finish(self._node, response, found, asked.filter.state)
         return response
 
