@@ -43,6 +43,8 @@ _RETRIED = frozenset(
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
+        # Never the server's: gRPC says so of a connection that ends within a record.
+        grpc.StatusCode.UNKNOWN,
     }
 )
 TOO_LARGE = "MESSAGE_TOO_LARGE"
