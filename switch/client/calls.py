@@ -43,7 +43,7 @@ _RETRIED = frozenset(
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
-        # Never the server's: gRPC says so of a connection that ends within a record.
+        # Never the server's: gRPC says so of a connection whose TLS breaks.
         grpc.StatusCode.UNKNOWN,
     }
 )

@@ -196,6 +196,14 @@ def test_a_pause_that_is_too_long_is_not_waited_for() -> None:
         attempts.delay_after(error)
 
 
+def test_what_breaks_below_a_call_is_tried_again_and_was_maybe_done() -> None:
+    broken = CallError(grpc.StatusCode.UNKNOWN, "Stream removed")
+    attempts = Attempts(1, changes=True)
+    assert attempts.delay_after(broken) > 0
+    with pytest.raises(LostReplyError):
+        attempts.delay_after(broken)
+
+
 def test_pauses_grow_and_progress_starts_them_over() -> None:
     attempts = Attempts(3, changes=False)
     error = CallError(grpc.StatusCode.UNAVAILABLE, "down")
