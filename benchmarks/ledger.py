@@ -1,6 +1,7 @@
 """What: the core in process, durable, index caught up. Not: wire, sockets, clients.
 
     python -m benchmarks.ledger --seconds 60 --ids ordered --json     sustained
+    python -m benchmarks.ledger --ahead --rows 16000000 --json        without a pause
     python -m benchmarks.ledger --burst --rows 10000000 --json        a burst
     python -m benchmarks.ledger --rows 30000 --batch 1 --json         so many rows
     python -m benchmarks.ledger --seconds 10 --holds 1000000 --json   beside open holds
@@ -15,8 +16,10 @@ the whole time stands beside. They are row templates; with `--payments stated` o
 each has the quotation of its bill, sealed outside the clock. A row of these has a tail
 of 64 bytes and takes two claims, so its bytes are to be held against `stated`.
 
-A burst goes into a reserve that is written beforehand, with all requests made
-beforehand; the time that the reserve took is printed. With --disk the disk's own
+While requests are made, the ledger's own threads go on, which the clock does not see.
+With `--ahead` all requests are made beforehand and it never stands still.
+
+A burst is that into a reserve that is written beforehand, too; the time that the reserve took is printed. With --disk the disk's own
 durable writes are measured in the same directory, half before and half after.
 """
 
@@ -50,7 +53,7 @@ MAP_SIZE = 1 << 40
 RESERVE = 64 << 20
 ROWS = 1_000_000
 SECONDS_MAX = 3_600.0
-BURST_ROWS_MAX = 20_000_000
+AHEAD_ROWS_MAX = 20_000_000
 """Requests that are made ahead: 128 bytes of memory each."""
 JOURNAL_BYTES = 132
 """Bytes of journal for a row in full groups, for the reserve of a burst."""
@@ -93,6 +96,7 @@ def measure(options: argparse.Namespace, directory: Path) -> dict[str, object]:
         "accounts": options.accounts,
         "holds": options.holds,
         "burst": options.burst,
+        "ahead": options.ahead,
         **figures(stretch),
         "grown_bytes_per_row": round(grown / stretch.rows_count, 1),
         "reserve_bytes": 2 * reserve,
@@ -121,7 +125,7 @@ def more_bytes(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace, ledger: core.Ledger, maker: Source) -> Stretch:
     """The payments themselves."""
-    if options.burst:
+    if options.burst or options.ahead:
         return pay_ahead(ledger, maker, options.batch, options.rows)
     rows_max = options.rows or 1 << 62
     return pay(ledger, maker, options.batch, rows_max, options.seconds or 1e9)
@@ -206,6 +210,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, help=f"rows at most; default {ROWS:,}")
     parser.add_argument("--seconds", type=float, help="of commits, at most")
     parser.add_argument("--burst", action="store_true")
+    parser.add_argument("--ahead", action="store_true", help="requests made beforehand")
     parser.add_argument("--batch", type=int, default=core.GROUP_MAX)
     parser.add_argument("--ids", choices=("ordered", "random"), default="ordered")
     parser.add_argument("--payments", choices=KINDS, default=KINDS[0])
@@ -218,7 +223,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--directory", type=Path, help="parent of the fresh directory")
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     options = parser.parse_args()
-    if options.rows is None and (options.seconds is None or options.burst):
+    if options.rows is None and (
+        options.seconds is None or options.burst or options.ahead
+    ):
         options.rows = ROWS
     if not 1 <= options.batch <= core.GROUP_MAX:
         parser.error(f"--batch is 1 to {core.GROUP_MAX}")
@@ -226,8 +233,9 @@ def parse() -> argparse.Namespace:
         parser.error(f"--seconds is at most {SECONDS_MAX:.0f}")
     if options.rows is not None and options.rows < 1:
         parser.error("--rows is at least 1")
-    if options.burst and (options.rows > BURST_ROWS_MAX or options.seconds):
-        parser.error(f"--burst takes --rows, at most {BURST_ROWS_MAX:,}")
+    if options.burst or options.ahead:
+        if options.rows > AHEAD_ROWS_MAX or options.seconds:
+            parser.error(f"--burst, --ahead take --rows, at most {AHEAD_ROWS_MAX:,}")
     if options.payments != "rows" and (options.holds or options.accounts != CENTRES):
         parser.error("--holds and --accounts go with row templates")
     if options.accounts < 1:

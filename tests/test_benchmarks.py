@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import load_network, peer_postgres, plots
+from benchmarks import ledger, load_network, peer_postgres, plots
 from benchmarks._client import CheckError, Payments, check
 from benchmarks.arrivals import BLOCK, Arrivals
 from benchmarks.commits import Stretch, WorkError, check_accepted, commit, curve
@@ -319,6 +319,11 @@ def test_ledger_sustained_and_burst() -> None:
     result = run_json("benchmarks.ledger", "--burst", "--rows", "40000", "--json")
     assert result["accepted"] == result["rows"] == 40_000
     assert result["reserve_s"] > 0
+
+    result = run_json("benchmarks.ledger", "--ahead", "--rows", "40000", "--json")
+    assert result["accepted"] == result["rows"] == 40_000
+    assert result["making_share"] > 0
+    assert result["reserve_bytes"] == 2 * ledger.RESERVE
 
 
 def test_peers() -> None:
