@@ -19,8 +19,9 @@ of 64 bytes and takes two claims, so its bytes are to be held against `stated`.
 While requests are made, the ledger's own threads go on, which the clock does not see.
 With `--ahead` all requests are made beforehand and it never stands still.
 
-A burst is that into a reserve that is written beforehand, too; the time that the reserve took is printed. With --disk the disk's own
-durable writes are measured in the same directory, half before and half after.
+A burst is that into a reserve that is written beforehand, too; the time that the
+reserve took is printed. With --disk the disk's own durable writes are measured in
+the same directory, half before and half after.
 """
 
 import argparse
@@ -233,9 +234,9 @@ def parse() -> argparse.Namespace:
         parser.error(f"--seconds is at most {SECONDS_MAX:.0f}")
     if options.rows is not None and options.rows < 1:
         parser.error("--rows is at least 1")
-    if options.burst or options.ahead:
-        if options.rows > AHEAD_ROWS_MAX or options.seconds:
-            parser.error(f"--burst, --ahead take --rows, at most {AHEAD_ROWS_MAX:,}")
+    is_ahead = options.burst or options.ahead
+    if is_ahead and (options.rows > AHEAD_ROWS_MAX or options.seconds):
+        parser.error(f"--burst and --ahead take --rows, at most {AHEAD_ROWS_MAX:,}")
     if options.payments != "rows" and (options.holds or options.accounts != CENTRES):
         parser.error("--holds and --accounts go with row templates")
     if options.accounts < 1:
