@@ -235,7 +235,7 @@ class Leadership:
             log.critical("another node was faster: %s", error)
             self._end_soon(EXIT_DEPOSED)
         except (ClockError, ConfigError, SpaceError) as error:
-            log.critical("this node cannot lead: %s", error)
+            log.critical("this node cannot go on: %s", error)
             self._end_soon(EXIT_CONFIG)
         except Exception:
             log.critical("ALARM: this node cannot go on", exc_info=True)

@@ -10,6 +10,7 @@ may be ahead of the log, and only opening the journal mends that.
 
 import contextlib
 import logging
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from switch.cluster.following import (
     RoomError,
 )
 from switch.cluster.log import DoubtError, Head, Log
+from switch.errors import ConfigError
 
 log = logging.getLogger("switch.cluster")
 
@@ -50,6 +52,10 @@ that are followed well within a second.
 UNCONFIRMED_S: Final = 5.0
 """After so long without a word of the log a leader leaves the lease to others: the one
 connection may live where the other does not.
+"""
+EARLIER_WORDS_MAX: Final = 2
+"""Words of an earlier process under its own name that a node may meet: the last that
+there was, and one that was on its way when that process died.
 """
 _STEP_SIZE: Final = 8
 FRESH_S: Final = 5.0
@@ -95,8 +101,12 @@ class Shared(Log, Protocol):
         state_hash: bytes,
         keys: str,
         settings: str = "",
-    ) -> None:
-        """Say something of oneself."""
+        process: str = "",
+    ) -> str:
+        """Say something of oneself; which process of this name did so before."""
+
+    def clock_ns(self) -> int:
+        """The log's wall clock, ns since 1970."""
 
     def nodes(self) -> Sequence[NodeRow]:
         """What each has said."""
@@ -213,6 +223,10 @@ class Member:
         """Times that, as leader, it saw another node have another state."""
         self._differing: dict[str, int] = {}
         """Of nodes that have, behind which row."""
+        self._process = ""
+        """Its own word among those of its name; later ones are greater."""
+        self._earlier_words = 0
+        self._later = ""
         self._confirmed_s = 0.0
         self._confirm_at = self._note_at = self._room_at = 0.0
         self._asks = False
@@ -265,7 +279,7 @@ class Member:
         except PutBackError:
             # Before it ends: who has less must not lead a log that has less.
             with contextlib.suppress(DoubtError):
-                self._say()
+                self._say(self._server.said())
             raise
         except DoubtError as doubt:
             self._is_lost = True
@@ -406,15 +420,35 @@ class Member:
         self.follower.head = head._replace(epoch=epoch, leader="", address="")
         return True
 
-    def _say(self) -> Said:
-        """Say something of itself; what that was."""
-        said = self._server.said()
+    def _say(self, said: Said) -> str:
+        """Say this of itself; which process of its name had said something before."""
+        if not self._process:
+            # By the log's clock: on two machines it says who came first.
+            self._process = f"{self._log.clock_ns():016x}{secrets.token_hex(8)}"
         state = said.step.to_bytes(_STEP_SIZE) + said.state_hash
-        self._log.note(
+        return self._log.note(
             *(self._name, self._address, said.sequence, state),
-            *(said.keys, said.settings),
+            *(said.keys, said.settings, self._process),
         )
-        return said
+
+    def _meet(self, before: str) -> None:
+        """Raise ConfigError if an earlier process goes on under this node's name.
+
+        One that died says nothing more, however short ago that is.
+        """
+        if before in ("", self._process, self._later):
+            return
+        if before > self._process:
+            self._later = before
+            log.error("a second node was started as %s; it ends by itself", self._name)
+            return
+        self._earlier_words += 1
+        if self._earlier_words > EARLIER_WORDS_MAX:
+            raise ConfigError(
+                f"another node is there as {self._name}, and was before this one: give "
+                "each a name of its own (`node` in [cluster]), or stop the other one, "
+                "then start this one again (docs/cluster.md)"
+            )
 
     def _confirm(self, at_s: float) -> None:
         self._confirmed_s = at_s
@@ -425,7 +459,8 @@ class Member:
         if self._now() < self._note_at:
             return
         self._note_at = self._now() + NOTE_S
-        said = self._say()
+        said = self._server.said()
+        self._meet(self._say(said))
         self.nodes = self._log.nodes()
         self.standbys = self._log.standbys()
         if said.state_hash:

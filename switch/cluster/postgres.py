@@ -115,12 +115,15 @@ ORDER BY first_sequence
 """
 # What a node says of itself may be lost; a commit must not wait for it.
 NOTE: Final = """
-WITH s AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS kept)
-INSERT INTO payswitch.nodes (name, address, sequence, state_hash, keys, seen, settings)
-SELECT $1, $2, $3, $4, $5, clock_timestamp(), $6 FROM s WHERE kept = 'off'
+WITH s AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS kept),
+    before AS MATERIALIZED (SELECT process FROM payswitch.nodes WHERE name = $1)
+INSERT INTO payswitch.nodes
+    (name, address, sequence, state_hash, keys, seen, settings, process)
+SELECT $1, $2, $3, $4, $5, clock_timestamp(), $6, $7 FROM s WHERE kept = 'off'
 ON CONFLICT (name) DO UPDATE SET address = excluded.address, keys = excluded.keys,
     sequence = excluded.sequence, state_hash = excluded.state_hash,
-    seen = excluded.seen, settings = excluded.settings
+    seen = excluded.seen, settings = excluded.settings, process = excluded.process
+RETURNING coalesce((SELECT process FROM before), '')
 """
 NODES: Final = """
 SELECT name, address, sequence, state_hash, keys,
@@ -346,13 +349,17 @@ class PostgresLog:
         state_hash: bytes,
         keys: str,
         settings: str = "",
-    ) -> None:
-        """Say how far a node is. Nothing waits for it; it may be lost."""
+        process: str = "",
+    ) -> str:
+        """Say how far a node is; which process had its name before. Nothing waits for
+        it; it may be lost.
+        """
         bounded(name, address, keys)
         bounded(name, address, settings)
         if len(state_hash) > HASH_MAX:
             raise ValueError("a state hash that is too long")
-        self._execute(NOTE, name, address, sequence, state_hash, keys, settings)
+        said = name, address, sequence, state_hash, keys, settings, process
+        return cast(str, self._execute(NOTE, *said)[0][0])
 
     def nodes(self) -> list[NodeRow]:
         """What nodes have said of themselves, the newest word first."""

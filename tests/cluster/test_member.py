@@ -152,8 +152,12 @@ class World:
         chunks = [one.encode() for one in self.checks[after:]]
         return Part(chunks[: self.reads], len(self.checks))
 
-    def note(self, *words: object) -> None:
+    def note(self, *words: object) -> str:
         self.noted.append(words)
+        return ""
+
+    def clock_ns(self) -> int:
+        return int(self.now_s * 1e9)
 
     def nodes(self) -> list[Word]:
         return self.rows
@@ -310,9 +314,11 @@ def test_who_has_more_than_a_log_says_so_before_it_halts() -> None:
     world.state = Said(4, 0, b"", "keys")
     with pytest.raises(PutBackError):
         world.turn()
-    assert world.noted == [("north", "a:1", 4, bytes(8), "keys", "")]
+    assert [said[:6] for said in world.noted] == [
+        ("north", "a:1", 4, bytes(8), "keys", "")
+    ]
 
-    def note(*_: object) -> None:
+    def note(*_: object) -> str:
         raise DoubtError("lost")
 
     world.note = note  # type: ignore[method-assign]
