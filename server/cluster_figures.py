@@ -96,11 +96,17 @@ def _nodes(node: Leadership) -> list[Family]:
         "cluster_settings_differ",
         "1 if a node that is there has other settings than the leader.",
     )
+    clock = gauge(
+        "cluster_node_clock_off_seconds",
+        "How far a node's clock was ahead of the log's, as it last said.",
+    )
     others = node.other_settings() if node.leads else {}
     newest = node.sequence
     for one in node.member.nodes:
         behind.add(max(newest - one.sequence, 0), node=one.name)
         seen.add(one.seen_age_s, node=one.name)
+        if one.clock_off_s is not None:
+            clock.add(one.clock_off_s, node=one.name)
         if node.leads:
             differ.add(one.name in others, node=one.name)
-    return [behind, seen, differ]
+    return [behind, seen, clock, differ]

@@ -27,6 +27,7 @@ from switch.cluster.following import (
 )
 from switch.cluster.log import DoubtError, Head, Log
 from switch.errors import ConfigError
+from switch.fingerprints import different_keys
 
 log = logging.getLogger("switch.cluster")
 
@@ -43,6 +44,9 @@ ROOM_S: Final = 60.0
 """Between two times that a leader has room made in the log, and looks at its clock."""
 STATES_MAX: Final = 64
 """Hashes of own states that are kept, to be compared with those of others."""
+CLOCK_OFF_MAX_S: Final = 1.0
+"""What a leader's clock may differ from that of the log; a leader whose clock comes to
+differ more goes on, and says so."""
 WORD_OLD_S: Final = 5.0
 """How old a node's word may be for another one to halt, or not to lead, by it."""
 LAG_ROWS_MAX: Final = 65_536
@@ -88,6 +92,10 @@ class NodeRow(Protocol):
     @property
     def settings(self) -> str:
         """The fingerprints of what settings of nodes have in common."""
+
+    @property
+    def clock_off_s(self) -> float | None:
+        """How far its clock was ahead of the log's; None if it did not say."""
 
 
 class Shared(Log, Protocol):
@@ -159,8 +167,8 @@ class Server(Protocol):
     def unfit(self, head: Head) -> str:
         """Why it must not lead now, in words; empty if it may."""
 
-    def cramped(self) -> str:
-        """Why it has to refuse all payments, as its disk has no room; empty if not."""
+    def refuses(self) -> str:
+        """Why it has to refuse all payments, for its disk or its clock; empty if not."""
 
     def lead(self, epoch: int) -> None:
         """Begin to lead. What it raises is the end of the node."""
@@ -389,7 +397,7 @@ class Member:
             return CONFIRM_S
         self._confirm(begun_s)
         self._note()
-        why = self._server.cramped()
+        why = self._server.refuses()
         if why and self._hand_on(head, why):
             return CONFIRM_S
         if self._now() >= self._room_at:
@@ -399,13 +407,18 @@ class Member:
         return CONFIRM_S
 
     def _hand_on(self, head: Head, why: str) -> bool:
-        """Lead no more, if a node is there that has all; whether that is so now."""
+        """Lead no more, if a node is there that has all and may lead, as far as it says;
+        whether that is so now.
+        """
         others = [
             one.name
             for one in self.nodes
             if one.name != self._name
             and one.seen_age_s <= WORD_OLD_S
             and one.sequence == head.sequence
+            and one.clock_off_s is not None
+            and abs(one.clock_off_s) <= CLOCK_OFF_MAX_S
+            and not different_keys(one.keys, head.keys)
         ]
         if not others:
             return False

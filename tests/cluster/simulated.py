@@ -46,6 +46,7 @@ class NodeRow(NamedTuple):
     keys: str
     seen_age_s: float
     settings: str = ""
+    clock_off_s: float | None = 0.0
 
 
 class SimulatedLog(FakeLog):
@@ -288,7 +289,7 @@ class Switch:
         """Always fit."""
         return ""
 
-    def cramped(self) -> str:
+    def refuses(self) -> str:
         """Only who follows has no room."""
         return ""
 

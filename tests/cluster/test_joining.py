@@ -228,7 +228,8 @@ def test_an_older_logs_tables_are_brought_up_to_date(
 
     older("UPDATE payswitch.nodes SET keys = 'receipt=1 quotation=2'")
     older("ALTER TABLE payswitch.head DROP COLUMN keys")
-    older("ALTER TABLE payswitch.nodes DROP COLUMN settings, DROP COLUMN process")
+    for column in ("settings", "process", "clock_off_s"):
+        older(f"ALTER TABLE payswitch.nodes DROP COLUMN {column}")
     code, _, said = run("status")
     assert code == 78
     assert "payswitch cluster upgrade" in said
