@@ -129,9 +129,10 @@ ON CONFLICT (name) DO UPDATE SET address = excluded.address, keys = excluded.key
     clock_off_s = excluded.clock_off_s
 RETURNING coalesce((SELECT process FROM before), '')
 """
+# A word of the future, or of no moment (`infinity`), is no young one.
 NODES: Final = """
 SELECT name, address, sequence, state_hash, keys,
-    extract(epoch FROM clock_timestamp() - seen)::float8, settings,
+    least(abs(extract(epoch FROM clock_timestamp() - seen)), 1e9)::float8, settings,
     CASE WHEN abs(clock_off_s) < 1e9 THEN clock_off_s END
 FROM payswitch.nodes ORDER BY seen DESC LIMIT $1
 """
