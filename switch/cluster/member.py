@@ -168,7 +168,7 @@ class Server(Protocol):
         """Why it must not lead now, in words; empty if it may."""
 
     def refuses(self) -> str:
-        """Why it has to refuse all payments, for its disk or its clock; empty if not."""
+        """Why it must refuse all payments, for its disk or its clock; empty if not."""
 
     def lead(self, epoch: int) -> None:
         """Begin to lead. What it raises is the end of the node."""
@@ -407,8 +407,8 @@ class Member:
         return CONFIRM_S
 
     def _hand_on(self, head: Head, why: str) -> bool:
-        """Lead no more, if a node is there that has all and may lead, as far as it says;
-        whether that is so now.
+        """Lead no more, if a node is there that has all and may lead, as far as it
+        says; whether that is so now.
         """
         others = [
             one.name

@@ -44,9 +44,7 @@ def ends(one: Named) -> bool:
     try:
         one.turn(NOTE_S)
     except ConfigError as error:
-        assert "another node is there as north" in str(error)
-        assert "a name of its own" in str(error)
-        return True
+        return str(error).startswith("another node is there as north")
     return False
 
 
