@@ -2,9 +2,10 @@
 
 from server.exposition import Family, counter, gauge
 from server.leadership import Leadership
+from switch.billing.put_in import PutIn
 
 
-def cluster_figures(node: Leadership) -> list[Family]:
+def cluster_figures(node: Leadership, put_in: PutIn) -> list[Family]:
     """How this node stands to its log and to the others. Any thread."""
     member, follower = node.member, node.follower
     head = follower.head
@@ -25,6 +26,10 @@ def cluster_figures(node: Leadership) -> list[Family]:
         gauge("cluster_lag_rows", "Rows of the log that are not here yet.").add(
             0 if node.leads else follower.lag_rows
         ),
+        gauge(
+            "cluster_bills_behind",
+            "Services whose newest bills that were put in are not here yet.",
+        ).add(put_in.behind),
         counter("cluster_doubts_total", "Times that the log could not be asked.").add(
             member.doubts
         ),

@@ -129,13 +129,13 @@ class Writer:
 
     def add(self, lines: Iterable[Line]) -> None:
         """Write some. Raises SpaceError, OSError."""
-        found = os.statvfs(self._folder)
-        if found.f_bavail * found.f_frsize < ROOM_LEAST:
-            raise SpaceError(f"{self._folder}: too little room on the disk")
         self.write(b"".join(line.packed() for line in lines))
 
     def write(self, packed: bytes) -> None:
-        """Write lines as they are packed."""
+        """Write lines as they are packed. Raises SpaceError, OSError."""
+        found = os.statvfs(self._folder)
+        if found.f_bavail * found.f_frsize < ROOM_LEAST + len(packed):
+            raise SpaceError(f"{self._folder}: too little room on the disk")
         self._hash.update(packed)
         self._file.write(packed)
 
