@@ -116,6 +116,8 @@ class Writer:
         self._file = self._path.open("xb")
         os.fchmod(self._file.fileno(), 0o600)
         self._hash = _new_hash()
+        self.size = 0
+        """Bytes that were written so far."""
         self._kept = False
 
     def __enter__(self) -> Self:
@@ -137,6 +139,7 @@ class Writer:
         if found.f_bavail * found.f_frsize < ROOM_LEAST + len(packed):
             raise SpaceError(f"{self._folder}: too little room on the disk")
         self._hash.update(packed)
+        self.size += len(packed)
         self._file.write(packed)
 
     @property
