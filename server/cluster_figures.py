@@ -1,7 +1,7 @@
 """The figures of a node of a cluster."""
 
 from server.exposition import Family, counter, gauge
-from server.leadership import Leadership
+from server.leadership import NODE_S, Leadership
 from switch.billing.put_in import PutIn
 
 
@@ -103,14 +103,14 @@ def _nodes(node: Leadership) -> list[Family]:
     )
     clock = gauge(
         "cluster_node_clock_off_seconds",
-        "How far a node's clock was ahead of the log's, as it last said.",
+        "How far the clock of a node that is there is ahead of the log's, as it says.",
     )
     others = node.other_settings() if node.leads else {}
     newest = node.sequence
     for one in node.member.nodes:
         behind.add(max(newest - one.sequence, 0), node=one.name)
         seen.add(one.seen_age_s, node=one.name)
-        if one.clock_off_s is not None:
+        if one.clock_off_s is not None and one.seen_age_s <= NODE_S:
             clock.add(one.clock_off_s, node=one.name)
         if node.leads:
             differ.add(one.name in others, node=one.name)

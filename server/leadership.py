@@ -46,7 +46,7 @@ log = logging.getLogger("server.cluster")
 CLOCK_REFUSED_S: Final = 10.0
 """For so long a leader refuses everything by its clock before it hands on."""
 NODE_S: Final = 60.0
-"""How old the word of a node may be whose settings are compared."""
+"""How old the word of a node may be whose settings and clock are looked at."""
 RESERVE_LEAST: Final = 8 << 20
 """Bytes of the journal's reserve without which a full disk refuses payments."""
 WATCH_S: Final = 0.2
