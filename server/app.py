@@ -33,6 +33,7 @@ from server.budgets import Budgets, costs
 from server.certificates import ServerCertificates
 from server.door import Door
 from server.exits import EXIT_DEAD, EXIT_DEPOSED, EXIT_UNSETTLED, WHY
+from server.fetching import Fetching
 from server.followed import READS, follower_behaviours
 from server.following import Following
 from server.interceptors import (
@@ -287,7 +288,7 @@ class App:
             end=self._die,
             check=partial(check_people, self._config, node),
         )
-        self._metrics.add("cluster", partial(cluster_figures, member))
+        self._metrics.add("cluster", partial(cluster_figures, member, node.put_in))
         return member
 
     async def _open(self, parts: "Parts | None") -> Ledger:
@@ -389,7 +390,9 @@ class App:
         self._observer.security.start()
         self._observer.security.act("start", address=address)
         self._following = Following(node)
+        self._fetching = Fetching(node)
         if self._leadership is not None:
+            supervisor.start("bills", self._fetching.run)
             await self._wait_first(self._leadership)
         if not self._stop.is_set():
             self._metrics.become_ready(node)
@@ -455,6 +458,7 @@ class App:
             await member.stop()
         drained = await stop_queue(front, node.committer, left_s)
         front.close_hot()
+        self._fetching.close()
         node.close()
         self._following.close()
         sequence = node.ledger.sequence

@@ -1,10 +1,11 @@
 """The figures of a node of a cluster."""
 
 from server.exposition import Family, counter, gauge
-from server.leadership import Leadership
+from server.leadership import NODE_S, Leadership
+from switch.billing.put_in import PutIn
 
 
-def cluster_figures(node: Leadership) -> list[Family]:
+def cluster_figures(node: Leadership, put_in: PutIn) -> list[Family]:
     """How this node stands to its log and to the others. Any thread."""
     member, follower = node.member, node.follower
     head = follower.head
@@ -25,6 +26,10 @@ def cluster_figures(node: Leadership) -> list[Family]:
         gauge("cluster_lag_rows", "Rows of the log that are not here yet.").add(
             0 if node.leads else follower.lag_rows
         ),
+        gauge(
+            "cluster_bills_behind",
+            "Services whose newest bills that were put in are not here yet.",
+        ).add(put_in.behind),
         counter("cluster_doubts_total", "Times that the log could not be asked.").add(
             member.doubts
         ),
@@ -96,11 +101,17 @@ def _nodes(node: Leadership) -> list[Family]:
         "cluster_settings_differ",
         "1 if a node that is there has other settings than the leader.",
     )
+    clock = gauge(
+        "cluster_node_clock_off_seconds",
+        "How far the clock of a node that is there is ahead of the log's, as it says.",
+    )
     others = node.other_settings() if node.leads else {}
     newest = node.sequence
     for one in node.member.nodes:
         behind.add(max(newest - one.sequence, 0), node=one.name)
         seen.add(one.seen_age_s, node=one.name)
+        if one.clock_off_s is not None and one.seen_age_s <= NODE_S:
+            clock.add(one.clock_off_s, node=one.name)
         if node.leads:
             differ.add(one.name in others, node=one.name)
-    return [behind, seen, differ]
+    return [behind, seen, clock, differ]

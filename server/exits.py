@@ -25,6 +25,6 @@ WHY: Final = {
     EXIT_DEPOSED: "another node leads",
     EXIT_HALTED: "this node has halted",
     EXIT_UNSETTLED: "the log did not say what became of a group",
-    EXIT_CONFIG: "this node cannot lead as it is set up",
+    EXIT_CONFIG: "this node cannot go on as it is set up",
 }
 """Why a server that has served ends."""

@@ -361,4 +361,7 @@ def biller_figures(node: Node) -> list[Family]:
         answers.add(one.p50_ms / 1000, biller=one.biller, percentile="50")
         answers.add(one.p99_ms / 1000, biller=one.biller, percentile="99")
         skew.add(one.clock_skew_ms / 1000, biller=one.biller)
-    return [health, *others.values(), answers, skew]
+    files = gauge("biller_file_bytes", "Of files of bills that it put in today.")
+    for biller, size in node.file_budget.spent(time.time_ns()):
+        files.add(size, biller=biller)
+    return [health, *others.values(), answers, skew, files]

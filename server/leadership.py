@@ -19,7 +19,14 @@ from server.node import Node
 from switch.billing.put_in import Shared as FilesOfNodes
 from switch.cluster.following import DifferenceError, Follower, HaltError
 from switch.cluster.log import Head
-from switch.cluster.member import Lease, Member, Said, Shared, State
+from switch.cluster.member import (
+    CLOCK_OFF_MAX_S,
+    Lease,
+    Member,
+    Said,
+    Shared,
+    State,
+)
 from switch.cluster.replicator import Replicator
 from switch.config import Config
 from switch.errors import (
@@ -36,11 +43,10 @@ from switch.ledger.shapes import HALTED, write_mark
 
 log = logging.getLogger("server.cluster")
 
-CLOCK_OFF_MAX_S: Final = 1.0
-"""What a leader's clock may differ from that of the log; a leader whose clock comes to
-differ more goes on, and says so."""
+CLOCK_REFUSED_S: Final = 10.0
+"""For so long a leader refuses everything by its clock before it hands on."""
 NODE_S: Final = 60.0
-"""How old the word of a node may be whose settings are compared."""
+"""How old the word of a node may be whose settings and clock are looked at."""
 RESERVE_LEAST: Final = 8 << 20
 """Bytes of the journal's reserve without which a full disk refuses payments."""
 WATCH_S: Final = 0.2
@@ -235,7 +241,7 @@ class Leadership:
             log.critical("another node was faster: %s", error)
             self._end_soon(EXIT_DEPOSED)
         except (ClockError, ConfigError, SpaceError) as error:
-            log.critical("this node cannot lead: %s", error)
+            log.critical("this node cannot go on: %s", error)
             self._end_soon(EXIT_CONFIG)
         except Exception:
             log.critical("ALARM: this node cannot go on", exc_info=True)
@@ -276,8 +282,15 @@ class Leadership:
             return str(error)
         return ""
 
+    def refuses(self) -> str:
+        """Why payments are refused here, if that may last; empty if not."""
+        for_s = self._node.committer.clock_refused_s
+        if for_s > CLOCK_REFUSED_S:
+            return f"its clock leapt, and nothing was taken for {for_s:.0f} s"
+        return self.cramped()
+
     def cramped(self) -> str:
-        """Why payments are refused here, as the core refuses them; empty if not."""
+        """Why its disk has payments refused, as the core refuses them; empty if not."""
         info = self._node.ledger.info()
         if not info["space_error"]:
             return ""

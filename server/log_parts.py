@@ -13,7 +13,7 @@ from switch.cluster.postgres import PostgresLog, appender
 from switch.cluster.replicator import Replicator
 from switch.config import Config
 from switch.errors import NotLeaderError, SpaceError
-from switch.ledger.opening import Progress
+from switch.ledger.opening import NEW, Progress
 
 log = logging.getLogger("server.cluster")
 
@@ -152,7 +152,10 @@ def open_parts(config: Config, progress: Progress) -> Parts:
     ledger yet. Raises ConfigError.
     """
     parts = Parts(config)
-    if not (config.data_dir / "journal" / "data.mdb").exists():
+    # One whose making was cut off is made anew, and must not get a name of chance.
+    if (config.data_dir / NEW).exists() or not (
+        config.data_dir / "journal" / "data.mdb"
+    ).exists():
         progress.walked = "waiting for the log"
         try:
             parts.wait()

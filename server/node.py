@@ -18,6 +18,7 @@ from server.sessions import NoTable, Sessions, Table
 from server.status import StoppingError
 from switch._core import Ledger, Request
 from switch.billing.dispatch import TICK_S, Dispatcher
+from switch.billing.file_budget import FileBudget
 from switch.billing.put_in import PutIn
 from switch.codes import Budget, Result, Role
 from switch.config import Config
@@ -136,6 +137,7 @@ class Node:
         self.exceptions = Exceptions(ledger)
         self.totals = Cube(ledger)
         self.put_in = PutIn(ledger, self.register)
+        self.file_budget = FileBudget()
         for role in Role:
             budgets = config.budget_of(role)
             ledger.limit_refusals(

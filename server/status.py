@@ -22,6 +22,7 @@ from switch.errors import (
     CorruptionError,
     DamagedError,
     DeadError,
+    FilesSpentError,
     NotLeaderError,
     OverloadError,
     RefusalsSpentError,
@@ -115,7 +116,7 @@ def retry(pause_ms: int = RETRY_MS) -> error_details_pb2.RetryInfo:
 
 
 def _pause_ms(error: Exception) -> int:
-    assert isinstance(error, BillerBusyError | BillerUnavailableError)
+    assert isinstance(error, BillerBusyError | BillerUnavailableError | FilesSpentError)
     return error.retry_ms
 
 
@@ -225,6 +226,14 @@ _TABLE: tuple[tuple[type[Exception], int, _Details], ...] = (
         lambda _: [
             info("REFUSALS_SPENT", outcome="not_done"),
             retry(REFUSALS_RETRY_MS),
+        ],
+    ),
+    (
+        FilesSpentError,
+        code_pb2.RESOURCE_EXHAUSTED,
+        lambda error: [
+            info("OVER_BUDGET", outcome="not_done", budget="file_bytes_per_day"),
+            retry(_pause_ms(error)),
         ],
     ),
     (

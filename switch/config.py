@@ -220,6 +220,8 @@ class BillerConfig:
     """Milliseconds without a connection after which a biller counts as resting."""
     wrong_answers_max: int = bounded(1_000, 0, 1_000_000)
     """Wrong answers on one connection; with one more the connection is ended."""
+    file_bytes_per_day: int = bounded(2 * GIB, MIB, 1024 * GIB)
+    """Bytes of files of bills that it may put in on one day (IST)."""
     codes: Mapping[str, Retry] = field(default_factory=lambda: dict(CODES))
     """What a reason code of an unknown answer means; a table adds to CODES."""
 

@@ -58,6 +58,16 @@ class RefusalsSpentError(OverloadError):
     """Too many of a sender's requests were refused lately. Nothing was done."""
 
 
+class FilesSpentError(OverloadError):
+    """A biller has put in files of too many bytes today. Nothing was done; it may again
+    after `retry_ms`, when the day is over.
+    """
+
+    def __init__(self, text: str, retry_ms: int) -> None:
+        super().__init__(text)
+        self.retry_ms = retry_ms
+
+
 class BillerBusyError(OverloadError):
     """A biller's queue is full. Nothing was done; try again after `retry_ms`."""
 

@@ -157,15 +157,27 @@ class _File:
     """One file, as far as it has come."""
 
     def __init__(
-        self, node: Node, told: pb.BillFile, service: Service, after: int
+        self,
+        node: Node,
+        told: pb.BillFile,
+        service: Service,
+        after: int,
+        taken: bytes,
+        biller: str,
     ) -> None:
         self._ledger = node.ledger
         self._put_in = node.put_in
+        self._taken = taken
+        """The hash of the file that was taken with this id, if one was."""
+        self._biller = biller
+        self._budget = node.file_budget
+        self._bytes_max = node.config.biller_of(biller).file_bytes_per_day
         self.told = told
         self.service = service
         self.form = BillsForm(told.kind)
         self.after = after
         """The row of the file before, 0 before the first."""
+        self._check_budget(1)
         self.writer: Writer = node.put_in.writer(service.index)
         self.count = 0
         self.amount = 0
@@ -180,7 +192,7 @@ class _File:
         return 0 if self.form is BillsForm.WITHDRAWAL else self.amount
 
     def take(self, bills: Sequence[pb.DueBill]) -> None:
-        """The bills of a message. Raises ArgumentError."""
+        """The bills of a message. Raises ArgumentError, FilesSpentError."""
         if len(bills) > MESSAGE_MAX:
             raise ArgumentError("bills", f"must be at most {MESSAGE_MAX:,} a message")
         if self.count + len(bills) > self.told.count:
@@ -190,8 +202,16 @@ class _File:
             self._sent.update(line_of(stated).packed())
             lines.append(self._line(place, stated))
         self.writer.add(lines)
+        self._check_budget(self.writer.size)
         self.count += len(lines)
         self.amount += sum(one.amount_due for one in lines)
+
+    def _check_budget(self, size: int) -> None:
+        """Raise FilesSpentError if so much is too much today; not yet of a file that
+        may have been taken before, whose biller has lost the answer.
+        """
+        if not self._taken:
+            self._budget.check(self._biller, size, self._bytes_max, time.time_ns())
 
     def _line(self, place: int, stated: pb.DueBill) -> Line:
         try:
@@ -219,7 +239,9 @@ class _File:
         )
 
     def close(self) -> None:
-        """All of it is here. Raises ArgumentError if it is not what it says."""
+        """All of it is here. Raises ArgumentError if it is not what it says, and
+        FilesSpentError.
+        """
         told = self.told
         if self.count != told.count:
             raise ArgumentError("file.count", f"there are {self.count} bills")
@@ -227,6 +249,9 @@ class _File:
             raise ArgumentError("file.amount", f"the bills come to {self.amount}")
         if self._sent.digest() != told.sha256:
             raise ArgumentError("file.sha256", "is not that of the bills that came")
+        if self.writer.digest != self._taken:
+            size = self.writer.size
+            self._budget.spend(self._biller, size, self._bytes_max, time.time_ns())
         self._put_in.keep(self.service.index, self.writer)
 
 
@@ -253,7 +278,7 @@ def _begin(node: Node, told: pb.BillFile, caller: Identity) -> _File:
             "NOT_FOR_FILES",
             f"{told.service}: what is due after a payment only its biller can say",
         )
-    after, number = _turn(node, told.id, service, caller)
+    after, number, taken = _turn(node, told.id, service, caller)
     if told.number != number:
         raise PreconditionError(
             "BILL_FILE_OUT_OF_TURN", f"the file that is next has the number {number}"
@@ -262,7 +287,7 @@ def _begin(node: Node, told: pb.BillFile, caller: Identity) -> _File:
         raise PreconditionError(
             "FULL_FILE_NEEDED", "too many files since the last full one: put one in"
         )
-    return _File(node, told, service, after)
+    return _File(node, told, service, after, taken, caller.participant)
 
 
 def may_be_put_in(service: Service) -> bool:
@@ -281,16 +306,19 @@ def may_be_put_in(service: Service) -> bool:
 
 def _turn(
     node: Node, row_id: bytes, service: Service, caller: Identity
-) -> tuple[int, int]:
-    """The row that a file comes after, and its number; its own, if it was taken."""
+) -> tuple[int, int, bytes]:
+    """The row that a file comes after, and its number; its own, with its hash, if it
+    was taken.
+    """
     ledger = node.ledger
     known = ledger.find(caller.index, row_id)
     if known:
         entry = ledger.row(known)
         if entry.kind == Kind.BILLS and entry.result == Result.OK:
-            return entry.resolves, _number_of(ledger.tail(known))
+            tail = ledger.tail(known)
+            return entry.resolves, _number_of(tail), bills_put.read_bills(tail).hash
     newest = ledger.bills(service.index)
-    return newest, _number_of(ledger.tail(newest)) + 1 if newest else 1
+    return newest, _number_of(ledger.tail(newest)) + 1 if newest else 1, b""
 
 
 def _number_of(tail: bytes) -> int:

@@ -116,6 +116,8 @@ class Writer:
         self._file = self._path.open("xb")
         os.fchmod(self._file.fileno(), 0o600)
         self._hash = _new_hash()
+        self.size = 0
+        """Bytes that were written so far."""
         self._kept = False
 
     def __enter__(self) -> Self:
@@ -129,14 +131,15 @@ class Writer:
 
     def add(self, lines: Iterable[Line]) -> None:
         """Write some. Raises SpaceError, OSError."""
-        found = os.statvfs(self._folder)
-        if found.f_bavail * found.f_frsize < ROOM_LEAST:
-            raise SpaceError(f"{self._folder}: too little room on the disk")
         self.write(b"".join(line.packed() for line in lines))
 
     def write(self, packed: bytes) -> None:
-        """Write lines as they are packed."""
+        """Write lines as they are packed. Raises SpaceError, OSError."""
+        found = os.statvfs(self._folder)
+        if found.f_bavail * found.f_frsize < ROOM_LEAST + len(packed):
+            raise SpaceError(f"{self._folder}: too little room on the disk")
         self._hash.update(packed)
+        self.size += len(packed)
         self._file.write(packed)
 
     @property

@@ -89,6 +89,10 @@ class PutIn:
         self._opened: BillStore | None = None
         self._given_up: list[BillStore] = []
         """Closed at the end: somebody may be reading them."""
+        self._caught_up: dict[int, int] = {}
+        """By service: the newest row of a file that `catch_up` has met and has."""
+        self._told: dict[int, int] = {}
+        """Likewise, that it could not have."""
         self._coming: set[tuple[int, str]] = set()
         """Service and name of files that are kept and have no row yet."""
         self._lock = threading.RLock()
@@ -132,6 +136,40 @@ class PutIn:
             self._given_up.append(self._opened)
             self._opened = None
         set_aside(self._directory, error)
+
+    def catch_up(self) -> bool:
+        """Have what was put in before anybody asks for it, one file after the other;
+        whether all is here. Of a node of a cluster, in one thread.
+        """
+        for service in self._behind():
+            newest = self._ledger.bills(service)
+            try:
+                with self._lock:
+                    self.bring_up(service)
+                    # As `done` does where they were put in.
+                    self._sweep(service)
+            except (SwitchError, OSError) as error:
+                if self._told.get(service) != newest:
+                    log.warning(
+                        "bills of service %d wait for a file: %s", service, error
+                    )
+                self._told[service] = newest
+            else:
+                self._caught_up[service] = newest
+        return self.behind == 0
+
+    @property
+    def behind(self) -> int:
+        """Services whose newest files `catch_up` has not brought in yet."""
+        return len(self._behind())
+
+    def _behind(self) -> list[int]:
+        indices = [service.index for service in self._register.services()]
+        return [
+            index
+            for index in indices
+            if self._ledger.bills(index) != self._caught_up.get(index, 0)
+        ]
 
     def is_put_in(self, service: int) -> bool:
         """Whether the bills of a service are put in, and nobody is asked. Reads."""

@@ -20,12 +20,15 @@ from switch.programs import program, tethered
 
 TEXT = "several switches over one log: begin it, join it, look at it, hand it on"
 LOOK_S = 2.0
+"""For one database node to answer."""
 STANDBYS_LEAST = 2
 """With one that is lost a commit waits for ever."""
 SEEN_MS = 5_000
 LAG_ROWS_MAX = 65_536
-"""Of a node that could take over: how long ago it spoke, how far behind it may be."""
-"""For one database node to answer."""
+CLOCK_OFF_MS = 1_000
+"""Of a node that could take over: how long ago it spoke, how far behind it may be, and
+how far its clock may be from the log's.
+"""
 NODE = """
 SELECT pg_is_in_recovery(), current_setting('synchronous_standby_names'),
     current_setting('synchronous_commit'), current_setting('data_checksums'),
@@ -213,6 +216,7 @@ def _may_lead(node: dict[str, Any]) -> bool:
         and node["seen_ms"] <= SEEN_MS
         and node["behind"] <= LAG_ROWS_MAX
         and not node["other_keys"]
+        and abs(node["clock_off_ms"] or 0) <= CLOCK_OFF_MS
     )
 
 
@@ -275,6 +279,7 @@ def _log(dsn: str) -> dict[str, Any]:
                 "sequence": one.sequence,
                 "behind": max(0, head.sequence - one.sequence),
                 "seen_ms": round(1000 * one.seen_age_s),
+                "clock_off_ms": one.clock_off_s and round(1000 * one.clock_off_s),
                 "keys": one.keys,
                 "other_keys": different_keys(one.keys, head.keys),
                 "settings": one.settings,
@@ -320,6 +325,8 @@ def _show(told: dict[str, Any], screen: Screen) -> None:
     for one in told["nodes"]:
         if one["other_keys"]:
             screen.line(f"{one['name']}: {one['other_keys']}")
+        if abs(one["clock_off_ms"] or 0) > CLOCK_OFF_MS:
+            screen.line(f"{one['name']}: {word('clock off')} {one['clock_off_ms']} ms")
         if one["other_settings"]:
             parts = ", ".join(one["other_settings"])
             screen.line(f"{one['name']}: {word('other settings')}: {parts}")

@@ -21,7 +21,7 @@ CONFIRM_S: Final = 0.5
 
 _BEGINS_LATER: Final = (
     "this node ends with row {has}, and the log begins behind that: give it a newer "
-    "copy by `payswitch cluster seed` (docs/cluster.md)"
+    "copy, of a node or a backup, by `payswitch cluster seed` (docs/cluster.md)"
 )
 
 

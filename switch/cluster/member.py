@@ -10,6 +10,7 @@ may be ahead of the log, and only opening the journal mends that.
 
 import contextlib
 import logging
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ from switch.cluster.following import (
     RoomError,
 )
 from switch.cluster.log import DoubtError, Head, Log
+from switch.errors import ConfigError
+from switch.fingerprints import different_keys
 
 log = logging.getLogger("switch.cluster")
 
@@ -41,6 +44,9 @@ ROOM_S: Final = 60.0
 """Between two times that a leader has room made in the log, and looks at its clock."""
 STATES_MAX: Final = 64
 """Hashes of own states that are kept, to be compared with those of others."""
+CLOCK_OFF_MAX_S: Final = 1.0
+"""What a leader's clock may differ from that of the log; a leader whose clock comes to
+differ more goes on, and says so."""
 WORD_OLD_S: Final = 5.0
 """How old a node's word may be for another one to halt, or not to lead, by it."""
 LAG_ROWS_MAX: Final = 65_536
@@ -50,6 +56,10 @@ that are followed well within a second.
 UNCONFIRMED_S: Final = 5.0
 """After so long without a word of the log a leader leaves the lease to others: the one
 connection may live where the other does not.
+"""
+EARLIER_WORDS_MAX: Final = 2
+"""Words of an earlier process under its own name that a node may meet: the last that
+there was, and one that was on its way when that process died.
 """
 _STEP_SIZE: Final = 8
 FRESH_S: Final = 5.0
@@ -83,6 +93,10 @@ class NodeRow(Protocol):
     def settings(self) -> str:
         """The fingerprints of what settings of nodes have in common."""
 
+    @property
+    def clock_off_s(self) -> float | None:
+        """How far its clock was ahead of the log's; None if it did not say."""
+
 
 class Shared(Log, Protocol):
     """A log, and what else the nodes share."""
@@ -95,8 +109,12 @@ class Shared(Log, Protocol):
         state_hash: bytes,
         keys: str,
         settings: str = "",
-    ) -> None:
-        """Say something of oneself."""
+        process: str = "",
+    ) -> str:
+        """Say something of oneself; which process of this name did so before."""
+
+    def clock_ns(self) -> int:
+        """The log's wall clock, ns since 1970."""
 
     def nodes(self) -> Sequence[NodeRow]:
         """What each has said."""
@@ -149,8 +167,8 @@ class Server(Protocol):
     def unfit(self, head: Head) -> str:
         """Why it must not lead now, in words; empty if it may."""
 
-    def cramped(self) -> str:
-        """Why it has to refuse all payments, as its disk has no room; empty if not."""
+    def refuses(self) -> str:
+        """Why it must refuse all payments, for its disk or its clock; empty if not."""
 
     def lead(self, epoch: int) -> None:
         """Begin to lead. What it raises is the end of the node."""
@@ -213,6 +231,10 @@ class Member:
         """Times that, as leader, it saw another node have another state."""
         self._differing: dict[str, int] = {}
         """Of nodes that have, behind which row."""
+        self._process = ""
+        """Its own word among those of its name; later ones are greater."""
+        self._earlier_words = 0
+        self._later = ""
         self._confirmed_s = 0.0
         self._confirm_at = self._note_at = self._room_at = 0.0
         self._asks = False
@@ -265,7 +287,7 @@ class Member:
         except PutBackError:
             # Before it ends: who has less must not lead a log that has less.
             with contextlib.suppress(DoubtError):
-                self._say()
+                self._say(self._server.said())
             raise
         except DoubtError as doubt:
             self._is_lost = True
@@ -375,7 +397,7 @@ class Member:
             return CONFIRM_S
         self._confirm(begun_s)
         self._note()
-        why = self._server.cramped()
+        why = self._server.refuses()
         if why and self._hand_on(head, why):
             return CONFIRM_S
         if self._now() >= self._room_at:
@@ -385,13 +407,18 @@ class Member:
         return CONFIRM_S
 
     def _hand_on(self, head: Head, why: str) -> bool:
-        """Lead no more, if a node is there that has all; whether that is so now."""
+        """Lead no more, if a node is there that has all and may lead, as far as it
+        says; whether that is so now.
+        """
         others = [
             one.name
             for one in self.nodes
             if one.name != self._name
             and one.seen_age_s <= WORD_OLD_S
             and one.sequence == head.sequence
+            and one.clock_off_s is not None
+            and abs(one.clock_off_s) <= CLOCK_OFF_MAX_S
+            and not different_keys(one.keys, head.keys)
         ]
         if not others:
             return False
@@ -406,15 +433,35 @@ class Member:
         self.follower.head = head._replace(epoch=epoch, leader="", address="")
         return True
 
-    def _say(self) -> Said:
-        """Say something of itself; what that was."""
-        said = self._server.said()
+    def _say(self, said: Said) -> str:
+        """Say this of itself; which process of its name had said something before."""
+        if not self._process:
+            # By the log's clock: on two machines it says who came first.
+            self._process = f"{self._log.clock_ns():016x}{secrets.token_hex(8)}"
         state = said.step.to_bytes(_STEP_SIZE) + said.state_hash
-        self._log.note(
+        return self._log.note(
             *(self._name, self._address, said.sequence, state),
-            *(said.keys, said.settings),
+            *(said.keys, said.settings, self._process),
         )
-        return said
+
+    def _meet(self, before: str) -> None:
+        """Raise ConfigError if an earlier process goes on under this node's name.
+
+        One that died says nothing more, however short ago that is.
+        """
+        if before in ("", self._process, self._later):
+            return
+        if before > self._process:
+            self._later = before
+            log.error("a second node was started as %s; it ends by itself", self._name)
+            return
+        self._earlier_words += 1
+        if self._earlier_words > EARLIER_WORDS_MAX:
+            raise ConfigError(
+                f"another node is there as {self._name}, and was before this one: give "
+                "each a name of its own (`node` in [cluster]), or stop the other one, "
+                "then start this one again (docs/cluster.md)"
+            )
 
     def _confirm(self, at_s: float) -> None:
         self._confirmed_s = at_s
@@ -425,7 +472,8 @@ class Member:
         if self._now() < self._note_at:
             return
         self._note_at = self._now() + NOTE_S
-        said = self._say()
+        said = self._server.said()
+        self._meet(self._say(said))
         self.nodes = self._log.nodes()
         self.standbys = self._log.standbys()
         if said.state_hash:

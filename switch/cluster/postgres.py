@@ -6,6 +6,7 @@ without one: `reconnect` makes it, and anew after each DoubtError.
 
 import ipaddress
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, cast
@@ -115,16 +116,24 @@ ORDER BY first_sequence
 """
 # What a node says of itself may be lost; a commit must not wait for it.
 NOTE: Final = """
-WITH s AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS kept)
-INSERT INTO payswitch.nodes (name, address, sequence, state_hash, keys, seen, settings)
-SELECT $1, $2, $3, $4, $5, clock_timestamp(), $6 FROM s WHERE kept = 'off'
+WITH s AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS kept),
+    before AS MATERIALIZED (SELECT process FROM payswitch.nodes WHERE name = $1)
+INSERT INTO payswitch.nodes
+    (name, address, sequence, state_hash, keys, seen, settings, process, clock_off_s)
+SELECT $1, $2, $3, $4, $5, clock_timestamp(), $6, $7,
+    ($8::int8 / 1e9 - extract(epoch FROM clock_timestamp()))::float8
+FROM s WHERE kept = 'off'
 ON CONFLICT (name) DO UPDATE SET address = excluded.address, keys = excluded.keys,
     sequence = excluded.sequence, state_hash = excluded.state_hash,
-    seen = excluded.seen, settings = excluded.settings
+    seen = excluded.seen, settings = excluded.settings, process = excluded.process,
+    clock_off_s = excluded.clock_off_s
+RETURNING coalesce((SELECT process FROM before), '')
 """
+# A word of the future, or of no moment (`infinity`), is no young one.
 NODES: Final = """
 SELECT name, address, sequence, state_hash, keys,
-    extract(epoch FROM clock_timestamp() - seen)::float8, settings
+    least(abs(extract(epoch FROM clock_timestamp() - seen)), 1e9)::float8, settings,
+    CASE WHEN abs(clock_off_s) < 1e9 THEN clock_off_s END
 FROM payswitch.nodes ORDER BY seen DESC LIMIT $1
 """
 # A wait for a lock ends with the step that it belongs to: who waits for an append that
@@ -155,6 +164,7 @@ class NodeRow(NamedTuple):
     keys: str
     seen_age_s: float
     settings: str = ""
+    clock_off_s: float | None = None
 
 
 class Hosts:
@@ -346,19 +356,25 @@ class PostgresLog:
         state_hash: bytes,
         keys: str,
         settings: str = "",
-    ) -> None:
-        """Say how far a node is. Nothing waits for it; it may be lost."""
+        process: str = "",
+    ) -> str:
+        """Say how far a node is; which process had its name before. Nothing waits for
+        it; it may be lost.
+        """
         bounded(name, address, keys)
         bounded(name, address, settings)
         if len(state_hash) > HASH_MAX:
             raise ValueError("a state hash that is too long")
-        self._execute(NOTE, name, address, sequence, state_hash, keys, settings)
+        said = name, address, sequence, state_hash, keys, settings, process
+        return cast(str, self._execute(NOTE, *said, time.time_ns())[0][0])
 
     def nodes(self) -> list[NodeRow]:
         """What nodes have said of themselves, the newest word first."""
         rows = self._execute(NODES, NODES_MAX)
         return [
-            NodeRow(*cast(tuple[str, str, int, bytes, str, float, str], row))
+            NodeRow(
+                *cast(tuple[str, str, int, bytes, str, float, str, float | None], row)
+            )
             for row in rows
         ]
 

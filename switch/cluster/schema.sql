@@ -35,7 +35,11 @@ CREATE TABLE payswitch.nodes (
     state_hash bytea NOT NULL CHECK (octet_length(state_hash) <= 64),
     keys text NOT NULL CHECK (octet_length(keys) <= 200),
     seen timestamptz NOT NULL,
-    settings text NOT NULL DEFAULT '' CHECK (octet_length(settings) <= 200)
+    settings text NOT NULL DEFAULT '' CHECK (octet_length(settings) <= 200),
+    -- Of whom these words are: when that process began, and something random.
+    process text NOT NULL DEFAULT '' CHECK (octet_length(process) <= 64),
+    -- How far its clock was ahead of this server's; null: it did not say.
+    clock_off_s float8
 ) WITH (fillfactor = 20);
 
 -- Files that rows name by their hash, in parts.

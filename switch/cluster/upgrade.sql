@@ -20,6 +20,17 @@ DO $$ BEGIN
         ALTER TABLE payswitch.nodes ADD COLUMN settings text NOT NULL DEFAULT ''
             CHECK (octet_length(settings) <= 200);
     END IF;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute
+                   WHERE attrelid = 'payswitch.nodes'::regclass
+                   AND attname = 'process') THEN
+        ALTER TABLE payswitch.nodes ADD COLUMN process text NOT NULL DEFAULT ''
+            CHECK (octet_length(process) <= 64);
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute
+                   WHERE attrelid = 'payswitch.nodes'::regclass
+                   AND attname = 'clock_off_s') THEN
+        ALTER TABLE payswitch.nodes ADD COLUMN clock_off_s float8;
+    END IF;
 END $$;
 
 GRANT UPDATE (keys) ON payswitch.head TO payswitch_log;

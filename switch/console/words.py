@@ -173,6 +173,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "it was paid after all, from the wallet: do not return the cash",
         "শেষ পর্যন্ত ওয়ালেট থেকে দেওয়া হয়েছে: নগদ ফেরত দেবেন না",
     ),
+    "clock off": (
+        "its clock is ahead of the log's by",
+        "লগের ঘড়ির চেয়ে এর ঘড়ি এতটা এগিয়ে:",
+    ),
     "other settings": (
         "its settings are not the leader's, in",
         "এর সেটিং নেতার সেটিং থেকে আলাদা, এখানে",

@@ -85,22 +85,23 @@ def check(log: PostgresLog, base: Base) -> Head:
             f"{base.sequence}: the log was put back to an older state, or this "
             "ledger was served alone: it must not follow"
         )
-    if base.sequence == 0 or (base.sequence, base.chain) == (head.sequence, head.chain):
+    if (base.sequence, base.chain) == (head.sequence, head.chain):
         return head
     rows = log.execute(CHUNK_OF, base.sequence)
     if rows:
         if rows[0] == (base.sequence, base.epoch, base.chain):
             return head
-    else:
+    elif base.sequence < head.sequence:
         # The log began with this very entry, or behind it.
         following = log.read(base.sequence, most_chunks=1).chunks
         first = sealed(following[0]) if following else None
         if first and (first.first, first.previous) == (base.sequence + 1, base.chain):
             return head
-        if first and first.first > base.sequence + 1:
+        begins = first.first - 1 if first else head.sequence
+        if begins > base.sequence:
             raise ConfigError(
-                f"the log begins with entry {first.first}, and the copy ends with "
-                f"{base.sequence}: take a newer one"
+                f"the log begins behind entry {begins}, and the copy ends with "
+                f"{base.sequence}: take a newer one, of a node or a backup"
             )
     raise ConfigError(
         f"entry {base.sequence} of the copy is not the log's: they are two histories "

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import logging
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -101,7 +102,7 @@ class Committer:
         self._receivers: dict[int, Receiver] = {}
         self._tags = itertools.count(1)
         self._listeners: list[Callable[[], None]] = []
-        self._has_leapt = False
+        self._leapt_at: float | None = None
         # No complaint about refused groups before that.
         self._complains_at = 0.0
         self.failures = 0
@@ -221,9 +222,12 @@ class Committer:
         for error, answers in groups:
             if isinstance(error, SpaceError | ClockError):
                 self._complain(error)
-            if self._has_leapt and not isinstance(error, ClockError):
-                log.warning("the clock is believed again; a row says why")
-            self._has_leapt = isinstance(error, ClockError)
+            if not isinstance(error, ClockError):
+                if self._leapt_at is not None:
+                    log.warning("the clock is believed again; a row says why")
+                self._leapt_at = None
+            elif self._leapt_at is None:
+                self._leapt_at = time.monotonic()
             for tag, rows, answer in answers:
                 self._give(tag, rows, answer)
         for listener in self._listeners:
@@ -283,6 +287,12 @@ class Committer:
     def clock_state(self) -> ClockState:
         """Both clocks now. Blocks while a group is committed."""
         return self._queue.clock_state()
+
+    @property
+    def clock_refused_s(self) -> float:
+        """Since when the clock has had all groups refused, in seconds. Any thread."""
+        leapt_at = self._leapt_at
+        return 0.0 if leapt_at is None else time.monotonic() - leapt_at
 
     def accept_clock(self, row: Templates, state: ClockState) -> Rows:
         """Take groups again after a leap: `row` is a `clock_row` of this `state`.

@@ -6,6 +6,8 @@ between the store is damaged in service, a file is given up, kept without a row,
 row is not known to be durable.
 """
 
+import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -155,6 +157,56 @@ def test_files_have_a_bound_until_a_full_one(
     # The full one takes their place.
     desk.put(FULL, line(3))
     assert not desk.put_in.needs_full(desk.service)
+
+
+class Shared:
+    """Files of the other nodes, by their hash."""
+
+    def __init__(self) -> None:
+        self.files: dict[bytes, bytes] = {}
+        self.asked = 0
+
+    def put(self, data: bytes) -> None:
+        self.files[hashlib.blake2b(data, digest_size=32).digest()] = data
+
+    def get(self, name: bytes) -> bytes | None:
+        self.asked += 1
+        return self.files.get(name)
+
+
+def test_a_node_has_what_was_put_in_before_anybody_asks(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = Shared()
+    assert desk.put_in.catch_up()
+    desk.put_in.shared = shared
+    desk.put(FULL, line(1))
+    desk.put(DELTA, line(2))
+    # Another node, which has the rows alone.
+    desk.put_in.close()
+    shutil.rmtree(Path(desk.counter.ledger.path) / NAME)
+    desk.put_in = PutIn(desk.counter.ledger, desk.register)
+    desk.put_in.shared = shared
+    kept, shared.files = shared.files, {}
+    for _ in range(2):
+        assert not desk.put_in.catch_up()
+        assert desk.put_in.behind == 1
+    assert caplog.text.count("wait for a file") == 1
+    shared.files = kept
+    assert desk.put_in.catch_up()
+    assert (desk.put_in.behind, desk.files) == (0, 2)
+    # From here on it asks for nothing.
+    asked = shared.asked
+    assert desk.put_in.catch_up()
+    assert (desk.due(1), desk.due(2), shared.asked) == ([100], [100], asked)
+    # A full one comes, in whose place all others go.
+    packed = line(3).packed()
+    shared.put(packed)
+    digest = hashlib.blake2b(packed, digest_size=32).digest()
+    desk.record(FULL, digest, (line(3),))
+    assert desk.put_in.behind == 1
+    assert desk.put_in.catch_up()
+    assert (desk.due(3), desk.files) == ([100], 1)
 
 
 def test_less_than_is_due_is_not_told(desk: Desk) -> None:

@@ -75,6 +75,8 @@ class History:
         self.event_share = self.chance.choice((0.01, 0.03, 0.06))
         self.leaseholder: Switch | None = None
         self.nodes: dict[str, NodeRow] = {}
+        self.processes: dict[str, str] = {}
+        """Which process of a node said that."""
         self.told: dict[bytes, Told] = {}
         self.asked: dict[int, Sent] = {}
         """By the check of the chunk that was sent."""

@@ -51,8 +51,10 @@ class Member:
         self.directory.mkdir()
         self.ledger.mkdir(mode=0o700)
 
-    def start(self, *arguments: str, dsn: str = "") -> ServerProcess:
-        """Start it; it is not waited for."""
+    def start(
+        self, *arguments: str, dsn: str = "", prefix: Sequence[str] = ()
+    ) -> ServerProcess:
+        """Start it, behind `prefix`; it is not waited for."""
         config = self.directory / "payswitch.toml"
         config.write_text(
             "[cluster]\n"
@@ -65,6 +67,7 @@ class Member:
             *("--config", str(config), "--tls", str(self.pair.directory / "tls")),
             *arguments,
             listen=self.address,
+            prefix=prefix,
         )
         return self.server
 

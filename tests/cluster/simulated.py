@@ -46,6 +46,7 @@ class NodeRow(NamedTuple):
     keys: str
     seen_age_s: float
     settings: str = ""
+    clock_off_s: float | None = 0.0
 
 
 class SimulatedLog(FakeLog):
@@ -107,10 +108,17 @@ class SharedLog(SimulatedLog):
         state_hash: bytes,
         keys: str,
         settings: str = "",
-    ) -> None:
+        process: str = "",
+    ) -> str:
         """Kept as it is."""
-        node = NodeRow(name, sequence, state_hash, keys, 0.0)
-        self.switch.history.nodes[name] = node
+        history = self.switch.history
+        history.nodes[name] = NodeRow(name, sequence, state_hash, keys, 0.0)
+        before, history.processes[name] = history.processes.get(name, ""), process
+        return before
+
+    def clock_ns(self) -> int:
+        """The databases have the history's."""
+        return int(self.switch.now() * 1e9)
 
     def nodes(self) -> list[NodeRow]:
         """What each has said last."""
@@ -281,7 +289,7 @@ class Switch:
         """Always fit."""
         return ""
 
-    def cramped(self) -> str:
+    def refuses(self) -> str:
         """Only who follows has no room."""
         return ""
 

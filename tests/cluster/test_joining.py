@@ -23,7 +23,7 @@ from switch.ledger.shapes import CLUSTER
 from tests import forked
 from tests.backup.test_backup import chunks
 from tests.cluster.postgres import Nodes
-from tests.cluster.small_ledger import SmallLedger, open_copy, paid
+from tests.cluster.small_ledger import SmallLedger, new_follower, open_copy, paid
 from tests.memory import folder
 
 KEYS = ("quotation.keys", "receipt.key")
@@ -161,6 +161,19 @@ def test_a_copy_goes_on_from_the_log_or_is_refused(joined: Joined, run: Run) -> 
     assert not (base / "refused").exists()
 
 
+def test_an_empty_copy_does_not_follow_what_begins_later(
+    joined: Joined, run: Run
+) -> None:
+    base = joined.base
+    new_follower(base / "empty").close()
+    seed = ("seed", "--keys", str(joined.ledger), "--from", str(base / "empty"))
+    code, _, said = run(*seed, str(base / "refused"))
+    assert code == 78
+    assert f"the log begins behind entry {joined.small.sequence}" in said
+    assert "take a newer one, of a node or a backup" in said
+    assert not (base / "refused").exists()
+
+
 def test_a_copy_comes_through_a_pipe(joined: Joined) -> None:
     """As ssh brings it: the node that is copied may go on meanwhile."""
     base = joined.base
@@ -218,6 +231,20 @@ def test_who_leads_is_asked_to_step_down(joined: Joined, run: Run) -> None:
     assert (told["log"]["leader"], told["log"]["epoch"]) == ("", epoch + 1)
 
 
+@pytest.mark.parametrize(
+    "seen", ["infinity", "-infinity", "294276-12-31", "4713-01-01 BC"]
+)
+def test_a_node_that_was_seen_at_no_moment_is_told_as_long_gone(
+    shared_nodes: Nodes, joined: Joined, run: Run, seen: str
+) -> None:
+    joined.replicated(31)
+    shared_nodes.psql(f"UPDATE payswitch.nodes SET seen = '{seen}'", database="joining")
+    code, told, _ = run("status")
+    assert code == 0
+    [node] = told["nodes"]
+    assert node["seen_ms"] == 10**12
+
+
 def test_an_older_logs_tables_are_brought_up_to_date(
     shared_nodes: Nodes, joined: Joined, run: Run
 ) -> None:
@@ -228,7 +255,8 @@ def test_an_older_logs_tables_are_brought_up_to_date(
 
     older("UPDATE payswitch.nodes SET keys = 'receipt=1 quotation=2'")
     older("ALTER TABLE payswitch.head DROP COLUMN keys")
-    older("ALTER TABLE payswitch.nodes DROP COLUMN settings")
+    for column in ("settings", "process", "clock_off_s"):
+        older(f"ALTER TABLE payswitch.nodes DROP COLUMN {column}")
     code, _, said = run("status")
     assert code == 78
     assert "payswitch cluster upgrade" in said

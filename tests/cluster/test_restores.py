@@ -10,6 +10,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,13 @@ import pytest
 from server.exits import EXIT_HALTED
 from switch.cluster.following import HaltError
 from switch.cluster.log import Part
+from switch.ledger.opening import NEW, open_ledger
+from switch.ledger.shapes import write_mark
 from tests import forked
 from tests.cluster.pair import Member, Pair
 from tests.cluster.test_member import World
 from tests.cluster.test_server_takes_over import Load, audited, balance, check_kept
-from tests.server.harness import until
+from tests.server.harness import payment, until
 
 pytest.importorskip("switch.cluster.postgres")
 MakePair = Callable[[], AbstractContextManager[Pair]]
@@ -142,12 +145,53 @@ def test_a_log_of_the_past_is_led_by_nobody_and_made_anew_from_a_node(
             audited(one)
 
 
-def test_a_log_that_begins_behind_a_node_halts_it() -> None:
+def test_a_node_that_was_killed_as_it_first_began_begins_again(
+    make_pair: MakePair,
+) -> None:
+    with make_pair() as pair:
+        first, second = pair.members
+        first.start()
+        first.ready()
+        # What a start leaves that is killed before its ledger is durable: a name of
+        # chance, as it had never asked the log, or the log's.
+        for instance in (None, pair.instance):
+            lose(second)
+            open_ledger(second.ledger, instance=instance, map_size=1 << 28).close()
+            write_mark(second.ledger / NEW)
+            begun(second)
+            assert second.process.stop() == 0
+
+
+def test_an_empty_node_of_a_log_that_was_trimmed_says_so(make_pair: MakePair) -> None:
+    with make_pair() as pair:
+        leader, other = pair.start()
+        with Load(pair, "centre-a") as load:
+            load.grows()
+        lose(other)
+        psql = partial(pair.databases.psql, database=pair.database)
+        for kept in (leader.peer().pay(payment()).sequence, 10**9):
+            psql(f"DELETE FROM payswitch.chunks WHERE last_sequence < {kept}")
+            said = halts(other, pair.dsn)
+            assert "ends with row 0, and the log begins behind that: give it" in said
+            assert "Traceback" not in said
+            lose(other)
+        # As it says.
+        shutil.rmtree(other.ledger)
+        payswitch("seed", str(other.ledger), "--from", str(leader.ledger), dsn=pair.dsn)
+        begun(other)
+        assert leader.process.stop() == 0
+        until(lambda: other.leads)
+        check_kept(other, load)
+
+
+@pytest.mark.parametrize("own", ["", "a"])
+def test_a_log_that_begins_behind_a_node_halts_it(own: str) -> None:
     """As one that was made anew from a node that was further."""
-    world = World("abc", own="a")
+    world = World("abc", own)
     world.read = lambda *_: Part([], 3)  # type: ignore[method-assign]
     world.turn()
-    with pytest.raises(HaltError, match="ends with row 1, and the log begins behind"):
+    said = f"ends with row {len(own)}, and the log begins behind"
+    with pytest.raises(HaltError, match=said):
         world.turn()
     # Not before it is known that it was asked of the right one.
     assert world.asked[-2:] == ["chunk at", "barrier"]

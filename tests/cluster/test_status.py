@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switch.cli.cluster import LAG_ROWS_MAX, SEEN_MS, _is_well
+from switch.cli.cluster import CLOCK_OFF_MS, LAG_ROWS_MAX, SEEN_MS, _is_well
 
 
 def told(
@@ -15,6 +15,7 @@ def told(
 ) -> dict[str, Any]:
     """A whole cluster, but for what is said."""
     leads = {"leads": True, "seen_ms": 0, "behind": 0, "other_keys": ""}
+    leads |= {"clock_off_ms": 0}
     node = leads | {"leads": False, "seen_ms": SEEN_MS, "behind": LAG_ROWS_MAX} | other
     return {
         "databases": [{"reached": True}] * hosts,
@@ -25,6 +26,9 @@ def told(
 
 def test_a_whole_one_may_lose_one() -> None:
     assert _is_well(told())
+    # A node of an older version says nothing of its clock.
+    for off_ms in (-CLOCK_OFF_MS, CLOCK_OFF_MS, None):
+        assert _is_well(told(clock_off_ms=off_ms))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +43,7 @@ def test_a_whole_one_may_lose_one() -> None:
         {"seen_ms": SEEN_MS + 1},
         {"behind": LAG_ROWS_MAX + 1},
         {"other_keys": "its receipt.key is another"},
+        {"clock_off_ms": -CLOCK_OFF_MS - 1},
     ],
     ids=str,
 )
