@@ -52,9 +52,8 @@ def peers(tmp_path: Path) -> Iterator[Peers]:
 
 def large(number: int) -> tuple[pb.BillFile, list[pb.DueBill]]:
     """A full file of more than half a day."""
-    bills = [
-        due(one, supersedes=[f"OLD-{one}-{'x' * 40}"]) for one in range(1, LINES + 1)
-    ]
+    old = [f"OLD-{n}-{'x' * 24}" for n in range(3)]
+    bills = [due(one, supersedes=old) for one in range(1, LINES + 1)]
     return file_of(number, bills), bills
 
 
@@ -81,7 +80,7 @@ def test_what_is_beyond_it_is_refused_and_nothing_of_it_is_kept(peers: Peers) ->
     again = put(power, first, bills)
     assert (again.outcome.result, again.outcome.repeat) == (1, True)
     # Another file with its id is no such one.
-    other = [due(LINES + 1, supersedes=[f"OLD-{'x' * 40}"]), *bills[1:]]
+    other = [due(LINES + 1, supersedes=["OLD"]), *bills[1:]]
     refused(file_of(1, other, id=first.id), other)
     small = [due(1)]
     assert put(power, file_of(2, small), small).outcome.result == 1
