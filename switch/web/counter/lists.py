@@ -28,6 +28,8 @@ TOKEN_MAX = 400
 _RECEIPT = re.compile(r"(?:[a-z0-9-]{1,32}/)?(?:[0-9]{4}-[0-9]{2}|A)/[0-9]{1,20}")
 _REFERENCE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,30}[\x21-\x7e])?")
 _DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
+_YEARS = range(1971, 2554)
+"""Of days whose times are numbers that the switch has."""
 NEWEST = 16
 """Payments of a reference that the switch finds in one service."""
 
@@ -54,6 +56,8 @@ async def find(
         try:
             day = dt.date(int(found[3]), int(found[2]), int(found[1]))
         except ValueError:
+            return await _listed(desk, session, None, text)
+        if day.year not in _YEARS:
             return await _listed(desk, session, None, text)
         return await _listed(desk, session, partial(_of_day, desk, day, token), text)
     wanted = search_pb2.SearchPaymentsRequest(page_size=PAGE_SIZE, page_token=token)
