@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from google.protobuf.message import DecodeError
@@ -47,20 +48,26 @@ from switch.register.register import Service
 from switch.v1 import billers_pb2 as pb
 from switch.v1 import results_pb2
 
-FILES_AT_ONCE_MAX = 2
-"""Files of all billers that are on their way."""
+BILLS_AT_ONCE_MAX = 2 * bills_put.COUNT_MAX
+"""Bills that have arrived of all files on their way; each takes 100 bytes of memory."""
+KEPT_AT_ONCE_MAX = 2
+"""Files of all billers that have arrived and are recorded: each waits for the disk in a
+reading thread.
+"""
 MESSAGE_MAX = 8_190
 """Bills of one message."""
 NUMBER_MAX = 10**15
 
 
 class PutBills:
-    """Files that are on their way: one of a biller, and so many in all."""
+    """Files that are on their way: one of a biller, and so many bills in all."""
 
     def __init__(self, node: Node) -> None:
         """Serves from `node`."""
         self._node = node
         self._billers: set[int] = set()
+        self._bills = 0
+        self._turns = asyncio.Semaphore(KEPT_AT_ONCE_MAX)
 
     async def serve(self, call: Call, caller: Identity) -> None:
         """One PutBills call.
@@ -70,8 +77,6 @@ class PutBills:
         """
         if caller.index in self._billers:
             raise OverloadError("another file of this biller is on its way")
-        if len(self._billers) >= FILES_AT_ONCE_MAX:
-            raise OverloadError(f"{FILES_AT_ONCE_MAX} files of bills are on their way")
         self._billers.add(caller.index)
         taking = asyncio.create_task(self._take(call, caller))
         # Also when the caller goes away: the next file comes behind this one.
@@ -86,21 +91,50 @@ class PutBills:
             taking.exception()
 
     async def _take(self, call: Call, caller: Identity) -> pb.PutBillsResponse:
+        with ExitStack() as leaving:
+            try:
+                async with asyncio.timeout(ARRIVES_S):
+                    file = await self._read(call, caller, leaving)
+            except TimeoutError as error:
+                raise LateError(
+                    f"it took more than {ARRIVES_S:.0f} s, or one of its messages "
+                    f"more than {SILENT_S:.0f} s"
+                ) from error
+            async with self._turns:
+                return await self._keep(file, caller)
+
+    async def _read(self, call: Call, caller: Identity, leaving: ExitStack) -> "_File":
+        """A file, all of whose messages have come; `leaving` lets go of it."""
         node = self._node
-        try:
-            async with asyncio.timeout(ARRIVES_S):
-                message = await self._next(call)
-                if message is None or not message.HasField("file"):
-                    raise ArgumentError("file", "must be in the first message")
-                file = await node.read(_begin, node, message.file, caller)
-                with file.writer:
-                    await self._read(call, file, message)
-                    await node.read(file.close)
-        except TimeoutError as error:
-            raise LateError(
-                f"it took more than {ARRIVES_S:.0f} s, or one of its messages "
-                f"more than {SILENT_S:.0f} s"
-            ) from error
+        message = await self._next(call)
+        if message is None or not message.HasField("file"):
+            raise ArgumentError("file", "must be in the first message")
+        file = await node.read(_begin, node, message.file, caller)
+        leaving.enter_context(file.writer)
+        leaving.callback(self._let_go, file)
+        while message is not None:
+            self._reserve(file, len(message.bills))
+            await node.read(file.take, message.bills)
+            message = await self._next(call)
+            if message is not None and message.HasField("file"):
+                raise ArgumentError("file", "stands in the first message alone")
+        return file
+
+    def _reserve(self, file: "_File", bills: int) -> None:
+        """Room for more bills. Who begins and sends nothing takes none: it would keep
+        others out. Raises OverloadError.
+        """
+        if self._bills + bills > BILLS_AT_ONCE_MAX:
+            raise OverloadError("too many bills of files are on their way")
+        self._bills += bills
+        file.arrived += bills
+
+    def _let_go(self, file: "_File") -> None:
+        self._bills -= file.arrived
+
+    async def _keep(self, file: "_File", caller: Identity) -> pb.PutBillsResponse:
+        node = self._node
+        await node.read(file.close)
         is_known = False
         try:
             response = await self._record(file, caller)
@@ -110,15 +144,6 @@ class PutBills:
                 node.put_in.done, file.service.index, file.writer, is_known=is_known
             )
         return response
-
-    async def _read(
-        self, call: Call, file: "_File", message: pb.PutBillsRequest | None
-    ) -> None:
-        while message is not None:
-            await self._node.read(file.take, message.bills)
-            message = await self._next(call)
-            if message is not None and message.HasField("file"):
-                raise ArgumentError("file", "stands in the first message alone")
 
     async def _next(self, call: Call) -> pb.PutBillsRequest | None:
         self._node.check_running()
@@ -179,6 +204,8 @@ class _File:
         """The row of the file before, 0 before the first."""
         self._check_budget(1)
         self.writer: Writer = node.put_in.writer(service.index)
+        self.arrived = 0
+        """Bills for which there is room among those of all files."""
         self.count = 0
         self.amount = 0
         self._sent = hashlib.sha256()

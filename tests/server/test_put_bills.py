@@ -2,14 +2,16 @@
 counters are told just what its files say.
 
 Method: a real server and biller over real sockets: full, delta and withdrawal, wrong
-counts, sums, hashes, turns, forms and owners; sent again; the server killed and its
-store, or a file of it, damaged or gone in between; the payment of such a bill.
+counts, sums, hashes, turns, forms and owners; billers that begin and say nothing; sent
+again; the server killed and its store, or a file of it, damaged or gone in between; the
+payment of such a bill.
 """
 
 import hashlib
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +36,7 @@ from tests.server.harness import (
     load,
     payment,
     running,
+    until,
 )
 
 OK = results.RESULT_OK
@@ -211,6 +214,43 @@ def test_what_is_wrong_changes_nothing(peers: Peers, server: ServerProcess) -> N
     folder = server.directory / "ledger" / "bills" / "files"
     assert not list(folder.rglob("partial-*"))
     assert fetch(peers.centre(), "REF-1") == []
+
+
+def test_who_sends_nothing_keeps_nobody_out(peers: Peers) -> None:
+    """Three billers begin and say no more; a fourth one's file is taken."""
+    go_on = threading.Event()
+
+    def nothing() -> Iterator[pb.PutBillsRequest]:
+        assert go_on.wait(CALL_S)
+        yield pb.PutBillsRequest()
+
+    silent = [biller(peers, name) for name in ("land", "water", "gas")]
+    calls = [one.billers.PutBills.future(nothing()) for one in silent]
+    try:
+        for one in silent:
+            until(lambda one=one: is_on_its_way(one))
+        power, bills = biller(peers), [due(1)]
+        file = file_of(next_number(power), bills)
+        assert put(power, file, bills).bills_count == 1
+    finally:
+        go_on.set()
+        codes = [call.code() for call in calls]
+    assert codes == [INVALID] * 3
+
+
+def next_number(one: Peer) -> int:
+    with failing(PRECONDITION) as failures:
+        put(one, file_of(10**6, [due(1)]))
+    return int(failures[0].text.rpartition(" ")[2])
+
+
+def is_on_its_way(one: Peer) -> bool:
+    """Whether a file of this biller is, so that no second one is taken."""
+    try:
+        put(one, pb.BillFile())
+    except grpc.RpcError as error:
+        return Failure(error).reason == "OVERLOAD"
+    raise AssertionError("a file that says nothing was taken")
 
 
 def store_of(directory: Path) -> Path:
