@@ -246,8 +246,12 @@ class PutIn:
         folder = folder_of(self._directory, service)
         if not shape(folder):
             return False
-        sizes = (path.lstat().st_size for path in folder.iterdir())
-        return sum(sizes) >= FILES_BYTES_MAX
+        size = 0
+        for path in folder.iterdir():
+            # What is fetched, or goes, meanwhile has another name or none.
+            with suppress(FileNotFoundError):
+                size += path.lstat().st_size
+        return size >= FILES_BYTES_MAX
 
     def writer(self, service: int) -> Writer:
         """A new file of a service. Raises OSError, ConfigError."""

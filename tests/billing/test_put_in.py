@@ -228,6 +228,22 @@ def test_who_stops_waits_for_one_file(desk: Desk) -> None:
     assert (shared.asked, desk.put_in.behind) == (1, 1)
 
 
+def test_what_goes_while_sizes_are_looked_at_counts_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node fetches files beside its biller's next one."""
+    desk.put(FULL, line(1))
+    monkeypatch.setattr(put_in, "FILES_BYTES_MAX", len(line(1).packed()))
+    listed = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        yield folder / "partial-gone"
+        yield from listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert desk.put_in.needs_full(desk.service)
+
+
 def test_a_damaged_file_is_had_from_the_other_nodes(desk: Desk) -> None:
     shared = desk.put_in.shared = Shared()
     desk.put(FULL, line(1))
