@@ -182,7 +182,13 @@ def test_what_the_department_has_not_said(world: World, browser: Browser) -> Non
     assert "Do not take money again, do not return it" in browser.text
     assert "centre-p/A/" in browser.text
     assert "₹50.00 is change" in browser.text
-    browser.get("/")
+    for language, name in (("en", "WBSEDCL electricity bill"), ("bn", "বিদ্যুৎ বিল জমা")):
+        browser.send("/language", language=language, back="/")
+        for path in ("/", "/operator"):
+            unfinished = browser.get(path).text.partition("unfinished")[2]
+            assert name in unfinished
+            assert POWER not in unfinished.partition("</section>")[0]
+    browser.send("/language", language="en", back="/")
     assert "Unfinished payments" in browser.text
     biller.script = lambda question: (reject(question),)
     [path] = re.findall(r'href="(/payment/[0-9a-f]{32})"', browser.text)

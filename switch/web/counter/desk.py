@@ -67,6 +67,11 @@ class Desk:
         """What speaks to a session."""
         return words.sayer(session.language)
 
+    def named(self, code: str, language: str) -> str:
+        """What a service is called; its code if no catalogue has it any more."""
+        found = self.catalogue.services.get(code)
+        return found.name.said(language) if found else code
+
 
 Shown = Callable[[Desk, Request, Session], Awaitable[Response]]
 Sent = Callable[[Desk, Request, Session, Fields], Awaitable[Response]]
@@ -196,6 +201,7 @@ def rendered(desk: Desk, session: Session, template: str, **values: Any) -> str:
         "time": lambda ns: words.digits(_time(ns), language),
         "date": lambda ns: words.digits(ist_date(ns).isoformat(), language),
         "digits": lambda text: words.digits(str(text), language),
+        "named": lambda code: desk.named(code, language),
         "asset": desk.assets.address,
         "here": "",
     }

@@ -319,7 +319,6 @@ def _due(
         422 if error else 200,
         here="find",
         draft=draft,
-        service=desk.catalogue.services.get(draft.service),
         payable=payable,
         chosen=int(fields.get("line", payable[0] if payable else 0)),
         fields=fields,
