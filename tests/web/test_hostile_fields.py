@@ -68,7 +68,7 @@ FORMS: dict[str, dict[str, str]] = {
         "count_apply": "1",
     },
     "/service/OPEN/fetch": {"reference": "1", "amount": "5"},
-    "DUE/pay": {"line": "0", "cash": "=", "tender": "cash", "amount": "", "id": ""},
+    "DUE/pay": {"line": "0", "cash": "=", "tender": "cash", "amount": "", "id_0": ""},
     f"/payment/{ID}/complain": {"id": ID, "reason": "OTHER", "note": "x"},
     f"/payment/{ID}/print": {"kind": "receipt"},
     f"/payment/{ID}/printed": {"kind": "receipt"},

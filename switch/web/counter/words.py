@@ -428,6 +428,37 @@ TEXTS: dict[str, tuple[str, str]] = {
         ),
     ),
     "search": ("Search", "খুঁজুন"),
+    "search more": ("By amount or state", "টাকার অঙ্ক বা অবস্থা দিয়ে"),
+    "search amount": ("Amount in rupees", "টাকার অঙ্ক"),
+    "search amount to": (
+        "Up to (if not just this amount)",
+        "এই অঙ্ক পর্যন্ত (ঠিক একটি অঙ্ক না হলে)",
+    ),
+    "state any": ("any", "যে-কোনও"),
+    "state REFUSED": ("refused; type the day, too", "অগ্রাহ্য; দিনটিও লিখুন"),
+    "state HELD": ("not confirmed yet", "এখনও নিশ্চিত নয়"),
+    "state COMPLETED": ("paid", "জমা হয়েছে"),
+    "state REVERSED": ("not paid, cash back", "জমা হয়নি, নগদ ফেরত"),
+    "state EXPIRED": ("not paid in time, cash back", "সময়ে জমা হয়নি, নগদ ফেরত"),
+    "state REFUNDED": ("paid, and given back since", "জমা হয়েছিল, পরে ফেরত"),
+    "state UNKNOWN": ("asked, no answer in time", "জিজ্ঞাসা করা হয়েছে, উত্তর আসেনি"),
+    "state UNVERIFIED": ("cash back, not verified", "নগদ ফেরত, যাচাই বাকি"),
+    "state KEPT": ("kept, to be decided", "সিদ্ধান্তের অপেক্ষায়"),
+    "search refused": (
+        (
+            "The switch takes no such search. Refused payments need their day; of two "
+            "amounts the first is the smaller; a list of before the switch was "
+            "started begins anew."
+        ),
+        (
+            "সুইচ এমন খোঁজ নেয় না। অগ্রাহ্য লেনদেনের জন্য দিন লাগে; দুটি অঙ্কের প্রথমটি "
+            "ছোট হবে; সুইচ নতুন করে চালু হলে তালিকাও গোড়া থেকে শুরু করুন।"
+        ),
+    ),
+    "none so far": (
+        "None of these; look at older ones.",
+        "এর মধ্যে নেই; আরও পুরনো দেখুন।",
+    ),
     "search wrong": (
         (
             "Type a receipt number, a reference, a payment id or a day, in English "
