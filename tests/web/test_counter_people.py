@@ -151,6 +151,13 @@ def test_papers(world: World, tmp_path: Path) -> None:
         assert "Sent to the printer" in browser.text
         assert roll.read_bytes()
         assert "REPRINT" in browser.text
+        # Of two clicks the second is a reprint, at the browser's printer, too.
+        browser.fetch(POWER, reference())
+        browser.pay()
+        browser.settled("paid")
+        assert "REPRINT" not in browser.text
+        form = {"token": browser.token, "kind": "receipt"}
+        assert "REPRINT" in browser.http.post(f"{browser.path}/printed", data=form).text
         # A printer that fails is said, and touches nothing.
         roll.unlink()
         roll.mkdir()

@@ -60,6 +60,8 @@ class Desk:
     catalogue: Catalogue = catalogue.EMPTY
     beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from the look at what is open to the disk."""
+    printing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from the look at what was printed to the note that it is."""
     away: frozenset[str] = frozenset()
     """Billers that would not be asked anything now."""
 

@@ -203,7 +203,7 @@ def _note(wanted: Service, fields: Fields, session: Session, say: Any) -> str:
     """What the form asks for beside the reference, as it goes with the payment."""
     texts = []
     for asked in wanted.fields:
-        text = latin_digits(fields.get(f"field_{asked.name}"[:32], ""))
+        text = latin_digits(fields.get(f"field_{asked.name}", ""))
         label = asked.label.said(session.language)
         if not text:
             raise _Wrong(say("needs field", label=label))
