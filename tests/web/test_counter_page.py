@@ -13,6 +13,7 @@ import pytest
 
 from switch.ids import new_id
 from switch.v1 import billers_pb2
+from switch.web.counter.drafts import DRAFTS_MAX
 from tests.server.harness import payment, until
 from tests.server.scripted_biller import reject, silent
 from tests.web.browsing import Browser
@@ -122,6 +123,24 @@ def test_one_of_several_bills(world: World, browser: Browser) -> None:
     browser.settled("paid")
     [paid] = [one for one in world.payments() if owed in one.reference]
     assert paid.amount == 40_000
+
+
+def test_a_form_of_long_ago_leads_to_no_other_bill(browser: Browser) -> None:
+    """One of two is paid; of the other there is a page that nothing is known of."""
+    owed = str(900_000_000 + int(reference()) % 1_000)
+    browser.fetch(POWER, owed)
+    path, lines = browser.path, browser.lines
+    browser.pay(line=0)
+    browser.settled("paid")
+    paid = browser.path
+    for _ in range(DRAFTS_MAX):
+        browser.fetch(RELIEF, owed, amount="250")
+    reply = browser.send(f"{path}/pay", **lines, line=1, cash="=")
+    assert reply.status_code == 410
+    assert "nothing was paid by this form" in browser.text
+    browser.get("/today")
+    browser.send(f"{path}/pay", **lines, line=0, cash="=")
+    assert browser.path == paid
 
 
 def test_a_tariff_and_its_form(world: World, browser: Browser) -> None:
