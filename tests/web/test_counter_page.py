@@ -299,6 +299,9 @@ def test_a_shift_is_counted_and_signed_by_another(
         browser.send(f"{closed}/sign", id=form_id, operator=8)
         browser.settled("done")
         assert "signed by operator 8" in browser.text
+        # The counter is free for whoever comes next.
+        browser.send("/operator/off")
+        assert browser.get("/").url.path == "/operator"
 
 
 def test_money_is_asked_for_once(browser: Browser) -> None:
@@ -313,3 +316,9 @@ def test_money_is_asked_for_once(browser: Browser) -> None:
         browser.settled("done")
         numbers |= {*re.findall(r"data-number>([A-Z0-9]+)<", browser.text)}
     assert len(numbers) == 1
+    # The other language is one button away, and the page stays.
+    assert 'href="/wallet" aria-current="page"' in browser.text
+    path = browser.path
+    back = re.findall(r'name="back" value="([^"]+)"', browser.text)[0]
+    browser.send("/language", language="bn", back=back)
+    assert browser.path == path
