@@ -86,6 +86,8 @@ class World:
         self.rows: list[Word] = []
         self.noted: list[tuple[object, ...]] = []
         self.held = False
+        self.has_held_s = 60.0
+        """For how long, while it is held."""
         self.reads = 9_999
         """Chunks that one reading gives at the most."""
         self.let_go_s: list[float] = []
@@ -171,6 +173,9 @@ class World:
 
     def holds(self) -> bool:
         return self.held
+
+    def held_s(self) -> float:
+        return self.has_held_s if self.held else 0.0
 
     def let_go(self, seconds: float) -> None:
         self.held = False
@@ -593,7 +598,28 @@ def test_a_leader_that_hears_nothing_of_its_log_leaves_the_lease_to_others() -> 
     assert world.let_go_s == []
     world.turn()
     assert world.let_go_s == [UNFIT_S]
+    # It is asked for once.
+    world.turn()
+    assert world.let_go_s == [UNFIT_S]
     # Nobody took over: it goes on.
     world.is_cut = False
     world.turn()
     assert (member.state, member.unconfirmed_s()) == (State.LEADING, 0.0)
+
+
+def test_a_leader_whose_lease_was_lost_with_its_log_asks_for_it_like_before() -> None:
+    # A database that was away for long is back: another one would lead for nothing.
+    world = World("abc")
+    world.turn()
+    member = leading(world)
+    world.is_cut, world.held = True, False
+    for _ in range(20):
+        world.turn()
+    # The lease comes back first, by a moment.
+    world.held, world.has_held_s = True, UNCONFIRMED_S
+    world.turn()
+    assert world.let_go_s == []
+    world.is_cut = False
+    world.turn()
+    assert (member.state, member.unconfirmed_s()) == (State.LEADING, 0.0)
+    assert world.held
