@@ -19,8 +19,8 @@ from switch.cluster.following import HaltError
 from switch.cluster.log import Part
 from tests import forked
 from tests.cluster.pair import Member, Pair
-from tests.cluster.test_member import World
 from tests.cluster.test_server_takes_over import Load, audited, balance, check_kept
+from tests.cluster.world import World
 from tests.server.harness import until
 
 pytest.importorskip("switch.cluster.postgres")
