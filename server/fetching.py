@@ -32,5 +32,6 @@ class Fetching:
             await asyncio.sleep(LOOK_S if has_all else RETRY_S)
 
     def close(self) -> None:
-        """End the thread; a service that is under way is brought in before."""
+        """End the thread; a file that is under way is brought in before."""
+        self._node.put_in.end()
         self._thread.shutdown(wait=True, cancel_futures=True)

@@ -180,6 +180,8 @@ class Stream:
             raise UnprovedError(f"{done.chunks} chunks came, and {chunks} were sent")
         if digest != self._digest:
             raise UnprovedError("the copy was changed on its way")
+        if self._read(1):
+            raise UnprovedError("something comes behind the copy: one stream is one")
 
     @staticmethod
     def _is_full(size: int, count: int) -> bool:

@@ -158,6 +158,14 @@ class Writer:
         return path
 
 
+def is_whole(path: Path, digest: bytes) -> bool:
+    """Whether the file of this hash is there, and nothing else in its place."""
+    if not check(path, FILE):
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, _new_hash).digest() == digest
+
+
 def read_file(path: Path, digest: bytes) -> Iterator[Line]:
     """The lines of a file, its hash looked at first. Raises BillFileError."""
     if not check(path, FILE):

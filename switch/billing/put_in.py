@@ -23,6 +23,7 @@ from switch.billing.bill_files import (
     Line,
     Writer,
     folder_of,
+    is_whole,
     read_file,
 )
 from switch.billing.bill_store import (
@@ -95,6 +96,8 @@ class PutIn:
         """Likewise, that it could not have."""
         self._coming: set[tuple[int, str]] = set()
         """Service and name of files that are kept and have no row yet."""
+        self._ends = False
+        """Nothing more is fetched."""
         self._lock = threading.RLock()
         for path in (self._directory / NAME / FILES).glob(f"*/{PARTIAL}*"):
             path.unlink()  # nobody writes it any more
@@ -142,6 +145,8 @@ class PutIn:
         whether all is here. Of a node of a cluster, in one thread.
         """
         for service in self._behind():
+            if self._ends:
+                return False
             newest = self._ledger.bills(service)
             try:
                 with self._lock:
@@ -157,6 +162,12 @@ class PutIn:
             else:
                 self._caught_up[service] = newest
         return self.behind == 0
+
+    def end(self) -> None:
+        """Let `catch_up` fetch no file more: who stops the server waits for it, and
+        until then keeps others from leading. Any thread.
+        """
+        self._ends = True
 
     @property
     def behind(self) -> int:
@@ -311,8 +322,10 @@ class PutIn:
         return state
 
     def _fetch(self, service: int, path: Path, digest: bytes) -> None:
-        """Have a file that another node has taken, if it is to be had."""
-        if self.shared is None or shape(path):
+        """Have a file that another node has taken, or that was damaged here, if that
+        can be.
+        """
+        if self.shared is None or self._ends or is_whole(path, digest):
             return
         data = self.shared.get(digest)
         if data is None:

@@ -290,9 +290,13 @@ class Committer:
 
     @property
     def clock_refused_s(self) -> float:
-        """Since when the clock has had all groups refused, in seconds. Any thread."""
+        """Since when the clock has had all groups refused, in seconds; 0 if it would
+        not now, though nobody has asked since. As `clock_state`.
+        """
         leapt_at = self._leapt_at
-        return 0.0 if leapt_at is None else time.monotonic() - leapt_at
+        if leapt_at is None or self.clock_state().ahead_ns <= CLOCK_LEAP_MAX_NS:
+            return 0.0
+        return time.monotonic() - leapt_at
 
     def accept_clock(self, row: Templates, state: ClockState) -> Rows:
         """Take groups again after a leap: `row` is a `clock_row` of this `state`.

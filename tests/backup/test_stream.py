@@ -133,6 +133,8 @@ def test_what_is_cut_off_or_changed_is_refused(sent: bytes, tmp_path: Path) -> N
     parts = parts_of(sent)
     spoilt.append(b"".join([*parts[:9], parts[10], parts[9], *parts[11:]]))
     spoilt.append(b"".join([*parts[:9], *parts[10:]]))
+    # A second one behind it: which of the two was meant?
+    spoilt += [sent + sent, sent + b"\0"]
     target = tmp_path / "copy"
     for data in spoilt:
         with pytest.raises((UnprovedError, ConfigError)):

@@ -171,7 +171,11 @@ class Shared:
 
     def get(self, name: bytes) -> bytes | None:
         self.asked += 1
+        self.when_asked()
         return self.files.get(name)
+
+    def when_asked(self) -> None:
+        """Nothing."""
 
 
 def test_a_node_has_what_was_put_in_before_anybody_asks(
@@ -207,6 +211,35 @@ def test_a_node_has_what_was_put_in_before_anybody_asks(
     assert desk.put_in.behind == 1
     assert desk.put_in.catch_up()
     assert (desk.due(3), desk.files) == ([100], 1)
+
+
+def test_who_stops_waits_for_one_file(desk: Desk) -> None:
+    """A leader that stops has the lease until it has ended."""
+    shared = desk.put_in.shared = Shared()
+    for number in range(4):
+        desk.put(DELTA if number else FULL, line(number))
+    desk.put_in.close()
+    shutil.rmtree(Path(desk.counter.ledger.path) / NAME)
+    desk.put_in = PutIn(desk.counter.ledger, desk.register)
+    desk.put_in.shared = shared
+    shared.when_asked = desk.put_in.end  # type: ignore[method-assign]
+    assert not desk.put_in.catch_up()
+    assert not desk.put_in.catch_up()
+    assert (shared.asked, desk.put_in.behind) == (1, 1)
+
+
+def test_a_damaged_file_is_had_from_the_other_nodes(desk: Desk) -> None:
+    shared = desk.put_in.shared = Shared()
+    desk.put(FULL, line(1))
+    folder = Path(desk.counter.ledger.path) / NAME
+    desk.put_in.close()
+    [path] = (folder / "files" / str(desk.service)).iterdir()
+    path.write_bytes(b"REF-1\tcut")
+    shutil.rmtree(folder / STORE)
+    desk.put_in = PutIn(desk.counter.ledger, desk.register)
+    desk.put_in.shared = shared
+    assert desk.put_in.catch_up()
+    assert (desk.due(1), desk.files) == ([100], 1)
 
 
 def test_less_than_is_due_is_not_told(desk: Desk) -> None:

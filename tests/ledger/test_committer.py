@@ -292,7 +292,9 @@ async def test_a_leap_of_the_clock_is_told_and_logged(
     assert 1 <= caplog.text.count("runs 60 s ahead") <= 5
     with pytest.raises(ClockError):
         committer.commit_now(frozen())
+    assert committer.clock_refused_s > 0
     clock[0] -= 1
+    assert committer.clock_refused_s == 0, "it is back, and nobody has asked yet"
     with caplog.at_level(logging.WARNING):
         committer.submit(frozen(), committer.open(got))
         assert not isinstance((await got.wait(21))[-1][1], ClockError)

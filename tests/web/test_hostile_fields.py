@@ -165,6 +165,13 @@ def test_each_field_is_text_or_refused(
         assert value not in kept
 
 
+@pytest.mark.parametrize("day", ["1/1/1970", "01/01/0001", "1/1/2600", "31/12/9999"])
+def test_a_day_that_no_payment_can_be_of_is_refused(browser: Browser, day: str) -> None:
+    """Its times are below zero, or larger than their fields."""
+    browser.get("/today")
+    assert browser.send("/find", q=day).status_code == 422
+
+
 @pytest.mark.parametrize("path", ["/service/FORM", "/service/FREE", "/?q=form"])
 def test_each_name_is_text(browser: Browser, path: str) -> None:
     for language in ("en", "bn"):
