@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 from benchmarks.counter_network import OPERATOR, PIN, SERVICE
 from benchmarks.load_network import LoadError
+from benchmarks.meanwhile import meanwhile
 
 PAGE_S = 20.0
 """The longest that a page may take: htmx gives up then."""
@@ -31,7 +32,7 @@ FOUND_EACH = 5
 """Each so many citizens the day's payments are looked at, and one is searched."""
 SEE_OTHER, OK, NO_CONTENT, STOP_POLLING = 303, 200, 204, 286
 _TOKEN = re.compile(r'name="token" value="([^"]+)"')
-_ID = re.compile(r'name="id" value="([0-9a-f]{32})"')
+_ID = re.compile(r'name="id_0" value="([0-9a-f]{32})"')
 _OUTCOME = re.compile(r'data-outcome="([^"]+)"')
 _RECEIPT = re.compile(r"\b[a-z0-9-]+/[0-9]{4}-[0-9]{2}/[0-9]+\b")
 
@@ -145,7 +146,7 @@ class Operator:
         self._page("due", f"/service/{SERVICE}/fetch", fields)
         self._has('data-outcome="due"')
         self._has(reference)
-        fields = {"token": self._found(_TOKEN), "id": self._found(_ID)}
+        fields = {"token": self._found(_TOKEN), "id_0": self._found(_ID)}
         fields |= {"line": 0, "tender": "cash", "cash": "="}
         self._page("pay", f"{self._path}/pay", fields)
         path = self._path
@@ -255,21 +256,5 @@ def serving(operators: Operators, pause_s: float) -> Iterator[None]:
     if not pause_s:
         yield
         return
-    ended = threading.Event()
-    errors: list[LoadError] = []
-
-    def serve() -> None:
-        try:
-            operators.serve(pause_s, ended)
-        except LoadError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
+    with meanwhile(lambda ended: operators.serve(pause_s, ended)):
         yield
-    finally:
-        ended.set()
-        thread.join()
-    if errors:
-        raise errors[0]

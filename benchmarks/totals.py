@@ -30,6 +30,7 @@ from statistics import median
 import numpy as np
 
 from benchmarks.machine import machine
+from benchmarks.meanwhile import meanwhile
 from benchmarks.meters import anonymous_bytes, need_room, scratch
 from benchmarks.network import CENTRES, FIRST_SERVICE, make_network, payment_rows
 from benchmarks.totals_rows import Year, year_days
@@ -145,26 +146,19 @@ class Follower:
         if not runs:
             yield
             return
-        ended = threading.Event()
-
-        def run() -> None:
-            began, used = time.perf_counter(), time.thread_time()
-            while not ended.is_set():
-                if not self.cube.follow():
-                    ended.wait(FOLLOW_S)
-            self.used_s += time.thread_time() - used
-            self.ran_s += time.perf_counter() - began
-
         # What came while it did not run is not of this round.
         while self.cube.follow():
             pass
-        thread = threading.Thread(target=run)
-        thread.start()
-        try:
+        with meanwhile(self._run):
             yield
-        finally:
-            ended.set()
-            thread.join()
+
+    def _run(self, ended: threading.Event) -> None:
+        began, used = time.perf_counter(), time.thread_time()
+        while not ended.is_set():
+            if not self.cube.follow():
+                ended.wait(FOLLOW_S)
+        self.used_s += time.thread_time() - used
+        self.ran_s += time.perf_counter() - began
 
 
 def measure_ledger(options: argparse.Namespace, directory: Path) -> Figures:

@@ -9,7 +9,8 @@ nothing but Python. Two things would be lost without it (docs/cluster.md, Cold s
 
 1. In quorum mode Patroni (4.0) writes who leads into `/sync` some time after promotion,
    and lets whoever stands there lead again without a vote. What was committed meanwhile
-   is lost if the node that led before is the first one back. So it is written before.
+   is lost if the node that led before is the first one back. So it is written before,
+   in a spelling (`respelt`) by which Patroni still sees that it has promoted.
 2. PostgreSQL takes the first number for its timeline that it sees no history of. Two
    nodes that see nothing of each other take the same, and nobody notices: one then
    follows the other with another past. So each number is given once, by etcd; what lies
@@ -88,33 +89,52 @@ def _b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def led_by(sync: dict[str, Any], name: str) -> dict[str, Any]:
+def respelt(name: str) -> str:
+    """Another spelling, of the same node: Patroni and PostgreSQL ignore case in names.
+
+    But Patroni compares the leader of `/sync` with its own name as text, in its first
+    round as leader. If they differ, it has just been promoted: it writes `/sync` anew,
+    and commits go on to wait for the standbys that are named, until these had time to
+    come. If they are equal it gives up those that do not stream yet, which is all of
+    them, and names nobody. In an election that text is compared, too: whoever stands
+    there leads without a vote; in this spelling it needs one, as all others do.
+    """
+    other = name.swapcase()
+    return other if other.lower() == name.lower() else name
+
+
+def led_by(sync: dict[str, Any], name: str, wanted: int) -> dict[str, Any]:
     """`/sync` with `name` as leader: what Patroni writes itself, but later.
 
     The standbys that its commits wait for, and how many of them, are those that Patroni
     has just given PostgreSQL; so many may be silent when the next leader is chosen.
+
+    `wanted`: for how many standbys a commit shall wait. If that is more than it does,
+    Patroni counts who has all, and would count the other spelling as one that has.
     """
-    voters = {one for one in (sync.get("sync_standby") or "").split(",") if one}
-    members = voters | {sync["leader"]}
+    voters = [one for one in (sync.get("sync_standby") or "").split(",") if one]
+    # Who has just been promoted may stand there twice, in either spelling.
+    members = {one.lower(): one for one in [*voters, sync["leader"]]}
     wait_for = len(members) - int(sync.get("quorum") or 0) - 1
-    if name not in members:
+    if members.pop(name.lower(), None) is None:
         wait_for += 1
-    members -= {name}
     return {
-        "leader": name,
-        "sync_standby": ",".join(sorted(members)),
+        "leader": respelt(name) if members and wanted <= wait_for else name,
+        "sync_standby": ",".join(sorted(members.values())),
         "quorum": max(0, len(members) - wait_for),
     }
 
 
 def write_leader(etcd: Etcd, name: str) -> None:
     """Have `/sync` name this node. Raises SystemExit if that cannot be."""
+    config = json.loads(etcd.get("config")[0] or "{}")
+    wanted = int(config.get("synchronous_node_count") or 1)
     for _ in range(TRIES):
         text, revision = etcd.get("sync")
         sync = json.loads(text) if text else {}
-        if not sync.get("leader") or sync["leader"] == name:
+        if (sync.get("leader") or name).lower() == name.lower():
             return
-        if etcd.put("sync", json.dumps(led_by(sync, name)), revision, name):
+        if etcd.put("sync", json.dumps(led_by(sync, name, wanted)), revision, name):
             return
     raise SystemExit("before_promote: /sync changes, or another one has the lock")
 

@@ -65,8 +65,8 @@ class Lease:
         self._held = False
         self._was_held = False
         """It is the incumbent until it hears that another holds it."""
-        self._alive_from = float("-inf")
-        """When the newest answered question was asked."""
+        self._held_from = self._alive_from = float("-inf")
+        """When the first and the newest answered question of its session was asked."""
         self._ask_from = float("-inf")
         """When it may be asked for again."""
         self._wait_s = 0.0
@@ -85,6 +85,10 @@ class Lease:
     def holds(self) -> bool:
         """Whether this node holds it, as far as it can know now."""
         return self._held and self._now() - self._alive_from < self._lease_s
+
+    def held_s(self) -> float:
+        """For how long it has held it, in one session; 0 if it does not."""
+        return self._now() - self._held_from if self.holds() else 0.0
 
     def let_go(self, seconds: float) -> None:
         """Leave it to others, and do not ask for it for so long."""
@@ -131,7 +135,8 @@ class Lease:
                 asked = self._now()
                 if self._ask(BARRIER)[0][0] is not True:
                     raise DoubtError("settings", UNSAFE)
-                self._alive_from, self._held, self._was_held = asked, True, True
+                self._held_from = self._alive_from = asked
+                self._held = self._was_held = True
             else:
                 self._was_held = False
         except DoubtError as doubt:

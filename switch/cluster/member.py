@@ -54,8 +54,9 @@ LAG_ROWS_MAX: Final = 65_536
 that are followed well within a second.
 """
 UNCONFIRMED_S: Final = 5.0
-"""After so long without a word of the log a leader leaves the lease to others: the one
-connection may live where the other does not.
+"""After so long without a word of the log a leader leaves the lease that it has to
+others: the one connection may live where the other does not. Where both are lost there
+is nothing to leave, and who led asks first once the database is there again.
 """
 EARLIER_WORDS_MAX: Final = 2
 """Words of an earlier process under its own name that a node may meet: the last that
@@ -134,6 +135,9 @@ class Lease(Protocol):
 
     def holds(self) -> bool:
         """Whether this node has it."""
+
+    def held_s(self) -> float:
+        """For how long it has it, without a break; 0 if it does not."""
 
     def let_go(self, seconds: float) -> None:
         """Leave it to others, for so long at the least."""
@@ -291,7 +295,8 @@ class Member:
             raise
         except DoubtError as doubt:
             self._is_lost = True
-            if self.epoch and self.unconfirmed_s() > UNCONFIRMED_S:
+            silent_s = min(self.unconfirmed_s(), self._lease.held_s())
+            if self.epoch and silent_s > UNCONFIRMED_S:
                 self._lease.let_go(UNFIT_S)
             self.doubts += 1
             self.last_doubt = str(doubt)

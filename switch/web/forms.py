@@ -9,11 +9,12 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-FIELDS_MAX = 64
+FIELDS_MAX = 96
+"""A form may have 64 fees and 16 fields of its service, and what each form has."""
 VALUE_MAX = 512
 """Characters of one field."""
 _TYPE = "application/x-www-form-urlencoded"
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
 class FormError(Exception):

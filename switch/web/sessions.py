@@ -15,8 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 COOKIE = "payswitch"
+"""With the page's port behind it: a browser tells ports of one computer not apart."""
 SESSIONS_MAX = 32
-"""Of one page; the one that was used longest ago goes."""
+"""Of one page; of those that nobody has signed on to, the one that was used longest ago
+goes, and else of all.
+"""
 LIFE_S = 12 * 3_600
 """A session is over after so long, whatever it does."""
 
@@ -26,14 +29,14 @@ class Session:
     """One browser."""
 
     language: str
+    cookie: str = ""
+    """What the browser calls it."""
     operator: int = 0
     """0: nobody has said who it is."""
     key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     notice: str = ""
     """What the next page says once."""
-    ticket: bytes = b""
-    """Of a sign-on at the switch."""
     begun_s: float = field(default_factory=time.monotonic)
 
 
@@ -47,7 +50,7 @@ class Sessions:
 
     def find(self, request: Request) -> Session | None:
         """The session of a request, if it has one that is known."""
-        found = self._known.get(request.cookies.get(COOKIE, ""))
+        found = self._known.get(request.cookies.get(_cookie_of(request), ""))
         if found is None or time.monotonic() - found.begun_s > LIFE_S:
             return None
         self._known.move_to_end(found.key)
@@ -61,18 +64,25 @@ class Sessions:
         """The session of a request; a new one, which nobody has signed on to, if it has
         none that is known.
         """
-        return self.find(request) or self._add(Session(self._language))
+        found = self.find(request)
+        return found or self._add(Session(self._language, _cookie_of(request)))
 
     def renew(self, session: Session) -> Session:
         """The same browser under another id and token: somebody signs on, or off."""
         self._known.pop(session.key, None)
-        return self._add(Session(session.language))
+        return self._add(Session(session.language, session.cookie))
 
     def _add(self, session: Session) -> Session:
+        if len(self._known) >= SESSIONS_MAX:
+            # Whoever only looks, however often, ends no operator's session.
+            unused = (key for key, one in self._known.items() if not one.operator)
+            del self._known[next(unused, next(iter(self._known)))]
         self._known[session.key] = session
-        while len(self._known) > SESSIONS_MAX:
-            self._known.popitem(last=False)
         return session
+
+
+def _cookie_of(request: Request) -> str:
+    return f"{COOKIE}-{request.url.port}"
 
 
 def is_token(session: Session, token: str) -> bool:
@@ -82,4 +92,6 @@ def is_token(session: Session, token: str) -> bool:
 
 def set_cookie(response: Response, session: Session) -> None:
     """Have the browser bring the session with each request from our own pages."""
-    response.set_cookie(COOKIE, session.key, httponly=True, samesite="strict", path="/")
+    response.set_cookie(
+        session.cookie, session.key, httponly=True, samesite="strict", path="/"
+    )

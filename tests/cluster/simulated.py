@@ -281,6 +281,10 @@ class Switch:
         """Whether it has it, or thinks so."""
         return self.history.may_try(self)
 
+    def held_s(self) -> float:
+        """Since the beginning, if it has it: who leaves it does so at once."""
+        return self.now() if self.history.leaseholder is self else 0.0
+
     def let_go(self, seconds: float) -> None:
         """Leave it to others."""
         self.history.release(self)

@@ -17,7 +17,7 @@ from server.leadership import CLOCK_REFUSED_S
 from switch.cluster.member import CLOCK_OFF_MAX_S, WORD_OLD_S
 from tests.cluster.pair import Pair
 from tests.cluster.test_leadership import Scene, made
-from tests.cluster.test_member import OTHER, Word, World, leading
+from tests.cluster.world import OTHER, Word, World, leading
 from tests.leaps import Leaps
 from tests.server.harness import failing, payment, until
 

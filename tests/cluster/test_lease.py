@@ -133,6 +133,10 @@ def test_what_lost_its_database_comes_back_in_order(servers: Nodes) -> None:
         for lease in (first, second, first, second):
             lease.turn()
         assert (first.holds(), second.holds()) == (True, False)
+        assert (first.held_s(), second.held_s()) == (0.0, 0.0)
+        now[0] += PING_EVERY_S
+        first.turn()
+        assert (first.held_s(), second.held_s()) == (PING_EVERY_S, 0.0)
         ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
         ended += " WHERE application_name LIKE 'payswitch lease%'"
         assert servers.psql(ended) == "2"
@@ -140,6 +144,7 @@ def test_what_lost_its_database_comes_back_in_order(servers: Nodes) -> None:
         for lease in (second, first):
             lease.turn()
             assert not lease.holds()
+            assert lease.held_s() == 0.0
             assert lease.why.startswith("lost")
         # The incumbent asks at once, though the other has a session first.
         now[0] += PING_EVERY_S
@@ -148,6 +153,7 @@ def test_what_lost_its_database_comes_back_in_order(servers: Nodes) -> None:
         assert not second.holds()
         first.turn()
         assert first.holds()
+        assert first.held_s() == 0.0
         # Who lets go of it is not in the way of others, but for so long.
         first.let_go(60.0)
         now[0] += OTHERS_WAIT_S

@@ -15,7 +15,7 @@ from server.exits import EXIT_CONFIG
 from switch.cluster.member import EARLIER_WORDS_MAX, NOTE_S, State
 from switch.errors import ConfigError
 from tests.cluster.pair import Pair
-from tests.cluster.test_member import World, leading
+from tests.cluster.world import World, leading
 from tests.longer import SEED
 from tests.server.harness import until
 

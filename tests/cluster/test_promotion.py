@@ -2,7 +2,8 @@
 commits wait for, and no two nodes get one number for their timelines.
 
 Method: `deploy/patroni/` without Patroni: the function that writes `/sync`, against
-what a commit waits for, in every state; the shell script that PostgreSQL asks.
+what a commit waits for, in every state; the shell script that PostgreSQL asks. What
+Patroni makes of it is asked of Patroni's own table of steps, where that is installed.
 """
 
 import importlib.util
@@ -10,14 +11,29 @@ import itertools
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import pytest
 
-from tools.cluster import settings
+from tools.cluster import programs, settings
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "patroni"
+STEPS = """
+import json, sys
+from patroni.quorum import QuorumStateResolver
+print(json.dumps([
+    [
+        (one.transition_type, one.leader, one.num, sorted(one.names))
+        for one in QuorumStateResolver(**case)
+    ]
+    for case in json.load(sys.stdin)
+]))
+"""
+"""What Patroni does with `/sync` and `synchronous_standby_names` in one round, of each
+case."""
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +70,14 @@ def test_whoever_is_chosen_next_has_met_every_commit(
                 "sync_standby": ",".join(voters),
                 "quorum": quorum,
             }
-            for name in names[1:]:
+            for name, wanted in itertools.product(names[1:], (1, 2)):
                 cases += 1
-                made = hook.led_by(sync, name)
+                made = hook.led_by(sync, name, wanted)
                 others = set(made["sync_standby"].split(",")) - {""}
                 # As Patroni sets it: so many of all that were members before.
                 members = {leader, *voters}
                 wait_for = len(members) - quorum - (1 if name in members else 0)
-                assert made["leader"] == name
+                assert made["leader"] == (name if wanted > wait_for else name.upper())
                 assert others == members - {name}
                 count = len(others) - made["quorum"]
                 assert 1 <= count <= wait_for
@@ -69,6 +85,148 @@ def test_whoever_is_chosen_next_has_met_every_commit(
                     asked = itertools.combinations(sorted(others), made["quorum"] + 1)
                     assert all(set(had) & set(one) for one in asked)
     assert cases >= nodes - 1
+
+
+def test_who_stands_there_in_two_spellings_is_one_node(hook: ModuleType) -> None:
+    """As Patroni leaves it in its first round, and whoever promotes next reads it."""
+    twice = {"leader": "pg2", "sync_standby": "PG2,pg1,pg3", "quorum": 1}
+    once = {"leader": "pg2", "sync_standby": "pg1,pg3", "quorum": 1}
+    assert hook.led_by(twice, "pg3", 1) == hook.led_by(once, "pg3", 1)
+    assert hook.led_by(once, "pg3", 1) == {
+        "leader": "PG3",
+        "sync_standby": "pg1,pg2",
+        "quorum": 1,
+    }
+    # A promotion that was cut short, and the next one.
+    half = {"leader": "PG2", "sync_standby": "pg1,pg3", "quorum": 1}
+    made = hook.led_by(half, "pg3", 1)
+    assert made == {"leader": "PG3", "sync_standby": "PG2,pg1", "quorum": 1}
+
+
+def test_a_name_without_another_spelling_is_written_as_it_is(hook: ModuleType) -> None:
+    assert hook.respelt("10.0.0.1") == "10.0.0.1"
+    assert hook.respelt("db-1") == "DB-1"
+    # Capitals that are not one letter are another name to Patroni.
+    assert hook.respelt("stra\u00dfe") == "stra\u00dfe"
+    # Who would wait for itself alone is named as Patroni names it.
+    alone = hook.led_by({"leader": "pg1", "sync_standby": "", "quorum": 0}, "pg1", 1)
+    assert alone["leader"] == "pg1"
+
+
+class Round(NamedTuple):
+    """What Patroni finds in one of its rounds on a node that leads."""
+
+    name: str
+    sync: dict[str, Any]
+    wait_for: int
+    """Commits wait for so many of `names`."""
+    names: list[str]
+    active: list[str]
+    """Standbys that stream."""
+
+    def asked(self) -> dict[str, Any]:
+        """As Patroni asks its table."""
+        return {
+            "leader": self.sync["leader"],
+            "quorum": self.sync["quorum"],
+            "voters": [one for one in self.sync["sync_standby"].split(",") if one],
+            "numsync": self.wait_for,
+            "sync": self.names,
+            "numsync_confirmed": 0,
+            "active": self.active,
+            "sync_wanted": 1,
+            "leader_wanted": self.name,
+        }
+
+    def after(self, steps: Sequence[Any], active: list[str]) -> "Round":
+        """Its next one, when these stream."""
+        sync, wait_for, names = self.sync, self.wait_for, self.names
+        for what, leader, count, of in steps:
+            if what == "sync":
+                wait_for, names = count, of
+            else:
+                sync = {"leader": leader, "sync_standby": ",".join(of), "quorum": count}
+        return Round(self.name, sync, wait_for, names, active)
+
+    def left(self) -> tuple[Any, ...]:
+        """What it is, whatever the spelling."""
+        voters = {one.lower() for one in self.sync["sync_standby"].split(",")}
+        return (
+            *(self.sync["leader"].lower(), self.sync["quorum"], self.wait_for),
+            *(frozenset(voters - {"", self.name}), frozenset(self.names)),
+        )
+
+
+def _steps(rounds: Sequence[Round]) -> list[Any]:
+    """What Patroni does in each."""
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", STEPS],
+        input=json.dumps([one.asked() for one in rounds]),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.defpath, **programs.environment()},
+    )
+    if "No module named 'patroni'" in done.stderr:
+        pytest.skip("Patroni is not installed")
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout))
+
+
+def test_patroni_waits_for_standbys_that_do_not_stream_yet(hook: ModuleType) -> None:
+    """Else commits wait for `*` until its next round, which is doubt to a switch."""
+    before = {"leader": "pg1", "sync_standby": "pg2,pg3", "quorum": 1}
+    made = hook.led_by(before, "pg2", 1)
+    names = ["pg1", "pg3"]
+    first = Round("pg2", made, 1, names, [])
+    # Nobody streams: only who leads is written as text, with the same quorum.
+    [steps] = _steps([first])
+    assert steps == [["quorum", "pg2", 1, ["PG2", "pg1", "pg3"]]]
+    # Somebody does by its next round: who does not is given up, and nobody else.
+    one, both = _steps([first.after(steps, ["pg3"]), first.after(steps, names)])
+    assert one[-2:] == [["sync", "pg2", 1, ["pg3"]], ["quorum", "pg2", 0, ["pg3"]]]
+    assert both == [["quorum", "pg2", 1, names]]
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 4])
+def test_patroni_does_what_it_does_without_the_hook(
+    hook: ModuleType, nodes: int
+) -> None:
+    """In two rounds, whoever streams in either: the same quorum of the same nodes."""
+    names = [f"pg{number}" for number in range(nodes)]
+    plain: list[Round] = []
+    hooked: list[Round] = []
+    later: list[list[str]] = []
+    for leader, *voters in (names[:count] for count in range(2, nodes + 1)):
+        for quorum, name in itertools.product(range(len(voters)), names[1:]):
+            sync = {
+                "leader": leader,
+                "sync_standby": ",".join(voters),
+                "quorum": quorum,
+            }
+            members = {leader, *voters}
+            wait_for = len(members) - quorum - (1 if name in members else 0)
+            others = [one for one in names if one != name]
+            streams = [
+                list(some)
+                for count in range(nodes)
+                for some in itertools.combinations(others, count)
+            ]
+            made = hook.led_by(sync, name, 1)
+            for now, then in itertools.product(streams, streams):
+                plain.append(Round(name, sync, wait_for, sorted(members - {name}), now))
+                hooked.append(plain[-1]._replace(sync=made))
+                later.append(then)
+    for _ in range(2):
+        plain, hooked = (
+            [
+                one.after(steps, then)
+                for one, steps, then in zip(rounds, _steps(rounds), later, strict=True)
+            ]
+            for rounds in (plain, hooked)
+        )
+        assert [one.left() for one in hooked] == [one.left() for one in plain]
+    assert len(plain) >= nodes
 
 
 def test_a_timeline_that_is_anothers_is_taken(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from switch.ledger.opening import NEW, open_ledger
 from switch.ledger.shapes import write_mark
 from tests import forked
 from tests.cluster.pair import Member, Pair
-from tests.cluster.test_member import World
 from tests.cluster.test_server_takes_over import Load, audited, balance, check_kept
+from tests.cluster.world import World
 from tests.server.harness import until
 
 pytest.importorskip("switch.cluster.postgres")

@@ -9,6 +9,7 @@ import httpx
 from tests.server.harness import until
 
 _TOKEN = re.compile(r'name="token" value="([^"]+)"')
+_LINES = re.compile(r'name="(id_[0-9]+)" value="([^"]+)"')
 _HIDDEN = re.compile(r'name="id" value="([^"]+)"')
 _OUTCOME = re.compile(r'data-outcome="([^"]+)"')
 
@@ -63,6 +64,13 @@ class Browser:
         return str(found[-1])
 
     @property
+    def lines(self) -> dict[str, str]:
+        """The ids of the payments that the page is ready to begin, as its form sends
+        them.
+        """
+        return dict(_LINES.findall(self.text))
+
+    @property
     def outcomes(self) -> list[str]:
         """What the page says, by its marks."""
         return _OUTCOME.findall(self.text)
@@ -85,7 +93,7 @@ class Browser:
 
     def pay(self, cash: str = "=", line: int = 0, **fields: Any) -> httpx.Response:
         """Pay what is due on the page."""
-        fields = {"line": line, "cash": cash, "id": self.form_id, **fields}
+        fields = {"line": line, "cash": cash, **self.lines, **fields}
         return self.send(f"{self.path}/pay", **fields)
 
     def settled(self, *wanted: str, timeout_s: float = 20) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from switch.ids import new_id
 from switch.v1 import billers_pb2
+from switch.web.counter.drafts import DRAFTS_MAX
 from tests.server.harness import payment, until
 from tests.server.scripted_biller import reject, silent
 from tests.web.browsing import Browser
@@ -124,6 +125,24 @@ def test_one_of_several_bills(world: World, browser: Browser) -> None:
     assert paid.amount == 40_000
 
 
+def test_a_form_of_long_ago_leads_to_no_other_bill(browser: Browser) -> None:
+    """One of two is paid; of the other there is a page that nothing is known of."""
+    owed = str(900_000_000 + int(reference()) % 1_000)
+    browser.fetch(POWER, owed)
+    path, lines = browser.path, browser.lines
+    browser.pay(line=0)
+    browser.settled("paid")
+    paid = browser.path
+    for _ in range(DRAFTS_MAX):
+        browser.fetch(RELIEF, owed, amount="250")
+    reply = browser.send(f"{path}/pay", **lines, line=1, cash="=")
+    assert reply.status_code == 410
+    assert "nothing was paid by this form" in browser.text
+    browser.get("/today")
+    browser.send(f"{path}/pay", **lines, line=0, cash="=")
+    assert browser.path == paid
+
+
 def test_a_tariff_and_its_form(world: World, browser: Browser) -> None:
     owed = reference()
     assert browser.fetch(RECORDS, owed, count_apply="1").status_code == 422
@@ -182,7 +201,13 @@ def test_what_the_department_has_not_said(world: World, browser: Browser) -> Non
     assert "Do not take money again, do not return it" in browser.text
     assert "centre-p/A/" in browser.text
     assert "₹50.00 is change" in browser.text
-    browser.get("/")
+    for language, name in (("en", "WBSEDCL electricity bill"), ("bn", "বিদ্যুৎ বিল জমা")):
+        browser.send("/language", language=language, back="/")
+        for path in ("/", "/operator"):
+            unfinished = browser.get(path).text.partition("unfinished")[2]
+            assert name in unfinished
+            assert POWER not in unfinished.partition("</section>")[0]
+    browser.send("/language", language="en", back="/")
     assert "Unfinished payments" in browser.text
     biller.script = lambda question: (reject(question),)
     [path] = re.findall(r'href="(/payment/[0-9a-f]{32})"', browser.text)
@@ -274,6 +299,9 @@ def test_a_shift_is_counted_and_signed_by_another(
         browser.send(f"{closed}/sign", id=form_id, operator=8)
         browser.settled("done")
         assert "signed by operator 8" in browser.text
+        # The counter is free for whoever comes next.
+        browser.send("/operator/off")
+        assert browser.get("/").url.path == "/operator"
 
 
 def test_money_is_asked_for_once(browser: Browser) -> None:
@@ -288,3 +316,9 @@ def test_money_is_asked_for_once(browser: Browser) -> None:
         browser.settled("done")
         numbers |= {*re.findall(r"data-number>([A-Z0-9]+)<", browser.text)}
     assert len(numbers) == 1
+    # The other language is one button away, and the page stays.
+    assert 'href="/wallet" aria-current="page"' in browser.text
+    path = browser.path
+    back = re.findall(r'name="back" value="([^"]+)"', browser.text)[0]
+    browser.send("/language", language="bn", back=back)
+    assert browser.path == path

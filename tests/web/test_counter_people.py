@@ -6,6 +6,7 @@ Method: a real switch with a centre whose operators are registered by the keys t
 counter has enrolled, and the page as a browser sends its forms.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from switch.ids import new_id
+from switch.money import bengali_digits
 from switch.v1 import payments_pb2
 from switch.web.counter.pins import PinStore
 from tests.server.harness import payment, until
@@ -60,6 +62,26 @@ def test_who_has_no_pin_is_nobody(signing: Counter) -> None:
     # One wrong PIN each is no lock, and the right one sets the count back.
     with Browser(signing.address) as browser:
         browser.sign_on(3, pin=PINS[3])
+
+
+def test_a_lock_is_told_as_people_count(world: World, tmp_path: Path) -> None:
+    store = PinStore(tmp_path / f"{SIGNS}-counter" / "operators", SIGNS)
+    store.enrol(9, PINS[3])
+    path = tmp_path / f"{SIGNS}-counter" / "operators" / "9.key"
+    values = json.loads(path.read_bytes())
+    counter = counting(world, tmp_path, centre=SIGNS)
+    with counter as running, Browser(running.address) as browser:
+        for wrong, said in ((3, "৩০ সেকেন্ড"), (6, "৪ মিনিট"), (30, "১৪৪০ মিনিট")):
+            path.write_text(json.dumps({**values, "wrong": wrong, "at": 1 << 40}))
+            browser.get("/operator")
+            browser.send("/operator/on", operator=9, pin=PINS[3])
+            assert said in browser.text
+
+
+def test_a_pin_is_typed_in_bengali_digits_too(signing: Counter) -> None:
+    with Browser(signing.address) as browser:
+        browser.sign_on(3, pin=bengali_digits(PINS[3]))
+        assert browser.get("/").url.path == "/"
 
 
 def test_payments_and_shifts_are_of_who_signed_on(
@@ -151,6 +173,13 @@ def test_papers(world: World, tmp_path: Path) -> None:
         assert "Sent to the printer" in browser.text
         assert roll.read_bytes()
         assert "REPRINT" in browser.text
+        # Of two clicks the second is a reprint, at the browser's printer, too.
+        browser.fetch(POWER, reference())
+        browser.pay()
+        browser.settled("paid")
+        assert "REPRINT" not in browser.text
+        form = {"token": browser.token, "kind": "receipt"}
+        assert "REPRINT" in browser.http.post(f"{browser.path}/printed", data=form).text
         # A printer that fails is said, and touches nothing.
         roll.unlink()
         roll.mkdir()

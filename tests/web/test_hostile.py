@@ -16,9 +16,10 @@ from switch.authority.development import DevAuthority
 from switch.codes import Role
 from switch.web.counter import catalogue
 from switch.web.counter.catalogue import Both, Service
+from switch.web.sessions import SESSIONS_MAX
 from switch.web.shown import visible
 from tests.web.browsing import Browser
-from tests.web.world import CENTRE, Counter
+from tests.web.world import CENTRE, Counter, counting
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 TURNED = "\u202egnp.lleh\u202c\x00\x07\u2066x\u2069\ufeff"
@@ -160,9 +161,10 @@ def test_it_listens_nowhere_else(counter: Counter) -> None:
 
 def test_a_session_is_made_here_alone(counter: Counter) -> None:
     with Browser(counter.address) as browser:
-        browser.http.cookies.set("payswitch", "chosen-by-somebody", "127.0.0.1")
+        name = f"payswitch-{counter.port}"
+        browser.http.cookies.set(name, "chosen-by-somebody", "127.0.0.1")
         browser.get("/operator")
-        first = browser.http.cookies["payswitch"]
+        first = browser.http.cookies[name]
         assert first != "chosen-by-somebody"
         reply = browser.http.post(
             "/operator/on",
@@ -175,8 +177,40 @@ def test_a_session_is_made_here_alone(counter: Counter) -> None:
             assert word in said
         # The one of before is nobody any more.
         with Browser(counter.address) as other:
-            other.http.cookies.set("payswitch", first, "127.0.0.1")
+            other.http.cookies.set(name, first, "127.0.0.1")
             assert other.get("/").url.path == "/operator"
+
+
+def test_what_a_field_holds_is_asked(browser: Browser) -> None:
+    """Each letter of Bengali is nine in an address."""
+    for path in ("/", "/services"):
+        assert browser.http.get(path, params={"q": "ক" * 64}).status_code == 200
+
+
+def test_who_only_looks_ends_no_session(browser: Browser, counter: Counter) -> None:
+    for _ in range(SESSIONS_MAX + 1):
+        assert httpx.get(f"{counter.address}operator").status_code == 200
+    assert browser.get("/today").url.path == "/today"
+
+
+def test_two_counters_on_one_computer_keep_their_sessions(
+    browser: Browser, counter: Counter, tmp_path: Path
+) -> None:
+    """As for practice beside the real one: to a browser the ports are one computer."""
+    beside = counting(counter.world, tmp_path, "--training")
+    with beside as training, Browser(training.address) as other:
+        other.http.cookies = browser.http.cookies
+        other.get("/operator")
+        other.send("/operator/on", operator=4)
+        assert other.get("/today").url.path == "/today"
+        assert browser.get("/today").url.path == "/today"
+
+
+def test_its_folder_is_its_users_alone(counter: Counter) -> None:
+    own = [path for path in counter.folder.rglob("*") if path.name != "log"]
+    assert {path.name for path in own} >= {"till", "operators", "LOCK", "MODE"}
+    for path in (counter.folder, *own):
+        assert path.stat().st_mode & 0o077 == 0, path
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Method: each form that a browser can send, right but for one field, and that fie
 turn with each of what people try, at a counter whose switch is away.
 """
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -52,15 +53,35 @@ FORM = Service(
     fields=FIELDS,
     documents=(Both(EVIL, TURNED),),
 )
+LARGE = Service(
+    "LARGE",
+    Both("Large", "বড়"),
+    Both("D", "বি"),
+    "b",
+    "tariff",
+    items=tuple(Item(f"FEE-{n:04}", Both("F", "ফি"), 100) for n in range(64)),
+    fields=tuple(
+        FormField(f"f{n:02}".ljust(32, "x"), Both("L", "ল"), "", "") for n in range(16)
+    ),
+)
+"""As large as the register takes it."""
 OPEN = Service("OPEN", Both("Open", "খোলা"), Both("D", "বি"), "b", "open")
 FREE = Service(
     "FREE", Both("F", "বি"), Both("D", "বি"), "", "free", where=Both(EVIL, TURNED)
 )
+SERVICES = [FORM, LARGE, OPEN, FREE]
 
 FORMS: dict[str, dict[str, str]] = {
     "/language": {"language": "en", "back": "/wallet"},
     "/operator/on": {"operator": "3", "pin": ""},
-    "/find": {"q": "x", "page": ""},
+    "/find": {
+        "q": "x",
+        "amount": "1",
+        "amount_to": "2",
+        "state": "HELD",
+        "by": "",
+        "page": "",
+    },
     "/service/FORM/fetch": {
         "reference": "1",
         "field_name": "x",
@@ -68,7 +89,7 @@ FORMS: dict[str, dict[str, str]] = {
         "count_apply": "1",
     },
     "/service/OPEN/fetch": {"reference": "1", "amount": "5"},
-    "DUE/pay": {"line": "0", "cash": "=", "tender": "cash", "amount": "", "id": ""},
+    "DUE/pay": {"line": "0", "cash": "=", "tender": "cash", "amount": "", "id_0": ""},
     f"/payment/{ID}/complain": {"id": ID, "reason": "OTHER", "note": "x"},
     f"/payment/{ID}/print": {"kind": "receipt"},
     f"/payment/{ID}/printed": {"kind": "receipt"},
@@ -88,7 +109,7 @@ def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
     data = tmp_path_factory.mktemp("counter")
     folder = data / f"{CENTRE}-counter"
     folder.mkdir(parents=True)
-    catalogue.save(folder / "catalogue.json", catalogue.make("1", [FORM, OPEN, FREE]))
+    catalogue.save(folder / "catalogue.json", catalogue.make("1", SERVICES))
     counter = Counter(Away(tls), data)  # type: ignore[arg-type]
     yield counter
     counter.stop()
@@ -175,3 +196,20 @@ def test_what_a_form_asks_for_hides_nothing(browser: Browser) -> None:
         reply = browser.send("/service/FORM/fetch", **{**good, "field_name": text})
         assert (reply.status_code == 200) == is_good, text
         assert (f"{text}; 104" in browser.text) == is_good
+
+
+def test_the_largest_form_is_taken(browser: Browser) -> None:
+    browser.get("/service/LARGE")
+    names = re.findall(r'<input id="([a-z0-9_]+)"', browser.text)
+    assert len(names) == 1 + 64 + 16
+    fields = {name: "" if name.startswith("count_") else "x" for name in names}
+    browser.send("/service/LARGE/fetch", **{**fields, "count_fee_0063": "3"})
+    assert "due" in browser.outcomes
+    assert "₹3.00" in browser.text
+
+
+@pytest.mark.parametrize("kind", ["", "x", "../receipt"])
+def test_there_is_no_other_paper(browser: Browser, kind: str) -> None:
+    for name in ("paper", "pdf"):
+        reply = browser.http.get(f"/payment/{ID}/{name}", params={"kind": kind})
+        assert reply.status_code in (400, 503), name

@@ -1,10 +1,12 @@
 """Goal: neither a stolen look at the disk nor guessing gets at an operator's key, and
-no restart, kill or clock gives another guess.
+no restart, kill or clock set back gives another guess.
 
 Method: the store with cheap argon2id and a clock of the test's own.
 """
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,10 +130,31 @@ def test_what_is_no_pin_is_refused(tmp_path: Path, clock: Clock, pin: str) -> No
         store(tmp_path, clock).enrol(3, pin)
 
 
-def test_a_changed_pin_keeps_the_key(tmp_path: Path, clock: Clock) -> None:
-    public = store(tmp_path, clock).enrol(3, PIN)
-    store(tmp_path, clock).change(3, PIN, "739184")
-    with pytest.raises(WrongPinError):
-        store(tmp_path, clock).open(3, PIN)
+def test_a_key_that_is_enrolled_anew_stays(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--enrol` runs while the counter tries a PIN, and writes what it has counted."""
+    store(tmp_path, clock).enrol(3, PIN)
+    derive, is_trying, goes_on = pins._derive, threading.Event(), threading.Event()
+
+    def slow(pin: str, *values: Any) -> bytes:
+        if pin == PIN:
+            is_trying.set()
+            goes_on.wait()
+        return derive(pin, *values)
+
+    monkeypatch.setattr(pins, "_derive", slow)
+    enrolled: list[bytes] = []
+    opens = threading.Thread(target=lambda: store(tmp_path, clock).open(3, PIN))
+    enrols = threading.Thread(
+        target=lambda: enrolled.append(store(tmp_path, clock).enrol(3, "739184"))
+    )
+    opens.start()
+    is_trying.wait()
+    enrols.start()
+    enrols.join(0.3)  # it is through, or waits for the other
+    goes_on.set()
+    opens.join()
+    enrols.join()
     key = store(tmp_path, clock).open(3, "739184")
-    assert key.public_key().public_bytes_raw() == public
+    assert [key.public_key().public_bytes_raw()] == enrolled

@@ -173,6 +173,15 @@ def test_who_asks_behind_a_proxy() -> None:
     assert ask(direct, forwarded("1.1.1.1"), peer="7.7.7.7")[0] == 200
     assert ask(direct, forwarded("2.2.2.2"), peer="7.7.7.7")[0] == 429
     assert ask(direct, peer=None)[0] == 400
+    # A neighbour in a proxy's network is no proxy, and one of its customers is one.
+    near = gate(Limit(Rate(0.0, 1), Rate(0.0, 9)), proxies=("2001:db8:1:2::10",))
+    for peer, named, status in (
+        ("2001:db8:1:2::66", "203.0.113.1", 200),
+        ("2001:db8:1:2::66", "203.0.113.2", 429),
+        ("2001:db8:1:2::10", "203.0.113.1, 2001:db8:1:2::66", 429),
+        ("2001:db8:1:2::10", "203.0.113.1", 200),
+    ):
+        assert ask(near, forwarded(named), peer=peer)[0] == status, (peer, named)
     alone = gate(Limit(Rate(0.0, 1), Rate(0.0, 9)), proxies=())
     assert ask(alone, forwarded("1.1.1.1"))[0] == 200
     assert ask(alone, forwarded("1.1.1.2"))[0] == 429

@@ -5,6 +5,8 @@ Method: the till alone, with files as a power cut leaves them; its order under s
 seen in tests/web/test_power_cuts.py.
 """
 
+import errno
+import os
 import time
 from pathlib import Path
 
@@ -104,6 +106,64 @@ def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         # The oldest have gone, and what has no end never does.
         assert till.get(moves[0].id) is None
         assert till.get(moves[-1].id) is not None
+
+
+def test_a_name_that_is_not_on_the_disk_begins_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its operator is told so; a new start must not send it after all."""
+    with Till(tmp_path, MODE) as till:
+
+        def fails(folder: Path) -> None:
+            raise OSError(errno.EIO, f"{folder} fails")
+
+        with monkeypatch.context() as disk:
+            disk.setattr(tills, "sync_folder", fails)
+            with pytest.raises(OSError, match="fails"):
+                till.begin(move())
+        assert till.unended() == []
+    with Till(tmp_path, MODE) as till:
+        assert till.unended() == []
+
+
+def test_a_full_disk_gets_back_what_half_of_a_file_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with Till(tmp_path, MODE) as till:
+        there = {*tmp_path.iterdir()}
+        with monkeypatch.context() as disk:
+            disk.setattr(os, "fsync", fails)
+            with pytest.raises(OSError, match="full"):
+                till.begin(move())
+        assert {*tmp_path.iterdir()} == there
+
+
+def test_each_folder_has_its_name_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first payment: else a power cut takes all of them with the folder."""
+    synced: list[Path] = []
+    sync = tills.sync_folder
+
+    def noting(folder: Path) -> None:
+        synced.append(folder)
+        sync(folder)
+
+    monkeypatch.setattr(tills, "sync_folder", noting)
+    folder = tmp_path / "counter" / "centre-p-counter" / "till"
+    before = os.umask(0)
+    try:
+        with Till(folder, MODE) as till:
+            till.begin(move())
+    finally:
+        os.umask(before)
+    parents = [tmp_path, folder.parent.parent, folder.parent]
+    assert synced[:3] == parents
+    for path in (*parents[1:], folder, *folder.iterdir()):
+        assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_a_disk_that_takes_nothing_begins_nothing(tmp_path: Path) -> None:

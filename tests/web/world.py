@@ -147,6 +147,27 @@ SERVICES = [
 ]
 """Nobody dials in for the last one: what is paid there waits."""
 
+KEEPS, RELEASES = "BSK0211", "BSK0212"
+SHORT = [
+    _service(
+        code,
+        "gas",
+        "0217-01",
+        name_en="Hall booking, today",
+        name_bn="আজকের হল বুকিং",
+        price_rule=int(PriceRule.OPEN),
+        amount_rule=int(AmountRule.MIN_MAX),
+        amount_min=100,
+        amount_max=100_000_00,
+        duplicate_rule=int(DuplicateRule.NONE),
+        key_rule=0,
+        deadline_s=1,
+        deadline_policy=int(policy),
+    )
+    for code, policy in ((KEEPS, Policy.KEEP), (RELEASES, Policy.RELEASE))
+]
+"""Whose deadline passes while a test waits; `World.short` registers them."""
+
 FREE = [
     network_pb2.FreeService(
         code="FREE-0001",
@@ -253,6 +274,11 @@ class World:
             operators=operators,
         )
         request = admin_pb2.LoadNetworkRequest(participants=[signs])
+        self.peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
+
+    def short(self) -> None:
+        """Have the register know the services of SHORT."""
+        request = admin_pb2.LoadNetworkRequest(services=SHORT)
         self.peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
 
     def payments(self, centre: str = CENTRE) -> list[Any]:

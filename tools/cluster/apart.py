@@ -7,7 +7,7 @@ them its end is taken from that bridge: nothing comes back, not even a refusal.
 
 It needs root. All of it lies in namespaces of the run itself, also the mounts and the
 processes: whatever ends the run, the kernel takes it away, and the machine that it runs
-on has none of it at any time.
+on has none of it at any time but an empty folder, /run/netns.
 """
 
 import os
@@ -99,7 +99,10 @@ class Machines:
     def __init__(self) -> None:
         """Make the networks, and the machines' ends of them."""
         self._mounted: list[Path] = []
-        _run("mount", "-t", "tmpfs", "tmpfs", "/run/netns")
+        # `ip netns` makes it with its first name: until then there is none to mount on.
+        names = Path("/run/netns")
+        names.mkdir(exist_ok=True)
+        _run("mount", "-t", "tmpfs", "tmpfs", str(names))
         _run("ip", "link", "set", "lo", "up")
         for network, number in NETWORKS.items():
             # Else a bridge has the address of one of its ends, whichever is there.

@@ -19,7 +19,7 @@ from switch.web.counter.line import Line, credentials_in
 from switch.web.counter.pins import PinStore
 from switch.web.counter.printing import Printer
 from switch.web.counter.settle import Settler
-from switch.web.counter.till import Till
+from switch.web.counter.till import Till, make_folder
 from switch.web.listening import send_at_once
 from switch.web.sessions import Sessions
 from switch.web.shown import make_templates
@@ -34,6 +34,7 @@ def make_desk(args: argparse.Namespace) -> Desk:
     """The counter that the arguments describe. Raises ConfigError."""
     mode = "training" if args.training else "counter"
     folder = _folder(args)
+    make_folder(folder)
     line = Line(args.address, credentials_in(args.tls, args.centre))
     till = Till(folder / "till", f"{mode} {args.centre}")
     path = folder / "catalogue.json"

@@ -60,12 +60,19 @@ class Desk:
     catalogue: Catalogue = catalogue.EMPTY
     beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from the look at what is open to the disk."""
+    printing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from the look at what was printed to the note that it is."""
     away: frozenset[str] = frozenset()
     """Billers that would not be asked anything now."""
 
     def say(self, session: Session) -> words.Say:
         """What speaks to a session."""
         return words.sayer(session.language)
+
+    def named(self, code: str, language: str) -> str:
+        """What a service is called; its code if no catalogue has it any more."""
+        found = self.catalogue.services.get(code)
+        return found.name.said(language) if found else code
 
 
 Shown = Callable[[Desk, Request, Session], Awaitable[Response]]
@@ -196,6 +203,7 @@ def rendered(desk: Desk, session: Session, template: str, **values: Any) -> str:
         "time": lambda ns: words.digits(_time(ns), language),
         "date": lambda ns: words.digits(ist_date(ns).isoformat(), language),
         "digits": lambda text: words.digits(str(text), language),
+        "named": lambda code: desk.named(code, language),
         "asset": desk.assets.address,
         "here": "",
     }

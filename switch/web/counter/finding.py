@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from switch.client import CallError
 from switch.codes import AMOUNT_MAX
+from switch.ids import parse_id
 from switch.money import format_amount, parse_amount
 from switch.references import Form, PatternError, WrongReferenceError, canonical
 from switch.v1 import counter_pb2, network_pb2, payments_pb2, types_pb2
@@ -203,7 +204,7 @@ def _note(wanted: Service, fields: Fields, session: Session, say: Any) -> str:
     """What the form asks for beside the reference, as it goes with the payment."""
     texts = []
     for asked in wanted.fields:
-        text = latin_digits(fields.get(f"field_{asked.name}"[:32], ""))
+        text = latin_digits(fields.get(f"field_{asked.name}", ""))
         label = asked.label.said(session.language)
         if not text:
             raise _Wrong(say("needs field", label=label))
@@ -300,7 +301,8 @@ async def pay(
 def _gone(desk: Desk, session: Session, fields: Fields) -> Response:
     """A form of before this process: nothing is begun; what was, is shown."""
     try:
-        payment_id = bytes.fromhex(fields.get("id", ""))
+        # Of the line that was chosen: another of the same form may be paid.
+        payment_id = parse_id(fields.get(f"id_{fields.get('line', '')}", ""))
     except ValueError:
         payment_id = b""
     if desk.till.get(payment_id) is not None:
@@ -319,7 +321,6 @@ def _due(
         422 if error else 200,
         here="find",
         draft=draft,
-        service=desk.catalogue.services.get(draft.service),
         payable=payable,
         chosen=int(fields.get("line", payable[0] if payable else 0)),
         fields=fields,

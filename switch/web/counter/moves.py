@@ -37,6 +37,13 @@ NOTES = (500, 200, 100, 50, 20, 10)
 """Rupees; what is less is counted as one sum."""
 COUNT_MAX = 99_999
 REQUESTS_SHOWN = 10
+_PLACES = {
+    Kind.SHIFT: "shift",
+    Kind.SIGNATURE: "shift",
+    Kind.TOP_UP: "wallet",
+    Kind.COMPLAINT: "today",
+}
+"""Where in the menu they belong."""
 _STATES = {
     banks_pb2.TOP_UP_STATE_OPEN: "top up OPEN",
     banks_pb2.TOP_UP_STATE_PAID: "top up PAID",
@@ -65,15 +72,13 @@ async def move(desk: Desk, request: Request, session: Session) -> Response:
         return message(desk, session, "not found", 404)
     if found.kind is Kind.PAYMENT:
         return to(f"/payment/{found.id.hex()}")
-    return show(
-        desk, session, "move.html", here="shift", **_stands(desk, session, found)
-    )
+    return show(desk, session, "move.html", **_stands(desk, session, found))
 
 
 async def move_state(desk: Desk, request: Request, session: Session) -> Response:
     """The same as a part of the page; nothing if it is what the page shows."""
     found = _found(desk, request)
-    if found is None or not session.operator:
+    if found is None or found.kind is Kind.PAYMENT or not session.operator:
         return Response(status_code=STOP_POLLING)
     is_over = found.stage is Stage.ENDED
     if query(request).get("seen", "") == found.outcome:
@@ -92,6 +97,7 @@ def _found(desk: Desk, request: Request) -> Move | None:
 def _stands(desk: Desk, session: Session, found: Move) -> dict[str, Any]:
     facts = found.facts
     values: dict[str, Any] = {
+        "here": _PLACES[found.kind],
         "id": found.id.hex(),
         "kind": found.kind.value,
         "outcome": found.outcome,
@@ -209,9 +215,7 @@ async def sign_shift(
         error = await signed(desk, session, number, fields.get("pin", ""))
     if error:
         values = _stands(desk, session, closed)
-        return show(
-            desk, session, "move.html", 422, here="shift", error=error, **values
-        )
+        return show(desk, session, "move.html", 422, error=error, **values)
     sequence = counter_pb2.CloseShiftResponse.FromString(closed.answer).shift.sequence
     body = counter_pb2.SignShiftRequest(
         id=move_id, operator=number or 0, shift_sequence=sequence

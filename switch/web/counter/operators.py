@@ -6,13 +6,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from switch.client import CallError
+from switch.web.counter import words
 from switch.web.counter.desk import Desk, Fields, in_thread, query, show, to
 from switch.web.counter.line import OfflineError
 from switch.web.counter.pins import OPERATOR_MAX, LockedError, WrongPinError
-from switch.web.counter.words import LANGUAGES
-from switch.web.forms import whole_number
+from switch.web.forms import latin_digits, whole_number
 from switch.web.sessions import Session
 
+SECONDS_MAX = 120
+"""What is longer is told in minutes."""
 _BACK = frozenset({"/", "/today", "/shift", "/wallet", "/operator"})
 """Where one may go back to after choosing a language; nothing that is sent decides."""
 
@@ -63,9 +65,9 @@ async def signed(desk: Desk, session: Session, number: int, pin: str) -> str:
     if not await in_thread(desk.pins.operators):
         return ""
     try:
-        key = await in_thread(desk.pins.open, number, pin)
+        key = await in_thread(desk.pins.open, number, latin_digits(pin))
     except LockedError as error:
-        return say("pin locked", seconds=error.wait_s)
+        return _locked(error.wait_s, session)
     except WrongPinError:
         return say("pin wrong")
     client = desk.line.client
@@ -79,6 +81,15 @@ async def signed(desk: Desk, session: Session, number: int, pin: str) -> str:
         return say("sign on failed")
     desk.line.sessions[number] = reply.session
     return ""
+
+
+def _locked(wait_s: int, session: Session) -> str:
+    """How long it is, in seconds or, where these are many, in minutes."""
+    say = words.sayer(session.language)
+    if wait_s <= SECONDS_MAX:
+        return say("pin locked", seconds=words.digits(str(wait_s), session.language))
+    minutes = str(-(-wait_s // 60))
+    return say("pin locked long", minutes=words.digits(minutes, session.language))
 
 
 async def sign_off(
@@ -99,14 +110,14 @@ async def language(
 ) -> Response:
     """Speak the other language, and stay where we are."""
     wanted = fields.get("language", "")
-    if wanted in LANGUAGES:
+    if wanted in words.LANGUAGES:
         session.language = wanted
     back = fields.get("back", "/")
     return to(back if back in _BACK or _is_own(back) else "/")
 
 
 def _is_own(path: str) -> bool:
-    kinds = ("/service/", "/due/", "/payment/", "/shift/", "/top-up/")
+    kinds = ("/service/", "/due/", "/payment/", "/move/")
     rest = next((path[len(one) :] for one in kinds if path.startswith(one)), "")
     return rest.isascii() and rest.replace("-", "").isalnum() and len(rest) <= 64
 

@@ -32,6 +32,7 @@ from switch.web.counter.line import OfflineError
 from switch.web.counter.printing import Paper, PrintError
 from switch.web.counter.settle import OUTCOMES, canceller
 from switch.web.counter.till import Kind, Move, Stage
+from switch.web.forms import FormError
 from switch.web.sessions import Session
 
 NOTE_MAX = 64
@@ -50,6 +51,7 @@ _LANGUAGES = {
     "en": counter_pb2.LANGUAGE_ENGLISH,
     "bn": counter_pb2.LANGUAGE_BENGALI,
 }
+_PAPERS = frozenset({"receipt", "acknowledgement"})
 _WITH_RECEIPT = frozenset({"paid", "refunded"})
 _WITH_ACKNOWLEDGEMENT = frozenset({"waiting", "kept", "unverified", "given-back"})
 _FETCH_AGAIN = frozenset(
@@ -110,7 +112,7 @@ async def paper(desk: Desk, request: Request, session: Session) -> Response:
     payment_id = _id_of(request)
     if payment_id is None or not session.operator:
         return message(desk, session, "not found", 404)
-    kind = query(request).get("kind", "receipt")
+    kind = _kind_of(query(request))
     return show(
         desk, session, "paper.html", **await _paper(desk, session, payment_id, kind)
     )
@@ -137,14 +139,16 @@ async def print_paper(
     payment_id = _id_of(request)
     if payment_id is None:
         return message(desk, session, "not found", 404)
-    kind = fields.get("kind", "receipt")
-    paper = await in_thread(_to_print, desk, session, payment_id, kind)
-    try:
-        await in_thread(desk.printer.print_receipt, paper)
-    except PrintError as error:
-        text = desk.say(session)("print failed", reason=str(error))
-        return show(desk, session, "message.html", 502, text=text)
-    await _note_printed(desk, payment_id, kind)
+    kind = _kind_of(fields)
+    # One after the other: of a double click the second is a reprint, and says so.
+    async with desk.printing:
+        paper = await in_thread(_to_print, desk, session, payment_id, kind)
+        try:
+            await in_thread(desk.printer.print_receipt, paper)
+        except PrintError as error:
+            text = desk.say(session)("print failed", reason=str(error))
+            return show(desk, session, "message.html", 502, text=text)
+        await _note_printed(desk, payment_id, kind)
     session.notice = "printed"
     return to(f"/payment/{payment_id.hex()}")
 
@@ -152,11 +156,16 @@ async def print_paper(
 async def printed(
     desk: Desk, request: Request, session: Session, fields: Fields
 ) -> Response:
-    """The browser has printed the paper: from now on it is printed once more."""
+    """The browser has printed the paper: what the page has of it now is a reprint."""
     payment_id = _id_of(request)
-    if payment_id is not None:
-        await _note_printed(desk, payment_id, fields.get("kind", "receipt"))
-    return Response(status_code=204)
+    if payment_id is None:
+        return message(desk, session, "not found", 404)
+    kind = _kind_of(fields)
+    await _note_printed(desk, payment_id, kind)
+    values = await _paper(desk, session, payment_id, kind)
+    if values["paper_error"]:
+        return Response(status_code=204)
+    return show(desk, session, "paper.html", **values)
 
 
 async def _note_printed(desk: Desk, payment_id: bytes, kind: str) -> None:
@@ -170,7 +179,7 @@ async def pdf(desk: Desk, request: Request, session: Session) -> Response:
     payment_id = _id_of(request)
     if payment_id is None:
         return message(desk, session, "not found", 404)
-    kind = query(request).get("kind", "receipt")
+    kind = _kind_of(query(request))
     paper = await in_thread(_to_print, desk, session, payment_id, kind)
     try:
         body = await in_thread(desk.printer.pdf, paper)
@@ -179,6 +188,14 @@ async def pdf(desk: Desk, request: Request, session: Session) -> Response:
         return show(desk, session, "message.html", 502, text=text)
     headers = {"content-disposition": "inline; filename=receipt.pdf"}
     return Response(body, media_type="application/pdf", headers=headers)
+
+
+def _kind_of(fields: Fields) -> str:
+    """Which paper is meant. Raises FormError."""
+    kind = fields.get("kind", "receipt")
+    if kind not in _PAPERS:
+        raise FormError("no paper of ours")
+    return kind
 
 
 def _to_print(desk: Desk, session: Session, payment_id: bytes, kind: str) -> Paper:
@@ -289,7 +306,6 @@ async def _stands(desk: Desk, session: Session, move: Move) -> dict[str, Any]:
         "reason": reason,
         "facts": facts,
         "made_ns": move.made_ns,
-        "service": desk.catalogue.services.get(facts["service"]),
         "change": change,
         "cancelled_by": facts.get("cancelled_by", 0),
         "fetch_again": result in _FETCH_AGAIN,
@@ -374,7 +390,6 @@ async def _of_before(desk: Desk, session: Session, payment_id: bytes) -> Respons
             "tender": "",
         },
         "made_ns": entry.time_ns,
-        "service": desk.catalogue.services.get(entry.service),
         "change": 0,
         "cancelled_by": canceller(reply),
         "fetch_again": False,

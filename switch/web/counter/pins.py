@@ -6,12 +6,14 @@ the price of argon2id each time. Wrong PINs lock, longer each time; a guess is c
 on the disk before it is tried, so that neither a kill nor a restart gives another one.
 """
 
+import fcntl
 import json
 import os
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from switch.errors import ConfigError, SwitchError
-from switch.web.counter.till import write_whole
+from switch.web.counter.till import make_folder, write_whole
 
 PIN = re.compile(r"[0-9]{6,12}")
 OPERATOR_MAX = 99
@@ -50,7 +52,7 @@ class LockedError(SwitchError):
 
 
 class PinStore:
-    """The keys of one centre's operators. One process owns the folder."""
+    """The keys of one centre's operators. Any thread and process may ask it."""
 
     def __init__(
         self, folder: Path, centre: str, now: Callable[[], float] = time.time
@@ -60,7 +62,7 @@ class PinStore:
         self._centre = centre
         self._now = now
         self._mutex = threading.Lock()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
 
     def operators(self) -> list[int]:
         """Who has a key here."""
@@ -76,19 +78,27 @@ class PinStore:
         if not 1 <= operator <= OPERATOR_MAX:
             raise ValueError(f"an operator's number is 1 to {OPERATOR_MAX}")
         key = Ed25519PrivateKey.generate()
-        self._seal(operator, pin, key)
+        with self._alone():
+            self._seal(operator, pin, key)
         return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-    def change(self, operator: int, pin: str, new_pin: str) -> None:
-        """Put a key under another PIN. Raises as `open`, and ValueError."""
-        if not PIN.fullmatch(new_pin) or len(set(new_pin)) < 3:
-            raise ValueError("a PIN has 6 to 12 digits, three different ones at least")
-        self._seal(operator, new_pin, self.open(operator, pin))
 
     def open(self, operator: int, pin: str) -> Ed25519PrivateKey:
         """An operator's key. Raises WrongPinError, LockedError, ConfigError."""
-        with self._mutex:
+        with self._alone():
             return self._open(operator, pin)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While nobody else reads or writes a key: a guess that is counted writes it
+        anew, and must not bring back one that was enrolled over meanwhile.
+        """
+        with self._mutex:
+            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(descriptor)
 
     def _open(self, operator: int, pin: str) -> Ed25519PrivateKey:
         path = self._path(operator)

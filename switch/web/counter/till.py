@@ -85,14 +85,28 @@ class Move:
     ended_ns: int = 0
 
 
+def make_folder(folder: Path) -> None:
+    """Have a folder that is its user's alone, and its name on the disk."""
+    if not folder.parent.is_dir():
+        make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    sync_folder(folder.parent)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Put a file there wholly or not at all, and both it and its name on the disk."""
     draft = path.with_name(f"{path.name}.{_DRAFT}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        # A disk that is full gets back what half of a file has taken.
+        draft.unlink()
+        raise
     draft.replace(path)
     sync_folder(path.parent)
 
@@ -117,8 +131,9 @@ class Till:
         self._folder = folder
         self._moves: dict[bytes, Move] = {}
         self._mutex = threading.Lock()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = (folder / _LOCK).open("w")
+        make_folder(folder)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        self._lock = os.fdopen(os.open(folder / _LOCK, flags, 0o600), "w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -172,7 +187,13 @@ class Till:
             if len(self._unended()) >= OPEN_MAX:
                 raise FullError("too much is open")
             self._forget()
-            self._write(move)
+            try:
+                self._write(move)
+            except OSError:
+                # Its name may be there already, not known to be on the disk: a new
+                # start would send what the operator was told is not begun.
+                self._path(move.id).unlink(missing_ok=True)
+                raise
             return move
 
     def learn(self, move_id: bytes, **changes: Any) -> Move:

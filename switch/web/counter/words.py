@@ -28,7 +28,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "TRAINING: nothing on this page is real money",
         "প্রশিক্ষণ: এই পাতার কোনও টাকা আসল নয়",
     ),
-    "centre": ("Centre", "কেন্দ্র"),
     "line up": ("Connected to the switch", "সুইচের সঙ্গে যোগাযোগ আছে"),
     "line down": (
         "OFFLINE: the switch cannot be reached. Take no cash",
@@ -40,14 +39,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "back to find": ("Next citizen", "পরের নাগরিক"),
     "asking": ("Asking …", "জিজ্ঞাসা করা হচ্ছে …"),
-    "yes": ("Yes", "হ্যাঁ"),
-    "no": ("No", "না"),
     "time": ("Time", "সময়"),
     "amount": ("Amount", "টাকার অঙ্ক"),
     "reference": ("Reference", "রেফারেন্স"),
-    "service": ("Service", "পরিষেবা"),
     "state": ("State", "অবস্থা"),
-    "receipt number": ("Receipt number", "রসিদ নম্বর"),
     "payment id": ("Payment id", "লেনদেনের আইডি"),
     "error": ("Put this right", "এটি ঠিক করুন"),
     "not found": ("There is no such page", "এমন কোনও পাতা নেই"),
@@ -116,7 +111,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Take no cash again for these and return none until their end is known.",
         "এগুলির ফল না জানা পর্যন্ত আবার নগদ নেবেন না, ফেরতও দেবেন না।",
     ),
-    "unfinished others": ("Other unfinished work", "অন্যান্য অসমাপ্ত কাজ"),
     # --- the form
     "reference label": ("Citizen's reference", "নাগরিকের রেফারেন্স"),
     "example": ("Example: {example}", "উদাহরণ: {example}"),
@@ -176,7 +170,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     # --- what is due
     "due title": ("What is due", "কত দিতে হবে"),
-    "due": ("To be paid: {amount}", "দিতে হবে: {amount}"),
     "due by": ("due by {date}", "শেষ তারিখ {date}"),
     "valid until": (
         "This holds until {time}; then fetch it again.",
@@ -338,7 +331,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "payment title": ("The payment", "লেনদেন"),
     "print": ("Print", "ছাপুন"),
-    "print again": ("Print once more", "আবার ছাপুন"),
     "printed": ("Sent to the printer.", "প্রিন্টারে পাঠানো হয়েছে।"),
     "print failed": (
         "The printer does not print: {reason}. The payment is not touched by that.",
@@ -375,10 +367,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         ),
     ),
     "cancel": ("Cancel the payment", "লেনদেন বাতিল করুন"),
-    "cancel text": (
-        "Only before the department was asked: the citizen wants the cash back.",
-        "কেবল বিভাগকে জিজ্ঞাসার আগে: নাগরিক নগদ ফেরত চান।",
-    ),
     "cancel late": (
         "Too late to cancel: the department was asked. Follow the payment.",
         "বাতিলের সময় নেই: বিভাগকে জিজ্ঞাসা করা হয়ে গেছে। লেনদেনটি দেখুন।",
@@ -404,11 +392,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "complaint WRONG_BILL": ("Wrong bill", "ভুল বিল"),
     "complaint NO_RECEIPT": ("No receipt", "রসিদ পাওয়া যায়নি"),
     "complaint OTHER": ("Something else", "অন্য কিছু"),
-    "complaint raised": ("raised", "জানানো হয়েছে"),
-    "complaint asked": ("the department is asked", "বিভাগকে জিজ্ঞাসা করা হয়েছে"),
-    "complaint answered": ("answered", "উত্তর এসেছে"),
-    "complaint closed": ("closed", "নিষ্পত্তি হয়েছে"),
-    "complaints": ("Complaints", "অভিযোগ"),
     # --- lists
     "today title": ("Payments of today", "আজকের লেনদেন"),
     "found title": ("Payments found", "যেসব লেনদেন পাওয়া গেল"),
@@ -428,6 +411,37 @@ TEXTS: dict[str, tuple[str, str]] = {
         ),
     ),
     "search": ("Search", "খুঁজুন"),
+    "search more": ("By amount or state", "টাকার অঙ্ক বা অবস্থা দিয়ে"),
+    "search amount": ("Amount in rupees", "টাকার অঙ্ক"),
+    "search amount to": (
+        "Up to (if not just this amount)",
+        "এই অঙ্ক পর্যন্ত (ঠিক একটি অঙ্ক না হলে)",
+    ),
+    "state any": ("any", "যে-কোনও"),
+    "state REFUSED": ("refused; type the day, too", "অগ্রাহ্য; দিনটিও লিখুন"),
+    "state HELD": ("not confirmed yet", "এখনও নিশ্চিত নয়"),
+    "state COMPLETED": ("paid", "জমা হয়েছে"),
+    "state REVERSED": ("not paid, cash back", "জমা হয়নি, নগদ ফেরত"),
+    "state EXPIRED": ("not paid in time, cash back", "সময়ে জমা হয়নি, নগদ ফেরত"),
+    "state REFUNDED": ("paid, and given back since", "জমা হয়েছিল, পরে ফেরত"),
+    "state UNKNOWN": ("asked, no answer in time", "জিজ্ঞাসা করা হয়েছে, উত্তর আসেনি"),
+    "state UNVERIFIED": ("cash back, not verified", "নগদ ফেরত, যাচাই বাকি"),
+    "state KEPT": ("kept, to be decided", "সিদ্ধান্তের অপেক্ষায়"),
+    "search refused": (
+        (
+            "The switch takes no such search. Refused payments need their day; of two "
+            "amounts the first is the smaller; a list of before the switch was "
+            "started begins anew."
+        ),
+        (
+            "সুইচ এমন খোঁজ নেয় না। অগ্রাহ্য লেনদেনের জন্য দিন লাগে; দুটি অঙ্কের প্রথমটি "
+            "ছোট হবে; সুইচ নতুন করে চালু হলে তালিকাও গোড়া থেকে শুরু করুন।"
+        ),
+    ),
+    "none so far": (
+        "None of these; look at older ones.",
+        "এর মধ্যে নেই; আরও পুরনো দেখুন।",
+    ),
     "search wrong": (
         (
             "Type a receipt number, a reference, a payment id or a day, in English "
@@ -527,13 +541,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Too many wrong PINs: wait {seconds} seconds.",
         "অনেকবার ভুল পিন: {seconds} সেকেন্ড অপেক্ষা করুন।",
     ),
+    "pin locked long": (
+        "Too many wrong PINs: wait {minutes} minutes.",
+        "অনেকবার ভুল পিন: {minutes} মিনিট অপেক্ষা করুন।",
+    ),
     "sign on failed": (
         "The switch does not accept this operator.",
         "সুইচ এই অপারেটরকে গ্রহণ করছে না।",
-    ),
-    "session ended": (
-        "The sign-on is over: sign on again. Nothing was sent.",
-        "সাইন-অন শেষ হয়েছে: আবার করুন। কিছুই পাঠানো হয়নি।",
     ),
 }
 """Key → English, Bengali."""

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from switch.web import guard
-from switch.web.public.limits import Limit, customer_of
+from switch.web.public.limits import Limit, address_of, customer_of
 
 TARGET_MAX: Final = 1_024
 """Characters of a path with its query: a number and a code in any script."""
@@ -60,7 +60,8 @@ class Gate:
         """
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
-        self._proxies = frozenset(map(customer_of, proxies))
+        # Themselves alone: who shares a network with one is not believed.
+        self._proxies = frozenset(map(address_of, proxies))
         self._checks, self._pages = checks, pages
         self._too_often = too_often
         # An address has a receipt's code in it, and is told to nobody.
@@ -115,20 +116,20 @@ class Gate:
         client = scope.get("client")
         if client is None:
             return None
-        peer = customer_of(client[0])
-        if peer not in self._proxies:
-            return peer
+        peer: str = client[0]
+        if address_of(peer) not in self._proxies:
+            return customer_of(peer)
         # Each proxy appends who is connected to it; the rest is that one's word.
         named = Headers(scope=scope).getlist("x-forwarded-for")
         given = ",".join(named).split(",")[-FORWARDED_MAX:]
         try:
             for one in reversed(given):
-                peer = customer_of(one.strip())
-                if peer not in self._proxies:
-                    return peer
+                peer = one.strip()
+                if address_of(peer) not in self._proxies:
+                    break
         except ValueError:
             return None
-        return peer
+        return customer_of(peer)
 
 
 def _refuse(text: str, status: int) -> Response:

@@ -98,12 +98,17 @@ class Limit:
         return len(self._known)
 
 
+def address_of(text: str) -> IPv4Address | IPv6Address:
+    """One address, spelt in any way. Raises ValueError for none."""
+    address: IPv4Address | IPv6Address = ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
 def customer_of(text: str) -> str:
     """What of an address counts as one who asks. Raises ValueError for no address."""
-    address: IPv4Address | IPv6Address = ip_address(text)
+    address = address_of(text)
     if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is None:
-            kept = int(address) >> (128 - IPV6_PREFIX) << (128 - IPV6_PREFIX)
-            return f"{IPv6Address(kept)}/{IPV6_PREFIX}"
-        address = address.ipv4_mapped
+        kept = int(address) >> (128 - IPV6_PREFIX) << (128 - IPV6_PREFIX)
+        return f"{IPv6Address(kept)}/{IPV6_PREFIX}"
     return str(address)

@@ -28,6 +28,7 @@ from switch.web.public.limits import (
     PAGES_OF_ONE,
     Limit,
     Rate,
+    address_of,
     customer_of,
 )
 from switch.web.public.pages import Pages, too_often
@@ -132,7 +133,7 @@ def serve(settings: Settings, switch: Switch, ready: Callable[[str], None]) -> N
         config = uvicorn.Config(
             _application(settings, switch, port),
             loop="asyncio",
-            http=_connections(frozenset(map(customer_of, settings.proxies))),
+            http=_connections(settings.proxies),
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -191,9 +192,10 @@ class _Server(uvicorn.Server):
             self._captured_signals.clear()
 
 
-def _connections(proxies: frozenset[str]) -> type[H11Protocol]:
+def _connections(proxies: Sequence[str]) -> type[H11Protocol]:
     """The class of connections that share one count."""
     open_: Counter[str] = Counter()
+    known = frozenset(map(address_of, proxies))
 
     class Connection(H11Protocol):
         """Ends after a while, or at once where its address has too many."""
@@ -203,7 +205,8 @@ def _connections(proxies: frozenset[str]) -> type[H11Protocol]:
             self._peer = customer_of(self.client[0]) if self.client else ""
             open_[self._peer] += 1
             self._end = self.loop.call_later(CONNECTION_S, transport.abort)
-            if open_[self._peer] > CONNECTIONS_OF_ONE and self._peer not in proxies:
+            is_known = self.client and address_of(self.client[0]) in known
+            if open_[self._peer] > CONNECTIONS_OF_ONE and not is_known:
                 transport.abort()
 
         def connection_lost(self, exc: Exception | None) -> None:
