@@ -12,9 +12,8 @@ import pytest
 from tests.browser.conftest import Opens
 from tests.browser.operator import Operator
 from tests.browser.test_journey import paid, reference
-from tests.server.harness import until
 from tests.stopped import stop
-from tests.web.world import POWER, Counter, World
+from tests.web.world import Counter, World
 
 STEPS = ("operator", "find", "form", "due", "paying", "paid")
 
@@ -48,6 +47,7 @@ def test_killed_between_two_steps(
     operator.complaints.clear()  # the browser tells of connections that end
     operator.page.goto(where)
     if operator.page.url.endswith("/operator"):
+        operator.page.wait_for_selector("#operator:focus")
         operator.type("3")
         operator.press("Enter")
         operator.page.wait_for_selector("#q")
@@ -57,7 +57,7 @@ def test_killed_between_two_steps(
     else:
         # Nothing was begun: from the beginning.
         assert not paid(world, owed)
-        _fetched(operator, owed)
+        operator.fetch_at_last(owed)
         operator.page.fill("#cash_in", "=")
         operator.press("Enter")
         operator.wait("paid", timeout_ms=60_000)
@@ -90,17 +90,3 @@ def _walk_to(
     operator.wait("sending", "offline") if step == "paying" else operator.wait("paid")
     if step == "paying":
         world.server.process.send_signal(18)
-
-
-def _fetched(operator: Operator, owed: str) -> None:
-    """What is due, asked for until the switch and the biller are there again."""
-
-    def asked() -> bool:
-        operator.go(f"/service/{POWER}")
-        if not operator.page.query_selector("#reference"):
-            return False
-        operator.page.fill("#reference", owed)
-        operator.press("Enter")
-        return operator.wait("due", "problem", "message") == "due"
-
-    until(asked, 60)

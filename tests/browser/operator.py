@@ -4,6 +4,7 @@ Chromium of the system, driven by playwright. Each key that is pressed counts; w
 browser complains of is kept, and each state that is looked at is given to axe-core.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +13,16 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
-from tests.server.harness import ROOT
-from tests.web.world import Counter
+from tests.server.harness import ROOT, until
+from tests.web.world import POWER, Counter
 
 CHROMIUM = Path("/usr/bin/chromium")
 AXE = ROOT / "build" / "browser" / "axe.min.js"
 REPORT = ROOT / "build" / "browser" / "report"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 WAIT_MS = 20_000
+FONTS = {**os.environ, "XDG_DATA_HOME": str(ROOT / "build")}
+"""With those of papers in `build/fonts`: not every system has letters of Bengali."""
 SIZES = {"narrow": (360, 740), "wide": (1_280, 800)}
 
 
@@ -80,6 +83,27 @@ class Operator:
         self.press("ArrowDown", "Enter")
         self.page.wait_for_selector("#reference:focus")
 
+    def fetch(self, owed: str) -> None:
+        """Find out what is due of a reference."""
+        self.search("bidyut")
+        self.type(owed)
+        self.press("Enter")
+        self.wait("due")
+
+    def fetch_at_last(self, owed: str) -> None:
+        """The same, until switch and biller are there again."""
+
+        def asked() -> bool:
+            self.go(f"/service/{POWER}")
+            if not self.page.query_selector("#reference"):
+                return False
+            self.page.fill("#reference", owed)
+            self.press("Enter")
+            return self.wait("due", "problem", "message") == "due"
+
+        until(asked, 60)
+        self.complaints.clear()  # the browser names the status of each answer but 2xx
+
     # --- what eyes and ears are told --------------------------------------------------
 
     def wait(self, *outcomes: str, timeout_ms: int = WAIT_MS) -> str:
@@ -99,6 +123,18 @@ class Operator:
             "() => document.activeElement.id || document.activeElement.tagName"
         )
         return found
+
+    def fonts(self, where: str) -> set[str]:
+        """What the letters of a place are drawn with."""
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("DOM.enable")
+        session.send("CSS.enable")
+        root = session.send("DOM.getDocument")["root"]["nodeId"]
+        asked = {"nodeId": root, "selector": where}
+        node = session.send("DOM.querySelector", asked)["nodeId"]
+        found = session.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]
+        session.detach()
+        return {one["familyName"] for one in found}
 
     def look(self, state: str) -> None:
         """Judge a state: by axe-core, and for what stands out of the screen."""
@@ -131,7 +167,7 @@ def chromium() -> Iterator[Any]:
     """The browser."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox"]
+            executable_path=str(CHROMIUM), args=["--no-sandbox"], env=FONTS
         )
         try:
             yield browser

@@ -43,6 +43,8 @@ def main_way(world: World, opens: Opens, language: str, size: str) -> None:
     operator.look("1-operator")
     operator.begin(language)
     operator.look("2-find")
+    if language == "bn":
+        assert any("Bengali" in name for name in operator.fonts("h1"))
     operator.search({"en": "bidyut", "bn": "কারেন্ট"}[language])
     operator.look("3-form")
     owed = reference()

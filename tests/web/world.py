@@ -151,8 +151,8 @@ KEEPS, RELEASES = "BSK0211", "BSK0212"
 SHORT = [
     _service(
         code,
-        "gas",
-        "0217-01",
+        "power",
+        "0801-01",
         name_en="Hall booking, today",
         name_bn="আজকের হল বুকিং",
         price_rule=int(PriceRule.OPEN),
@@ -161,7 +161,7 @@ SHORT = [
         amount_max=100_000_00,
         duplicate_rule=int(DuplicateRule.NONE),
         key_rule=0,
-        deadline_s=1,
+        deadline_s=2,
         deadline_policy=int(policy),
     )
     for code, policy in ((KEEPS, Policy.KEEP), (RELEASES, Policy.RELEASE))

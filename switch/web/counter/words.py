@@ -275,8 +275,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "জমা হয়েছে। নাগরিককে রসিদ দিন।",
     ),
     "outcome refunded": (
-        "Paid, and given back since. See the receipt of the refund.",
-        "জমা হয়েছিল, পরে ফেরত দেওয়া হয়েছে। ফেরতের রসিদ দেখুন।",
+        "Paid, and given back since, wholly or in part: the receipt says how much.",
+        "জমা হয়েছিল, পরে পুরো বা কিছুটা ফেরত দেওয়া হয়েছে: কত, তা রসিদে আছে।",
     ),
     "outcome given-back": (
         "Not paid. Return the cash: the department has not taken it.",

@@ -1,0 +1,194 @@
+"""Goal: states that come seldom can be read by everybody, too: what a department leaves
+open, what was given back, a sign-on with a PIN, practice, a program that has gone.
+
+Method: as all_states.py, at counters of their own where they need one.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switch.web.counter import pins
+from switch.web.counter.pins import PinStore
+from tests.browser.conftest import Opens
+from tests.browser.operator import SIZES, Operator, context_of
+from tests.browser.test_journey import reference
+from tests.server.harness import RUPEE, payment, until
+from tests.server.scripted_biller import silent
+from tests.server.treasury import KEPT, UNVERIFIED, kinds
+from tests.web.world import (
+    CENTRE,
+    KEEPS,
+    POWER,
+    RELEASES,
+    RELIEF,
+    SIGNS,
+    Counter,
+    World,
+    counting,
+)
+
+PIN = "482915"
+STATES = [(language, size) for language in ("en", "bn") for size in SIZES]
+
+
+@pytest.mark.parametrize(("language", "size"), STATES)
+def test_what_departments_and_the_treasury_do(
+    world: World, opens: Opens, language: str, size: str
+) -> None:
+    operator = opens(f"{language}-{size}-later", size)
+    operator.begin(language)
+    # What it was never asked about would be given back.
+    world.serve(silent)
+    world.short()
+    peer = world.peers.centre(CENTRE)
+    for state, service, listed in (
+        ("kept", KEEPS, KEPT),
+        ("unverified", RELEASES, UNVERIFIED),
+    ):
+        one = payment(service, operator=3)
+        left = peer.pay(one).sequence
+        until(lambda left=left, listed=listed: kinds(world.peers, left) == [listed])
+        operator.go(f"/payment/{one.id.hex()}")
+        operator.wait(state)
+        operator.look(state)
+    world.serve()
+    one = payment(RELIEF, amount=20 * RUPEE, operator=3)
+    paid = peer.pay(one)
+    assert world.peers.refund(paid.sequence, RUPEE).result == 1
+    where = f"/payment/{one.id.hex()}"
+    operator.go(where)
+    operator.wait("refunded")
+    operator.look("refunded")
+    for outcome, state in (
+        ("done", "complaint-number"),
+        ("refused", "complaint-again"),
+    ):
+        operator.go(where)
+        operator.page.click("summary")
+        operator.page.fill("#note", "twice")
+        operator.press("Enter")
+        operator.wait(outcome)
+        operator.look(state)
+    operator.check()
+
+
+@pytest.mark.parametrize(("language", "size"), STATES)
+def test_what_cannot_be_paid_now(
+    world: World, opens: Opens, language: str, size: str
+) -> None:
+    operator = opens(f"{language}-{size}-unpaid", size)
+    operator.begin(language)
+    world.serve()
+    owed = reference()
+    operator.fetch_at_last(owed)
+    operator.page.fill("#cash_in", "=")
+    operator.press("Enter")
+    operator.wait("paid")
+    operator.go(f"/service/{POWER}")
+    operator.type(owed)
+    operator.press("Enter")
+    operator.wait("nothing-due")
+    operator.look("nothing-due")
+    assert world.biller is not None
+    world.biller.close()
+    operator.go(f"/service/{POWER}")
+    operator.type(reference())
+    operator.press("Enter")
+    operator.wait("problem", "due")
+    operator.look("department-away")
+    world.serve()
+    operator.go("/?q=zzzz")
+    operator.wait("found-none")
+    operator.look("found-none")
+    operator.go("/due/gone")
+    operator.wait("message")
+    operator.look("draft-gone")
+    operator.complaints.clear()  # the browser names the status of each answer but 2xx
+    operator.check()
+
+
+@pytest.fixture
+def beside(browser: Any) -> Iterator[Any]:
+    """Opens a browser of its own at another counter."""
+    contexts = []
+
+    def open_one(counter: Counter, name: str, size: str) -> Operator:
+        contexts.append(context_of(browser, size))
+        return Operator(contexts[-1].new_page(), counter, name)
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("language", ["en", "bn"])
+def test_a_sign_on_with_a_pin(
+    world: World, beside: Any, tmp_path: Path, language: str, size: str
+) -> None:
+    store = PinStore(tmp_path / f"{SIGNS}-counter" / "operators", SIGNS)
+    world.register({3: store.enrol(3, PIN)})
+    world.serve()
+    with counting(world, tmp_path, "--language", language, centre=SIGNS) as counter:
+        operator = beside(counter, f"{language}-{size}-pin", size)
+        other = beside(counter, f"{language}-{size}-other", size)
+        for one in (operator, other):
+            one.go()
+            one.look("pin")
+            _sign_on(one, PIN)
+            one.page.wait_for_selector("#q:focus")
+        owed = reference()
+        operator.fetch_at_last(owed)
+        # The same operator leaves at the other browser: the switch has no session left.
+        other.go("/operator")
+        other.page.click('form[action="/operator/off"] button')
+        other.page.wait_for_selector("#pin")
+        operator.page.fill("#cash_in", "=")
+        operator.press("Enter")
+        operator.wait("sign-on")
+        operator.look("sign-on")
+        where = operator.page.url
+        operator.page.click(".actions .main")
+        operator.page.wait_for_selector("#pin")
+        operator.look("pin-again")
+        _sign_on(operator, PIN)
+        operator.page.wait_for_selector("#q:focus")
+        operator.page.goto(where)
+        operator.wait("paid")
+        for attempt in range(pins.FREE + 1):
+            _sign_on(other, "000111")
+            other.wait("problem")
+            state = "wrong" if attempt < pins.FREE else "locked"
+            other.look(f"pin-{state}")
+        other.complaints.clear()  # the browser names the status of each answer but 2xx
+        other.check()
+        operator.check()
+
+
+def _sign_on(operator: Operator, pin: str) -> None:
+    operator.page.fill("#operator", "3")
+    operator.press("Tab")
+    operator.type(pin)
+    operator.press("Enter")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_practice_and_a_program_that_has_gone(
+    world: World, beside: Any, tmp_path: Path, size: str
+) -> None:
+    world.serve()
+    with counting(world, tmp_path, "--training") as counter:
+        operator = beside(counter, f"training-{size}", size)
+        operator.begin("bn")
+        operator.look("practice")
+        operator.fetch_at_last(reference())
+        operator.look("practice-due")
+        operator.check()
+        counter.kill()
+        operator.page.wait_for_selector("#page-down:not([hidden])")
+        operator.look("program-gone")
+        operator.complaints.clear()  # the browser tells of connections that end
+        operator.check()
