@@ -34,7 +34,9 @@ class Etcd:
     """The keys of one Patroni cluster, by etcd's JSON gateway."""
 
     def __init__(self, urls: list[str], prefix: str) -> None:
-        """`prefix` is Patroni's namespace and scope, with slashes around."""
+        """`urls`: this machine's own first. `prefix` is Patroni's namespace and scope,
+        with slashes around.
+        """
         self._urls = urls
         self._prefix = prefix
 
@@ -73,7 +75,7 @@ class Etcd:
 
     def _post(self, what: str, question: dict[str, Any]) -> dict[str, Any]:
         said = ""
-        for url in self._urls:
+        for url in [*self._urls]:
             at = f"{url}/v3/kv/{what}"
             # From a file that only the owner writes.
             request = urllib.request.Request(at, json.dumps(question).encode())  # noqa: S310
@@ -82,6 +84,9 @@ class Etcd:
                     return dict(json.load(reply))
             except (OSError, ValueError) as error:
                 said = f"{url}: {error}"
+                # It may be on the machine that has just died: it is asked last now.
+                self._urls.remove(url)
+                self._urls.append(url)
         raise SystemExit(f"before_promote: etcd does not answer: {said}")
 
 

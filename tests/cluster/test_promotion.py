@@ -10,8 +10,12 @@ import importlib.util
 import itertools
 import json
 import os
+import socket
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -227,6 +231,61 @@ def test_patroni_does_what_it_does_without_the_hook(
         )
         assert [one.left() for one in hooked] == [one.left() for one in plain]
     assert len(plain) >= nodes
+
+
+class _Answers(BaseHTTPRequestHandler):
+    """An etcd that has nothing."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+@contextmanager
+def _answering() -> Iterator[str]:
+    """Where an etcd answers."""
+    with HTTPServer(("127.0.0.1", 0), _Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_an_etcd_that_says_nothing_is_waited_for_once(
+    hook: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine is the one that has just died, as likely as not."""
+    monkeypatch.setattr(hook, "WAIT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent, _answering() as answers:
+        dead = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        etcd = hook.Etcd([dead, answers], "/x/")
+        for _ in range(3):
+            assert etcd.get("sync") == ("", "0")
+        silent.settimeout(0.2)
+        tried = 0
+        with suppress(TimeoutError):
+            while True:
+                silent.accept()[0].close()
+                tried += 1
+        assert tried == 1
+
+
+def test_each_node_asks_its_own_etcd_first(tmp_path: Path) -> None:
+    ports = settings.Ports(*[(1, 2, 3)] * 5)
+    words = dict.fromkeys(settings.ROLES, "word")
+    plan = settings.Plan(tmp_path, ports, tmp_path, words)
+    for number in settings.NODES:
+        urls = json.loads(settings.promotion(plan, number))["etcd"]
+        assert urls[:1] == settings.etcd_urls(plan, number)
+        assert sorted(urls) == sorted(settings.etcd_urls(plan))
 
 
 def test_a_timeline_that_is_anothers_is_taken(tmp_path: Path) -> None:

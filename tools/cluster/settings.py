@@ -187,7 +187,8 @@ def promotion(plan: Plan, number: int) -> str:
     return json.dumps(
         {
             "name": f"pg{number}",
-            "etcd": etcd_urls(plan),
+            # Its own first: another's may be on the machine that has just died.
+            "etcd": etcd_urls(plan, number, *(one for one in NODES if one != number)),
             "prefix": f"/payswitch/{SCOPE}/",
             "data": str(node / "data"),
             "bin": str(plan.postgres_bin),

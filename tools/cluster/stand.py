@@ -230,6 +230,13 @@ class Stand:
             for url in settings.etcd_urls(self.plan)
         )
 
+    def etcds_are_whole(self) -> bool:
+        """Whether each etcd reads with a quorum."""
+        return all(
+            _get(f"{url}/health").get("health") == "true"
+            for url in settings.etcd_urls(self.plan)
+        )
+
     def members(self) -> list[dict[str, Any]]:
         """What Patroni says of the members; empty if none answers."""
         for number, port in zip(NODES, self.plan.ports.patroni, strict=True):
@@ -264,7 +271,11 @@ class Stand:
             return False
 
     def whole(self) -> bool:
-        """Whether one leads and two stream from it, on one timeline, as its quorum."""
+        """Whether one leads and two stream from it, on one timeline, as its quorum, and
+        all etcd are one: what comes next may take any of them.
+        """
+        if not self.etcds_are_whole():
+            return False
         members = self.members()
         leader = self.leader()
         streaming = [one for one in members if one["state"] == "streaming"]
