@@ -21,7 +21,10 @@ AXE = ROOT / "build" / "browser" / "axe.min.js"
 REPORT = ROOT / "build" / "browser" / "report"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 WAIT_MS = 20_000
-FONTS = {**os.environ, "XDG_DATA_HOME": str(ROOT / "build")}
+FONTS: dict[str, str | float | bool] = {
+    **os.environ,
+    "XDG_DATA_HOME": str(ROOT / "build"),
+}
 """With those of papers in `build/fonts`: not every system has letters of Bengali."""
 SIZES = {"narrow": (360, 740), "wide": (1_280, 800)}
 

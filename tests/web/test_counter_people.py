@@ -8,9 +8,11 @@ counter has enrolled, and the page as a browser sends its forms.
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from switch.ids import new_id
@@ -178,7 +180,29 @@ def test_papers(world: World, tmp_path: Path) -> None:
         browser.pay()
         browser.settled("paid")
         assert "REPRINT" not in browser.text
+        where = browser.path
         form = {"token": browser.token, "kind": "receipt"}
+        clicks = [
+            threading.Thread(
+                target=httpx.post,
+                args=(f"{counter.address.rstrip('/')}{where}/print",),
+                kwargs={
+                    "data": form,
+                    "cookies": dict(browser.http.cookies),
+                    "headers": {"origin": counter.address.rstrip("/")},
+                },
+            )
+            for _ in range(2)
+        ]
+        for click in clicks:
+            click.start()
+        for click in clicks:
+            click.join()
+        assert b"REPRINT" in roll.read_bytes()
+        browser.fetch(POWER, reference())
+        browser.pay()
+        browser.settled("paid")
+        form["token"] = browser.token
         assert "REPRINT" in browser.http.post(f"{browser.path}/printed", data=form).text
         # A printer that fails is said, and touches nothing.
         roll.unlink()
