@@ -53,6 +53,14 @@ def _service(code: str, biller: str, head: str, **values: Any) -> network_pb2.Se
     return network_pb2.Service(code=code, biller=biller, heads=[head], **given)
 
 
+_ANY_AMOUNT: dict[str, Any] = {
+    "price_rule": int(PriceRule.OPEN),
+    "amount_rule": int(AmountRule.MIN_MAX),
+    "amount_min": 100,
+    "amount_max": 100_000_00,
+    "duplicate_rule": int(DuplicateRule.NONE),
+    "key_rule": 0,
+}
 SERVICES = [
     _service(
         POWER,
@@ -137,12 +145,7 @@ SERVICES = [
         name_bn="হল বুকিং",
         department_en="Municipality",
         department_bn="পৌরসভা",
-        price_rule=int(PriceRule.OPEN),
-        amount_rule=int(AmountRule.MIN_MAX),
-        amount_min=100,
-        amount_max=100_000_00,
-        duplicate_rule=int(DuplicateRule.NONE),
-        key_rule=0,
+        **_ANY_AMOUNT,
     ),
 ]
 """Nobody dials in for the last one: what is paid there waits."""
@@ -155,12 +158,7 @@ SHORT = [
         "0801-01",
         name_en="Hall booking, today",
         name_bn="আজকের হল বুকিং",
-        price_rule=int(PriceRule.OPEN),
-        amount_rule=int(AmountRule.MIN_MAX),
-        amount_min=100,
-        amount_max=100_000_00,
-        duplicate_rule=int(DuplicateRule.NONE),
-        key_rule=0,
+        **_ANY_AMOUNT,
         deadline_s=2,
         deadline_policy=int(policy),
     )
