@@ -278,6 +278,8 @@ def rare() -> dict[str, list[Any]]:
 def all_were_run() -> None:
     if len(done) < len(CASES):
         pytest.skip("only some seeds were run")
+    if SLOW_BUILD:
+        pytest.skip("only a quarter of the requests were sent")
 
 
 def test_seeds_go_on_until_everything_came_up(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import contextlib
 import mmap
 import os
 import signal
+import struct
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,10 @@ BACK_MAX = {"index": 1, "journal": OLDER_MAX}
 """A chunk's pages are written once: what the journal has of older pages are those of
 its tree and LMDB's lists, a score of places in so small a story, each with several
 older contents."""
+
+BRANCH, LEAF, FIXED, HEADER = 0x01, 0x02, 0x20, 16
+"""Flags of LMDB's pages, and the bytes of what says them."""
+CASES_MOST = 20
 
 pytestmark = [pytest.mark.slow]
 
@@ -258,3 +263,25 @@ def test_no_page_of_another_ledger_is_believed(
             bad.append(f"{case}: {outcome}: {why}")
     assert not bad, outcomes
     assert outcomes["rebuilt"] >= quarter(10), "those of runs in use were asked"
+
+
+def test_a_header_that_is_none_is_not_searched_for_ever(
+    story: Story, plan: Plan, folder: Path
+) -> None:
+    """LMDB would look for the middle of 2^31 keys, which an int cannot hold."""
+    file = story.path / "index" / "data.mdb"
+    body = file.read_bytes()
+    cases = []
+    for page in map(int, in_use(file)[2:]):
+        old = body[page * PAGE : (page + 1) * PAGE]
+        number, flags = struct.unpack_from("<QxxH", old)
+        if number != page or flags not in (BRANCH, LEAF):
+            continue
+        # A branch of fixed keys that ends before it begins.
+        new = struct.pack("<QHHHH", page, 0, BRANCH | FIXED, 8, 8) + old[HEADER:]
+        cases.append(Case("index", page, 0, new))
+    assert len(cases) >= 5
+    cases = cases[:: 1 + len(cases) // CASES_MOST]
+    ended = [outcome for _, outcome, _ in try_all(story, plan, cases, folder, JOBS)]
+    assert not set(ended) & set(BAD), Counter(ended)
+    assert "rebuilt" in ended

@@ -3,7 +3,8 @@
 # Over a page that is another one LMDB may go on for ever, and who then ends the process leaves
 # nothing behind. So the mark that has the next start walk the pages is made while it lasts, and
 # taken away if it was only slow. Readers need no watch: what they ask of LMDB ends, whatever the
-# pages are (a tree is followed to a bounded depth).
+# pages are (a tree is followed to a bounded depth, and no header that none of its pages can have
+# is believed: tools/fetch_lmdb.py).
 
 cdef enum:
     WATCH_LOOKS = 8           # so many while a writer's patience lasts
