@@ -150,8 +150,14 @@ def test_what_is_appended_is_what_is_read(base: Base) -> None:
     ]
     # What a standby shows is the same, and it may be read there.
     port = base.servers.standbys[0].port
+    # Commits wait for one of the two, and for no standby until it shows them.
+    shown = (
+        "SELECT count(*) FROM pg_stat_replication"
+        " WHERE replay_lsn >= pg_current_wal_lsn()"
+    )
+    base.servers.until(shown, "2")
     standby = base.log(port, any_node=True)
-    until(lambda: standby.head().sequence == 7)
+    assert standby.head().sequence == 7
     assert standby.read(0).chunks == base.chunks
     with pytest.raises(DoubtError, match=r"^error: .* during recovery"):
         standby.barrier()
