@@ -256,6 +256,16 @@ class Nodes:
             "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum'", "2"
         )
 
+    def shown(self) -> None:
+        """Until both standbys show all that there is: commits wait for one alone, and
+        for none until it shows them.
+        """
+        self.until(
+            "SELECT count(*) FROM pg_stat_replication"
+            " WHERE replay_lsn >= pg_current_wal_lsn()",
+            "2",
+        )
+
     def lose_primary(self) -> None:
         """It ends for good; the standby that has more is promoted, as Patroni does it.
 
