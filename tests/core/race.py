@@ -63,7 +63,7 @@ def main() -> None:
         take = ctypes.CFUNCTYPE(Number, Pointer, Number, Pointer)(api.take)
         release = ctypes.CFUNCTYPE(None, Pointer, Number, Pointer)(api.release)
         # A payment that lacks everything: refused, and no row of it.
-        request = Request(b"\x0a\x00", 2, 1, 1, 0, 7, None)
+        request = Request(b"\x0a\x00", 2, 1, 1, 0, 0, 7, None)
         end_s = time.monotonic() + RACE_S
 
         def race() -> None:
