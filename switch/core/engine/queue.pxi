@@ -169,6 +169,7 @@ cdef int _queue_help(QueueState* q, Call* call) noexcept nogil:
     The two changes of thread would cost a lone payment a quarter of its commit.
     """
     cdef Group* group
+    cdef int died
     pthread_mutex_lock(&q.lock)
     if not q.asleep or q.helped or q.stopping or q.waiting.count > 0 or q.free == NULL:
         pthread_mutex_unlock(&q.lock)
@@ -179,8 +180,9 @@ cdef int _queue_help(QueueState* q, Call* call) noexcept nogil:
     senders_put(group, call)
     q.gathers = 0
     pthread_mutex_unlock(&q.lock)
-    _queue_commit(q, group)
+    died = _queue_commit(q, group)
     pthread_mutex_lock(&q.lock)
+    q.died = died
     q.helped = 0
     _queue_hand_over(q, group)
     if q.waiting.count > 0 or q.stopping or q.died or not q.asleep:
@@ -226,14 +228,16 @@ cdef int queue_begin(QueueState* q) noexcept nogil:
 cdef void queue_run(QueueState* q) noexcept nogil:
     """After `queue_begin`: commit groups until `queue_stop` or the ledger's death."""
     cdef Group* group
+    cdef int died
     pthread_mutex_lock(&q.lock)
     while q.died == 0:
         group = _queue_next(q)
         if group == NULL:
             break
         pthread_mutex_unlock(&q.lock)
-        _queue_commit(q, group)
+        died = _queue_commit(q, group)
         pthread_mutex_lock(&q.lock)
+        q.died = died
         _queue_hand_over(q, group)
     queue_abandon(q)
     q.running = 0
@@ -307,8 +311,9 @@ cdef void _queue_gather(QueueState* q) noexcept nogil:
             return
 
 
-cdef void _queue_commit(QueueState* q, Group* group) noexcept nogil:
-    """Commit a group; what came of it is in `group.rc`, and of the ledger in `died`."""
+cdef int _queue_commit(QueueState* q, Group* group) noexcept nogil:
+    """Commit a group; what came of it is in `group.rc`. Why the ledger is dead now, or 0,
+    for `q.died` under the lock."""
     cdef Reading now
     cdef int rc = RC_CLOSED
     cdef int died = RC_CLOSED
@@ -342,7 +347,7 @@ cdef void _queue_commit(QueueState* q, Group* group) noexcept nogil:
         # It met an error on its way to the disk.
         rc = RC_UNKNOWN
     group.rc = rc
-    q.died = died
+    return died
 
 
 cdef void _queue_hand_over(QueueState* q, Group* group) noexcept nogil:
