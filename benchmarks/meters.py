@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+READ_BYTES = 1 << 20
+"""At once, of files that are only to be cached."""
+
 
 def threads_s() -> dict[str, float]:
     """Processor seconds of each Python thread of this process but the main one."""
@@ -81,6 +84,15 @@ def forget_pages(directory: Path) -> None:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def recall_pages(directory: Path) -> None:
+    """Have the system cache the files of a directory, as far as its memory goes."""
+    for path in sorted(directory.rglob("*")):
+        if path.is_file():
+            with path.open("rb", buffering=0) as file:
+                while file.read(READ_BYTES):
+                    pass
 
 
 def need_room(directory: Path, size: int) -> None:

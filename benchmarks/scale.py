@@ -31,7 +31,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.machine import machine
-from benchmarks.meters import need_room, scratch
+from benchmarks.meters import need_room, recall_pages, scratch
 from benchmarks.network import CENTRES
 from benchmarks.sources import KINDS
 
@@ -225,6 +225,8 @@ def measure(options: argparse.Namespace, directory: Path) -> Result:
     result["opening"] = opening(directory, options.ids, load_s)
     if importlib.util.find_spec("benchmarks.reads") is not None:
         result["reads"] = reads(directory)
+    # The opening had it forgotten: else each round would find more of it than the last.
+    recall_pages(directory)
     seconds = options.seconds / 4
     result["followers"] = followers(directory, options.ids, seconds, options.rounds)
     return result
