@@ -6,6 +6,7 @@ which has a check of its own. LMDB is not asked for it, and no page that leads t
 needed: it is looked for in the whole file, where older ones still lie too.
 """
 
+import errno
 import logging
 import os
 import struct
@@ -56,14 +57,32 @@ def furthest_head(path: Path, tell: Tell | None = None) -> Head | None:
     found: list[Head] = []
     try:
         size = os.fstat(file).st_size
-        for at in range(0, size, PIECE):
-            if tell:
-                tell(at, size)
-            found = [max(found)] if found else []
-            found += _heads(_read(file, at))
+        for begin, end in _written(file, size):
+            for at in range(begin, end, PIECE):
+                if tell:
+                    tell(at, size)
+                found = [max(found)] if found else []
+                found += _heads(_read(file, at))
     finally:
         os.close(file)
     return max(found, default=None)
+
+
+def _written(file: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where something was written. A meta page that is damaged may make LMDB lengthen a
+    file to terabytes in which nothing is, and reading nothing takes its time too.
+    """
+    end = 0
+    while end < size:
+        try:
+            begin = os.lseek(file, end, os.SEEK_DATA)
+            end = os.lseek(file, begin, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return
+            log.warning("index/ does not say what is written of it: %s", error)
+            begin, end = end, size
+        yield begin, end
 
 
 def _read(file: int, at: int) -> bytes:

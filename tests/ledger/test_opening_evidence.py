@@ -6,6 +6,7 @@ other rows. To that comes everything for which opening makes an index anew. The 
 beside a journal that has its rows shows that it is the journal's loss that is met.
 """
 
+import errno
 import logging
 import os
 import shutil
@@ -300,6 +301,36 @@ def test_the_furthest_head_is_found_wherever_it_lies(
         monkeypatch.setattr(evidence, "PIECE", piece)
         assert furthest_head(path, lambda *far: told.append(far)) == whole
     assert told[0] == (0, len(data))
+
+
+def test_what_nobody_wrote_is_not_searched(tmp_path: Path, ledgers: Path) -> None:
+    """A damaged meta page had LMDB lengthen the file to 40 GB, and opening took half a
+    minute; of terabytes it would have taken hours.
+    """
+    path = tmp_path / "data.mdb"
+    shutil.copyfile(ledgers / "after" / "index" / "data.mdb", path)
+    whole, size = furthest_head(path), path.stat().st_size
+    os.truncate(path, 1 << 42)
+    told: list[tuple[int, int]] = []
+    assert furthest_head(path, lambda *far: told.append(far)) == whole is not None
+    assert all(at < size and of == 1 << 42 for at, of in told)
+    with path.open("r+b") as file:
+        file.seek((1 << 42) - size)
+        file.write((ledgers / "before" / "index" / "data.mdb").read_bytes())
+    assert furthest_head(path) == whole
+
+
+def test_what_is_written_is_searched_where_it_is_not_known(
+    tmp_path: Path, ledgers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ledgers / "after" / "index" / "data.mdb"
+    whole = furthest_head(path)
+
+    def lseek(file: int, at: int, whence: int) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "lseek", lseek)
+    assert furthest_head(path) == whole
 
 
 def test_a_head_that_fails_its_check_is_none(tmp_path: Path, ledgers: Path) -> None:
