@@ -8,7 +8,6 @@ whole `payswitch biller` is ended, and sends its list to a server of the test's.
 import asyncio
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -44,6 +43,7 @@ from tests.simulator.desks import (
     hear,
     make_desk,
     question,
+    time,
 )
 from tests.simulator.test_simulator import ended, start
 
