@@ -4,7 +4,6 @@ Method: CounterService.FetchBill and PayBill over real sockets, with a scripted 
 that answers, refuses, keeps silent, or is not there.
 """
 
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +18,7 @@ from tests.server.harness import (
     Peers,
     ServerProcess,
     failing,
+    figure,
     payment,
     running,
     until,
@@ -36,6 +36,8 @@ from tests.server.test_billers import biller_state, settings
 
 SETTINGS = {
     "biller.fetch_timeout_ms": 1_000,
+    # Several of its fetches wait for one another.
+    "billers.power.fetch_timeout_ms": 5_000,
     "biller.fetches_max": 8,
     "biller.answer_timeout_ms": 300,
     "biller.absent_ms": 300,
@@ -84,10 +86,12 @@ def test_a_bill_as_the_biller_says(peers: Peers) -> None:
 
 def test_equal_fetches_are_one_question(peers: Peers) -> None:
     with ScriptedBiller(peers.biller()) as biller, ThreadPoolExecutor(6) as threads:
+        given = "front_calls_given_total"
+        before = figure(peers.server, given)
         calls = [threads.submit(fetch, peers, "SAME") for _ in range(6)]
         [question] = biller.wait_for(1)
-        # Long enough for all of them to ask, well within the time for an answer.
-        time.sleep(0.4)
+        # All of them have come before the answer does.
+        until(lambda: figure(peers.server, given) == before + 6)
         biller.send(confirm(question))
         assert {call.result().id for call in calls} == {"BILL-SAME"}
         assert len(biller.questions) == 1
