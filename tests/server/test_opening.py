@@ -32,6 +32,7 @@ from tests.server.harness import (
 )
 from tests.server.test_metrics import ask, read
 from tests.server.test_process import health
+from tools.postgres import ports_to_keep
 
 PAGE = 4096
 PROMPT_S = 30.0
@@ -42,11 +43,7 @@ GO = "go"
 
 def slowly(directory: Path) -> ServerProcess:
     """A server that opens its ledger when it may, its ports known beforehand."""
-    with socket.socket() as probe, socket.socket() as second:
-        probe.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-        metrics = f"127.0.0.1:{second.getsockname()[1]}"
+    address, metrics = (f"127.0.0.1:{port}" for port in ports_to_keep(2))
     prefix = [sys.executable, "-m", "tests.server.slow_start", str(directory / GO)]
     server = ServerProcess(
         directory, "--metrics", metrics, listen=address, prefix=prefix
