@@ -6,6 +6,8 @@ that answers, refuses, keeps silent, or is not there.
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import grpc
 import pytest
@@ -19,6 +21,8 @@ from tests.server.harness import (
     ServerProcess,
     failing,
     figure,
+    load,
+    network,
     payment,
     running,
     until,
@@ -40,7 +44,8 @@ SETTINGS = {
     "billers.power.fetch_timeout_ms": 5_000,
     "biller.fetches_max": 8,
     "biller.answer_timeout_ms": 300,
-    "biller.absent_ms": 300,
+    # A busy machine is slow to connect: else it would be away, and then on trial.
+    "biller.absent_ms": 3_600_000,
     "biller.rest_first_ms": 60_000,
     "biller.health_failures_min": 5,
 }
@@ -151,7 +156,22 @@ def test_fetches_are_bounded(peers: Peers) -> None:
         assert len({call.result().id for call in calls}) == 8
 
 
-def test_who_is_not_there_cannot_be_asked(peers: Peers) -> None:
+def test_who_is_not_there_cannot_be_asked(tmp_path: Path) -> None:
+    soon_away = SETTINGS | {"biller.absent_ms": 300}
+    with (
+        running(tmp_path, *settings(soon_away)) as server,
+        closing(Peers(server)) as peers,
+    ):
+        load(peers)
+        # One that waits long enough for its biller to come.
+        [kept] = [one for one in network().services if one.code == "KEPT"]
+        kept.deadline_s = 60
+        request = admin_pb2.LoadNetworkRequest(services=[kept])
+        peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
+        nobody_is_there(peers)
+
+
+def nobody_is_there(peers: Peers) -> None:
     with failing(grpc.StatusCode.UNAVAILABLE) as failures:
         fetch(peers, "W", "SUPPLY")
     assert failures[0].reason == "BILLER_UNAVAILABLE"
