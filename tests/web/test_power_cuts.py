@@ -152,7 +152,7 @@ def test_the_line_is_lost_and_comes_back(world: World, tmp_path: Path) -> None:
             again.sign_on()
             again.get("/")
             again.get(where)
-            again.settled("paid", timeout_s=40)
+            again.settled("paid")
     assert len(paid(world, owed)) == 1
 
 
@@ -179,7 +179,7 @@ def test_the_switch_dies_with_the_payment_on_its_way(
         world.restart(meanwhile=meanwhile)
         world.serve()
         browser.get(where)
-        browser.settled("paid", timeout_s=40)
+        browser.settled("paid")
     assert len(paid(world, owed)) == 1
 
 
