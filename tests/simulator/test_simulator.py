@@ -53,6 +53,8 @@ from tests.simulator.desks import (
     time,
 )
 
+WAIT_S = 60
+
 # --- decisions ------------------------------------------------------------------------
 
 
@@ -382,14 +384,14 @@ class Switch:
             task.cancel()
 
     async def until_peers(self, count: int) -> None:
-        for _ in range(2000):
+        for _ in range(6_000):
             if len(self.peers) >= count:
                 return
             await asyncio.sleep(0.01)
         raise AssertionError(f"{len(self.peers)} of {count} connections")
 
     async def until(self, count: int) -> list[pb.Answer]:
-        for _ in range(2000):
+        for _ in range(6_000):
             if len(self.heard) >= count:
                 return self.heard
             await asyncio.sleep(0.01)
@@ -410,7 +412,7 @@ def start(tls: Path, address: str, *words: str) -> subprocess.Popen[str]:
 
 async def ended(process: subprocess.Popen[str]) -> dict[str, object]:
     process.send_signal(signal.SIGTERM)
-    out, err = await asyncio.to_thread(process.communicate, None, 20)
+    out, err = await asyncio.to_thread(process.communicate, None, WAIT_S)
     assert process.returncode == 0, err
     summary: dict[str, object] = json.loads(out.splitlines()[-1])
     return summary
@@ -501,6 +503,7 @@ async def test_a_killed_simulator_goes_on_where_it_was(tmp_path: Path) -> None:
         summary = await ended(process)
     finally:
         process.kill()
+        process.communicate()
         await server.stop(None)
     assert switch.peers == [{b"spiffe://payswitch.test/biller/cesc"}] * 2
     assert {one.kind for one in switch.heard} == {CONFIRMED}

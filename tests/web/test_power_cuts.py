@@ -64,7 +64,7 @@ def test_it_dies_as_it_begins(world: World, tmp_path: Path, sync: int) -> None:
         with pytest.raises(httpx.TransportError):
             browser.pay("1000")
         assert counter.wait() == -signal.SIGKILL
-        tracer.wait(20)
+        tracer.wait(60)
         assert not paid(world, owed), "sent before it was on disk"
         counter.start()
         with Browser(counter.address) as again:
@@ -94,7 +94,7 @@ def test_it_dies_as_it_learns(world: World, tmp_path: Path, sync: int) -> None:
         tracer = kill_at(counter, sync, tmp_path / "trace")
         world.server.process.send_signal(signal.SIGCONT)
         assert counter.wait() == -signal.SIGKILL
-        tracer.wait(20)
+        tracer.wait(60)
         assert len(paid(world, owed)) == 1
         counter.start()
         with Browser(counter.address) as again:
@@ -122,7 +122,7 @@ def test_nothing_is_sent_before_it_is_on_disk(world: World, tmp_path: Path) -> N
         browser.pay()
         browser.settled("paid")
         tracer.terminate()
-        tracer.wait(20)
+        tracer.wait(60)
     calls = re.findall(r"^\d+ +(\w+)\(", log.read_text(), re.MULTILINE)
     syncs = [at for at, one in enumerate(calls) if one == "fsync"]
     sends = [at for at, one in enumerate(calls) if one in ("sendmsg", "sendto")]
