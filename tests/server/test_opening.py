@@ -35,8 +35,8 @@ from tests.server.test_process import health
 from tools.postgres import ports_to_keep
 
 PAGE = 4096
-PROMPT_S = 30.0
-"""Of a start that else would never end."""
+PROMPT_S = 60.0
+"""Of a start, and of an end that else would never come."""
 GO = "go"
 """A file beside the ledger: a slow opening goes on when it is there."""
 
@@ -54,7 +54,7 @@ def slowly(directory: Path) -> ServerProcess:
 
 def until_bound(server: ServerProcess) -> None:
     host, _, port = server.address.partition(":")
-    end = time.monotonic() + CALL_S
+    end = time.monotonic() + PROMPT_S
     while time.monotonic() < end:
         with socket.socket() as probe:
             if probe.connect_ex((host, int(port))) == 0:
