@@ -326,10 +326,8 @@ def test_small_transactions_make_the_same_copy(
 
 
 def refused(*words: str | Path) -> str:
-    """The command must end with 78 and a sentence; what it says."""
-    begin = time.monotonic()
+    """The command must end, with 78 and a sentence; what it says."""
     done = backup(*words)
-    assert time.monotonic() - begin < 20
     assert done.returncode == 78, done.stdout + done.stderr
     assert done.stderr.startswith("payswitch: ")
     assert "Traceback" not in done.stderr

@@ -1,7 +1,6 @@
 """PyPI's mock-bank as a process of its own, with one account of ours."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 from switch.bank.camt import read_camt
 from switch.bank.lines import Statement
 from switch.bank.sequence import join_pages
+from tools.postgres import ports_to_keep
 
 IBAN = "GB33BUKB20201555555555"
 WAIT_S = 60
@@ -97,9 +97,7 @@ _EVERY_DAY = "from mockbank import __main__, clock; clock.WEEKEND = (); __main__
 @contextmanager
 def mock_bank(clock: str = MONDAY, *, every_day: bool = False) -> Iterator[Bank]:
     """It opens with 100 rupees on the account, and its clock begins so."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    [port] = ports_to_keep(1)
     how = ["-c", _EVERY_DAY] if every_day else ["-m", "mockbank"]
     command = [sys.executable, *how, "--port", str(port), "--quiet"]
     command += ["--clock", clock, "--timezone", "Asia/Kolkata"]

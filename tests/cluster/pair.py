@@ -91,12 +91,12 @@ class Member:
         return self.peer(Role.TREASURY, "treasury")
 
     def health(self, service: str = PAYMENTS) -> int:
-        """What it says of itself; -1 if it says nothing."""
+        """What it says of itself; -1 if nobody is there."""
         with contextlib.suppress(grpc.RpcError):
             raw = self.treasury().raw(
                 "/grpc.health.v1.Health/Check",
                 health_pb2.HealthCheckRequest(service=service).SerializeToString(),
-                2.0,
+                CALL_S,
             )
             return int(health_pb2.HealthCheckResponse.FromString(raw).status)
         return -1
@@ -180,9 +180,15 @@ class Pair:
         return leader, other
 
     def leader(self) -> Member:
-        """Whoever takes payments now."""
-        [found] = [one for one in self.members if one.server and one.leads]
-        return found
+        """Whoever takes payments, once one does."""
+        found: list[Member] = []
+
+        def is_known() -> bool:
+            found[:] = [one for one in self.members if one.server and one.leads]
+            return len(found) == 1
+
+        until(is_known)
+        return found[0]
 
     def other(self, member: Member) -> Member:
         [found] = [one for one in self.members if one is not member]

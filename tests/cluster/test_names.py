@@ -107,7 +107,7 @@ def test_two_servers_with_one_name(
         assert second.process.wait() == EXIT_CONFIG
         assert f"another node is there as {first.name}" in second.process.log()
         second.end()
-        assert first.leads
+        until(lambda: first.leads)
         assert "a second node was started as" in first.process.log()
         # Killed and started again at once, as often as that is.
         for _ in range(3):

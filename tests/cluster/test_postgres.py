@@ -258,7 +258,7 @@ def test_nodes_tell_of_themselves(base: Base) -> None:
     ]
     assert all(0 <= row.seen_age_s < 30 for row in log.nodes())
     assert log.standbys() == 2
-    assert abs(log.clock_ns() - time.time_ns()) < 10**9
+    assert time.time_ns() - 10**6 <= log.clock_ns() <= time.time_ns() + 10**6
 
 
 def test_files_are_there_by_their_hash(base: Base) -> None:
@@ -307,7 +307,8 @@ def test_a_connection_that_ends_is_settled(
     traps: list[tuple[bytes, Cut]],
     counts: tuple[int, int, int],
 ) -> None:
-    leading = base.leading(door.port, wait_s=WAIT_S)
+    waits = {cut for _, cut in traps} & {Cut.DEAF, Cut.MUTE}
+    leading = base.leading(door.port, wait_s=WAIT_S if waits else 20.0)
     assert leading.append(base.chunks[0]) == LOG_DONE
     door.trap(*traps)
     assert leading.append(base.chunks[1]) == LOG_DONE
@@ -503,8 +504,7 @@ def test_no_standby_is_no_answer_and_then_unknown(base: Base, servers: Nodes) ->
     with one.stopped(), two.stopped():
         begun = time.monotonic()
         assert leading.append(base.chunks[1]) == LOG_UNKNOWN
-        # Patience, and the steps of the last attempt: on any machine not half a minute.
-        assert 1.5 <= time.monotonic() - begun < 30
+        assert time.monotonic() - begun >= 1.5
         assert leading.doubts_by["timeout"] >= 1
     servers.streaming()
     # What waited lands by itself now, once.

@@ -22,7 +22,7 @@ from switch.codes import Role
 from switch.v1 import payments_pb2, payments_pb2_grpc
 from tests.cluster.pair import Pair
 from tests.interop.built import ROOT, go_client, node_modules
-from tests.server.harness import payment
+from tests.server.harness import payment, until
 
 PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
 DEADLINE_S = 30.0
@@ -126,7 +126,7 @@ def test_others_find_who_leads_and_who_leads_next(
                 one.sequence for one in first[name]
             ]
             assert pay(request()).result == 1, name
-        assert other.leads
+        until(lambda: other.leads)
 
 
 def request() -> payments_pb2.CreatePaymentRequest:

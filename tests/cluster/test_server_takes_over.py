@@ -165,7 +165,7 @@ def test_a_killed_leader_is_replaced_and_comes_back_as_a_follower(
         leader.ready()
         newest = load.newest
         assert balance(leader, "centre-a", newest) == balance(other, "centre-a")
-        assert (leader.leads, other.leads) == (False, True)
+        until(lambda: (leader.leads, other.leads) == (False, True))
         # As asked, with all that it has taken; and the first one leads again.
         assert other.process.stop() == 0
         until(lambda: leader.leads)

@@ -8,6 +8,7 @@ import pytest
 from tests import forked
 from tests.examples.programs import World, load_bills
 from tests.server.harness import ServerProcess
+from tools.postgres import ports_to_keep
 
 # Shorter than in life: what is not answered is asked about within a second.
 SETTINGS = {
@@ -33,7 +34,10 @@ def world(tmp_path: Path, book: Path) -> Iterator[World]:
         for name, value in SETTINGS.items()
         for part in ("--set", f"{name}={value}")
     ]
-    server = ServerProcess(tmp_path / "server", *settings)
+    # Another one begins there.
+    [port] = ports_to_keep(1)
+    listen = f"127.0.0.1:{port}"
+    server = ServerProcess(tmp_path / "server", *settings, listen=listen)
     world = World(server, tmp_path, settings)
     try:
         world.begin(book)

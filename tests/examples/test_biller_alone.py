@@ -7,6 +7,7 @@ Method: a switch that a test plays, over mutual TLS: it asks, hears, and hangs u
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +128,18 @@ def test_what_was_not_heard_is_said_again(tmp_path: Path) -> None:
 
 
 def test_the_waits_before_dialling_grow(tmp_path: Path) -> None:
-    played = PlayedSwitch()
-    with running(played, tmp_path):
-        until(lambda: len(played.times) == 4, 30)
-    gaps = [b - a for a, b in zip(played.times, played.times[1:], strict=False)]
-    # Half a second, then twice as long each time; each spread by half.
-    for gap, wait_s in zip(gaps, (0.5, 1.0, 2.0), strict=True):
-        assert wait_s / 2 <= gap
-    assert gaps[0] < 2.0
+    begun = []
+    for number in range(3):
+        played, directory = PlayedSwitch(), tmp_path / str(number)
+        directory.mkdir()
+        with running(played, directory):
+            until(lambda played=played: len(played.times) >= 4)
+        gaps = [b - a for a, b in pairwise(played.times[:4])]
+        # Half a second, then twice as long each time; each spread by half.
+        for gap, wait_s in zip(gaps, (0.5, 1.0, 2.0), strict=True):
+            assert wait_s / 2 <= gap
+        begun.append(gaps[0])
+        if gaps[0] < 2.0:
+            return
+    # A machine that stands still adds to one, and not to all.
+    raise AssertionError(begun)

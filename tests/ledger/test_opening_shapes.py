@@ -230,7 +230,7 @@ def test_a_walk_ends_with_who_asked_for_it(directory: Path, tmp_path: Path) -> N
 
 
 def until(ready: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not ready():
         assert time.monotonic() < end
         time.sleep(0.02)

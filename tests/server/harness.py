@@ -52,8 +52,8 @@ from switch.v1 import (
 from tests import forked
 
 ROOT = Path(__file__).parents[2]
-START_S = 30.0
-STOP_S = 30.0
+START_S = 60.0
+STOP_S = 60.0
 CALL_S = 20.0
 RESERVE = 16 << 20
 """Twice what a group may need. Each server writes up to two of them as zeros, while its

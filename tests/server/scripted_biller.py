@@ -145,6 +145,20 @@ class ScriptedBiller:
         until(lambda: len(self.questions) >= count, timeout_s)
         return list(self.questions)
 
+    def first(self, *payment_ids: bytes) -> list[pb.Question]:
+        """The first question about each of these payments, once it has come: whoever is
+        late with an answer is asked again, and a busy machine is.
+        """
+        found: dict[bytes, pb.Question] = {}
+
+        def is_complete() -> bool:
+            for one in list(self.questions):
+                found.setdefault(one.id, one)
+            return found.keys() >= set(payment_ids)
+
+        until(is_complete)
+        return [found[one] for one in payment_ids]
+
     def asked(self, payment_id: bytes) -> list[int]:
         """The kinds of the questions about one payment, in order."""
         return [one.kind for one in self.questions if one.id == payment_id]

@@ -108,7 +108,7 @@ async def test_the_last_answer_comes_between_the_end_and_who_hears_of_it() -> No
         return body
 
     stream = stream_of(biller(), committer, read, 1)
-    await asyncio.wait_for(stream.run(), 10)
+    await asyncio.wait_for(stream.run(), 60)
     assert not committer.receivers
 
 

@@ -28,6 +28,7 @@ from tests.server.harness import (
     load,
     payment,
     running,
+    until,
 )
 from tests.server.trace import Trace, traced, unsynced, violations
 
@@ -101,12 +102,20 @@ def pay(server: ServerProcess, file: Path) -> tuple[list[str], int]:
     for count in BATCHES:
         outcomes = centre.pay_all([payment(amount=1) for _ in range(count)])
         assert all(one.result == results.RESULT_OK for one in outcomes)
+    replies = SINGLES + len(BATCHES)
+
+    def read() -> bool:
+        """The tracer writes when it comes to it."""
+        trace.events.clear()
+        with file.open() as text:
+            text.seek(start)
+            trace.read(text.read())
+        return trace.events.count("reply") >= replies
+
     time.sleep(SETTLE_S)
-    with file.open() as text:
-        text.seek(start)
-        trace.read(text.read())
+    until(read)
     peers.close()
-    return trace.events, SINGLES + len(BATCHES)
+    return trace.events, replies
 
 
 def test_replies_come_after_their_commit(tmp_path: Path) -> None:

@@ -55,7 +55,9 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("fairness")
-    with running(directory, *settings(SETTINGS)) as process:
+    # What is pending is looked at before its time is over.
+    patient = SETTINGS | {"biller.fetch_timeout_ms": 4_000}
+    with running(directory, *settings(patient)) as process:
         yield process
 
 

@@ -293,7 +293,9 @@ def send_without_end(address: str) -> None:
 
 
 def test_who_sends_nothing_and_who_comes_in_numbers(tmp_path: Path) -> None:
-    settings = ("--set", "metrics.connections_max=4", "--set", "metrics.request_ms=500")
+    # Long enough for who asks in earnest.
+    late = ("--set", "metrics.request_ms=2000")
+    settings = ("--set", "metrics.connections_max=4", *late)
     with running(tmp_path, *settings) as server, ExitStack() as stack:
         idle = [stack.enter_context(connected(server)) for _ in range(4)]
         # Each is held open until its time is over; with four no other is answered.

@@ -32,21 +32,18 @@ from tests.server.harness import (
 )
 from tests.server.test_metrics import ask, read
 from tests.server.test_process import health
+from tools.postgres import ports_to_keep
 
 PAGE = 4096
-PROMPT_S = 30.0
-"""Of a start that else would never end."""
+PROMPT_S = 60.0
+"""Of a start, and of an end that else would never come."""
 GO = "go"
 """A file beside the ledger: a slow opening goes on when it is there."""
 
 
 def slowly(directory: Path) -> ServerProcess:
     """A server that opens its ledger when it may, its ports known beforehand."""
-    with socket.socket() as probe, socket.socket() as second:
-        probe.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-        metrics = f"127.0.0.1:{second.getsockname()[1]}"
+    address, metrics = (f"127.0.0.1:{port}" for port in ports_to_keep(2))
     prefix = [sys.executable, "-m", "tests.server.slow_start", str(directory / GO)]
     server = ServerProcess(
         directory, "--metrics", metrics, listen=address, prefix=prefix
@@ -57,7 +54,7 @@ def slowly(directory: Path) -> ServerProcess:
 
 def until_bound(server: ServerProcess) -> None:
     host, _, port = server.address.partition(":")
-    end = time.monotonic() + CALL_S
+    end = time.monotonic() + PROMPT_S
     while time.monotonic() < end:
         with socket.socket() as probe:
             if probe.connect_ex((host, int(port))) == 0:

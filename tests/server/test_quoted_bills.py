@@ -49,6 +49,8 @@ Bills = Callable[[billers_pb2.Question], Iterable[billers_pb2.DueBill]]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("quoted")
     changes = {"biller__centre_fetches_max": 150, "billers__gas__absent_ms": 100}
+    # Two hundred are on their way before the first is over.
+    changes["biller__fetch_timeout_ms"] = 4_000
     with running(directory, *settings(**changes)) as process:
         yield process
 

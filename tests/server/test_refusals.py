@@ -37,7 +37,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
     arguments = [
         *("--set", f"message_bytes_max={MESSAGE_MAX}"),
         *("--set", "budget.owner_calls_max=4"),
-        *("--set", "transport.body_ms=300"),
+        # Long enough for those that are sent.
+        *("--set", "transport.body_ms=2000"),
     ]
     with running(tmp_path_factory.mktemp("small"), *arguments) as server:
         peers = Peers(server)

@@ -263,8 +263,10 @@ def test_refusals_of_one_alone(peers: Peers, server: ServerProcess) -> None:
     assert say(peers.treasury, "centre-d", Budget.REFUSALS_PER_S, 1).result == OK
     assert recorded("centre-d") == 16
     assert recorded("centre-c") == 60
+    # It gets back one a second, which a busy machine may take: then that is spent, too.
     with failing(grpc.StatusCode.RESOURCE_EXHAUSTED) as failures:
-        peers.centre("centre-d").pay(payment("NONE", amount=1))
+        for _ in range(60):
+            peers.centre("centre-d").pay(payment("NONE", amount=1))
     assert failures[0].retry_ms > 0
     # 44 of the batch, and one alone.
     for name in (turned_away, over):

@@ -7,6 +7,7 @@ Method: the compiled front alone with small bounds; sockets and frames by hand.
 import socket
 import ssl
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +48,8 @@ from tests.server.frames import (
 )
 
 DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE = 4, 8, 14
+COMES_S = 1.0
+"""What has not come by then was too late for its connection."""
 
 
 # --- the configuration itself ---------------------------------------------------
@@ -160,7 +163,7 @@ def test_a_handshake_has_its_time(reached: Reached) -> None:
     assert reached.front.counters()["handshakes_late"] == 1
 
 
-@bounds(handshake_ms=300)
+@bounds(handshake_ms=2_000)
 def test_who_is_not_admitted_goes(reached: Reached) -> None:
     reached.door.admits = False
     with Peer(reached.port, reached.credentials()) as peer:
@@ -468,21 +471,41 @@ def test_an_idle_connection_ends(reached: Reached, peer: Peer) -> None:
     assert reached.front.counters()["connections_idle"] == 1
 
 
+def calling(reached: Reached, *more: tuple[bytes, bytes]) -> Peer:
+    """A connection whose call has come before its own time was over: on a busy machine
+    some of them end earlier.
+    """
+    end = time.monotonic() + WAIT_S
+    while (begun_s := time.monotonic()) < end:
+        begun = reached.front.counters()["calls_begun"]
+        with suppress(OSError):
+            peer = Peer(reached.port, reached.credentials())
+            peer.send(peer.open(1, HOLD_STREAM, *more))
+            has_ended = False
+            while not has_ended:
+                has_ended = time.monotonic() > begun_s + COMES_S
+                if reached.front.counters()["calls_begun"] > begun:
+                    return peer
+                time.sleep(0.002)
+            peer.socket.close()
+    raise AssertionError("no call has come")
+
+
 @bounds(idle_ms=100)
-def test_a_connection_with_a_call_is_not_idle(reached: Reached, peer: Peer) -> None:
-    peer.send(peer.open(1, HOLD_STREAM, (b"grpc-timeout", b"400m")))
-    assert peer.status(1) == DEADLINE_EXCEEDED
-    assert peer.last_words() == NO_ERROR
+def test_a_connection_with_a_call_is_not_idle(reached: Reached) -> None:
+    with calling(reached, (b"grpc-timeout", b"400m")) as peer:
+        assert peer.status(1) == DEADLINE_EXCEEDED
+        assert peer.last_words() == NO_ERROR
 
 
 @bounds(age_ms=200)
-def test_an_old_connection_is_drained(reached: Reached, peer: Peer) -> None:
-    peer.send(peer.open(1, HOLD_STREAM))
-    call = reached.door.wait_for(_front.CALL)[1]
-    assert peer.read_until(GOAWAY).body[:4] == b"\x7f\xff\xff\xff"
-    reached.front.finish(call, 0, "", b"")
-    assert peer.status(1) == 0
-    assert peer.last_words() == NO_ERROR
+def test_an_old_connection_is_drained(reached: Reached) -> None:
+    with calling(reached) as peer:
+        call = reached.door.wait_for(_front.CALL)[1]
+        assert peer.read_until(GOAWAY).body[:4] == b"\x7f\xff\xff\xff"
+        reached.front.finish(call, 0, "", b"")
+        assert peer.status(1) == 0
+        assert peer.last_words() == NO_ERROR
     assert reached.door.wait_for(_front.DISCONNECT)[2] == "aged"
 
 

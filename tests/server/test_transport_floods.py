@@ -181,7 +181,7 @@ def test_a_stop_waits_for_its_calls_and_no_longer(directory: Path) -> None:
         peer.send(peer.call(1, HOLD), peer.call(3, HOLD))
         first = reached.door.wait_for(_front.CALL)[1]
         reached.door.wait_for(_front.CALL)
-        stop = threading.Thread(target=reached.front.stop, args=(1_000,))
+        stop = threading.Thread(target=reached.front.stop, args=(3_000,))
         stop.start()
         peer.read_until(GOAWAY)
         reached.front.reply(first, b"in time")

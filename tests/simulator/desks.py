@@ -1,6 +1,6 @@
 """Simulated billers without a network, for tests: what is asked, and what they say."""
 
-import time
+import time as real
 
 from switch.ids import new_id
 from switch.simulator.behaviour import AT_ONCE, Fate, Habits
@@ -20,6 +20,37 @@ ALWAYS = {
     Fate.LATE: Habits(timeout=1.0, late_success=1.0, median_s=0.5, p99_s=5.0),
     Fate.LOST: Habits(timeout=1.0, median_s=0.5, p99_s=5.0),
 }
+
+
+class Passing:
+    """Stands for `time` in a desk: it passes where a test waits for what a desk says,
+    and nowhere else. A machine that stands still between two lines changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Now, by the machine."""
+        self._began_s, self._began_ns = real.monotonic(), real.time_ns()
+        self._passed_s = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        """A little more than that, as sleep is, so that what is due then is due."""
+        self._passed_s += seconds + 1e-6
+
+    def monotonic(self) -> float:
+        return self._began_s + self._passed_s
+
+    def time(self) -> float:
+        return self.time_ns() / 1e9
+
+    def time_ns(self) -> int:
+        return self._began_ns + round(self._passed_s * 1e9)
+
+
+time = Passing()
+"""What every desk of a test goes by, and the tests themselves (`conftest.py`)."""
 
 
 def make_desk(

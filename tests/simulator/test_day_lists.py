@@ -8,7 +8,6 @@ whole `payswitch biller` is ended, and sends its list to a server of the test's.
 import asyncio
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -44,8 +43,9 @@ from tests.simulator.desks import (
     hear,
     make_desk,
     question,
+    time,
 )
-from tests.simulator.test_simulator import ended, start
+from tests.simulator.test_simulator import WAIT_S, ended, start
 
 UNVERIFIED = payments_pb2.PAYMENT_STATE_UNVERIFIED
 COMPLETED = payments_pb2.PAYMENT_STATE_COMPLETED
@@ -367,10 +367,11 @@ async def test_a_simulator_that_is_ended_sends_the_list_of_its_day(
     questions = [question() for _ in range(20)]
     try:
         await switch.asked.put(questions)
-        await asyncio.wait_for(switch.heard.wait(), 20)
+        await asyncio.wait_for(switch.heard.wait(), WAIT_S)
         summary = await ended(process)
     finally:
         process.kill()
+        process.communicate()
         await server.stop(None)
     [(head, lines)] = switch.lists
     assert {(one.id, one.amount) for one in lines} == {

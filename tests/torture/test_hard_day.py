@@ -11,7 +11,6 @@ citizens give up, because billers or the switch were away, is the machine's affa
 import argparse
 import os
 import random
-import socket
 import threading
 import time
 from collections import Counter
@@ -29,16 +28,17 @@ from switch.day.fates import Fate, State, count_states
 from switch.day.replay import Replayed
 from switch.day.report import DayReport
 from switch.day.script import TROUBLES, Script
-from switch.day.server import HOST, ServerProcess
+from switch.day.server import ServerProcess
 from switch.day.speed import Pace
 from switch.v1 import types_pb2
+from tools.postgres import ports_to_keep
 
 SPEED = 1_800.0
 """The day's 7.5 hours in 15 seconds."""
 PAYMENTS = 2_500
 KILLS = 3
-BUSY_S = 5.0
-"""Until the next commit, at most."""
+BUSY_S = 60.0
+"""Until the next commit, at most, on a machine that stands still meanwhile."""
 DAY_S = 7.5 * 3600
 MORE_TROUBLES = """\
 sbstc    at 10:00  answer late  9h  +2h
@@ -62,9 +62,7 @@ class Killed:
     """A switch that is killed and started again on the same port."""
 
     def __init__(self, data: Path, pace: Pace) -> None:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            self._port = probe.getsockname()[1]
+        [self._port] = ports_to_keep(1)
         self._data = data
         self._pace = pace
         self._server = self._start()

@@ -8,6 +8,8 @@ import httpx
 
 from tests.server.harness import until
 
+PATIENCE_S = 60
+"""Of a request: five seconds, which are usual, a busy machine may take for a PIN."""
 _TOKEN = re.compile(r'name="token" value="([^"]+)"')
 _LINES = re.compile(r'name="(id_[0-9]+)" value="([^"]+)"')
 _HIDDEN = re.compile(r'name="id" value="([^"]+)"')
@@ -21,7 +23,10 @@ class Browser:
         """Opens nothing yet."""
         origin = address.rstrip("/")
         self.http = httpx.Client(
-            base_url=origin, headers={"origin": origin}, follow_redirects=True
+            base_url=origin,
+            headers={"origin": origin},
+            follow_redirects=True,
+            timeout=PATIENCE_S,
         )
         self.text = ""
         self.path = ""
@@ -83,7 +88,7 @@ class Browser:
         self.send("/operator/on", operator=operator, pin=pin)
         if f'lang="{language}"' not in self.text[:200]:
             self.send("/language", language=language, back="/")
-        until(lambda: "/service/" in self.http.get("/services?q=bill").text, 20)
+        until(lambda: "/service/" in self.http.get("/services?q=bill").text)
         return self
 
     def fetch(self, service: str, reference: str, **fields: Any) -> httpx.Response:
@@ -96,7 +101,7 @@ class Browser:
         fields = {"line": line, "cash": cash, **self.lines, **fields}
         return self.send(f"{self.path}/pay", **fields)
 
-    def settled(self, *wanted: str, timeout_s: float = 20) -> str:
+    def settled(self, *wanted: str, timeout_s: float = 60) -> str:
         """The outcome of the payment that is looked at, once it is one of these."""
         path, end_s = self.path, time.monotonic() + timeout_s
         while True:

@@ -197,7 +197,7 @@ def test_what_the_department_has_not_said(world: World, browser: Browser) -> Non
     biller = world.serve(holds)
     browser.fetch(POWER, reference())
     browser.pay("1000")
-    browser.settled("waiting", timeout_s=30)
+    browser.settled("waiting")
     assert "Do not take money again, do not return it" in browser.text
     assert "centre-p/A/" in browser.text
     assert "₹50.00 is change" in browser.text
@@ -212,7 +212,7 @@ def test_what_the_department_has_not_said(world: World, browser: Browser) -> Non
     biller.script = lambda question: (reject(question),)
     [path] = re.findall(r'href="(/payment/[0-9a-f]{32})"', browser.text)
     browser.get(path)
-    browser.settled("given-back", timeout_s=40)
+    browser.settled("given-back")
     assert "Return the cash" in browser.text
     world.serve()
 

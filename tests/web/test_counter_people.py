@@ -21,7 +21,7 @@ from switch.v1 import payments_pb2
 from switch.web.counter.pins import PinStore
 from tests.server.harness import payment, until
 from tests.server.scripted_biller import silent
-from tests.web.browsing import Browser
+from tests.web.browsing import PATIENCE_S, Browser
 from tests.web.world import (
     BOOKING,
     CENTRE,
@@ -145,10 +145,10 @@ def test_a_switch_that_was_started_anew_knows_the_session(
         browser.sign_on(4, pin=PINS[4])
         world.restart()
         world.serve()
-        until(lambda: "due" in browser.fetch(POWER, owed).text, 30)
-        until(lambda: "/due/" in browser.fetch(POWER, owed).url.path, 30)
+        until(lambda: "due" in browser.fetch(POWER, owed).text)
+        until(lambda: "/due/" in browser.fetch(POWER, owed).url.path)
         browser.pay()
-        browser.settled("paid", timeout_s=40)
+        browser.settled("paid")
 
 
 # --- papers, complaints, cancelling ---------------------------------------------------
@@ -190,6 +190,7 @@ def test_papers(world: World, tmp_path: Path) -> None:
                     "data": form,
                     "cookies": dict(browser.http.cookies),
                     "headers": {"origin": counter.address.rstrip("/")},
+                    "timeout": PATIENCE_S,
                 },
             )
             for _ in range(2)
@@ -247,13 +248,13 @@ def test_it_is_cancelled_until_the_department_was_asked(
     )
     browser.fetch(POWER, owed)
     browser.pay()
-    browser.settled("waiting", timeout_s=30)
+    browser.settled("waiting")
     where = browser.path
     browser.send(f"{where}/cancel")
     assert "Too late to cancel" in browser.text
     world.serve()
     browser.get(where)
-    browser.settled("paid", "given-back", timeout_s=60)
+    browser.settled("paid", "given-back")
 
 
 def test_the_page_says_who_cancelled(world: World, counter: Counter) -> None:

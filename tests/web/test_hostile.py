@@ -18,7 +18,7 @@ from switch.web.counter import catalogue
 from switch.web.counter.catalogue import Both, Service
 from switch.web.sessions import SESSIONS_MAX
 from switch.web.shown import visible
-from tests.web.browsing import Browser
+from tests.web.browsing import PATIENCE_S, Browser
 from tests.web.world import CENTRE, Counter, counting
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -123,12 +123,16 @@ def test_no_other_page_sends_a_form(browser: Browser, counter: Counter) -> None:
     for headers in refused:
         reply = browser.http.post("/operator/on", data=form, headers=headers)
         assert reply.status_code == 403, headers
-    with httpx.Client(base_url=origin, cookies=browser.http.cookies) as plain:
+    with httpx.Client(
+        base_url=origin, cookies=browser.http.cookies, timeout=PATIENCE_S
+    ) as plain:
         assert plain.post("/operator/on", data=form).status_code == 403
     # Of our own page, with another's token or none, and with no session at all.
     for wrong in ({"operator": "9"}, {**form, "token": "x"}, {**form, "token": "é"}):
         assert browser.http.post("/operator/on", data=wrong).status_code == 403
-    with httpx.Client(base_url=origin, headers={"origin": origin}) as nobody:
+    with httpx.Client(
+        base_url=origin, headers={"origin": origin}, timeout=PATIENCE_S
+    ) as nobody:
         assert nobody.post("/operator/on", data=form).status_code == 403
     json = browser.http.post("/operator/on", json=form)
     assert json.status_code == 400
@@ -138,7 +142,9 @@ def test_no_other_page_sends_a_form(browser: Browser, counter: Counter) -> None:
     "host", ["evil.example", "127.0.0.1", "localhost:1", "127.0.0.1.nip.io", ""]
 )
 def test_another_name_reaches_nothing(counter: Counter, host: str) -> None:
-    assert httpx.get(counter.address, headers={"host": host}).status_code == 421
+    headers = {"host": host}
+    reply = httpx.get(counter.address, headers=headers, timeout=PATIENCE_S)
+    assert reply.status_code == 421
 
 
 def test_two_hosts_reach_nothing(counter: Counter) -> None:
@@ -189,7 +195,8 @@ def test_what_a_field_holds_is_asked(browser: Browser) -> None:
 
 def test_who_only_looks_ends_no_session(browser: Browser, counter: Counter) -> None:
     for _ in range(SESSIONS_MAX + 1):
-        assert httpx.get(f"{counter.address}operator").status_code == 200
+        reply = httpx.get(f"{counter.address}operator", timeout=PATIENCE_S)
+        assert reply.status_code == 200
     assert browser.get("/today").url.path == "/today"
 
 

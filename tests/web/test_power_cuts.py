@@ -64,7 +64,7 @@ def test_it_dies_as_it_begins(world: World, tmp_path: Path, sync: int) -> None:
         with pytest.raises(httpx.TransportError):
             browser.pay("1000")
         assert counter.wait() == -signal.SIGKILL
-        tracer.wait(20)
+        tracer.wait(60)
         assert not paid(world, owed), "sent before it was on disk"
         counter.start()
         with Browser(counter.address) as again:
@@ -94,7 +94,7 @@ def test_it_dies_as_it_learns(world: World, tmp_path: Path, sync: int) -> None:
         tracer = kill_at(counter, sync, tmp_path / "trace")
         world.server.process.send_signal(signal.SIGCONT)
         assert counter.wait() == -signal.SIGKILL
-        tracer.wait(20)
+        tracer.wait(60)
         assert len(paid(world, owed)) == 1
         counter.start()
         with Browser(counter.address) as again:
@@ -122,7 +122,7 @@ def test_nothing_is_sent_before_it_is_on_disk(world: World, tmp_path: Path) -> N
         browser.pay()
         browser.settled("paid")
         tracer.terminate()
-        tracer.wait(20)
+        tracer.wait(60)
     calls = re.findall(r"^\d+ +(\w+)\(", log.read_text(), re.MULTILINE)
     syncs = [at for at, one in enumerate(calls) if one == "fsync"]
     sends = [at for at, one in enumerate(calls) if one in ("sendmsg", "sendto")]
@@ -152,7 +152,7 @@ def test_the_line_is_lost_and_comes_back(world: World, tmp_path: Path) -> None:
             again.sign_on()
             again.get("/")
             again.get(where)
-            again.settled("paid", timeout_s=40)
+            again.settled("paid")
     assert len(paid(world, owed)) == 1
 
 
@@ -179,7 +179,7 @@ def test_the_switch_dies_with_the_payment_on_its_way(
         world.restart(meanwhile=meanwhile)
         world.serve()
         browser.get(where)
-        browser.settled("paid", timeout_s=40)
+        browser.settled("paid")
     assert len(paid(world, owed)) == 1
 
 

@@ -30,6 +30,7 @@ from tests.server.scripted_biller import (
     willing,
 )
 from tests.server.till import settings
+from tools.postgres import ports_to_keep
 
 CENTRE = "centre-p"
 SIGNS = "centre-s"
@@ -208,7 +209,10 @@ class World:
         """Starts the switch and loads the network."""
         self.directory = directory
         self.arguments = settings()
-        self.server = ServerProcess(directory, *self.arguments)
+        # It begins again there.
+        [port] = ports_to_keep(1)
+        listen = f"127.0.0.1:{port}"
+        self.server = ServerProcess(directory, *self.arguments, listen=listen)
         self.server.wait_ready()
         self.peers = Peers(self.server)
         load(self.peers)
@@ -301,7 +305,6 @@ class Counter:
         world: World,
         data: Path,
         *arguments: str,
-        port: int = 0,
         centre: str = CENTRE,
     ) -> None:
         """Starts it, with the catalogue that it would have been told."""
@@ -309,7 +312,7 @@ class Counter:
         self.centre = centre
         self.folder = data / f"{centre}-counter"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = port
+        [self.port] = ports_to_keep(1)
         self.start()
 
     def start(self) -> None:
