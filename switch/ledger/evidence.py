@@ -3,7 +3,7 @@
 Before an index is given up it is asked which row it was made up to: one that knows more
 than its journal is the only witness of lost rows. What says so is the value of `meta`,
 which has a check of its own. LMDB is not asked for it, and no page that leads to it is
-needed: it is looked for in the whole file, where older ones still lie too.
+needed: it is looked for wherever the file was written, where older ones still lie too.
 """
 
 import errno
