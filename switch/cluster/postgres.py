@@ -99,7 +99,7 @@ CHECKS: Final = (
     " WHERE first_sequence > $1 ORDER BY first_sequence LIMIT $2"
 )
 CHECKS_MAX: Final = 10_000
-# The sizes of values that lie beside their rows are known without them.
+# How long a packed value is, or one beside its row, is known without unpacking it.
 READ: Final = """
 SELECT sequence, chunk FROM payswitch.head LEFT JOIN (
     SELECT first_sequence, chunk, row_number() OVER w AS nth,

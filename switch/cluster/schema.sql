@@ -18,13 +18,14 @@ CREATE TABLE payswitch.head (
     keys text NOT NULL DEFAULT '' CHECK (octet_length(keys) <= 200)
 ) WITH (fillfactor = 20);
 
--- A chunk's bytes beside the row, as they are: they do not get smaller.
+-- A chunk's bytes are packed, and in the row itself where a page has room for that. What
+-- is too long still lies beside its row, in pieces of 2 kB with an index of their own.
 CREATE TABLE payswitch.chunks (
     first_sequence int8 NOT NULL PRIMARY KEY,
     last_sequence int8 NOT NULL CHECK (last_sequence >= first_sequence),
     epoch int8 NOT NULL,
     chain int8 NOT NULL,
-    chunk bytea STORAGE EXTERNAL NOT NULL
+    chunk bytea STORAGE MAIN COMPRESSION lz4 NOT NULL
 ) PARTITION BY RANGE (first_sequence);
 
 -- What each node says of itself, once a second.
