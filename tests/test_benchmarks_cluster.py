@@ -88,8 +88,8 @@ def test_in_process() -> None:
     for name in ("callers", "small"):
         log = result[name]["log"]
         assert 0 < log["p50_ms"] <= log["p99_ms"]
-        # A chunk's header and a row are in the log of the database, whole.
-        assert log["wal_bytes_per_payment"] > 128
+        # A row's id at least, which packing makes no smaller.
+        assert log["wal_bytes_per_payment"] > 16
         assert log["postgres_cpu_us_per_payment"] >= 0
         assert "wal_bytes_per_payment" not in result[name]["alone"]
     for name in ("alone", "log"):
