@@ -57,32 +57,31 @@ def furthest_head(path: Path, tell: Tell | None = None) -> Head | None:
     found: list[Head] = []
     try:
         size = os.fstat(file).st_size
-        for begin, end in _written(file, size):
-            for at in range(begin, end, PIECE):
-                if tell:
-                    tell(at, size)
-                found = [max(found)] if found else []
-                found += _heads(_read(file, at))
+        for at in _pieces(file, size):
+            if tell:
+                tell(at, size)
+            found = [max(found)] if found else []
+            found += _heads(_read(file, at))
     finally:
         os.close(file)
     return max(found, default=None)
 
 
-def _written(file: int, size: int) -> Iterator[tuple[int, int]]:
-    """Where something was written. A meta page that is damaged may make LMDB lengthen a
-    file to terabytes in which nothing is, and reading nothing takes its time too.
+def _pieces(file: int, size: int) -> Iterator[int]:
+    """Where each piece begins: with something that was written. A meta page that is
+    damaged may make LMDB lengthen a file to terabytes in which nothing is, and reading
+    nothing takes its time too. Holes inside a piece are read with it.
     """
-    end = 0
-    while end < size:
+    at = 0
+    while at < size:
         try:
-            begin = os.lseek(file, end, os.SEEK_DATA)
-            end = os.lseek(file, begin, os.SEEK_HOLE)
+            at = os.lseek(file, at, os.SEEK_DATA)
         except OSError as error:
             if error.errno == errno.ENXIO:
                 return
             log.warning("index/ does not say what is written of it: %s", error)
-            begin, end = end, size
-        yield begin, end
+        yield at
+        at += PIECE
 
 
 def _read(file: int, at: int) -> bytes:

@@ -320,6 +320,19 @@ def test_what_nobody_wrote_is_not_searched(tmp_path: Path, ledgers: Path) -> Non
     assert furthest_head(path) == whole
 
 
+def test_many_holes_are_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "data.mdb"
+    size = 4 * evidence.PIECE
+    with path.open("wb") as file:
+        for at in range(0, size, 1 << 16):
+            file.seek(at)
+            file.write(bytes(range(256)) * 16)
+        file.truncate(size)
+    told: list[tuple[int, int]] = []
+    assert furthest_head(path, lambda *far: told.append(far)) is None
+    assert [at for at, _ in told] == list(range(0, size, evidence.PIECE))
+
+
 def test_what_is_written_is_searched_where_it_is_not_known(
     tmp_path: Path, ledgers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
