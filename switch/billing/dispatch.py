@@ -155,8 +155,11 @@ class Dispatcher:
 
         Where messages have to wait, so do the rows: for the same few milliseconds.
         """
-        if self._pauses:
-            return
+        if not self._pauses and self._take_in():
+            self._ask()
+
+    def _take_in(self) -> bool:
+        """Take in the rows that became durable; false if they concern nobody here."""
         newest = self._ledger.sequence
         ledger = self._ledger
         is_open = ledger.holds_count or ledger.unverified_count
@@ -164,7 +167,7 @@ class Dispatcher:
             # Every hold in these rows is decided in them or after them, and nobody is
             # there to be told.
             self._cursor = newest
-            return
+            return False
         while self._cursor < newest:
             rows, last = read_whole(self._ledger, self._cursor + 1, ROWS_MAX)
             rows = baskets.without_the_cut(rows, last < newest)
@@ -175,7 +178,7 @@ class Dispatcher:
             self._cursor = last
             if len(rows):
                 self._take_rows(rows)
-        self._ask()
+        return True
 
     def _limit_billers(self) -> None:
         """Have the ledger turn away what a biller's queue has no room for.
@@ -368,7 +371,11 @@ class Dispatcher:
         return requests
 
     def cancel(self, hold: Entry, operator: int = 0) -> Request | None:
-        """The voids of a payment and its basket; None: its biller may know of it."""
+        """The voids of a payment and its basket; None: its biller may know of it, or
+        it is decided.
+        """
+        # The hold may be durable and wait here for messages: nobody has heard of it.
+        self._take_in()
         biller = self.biller(self._register.service(hold.service).biller)
         now = self._clock()
         holds = biller.work.cancel(hold.basket_lead, operator, now, self._wall_ns())
