@@ -76,7 +76,7 @@ class CancelCalls:
 def _has_done(reply: Reply) -> bool:
     """Whether this request gave the money back, and not one that came before it."""
     assert not isinstance(reply, bytes)
-    return bool((reply["result"] == Result.OK).all())
+    return bool(((reply["result"] == Result.OK) & (reply["repeat"] == 0)).all())
 
 
 def _not_held(found: statements.Payment) -> PreconditionError:
