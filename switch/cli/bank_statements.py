@@ -39,7 +39,9 @@ def add_arguments(command: ArgumentParser) -> None:
 
 def add_files(command: ArgumentParser) -> None:
     """Which files, and how they are read."""
-    command.add_argument("files", nargs="+", metavar="FILE", type=Path)
+    command.add_argument(
+        "files", nargs="+", metavar="FILE", type=Path, help="of the bank"
+    )
     kind = command.add_mutually_exclusive_group()
     kind.add_argument(
         "--map", type=Path, metavar="FILE", help="the files are CSV, with these columns"

@@ -256,7 +256,9 @@ def add_commands(add: Add) -> Iterator[ArgumentParser]:
         metavar="AMOUNT",
         help="in rupees: just what will be sent",
     )
-    asked.add_argument("--operator", type=to_count, default=0, metavar="N")
+    asked.add_argument(
+        "--operator", type=to_count, default=0, metavar="N", help="who asks for it"
+    )
     yield asked
     listed = add("top-ups", top_ups, "what centres have asked for, and what has come")
     listed.add_argument(

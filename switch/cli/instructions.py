@@ -47,7 +47,9 @@ _NUMBER = re.compile(r"R([0-9]{12})[A-Z2-9]{3}", re.ASCII)
 
 def add_arguments(command: ArgumentParser) -> None:
     """What it takes."""
-    command.add_argument("files", nargs="+", metavar="FILE", type=Path)
+    command.add_argument(
+        "files", nargs="+", metavar="FILE", type=Path, help="of the bank: pain.002"
+    )
     command.add_argument(
         "--instruction",
         action="append",

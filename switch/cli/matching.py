@@ -475,8 +475,20 @@ def add_arguments(command: ArgumentParser) -> None:
         help="in the place of a list, what `acknowledged` has written",
     )
     command.add_argument("--day", type=date, metavar="DATE", help="of the list (IST)")
-    command.add_argument("--from", dest="first", type=date, metavar="DATE")
-    command.add_argument("--to", dest="last", type=date, metavar="DATE")
+    command.add_argument(
+        "--from",
+        dest="first",
+        type=date,
+        metavar="DATE",
+        help="the first day that is matched",
+    )
+    command.add_argument(
+        "--to",
+        dest="last",
+        type=date,
+        metavar="DATE",
+        help="the last day that is matched",
+    )
     command.add_argument(
         "--count", type=to_count, metavar="N", help="lines, as they were announced"
     )
