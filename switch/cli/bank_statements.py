@@ -134,6 +134,7 @@ def _show(
             for one in statements
         ],
         right=("opening", "change", "closing", "lines"),
+        drop=("lines", "from", "statement", "opening"),
     )
     shown = lines[: limit or None]
     screen.table(
@@ -150,6 +151,7 @@ def _show(
             )
             for line in shown
         ],
+        drop=("kind", "texts"),
     )
     if len(shown) < len(lines):
         screen.note(f"{len(lines) - len(shown)} more lines; --limit 0 shows them")

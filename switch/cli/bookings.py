@@ -206,6 +206,7 @@ def _show(
             ),
             rows,
             right=("opening", "credits", "debits", "closing", "naming"),
+            whole=True,
         )
         screen.facts([("instance", signer.ledger.instance.hex())])
     else:

@@ -205,6 +205,7 @@ def show_made(made: Iterable[tuple[Act, Row]], screen: Screen) -> None:
             )
             for one, row in rows
         ],
+        whole=True,
     )
     screen.facts(
         [

@@ -265,5 +265,6 @@ def list_all(args: Namespace, screen: Screen) -> Exit:
             )
             for one in lines
         ],
+        drop=("time", "biller", "centre"),
     )
     return Exit.DONE

@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     args.rest = rest
     language = Language(args.language) if args.language else language_of(os.environ)
-    screen = Screen(as_json=args.json, language=language)
+    screen = Screen(as_json=args.json, language=language, wide=args.wide)
     try:
         return int(args.run(args, screen))
     except LostReplyError as error:
@@ -184,6 +184,9 @@ def _common() -> argparse.ArgumentParser:
         choices=[one.value for one in Language],
         help="language of the answer (default: that of LANG, else en)",
     )
+    group.add_argument(
+        "--wide", action="store_true", help="tables with all columns, however wide"
+    )
     return common
 
 
@@ -229,10 +232,10 @@ def _parser() -> argparse.ArgumentParser:
     def add(
         name: str, run: Callable[[argparse.Namespace, Screen], Exit], text: str
     ) -> argparse.ArgumentParser:
+        passed_on = name == _PASSED_ON
         parents = [common] if name in _ALONE else [common, remote]
         command = found.add_parser(
             name,
-        passed_on = name == _PASSED_ON
             help=text,
             description=text,
             parents=[] if passed_on else parents,
@@ -242,7 +245,8 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    add("serve", others.serve, "start the server; `serve --help` says what it takes")
+    serve = add("serve", others.serve, "start the server, which has a help of its own")
+    serve.set_defaults(json=False, language=None, wide=False)
     audit = add("audit", others.audit, "prove a ledger's directory, beside the switch")
     others.add_audit(audit)
     add("rights", commands.rights, "which role may call what")

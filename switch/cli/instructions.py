@@ -186,6 +186,7 @@ def _show(standings: Sequence[Standing], limit: int, screen: Screen) -> None:
             )
             for one in shown
         ],
+        drop=("instruction", "code"),
     )
     if len(shown) < len(ordered):
         screen.note(f"{len(ordered) - len(shown)} more; --limit 0 shows them")

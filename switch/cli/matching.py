@@ -449,6 +449,7 @@ def show_breaks(breaks: list[Break], as_of: Any, limit: int, screen: Screen) -> 
             for one in shown
         ],
         right=("entry", "here", "there", "age"),
+        drop=("turn", "entry", "head", "age", "decide by", "differs"),
     )
     if len(shown) < len(breaks):
         screen.note(f"{len(breaks) - len(shown)} more; --limit 0 shows them")

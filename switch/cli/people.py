@@ -114,6 +114,7 @@ def people(args: Namespace, screen: Screen) -> Exit:
             )
             for one in found.people
         ],
+        drop=("key", "time"),
     )
     facts = [("instance", found.ledger.instance.hex())]
     if thresholds:

@@ -212,6 +212,7 @@ def _show(found: Iterable[ListedPayment], args: Namespace, screen: Screen) -> Ex
             )
             for one in lines
         ],
+        drop=("service", "receipt", "centre", "time", "reference"),
     )  # fmt: skip
     return code
 
@@ -254,6 +255,7 @@ def catalogue(args: Namespace, screen: Screen) -> Exit:
             )
             for one in found.services
         ],
+        drop=("called", "department", "biller"),
     )
     free = [one.service for one in found.free_services]
     screen.table(
