@@ -11,6 +11,7 @@ import numpy as np
 from switch.audit.books import Books
 from switch.audit.causes import Causes
 from switch.audit.chain import Chain
+from switch.audit.clocks import Clocks
 from switch.audit.cutoffs import Cutoffs
 from switch.audit.exceptions import Exceptions
 from switch.audit.explained import Explaining, compare_explained
@@ -154,6 +155,7 @@ class _Audit:
         self.stops: dict[int, list[Callable[[Books], None]]] = {}
         self.explaining = Explaining(())
         self.cutoffs = Cutoffs(findings)
+        self.clocks = Clocks(findings)
         self.figures: Figures | None = None
         self.figures_end = 0
 
@@ -270,6 +272,7 @@ class _Audit:
             sequences = rows["sequence"]
         starts = np.array([one.offset for one in block.chunks], dtype=np.intp)
         self.cutoffs.block(rows, starts[starts < len(rows)], tails)
+        self.clocks.block(rows, tails)
         start = 0
         while waiting and len(rows) and waiting[0] <= int(sequences[-1]):
             stop = waiting.pop(0)
