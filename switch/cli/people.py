@@ -16,6 +16,7 @@ from switch.calendar import format_ist
 from switch.cli.abouts import about_facts
 from switch.cli.arguments import add_id, span_text, to_count, to_reason
 from switch.cli.commands import open_office
+from switch.cli.next_steps import hint_approval, where
 from switch.cli.office import show_outcome
 from switch.cli.signing import (
     NO_RELEASE,
@@ -214,10 +215,10 @@ def approve(args: Namespace, screen: Screen) -> Exit:
         number = str(args.entry)
         if waits:
             screen.line(screen.language.word("third waits"))
-            screen.command("approve", number, "--person=N", "--key=FILE")
+            hint_approval(args.entry, args, screen)
         else:
             screen.line(screen.language.word("do it"))
-            screen.command("do", number)
+            screen.command("do", number, *where(args))
     return result
 
 
@@ -337,7 +338,7 @@ def stop(args: Namespace, screen: Screen) -> Exit:
     shown = show_outcome(outcome, screen)
     if shown is Exit.DONE and not screen.as_json:
         screen.line(screen.language.word("stopped"))
-        screen.command("approve", str(outcome.sequence), "--person=N", "--key=FILE")
+        hint_approval(outcome.sequence, args, screen)
     return shown
 
 

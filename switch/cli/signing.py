@@ -16,10 +16,11 @@ from typing import Final
 from switch.bank_numbers import find_number
 from switch.bank_rows import read_booked
 from switch.calendar import format_ist
-from switch.cli.abouts import amount_text
+from switch.cli.abouts import amount_text, payment_facts
 from switch.cli.arguments import to_count
+from switch.cli.bank_lines import item_facts
 from switch.cli.commands import open_office
-from switch.cli.office import show_outcome
+from switch.cli.next_steps import show_proposed
 from switch.client import Client
 from switch.client.people import Prepared, Signer
 from switch.codes import PROPOSE_LINES, Kind, Result
@@ -98,6 +99,9 @@ def show_lines(
         facts = [message.participant] if message.participant else []
         facts += [_fact(name, value, language) for name, value in said.facts]
         facts += [f"{word(name)} {text}" for name, text in behind(message, language)]
+        if message.HasField("bank_item"):
+            words = item_facts(message.bank_item, line.resolves, language)
+            facts += [f"{word(name)} {text}" for name, text in words]
         for warning in warnings_of(message, line, said.what):
             warned[warning] += 1
             facts.insert(0, word(warning).upper())
@@ -209,6 +213,9 @@ def lines_as_json(
                 "release": (
                     plain(message.release) if message.HasField("release") else None
                 ),
+                "bank_item": (
+                    plain(message.bank_item) if message.HasField("bank_item") else None
+                ),
                 "warnings": warnings_of(message, line, said.what),
                 "done_sequence": message.done_sequence,
             }
@@ -291,6 +298,8 @@ def sign_prepared(
         if made.lines:
             show_lines(made.lines, signer.ledger, screen)
         facts_of(made.row, len(made.lines), digest, signer.ledger, screen)
+        if made.about is not None:
+            screen.facts(payment_facts(*made.about, made.row.resolves, screen.language))
         if made.already_count:
             screen.facts([("already so", str(made.already_count))])
     if not agreed(args, screen):
@@ -307,12 +316,9 @@ def sign_prepared(
         }
         screen.value(value)
         return Exit.DONE if _is_ok(outcome) else Exit.REFUSED
-    shown = show_outcome(outcome, screen)
-    if shown is Exit.DONE:
-        screen.line(word("approve it"))
-        screen.command("approve", str(outcome.sequence), "--person=N", "--key=FILE")
-        if made.left_count:
-            screen.facts([("left", screen.language.count(made.left_count))])
+    shown = show_proposed(outcome, args, screen)
+    if shown is Exit.DONE and made.left_count:
+        screen.facts([("left", screen.language.count(made.left_count))])
     return shown
 
 
