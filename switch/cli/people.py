@@ -4,7 +4,6 @@ Over the wire only, as `commands`, whose ways they share; but `init`, which begi
 ledger beside the switch, in a process of its own.
 """
 
-import getpass
 import json
 import subprocess
 from argparse import ArgumentParser, Namespace
@@ -20,6 +19,7 @@ from switch.cli.next_steps import hint_approval, where
 from switch.cli.office import show_outcome
 from switch.cli.signing import (
     NO_RELEASE,
+    WITHOUT_TERMINAL,
     add_person,
     agreed,
     asked_for,
@@ -33,6 +33,7 @@ from switch.cli.signing import (
 from switch.client.people import Shown
 from switch.codes import PROPOSE_LINES, Kind, PersonRole, Result
 from switch.console.output import Exit, Screen, enum_word, plain
+from switch.console.terminal import ask_secret
 from switch.errors import UsageError
 from switch.ids import new_id
 from switch.person_keys import make_key
@@ -54,8 +55,8 @@ def person_key(args: Namespace, screen: Screen) -> Exit:
     if args.passphrase_file is not None:
         secret = passphrase(args)
     elif args.passphrase:
-        secret = getpass.getpass("passphrase: ").encode()
-        if secret != getpass.getpass("once more: ").encode():
+        secret = ask_secret("passphrase: ", WITHOUT_TERMINAL).encode()
+        if secret != ask_secret("once more: ", WITHOUT_TERMINAL).encode():
             raise UsageError("the two are not the same; no key was made")
     if (args.passphrase or args.passphrase_file) and not secret:
         raise UsageError("the passphrase is empty; no key was made")

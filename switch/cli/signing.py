@@ -4,7 +4,6 @@ Over the wire only, as `commands`, whose ways they share. What is shown is read 
 bytes that are signed; only what accounts are called is the switch's word.
 """
 
-import getpass
 import json
 import sys
 from argparse import ArgumentParser, Namespace
@@ -25,6 +24,7 @@ from switch.client import Client
 from switch.client.people import Prepared, Signer
 from switch.codes import PROPOSE_LINES, Kind, Result
 from switch.console.output import Exit, Screen, enum_word, plain
+from switch.console.terminal import ask_secret
 from switch.console.words import Language
 from switch.errors import ConfigError, UsageError
 from switch.person_keys import read_key
@@ -33,6 +33,8 @@ from switch.signed import Ledger, Line, Row, hash_of, read_line
 from switch.specs import TREASURY
 from switch.v1 import people_pb2 as pb
 from switch.v1 import results_pb2, types_pb2
+
+WITHOUT_TERMINAL: Final = "name a file that has the passphrase with --passphrase-file"
 
 
 def add_person(command: ArgumentParser, *, required: bool = True) -> None:
@@ -63,7 +65,7 @@ def passphrase(args: Namespace) -> bytes:
     """That of an encrypted key. Raises ConfigError."""
     file = args.passphrase_file
     if file is None:
-        return getpass.getpass("passphrase: ").encode()
+        return ask_secret("passphrase: ", WITHOUT_TERMINAL).encode()
     try:
         read: bytes = file.read_bytes()
     except OSError as error:
@@ -257,7 +259,7 @@ def agreed(args: Namespace, screen: Screen) -> bool:
         return True
     if screen.as_json or not sys.stdin.isatty():
         # What machines are told comes when it is signed: nobody has seen it by then.
-        raise UsageError("nobody to ask at a terminal; --yes signs what is shown")
+        raise UsageError("nobody to ask at a terminal; add --yes to sign what is shown")
     screen.note(screen.language.word("sign it"))
     if sys.stdin.readline().strip().lower() in ("y", "yes"):
         return True
