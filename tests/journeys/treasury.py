@@ -1,0 +1,7 @@
+"""treasury."""
+
+from tests.journeys.world import World
+
+
+def walk(world: World, *, whole: bool = True) -> None:
+    """Later."""
