@@ -180,6 +180,60 @@ def test_a_payment_of_another_has_none(peers: Peers) -> None:
     assert raised(peers.centre(), sent.id, sender="harness").outcome.result == 1
 
 
+def test_it_is_found_by_its_payment(peers: Peers) -> None:
+    peer, power = peers.centre(), peers.biller("power")
+    outcome, other = paid(peer), paid(peer)
+
+    def about(who: Peer, payment_id: bytes, sender: str = "") -> pb.Complaint:
+        request = pb.GetComplaintRequest(payment_id=payment_id, sender=sender)
+        return who.counter.GetComplaint(request, timeout=CALL_S).complaint
+
+    told = set()
+    for payment_id, sender in (
+        (outcome.id, ""),
+        (other.id, "centre-a"),
+        (new_id(), ""),
+    ):
+        with failing(grpc.StatusCode.NOT_FOUND):
+            about(peer, payment_id, sender)
+    first = raised(peer, outcome.id).complaint
+    step(power, first.number, pb.COMPLAINT_STEP_ANSWERED, "credited today")
+    for who, sender in (
+        (peer, ""),
+        (peer, "centre-a"),
+        (peers.treasury, "centre-a"),
+        (peers.auditor, "centre-a"),
+        (peers.support, "centre-a"),
+    ):
+        found = about(who, outcome.id, sender)
+        assert (found.number, found.overdue) == (first.number, False)
+        assert found.state == pb.COMPLAINT_STATE_ANSWERED
+    assert about(peer, outcome.id).events[0].text == "credited today"
+    # The newest one.
+    step(peers.treasury, first.number, pb.COMPLAINT_STEP_CLOSED)
+    assert about(peer, outcome.id).state == pb.COMPLAINT_STATE_CLOSED
+    second = raised(peer, outcome.id).complaint
+    assert about(peer, outcome.id).number == second.number != first.number
+    # Another's is not there.
+    for payment_id in (outcome.id, new_id()):
+        with failing(grpc.StatusCode.NOT_FOUND) as failures:
+            about(peers.centre("centre-b"), payment_id, "centre-a")
+        told.add(failures[0].text)
+    assert len(told) == 1
+    for who in (power, peers.harness, peers.pmu):
+        with failing(grpc.StatusCode.PERMISSION_DENIED):
+            about(who, outcome.id, "centre-a")
+    for fields, field in (
+        ({"payment_id": b"short"}, "payment_id"),
+        ({"payment_id": outcome.id, "number": first.number}, "payment_id"),
+        ({"sender": "centre-a", "number": first.number}, "sender"),
+    ):
+        request = pb.GetComplaintRequest(**fields)
+        with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+            peer.counter.GetComplaint(request, timeout=CALL_S)
+        assert failures[0].fields == [field]
+
+
 def test_each_step_is_its_own_roles(peers: Peers) -> None:
     peer = peers.centre()
     number = raised(peer, paid(peer).id).complaint.number
