@@ -1,10 +1,14 @@
 """Complaints about payments: what CounterService does from raising to closing."""
 
+from collections.abc import Iterator
 from typing import Any, Final
+
+import numpy as np
 
 from server import arguments, convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
+from server.services.complaint_centres import ComplaintCentres
 from server.services.complaint_times import biller_of, due_ns, is_overdue
 from server.services.payments import find_payment
 from server.sessions import operator_of
@@ -20,15 +24,28 @@ from switch.v1 import complaints_pb2 as pb
 from switch.v1 import results_pb2
 
 LOOKED_AT_MAX: Final = 1_000
-"""Complaints that one page is looked for among; then it has a token for the next."""
+"""Complaints that are read for one page; then it has a token for the next."""
+STEP: Final = 1_000
+"""Numbers that the core lists at a time."""
+STEPS_MAX: Final = 64
+"""Steps of one page: of other centres' complaints no row is read."""
 _STEPS: Final = {Step.ASKED: Role.TREASURY, Step.ANSWERED: Role.BILLER}
 _STEPS[Step.CLOSED] = Role.TREASURY
+
+
+class _Walk:
+    """Where a walk through complaints stands."""
+
+    def __init__(self, before: int) -> None:
+        """Numbers below `before` are still to be looked at; 0 is all, or the end."""
+        self.before = before
 
 
 class ComplaintCalls:
     """What is wrong with a payment, said and answered under one number."""
 
     _node: Node
+    _complaint_centres: ComplaintCentres
 
     async def RaiseComplaint(
         self, request: pb.RaiseComplaintRequest, caller: Identity
@@ -189,12 +206,10 @@ class ComplaintCalls:
             raise ArgumentError("state", "is none that a complaint can have")
         size = arguments.page_size(request.page_size, node.config)
         before = read_token(request, caller)
-        as_of = ledger.sequence
-        response = pb.ListComplaintsResponse(as_of_sequence=as_of)
-        listed = complaints.list_complaints(ledger, before, LOOKED_AT_MAX)
-        following = listed[-1][0] if len(listed) == LOOKED_AT_MAX else 0
-        for number, found in listed:
-            if found is None or not self._may_see(found, caller):
+        response = pb.ListComplaintsResponse(as_of_sequence=ledger.sequence)
+        walk = _Walk(before)
+        for found in self._walk(walk, centre_index):
+            if not self._may_see(found, caller):
                 continue
             if centre_index and found.raised.participant != centre_index:
                 continue
@@ -206,10 +221,38 @@ class ComplaintCalls:
                 continue
             response.complaints.append(self._tell(found))
             if len(response.complaints) == size:
-                following = number
                 break
-        response.next_page_token = make_token(request, caller, following)
+        response.next_page_token = make_token(request, caller, walk.before)
         return response
+
+    def _walk(self, walk: "_Walk", centre: int) -> Iterator[Complaint]:
+        """Those that can be read, newest first; `walk` says where the next page begins.
+
+        Of one centre only its own are read, and those of which nobody knows whose they
+        are.
+        """
+        ledger, known = self._node.ledger, self._complaint_centres
+        looked_at = 0
+        for _ in range(STEPS_MAX):
+            numbers, sequences = ledger.complaints(walk.before, STEP)
+            wanted = np.ones(len(numbers), np.bool_)
+            if centre:
+                wanted = known.may_be_of(numbers, centre)
+            for at in np.flatnonzero(wanted):
+                if looked_at == LOOKED_AT_MAX:
+                    return
+                looked_at += 1
+                walk.before = int(numbers[at])
+                found = complaints.readable_complaint(
+                    ledger, walk.before, int(sequences[at])
+                )
+                if found is not None:
+                    known.note(found.number, found.raised.participant)
+                    yield found
+            if len(numbers) < STEP:
+                walk.before = 0
+                return
+            walk.before = int(numbers[-1])
 
     def _tell(self, found: Complaint) -> pb.Complaint:
         node = self._node

@@ -150,7 +150,7 @@ def list_complaints(
     that is not 0; None of one that cannot be read.
     """
     return [
-        (int(number), _readable(ledger, int(number), int(sequence)))
+        (int(number), readable_complaint(ledger, int(number), int(sequence)))
         for number, sequence in zip(*ledger.complaints(before, limit), strict=True)
     ]
 
@@ -197,7 +197,8 @@ def _said(ledger: Ledger, entry: Entry) -> Said:
     return Said(entry, ledger.tail(entry.sequence).decode())
 
 
-def _readable(ledger: Ledger, number: int, sequence: int) -> Complaint | None:
+def readable_complaint(ledger: Ledger, number: int, sequence: int) -> Complaint | None:
+    """The complaint whose newest row this is; None of one that cannot be read."""
     try:
         return _complaint(ledger, number, sequence)
     except CorruptionError:

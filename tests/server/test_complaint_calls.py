@@ -6,16 +6,22 @@ and each who may not; sent again with its id; others' beside none; every field w
 once.
 """
 
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
 import pytest
 
+from server.services import complaints as module
+from switch._core import Ledger
 from switch.client import Client
 from switch.codes import Result, Role
 from switch.ids import new_id
+from switch.ledger import complaints
 from switch.v1 import complaints_pb2 as pb
+from switch.v1 import payments_pb2
 from tests.server.harness import CALL_S, RUPEE, Peer, Peers, failing, payment
+from tests.server.inside import Inside, inside
 
 HOUR_NS: Final = 3_600 * 10**9
 NOT_CREDITED: Final = pb.COMPLAINT_REASON_NOT_CREDITED
@@ -281,6 +287,69 @@ def test_lists(peers: Peers) -> None:
     )
     with failing(grpc.StatusCode.INVALID_ARGUMENT):
         numbers(peers.centre(), page_token=page.next_page_token)
+
+
+async def test_others_complaints_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among others' a centre's own are found, with nobody else's rows read again."""
+    reads: list[int] = []
+    plain = complaints.readable_complaint
+
+    def counted(ledger: Ledger, number: int, sequence: int) -> Any:
+        reads.append(number)
+        return plain(ledger, number, sequence)
+
+    monkeypatch.setattr(complaints, "readable_complaint", counted)
+    monkeypatch.setattr(module, "LOOKED_AT_MAX", 7)
+    monkeypatch.setattr(module, "STEP", 5)
+    monkeypatch.setattr(module, "STEPS_MAX", 3)
+
+    async def listed(one: Inside, by: str, **fields: Any) -> tuple[list[int], int]:
+        request = pb.ListComplaintsRequest(**fields)
+        found: list[int] = []
+        for calls in range(1, 99):
+            body = await one.call("ListComplaints", request, by=by)
+            page = pb.ListComplaintsResponse.FromString(body)
+            found += [int(told.number[1:9]) for told in page.complaints]
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return found, calls
+        raise AssertionError("no end")
+
+    async with inside(tmp_path) as one:
+        mine = []
+        for number in range(1, 41):
+            centre = "centre-a" if number in (3, 17, 18, 40) else "centre-b"
+            await complain(one, centre)
+            mine += [number] if centre == "centre-a" else []
+        own = [*reversed(mine)]
+        for size in (0, 1, 3):
+            reads.clear()
+            found, calls = await listed(one, "centre/centre-a", page_size=size)
+            assert found == own
+            assert calls > 1
+        # All others are known by now: eight steps of five, three steps a page.
+        assert sorted(set(reads)) == mine
+        assert (await listed(one, "centre/centre-a"))[1] == 3
+        theirs = [number for number in range(40, 0, -1) if number not in mine]
+        assert (await listed(one, "centre/centre-b"))[0] == theirs
+        everybody = (await listed(one, "treasury/treasury"))[0]
+        assert everybody == [*range(40, 0, -1)]
+        # What comes later is met like the first.
+        await complain(one, "centre-a")
+        assert (await listed(one, "centre/centre-a"))[0] == [41, *own]
+
+
+async def complain(one: Inside, centre: str) -> None:
+    pay = payments_pb2.CreatePaymentRequest(payment=payment("ANY"))
+    body = await one.call("CreatePayment", pay, by=f"centre/{centre}")
+    paid_id = payments_pb2.CreatePaymentResponse.FromString(body).outcome.id
+    request = pb.RaiseComplaintRequest(
+        id=new_id(), payment_id=paid_id, reason=NOT_CREDITED, operator=1
+    )
+    body = await one.call("RaiseComplaint", request, by=f"centre/{centre}")
+    assert pb.RaiseComplaintResponse.FromString(body).outcome.result == 1
 
 
 @pytest.mark.parametrize(
