@@ -12,6 +12,7 @@ from switch.client import CallError, LostReplyError
 from switch.codes import Result
 from switch.ids import new_id, parse_id
 from switch.payment_states import PaymentState
+from switch.receipt_numbers import format_code
 from switch.v1 import complaints_pb2, counter_pb2, payments_pb2
 from switch.web.counter import complaints, words
 from switch.web.counter.desk import (
@@ -344,6 +345,7 @@ async def _paper(
         "paper": "",
         "paper_error": "",
         "id": payment_id.hex(),
+        "code": "",
     }
     try:
         reply = await in_thread(desk.line.read, call)
@@ -352,7 +354,9 @@ async def _paper(
         return {**found, "paper_error": say("offline now")}
     except CallError as error:
         return {**found, "paper_error": reason_of(error, session.language)}
-    return {**found, "paper": reply.text, "number": _number(reply.json)}
+    # An acknowledgement has no code: it proves nothing.
+    code = format_code(reply.code) if kind == "receipt" else ""
+    return {**found, "paper": reply.text, "number": _number(reply.json), "code": code}
 
 
 def _number(text: str) -> str:

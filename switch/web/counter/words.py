@@ -425,6 +425,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "There are more: the newest are shown.",
         "আরও আছে: সবচেয়ে নতুনগুলি দেখানো হল।",
     ),
+    "complaint code": ("Code of the receipt", "রসিদের কোড"),
     "complaint new": ("not looked at", "দেখা হয়নি"),
     "complaint is open": ("waits for an answer", "উত্তরের অপেক্ষায়"),
     "complaint is overdue": ("the answer is overdue", "উত্তরের সময় পেরিয়ে গেছে"),
