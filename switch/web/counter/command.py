@@ -11,7 +11,7 @@ import uvicorn
 from switch.console.terminal import ask_secret
 from switch.errors import ConfigError, UsageError
 from switch.web.assets import Assets
-from switch.web.counter import catalogue
+from switch.web.counter import catalogue, complaint_book
 from switch.web.counter.app import ASSETS, FOLDER, make_app
 from switch.web.counter.arguments import HOST
 from switch.web.counter.desk import Desk
@@ -54,6 +54,7 @@ def make_desk(args: argparse.Namespace) -> Desk:
         printer=Printer(args.printer, args.check_base),
         catalogue_path=path,
         catalogue=catalogue.load(path),
+        complaints=complaint_book.load(folder / "complaints.json"),
     )
 
 
