@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from switch.codes import (
     AmountRule,
@@ -240,6 +240,11 @@ class World:
         """Where the certificates are."""
         return self.directory / "tls"
 
+    @property
+    def switch_address(self) -> str:
+        """Where a counter reaches the switch."""
+        return self.server.address
+
     def serve(self, script: Any = bills) -> ScriptedBiller:
         """The biller, connected."""
         if self.biller is not None:
@@ -297,12 +302,24 @@ class World:
         self.server.stop()
 
 
+class Reachable(Protocol):
+    """A switch as a counter reaches it: itself, or through a slow line."""
+
+    @property
+    def tls(self) -> Path:
+        """Where the certificates are."""
+
+    @property
+    def switch_address(self) -> str:
+        """Where the switch answers."""
+
+
 class Counter:
     """The page of one centre, as a process."""
 
     def __init__(
         self,
-        world: World,
+        world: Reachable,
         data: Path,
         *arguments: str,
         centre: str = CENTRE,
@@ -319,7 +336,7 @@ class Counter:
         """Start, or start again at the same port."""
         words = [
             self.centre,
-            *("--address", self.world.server.address),
+            *("--address", self.world.switch_address),
             *("--tls", str(self.world.tls)),
             *("--data", str(self.data)),
             *("--port", str(self.port)),
@@ -365,7 +382,7 @@ class Counter:
 
 @contextmanager
 def counting(
-    world: World, data: Path, *arguments: str, centre: str = CENTRE
+    world: Reachable, data: Path, *arguments: str, centre: str = CENTRE
 ) -> Iterator[Counter]:
     """A counter that is ended, whatever happens."""
     counter = Counter(world, data, *arguments, centre=centre)

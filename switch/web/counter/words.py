@@ -37,6 +37,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The counter's program does not answer. Take no cash, and start it again.",
         "কাউন্টারের প্রোগ্রাম সাড়া দিচ্ছে না। নগদ নেবেন না, প্রোগ্রামটি আবার চালান।",
     ),
+    "signed off": (
+        (
+            "Nobody is signed on at the counter. Choose the operator; then see the "
+            "unfinished payments."
+        ),
+        "কাউন্টারে কেউ সাইন-অন করে নেই। অপারেটর বেছে নিন; তার পরে অসমাপ্ত লেনদেন দেখুন।",
+    ),
     "back to find": ("Next citizen", "পরের নাগরিক"),
     "asking": ("Asking …", "জিজ্ঞাসা করা হচ্ছে …"),
     "time": ("Time", "সময়"),
