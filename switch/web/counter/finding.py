@@ -14,7 +14,7 @@ from switch.ids import parse_id
 from switch.money import format_amount, parse_amount
 from switch.references import Form, PatternError, WrongReferenceError, canonical
 from switch.v1 import counter_pb2, network_pb2, payments_pb2, types_pb2
-from switch.web.counter import search
+from switch.web.counter import funds, search
 from switch.web.counter.catalogue import FormField, Service
 from switch.web.counter.desk import (
     Desk,
@@ -262,7 +262,7 @@ async def due(desk: Desk, request: Request, session: Session) -> Response:
     draft = desk.drafts.get(request.path_params["key"])
     if draft is None:
         return message(desk, session, "draft gone", 410)
-    return _due(desk, session, draft, {})
+    return await _due(desk, session, draft, {})
 
 
 async def pay(
@@ -283,8 +283,13 @@ async def pay(
         if line.state != "due":
             raise _Wrong(say(line.state))
         move = _move(desk, session, draft, line, fields)
+        wallet = await funds.wallet_for(desk, move.facts["amount"])
+        if wallet is not None:
+            text = funds.refusal_text(wallet, move.facts["amount"], session)
+            if text:
+                raise _Wrong(text)
     except _Wrong as error:
-        return _due(desk, session, draft, fields, str(error))
+        return await _due(desk, session, draft, fields, str(error))
     if not desk.line.is_up:
         # Before anything is begun: a line that is down is said now, not afterwards.
         await in_thread(desk.line.wallet, fresh=True)
@@ -310,10 +315,21 @@ def _gone(desk: Desk, session: Session, fields: Fields) -> Response:
     return message(desk, session, "draft gone", 410)
 
 
-def _due(
+async def _due(
     desk: Desk, session: Session, draft: Draft, fields: Fields, error: str = ""
 ) -> Response:
-    payable = [place for place, one in enumerate(draft.lines) if one.state == "due"]
+    due = [place for place, one in enumerate(draft.lines) if one.state == "due"]
+    most = max((funds.least_of(draft.lines[place]) for place in due), default=0)
+    wallet = await funds.wallet_for(desk, most) if due else None
+    refusals: dict[int, str] = {}
+    if wallet is not None:
+        for place in due:
+            text = funds.refusal_text(
+                wallet, funds.least_of(draft.lines[place]), session
+            )
+            if text:
+                refusals[place] = text
+    payable = [place for place in due if place not in refusals]
     return show(
         desk,
         session,
@@ -321,12 +337,23 @@ def _due(
         422 if error else 200,
         here="find",
         draft=draft,
+        due=due,
         payable=payable,
-        chosen=int(fields.get("line", payable[0] if payable else 0)),
+        refusals=refusals,
+        wallet=wallet,
+        chosen=_chosen(fields, payable),
         fields=fields,
         error=error,
         earlier=_earlier(desk, draft),
     )
+
+
+def _chosen(fields: Fields, payable: Sequence[int]) -> int:
+    """The line that a form has chosen, if it can be paid; else the first that can."""
+    chosen = whole_number(fields.get("line", ""), 99)
+    if chosen in payable:
+        return chosen or 0
+    return payable[0] if payable else 0
 
 
 def _earlier(desk: Desk, draft: Draft) -> Move | None:
