@@ -1,5 +1,5 @@
-"""Goal: an outcome that the page has shown never disappears and never goes back, however
-slow the line is and whoever dies.
+"""Goal: an outcome that the page has shown never disappears and never goes back,
+however slow the line is and whoever dies.
 
 Method: Chromium at a counter whose line to the switch has 50 kbit/s and 600 ms there
 and back; the page itself writes down each thing that it says (watched.py).

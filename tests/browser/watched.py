@@ -47,7 +47,7 @@ def _rank(outcome: str) -> int:
 
 
 def check_outcomes(page: Page) -> list[str]:
-    """The same; an outcome never disappeared, and none was followed by an earlier one."""
+    """The same; none has disappeared, and none was followed by an earlier one."""
     shown = outcomes_shown(page)
     assert shown, "the page has said nothing of a payment"
     assert "" not in shown, f"an outcome has disappeared: {shown}"

@@ -1,5 +1,5 @@
-"""Goal: the counter's page asks for no cash that the wallet cannot pay, says so with what
-to do, and says honestly when the balance is not known.
+"""Goal: the counter's page asks for no cash that the wallet cannot pay, says so with
+what to do, and says honestly when the balance is not known.
 
 Method: a centre with little money at a real switch; its counter over HTTP; the rule
 itself beside the switch's, check by check.

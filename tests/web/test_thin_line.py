@@ -1,7 +1,7 @@
 """Goal: on a thin line (2 Mbit/s, 400 ms there and back) a citizen is served, and what
 needs no switch is shown at once.
 
-Method: a proxy between counter and switch that passes on each piece late (slow_line.py).
+Method: a proxy between counter and switch that passes on each piece late.
 """
 
 import statistics

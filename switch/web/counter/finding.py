@@ -8,6 +8,7 @@ import grpc
 from starlette.requests import Request
 from starlette.responses import Response
 
+from switch.catalogue import has_hidden
 from switch.client import CallError
 from switch.codes import AMOUNT_MAX
 from switch.ids import parse_id
@@ -30,7 +31,6 @@ from switch.web.counter.drafts import Draft, Line
 from switch.web.counter.till import Kind, Move
 from switch.web.forms import latin_digits, whole_number
 from switch.web.sessions import Session
-from switch.web.shown import visible
 
 ITEMS_MAX = 4
 """Kinds of items that one payment has."""
@@ -208,7 +208,7 @@ def _note(wanted: Service, fields: Fields, session: Session, say: Any) -> str:
         label = asked.label.said(session.language)
         if not text:
             raise _Wrong(say("needs field", label=label))
-        if not _fits(asked, text) or visible(text) != text:
+        if not _fits(asked, text) or has_hidden(text):
             example = say("example", example=asked.example) if asked.example else ""
             raise _Wrong(say("field wrong", label=label, example=example))
         texts.append(text)

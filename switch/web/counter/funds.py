@@ -1,7 +1,7 @@
 """What the centre's wallet can pay now: an operator is told before taking cash.
 
-The switch alone decides each payment. This keeps cash out of a drawer that would have to
-give it back.
+The switch alone decides each payment. This keeps cash out of a drawer that would have
+to give it back.
 """
 
 import asyncio
