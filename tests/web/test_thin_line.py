@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.harness import until
 from tests.web.browsing import Browser
 from tests.web.slow_line import SlowLine
 from tests.web.world import POWER, World, counting
@@ -25,6 +26,32 @@ def thin(world: World) -> Iterator[SlowLine]:
     """The switch as it is seen through the line."""
     with SlowLine(world, delay_s=0.2, bytes_per_s=2_000_000 / 8) as line:
         yield line
+
+
+def test_nothing_is_begun_half_a_second_after_the_line_was_cut(
+    world: World, tmp_path: Path
+) -> None:
+    world.serve()
+    with (
+        SlowLine(world, delay_s=0.0, bytes_per_s=1e9) as line,
+        counting(line, tmp_path) as counter,
+        Browser(counter.address) as browser,
+    ):
+        browser.sign_on()
+        browser.fetch(POWER, "600000004")
+        path, lines = browser.path, browser.lines
+        line.cut()
+        time.sleep(0.5)
+        assert browser.pay().status_code == 503
+        assert "Nothing was sent: take no cash" in browser.text
+        assert counter.moves() == []
+        line.mend()
+        until(
+            lambda: browser.send(f"{path}/pay", line=0, cash="=", **lines).status_code
+            != 503
+        )
+        browser.settled("paid")
+        assert len(counter.moves()) == 1
 
 
 def test_a_citizen_is_served_on_a_thin_line(

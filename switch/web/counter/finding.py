@@ -283,16 +283,14 @@ async def pay(
         if line.state != "due":
             raise _Wrong(say(line.state))
         move = _move(desk, session, draft, line, fields)
-        wallet = await funds.wallet_for(desk, move.facts["amount"])
+        # Before anything is begun: a line that is down is said now, not afterwards.
+        wallet = await funds.ask_line(desk)
         if wallet is not None:
             text = funds.refusal_text(wallet, move.facts["amount"], session)
             if text:
                 raise _Wrong(text)
     except _Wrong as error:
         return await _due(desk, session, draft, fields, str(error))
-    if not desk.line.is_up:
-        # Before anything is begun: a line that is down is said now, not afterwards.
-        await in_thread(desk.line.wallet, fresh=True)
     async with desk.beginning:
         same = _same_open(desk, move)
         if same is not None:

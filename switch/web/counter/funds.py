@@ -46,6 +46,17 @@ async def wallet_for(desk: Desk, amount: int) -> wallets_pb2.Wallet | None:
     return wallet
 
 
+async def ask_line(desk: Desk) -> wallets_pb2.Wallet | None:
+    """The wallet as it is now; None if the switch answers, but does not tell it.
+
+    How the line was a moment ago says nothing. Raises OfflineError if it is down.
+    """
+    try:
+        return await asyncio.to_thread(desk.line.wallet, fresh=True)
+    except CallError:
+        return None
+
+
 def least_of(line: Line) -> int:
     """The smallest amount that a line can be paid with, in paise."""
     return 1 if line.rule == "below" else line.amount
