@@ -5,6 +5,7 @@ counter's page as a process of its own.
 import contextlib
 import json
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -197,6 +198,17 @@ def bills(question: billers_pb2.Question) -> Iterable[billers_pb2.Answer]:
     if question.reference.startswith("9"):
         found.append(due_bill(question, id="", period="2026-10", amount_due=40_000))
     return (owes(question, *found),)
+
+
+def answering_later(answers: threading.Event) -> Any:
+    """The same, but a payment has no answer before `answers` is set."""
+
+    def script(question: billers_pb2.Question) -> Iterable[billers_pb2.Answer]:
+        if question.kind != billers_pb2.QUESTION_KIND_FETCH_BILL:
+            answers.wait(CALL_S)
+        return bills(question)
+
+    return script
 
 
 _DUE_NS = 1_796_200_000 * 10**9
@@ -394,4 +406,4 @@ def counting(
                 counter.stop()
 
 
-__all__ = ["Counter", "World", "bills", "counting", "willing"]
+__all__ = ["Counter", "World", "answering_later", "bills", "counting", "willing"]
