@@ -223,14 +223,14 @@ def test_nothing_that_hides_or_turns_gets_onto_a_paper(
         assert "₹1?00 paid" in shown or "₹1 00 paid" in shown
 
 
-def papers_of(receipt: Receipt) -> Iterator[str]:
+def papers_of(receipt: Receipt, *, bengali: bool = False) -> Iterator[str]:
     """The texts of each paper that a payment has."""
     shared = {
         name: getattr(receipt, name)
         for name in Paper.__dataclass_fields__
         if hasattr(receipt, name)
     }
-    yield receipt_text(receipt, reprint=Reprint(refunded=1))
+    yield receipt_text(receipt, bengali=bengali, reprint=Reprint(refunded=1))
     yield refund_text(
         RefundReceipt(
             **shared,
@@ -239,10 +239,12 @@ def papers_of(receipt: Receipt) -> Iterator[str]:
             paid=receipt.amount,
             refunded=1,
             refunded_ns=receipt.accepted_ns,
-        )
+        ),
+        bengali=bengali,
     )
     yield acknowledgement_text(
-        Acknowledgement(**shared, standing=Standing.KEPT, as_of_ns=receipt.accepted_ns)
+        Acknowledgement(**shared, standing=Standing.KEPT, as_of_ns=receipt.accepted_ns),
+        bengali=bengali,
     )
 
 

@@ -47,8 +47,10 @@ def test_nothing_is_begun_half_a_second_after_the_line_was_cut(
         assert counter.moves() == []
         line.mend()
         until(
-            lambda: browser.send(f"{path}/pay", line=0, cash="=", **lines).status_code
-            != 503
+            lambda: (
+                browser.send(f"{path}/pay", line=0, cash="=", **lines).status_code
+                != 503
+            )
         )
         browser.settled("paid")
         assert len(counter.moves()) == 1

@@ -183,6 +183,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{time} পর্যন্ত বৈধ; তার পরে আবার আনুন।",
     ),
     "bill": ("Bill", "বিল"),
+    "period": ("Period", "সময়কাল"),
     "bills several": (
         "Which of these does the citizen pay?",
         "নাগরিক কোনটি দিচ্ছেন?",
