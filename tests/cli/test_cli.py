@@ -379,7 +379,7 @@ def test_a_receipt_is_printed_in_both_languages(live: Live) -> None:
     assert english.returncode == Exit.DONE, english.stderr
     assert "Total: ₹7.50" in english.stdout
     bengali = live.command(*words, "--lang", "bn")
-    assert "মোট: ₹7.50" in bengali.stdout
+    assert "মোট: ₹৭.৫০" in bengali.stdout
     value = answer(live.command(*words, "--json"))
     assert value["text"] == {"en": english.stdout, "bn": bengali.stdout}
     own = live.command("receipt", str(paid["id"]), "--as", f"centre/{CENTRE}")
