@@ -7,62 +7,18 @@ and back; the page itself writes down each thing that it says (watched.py).
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
-import pytest
-
-from tests.browser.operator import Operator, context_of
+from tests.browser.conftest import OpensSlow
 from tests.browser.test_journey import paid, reference
-from tests.browser.watched import check_outcomes, watch
-from tests.web.slow_line import SlowLine
-from tests.web.world import Counter, World, answering_later, counting
+from tests.browser.watched import check_outcomes
+from tests.web.world import Counter, World, answering_later
 
-DELAY_S = 0.3
-BYTES_PER_S = 50_000 / 8
 POLLS_MS = 2_500
 """So long after an outcome has come late polls could take it away."""
 
 
-@pytest.fixture(scope="module")
-def line(world: World) -> Iterator[SlowLine]:
-    with SlowLine(world, delay_s=DELAY_S, bytes_per_s=BYTES_PER_S) as line:
-        yield line
-
-
-@pytest.fixture(scope="module")
-def counter(
-    browser: Any,
-    world: World,
-    line: SlowLine,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Counter]:
-    world.serve()
-    with counting(line, tmp_path_factory.mktemp("counter")) as counter:
-        yield counter
-
-
-@pytest.fixture
-def opens(browser: Any, counter: Counter) -> Iterator[Callable[[str], Operator]]:
-    """Opens a new browser, with an operator before it who pays attention."""
-    contexts = []
-
-    def open_one(name: str) -> Operator:
-        contexts.append(context_of(browser, "narrow"))
-        page = contexts[-1].new_page()
-        watch(page)
-        return Operator(page, counter, name)
-
-    yield open_one
-    for context in contexts:
-        context.close()
-
-
-def test_paid_stays_on_a_slow_line(
-    world: World, opens: Callable[[str], Operator]
-) -> None:
-    operator = opens("slow-paid")
+def test_paid_stays_on_a_slow_line(world: World, opens_slow: OpensSlow) -> None:
+    operator = opens_slow("slow-paid")
     operator.begin()
     owed = reference()
     operator.fetch_at_last(owed)
@@ -77,9 +33,9 @@ def test_paid_stays_on_a_slow_line(
 
 
 def test_do_not_take_money_again_stays_when_the_counter_is_killed(
-    world: World, counter: Counter, opens: Callable[[str], Operator], tmp_path: Path
+    world: World, slow_counter: Counter, opens_slow: OpensSlow
 ) -> None:
-    operator = opens("slow-killed")
+    operator = opens_slow("slow-killed")
     operator.begin()
     owed = reference()
     operator.fetch_at_last(owed)
@@ -89,8 +45,8 @@ def test_do_not_take_money_again_stays_when_the_counter_is_killed(
     try:
         operator.press("Enter")
         operator.wait("sending")
-        counter.kill()
-        counter.start()
+        slow_counter.kill()
+        slow_counter.start()
         # The browser of before the kill goes on asking, and nobody is signed on.
         operator.page.wait_for_timeout(POLLS_MS)
         shown = check_outcomes(operator.page)
