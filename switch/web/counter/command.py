@@ -112,9 +112,14 @@ def listen(port: int) -> tuple[socket.socket, str]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        # Two may bind one port at a time; only one of them listens there.
+        listener.listen(CONCURRENCY_MAX)
     except OSError as error:
-        raise ConfigError(f"cannot listen on port {port}: {error.strerror}") from error
-    listener.listen(CONCURRENCY_MAX)
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on port {port}: {error.strerror}; choose another one with "
+            "--port, or 0 for any that is free"
+        ) from error
     send_at_once(listener)
     return listener, f"http://{HOST}:{listener.getsockname()[1]}/"
 
