@@ -9,11 +9,12 @@ import os
 import re
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from tests import started
+from tests import guard, started
 
 ROOT = Path(__file__).parents[1]
 RUN_S = 240.0
@@ -62,7 +63,9 @@ def test_passes_behind_it():
     "starts": """
 STARTER = '''
 import subprocess, sys
-process = subprocess.Popen(sys.argv[1:], start_new_session=True)
+away = subprocess.DEVNULL  # nobody waits for what it may say
+process = subprocess.Popen(
+    sys.argv[1:], start_new_session=True, stdout=away, stderr=away)
 process.returncode = 0
 print(process.pid)
 '''
@@ -183,6 +186,14 @@ def test_who_does_it_hears_of_it(
 
 def test_nothing_of_it_runs(played: tuple[str, list[int]]) -> None:
     assert played[1] == []
+
+
+def test_the_end_of_a_day_is_known() -> None:
+    midnight = datetime(2027, 4, 1, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    at = midnight.timestamp()
+    assert guard.left_of_day_s(at - 0.25) == 0.25
+    assert guard.left_of_day_s(at) == 86_400
+    assert guard.left_of_day_s(at + 43_200) == 43_200
 
 
 @pytest.mark.slow
