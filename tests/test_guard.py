@@ -188,6 +188,25 @@ def test_nothing_of_it_runs(played: tuple[str, list[int]]) -> None:
     assert played[1] == []
 
 
+FORKS = {
+    "switch/audit/__main__.py",  # loads no gRPC: see below
+    "tools/cluster/apart.py",  # before the stand asks anything
+}
+
+
+def test_the_product_forks_where_nothing_uses_grpc() -> None:
+    forking = re.compile(r"os\.fork|forkpty|multiprocessing|preexec_fn|\buser=\w+\.pw_")
+    found = {
+        str(path.relative_to(ROOT))
+        for folder in ("switch", "server", "tools", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        if forking.search(path.read_text())
+    }
+    assert found == FORKS
+    code = "import sys, switch.audit.__main__; sys.exit('grpc' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
 def test_the_end_of_a_day_is_known() -> None:
     midnight = datetime(2027, 4, 1, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     at = midnight.timestamp()
