@@ -32,10 +32,16 @@ free_of() {
         /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null
 }
 
+export SWITCH_TEST_RUN=run-$$-$RANDOM
 # By its prefix what a killed run has left is known. Tests marked `alone` are on the disk.
 disk=$(mktemp -d "${TMPDIR:-/tmp}/payswitch-tests-XXXXXXXX") || exit 1
 folder=$disk
-trap 'rm -rf "$folder" "$disk"' EXIT
+is_looked_through=
+# However the run ends, what it has started ends with it.
+trap '[[ $is_looked_through ]] || "$python" -m tests.started "$folder"
+    rm -rf "$folder" "$disk"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 together=(--basetemp "$disk/together" -o tmp_path_retention_policy=failed)
 if ! free_of | awk -v room="$room" '$1 < room {few = 1} END {exit !(few || NR < 2)}'; then
     folder=$(mktemp -d "$memory/payswitch-tests-XXXXXXXX") || exit 1
@@ -44,7 +50,6 @@ fi
 
 # Every process carries the run's name, and its temporary files are in the run's folder
 # (tests/guard.py, tests/started.py).
-export SWITCH_TEST_RUN=run-$$-$RANDOM
 mkdir "$folder/tmp"
 chmod 711 "$folder" "$disk" "$folder/tmp" # PostgreSQL is somebody else
 export TMPDIR=$folder/tmp
@@ -72,6 +77,7 @@ finish() {
         cat "$folder/left" >&2
         ((code)) || code=1
     fi
+    is_looked_through=yes
     if ! "$python" -m tests.started "$folder"; then
         ((code)) || code=1
     fi
