@@ -8,8 +8,9 @@ No test begins just before midnight (IST) by the machine's own clock: what it do
 what it looks for are of one day. What happens at midnight is tested with clocks that
 tests move.
 
-What a test starts ends with it, however it ends; so does what a fixture starts. A test
-that failed keeps nothing open that would fail the next.
+What the tests of a file start ends with the file, however they end: a test may start a
+server of its file anew. The test is named that has started what is left. A test that
+failed keeps nothing open that would fail the next.
 """
 
 import gc
@@ -36,7 +37,8 @@ IST_S, DAY_S = 19_800, 86_400
 FILE_S, TEST_S = 90.0, 15.0
 """No file, and no test of a file, begins when less than that is left of a day."""
 
-failed = pytest.StashKey[bool]()
+_failed: set[Path] = set()
+"""The files of which a test has failed."""
 
 # --- forks ----------------------------------------------------------------------------
 
@@ -154,7 +156,7 @@ def pytest_runtest_makereport(
     """Remember what failed, and let go of what its frames hold."""
     report = yield
     if report.failed:
-        item.stash[failed] = True
+        _failed.add(item.path)
         if call.excinfo is not None:
             let_go(call.excinfo.value)
     return report
@@ -182,30 +184,26 @@ def let_go(error: BaseException) -> None:
 def pytest_runtest_teardown(
     item: pytest.Item, nextitem: pytest.Item | None
 ) -> Generator[None, None, None]:
-    """What was started for this test has ended; for its file, with the last of it."""
+    """What was started by a file's tests has ended with the last of them."""
     is_last = nextitem is None or nextitem.path != item.path
     try:
         return (yield)
     finally:
-        check_ended(item, is_last=is_last)
+        if is_last:
+            check_ended(item.path)
 
 
-def check_ended(item: pytest.Item, *, is_last: bool) -> None:
-    """End what is left. Raises AssertionError if the test did not fail for another
-    reason.
+def check_ended(path: Path) -> None:
+    """End what the tests of a file have left. Raises AssertionError, unless one of them
+    has failed for another reason.
     """
-    has_failed = item.stash.get(failed, False) or sys.exc_info()[0] is not None
-    processes = registry.running("module" if is_last else "function")
-    if is_last:
-        processes += registry.strangers()
+    has_failed = path in _failed or sys.exc_info()[0] is not None
+    processes = registry.running("module") + registry.strangers()
     left = processes if has_failed else wait(processes)
     end(left)
-    said = [f"a process was left: {one.command}" for one in left]
-    if is_last:
-        said += collect()
-    if has_failed or not said:
-        return
-    raise AssertionError("\n".join(said))
+    said = [f"a process was left: {one.command}" for one in left] + collect()
+    if said and not has_failed:
+        raise AssertionError("\n".join(said))
 
 
 def collect() -> list[str]:

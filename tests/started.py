@@ -74,9 +74,9 @@ class Registry:
         """A process was started."""
         fields = fields_of(pid)
         if fields:
-            self.all.append(
-                Started(pid, int(fields[19]), self.scope, f"{pid} {command_of(pid)}")
-            )
+            by = os.environ.get("PYTEST_CURRENT_TEST", "")
+            line = f"{pid} {command_of(pid)}, started in {by}"
+            self.all.append(Started(pid, int(fields[19]), self.scope, line))
 
     def keep(self, pid: int) -> None:
         """This one serves all tests."""

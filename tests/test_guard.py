@@ -52,6 +52,10 @@ FILES = {
     "leaves": """
 def test_leaves():
     sleeper()
+def test_comes_behind():
+    pass
+""",
+    "fails": """
 def test_fails():
     held = Held()
     sleeper()
@@ -157,9 +161,10 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[int]]:
 @pytest.mark.parametrize(
     ("test", "ends", "why"),
     [
-        ("leaves.py::test_leaves", "PASSED ERROR", "a process was left"),
-        ("leaves.py::test_fails", "FAILED", "for this reason"),
-        ("leaves.py::test_passes_behind_it", "PASSED", ""),
+        ("leaves.py::test_leaves", "PASSED", "started in "),
+        ("leaves.py::test_comes_behind", "PASSED ERROR", "a process was left"),
+        ("fails.py::test_fails", "FAILED", "for this reason"),
+        ("fails.py::test_passes_behind_it", "PASSED", ""),
         ("starts.py::test_starts", "PASSED ERROR", "a process was left"),
         ("keeps.py::test_keeps", "PASSED", ""),
         ("keeps.py::test_keeps_still", "PASSED", ""),
