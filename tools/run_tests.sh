@@ -66,6 +66,7 @@ clock() {
     ((late >= 0)) || late=$((late + 86400))
     # Monotonic clocks go on as they are, and so do the times of files.
     export LD_PRELOAD=$library FAKETIME=+${late}s DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1
+    export FAKETIME_DISABLE_SHM=1 # a killed program would leave its part in memory
     export ASAN_OPTIONS=verify_asan_link_order=0
     echo "the clock is $late s ahead: $(TZ=Asia/Kolkata date)"
 }
