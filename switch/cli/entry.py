@@ -236,15 +236,14 @@ def _parser() -> argparse.ArgumentParser:
             parents=parents,
             # An abbreviation could swallow what another program is to get.
             allow_abbrev=False,
-            # The server's own help says what `serve` takes.
-            add_help=name != "serve",
+            # The other program's own help says what it takes.
+            add_help=name not in _PASSED_ON,
         )
         command.set_defaults(run=run)
         return command
 
     add("serve", others.serve, "start the server; `serve --help` says what it takes")
-    audit = add("audit", others.audit, "prove a ledger's directory, beside the switch")
-    audit.add_argument("dir", type=Path, metavar="DIR", help="the ledger's directory")
+    add("audit", others.audit, "prove a ledger's directory, beside the switch")
     add("rights", commands.rights, "which role may call what")
     backup = add(
         "backup", others.backup, "copy a ledger, beside the switch, and prove it"

@@ -31,7 +31,7 @@ def serve(args: Namespace, screen: Screen) -> Exit:
 
 def audit(args: Namespace, screen: Screen) -> Exit:
     """Run the auditor in a process of its own."""
-    command = program("switch.audit", str(args.dir), *args.rest)
+    command = program("switch.audit", *args.rest)
     if args.json:
         command.append("--json")
     code = subprocess.run(tethered(command), check=False).returncode
