@@ -12,6 +12,18 @@ CLOSING_WORDS: dict[str, tuple[str, str]] = {
     "check banks": ("banks do not contradict", "ব্যাঙ্কের কথায় বিরোধ নেই"),
     "check open": ("what waits", "যা অপেক্ষায়"),
     "check audit": ("the auditor finds nothing", "নিরীক্ষকের আপত্তি নেই"),
+    "amount counts": (
+        "Amount: credits less debits of the day's scrolls, of all heads of account.",
+        "টাকার অঙ্ক: দিনের সব স্ক্রলের জমা, খরচ বাদে, সব খাত মিলিয়ে।",
+    ),
+    "to the bank counts": (
+        "To the bank: payouts in the day's instructions; they may settle earlier days.",
+        "ব্যাঙ্কে: দিনের পেমেন্ট নির্দেশে যত টাকা দেওয়া হবে; তা আগের দিনেরও হতে পারে।",
+    ),
+    "day goes on": (
+        "The day is not over, its files have its windows so far. Run this again after",
+        "দিন এখনও শেষ হয়নি: ফাইলে এ পর্যন্ত বন্ধ জানালার হিসাব আছে। আবার চালান এর পরে:",
+    ),
     "day closed": ("The day is closed.", "দিন বন্ধ হয়েছে।"),
     "in the way": ("It stands in the way", "বাধা"),
     "still to come": ("Still to come", "এখনও বাকি"),
