@@ -38,10 +38,9 @@ def parser() -> argparse.ArgumentParser:
         prog="payswitch audit",
         description="Read a ledger's journal from its first row, rebuild every account "
         "and compare. Nothing is written; a server may be running.",
-        epilog="Exit code: 0 nothing is wrong, 2 asked wrongly, 3 there is no ledger "
-        "that can be read, 4 something is wrong, or its files are damaged, 78 a "
-        "certificate cannot be used. (`python -m switch.audit` itself ends with 1, not "
-        "4, if something is wrong.)",
+        epilog="Exit code: 0 nothing is wrong, 1 something is, 2 asked wrongly, "
+        "3 there is no ledger that can be read, 4 its files are damaged, "
+        "78 a certificate cannot be used.",
     )
     made.add_argument("directory", metavar="DIR", type=Path, help="ledger directory")
     made.add_argument(

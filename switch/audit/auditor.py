@@ -22,6 +22,7 @@ from switch.audit.live import Live, compare_live_accounts, compare_live_hash
 from switch.audit.logged import Log, Logged
 from switch.audit.payments import check_baskets
 from switch.audit.reader import Block, Journal
+from switch.audit.stakes import Stakes
 from switch.audit.totals import Figures, Stored, read_totals
 from switch.errors import UsageError
 
@@ -85,7 +86,8 @@ def audit(
             raise UsageError(f"sequence {at} is not there yet; the last is {durable}")
         last = at or durable
         ledger = journal.instance + journal.epoch.to_bytes(8, "little")
-        books = Books(findings, ledger, whole=scope == "all")
+        stakes = Stakes(journal.rows_at)
+        books = Books(findings, ledger, stakes, whole=scope == "all")
         run = _Audit(journal, findings, books, (durable, last))
         notes = run.plan_index(index)
         notes += run.plan_live(live)
