@@ -134,8 +134,8 @@ class Closing:
         self.days = days_to_write(self._client, self._args.day)
         if self.days:
             schedule = self._client.schedule(CUTOFFS_ASKED)
-            day, now_ns = self.days[-1].day, time.time_ns()
-            self.goes_on_until = goes_on_until(day, schedule, now_ns)
+            newest = self.days[-1].day
+            self.goes_on_until = goes_on_until(newest, schedule, time.time_ns())
         if not self.days:
             self.in_the_way.append("no window is closed that has a file")
         for day in self.days:

@@ -163,7 +163,9 @@ def test_what_is_kept_is_listed_lent_on_and_given_back(
     waits = done(live, "proposals", "--open")
     for text in (void, "give back", "letter 12", "treasury", "waits"):
         assert text in waits
-    assert asked not in waits
+    # A time has figures, too, so that a number is looked for where it is one.
+    lines = done(live, "proposals", "--open", "--json").splitlines()
+    assert [json.loads(one)["proposed"]["sequence"] for one in lines] == [int(void)]
     both = [
         json.loads(line)
         for line in done(live, "proposals", "--all", "--json").splitlines()
