@@ -5,10 +5,12 @@ May use the words and the generated messages; calls nothing.
 
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
@@ -63,10 +65,21 @@ class Screen:
     """Standard output for what was asked for, standard error for everything else."""
 
     def __init__(
-        self, *, as_json: bool, language: Language, wide: bool = False
+        self,
+        *,
+        as_json: bool,
+        language: Language,
+        wide: bool = False,
+        where: Sequence[str] = (),
+        caller: Sequence[str] = (),
     ) -> None:
+        """`where` are the words of this command that say which switch is asked, and
+        `caller` those that say as whom: a command that is shown next has them, too.
+        """
         self.as_json = as_json
         self.language = language
+        self._where = tuple(where)
+        self._caller = tuple(caller)
         # Rich takes a width from us only together with a height, which nothing uses.
         self._out = Console(file=sys.stdout, height=_HEIGHT, highlight=False)
         self._err = Console(file=sys.stderr, highlight=False)
@@ -87,9 +100,14 @@ class Screen:
             shown = wrap(shown, self._width)
         self._out.print(Text(shown), soft_wrap=True)
 
-    def command(self, *words: str) -> None:
-        """A command of this program that a person may run next, ready to be copied."""
-        text = f"  payswitch {shlex.join(words)}"
+    def command(self, *words: str, same_caller: bool = False) -> None:
+        """A command of this program that a person may run next, ready to be copied. It
+        asks the same switch; `same_caller`: for the one who ran this one.
+        """
+        further = () if "--help" in words else self._where
+        if same_caller:
+            further += self._caller
+        text = f"  {shlex.join((program_name(), *words, *further))}"
         self._out.print(Text(harmless(text)), soft_wrap=True)
 
     def note(self, text: str) -> None:
@@ -182,6 +200,16 @@ class Screen:
             transient=True,
         ) as progress:
             yield Step(progress, total, text)
+
+
+def program_name() -> str:
+    """How a shell finds this program again: its name, or the path that was typed."""
+    typed = sys.argv[0]
+    if Path(typed).name != "payswitch":
+        return "payswitch"
+    found = shutil.which("payswitch")
+    is_found = found is not None and Path(found).samefile(typed)
+    return "payswitch" if is_found else typed
 
 
 _KEPT = "\n\u200c\u200d"
