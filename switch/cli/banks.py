@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from switch.calendar import DAY_S, NS_IN_S, day_date, format_ist
-from switch.cli.arguments import as_argument, to_count
+from switch.cli.arguments import SIGNER, as_argument, to_count
 from switch.cli.commands import open_client, open_office
 from switch.cli.office import show_outcome
 from switch.client.banks import Banks
@@ -116,7 +116,7 @@ def bank(args: Namespace, screen: Screen) -> Exit:
         return Exit.DONE
     if not banks.accounts:
         screen.line(screen.language.word("no bank accounts"))
-        screen.command("propose", "bank-account", "NUMBER", "--person=N", "--key=FILE")
+        screen.command("propose", "bank-account", "NUMBER", *SIGNER)
         return Exit.DONE
     _show_accounts(banks, screen)
     _show_items(items, now_ns, screen)

@@ -12,6 +12,7 @@ from switch.cli import people, signing
 from switch.cli.abouts import about_text, amount_text
 from switch.cli.arguments import add_id, add_reason, as_argument, to_count
 from switch.cli.commands import open_office, who
+from switch.cli.next_steps import show_proposed
 from switch.cli.office import show_outcome
 from switch.codes import Result
 from switch.console.output import Exit, Screen, enum_word, plain
@@ -219,7 +220,7 @@ def propose(args: Namespace, screen: Screen) -> Exit:
             amount,
             move_id=args.id or new_id(),
         )
-    return show_outcome(outcome, screen)
+    return show_proposed(outcome, args, screen, signs=False)
 
 
 def _is_amount(text: str) -> bool:

@@ -6,6 +6,7 @@ Over the wire only, as `commands`, whose ways they share.
 from argparse import Namespace
 from collections.abc import Callable
 
+from switch.cli.arguments import APPROVER
 from switch.cli.commands import open_office
 from switch.codes import Result
 from switch.console.output import Exit, Screen, enum_word, plain
@@ -114,7 +115,7 @@ def show_people(screen: Screen) -> None:
     """What to do instead in a ledger with people."""
     screen.line(screen.language.word("use people"))
     screen.command("propose", "--help")
-    screen.command("approve", "ENTRY", "--person=N", "--key=FILE")
+    screen.command("approve", "ENTRY", *APPROVER)
     screen.command("do", "ENTRY")
 
 

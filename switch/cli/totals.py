@@ -106,7 +106,7 @@ def _show_whole(found: pb.ReadTotalsResponse, args: Namespace, screen: Screen) -
     language = screen.language
     begin = args.from_day or language.word("from the beginning")
     end = args.to_day or language.word("to now")
-    crore = format_crore(found.whole.gross.paise, bengali=language is Language.BENGALI)
+    crore = format_crore(found.whole.gross.paise)
     gross = f"{language.amount(found.whole.gross.paise)} ({RUPEE}{crore} "
     facts = [
         ("days", f"{begin} – {end}"),

@@ -14,6 +14,7 @@ from typing import Any
 from switch.bank.lines import canonical_account
 from switch.cli.arguments import add_id, as_argument, to_count
 from switch.cli.commands import open_office, read_network
+from switch.cli.next_steps import signer_words, where
 from switch.cli.signing import add_person, propose, sign_prepared, signer_of
 from switch.client.messages import messages_of
 from switch.codes import Budget, PersonRole
@@ -468,7 +469,7 @@ def network_propose(args: Namespace, screen: Screen) -> Exit:
     if shown is Exit.DONE and made.row is not None and not screen.as_json:
         screen.line(screen.language.word("next phase"))
         file = [str(args.file)] if args.file else []
-        screen.command("network", "propose", *file, "--person=N", "--key=FILE")
+        screen.command("network", "propose", *file, *signer_words(args), *where(args))
     return shown
 
 
