@@ -242,7 +242,7 @@ def catalogue(args: Namespace, screen: Screen) -> Exit:
         return Exit.DONE
     language = screen.language
     bengali = language.value == "bn"
-    screen.facts([("version", found.version), ("day", found.day)])
+    screen.facts([("version", found.version), ("prices of", found.day)])
     if found.unchanged:
         screen.line(language.word("unchanged"))
         return Exit.DONE

@@ -14,20 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
-from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
-from switch.console.tables import drop_order, fit, wrap
+from switch.console.tables import cell_len, drawn, drop_order, fit, wrap
 from switch.console.tokens import format_token
 from switch.console.words import Language
 from switch.ids import ID_SIZE, format_id
 
 _TOKENS = frozenset({"quotation", "additional_to"})
 """Fields of bytes that a caller gives back as they are."""
-_HEIGHT = 25
 _GAP = 2
 """Spaces between a name and its value."""
 
@@ -80,11 +77,12 @@ class Screen:
         self.language = language
         self._where = tuple(where)
         self._caller = tuple(caller)
-        # Rich takes a width from us only together with a height, which nothing uses.
-        self._out = Console(file=sys.stdout, height=_HEIGHT, highlight=False)
+        self._out = Console(file=sys.stdout, highlight=False)
         self._err = Console(file=sys.stderr, highlight=False)
         # A file or a pipe has no width: nothing is left out there, and nothing wraps.
-        self._width = self._out.width if sys.stdout.isatty() else None
+        self._width = (
+            shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        )
         self._table_width = None if wide else self._width
 
     def value(self, value: Mapping[str, Any]) -> None:
@@ -146,18 +144,9 @@ class Screen:
                 self.facts([*zip(columns, row, strict=True)])
                 self.line("")
             return
-        table = Table(show_footer=bool(footer))
-        for at, width in zip(found.shown, found.widths, strict=True):
-            table.add_column(
-                Text(heads[at]),
-                footer=Text(feet[at]) if feet else "",
-                justify="right" if columns[at] in right else "left",
-                width=width,
-                overflow="fold",
-            )
-        for row in cells:
-            table.add_row(*(Text(row[at]) for at in found.shown))
-        self._lay_out(table, found.total)
+        numbers = [column in right for column in columns]
+        for line in drawn(found, heads, cells, feet, numbers):
+            self._out.print(Text(line), soft_wrap=True)
         if found.left_out:
             names = ", ".join(heads[at] for at in found.left_out)
             word = self.language.word
@@ -177,15 +166,6 @@ class Screen:
             space = " " * (indent - cell_len(name))
             lines = [f"{name}{space}{first}", *(" " * indent + each for each in others)]
             self._out.print(Text("\n".join(map(str.rstrip, lines))), soft_wrap=True)
-
-    def _lay_out(self, table: Table, width: int) -> None:
-        """Print a table of this width: a narrower screen wraps its lines itself."""
-        screen = self._out.width
-        self._out.width = max(screen, width)
-        try:
-            self._out.print(table, crop=False)
-        finally:
-            self._out.width = screen
 
     @contextmanager
     def progress(self, total: int, text: str) -> Iterator[Step]:

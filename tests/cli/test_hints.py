@@ -135,6 +135,13 @@ def test_an_amount_says_how_it_is_written(capsys: pytest.CaptureFixture[str]) ->
     assert "10.50" in capsys.readouterr().err
 
 
+def test_a_certificate_that_is_not_there_says_where_it_goes(live: Live) -> None:
+    done = live.command("counter", "bsk-99999")
+    assert done.returncode == Exit.CONFIG
+    assert "centre-bsk-99999.pem" in done.stderr
+    assert "--tls" in done.stderr
+
+
 def test_an_audit_of_no_ledger_says_so(tmp_path: Path) -> None:
     done = _paste(["audit", str(tmp_path)])
     assert done.returncode == Exit.UNKNOWN

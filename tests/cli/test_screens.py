@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from rich.cells import cell_len
 
 from switch.console.output import Exit
+from switch.console.tables import cell_len
 from switch.console.words import WORDS
 from tests.cli.terminal import on_terminal
 from tests.client.live import FREE, Live, running

@@ -5,17 +5,20 @@ languages and on screens of every width. What a terminal would show is read back
 by column, and compared with the cells word by word.
 """
 
+import ast
+import ctypes
 import io
+import locale
 import os
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.cells import cell_len
 
+from switch.console import words
 from switch.console.output import Screen, harmless
-from switch.console.tables import drop_order
+from switch.console.tables import cell_len, drop_order
 from switch.console.words import WORDS, Language
 from tests.cli.drawn_tables import ROOT, Drawn, drawn_tables
 
@@ -181,13 +184,39 @@ def test_facts_and_lines_break_no_word_either(
         assert cell_len(line) <= width or len(line.split()) == 1
 
 
-def test_only_one_place_draws_tables() -> None:
-    draws = [
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "switch").rglob("*.py")
-        if "rich.table" in path.read_text(encoding="utf-8")
-    ]
-    assert draws == ["switch/console/output.py"]
+def test_nobody_draws_tables_otherwise() -> None:
+    for path in (ROOT / "switch").rglob("*.py"):
+        assert "rich.table" not in path.read_text(encoding="utf-8"), path
+
+
+def test_no_word_takes_the_place_of_another() -> None:
+    """Words are merged from parts: a key that stands in two of them says one thing in
+    the place of the other.
+    """
+    tree = ast.parse((ROOT / "switch/console/words.py").read_text(encoding="utf-8"))
+    (value,) = (
+        each.value
+        for each in ast.walk(tree)
+        if isinstance(each, ast.AnnAssign) and ast.unparse(each.target) == "WORDS"
+    )
+    assert isinstance(value, ast.Dict)
+    keys: list[str] = []
+    for key, part in zip(value.keys, value.values, strict=True):
+        if isinstance(key, ast.Constant):
+            keys.append(str(key.value))
+        else:
+            keys += getattr(words, ast.unparse(part))
+    assert sorted(keys) == sorted({*keys})
+    assert {*keys} == {*WORDS}
+
+
+def test_widths_are_those_of_terminals() -> None:
+    """As the C library counts, by which terminals go."""
+    library = ctypes.CDLL(None)
+    locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    for letter in map(chr, [*range(0x20, 0x7F), *range(0x980, 0xA00), 0x20B9, 0x200C]):
+        if letter.isprintable() or letter == "\u200c":
+            assert cell_len(letter) == library.wcwidth(ord(letter)), hex(ord(letter))
 
 
 @pytest.mark.parametrize("where", EVERYWHERE)
