@@ -145,8 +145,8 @@ class Screen:
                 self.line("")
             return
         numbers = [column in right for column in columns]
-        for line in drawn(found, heads, cells, feet, numbers):
-            self._out.print(Text(line), soft_wrap=True)
+        lines = drawn(found, heads, cells, feet, numbers)
+        self._out.print(Text("\n".join(lines)), soft_wrap=True)
         if found.left_out:
             names = ", ".join(heads[at] for at in found.left_out)
             word = self.language.word

@@ -138,6 +138,8 @@ def wrap(text: str, width: int) -> str:
     for line in text.split("\n"):
         made = ""
         for part in _PART.findall(line):
+            if not made and cell_len(part) > width:
+                part = part.lstrip()
             if made.strip() and cell_len(made + part) > width:
                 lines.append(made)
                 made = part.lstrip()

@@ -39,6 +39,7 @@ hostile = st.text(
 cells = st.one_of(
     st.sampled_from(["", "₹12,34,567.89", "2026-03-02 12:00:00 IST", "f" * 64]),
     *(short, names, bengali, hostile),
+    names.map("   {}  ".format),
 )
 
 
@@ -126,6 +127,7 @@ def test_no_table_breaks_a_word_or_hides_that_it_leaves_something_out(
     order = drop_order(drawn.columns, drawn.drop)
     found = _columns(text)
     left_out = order[: len(drawn.columns) - len(found)]
+    assert not (drawn.whole and left_out), "what is signed is what is shown"
     kept = [at for at in range(len(drawn.columns)) if at not in left_out]
     assert found == [_words(drawn, rows, at, language) for at in kept]
     if len(kept) > 1:
@@ -182,6 +184,16 @@ def test_facts_and_lines_break_no_word_either(
     assert told.split() == [w for _, value in facts for w in harmless(value).split()]
     for line in told.splitlines():
         assert cell_len(line) <= width or len(line.split()) == 1
+
+
+def test_what_is_signed_is_whole() -> None:
+    whole = {each.where.rsplit(":", 1)[0] for each in DRAWN if each.whole}
+    assert whole >= {
+        "switch.cli.signing:show_lines",
+        "switch.cli.approved_breaks:show_proposals",
+        "switch.cli.bookings:_show",
+        "switch.cli.breaks:show_made",
+    }
 
 
 def test_nobody_draws_tables_otherwise() -> None:
