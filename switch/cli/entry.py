@@ -64,7 +64,7 @@ from switch.client import NOW
 from switch.client.calls import CallError, LostReplyError
 from switch.client.counter import WAIT_S
 from switch.config import Config
-from switch.console.output import Exit, Screen
+from switch.console.output import Exit, Screen, program_name
 from switch.console.tokens import parse_token
 from switch.console.words import Language, language_of
 from switch.day import command as day
@@ -72,6 +72,7 @@ from switch.errors import ConfigError, SwitchError
 from switch.ids import format_id
 from switch.money import parse_amount
 from switch.simulator import command as simulator
+from switch.specs import enum_text
 
 _PASSED_ON = "serve"
 """The command whose arguments are all another program's, `--help` included."""
@@ -88,10 +89,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args, rest = parser.parse_known_args(words)
     if rest and args.command != _PASSED_ON:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
     args.rest = rest
     language = Language(args.language) if args.language else language_of(os.environ)
-    screen = Screen(as_json=args.json, language=language, wide=args.wide)
+    where, caller = _chosen(args)
+    screen = Screen(
+        as_json=args.json,
+        language=language,
+        wide=args.wide,
+        where=where,
+        caller=caller,
+    )
     try:
         return int(args.run(args, screen))
     except LostReplyError as error:
@@ -120,9 +128,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.CONFIG
 
 
+def _chosen(args: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Which switch was chosen, and as whom, as options: none for what is so anyway."""
+    usual = Config()
+    where: list[str] = []
+    if getattr(args, "address", None) not in (None, usual.address):
+        where += ["--address", args.address]
+    # Of a cluster or a day it is something else.
+    tls = getattr(args, "tls", None)
+    if isinstance(tls, Path) and tls != usual.tls_dir:
+        where += ["--tls", str(tls)]
+    identity = getattr(args, "identity", None)
+    if identity is None:
+        return where, []
+    role, participant = identity
+    return where, ["--as", f"{enum_text(role)}/{participant}"]
+
+
 def _again(words: Sequence[str], error: LostReplyError) -> str:
     """The command that safely does the same once more."""
-    again = ["payswitch", *words]
+    again = [program_name(), *words]
     if len(error.ids) == 1 and "--id" not in words:
         again += ["--id", format_id(error.ids[0])]
     return shlex.join(again)
@@ -140,13 +165,15 @@ def _explain(error: CallError, args: argparse.Namespace, screen: Screen) -> Exit
     if error.code in (code.INVALID_ARGUMENT, code.FAILED_PRECONDITION):
         screen.note(f"payswitch: {error.text}")
         for field, text in error.violations:
-            screen.note(f"  {field}: {text}")
+            # A message of one violation is that violation.
+            if error.text != f"{field}: {text}":
+                screen.note(f"  {field}: {text}")
         return Exit.USAGE
     screen.note(f"payswitch: {error}")
     if error.unreachable and not error.reason:
         screen.note(
             f"is a switch running at {args.address}? "
-            "start one with `payswitch serve --dev`"
+            f"start one with `{program_name()} serve --dev`"
         )
     return Exit.UNKNOWN
 
@@ -242,7 +269,7 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
             add_help=not passed_on,
         )
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, parser=command)
         return command
 
     serve = add("serve", others.serve, "start the server, which has a help of its own")
@@ -285,7 +312,7 @@ def _parser() -> argparse.ArgumentParser:
     load = verbs.add_parser(
         "load", help=what, description=what, parents=[common, remote]
     )
-    load.set_defaults(run=commands.network_load)
+    load.set_defaults(run=commands.network_load, parser=load)
     load.add_argument(
         "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
     )
@@ -293,7 +320,7 @@ def _parser() -> argparse.ArgumentParser:
     phase = verbs.add_parser(
         "propose", help=what, description=what, parents=[common, remote]
     )
-    phase.set_defaults(run=wishes.network_propose)
+    phase.set_defaults(run=wishes.network_propose, parser=phase)
     phase.add_argument(
         "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
     )

@@ -6,7 +6,6 @@ CLOSING_WORDS: dict[str, tuple[str, str]] = {
     "scrolls": ("Scrolls", "স্ক্রল"),
     "nil scrolls": ("Nil", "শূন্য"),
     "to the bank": ("To the bank", "ব্যাঙ্কে"),
-    "breaks open": ("Breaks open", "খোলা গরমিল"),
     "check": ("Check", "যাচাই"),
     "check books": ("debits are credits", "ডেবিট ও ক্রেডিট সমান"),
     "check banks": ("banks do not contradict", "ব্যাঙ্কের কথায় বিরোধ নেই"),
