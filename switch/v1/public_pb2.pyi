@@ -104,7 +104,9 @@ class CheckReceiptRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     number: _builtins.str
-    """As it stands on the receipt, "bsk-00001/2026-27/000123", at most 64 characters."""
+    """As it stands on the receipt, "bsk-00001/2026-27/000123", at most 64 characters. Zeros before
+    the last number may be left out.
+    """
     code: _builtins.str
     """12 hexadecimal digits; spaces, hyphens and capitals mean nothing. At most 32 characters."""
     def __init__(

@@ -1,7 +1,6 @@
 """`payswitch counter`: serve one centre's page on loopback until told to end."""
 
 import argparse
-import getpass
 import json
 import logging
 import socket
@@ -10,6 +9,7 @@ from pathlib import Path
 import uvicorn
 
 from switch.console.print_record import PrintRecord, counter_folder
+from switch.console.terminal import ask_secret
 from switch.errors import ConfigError, UsageError
 from switch.web.assets import Assets
 from switch.web.counter import catalogue, complaint_book
@@ -27,6 +27,9 @@ from switch.web.shown import make_templates
 
 CONCURRENCY_MAX = 64
 """Requests at a time; more are turned away."""
+WITHOUT_TERMINAL = (
+    "run it at the counter's own keyboard: a PIN is in no file and no command"
+)
 HEAD_MAX = 16 << 10
 """Bytes of a request's head."""
 
@@ -62,8 +65,8 @@ def enrol(args: argparse.Namespace) -> int:
 
     Raises UsageError for what is no PIN, or was typed in two ways.
     """
-    pin = getpass.getpass(f"PIN of operator {args.enrol}: ")
-    if getpass.getpass("The same again: ") != pin:
+    pin = ask_secret(f"PIN of operator {args.enrol}: ", WITHOUT_TERMINAL)
+    if ask_secret("The same again: ", WITHOUT_TERMINAL) != pin:
         raise UsageError("the two are not the same: nothing was made")
     try:
         public = PinStore(_folder(args) / "operators", args.centre).enrol(
@@ -109,9 +112,14 @@ def listen(port: int) -> tuple[socket.socket, str]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        # Two may bind one port at a time; only one of them listens there.
+        listener.listen(CONCURRENCY_MAX)
     except OSError as error:
-        raise ConfigError(f"cannot listen on port {port}: {error.strerror}") from error
-    listener.listen(CONCURRENCY_MAX)
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on port {port}: {error.strerror}; choose another one with "
+            "--port, or 0 for any that is free"
+        ) from error
     send_at_once(listener)
     return listener, f"http://{HOST}:{listener.getsockname()[1]}/"
 

@@ -34,7 +34,10 @@ STATES = tuple(state.name for state in PaymentState if state)
 """What can be asked for, as forms and the switch name it."""
 AMOUNTS = ("amount", "amount_to")
 """Fields of a form: one amount, or from the first to the second."""
-_RECEIPT = re.compile(r"(?:[a-z0-9-]{1,32}/)?(?:[0-9]{4}-[0-9]{2}|A)/[0-9]{1,20}")
+_RECEIPT = re.compile(
+    r"(?:[a-z0-9-]{1,32}/)?"
+    r"(?:[0-9]{4}-[0-9]{2}/[0-9]{1,20}(?:/[Rr][0-9]{1,6})?|A/[0-9]{1,20})"
+)
 _REFERENCE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,30}[\x21-\x7e])?")
 _DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _BILLERS = "biller"

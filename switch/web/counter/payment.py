@@ -17,6 +17,7 @@ from switch.receipt_numbers import format_code
 from switch.v1 import complaints_pb2, counter_pb2, payments_pb2
 from switch.web.counter import complaints, words
 from switch.web.counter.desk import (
+    STOP_POLLING,
     Desk,
     Fields,
     form,
@@ -29,6 +30,7 @@ from switch.web.counter.desk import (
     rendered,
     show,
     to,
+    unchanged,
 )
 from switch.web.counter.finding import once_more
 from switch.web.counter.line import OfflineError
@@ -50,8 +52,6 @@ REASONS = (
     "NO_RECEIPT",
     "OTHER",
 )
-STOP_POLLING = 286
-"""The status with which htmx asks no more."""
 _LANGUAGES = {
     "en": counter_pb2.LANGUAGE_ENGLISH,
     "bn": counter_pb2.LANGUAGE_BENGALI,
@@ -88,12 +88,14 @@ async def state(desk: Desk, request: Request, session: Session) -> Response:
     """The same as a part of the page; nothing if it is what the page shows."""
     payment_id = _id_of(request)
     move = desk.till.get(payment_id) if payment_id else None
-    if move is None or not session.operator:
-        return Response(status_code=STOP_POLLING)
+    if move is None or move.kind is not Kind.PAYMENT:
+        return unchanged(is_over=True)
+    if not session.operator:
+        return unchanged(is_signed_off=True)
     seen = query(request).get("seen", "")
     is_over = move.stage is Stage.ENDED
     if move.outcome == seen:
-        return Response(status_code=STOP_POLLING if is_over else 204)
+        return unchanged(is_over=is_over)
     values = await _stands(desk, session, move)
     text = rendered(desk, session, "state.html", **values)
     return HTMLResponse(text, STOP_POLLING if is_over else 200)
@@ -166,7 +168,7 @@ async def printed(
     await _note_printed(desk, payment_id, kind)
     values = await _paper(desk, session, payment_id, kind)
     if values["paper_error"]:
-        return Response(status_code=204)
+        return unchanged()
     return show(desk, session, "paper.html", **values)
 
 

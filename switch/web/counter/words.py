@@ -39,6 +39,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The counter's program does not answer. Take no cash, and start it again.",
         "কাউন্টারের প্রোগ্রাম সাড়া দিচ্ছে না। নগদ নেবেন না, প্রোগ্রামটি আবার চালান।",
     ),
+    "signed off": (
+        (
+            "Nobody is signed on at the counter. Choose the operator; then see the "
+            "unfinished payments."
+        ),
+        "কাউন্টারে কেউ সাইন-অন করে নেই। অপারেটর বেছে নিন; তার পরে অসমাপ্ত লেনদেন দেখুন।",
+    ),
     "back to find": ("Next citizen", "পরের নাগরিক"),
     "asking": ("Asking …", "জিজ্ঞাসা করা হচ্ছে …"),
     "time": ("Time", "সময়"),
@@ -178,10 +185,37 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{time} পর্যন্ত বৈধ; তার পরে আবার আনুন।",
     ),
     "bill": ("Bill", "বিল"),
+    "period": ("Period", "সময়কাল"),
     "bills several": (
         "Which of these does the citizen pay?",
         "নাগরিক কোনটি দিচ্ছেন?",
     ),
+    "funds": (
+        "The wallet can pay {amount}",
+        "ওয়ালেট থেকে {amount} দেওয়া যাবে",
+    ),
+    "funds unknown": (
+        (
+            "The wallet's balance is not known now. If the wallet cannot pay, the "
+            "switch refuses the payment, and you return the cash."
+        ),
+        (
+            "ওয়ালেটে কত টাকা আছে এখন জানা নেই। ওয়ালেটে টাকা না কুলোলে সুইচ লেনদেন "
+            "নেবে না, আর আপনি নগদ ফেরত দেবেন।"
+        ),
+    ),
+    "funds short": (
+        (
+            "Take no cash. The wallet can pay {available}; {short} is missing. Ask for "
+            "money (a top-up), and look again when it has come."
+        ),
+        (
+            "নগদ নেবেন না। ওয়ালেট থেকে {available} দেওয়া যাবে; {short} কম। টাকার আবেদন "
+            "(টপ-আপ) করুন; টাকা এলে আবার দেখুন।"
+        ),
+    ),
+    "funds refused": ("Take no cash: {reason}.", "নগদ নেবেন না: {reason}।"),
+    "funds again": ("Look again", "আবার দেখুন"),
     "in progress": (
         "A payment of it is under way or in doubt: take no cash",
         "এর টাকা দেওয়া চলছে বা সংশয়ে আছে: নগদ নেবেন না",

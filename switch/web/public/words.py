@@ -30,7 +30,7 @@ WORDS: Final = {
     "code": ("Code", "কোড"),
     "code_hint": (
         "12 digits and letters, for example 7f3a-09bc-12de",
-        "১২টি অঙ্ক ও অক্ষর, যেমন 7f3a-09bc-12de",
+        "বারোটি অঙ্ক ও অক্ষর, যেমন 7f3a-09bc-12de",
     ),
     "check": ("Check", "যাচাই করুন"),
     "result": ("Result", "ফলাফল"),
