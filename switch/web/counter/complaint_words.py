@@ -1,6 +1,7 @@
 """What the counter's page says of complaints, in English and Bengali."""
 
 COMPLAINT_TEXTS: dict[str, tuple[str, str]] = {
+    "move complaint": ("A complaint", "একটি অভিযোগ"),
     "complaint": ("Raise a complaint", "অভিযোগ জানান"),
     "complaint number": ("The complaint's number", "অভিযোগের নম্বর"),
     "complaint text": (

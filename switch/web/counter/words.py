@@ -11,11 +11,13 @@ from switch.codes import Result
 from switch.console.words import Language
 from switch.money import bengali_digits
 from switch.web.counter.complaint_words import COMPLAINT_TEXTS
+from switch.web.counter.wallet_words import WALLET_TEXTS
 
 LANGUAGES = ("en", "bn")
 
 TEXTS: dict[str, tuple[str, str]] = {
     **COMPLAINT_TEXTS,
+    **WALLET_TEXTS,
     # --- everywhere
     "title": ("Counter", "কাউন্টার"),
     "skip": ("Skip to the page", "সরাসরি পাতায় যান"),
@@ -514,32 +516,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "move shift": ("Closing a shift", "শিফট বন্ধ করা"),
     "move signature": ("Signing a shift", "শিফটে সই"),
     "move top_up": ("Request for money", "টাকার আবেদন"),
-    "move complaint": ("A complaint", "একটি অভিযোগ"),
-    # --- wallet
-    "wallet title": ("The centre's wallet", "কেন্দ্রের ওয়ালেট"),
-    "available": ("Can be spent", "খরচ করা যাবে"),
-    "balance": ("Balance", "জমা"),
-    "reserved": ("Reserved", "আটক"),
-    "owed": ("Owed", "বকেয়া"),
-    "spent": ("Spent today", "আজ খরচ"),
-    "low": (
-        "The balance is low: less than {amount} can be spent. Ask for money.",
-        "ব্যালেন্স কম: খরচযোগ্য টাকা {amount}-এর নীচে। টাকার আবেদন করুন।",
-    ),
-    "top up title": ("Ask for money", "টাকার আবেদন"),
-    "top up text": (
-        "Send just this amount through the bank with the number that you are given.",
-        "যে নম্বর পাবেন সেটি লিখে ব্যাঙ্কে ঠিক এই অঙ্কই পাঠান।",
-    ),
-    "top up button": ("Get a number", "নম্বর নিন"),
-    "top up number": (
-        "Write this number on the transfer",
-        "ব্যাঙ্কে পাঠানোর সময় এই নম্বর লিখুন",
-    ),
-    "top ups": ("Requests", "আবেদন"),
-    "top up OPEN": ("open", "খোলা"),
-    "top up PAID": ("paid", "জমা হয়েছে"),
-    "top up EXPIRED": ("expired", "মেয়াদ শেষ"),
     # --- operators
     "operator title": ("Who is at the counter?", "কাউন্টারে কে আছেন?"),
     "operator label": ("Operator's number", "অপারেটরের নম্বর"),
