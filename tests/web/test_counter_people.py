@@ -257,7 +257,7 @@ def test_of_a_receipt_there_is_one_original(world: World, tmp_path: Path) -> Non
         roll.unlink()
         roll.mkdir()
         assert (
-            "could not be printed"
+            "The payment is not touched"
             in browser.send(f"{where}/print", kind="receipt").text
         )
         roll.rmdir()
