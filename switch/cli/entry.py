@@ -104,8 +104,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.run(args, screen))
     except LostReplyError as error:
         screen.note(f"{error}")
-        screen.note(language.word("unknown"))
-        screen.note(f"  {_again(words, error)}")
+        takes_cash = getattr(args, "takes_cash", False)
+        screen.note(language.word("unknown" if takes_cash else "unknown move"))
+        screen.note(f"  {_again(words, args, error)}")
         return Exit.UNKNOWN
     except CallError as error:
         return _explain(error, args, screen)
@@ -145,10 +146,13 @@ def _chosen(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     return where, ["--as", f"{enum_text(role)}/{participant}"]
 
 
-def _again(words: Sequence[str], error: LostReplyError) -> str:
+def _again(
+    words: Sequence[str], args: argparse.Namespace, error: LostReplyError
+) -> str:
     """The command that safely does the same once more."""
     again = [program_name(), *words]
-    if len(error.ids) == 1 and "--id" not in words:
+    takes_id = getattr(args, "has_id", False) and not args.id
+    if len(error.ids) == 1 and takes_id:
         again += ["--id", format_id(error.ids[0])]
     return shlex.join(again)
 
@@ -414,7 +418,8 @@ def _add_bill(command: argparse.ArgumentParser) -> None:
 
 
 def _add_paid(command: argparse.ArgumentParser) -> None:
-    """What is paid of a service, and how."""
+    """What is paid of a service, and how: a citizen's money is taken for it."""
+    command.set_defaults(takes_cash=True)
     command.add_argument(
         "amount", type=as_argument(parse_amount), metavar="AMOUNT", help="in rupees"
     )
