@@ -46,6 +46,8 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.CounterService/GetComplaint": _COMPLAINTS,
     "/payswitch.v1.CounterService/ListComplaints": _COMPLAINTS,
     "/payswitch.v1.CounterService/AnswerComplaint": _TREASURY | _BILLER,
+    "/payswitch.v1.CounterService/ListHandouts": _OFFICES | _CENTRE | _SUPPORT,
+    "/payswitch.v1.CounterService/HandOut": _CENTRE,
     "/payswitch.v1.CounterService/GetSignOnNonce": _CENTRE,
     "/payswitch.v1.CounterService/SignOn": _CENTRE,
     "/payswitch.v1.CounterService/GetSession": _CENTRE,

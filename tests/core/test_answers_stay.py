@@ -361,12 +361,12 @@ def ask_of_counters(walk: Walk) -> None:
     walk.rows(replace(reply, id=walk.id()), result=Result.ALREADY_FOLLOWED)
     back = next(
         row
-        for row in walk.model.rows
+        for row in walk.pair.model.rows
         if row.kind in (Kind.REFUND, Kind.EXPIRE) and row.result == Result.OK
     )
     wallet = back.credit if back.kind == Kind.REFUND else back.debit
     cash = walk.row(Kind.HANDED_OUT, resolves=back.sequence, amount=back.amount)
-    cash.debit, cash.participant = wallet, walk.model.accounts[wallet].participant
+    cash.debit, cash.participant = wallet, walk.pair.model.accounts[wallet].participant
     walk.rows(cash)
     walk.rows(replace(cash, id=walk.id()), result=Result.ALREADY_HANDED_OUT)
     service = [each.code for each in net.services].index(b"BILL-00") + 1

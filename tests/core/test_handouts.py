@@ -209,9 +209,9 @@ SHAPES: list[tuple[dict[str, Any], Result]] = [
     ({"row_id": bytes(16)}, Result.INVALID_ID),
     ({"amount": 0}, Result.INVALID_AMOUNT),
     ({"amount": 10**18 + 1}, Result.INVALID_AMOUNT),
-    ({"reference": b"cash"}, Result.INVALID_REFERENCE),
+    ({"reference": "cash"}, Result.INVALID_REFERENCE),
     ({"tail": b"cash"}, Result.INVALID_NOTE),
-    ({"deadline": 1}, Result.INVALID_DEADLINE),
+    ({"deadline_s": 1}, Result.INVALID_DEADLINE),
     ({"credit": 1}, Result.INVALID_ACCOUNT),
     ({"credit": 1, "tail": b"x"}, Result.INVALID_NOTE),
 ]

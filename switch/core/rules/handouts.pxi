@@ -3,29 +3,34 @@
 #
 # Refuses in the documented order and changes nothing on the way.
 
+cdef int _handouts_read_end(State* s, const Row* end, uint64_t* amount) noexcept nogil:
+    """What the end of a hold gave back long after it: of one that was kept, or of an expiry.
+    Their citizens were sent away; whatever else ends a hold does it while its citizen waits."""
+    cdef Row hold
+    cdef int rc
+    if end.flags & ROW_KEEP == 0 and end.kind != KIND_EXPIRE:
+        return 0
+    rc = rows_get(s, end.resolves, &hold)
+    if rc != 0:
+        return rc
+    native_assert(end.amount <= hold.amount, b"_handouts_read_end: no more than was held")
+    # Two people may have had a part of it paid.
+    amount[0] = hold.amount - end.amount if kinds_posts(end.kind) else hold.amount
+    return 0
+
+
 cdef int _handouts_read(
     State* s, const Row* back, uint32_t* wallet, uint64_t* amount
 ) noexcept nogil:
     """Whose wallet an accepted row gives money back to that is handed out by a row of its
-    own, and how much; 0 of any other row.
-
-    A refund is. So is the end of a hold that was kept, and an expiry: their citizens have no
-    receipt and were sent away. What else ends a hold ends it while its citizen waits."""
-    cdef Row hold
-    cdef int rc
+    own, and how much; 0 of any other row."""
     amount[0] = 0
-    wallet[0] = back.credit if back.kind == KIND_REFUND else back.debit
-    if back.kind == KIND_REFUND or back.kind == KIND_EXPIRE:
+    wallet[0] = back.debit
+    if kinds_resolves_hold(back.kind):
+        return _handouts_read_end(s, back, amount)
+    if back.kind == KIND_REFUND:
+        wallet[0] = back.credit
         amount[0] = back.amount
-    elif back.kind == KIND_VOID and back.flags & ROW_KEEP != 0:
-        amount[0] = back.amount
-    elif back.kind == KIND_POST and back.flags & ROW_KEEP != 0:
-        # Two people may have had a part of it paid.
-        rc = rows_get(s, back.resolves, &hold)
-        if rc != 0:
-            return rc
-        native_assert(back.amount <= hold.amount, b"_handouts_read: no more than was held")
-        amount[0] = hold.amount - back.amount
     return 0
 
 
@@ -35,7 +40,7 @@ cdef int _handouts_find_doubt(State* s, const Row* back, uint64_t* other) noexce
     cdef Standing standing
     cdef Row end
     cdef int rc
-    if back.kind != KIND_EXPIRE and back.kind != KIND_VOID:
+    if not kinds_resolves_hold(back.kind) or kinds_posts(back.kind):
         return 0
     rc = standing_get(s, back.resolves, &standing, &end)
     if rc == 0:

@@ -216,7 +216,9 @@ cdef int _machine_find_operator(State* s, const Row* row, bint* missing) noexcep
     cdef uint32_t centre = 0
     cdef int rc
     missing[0] = False
-    if row.kind == KIND_SHIFT or row.kind == KIND_HANDED_OUT:
+    if row.kind == KIND_SHIFT:
+        wallet = row.debit
+    elif row.kind == KIND_HANDED_OUT:
         wallet = row.debit
     elif row.kind == KIND_APPROVE:
         rc = rows_find_accepted(s, row.resolves, &shift, &found)
