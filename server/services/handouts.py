@@ -33,8 +33,8 @@ class HandoutCalls:
     ) -> pb.ListHandoutsResponse:
         """What waits at a centre, the oldest first; or all of one payment."""
         if request.payment_id or request.sender:
-            return await self._node.read(self._of_payment, request, caller)
-        return await self._node.read(self._waiting, request, caller)
+            return await self._node.read(self._list_of_payment, request, caller)
+        return await self._node.read(self._list_waiting, request, caller)
 
     async def HandOut(
         self, request: pb.HandOutRequest, caller: Identity
@@ -49,7 +49,7 @@ class HandoutCalls:
             raise ArgumentError("amount", f"must be 1 to {AMOUNT_MAX} paise")
         operator = operator_of(node.register, caller, request.operator)
         wallet = arguments.own_wallet(node.register, caller, request.centre).index
-        found = await node.read(self._find, request.sequence, wallet)
+        found = await node.read(self._find_handout, request.sequence, wallet)
         move = handouts.hand_out(
             request.id,
             found.back.sequence,
@@ -62,14 +62,14 @@ class HandoutCalls:
         assert not isinstance(reply, bytes)
         response = pb.HandOutResponse(outcome=convert.outcome(reply[0]))
         # What is told beside the outcome is never worth an error: it is durable.
-        told = await node.read(self._told_again, found.back)
+        told = await node.read(self._tell_again, found.back)
         if told is not None:
             response.handout.CopyFrom(told)
         return response
 
     # --- in a reading thread -----------------------------------------------------
 
-    def _find(self, sequence: int, wallet: int) -> Handout:
+    def _find_handout(self, sequence: int, wallet: int) -> Handout:
         """What an entry gave back to a wallet. Raises NotFoundError, one answer for
         what is another's, what is not there and what nobody hands out.
         """
@@ -79,11 +79,11 @@ class HandoutCalls:
         back = ledger.row(sequence if 0 < sequence <= newest else 1 + sequence % newest)
         is_its = back.sequence == sequence and handouts.wallet_of(back) == wallet
         found = handouts.handout_of(ledger, back) if is_its else None
-        if found is None or sequence <= self._since():
+        if found is None or sequence <= self._handouts_since():
             raise NotFoundError("sequence: it gave the centre nothing back to hand out")
         return found
 
-    def _since(self) -> int:
+    def _handouts_since(self) -> int:
         """The row from which on something is handed out. Raises PreconditionError."""
         since = self._handouts.since()
         if not since:
@@ -91,14 +91,14 @@ class HandoutCalls:
             raise PreconditionError("RULES_TOO_OLD", text)
         return since
 
-    def _told_again(self, back: Entry) -> pb.Handout | None:
+    def _tell_again(self, back: Entry) -> pb.Handout | None:
         try:
             found = handouts.handout_of(self._node.ledger, back)
         except CorruptionError:
             return None
-        return None if found is None else self._tell(found)
+        return None if found is None else self._tell_handout(found)
 
-    def _waiting(
+    def _list_waiting(
         self, request: pb.ListHandoutsRequest, caller: Identity
     ) -> pb.ListHandoutsResponse:
         node = self._node
@@ -115,10 +115,10 @@ class HandoutCalls:
         for sequence in listed[:size]:
             found = handouts.handout_of(node.ledger, node.ledger.row(sequence))
             if found is not None:
-                response.handouts.append(self._tell(found))
+                response.handouts.append(self._tell_handout(found))
         return response
 
-    def _of_payment(
+    def _list_of_payment(
         self, request: pb.ListHandoutsRequest, caller: Identity
     ) -> pb.ListHandoutsResponse:
         for name in ("centre", "page_size", "page_token"):
@@ -129,15 +129,15 @@ class HandoutCalls:
         payment = find_payment(node, request.payment_id, request.sender, caller)
         response = pb.ListHandoutsResponse(as_of_sequence=as_of)
         since = self._handouts.since()
-        for back in self._given_back(payment):
+        for back in self._list_given_back(payment):
             if not since or back.sequence <= since:
                 continue
             found = handouts.handout_of(node.ledger, back)
             if found is not None:
-                response.handouts.append(self._tell(found))
+                response.handouts.append(self._tell_handout(found))
         return response
 
-    def _given_back(self, payment: Payment) -> list[Entry]:
+    def _list_given_back(self, payment: Payment) -> list[Entry]:
         """What gave a payment back, or what may have."""
         final = payment.resolution
         ends = [final] if final is not None else []
@@ -149,7 +149,7 @@ class HandoutCalls:
         except RefundsFarApartError as error:
             raise PreconditionError("TOO_FAR_APART", str(error)) from error
 
-    def _tell(self, found: Handout) -> pb.Handout:
+    def _tell_handout(self, found: Handout) -> pb.Handout:
         node = self._node
         back, row = found.back, found.handed_out
         kind: Any = int(back.kind)
