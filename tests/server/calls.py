@@ -268,6 +268,7 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "RaiseComplaint.payment_id": lambda things: things.held,
     "RaiseComplaint.reason": lambda _: complaints_pb2.COMPLAINT_REASON_OTHER,
     "ListComplaints.state": _nothing,
+    "ListHandouts.centre": lambda things: things.centre,
     "ListHandouts.payment_id": _nothing,
     "ListHandouts.sender": _nothing,
     "HandOut.sequence": lambda things: things.handout,
