@@ -125,7 +125,10 @@ ACTS: Final = frozenset(
     for service, _, method in [name.rpartition("/")]
     if service.endswith((".AdminService", ".PeopleService"))
     and not method.startswith(("List", "Get", "Prepare"))
-) | {"/payswitch.v1.CounterService/CancelPayment"}
+) | {
+    "/payswitch.v1.CounterService/CancelPayment",
+    "/payswitch.v1.CounterService/HandOut",
+}
 """The writing calls of the treasury, and what gives money back at a counter: each is a
 line of the security log."""
 

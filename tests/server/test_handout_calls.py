@@ -129,9 +129,10 @@ def test_pages_of_what_waits(peers: Peers) -> None:
 def test_what_is_asked_wrongly(peers: Peers) -> None:
     peer = peers.centre()
     found = refunded(peers, peer, RUPEE)
-    for fields in (
+    wrong: list[dict[str, Any]] = [
         *({"id": b"short"}, {"id": b""}, {"amount": 0}, {"amount": 10**18 + 1}),
-    ):
+    ]
+    for fields in wrong:
         with failing(grpc.StatusCode.INVALID_ARGUMENT):
             hand_out(peer, found, **fields)
     for sequence in (0, 1, found.payment.sequence, 2**40, 2**64 - 1):
