@@ -10,6 +10,7 @@ from server.node import Node
 from server.services import bills, receipts
 from server.services.cancelling import CancelCalls
 from server.services.catalogue import CatalogueLists
+from server.services.complaint_centres import ComplaintCentres
 from server.services.complaints import ComplaintCalls
 from server.services.handouts import HandoutCalls
 from server.services.operators import OperatorCalls
@@ -60,6 +61,7 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
         self._handouts = HandoutBook(node.ledger)
         self._catalogue = CatalogueLists(node)
         self._search = PaymentSearch(node)
+        self._complaint_centres = ComplaintCentres()
         self._closing = asyncio.Lock()
         self._closes: set[asyncio.Task[results_pb2.Outcome]] = set()
 

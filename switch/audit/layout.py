@@ -431,6 +431,9 @@ CANCEL_RULES: Final = 13
 HANDOUT_RULES: Final = 14
 """The first rules that know cash which a row of its own hands out."""
 
+STAKE_RULES: Final = 14
+"""The first rules whose thresholds look at what a proposal moves or releases."""
+
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
 SEGMENT_SIZE: Final = 32

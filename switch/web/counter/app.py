@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from switch.web import assets as shared
 from switch.web.counter import (
+    complaints,
     finding,
     handouts,
     lists,
@@ -67,6 +68,9 @@ def make_app(desk: Desk, hosts: list[str]) -> Guard:
             ),
             Route("/today", page(lists.today)),
             Route("/find", form(lists.find), methods=["POST"]),
+            Route("/complaints", page(complaints.listing)),
+            Route("/complaints/count", part(complaints.count)),
+            Route("/complaint/{number:str}", page(complaints.complaint)),
             Route("/handouts", page(handouts.handouts)),
             Route("/handouts/hand-out", form(handouts.hand_out), methods=["POST"]),
             Route("/move/{id:str}", page(moves.move)),
