@@ -155,6 +155,19 @@ def test_who_hears_that_it_is_credited_hands_out_nothing(
     assert "hand out nothing" in browser.text
 
 
+def test_a_paper_is_of_what_was_handed_out(world: World, browser: Browser) -> None:
+    """Whatever a form says that it is of."""
+    other, path = refunded(world, RUPEE), refunded(world, 4 * RUPEE)
+    browser.get(path)
+    form = handout_form(browser.text)
+    lie = {"payment": other.removeprefix("/payment/"), "refund": "2"}
+    assert hand_out(browser, form, **lie) == "done"
+    assert "/R1" in browser.text
+    assert path in browser.text
+    assert other not in browser.text
+    assert "₹4.00" in browser.text
+
+
 LIES: list[tuple[dict[str, str], str]] = [
     ({"amount": "1"}, "refused"),
     ({"sequence": "1"}, "not-paid"),

@@ -348,7 +348,12 @@ def _send_hand_out(line: Line, move: Move) -> Learned:
         ),
         request.operator,
     )
-    return _ended(move, reply.outcome.result, reply.SerializeToString())
+    told: dict[str, Any] = {}
+    if reply.HasField("handout"):
+        # What the switch says, and not what a form has said: papers are of that.
+        told["payment"] = reply.handout.payment.id.hex()
+        told["refund"] = reply.handout.refund
+    return _ended(move, reply.outcome.result, reply.SerializeToString(), **told)
 
 
 _SENDERS: dict[Kind, Callable[[Line, Move], Learned]] = {
