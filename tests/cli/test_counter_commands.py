@@ -158,7 +158,7 @@ def test_a_refund_is_handed_out(
 ) -> None:
     entry = str(paid[3].sequence)
     asked = told(live.command("propose", "refund", entry, "1.50", "twice", "--json"))
-    proposal = str(asked["outcome"]["sequence"])
+    proposal = str(asked["sequence"])
     checker = ("--as", f"treasury/{CHECKER}")
     told(live.command("approve", proposal, *checker, "--json"))
     [waits] = told(live.command("handouts", CENTRE, "--json"))["handouts"]
