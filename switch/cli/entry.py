@@ -41,6 +41,7 @@ from switch.cli import (
     exceptions,
     explain,
     files,
+    handouts,
     instructions,
     matching,
     office,
@@ -336,6 +337,7 @@ def _parser() -> argparse.ArgumentParser:
     search.add_commands(add)
     papers.add_commands(add)
     complaints.add_commands(add)
+    handouts.add_commands(add)
     complaints.add_verbs(Verbs(found, "complaint", complaints.TEXT, (common, remote)))
     put_bills.add_arguments(add("put-bills", put_bills.put_bills, put_bills.TEXT))
     what = "fetch, pay and follow a bill"

@@ -139,6 +139,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "free services": ("What costs nothing", "যার জন্য টাকা লাগে না"),
     "given back": ("Given back", "ফেরত দেওয়া"),
+    "handed out": ("Handed out", "হাতে দেওয়া হয়েছে"),
     "head": ("Head", "খাত"),
     "health": ("Health", "স্বাস্থ্য"),
     "holds": ("Open holds", "আটক"),
@@ -517,6 +518,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
     Result.COMPLAINT_CLOSED: (
         "the complaint is closed; nothing is added to it any more",
         "অভিযোগটি বন্ধ হয়েছে; এতে আর কিছু যোগ করা যায় না",
+    ),
+    Result.ALREADY_HANDED_OUT: (
+        "this was handed out before; hand out nothing",
+        "এটি আগেই দেওয়া হয়েছে; আর কিছু দেবেন না",
     ),
     Result.NOT_APPROVED: (
         "another person must approve exactly this first",

@@ -46,6 +46,8 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.CounterService/GetComplaint": _COMPLAINTS,
     "/payswitch.v1.CounterService/ListComplaints": _COMPLAINTS,
     "/payswitch.v1.CounterService/AnswerComplaint": _TREASURY | _BILLER,
+    "/payswitch.v1.CounterService/ListHandouts": _OFFICES | _CENTRE | _SUPPORT,
+    "/payswitch.v1.CounterService/HandOut": _CENTRE,
     "/payswitch.v1.CounterService/GetSignOnNonce": _CENTRE,
     "/payswitch.v1.CounterService/SignOn": _CENTRE,
     "/payswitch.v1.CounterService/GetSession": _CENTRE,
@@ -124,7 +126,10 @@ ACTS: Final = frozenset(
     for service, _, method in [name.rpartition("/")]
     if service.endswith((".AdminService", ".PeopleService"))
     and not method.startswith(("List", "Get", "Prepare"))
-) | {"/payswitch.v1.CounterService/CancelPayment"}
+) | {
+    "/payswitch.v1.CounterService/CancelPayment",
+    "/payswitch.v1.CounterService/HandOut",
+}
 """The writing calls of the treasury, and what gives money back at a counter: each is a
 line of the security log."""
 

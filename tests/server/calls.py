@@ -138,6 +138,8 @@ class Things:
     """The number of a request for a top-up."""
     complaint: str = "C00000001AAA"
     """The number of a complaint."""
+    handout: int = 1
+    """What gave a rupee back to a wallet."""
     file: str = "S2026-27-0001-power-1.csv"
 
 
@@ -269,6 +271,11 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "RaiseComplaint.payment_id": lambda things: things.held,
     "RaiseComplaint.reason": lambda _: complaints_pb2.COMPLAINT_REASON_OTHER,
     "ListComplaints.state": _nothing,
+    "ListHandouts.centre": lambda things: things.centre,
+    "ListHandouts.payment_id": _nothing,
+    "ListHandouts.sender": _nothing,
+    "HandOut.sequence": lambda things: things.handout,
+    "HandOut.amount": lambda _: 100,
     "ReadTotals.by": _nothing,
     "ReadTotals.from_day": _nothing,
     "ReadTotals.to_day": _nothing,

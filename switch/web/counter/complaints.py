@@ -37,7 +37,10 @@ PAGES_MAX = 8
 CLOSED_MAX = 16
 """Complaints that a refresh asks for one by one: those that are open no more."""
 _WITH_COMPLAINT = frozenset(
-    {"paid", "refunded", "given-back", "kept", "unverified", "waiting"}
+    {
+        *("paid", "refunded", "refunded-part", "given-back"),
+        *("kept", "unverified", "waiting"),
+    }
 )
 """Outcomes of payments that somebody can have complained about."""
 

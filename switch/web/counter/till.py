@@ -50,6 +50,7 @@ class Kind(StrEnum):
     SIGNATURE = "signature"
     TOP_UP = "top_up"
     COMPLAINT = "complaint"
+    HAND_OUT = "hand_out"
 
 
 class Stage(StrEnum):

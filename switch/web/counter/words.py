@@ -12,12 +12,14 @@ from switch.console.words import Language
 from switch.money import bengali_digits
 from switch.web.counter.complaint_words import COMPLAINT_TEXTS
 from switch.web.counter.wallet_words import WALLET_TEXTS
+from switch.web.counter.handout_words import HANDOUT_WORDS
 
 LANGUAGES = ("en", "bn")
 
 TEXTS: dict[str, tuple[str, str]] = {
     **COMPLAINT_TEXTS,
     **WALLET_TEXTS,
+    **HANDOUT_WORDS,
     # --- everywhere
     "title": ("Counter", "কাউন্টার"),
     "skip": ("Skip to the page", "সরাসরি পাতায় যান"),
@@ -312,10 +314,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Paid. Give the citizen the receipt.",
         "জমা হয়েছে। নাগরিককে রসিদ দিন।",
     ),
-    "outcome refunded": (
-        "Paid, and given back since, wholly or in part: the receipt says how much.",
-        "জমা হয়েছিল, পরে পুরো বা কিছুটা ফেরত দেওয়া হয়েছে: কত, তা রসিদে আছে।",
-    ),
     "outcome given-back": (
         "Not paid. Return the cash: the department has not taken it.",
         "জমা হয়নি। নগদ ফেরত দিন: বিভাগ জমা নেয়নি।",
@@ -326,11 +324,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "outcome unverified": (
         (
-            "Return the cash against the acknowledgement. This bill cannot be "
-            "paid until "
-            "the department has said."
+            "The money is back. Hand the cash out against the acknowledgement, as "
+            "shown here. This bill cannot be paid until the department has said."
         ),
-        "প্রাপ্তিস্বীকার দেখে নগদ ফেরত দিন। বিভাগ না জানানো পর্যন্ত এই বিল দেওয়া যাবে না।",
+        (
+            "টাকা ফিরে এসেছে। প্রাপ্তিস্বীকার দেখে নীচে যেমন লেখা আছে তেমনই নগদ দিন। বিভাগ না "
+            "জানানো পর্যন্ত এই বিল দেওয়া যাবে না।"
+        ),
     ),
     "outcome refused": (
         "Not paid. Return the cash: {reason}.",
@@ -355,6 +355,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "short kept": ("kept, to be decided", "সিদ্ধান্তের অপেক্ষায়"),
     "short paid": ("paid", "জমা হয়েছে"),
     "short refunded": ("given back since", "পরে ফেরত"),
+    "short refunded-part": ("given back in part", "আংশিক ফেরত"),
     "short given-back": ("not paid, cash back", "জমা হয়নি, নগদ ফেরত"),
     "short unverified": ("cash back, not verified", "নগদ ফেরত, যাচাই বাকি"),
     "short refused": ("not paid", "জমা হয়নি"),
