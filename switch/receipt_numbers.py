@@ -1,6 +1,6 @@
-"""The number and the code of a receipt, as people write them.
+"""Numbers of receipts and complaints, and codes of receipts, as people write them.
 
-May use nothing of the product but `calendar`. Both are read off paper and typed, often
+May use nothing of the product but `calendar`. All are read off paper and typed, often
 on a telephone: capitals, Bengali digits, and spaces around mean nothing.
 """
 
@@ -14,12 +14,15 @@ NUMBER_MAX: Final = 64
 CODE_MAX: Final = 32
 """Characters of a code as it is typed, with what stands between its digits."""
 CODE_DIGITS: Final = 12
+COMPLAINT_MAX: Final = 32
+"""Characters of a complaint's number as it is typed."""
 
 _NUMBER = re.compile(
     r"(?:([a-z0-9-]{1,32})/)?([0-9]{4}-[0-9]{2})/"
     r"([0-9]{1,6}|[1-9][0-9]{6,9})(?:/r([1-9][0-9]{0,5}))?"
 )
 _CODE = re.compile(rf"[0-9a-f]{{{CODE_DIGITS}}}")
+_COMPLAINT = re.compile(r"C[0-9]{8}[A-Z2-9]{3}")
 _DIGITS = str.maketrans("০১২৩৪৫৬৭৮৯", "0123456789")
 # What stands between groups of digits; the dashes that telephones put for one.
 _BETWEEN = str.maketrans("", "", " -\u2010\u2011\u2012\u2013\u2014")
@@ -70,6 +73,17 @@ def plain_code(text: str) -> str | None:
         return None
     code = text.strip().translate(_DIGITS).lower().translate(_BETWEEN)
     return code if _CODE.fullmatch(code) else None
+
+
+def plain_complaint(text: str) -> str | None:
+    """A complaint's number as the switch writes it; None if the text is none.
+
+    Whether its three letters are right, the switch alone can say.
+    """
+    if len(text) > COMPLAINT_MAX:
+        return None
+    plain = text.strip().translate(_DIGITS).upper().translate(_BETWEEN)
+    return plain if _COMPLAINT.fullmatch(plain) else None
 
 
 def format_code(code: str) -> str:

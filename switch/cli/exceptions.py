@@ -12,6 +12,7 @@ from switch.cli import people, signing
 from switch.cli.abouts import about_text, amount_text
 from switch.cli.arguments import add_id, add_reason, as_argument, to_count
 from switch.cli.commands import open_office, who
+from switch.cli.next_steps import show_proposed
 from switch.cli.office import show_outcome
 from switch.codes import Result
 from switch.console.output import Exit, Screen, enum_word, plain
@@ -110,6 +111,7 @@ def _show_list(found: list[pb.Exception], screen: Screen) -> None:
             for one in found
         ],
         right=numbers,
+        drop=("says", "turn", "payment", "biller", "centre", "decide by"),
     )
 
 
@@ -147,6 +149,7 @@ def _show_history(one: pb.Exception, screen: Screen) -> None:
             for entry in one.history
         ],
         title=f"{_kind(one, screen)} {one.sequence}",
+        drop=("who", "detail", "entry"),
     )
 
 
@@ -217,7 +220,7 @@ def propose(args: Namespace, screen: Screen) -> Exit:
             amount,
             move_id=args.id or new_id(),
         )
-    return show_outcome(outcome, screen)
+    return show_proposed(outcome, args, screen, signs=False)
 
 
 def _is_amount(text: str) -> bool:
@@ -266,6 +269,15 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
             )
             for one in found
         ],
+        drop=(
+            "answered",
+            "answered by",
+            "lines done",
+            "done as",
+            "proposed",
+            "reason",
+            "proposed by",
+        ),
     )
     return Exit.DONE
 

@@ -139,7 +139,12 @@ def _show_lines(found: pb.ReadTotalsResponse, by: str, screen: Screen) -> None:
                 language.count(told.count) if counts else language.amount(told.paise)
             )
         rows.append((*_called(line, by, language), *cells))
-    screen.table((_KEYS.get(by, by), "name", *right), rows, right=right)
+    screen.table(
+        (_KEYS.get(by, by), "name", *right),
+        rows,
+        right=right,
+        drop=("totals cases", "in question", "totals open", "refunds"),
+    )
 
 
 def _called(line: pb.TotalsLine, by: str, language: Language) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from switch.console.complaint_words import COMPLAINT_WORDS
 from switch.console.exception_words import EXCEPTION_WORDS
 from switch.console.explain_words import EXPLAIN_WORDS
 from switch.console.matching_words import MATCHING_WORDS
+from switch.console.office_words import OFFICE_WORDS
 from switch.console.people_words import PEOPLE_WORDS
 from switch.console.totals_words import TOTALS_WORDS
 from switch.console.treasury_words import TREASURY_WORDS
@@ -257,6 +258,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "ফলাফল জানা নেই। আবার টাকা নেবেন না; এটি আবার চালান:",
     ),
     **EXCEPTION_WORDS,
+    **OFFICE_WORDS,
     **EXPLAIN_WORDS,
     **BANK_WORDS,
     **CLOSING_WORDS,

@@ -21,6 +21,7 @@ from switch.money import format_amount
 from switch.web.assets import Assets
 from switch.web.counter import catalogue, words
 from switch.web.counter.catalogue import Catalogue
+from switch.web.counter.complaint_book import ComplaintBook
 from switch.web.counter.drafts import Drafts
 from switch.web.counter.line import Line, OfflineError
 from switch.web.counter.pins import PinStore
@@ -36,7 +37,14 @@ _log = logging.getLogger(__name__)
 Fields = Mapping[str, str]
 
 _PARTS = frozenset(
-    {"line.html", "services.html", "state.html", "move_state.html", "paper.html"}
+    {
+        "line.html",
+        "services.html",
+        "state.html",
+        "move_state.html",
+        "paper.html",
+        "complaint_count.html",
+    }
 )
 """Templates that a page is made of, or asks for alone."""
 STOP_POLLING = 286
@@ -60,6 +68,7 @@ class Desk:
     pins: PinStore
     printer: Printer
     catalogue_path: Path
+    complaints: ComplaintBook
     drafts: Drafts = field(default_factory=Drafts)
     catalogue: Catalogue = catalogue.EMPTY
     beginning: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -89,6 +89,7 @@ def _found(desk: Desk, text: str, found: Sequence[Service]) -> dict[str, Any]:
         "away": desk.away,
         "has_catalogue": bool(desk.catalogue.services),
         "unended": desk.till.unended(),
+        "counts": desk.complaints.counts(),
     }
 
 

@@ -16,7 +16,9 @@ from switch.client import CallError
 from switch.ids import parse_id
 from switch.money import parse_amount
 from switch.payment_states import PaymentState
+from switch.receipt_numbers import plain_complaint
 from switch.v1 import payments_pb2, search_pb2
+from switch.web.counter import complaints
 from switch.web.counter.desk import Desk, Fields, in_thread, query, reason_of, show, to
 from switch.web.counter.line import OfflineError
 from switch.web.counter.settle import OUTCOMES
@@ -68,6 +70,8 @@ async def find(
 ) -> Response:
     """Payments by what the citizen has in hand, of a day, by amount, by state."""
     token = _token(fields.get("page", ""))
+    if (number := _complaint_number(fields)) and await complaints.find(desk, number):
+        return to(f"/complaint/{number}")
     try:
         wanted = _wanted(fields)
     except _Wrong as wrong:
@@ -78,6 +82,13 @@ async def find(
     wanted.page_size, wanted.page_token = PAGE_SIZE, token
     call = partial(_found, desk, wanted)
     return await _listed(desk, session, fields, call, wanted)
+
+
+def _complaint_number(fields: Fields) -> str | None:
+    """The number of a complaint, where nothing else is asked for beside it."""
+    if any(fields.get(name) for name in (*AMOUNTS, "state", "page")):
+        return None
+    return plain_complaint(fields.get("q", ""))
 
 
 def _token(text: str) -> str:

@@ -23,7 +23,7 @@ from switch.web.sessions import Session
 
 SECONDS_MAX = 120
 """What is longer is told in minutes."""
-_BACK = frozenset({"/", "/today", "/shift", "/wallet", "/operator"})
+_BACK = frozenset({"/", "/today", "/shift", "/wallet", "/operator", "/complaints"})
 """Where one may go back to after choosing a language; nothing that is sent decides."""
 
 
@@ -125,7 +125,7 @@ async def language(
 
 
 def _is_own(path: str) -> bool:
-    kinds = ("/service/", "/due/", "/payment/", "/move/")
+    kinds = ("/service/", "/due/", "/payment/", "/move/", "/complaint/")
     rest = next((path[len(one) :] for one in kinds if path.startswith(one)), "")
     return rest.isascii() and rest.replace("-", "").isalnum() and len(rest) <= 64
 

@@ -1,5 +1,6 @@
 """Pages: a payment's outcome, its papers, and what else can be done about it."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -11,8 +12,9 @@ from switch.client import CallError, LostReplyError
 from switch.codes import Result
 from switch.ids import new_id, parse_id
 from switch.payment_states import PaymentState
+from switch.receipt_numbers import format_code
 from switch.v1 import complaints_pb2, counter_pb2, payments_pb2
-from switch.web.counter import words
+from switch.web.counter import complaints, words
 from switch.web.counter.desk import (
     STOP_POLLING,
     Desk,
@@ -72,13 +74,11 @@ async def payment(desk: Desk, request: Request, session: Session) -> Response:
         return message(desk, session, "not found", 404)
     if move is None:
         return await _of_before(desk, session, payment_id)
-    return show(
-        desk,
-        session,
-        "payment.html",
-        here="find",
-        **await _stands(desk, session, move),
+    stands, complaint = await asyncio.gather(
+        _stands(desk, session, move),
+        complaints.about(desk, session, move.id, move.outcome),
     )
+    return show(desk, session, "payment.html", here="find", **stands, **complaint)
 
 
 async def state(desk: Desk, request: Request, session: Session) -> Response:
@@ -347,6 +347,7 @@ async def _paper(
         "paper": "",
         "paper_error": "",
         "id": payment_id.hex(),
+        "code": "",
     }
     try:
         reply = await in_thread(desk.line.read, call)
@@ -355,7 +356,9 @@ async def _paper(
         return {**found, "paper_error": say("offline now")}
     except CallError as error:
         return {**found, "paper_error": reason_of(error, session.language)}
-    return {**found, "paper": reply.text, "number": _number(reply.json)}
+    # An acknowledgement has no code: it proves nothing.
+    code = format_code(reply.code) if kind == "receipt" else ""
+    return {**found, "paper": reply.text, "number": _number(reply.json), "code": code}
 
 
 def _number(text: str) -> str:
@@ -405,6 +408,7 @@ async def _of_before(desk: Desk, session: Session, payment_id: bytes) -> Respons
     kind = _paper_kind(outcome)
     if kind:
         values.update(await _paper(desk, session, payment_id, kind))
+    values.update(await complaints.about(desk, session, payment_id, outcome))
     return show(desk, session, "payment.html", here="today", **values)
 
 
