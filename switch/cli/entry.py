@@ -43,6 +43,7 @@ from switch.cli import (
     files,
     instructions,
     matching,
+    network,
     office,
     openings,
     others,
@@ -53,7 +54,6 @@ from switch.cli import (
     public,
     put_bills,
     search,
-    signing,
     totals,
     windows,
     wishes,
@@ -275,23 +275,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
     cluster.add_verbs(_Verbs(found, "cluster", cluster.TEXT, (common,)))
-    network = found.add_parser("network", help="the register of centres and services")
-    verbs = network.add_subparsers(dest="verb", required=True, metavar="VERB")
-    what = "bring the register to what a file says"
-    load = verbs.add_parser("load", help=what, parents=[common, remote])
-    load.set_defaults(run=commands.network_load)
-    load.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
-    )
-    what = "propose what of it is missing: participants, accounts, limits, services"
-    phase = verbs.add_parser("propose", help=what, parents=[common, remote])
-    phase.set_defaults(run=wishes.network_propose)
-    phase.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
-    )
-    phase.add_argument("--because", default="network", metavar="TEXT", help="why")
-    signing.add_person(phase)
-    add_id(phase)
+    network.add_verbs(_Verbs(found, "network", network.TEXT, (common, remote)))
 
     _add_payments(add)
     search.add_commands(add)

@@ -13,6 +13,7 @@ from switch.cli.abouts import about_text, amount_text
 from switch.cli.arguments import add_id, add_reason, as_argument, to_count
 from switch.cli.commands import open_office, who
 from switch.cli.office import show_outcome
+from switch.cli.register_changes import listed_changes
 from switch.codes import Result
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
@@ -253,7 +254,7 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
             (
                 str(one.proposed.sequence),
                 word(f"propose {_proposed(one)}"),
-                about_text(one, language),
+                about_text(one, language) or listed_changes(one),
                 amount_text(one.proposed.proposal_kind, one.proposed.amount, language),
                 one.proposed.reference,
                 format_ist(one.proposed.time_ns),

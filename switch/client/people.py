@@ -53,6 +53,8 @@ class Prepared(NamedTuple):
     lines: tuple[pb.ProposedLine, ...]
     already_count: int
     left_count: int
+    as_of: int = 0
+    """The newest entry that the switch had looked at; 0: it does not say."""
 
 
 class Shown(NamedTuple):
@@ -141,12 +143,17 @@ class PeopleCalls:
                 tail=tail,
             )
             check_prepared(request, row, lines)
-        return Prepared(row, lines, reply.already_count, reply.left_count)
+        as_of = reply.as_of_sequence
+        return Prepared(row, lines, reply.already_count, reply.left_count, as_of)
 
     def submit(
-        self, row: Row, signer: Signer, *, move_id: bytes = b""
+        self, row: Row, signer: Signer, *, move_id: bytes = b"", as_of: int = 0
     ) -> results_pb2.Outcome:
-        """Sign a row, and have it recorded."""
+        """Sign a row, and have it recorded.
+
+        `as_of` is that of what was prepared: if a record of it has changed since, the
+        call fails (FAILED_PRECONDITION, RECORD_CHANGED), and nothing is recorded.
+        """
         row_id = move_id or new_id()
         request = pb.SubmitRequest(
             id=row_id,
@@ -159,6 +166,7 @@ class PeopleCalls:
             number=signer.person.number,
             tail=row.tail,
             signature=signer.sign(row, row_id),
+            as_of_sequence=as_of,
         )
         return self._caller.change(self._people.Submit, request, [row_id]).outcome
 

@@ -1,0 +1,108 @@
+"""What a proposal changes of the register and of limits, as a person is shown it.
+
+Over the wire only. What will be is read from the bytes that are signed; what there is
+now is the switch's word, as are the names of accounts.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+from switch.codes import (
+    AmountRule,
+    CheckDigit,
+    DuplicateRule,
+    KeyRule,
+    Letters,
+    Mode,
+    Policy,
+    PriceRule,
+)
+from switch.console.words import Language
+from switch.errors import SwitchError
+from switch.said import NAMED_BY, Change, Said, paise_of, say_changes
+from switch.signed import Line, read_line
+from switch.specs import enum_text
+from switch.v1 import people_pb2 as pb
+from switch.v1 import proposals_pb2
+
+_CODES: Final[Mapping[str, type[IntEnum]]] = {
+    "amount rule": AmountRule,
+    "mode": Mode,
+    "duplicate rule": DuplicateRule,
+    "key rule": KeyRule,
+    "deadline policy": Policy,
+    "price rule": PriceRule,
+    "letters": Letters,
+    "check digit": CheckDigit,
+}
+"""Facts of a service that are numbers of a code, which a person knows by its word."""
+
+
+def changes_of(message: pb.ProposedLine, line: Line) -> tuple[Change, ...] | None:
+    """What a line changes, old and new; None of what is new or done.
+
+    Raises SwitchError if the switch tells of something else than the line is about.
+    """
+    if not message.replaced:
+        return None
+    try:
+        return say_changes(line, read_line(message.replaced))
+    except ValueError:
+        text = "the switch has shown another record than a line replaces"
+        raise SwitchError(text) from None
+
+
+def record_texts(
+    message: pb.ProposedLine, line: Line, said: Said, language: Language
+) -> list[str]:
+    """What a line says beside its amount and accounts: of what is new all of it, of
+    what it replaces what it changes.
+    """
+    changes = changes_of(message, line)
+    if changes is None:
+        return [
+            f"{name} {value_text(name, value, language)}" for name, value in said.facts
+        ]
+    named = [
+        f"{name} {value}"
+        for name, value in said.facts
+        if name in NAMED_BY.get(said.what, ())
+    ]
+    return named + change_texts(changes, language)
+
+
+def change_texts(changes: tuple[Change, ...], language: Language) -> list[str]:
+    """Each as one text: its name, old and new."""
+    found = [
+        f"{change.name} {value_text(change.name, change.before, language)} → "
+        f"{value_text(change.name, change.after, language)}"
+        for change in changes
+    ]
+    return found or [language.word("changes nothing")]
+
+
+def value_text(name: str, value: str, language: Language) -> str:
+    """One value as a person reads it."""
+    if not value:
+        return language.word("not set")
+    if name in _CODES and value.isdecimal():
+        return code_text(name, int(value))
+    paise = paise_of(name, value)
+    return value if paise is None else language.amount(paise)
+
+
+def code_text(name: str, number: int) -> str:
+    """A code's word; of one that is not known here its number."""
+    known = {int(code): enum_text(code) for code in _CODES[name]}
+    return known.get(number, str(number))
+
+
+def changes_as_json(changes: tuple[Change, ...] | None) -> list[dict[str, str]] | None:
+    """The same for machines; None of what is new or done."""
+    return None if changes is None else [change._asdict() for change in changes]
+
+
+def listed_changes(proposal: proposals_pb2.Proposal) -> str:
+    """What a list of proposals tells of one, a line each."""
+    return "\n".join(proposal.changes)
