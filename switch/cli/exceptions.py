@@ -13,7 +13,7 @@ from switch.cli.abouts import about_text, amount_text
 from switch.cli.arguments import add_id, add_reason, as_argument, to_count
 from switch.cli.commands import open_office, who
 from switch.cli.office import show_outcome
-from switch.cli.register_changes import listed_changes
+from switch.cli.register_changes import show_listed_changes
 from switch.codes import Result
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
@@ -254,7 +254,7 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
             (
                 str(one.proposed.sequence),
                 word(f"propose {_proposed(one)}"),
-                about_text(one, language) or listed_changes(one),
+                about_text(one, language),
                 amount_text(one.proposed.proposal_kind, one.proposed.amount, language),
                 one.proposed.reference,
                 format_ist(one.proposed.time_ns),
@@ -268,6 +268,7 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
             for one in found
         ],
     )
+    show_listed_changes(found, screen)
     return Exit.DONE
 
 

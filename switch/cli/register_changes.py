@@ -4,7 +4,7 @@ Over the wire only. What will be is read from the bytes that are signed; what th
 now is the switch's word, as are the names of accounts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -18,6 +18,7 @@ from switch.codes import (
     Policy,
     PriceRule,
 )
+from switch.console.output import Screen
 from switch.console.words import Language
 from switch.errors import SwitchError
 from switch.said import NAMED_BY, Change, Said, paise_of, say_changes
@@ -103,6 +104,18 @@ def changes_as_json(changes: tuple[Change, ...] | None) -> list[dict[str, str]] 
     return None if changes is None else [change._asdict() for change in changes]
 
 
-def listed_changes(proposal: proposals_pb2.Proposal) -> str:
-    """What a list of proposals tells of one, a line each."""
-    return "\n".join(proposal.changes)
+def show_listed_changes(
+    proposals: Sequence[proposals_pb2.Proposal], screen: Screen
+) -> None:
+    """What the listed proposals change, a line for each, under their table."""
+    listed = [one for one in proposals if one.changes]
+    if not listed:
+        return
+    screen.line(screen.language.word("what they change"))
+    for proposal in listed:
+        for text in proposal.changes:
+            screen.line(f"  {proposal.proposed.sequence}: {text}")
+        more = proposal.lines_count - proposal.lines_done - len(proposal.changes)
+        if more > 0:
+            number = str(proposal.proposed.sequence)
+            screen.command("proposal", number)

@@ -41,6 +41,7 @@ PEOPLE_WORDS: dict[str, tuple[str, str]] = {
         "When that is done, propose what is left:",
         "সেটি হয়ে গেলে বাকিটুকু প্রস্তাব করুন:",
     ),
+    "what they change": ("What they change:", "কী বদলায়:"),
     "not set": ("none", "নেই"),
     "changes nothing": ("changes nothing", "কিছুই বদলায় না"),
     "changed since": (

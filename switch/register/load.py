@@ -492,7 +492,7 @@ def network_counts(
     """How the register stands to these participants and services. NetworkError."""
     added = replaced = 0
     images, _ = register.ledger.accounts()
-    for spec in participants:
+    for spec in merge_participants(register, participants):
         known = register.find_participant(spec.id)
         wallet = register.find_wallet(spec.id)
         if known is None:
