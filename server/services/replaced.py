@@ -9,11 +9,10 @@ import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from server.status import PreconditionError
+from switch._core import Ledger
 from switch.bank_rows import read_bank_account, read_beneficiary
-from switch.codes import Budget, Kind, Record
+from switch.codes import Budget, Kind, Record, Result
 from switch.ledger.lines import line_of
 from switch.ledger.templates import set_limit
 from switch.money import format_amount
@@ -33,8 +32,9 @@ from switch.signed import (
     split_lines,
 )
 
-ROWS_MAX: Final = 10_000
-"""Rows of a wallet that are looked through for limits since it was prepared."""
+ROWS_MAX: Final = 1 << 20
+"""Rows that are looked through for limits since a proposal was prepared."""
+_PAGE: Final = 1 << 16
 _CODE_AT: Final = 8
 """Where the records of participants and services have their codes."""
 _PARTICIPANT_CODE: Final = 32
@@ -156,30 +156,36 @@ def _first_changed(
     register: Register, lines: Sequence[Line], as_of: int
 ) -> tuple[int, int] | None:
     """The first line whose record has changed since an entry, and by which entry."""
+    limits: dict[int, int] = {}
+    if any(line.kind is Kind.LIMIT for line in lines):
+        limits = _limits_since(register.ledger, as_of)
     for number, line in enumerate(lines):
-        sequence = 0
+        newest = newest_record(register, line)
+        sequence = newest.sequence if newest else 0
         if line.kind is Kind.LIMIT:
-            sequence = _limit_since(register, line.debit, as_of)
-        elif newest := newest_record(register, line):
-            sequence = newest.sequence
+            sequence = limits.get(line.debit, 0)
         if sequence > as_of:
             return number, sequence
     return None
 
 
-def _limit_since(register: Register, account: int, as_of: int) -> int:
-    """The newest entry behind `as_of` that has set the limits of a wallet, or 0.
+def _limits_since(ledger: Ledger, as_of: int) -> dict[int, int]:
+    """The newest entry behind `as_of` that has set the limits of each wallet.
 
-    One that has so many that they are not looked through is as good as changed.
+    Raises PreconditionError if there are more entries than are looked through.
     """
-    ledger = register.ledger
-    image, _ = ledger.account(account)
-    if int(image["changed"]) <= as_of:
-        return 0
-    sequences = ledger.account_rows(account, 0, ROWS_MAX)
-    recent = np.sort(sequences[sequences > as_of])
-    if len(recent) == ROWS_MAX:
-        return int(recent[-1])
-    rows = ledger.gather(recent)
-    limits = recent[rows["kind"] == Kind.LIMIT]
-    return int(limits[-1]) if len(limits) else 0
+    end = ledger.sequence
+    if end - as_of > ROWS_MAX:
+        text = "it was prepared too long ago to tell whether limits have changed"
+        raise PreconditionError("RECORD_CHANGED", f"{text}; propose it anew")
+    found: dict[int, int] = {}
+    first = as_of + 1
+    while first <= end:
+        rows = ledger.rows(first, min(end - first + 1, _PAGE))
+        chosen = rows[(rows["kind"] == Kind.LIMIT) & (rows["result"] == Result.OK)]
+        numbers = zip(
+            chosen["debit"].tolist(), chosen["sequence"].tolist(), strict=True
+        )
+        found |= dict(numbers)
+        first += len(rows)
+    return found
