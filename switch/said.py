@@ -174,7 +174,7 @@ def payee_text(biller: str, head: str, number: str, ifsc: str) -> str:
     if not number:
         return ""
     # A head is any text: it is not to pass for a number and a bank.
-    named = head if _HEAD.fullmatch(head) else _quoted(head)
+    named = head if _HEAD.fullmatch(head) else quoted(head)
     return f"{biller} {named}, {number} at {ifsc}"
 
 
@@ -186,18 +186,22 @@ def _say_booked(tail: bytes) -> tuple[tuple[str, str], ...]:
     one = read_booked(tail)
     facts: dict[str, Any] = {}
     if one.booked:
-        is_day = _DAY.fullmatch(one.booked)
-        facts["booked"] = one.booked if is_day else _quoted(one.booked)
+        facts["booked"] = booked_day(one.booked)
     if one.kind:
         is_word = one.kind.isascii() and one.kind.isalpha()
-        facts["kind"] = one.kind if is_word else _quoted(one.kind)
+        facts["kind"] = one.kind if is_word else quoted(one.kind)
     if one.charges:
         facts["charges"] = one.charges
     if one.texts:
-        facts["texts"] = " ".join(map(_quoted, one.texts))
+        facts["texts"] = " ".join(map(quoted, one.texts))
     if one.is_cut:
         facts["cut"] = "yes"
     return _facts(facts)
+
+
+def booked_day(text: str) -> str:
+    """The day on which a bank has booked, quoted unless it has the form of one."""
+    return text if _DAY.fullmatch(text) else quoted(text)
 
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -377,14 +381,14 @@ def _with_texts(facts: dict[str, Any], data: bytes) -> tuple[tuple[str, str], ..
         texts = {"text": data.decode("utf-8", "replace")}
     found = dict(facts)
     for text, value in texts.items():
-        name = text if text.isidentifier() and text.isascii() else _quoted(text)
+        name = text if text.isidentifier() and text.isascii() else quoted(text)
         while name in found:
             name = f"text {name}"
-        found[name] = _quoted(value)
+        found[name] = quoted(value)
     return _facts(found)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A text in quotes, with nothing in it that a terminal would act on."""
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(

@@ -209,6 +209,20 @@ def split_lines(tail: bytes) -> list[bytes]:
     return found
 
 
+def first_line(tail: bytes) -> bytes:
+    """The first packed line of a proposal, of its tail item, whatever is behind it.
+
+    Raises ValueError if there is none.
+    """
+    if not count_lines(tail) or _HEAD.size + _LINE.size > len(tail):
+        raise ValueError("there is no line")
+    size = _LINE.unpack_from(tail, _HEAD.size)[3]
+    end = _HEAD.size + _LINE.size + size + -size % 8
+    if end > len(tail):
+        raise ValueError("the line is cut off")
+    return tail[_HEAD.size : end]
+
+
 def read_line(data: bytes) -> Line:
     """One line, of its bytes. Raises ValueError if they are not just a line."""
     if len(data) < _LINE.size:

@@ -16,6 +16,7 @@ from server import arguments
 from server.actors import named
 from server.node import Node
 from server.page_tokens import make_token, read_token
+from server.services.bank_items import item_message
 from server.services.bank_wishes import parts
 from server.services.line_words import beneficiary
 from server.services.noted import page_of
@@ -23,8 +24,7 @@ from server.services.proposals import do
 from server.status import ArgumentError, NotFoundError
 from switch._core import entries_of
 from switch.bank_numbers import Letter, make_number, read_number
-from switch.bank_rows import read_booked
-from switch.codes import Kind, Role, RowFlag
+from switch.codes import Role
 from switch.entries import Entry
 from switch.errors import CorruptionError
 from switch.ids import ID_SIZE
@@ -36,7 +36,6 @@ from switch.register.identity import Identity
 from switch.v1 import banks_pb2 as pb
 from switch.v1 import results_pb2
 
-_REVERSAL = int(RowFlag.REVERSAL)
 _BALANCE_MOST = 2**63 - 1
 _NOT_THERE = "there is no such request"
 
@@ -347,50 +346,18 @@ class BankService:
             known = [*said][::-1]
         except CorruptionError:
             return [self._read_item(one) for one in items]
-        return [self._item(*one) for one in zip(items, known, strict=True)]
+        node = self._node
+        return [item_message(node, *one) for one in zip(items, known, strict=True)]
 
     def _read_item(self, item: BankItem) -> pb.BankItem:
         ledger = self._node.ledger
         try:
             entry = ledger.row(item.sequence)
-            return self._item(item, (entry, ledger.tail(item.sequence)))
+            said = (entry, ledger.tail(item.sequence))
+            return item_message(self._node, item, said)
         except CorruptionError:
             # What is followed is told without what its entry says.
-            return self._item(item, None)
-
-    def _item(self, item: BankItem, said: tuple[Entry, bytes] | None) -> pb.BankItem:
-        ledger, register = self._node.ledger, self._node.register
-        account = named(register, register.account, item.account)
-        bank = register.banks.owner_of(account.participant, account.purpose)
-        message = pb.BankItem(
-            kind=cast("pb.BankItemKind.ValueType", int(item.kind)),
-            sequence=item.sequence,
-            account=bank.number if bank is not None else "",
-            amount=item.amount,
-        )
-        if said is None:
-            return message
-        entry, tail = said
-        message.time_ns = entry.timestamp
-        message.reference = entry.reference_text
-        message.named_sequence = entry.resolves
-        if entry.kind != Kind.BOOKED:
-            message.number = make_number(Letter.RELEASE, ledger.instance, item.sequence)
-            return message
-        message.debit = entry.credit == self._bank_side(bank)
-        message.reversal = bool(int(entry.flags) & _REVERSAL)
-        texts = read_booked(tail)
-        message.booked, message.line_kind = texts.booked, texts.kind
-        message.charges = texts.charges
-        message.texts.extend(texts.texts)
-        message.texts_cut = texts.is_cut
-        return message
-
-    def _bank_side(self, bank: BankAccount | None) -> int:
-        """The index of a bank account's mirror."""
-        if bank is None:
-            return 0
-        return next(parts(self._node.register, bank))
+            return item_message(self._node, item, None)
 
 
 def _held(paise: int) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from server import arguments, convert
 from server.actors import named
 from server.node import Node
+from server.services.bank_items import explained_item
 from server.services.bank_wishes import release_of
 from server.services.replaced import changes_text, replaced_line, value_text
 from switch.bank_rows import read_beneficiary
@@ -19,8 +20,11 @@ from switch.register.banks import Beneficiary
 from switch.register.register import Register
 from switch.said import BANK_PREFIX, payee_text, say
 from switch.signed import Line, read_line, speaks_of
-from switch.v1 import banks_pb2
+from switch.v1 import banks_pb2, proposals_pb2
 from switch.v1 import people_pb2 as pb
+
+FIRST_LINE_MAX = 400
+"""Characters of what a list of proposals says of each one's first line."""
 
 
 def proposed_lines(
@@ -52,6 +56,9 @@ def proposed_lines(
                 before[account] = before.get(account, 0) + line.amount
         if is_told:
             message.done_sequence = done_by
+            item = explained_item(node, line)
+            if item is not None:
+                message.bank_item.CopyFrom(item)
             found.append(message)
     return found
 
@@ -91,6 +98,17 @@ def _message(line: Line, packed: bytes, register: Register) -> pb.ProposedLine:
             message.release.CopyFrom(convert.entry(release, register.ledger, register))
     message.text = _text(line, message)
     return message
+
+
+def say_first_line(node: Node, packed: bytes, proposal: proposals_pb2.Proposal) -> None:
+    """What the first line of a proposal says, in a list of proposals."""
+    line = read_line(packed)
+    text = _message(line, packed, node.register).text
+    is_long = len(text) > FIRST_LINE_MAX
+    proposal.first_line = f"{text[: FIRST_LINE_MAX - 1]}…" if is_long else text
+    item = explained_item(node, line)
+    if item is not None:
+        proposal.bank_item.CopyFrom(item)
 
 
 def _account(index: int, register: Register) -> str:

@@ -8,6 +8,7 @@ from server import arguments, convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
 from server.services.line_states import first_changes
+from server.services.line_words import say_first_line
 from switch._core import Ledger
 from switch.codes import (
     PROPOSAL_LIFE_NS,
@@ -21,7 +22,8 @@ from switch.entries import Entry
 from switch.errors import CorruptionError
 from switch.ledger.moves import refund_id
 from switch.register.identity import Identity
-from switch.signed import count_lines
+from switch.signed import count_lines, first_line
+from switch.v1 import people_pb2
 from switch.v1 import proposals_pb2 as pb
 
 
@@ -74,10 +76,12 @@ def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
         by_channel=RowFlag.EVIDENCE in proposed.flags,
     )
     if proposed.total == PROPOSE_LINES:
-        message.lines_count = count_lines(ledger.tail(sequence))
+        tail = ledger.tail(sequence)
+        message.lines_count = count_lines(tail)
         message.lines_done = standing.lines_done
+        say_first_line(node, first_line(tail), message)
     else:
-        _say_about(node, proposed.resolves, message)
+        say_about(node, proposed.resolves, message)
     answered_by, _ = ledger.resolution(sequence)
     answer = ledger.row(answered_by) if answered_by else None
     for approval in _approvals(ledger, answer):
@@ -109,7 +113,9 @@ def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
     return message
 
 
-def _say_about(node: Node, about: int, message: pb.Proposal) -> None:
+def say_about(
+    node: Node, about: int, message: pb.Proposal | people_pb2.PrepareResponse
+) -> None:
     """What the named entry and its payment are; of one that is damaged nothing."""
     ledger, register = node.ledger, node.register
     try:

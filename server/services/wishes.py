@@ -15,6 +15,7 @@ from server.services.begin_wishes import opening, schedule
 from server.services.certificates import check_revocation
 from server.services.line_words import proposed_lines
 from server.services.network_specs import read_network
+from server.services.proposal_list import say_about
 from server.services.proposals import advance_at, proposed
 from server.services.stops import stopped
 from server.services.wished import About, plain, record, utr_of
@@ -376,6 +377,8 @@ def _payment(
     response.row.resolves = int(row["resolves"])
     response.row.amount = int(row["amount"])
     response.row.reference = request.reason.encode()
+    # Who signs it sees the payment, as who approves it will.
+    say_about(node, response.row.resolves, response)
     return response
 
 

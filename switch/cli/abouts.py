@@ -5,6 +5,7 @@ are called is the switch's word, as it is of accounts.
 """
 
 from switch.calendar import financial_year, format_financial_year
+from switch.cli.bank_lines import lines_text
 from switch.console.output import enum_word
 from switch.console.words import Language
 from switch.errors import SwitchError
@@ -16,8 +17,10 @@ _LINES = types_pb2.PROPOSAL_KIND_LINES
 
 def about_text(one: proposals_pb2.Proposal, language: Language) -> str:
     """The entry, and whose payment it is: biller and head, receipt, reference, amount.
-    Of lines, and of what is damaged, no more than the number.
+    Of lines what the first one says; of what is damaged no more than the number.
     """
+    if one.lines_count:
+        return lines_text(one, language)
     number = str(one.proposed.resolves or "")
     parts = [value for _, value in about_facts(one, language)]
     return f"{number}: {', '.join(parts)}" if parts else number
@@ -31,12 +34,19 @@ def about_facts(
     """
     if not one.HasField("about"):
         return []
-    about, payment = one.about, one.payment
-    if about.sequence != one.proposed.resolves:
+    return payment_facts(one.about, one.payment, one.proposed.resolves, language)
+
+
+def payment_facts(
+    about: types_pb2.Entry, payment: types_pb2.Entry, named: int, language: Language
+) -> list[tuple[str, str]]:
+    """The same of a named entry and its payment; who proposes reads it, too."""
+    if about.sequence != named:
         text = f"the switch has shown entry {about.sequence} for"
-        raise SwitchError(f"{text} {one.proposed.resolves}")
+        raise SwitchError(f"{text} {named}")
     word = language.word
     facts = [
+        ("centre", payment.centre),
         ("biller", f"{payment.biller}/{payment.head}"),
         ("receipt", receipt_text(about)),
         ("reference", payment.citizen_reference or payment.reference),

@@ -8,6 +8,11 @@ from switch.ids import parse_id
 
 T = TypeVar("T")
 
+SIGNER = ("--person", "YOUR-NUMBER", "--key", "YOUR-KEY-FILE")
+"""Who signs, in a command that is shown: capitals stand for what only they know."""
+APPROVER = ("--as", "treasury/YOUR-ID", *SIGNER)
+"""Another person than who has proposed, and mostly another participant."""
+
 
 def as_argument(convert: Callable[[str], T]) -> Callable[[str], T]:
     """A converter whose ValueError reaches the person who typed the argument."""

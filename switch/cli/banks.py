@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from switch.calendar import DAY_S, NS_IN_S, day_date, format_ist
-from switch.cli.arguments import as_argument, to_count
+from switch.cli.arguments import SIGNER, as_argument, to_count
 from switch.cli.commands import open_client, open_office
 from switch.cli.office import show_outcome
 from switch.client.banks import Banks
@@ -90,6 +90,7 @@ def top_ups(args: Namespace, screen: Screen) -> Exit:
             )
             for one in listed
         ],
+        drop=("entry", "time"),
     )
     _tell_more(more, screen)
     return Exit.DONE
@@ -115,7 +116,7 @@ def bank(args: Namespace, screen: Screen) -> Exit:
         return Exit.DONE
     if not banks.accounts:
         screen.line(screen.language.word("no bank accounts"))
-        screen.command("propose", "bank-account", "NUMBER", "--person=N", "--key=FILE")
+        screen.command("propose", "bank-account", "NUMBER", *SIGNER)
         return Exit.DONE
     _show_accounts(banks, screen)
     _show_items(items, now_ns, screen)
@@ -151,6 +152,7 @@ def _show_accounts(banks: Banks, screen: Screen) -> None:
         ),
         rows,
         right=money,
+        drop=("active", "name", "last statement", "bank transit"),
     )
     for one in banks.accounts:
         if one.unlisted < 0:
@@ -177,6 +179,7 @@ def _show_items(items: Sequence[pb.BankItem], now_ns: int, screen: Screen) -> No
             *("age", "number", "detail"),
         ),
         [_item(one, _twins(one, items), now_ns, language) for one in items],
+        drop=("detail", "bank account", "number", "age"),
     )
 
 
@@ -256,7 +259,9 @@ def add_commands(add: Add) -> Iterator[ArgumentParser]:
         metavar="AMOUNT",
         help="in rupees: just what will be sent",
     )
-    asked.add_argument("--operator", type=to_count, default=0, metavar="N")
+    asked.add_argument(
+        "--operator", type=to_count, default=0, metavar="N", help="who asks for it"
+    )
     yield asked
     listed = add("top-ups", top_ups, "what centres have asked for, and what has come")
     listed.add_argument(

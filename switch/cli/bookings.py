@@ -24,6 +24,7 @@ from switch.cli.bank_statements import (
     show_findings,
 )
 from switch.cli.commands import open_office
+from switch.cli.next_steps import show_waiting
 from switch.cli.signing import add_person, agreed, signer_of
 from switch.client import Client
 from switch.client.banks import Banks, booking_id, booking_row
@@ -142,7 +143,7 @@ def _propose(
         if screen.as_json:
             screen.value(_plain(booking, told))
         else:
-            _tell(booking, told, signer, screen)
+            _tell(booking, told, signer, args, screen)
         if not told.is_done:
             # What follows would begin where this one did not end.
             return Exit.REFUSED
@@ -206,6 +207,7 @@ def _show(
             ),
             rows,
             right=("opening", "credits", "debits", "closing", "naming"),
+            whole=True,
         )
         screen.facts([("instance", signer.ledger.instance.hex())])
     else:
@@ -224,7 +226,9 @@ def _days(record: StatementRecord) -> str:
     return f"{record.number}, {days}" if record.number else days
 
 
-def _tell(booking: _Booking, told: _Told, signer: Signer, screen: Screen) -> None:
+def _tell(
+    booking: _Booking, told: _Told, signer: Signer, args: Namespace, screen: Screen
+) -> None:
     language = screen.language
     word, outcome = language.word, told.outcome
     result = Result(outcome.result)
@@ -232,13 +236,12 @@ def _tell(booking: _Booking, told: _Told, signer: Signer, screen: Screen) -> Non
         text = f"{word('refused')}: {language.result(result)} ({result.name})"
         screen.line(f"{booking.planned.statement.name}: {text}")
         return
+    if signer.person.role != int(PersonRole.CHANNEL):
+        show_waiting(outcome, args, screen)
+        return
     screen.facts([("state", word("done")), ("entry", str(outcome.sequence))])
     if outcome.repeat:
         screen.line(word("repeat"))
-    if signer.person.role != int(PersonRole.CHANNEL):
-        screen.line(word("approve it"))
-        screen.command("approve", str(outcome.sequence), "--person=N", "--key=FILE")
-        return
     counts = _counts(booking, told)
     facts = [("booked now", language.count(counts["booked"]))]
     facts += [("booked before", language.count(counts["already"]))]

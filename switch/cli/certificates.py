@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from switch.calendar import format_ist
-from switch.cli.arguments import to_count
+from switch.cli.arguments import APPROVER, SIGNER, to_count
 from switch.cli.commands import open_office
+from switch.cli.next_steps import where
 from switch.cli.office import show_outcome
 from switch.cli.signing import add_person, signer_of
 from switch.codes import Result
@@ -67,7 +68,7 @@ def is_signed(args: Namespace) -> bool:
 def _tell_to_sign(outcome: results_pb2.Outcome, screen: Screen, *words: str) -> None:
     """What to run in a ledger with people, where this is no proposal."""
     if outcome.result == int(Result.NOT_SIGNED) and not screen.as_json:
-        screen.command(*words, "--person=N", "--key=FILE")
+        screen.command(*words, *SIGNER)
 
 
 def _sign(args: Namespace, screen: Screen, wish: pb.StopWish) -> Exit:
@@ -91,8 +92,7 @@ def _sign(args: Namespace, screen: Screen, wish: pb.StopWish) -> Exit:
     shown = show_outcome(outcome, screen)
     if number and not screen.as_json:
         screen.line(screen.language.word("to be confirmed"))
-        person = ("--person=N", "--key=FILE")
-        screen.command("confirm-revocation", str(number), *person)
+        screen.command("confirm-revocation", str(number), *APPROVER, *where(args))
     return shown
 
 
@@ -145,6 +145,7 @@ def revocations(args: Namespace, screen: Screen) -> Exit:
             )
             for one in found
         ],
+        drop=("revoked by", "time", "why"),
     )
     return Exit.DONE
 
@@ -169,6 +170,7 @@ def pins(args: Namespace, screen: Screen) -> Exit:
             for one in found
             for key in one.pins
         ],
+        drop=("key",),
     )
     return Exit.DONE
 

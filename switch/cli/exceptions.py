@@ -12,6 +12,7 @@ from switch.cli import people, signing
 from switch.cli.abouts import about_text, amount_text
 from switch.cli.arguments import add_id, add_reason, as_argument, to_count
 from switch.cli.commands import open_office, who
+from switch.cli.next_steps import show_proposed
 from switch.cli.office import show_outcome
 from switch.cli.register_changes import show_listed_changes
 from switch.codes import Result
@@ -111,6 +112,7 @@ def _show_list(found: list[pb.Exception], screen: Screen) -> None:
             for one in found
         ],
         right=numbers,
+        drop=("says", "turn", "payment", "biller", "centre", "decide by"),
     )
 
 
@@ -148,6 +150,7 @@ def _show_history(one: pb.Exception, screen: Screen) -> None:
             for entry in one.history
         ],
         title=f"{_kind(one, screen)} {one.sequence}",
+        drop=("who", "detail", "entry"),
     )
 
 
@@ -218,7 +221,7 @@ def propose(args: Namespace, screen: Screen) -> Exit:
             amount,
             move_id=args.id or new_id(),
         )
-    return show_outcome(outcome, screen)
+    return show_proposed(outcome, args, screen, signs=False)
 
 
 def _is_amount(text: str) -> bool:
@@ -267,6 +270,15 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
             )
             for one in found
         ],
+        drop=(
+            "answered",
+            "answered by",
+            "lines done",
+            "done as",
+            "proposed",
+            "reason",
+            "proposed by",
+        ),
     )
     show_listed_changes(found, screen)
     return Exit.DONE

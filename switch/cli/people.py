@@ -4,7 +4,6 @@ Over the wire only, as `commands`, whose ways they share; but `init`, which begi
 ledger beside the switch, in a process of its own.
 """
 
-import getpass
 import json
 import subprocess
 from argparse import ArgumentParser, Namespace
@@ -16,9 +15,11 @@ from switch.calendar import format_ist
 from switch.cli.abouts import about_facts
 from switch.cli.arguments import add_id, span_text, to_count, to_reason
 from switch.cli.commands import open_office
+from switch.cli.next_steps import hint_approval, where
 from switch.cli.office import show_outcome
 from switch.cli.signing import (
     NO_RELEASE,
+    WITHOUT_TERMINAL,
     add_person,
     agreed,
     asked_for,
@@ -32,6 +33,7 @@ from switch.cli.signing import (
 from switch.client.people import Shown
 from switch.codes import PROPOSE_LINES, Kind, PersonRole, Result
 from switch.console.output import Exit, Screen, enum_word, plain
+from switch.console.terminal import ask_secret
 from switch.errors import UsageError
 from switch.ids import new_id
 from switch.person_keys import make_key
@@ -53,8 +55,8 @@ def person_key(args: Namespace, screen: Screen) -> Exit:
     if args.passphrase_file is not None:
         secret = passphrase(args)
     elif args.passphrase:
-        secret = getpass.getpass("passphrase: ").encode()
-        if secret != getpass.getpass("once more: ").encode():
+        secret = ask_secret("passphrase: ", WITHOUT_TERMINAL).encode()
+        if secret != ask_secret("once more: ", WITHOUT_TERMINAL).encode():
             raise UsageError("the two are not the same; no key was made")
     if (args.passphrase or args.passphrase_file) and not secret:
         raise UsageError("the passphrase is empty; no key was made")
@@ -114,6 +116,7 @@ def people(args: Namespace, screen: Screen) -> Exit:
             )
             for one in found.people
         ],
+        drop=("key", "time"),
     )
     facts = [("instance", found.ledger.instance.hex())]
     if thresholds:
@@ -214,10 +217,10 @@ def approve(args: Namespace, screen: Screen) -> Exit:
         number = str(args.entry)
         if waits:
             screen.line(screen.language.word("third waits"))
-            screen.command("approve", number, "--person=N", "--key=FILE")
+            hint_approval(args.entry, args, screen)
         else:
             screen.line(screen.language.word("do it"))
-            screen.command("do", number)
+            screen.command("do", number, *where(args))
     return result
 
 
@@ -339,7 +342,7 @@ def stop(args: Namespace, screen: Screen) -> Exit:
     shown = show_outcome(outcome, screen)
     if shown is Exit.DONE and not screen.as_json:
         screen.line(screen.language.word("stopped"))
-        screen.command("approve", str(outcome.sequence), "--person=N", "--key=FILE")
+        hint_approval(outcome.sequence, args, screen)
     return shown
 
 
@@ -403,7 +406,7 @@ def add_commands(add: Add) -> Iterator[ArgumentParser]:
     )
     add("people", people, "who may propose and approve, and what needs a third person")
     shown = add("proposal", proposal, "a proposal, or a stop, with all its lines")
-    shown.add_argument("entry", type=to_count, metavar="ENTRY")
+    shown.add_argument("entry", type=to_count, metavar="ENTRY", help="of the proposal")
     doing = add("do", do, "do what was approved; again: what is left of it")
     doing.add_argument("entry", type=to_count, metavar="ENTRY", help="of the proposal")
     doing.add_argument(
@@ -426,9 +429,15 @@ def add_stops(add: Add) -> None:
         ("person", "switch a person off"),
     ):
         verb = add(name, stop, text)
-        verb.add_argument("name", metavar="CODE" if name == "service" else "ID")
+        verb.add_argument(
+            "name",
+            metavar="CODE" if name == "service" else "ID",
+            help="of what is stopped",
+        )
         if name == "person":
-            verb.add_argument("who", type=to_count, metavar="NUMBER")
+            verb.add_argument(
+                "who", type=to_count, metavar="NUMBER", help="of the person there"
+            )
         if name == "wallet":
             verb.add_argument(
                 "reason",

@@ -4,7 +4,6 @@ Over the wire only, as `commands`, whose ways they share. What is shown is read 
 bytes that are signed; only what accounts are called is the switch's word.
 """
 
-import getpass
 import json
 import sys
 from argparse import ArgumentParser, Namespace
@@ -16,10 +15,11 @@ from typing import Final
 from switch.bank_numbers import find_number
 from switch.bank_rows import read_booked
 from switch.calendar import format_ist
-from switch.cli.abouts import amount_text
+from switch.cli.abouts import amount_text, payment_facts
 from switch.cli.arguments import to_count
+from switch.cli.bank_lines import item_facts
 from switch.cli.commands import open_office
-from switch.cli.office import show_outcome
+from switch.cli.next_steps import show_proposed
 from switch.cli.register_changes import (
     changes_as_json,
     changes_of,
@@ -29,6 +29,7 @@ from switch.client import Client
 from switch.client.people import Prepared, Signer
 from switch.codes import PROPOSE_LINES, Kind, Result
 from switch.console.output import Exit, Screen, enum_word, plain
+from switch.console.terminal import ask_secret
 from switch.console.words import Language
 from switch.errors import ConfigError, UsageError
 from switch.person_keys import read_key
@@ -37,6 +38,8 @@ from switch.signed import Ledger, Line, Row, hash_of, read_line
 from switch.specs import TREASURY
 from switch.v1 import people_pb2 as pb
 from switch.v1 import results_pb2, types_pb2
+
+WITHOUT_TERMINAL: Final = "name a file that has the passphrase with --passphrase-file"
 
 
 def add_person(command: ArgumentParser, *, required: bool = True) -> None:
@@ -67,7 +70,7 @@ def passphrase(args: Namespace) -> bytes:
     """That of an encrypted key. Raises ConfigError."""
     file = args.passphrase_file
     if file is None:
-        return getpass.getpass("passphrase: ").encode()
+        return ask_secret("passphrase: ", WITHOUT_TERMINAL).encode()
     try:
         read: bytes = file.read_bytes()
     except OSError as error:
@@ -103,6 +106,9 @@ def show_lines(
         facts = [message.participant] if message.participant else []
         facts += record_texts(message, line, said, language)
         facts += [f"{word(name)} {text}" for name, text in behind(message, language)]
+        if message.HasField("bank_item"):
+            words = item_facts(message.bank_item, line.resolves, language)
+            facts += [f"{word(name)} {text}" for name, text in words]
         for warning in warnings_of(message, line, said.what):
             warned[warning] += 1
             facts.insert(0, word(warning).upper())
@@ -122,7 +128,7 @@ def show_lines(
             )
         )
     columns = ("line", "what", "from", "to", "amount", "reference", "detail")
-    screen.table((*columns, "done"), shown)
+    screen.table((*columns, "done"), shown, whole=True)
     if unsaid:
         screen.line(f"{word('lines not in texts')}: {language.count(unsaid)}")
     for warning, count in warned.items():
@@ -210,6 +216,9 @@ def lines_as_json(
                 "release": (
                     plain(message.release) if message.HasField("release") else None
                 ),
+                "bank_item": (
+                    plain(message.bank_item) if message.HasField("bank_item") else None
+                ),
                 "warnings": warnings_of(message, line, said.what),
                 "done_sequence": message.done_sequence,
             }
@@ -251,7 +260,7 @@ def agreed(args: Namespace, screen: Screen) -> bool:
         return True
     if screen.as_json or not sys.stdin.isatty():
         # What machines are told comes when it is signed: nobody has seen it by then.
-        raise UsageError("nobody to ask at a terminal; --yes signs what is shown")
+        raise UsageError("nobody to ask at a terminal; add --yes to sign what is shown")
     screen.note(screen.language.word("sign it"))
     if sys.stdin.readline().strip().lower() in ("y", "yes"):
         return True
@@ -292,6 +301,8 @@ def sign_prepared(
         if made.lines:
             show_lines(made.lines, signer.ledger, screen)
         facts_of(made.row, len(made.lines), digest, signer.ledger, screen)
+        if made.about is not None:
+            screen.facts(payment_facts(*made.about, made.row.resolves, screen.language))
         if made.already_count:
             screen.facts([("already so", str(made.already_count))])
     if not agreed(args, screen):
@@ -308,12 +319,9 @@ def sign_prepared(
         }
         screen.value(value)
         return Exit.DONE if _is_ok(outcome) else Exit.REFUSED
-    shown = show_outcome(outcome, screen)
-    if shown is Exit.DONE:
-        screen.line(word("approve it"))
-        screen.command("approve", str(outcome.sequence), "--person=N", "--key=FILE")
-        if made.left_count:
-            screen.facts([("left", screen.language.count(made.left_count))])
+    shown = show_proposed(outcome, args, screen)
+    if shown is Exit.DONE and made.left_count:
+        screen.facts([("left", screen.language.count(made.left_count))])
     return shown
 
 

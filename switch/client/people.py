@@ -26,7 +26,7 @@ from switch.signed import (
     read_row,
 )
 from switch.v1 import people_pb2 as pb
-from switch.v1 import people_pb2_grpc, results_pb2
+from switch.v1 import people_pb2_grpc, results_pb2, types_pb2
 
 PAGE_SIZE = 1_000
 """People, lines or stops asked for at a time."""
@@ -53,6 +53,8 @@ class Prepared(NamedTuple):
     lines: tuple[pb.ProposedLine, ...]
     already_count: int
     left_count: int
+    about: tuple[types_pb2.Entry, types_pb2.Entry] | None = None
+    """Of a proposal about one payment: the entry that it names, and the payment."""
     as_of: int = 0
     """The newest entry that the switch had looked at; 0: it does not say."""
 
@@ -143,8 +145,9 @@ class PeopleCalls:
                 tail=tail,
             )
             check_prepared(request, row, lines)
-        as_of = reply.as_of_sequence
-        return Prepared(row, lines, reply.already_count, reply.left_count, as_of)
+        about = (reply.about, reply.payment) if reply.HasField("about") else None
+        counts = reply.already_count, reply.left_count
+        return Prepared(row, lines, *counts, about, reply.as_of_sequence)
 
     def submit(
         self, row: Row, signer: Signer, *, move_id: bytes = b"", as_of: int = 0

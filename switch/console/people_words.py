@@ -36,6 +36,13 @@ PEOPLE_WORDS: dict[str, tuple[str, str]] = {
         "Another person is to look at it and to approve it:",
         "অন্য একজনকে এটি দেখে অনুমোদন করতে হবে:",
     ),
+    "waits for another": (
+        "waits for another person",
+        "অন্য একজনের অপেক্ষায়",
+    ),
+    "more lines": ("more lines:", "আরও সারি:"),
+    "bank reference": ("The bank's reference", "ব্যাঙ্কের রেফারেন্স"),
+    "bank words": ("The bank's words", "ব্যাঙ্কের কথা"),
     "do it": ("It is approved; this does it:", "অনুমোদিত; এটি চালালে কাজ হবে:"),
     "next phase": (
         "When that is done, propose what is left:",

@@ -105,7 +105,9 @@ Global___Person: _TypeAlias = Person  # noqa: Y015
 
 @_typing.final
 class Thresholds(_message.Message):
-    """From where on a third person must approve; paise, more than which."""
+    """From where on a third person must approve: paise that a proposal moves or releases, more than
+    which. A post counts with all of its hold, a void with all of its basket.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1133,6 +1135,7 @@ class ProposedLine(_message.Message):
     BENEFICIARY_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
+    BANK_ITEM_FIELD_NUMBER: _builtins.int
     REPLACED_FIELD_NUMBER: _builtins.int
     line: _builtins.bytes
     """As it is signed: 64 bytes, its tail, zeros up to a multiple of 8."""
@@ -1163,6 +1166,10 @@ class ProposedLine(_message.Message):
         then refuses the line, unless one has come by it until it is done.
         """
 
+    @_builtins.property
+    def bank_item(self) -> _banks_pb2.BankItem:
+        """Of a line that says what a booked line of a bank was: that line, with the bank's own words."""
+
     def __init__(
         self,
         *,
@@ -1175,11 +1182,12 @@ class ProposedLine(_message.Message):
         beneficiary: _banks_pb2.Beneficiary | None = ...,
         standing: Global___PayoutStanding | None = ...,
         release: _types_pb2.Entry | None = ...,
+        bank_item: _banks_pb2.BankItem | None = ...,
         replaced: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["beneficiary", b"beneficiary", "release", b"release", "standing", b"standing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bank_item", b"bank_item", "beneficiary", b"beneficiary", "release", b"release", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beneficiary", b"beneficiary", "credit", b"credit", "debit", b"debit", "done_sequence", b"done_sequence", "line", b"line", "participant", b"participant", "release", b"release", "replaced", b"replaced", "standing", b"standing", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bank_item", b"bank_item", "beneficiary", b"beneficiary", "credit", b"credit", "debit", b"debit", "done_sequence", b"done_sequence", "line", b"line", "participant", b"participant", "release", b"release", "replaced", b"replaced", "standing", b"standing", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1227,6 +1235,8 @@ class PrepareResponse(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     ALREADY_COUNT_FIELD_NUMBER: _builtins.int
     LEFT_COUNT_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
     already_count: _builtins.int
     """Wishes that are left out because it is so already."""
@@ -1242,6 +1252,12 @@ class PrepareResponse(_message.Message):
 
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProposedLine]: ...
+    @_builtins.property
+    def about(self) -> _types_pb2.Entry:
+        """Of a proposal about one payment: the entry that it names, and the payment, as `Proposal` has them."""
+
+    @_builtins.property
+    def payment(self) -> _types_pb2.Entry: ...
     def __init__(
         self,
         *,
@@ -1249,11 +1265,13 @@ class PrepareResponse(_message.Message):
         lines: _abc.Iterable[Global___ProposedLine] | None = ...,
         already_count: _builtins.int = ...,
         left_count: _builtins.int = ...,
+        about: _types_pb2.Entry | None = ...,
+        payment: _types_pb2.Entry | None = ...,
         as_of_sequence: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "payment", b"payment", "row", b"row"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_count", b"already_count", "as_of_sequence", b"as_of_sequence", "left_count", b"left_count", "lines", b"lines", "row", b"row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "already_count", b"already_count", "as_of_sequence", b"as_of_sequence", "left_count", b"left_count", "lines", b"lines", "payment", b"payment", "row", b"row"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from switch.v1 import banks_pb2 as _banks_pb2
 from switch.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -72,6 +73,8 @@ class Proposal(_message.Message):
     BY_CHANNEL_FIELD_NUMBER: _builtins.int
     ABOUT_FIELD_NUMBER: _builtins.int
     PAYMENT_FIELD_NUMBER: _builtins.int
+    FIRST_LINE_FIELD_NUMBER: _builtins.int
+    BANK_ITEM_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
     state: Global___ProposalState.ValueType
     approve_until_ns: _builtins.int
@@ -83,6 +86,8 @@ class Proposal(_message.Message):
     """Whether a third person must approve it."""
     by_channel: _builtins.bool
     """A bank's channel has signed it: it needs no approval, and none is taken."""
+    first_line: _builtins.str
+    """Of a proposal of lines: what its first line says, in English, at most 400 characters."""
     @_builtins.property
     def proposed(self) -> _types_pb2.Entry:
         """Who proposed what, about which entry (`resolves`), when, and for how much."""
@@ -112,6 +117,12 @@ class Proposal(_message.Message):
         """
 
     @_builtins.property
+    def bank_item(self) -> _banks_pb2.BankItem:
+        """What a bank has booked and the first line explains, with the bank's own words. Left out of other
+        lines, and if it is damaged on the switch's disk.
+        """
+
+    @_builtins.property
     def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Of lines that are not done: what the first 4 of the register and of limits say, and what they
         change, old and new; in English, at most 400 characters each. All of them are in GetProposal.
@@ -132,11 +143,13 @@ class Proposal(_message.Message):
         by_channel: _builtins.bool = ...,
         about: _types_pb2.Entry | None = ...,
         payment: _types_pb2.Entry | None = ...,
+        first_line: _builtins.str = ...,
+        bank_item: _banks_pb2.BankItem | None = ...,
         changes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "done", b"done", "payment", b"payment", "proposed", b"proposed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "bank_item", b"bank_item", "done", b"done", "payment", b"payment", "proposed", b"proposed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "by_channel", b"by_channel", "changes", b"changes", "done", b"done", "lines_count", b"lines_count", "lines_done", b"lines_done", "payment", b"payment", "proposed", b"proposed", "state", b"state", "third_needed", b"third_needed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "bank_item", b"bank_item", "by_channel", b"by_channel", "changes", b"changes", "done", b"done", "first_line", b"first_line", "lines_count", b"lines_count", "lines_done", b"lines_done", "payment", b"payment", "proposed", b"proposed", "state", b"state", "third_needed", b"third_needed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

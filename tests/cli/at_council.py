@@ -36,8 +36,12 @@ class Shell:
         """A command, whatever comes of it."""
         where = ["--address", self._council.server.address]
         where += ["--tls", str(self._council.directory / "tls")]
+        return self.typed(*words, *where)
+
+    def typed(self, *words: str) -> Said:
+        """A command with nothing added to it."""
         self._capsys.readouterr()
-        code = main([*words, *where])
+        code = main([*words])
         return Said(code, *self._capsys.readouterr())
 
     def said(self, *words: str, code: Exit = Exit.DONE) -> list[Any]:

@@ -1,7 +1,6 @@
 """`payswitch counter`: serve one centre's page on loopback until told to end."""
 
 import argparse
-import getpass
 import json
 import logging
 import socket
@@ -9,9 +8,10 @@ from pathlib import Path
 
 import uvicorn
 
+from switch.console.terminal import ask_secret
 from switch.errors import ConfigError, UsageError
 from switch.web.assets import Assets
-from switch.web.counter import catalogue
+from switch.web.counter import catalogue, complaint_book
 from switch.web.counter.app import ASSETS, FOLDER, make_app
 from switch.web.counter.arguments import HOST
 from switch.web.counter.desk import Desk
@@ -26,6 +26,9 @@ from switch.web.shown import make_templates
 
 CONCURRENCY_MAX = 64
 """Requests at a time; more are turned away."""
+WITHOUT_TERMINAL = (
+    "run it at the counter's own keyboard: a PIN is in no file and no command"
+)
 HEAD_MAX = 16 << 10
 """Bytes of a request's head."""
 
@@ -51,6 +54,7 @@ def make_desk(args: argparse.Namespace) -> Desk:
         printer=Printer(args.printer, args.check_base),
         catalogue_path=path,
         catalogue=catalogue.load(path),
+        complaints=complaint_book.load(folder / "complaints.json"),
     )
 
 
@@ -59,8 +63,8 @@ def enrol(args: argparse.Namespace) -> int:
 
     Raises UsageError for what is no PIN, or was typed in two ways.
     """
-    pin = getpass.getpass(f"PIN of operator {args.enrol}: ")
-    if getpass.getpass("The same again: ") != pin:
+    pin = ask_secret(f"PIN of operator {args.enrol}: ", WITHOUT_TERMINAL)
+    if ask_secret("The same again: ", WITHOUT_TERMINAL) != pin:
         raise UsageError("the two are not the same: nothing was made")
     try:
         public = PinStore(_folder(args) / "operators", args.centre).enrol(
@@ -108,9 +112,14 @@ def listen(port: int) -> tuple[socket.socket, str]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        # Two may bind one port at a time; only one of them listens there.
+        listener.listen(CONCURRENCY_MAX)
     except OSError as error:
-        raise ConfigError(f"cannot listen on port {port}: {error.strerror}") from error
-    listener.listen(CONCURRENCY_MAX)
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on port {port}: {error.strerror}; choose another one with "
+            "--port, or 0 for any that is free"
+        ) from error
     send_at_once(listener)
     return listener, f"http://{HOST}:{listener.getsockname()[1]}/"
 
