@@ -4,6 +4,7 @@ Over the wire only. What will be is read from the bytes that are signed; what th
 now is the switch's word, as are the names of accounts.
 """
 
+import struct
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Final
@@ -21,7 +22,7 @@ from switch.codes import (
 from switch.console.output import Screen
 from switch.console.words import Language
 from switch.errors import SwitchError
-from switch.said import NAMED_BY, Change, Said, paise_of, say_changes
+from switch.said import Change, Said, paise_of, say_changes
 from switch.signed import Line, read_line
 from switch.specs import enum_text
 from switch.v1 import people_pb2 as pb
@@ -49,7 +50,7 @@ def changes_of(message: pb.ProposedLine, line: Line) -> tuple[Change, ...] | Non
         return None
     try:
         return say_changes(line, read_line(message.replaced))
-    except ValueError:
+    except (ValueError, LookupError, struct.error):
         text = "the switch has shown another record than a line replaces"
         raise SwitchError(text) from None
 
@@ -57,20 +58,20 @@ def changes_of(message: pb.ProposedLine, line: Line) -> tuple[Change, ...] | Non
 def record_texts(
     message: pb.ProposedLine, line: Line, said: Said, language: Language
 ) -> list[str]:
-    """What a line says beside its amount and accounts: of what is new all of it, of
-    what it replaces what it changes.
+    """What a line says beside its amount and accounts, and before that what it changes.
+
+    All that it says is there in any case: a switch that tells a wrong old record hides
+    nothing of what is signed.
     """
+    facts = [
+        f"{name} {value_text(name, value, language)}" for name, value in said.facts
+    ]
     changes = changes_of(message, line)
     if changes is None:
-        return [
-            f"{name} {value_text(name, value, language)}" for name, value in said.facts
-        ]
-    named = [
-        f"{name} {value}"
-        for name, value in said.facts
-        if name in NAMED_BY.get(said.what, ())
-    ]
-    return named + change_texts(changes, language)
+        return facts
+    told = ", ".join(change_texts(changes, language))
+    all_facts = ", ".join(facts)
+    return [f"{language.word('changes').upper()} {told}; {all_facts}"]
 
 
 def change_texts(changes: tuple[Change, ...], language: Language) -> list[str]:

@@ -50,7 +50,8 @@ PEOPLE_WORDS: dict[str, tuple[str, str]] = {
     ),
     "what they change": ("What they change:", "কী বদলায়:"),
     "not set": ("none", "নেই"),
-    "changes nothing": ("changes nothing", "কিছুই বদলায় না"),
+    "changes": ("changes", "বদলায়"),
+    "changes nothing": ("nothing", "কিছুই না"),
     "changed since": (
         "it has changed since it was proposed; propose it anew. Changed by entry",
         "প্রস্তাবের পরে এটি বদলেছে; নতুন করে প্রস্তাব করুন। যে ভুক্তিতে বদলেছে",

@@ -12,13 +12,17 @@ from typing import Any
 
 import pytest
 
-from switch.catalogue import Words
+from switch.cli.register_changes import record_texts
 from switch.client.calls import CallError
 from switch.client.messages import partial_messages
 from switch.client.network_file import PartialNetwork
 from switch.codes import Role
 from switch.console.output import Exit
+from switch.console.words import Language
+from switch.errors import SwitchError
 from switch.ids import new_id
+from switch.said import say
+from switch.signed import read_line
 from switch.specs import PartialRecord, specs_to_json
 from switch.v1 import people_pb2 as pb
 from switch.web.counter import pins
@@ -317,10 +321,32 @@ def test_masks_that_cannot_be(council: Council) -> None:
         client.prepare(unknown)
 
 
+def test_a_lying_switch_hides_nothing_of_what_is_signed(council: Council) -> None:
+    """Whatever is told of the old record: all of the new one is shown."""
+    entry = council.proposed(ALPHA, partial(CENTRES[2], name_en="Hidden"))
+    [told] = council.client().proposal(entry).lines
+    line = read_line(told.line)
+    said = say(line)
+    honest = record_texts(told, line, said, Language.ENGLISH)
+    assert honest[0].startswith("CHANGES name_en")
+    told.replaced = told.line
+    lied = record_texts(told, line, said, Language.ENGLISH)
+    assert "CHANGES nothing" in lied[0]
+    told.ClearField("replaced")
+    new = record_texts(told, line, said, Language.ENGLISH)
+    for shown in (honest, lied, new):
+        assert 'name_en "Hidden"' in ", ".join(shown)
+    # Of another record it is no old one at all.
+    [other] = council.client().prepare(partial(CENTRES[1], name_en="x")).lines
+    for wrong in (other.replaced, told.line[:-8], b"x"):
+        told.replaced = wrong
+        with pytest.raises(SwitchError, match="another record"):
+            record_texts(told, line, said, Language.ENGLISH)
+
+
 def test_words_are_no_facts(council: Council) -> None:
     """A text that looks like a change is quoted, and cannot be taken for one."""
     text = 'x", active: yes → no'
     entry = council.proposed(ALPHA, partial(CENTRES[2], name_en=text))
     [line] = council.client().proposal(entry).lines
     assert line.text.endswith(f"→ {json.dumps(text, ensure_ascii=False)}")
-    assert Words(en="x").bn == ""
