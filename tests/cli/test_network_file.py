@@ -197,7 +197,7 @@ def _switched_off(before: Specs, given: tuple[OperatorSpec, ...]) -> Any:
 
 def _with(specs: Specs, kind: type, key: str, values: dict[str, Any]) -> Specs:
     def changed(spec: Any) -> Any:
-        is_it = type(spec) is kind and _key(spec) == key
+        is_it = _key(spec) == key and type(spec) is kind
         return dataclasses.replace(spec, **values) if is_it else spec
 
     return Specs(
@@ -232,8 +232,8 @@ def test_what_a_file_leaves_out_stays_or_is_cleared(
             ),
         )
         # Heads stay even so.
-        record = {"id": BILLER, "never_credits_late": True}
-        file.write_text(json.dumps({"format": 1, "participants": [record]}))
+        biller_record = {"id": BILLER, "never_credits_late": True}
+        file.write_text(json.dumps({"format": 1, "participants": [biller_record]}))
         one.load(file, "--replace")
         [biller] = [each for each in one.specs().participants if each.id == BILLER]
         assert biller.heads == PARTICIPANTS[1].heads

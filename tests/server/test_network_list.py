@@ -77,8 +77,8 @@ def test_pages_of_every_size_are_one_register(peers: Peers) -> None:
 
 
 def test_one_record(peers: Peers) -> None:
-    def named(**names: str) -> pb.ListNetworkResponse:
-        request = pb.ListNetworkRequest(**names)
+    def named(participant: str = "", service: str = "") -> pb.ListNetworkResponse:
+        request = pb.ListNetworkRequest(participant=participant, service=service)
         return peers.auditor.admin.ListNetwork(request, timeout=CALL_S)
 
     [centre] = named(participant=CENTRE).participants
