@@ -69,6 +69,7 @@ PARTICIPANTS = (
         ),
     ),
     ParticipantSpec(id="auditor", role=Role.AUDITOR),
+    ParticipantSpec(id="pmu", role=Role.PMU),
     ParticipantSpec(id=HARNESS, role=Role.HARNESS, may_state_dues=True, active=False),
 )
 

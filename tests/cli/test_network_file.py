@@ -134,6 +134,14 @@ def test_every_field_goes_in_and_out_and_in_again(
         done = one.run("network", "export", str(tmp_path / "exported.json"))
         assert done.code == Exit.CONFIG
         assert "is there already" in done.err
+        # Who is told no keys has a file that says nothing of operators.
+        done = one.run("network", "export", "--as", "pmu/pmu")
+        assert done.code == Exit.DONE
+        assert "says nothing of operators" in " ".join(done.err.split())
+        (tmp_path / "pmu.json").write_text(done.out)
+        assert '"operators"' not in done.out
+        assert one.load(tmp_path / "pmu.json")["replaced_count"] == 0
+        assert one.export() == first
     with alone(tmp_path / "two", capsys) as two:
         two.load(tmp_path / "exported.json")
         assert two.export() == first

@@ -85,7 +85,7 @@ def test_a_whole_file_goes_through_two_people(
     file = tmp_path / "whole.json"
     file.write_text(specs_to_json(WHOLE))
     assert through(council, shell, file) == [
-        ["participant"] * 4,
+        ["participant"] * 5,
         ["open"] * 3,
         ["limit"],
         ["operator"] * 2,

@@ -25,10 +25,7 @@ from tests.server.harness import CALL_S, Peer, Peers, ServerProcess, failing, ru
 from tests.whole_network import BILLED, CENTRE, WHOLE
 
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
-OFFICES = (
-    ParticipantSpec(id="pmu", role=Role.PMU),
-    ParticipantSpec(id="support", role=Role.SUPPORT),
-)
+OFFICES = (ParticipantSpec(id="support", role=Role.SUPPORT),)
 
 
 @pytest.fixture(scope="module")
