@@ -17,7 +17,7 @@ from typing import TypeVar
 from switch.authority.development import DevAuthority
 from switch.calendar import format_ist, ist_date, parse_moment
 from switch.client import NOW, Client, Point, balance_of
-from switch.client.messages import form_of, messages_of
+from switch.client.messages import form_of
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
@@ -26,12 +26,9 @@ from switch.errors import ConfigError, UsageError
 from switch.ids import new_id
 from switch.programs import program, tethered
 from switch.references import PatternError, describe
-from switch.sample import sample_specs
 from switch.specs import (
     TREASURY,
-    Specs,
     enum_text,
-    specs_from_json,
 )
 from switch.tariffs import ITEM_COUNT_MAX
 from switch.v1 import admin_pb2, network_pb2, types_pb2
@@ -220,32 +217,6 @@ def top_up(args: Namespace, screen: Screen) -> Exit:
             screen.line(screen.language.word("use people"))
             screen.command("propose", "top-up", "--help")
     return Exit.DONE if result is Result.OK else Exit.REFUSED
-
-
-def network_load(args: Namespace, screen: Screen) -> Exit:
-    """Bring the register to a file's state, or to the sample network's."""
-    specs = read_network(args.file)
-    with open_office(args) as client:
-        reply = client.load_network(*messages_of(specs))
-    if screen.as_json:
-        screen.value(plain(reply))
-        return Exit.DONE
-    count = screen.language.count
-    screen.line(
-        f"{count(reply.added_count)} added, {count(reply.replaced_count)} replaced, "
-        f"{count(reply.unchanged_count)} unchanged"
-    )
-    return Exit.DONE
-
-
-def read_network(file: Path | None) -> Specs:
-    """The specs of a file, or the sample network. Raises ConfigError, NetworkError."""
-    if file is None:
-        return sample_specs()
-    try:
-        return specs_from_json(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {file}: {error}") from error
 
 
 def accounts(args: Namespace, screen: Screen) -> Exit:

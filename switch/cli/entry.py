@@ -44,6 +44,7 @@ from switch.cli import (
     handouts,
     instructions,
     matching,
+    network,
     office,
     openings,
     others,
@@ -54,7 +55,6 @@ from switch.cli import (
     public,
     put_bills,
     search,
-    signing,
     totals,
     windows,
     wishes,
@@ -311,27 +311,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
     cluster.add_verbs(Verbs(found, "cluster", cluster.TEXT, (common,)))
-    network = found.add_parser("network", help="the register of centres and services")
-    verbs = network.add_subparsers(dest="verb", required=True, metavar="VERB")
-    what = "bring the register to what a file says"
-    load = verbs.add_parser(
-        "load", help=what, description=what, parents=[common, remote]
-    )
-    load.set_defaults(run=commands.network_load, parser=load)
-    load.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
-    )
-    what = "propose what of it is missing: participants, accounts, limits, services"
-    phase = verbs.add_parser(
-        "propose", help=what, description=what, parents=[common, remote]
-    )
-    phase.set_defaults(run=wishes.network_propose, parser=phase)
-    phase.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
-    )
-    phase.add_argument("--because", default="network", metavar="TEXT", help="why")
-    signing.add_person(phase)
-    add_id(phase)
+    network.add_verbs(Verbs(found, "network", network.TEXT, (common, remote)))
 
     _add_payments(add)
     search.add_commands(add)

@@ -299,6 +299,8 @@ def do(args: Namespace, screen: Screen) -> Exit:
         for one in refused[:REFUSED_SHOWN]:
             result = Result(one.outcome.result)
             text = language.result(result)
+            if one.changed_sequence:
+                text = f"{language.word('changed since')}: {one.changed_sequence}"
             line = f"{language.word('line')} {one.line}: {text} ({result.name})"
             screen.line(line)
         count_done = len(outcomes) - len(refused) - len(there)

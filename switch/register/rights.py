@@ -16,6 +16,7 @@ _SENDERS = frozenset({Role.CENTRE, Role.HARNESS})
 _TREASURY = frozenset({Role.TREASURY})
 _OFFICES = frozenset({Role.TREASURY, Role.AUDITOR})
 _READERS = _OFFICES | {Role.HARNESS}
+_PMU = frozenset({Role.PMU})
 _SUPPORT = frozenset({Role.SUPPORT})
 _COMPLAINTS = _OFFICES | _CENTRE | _BILLER | _SUPPORT
 _PUBLIC = frozenset({Role.PUBLIC})
@@ -87,6 +88,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/ListPins": _OFFICES,
     "/payswitch.v1.AdminService/ListBudgets": _OFFICES,
     "/payswitch.v1.AdminService/ListAccounts": _READERS | MASKED,
+    "/payswitch.v1.AdminService/ListNetwork": _OFFICES | _PMU,
     "/payswitch.v1.AdminService/ListServices": _READERS | MASKED,
     "/payswitch.v1.AdminService/GetLedger": _READERS | MASKED,
     "/payswitch.v1.PeopleService/ListPeople": _OFFICES,

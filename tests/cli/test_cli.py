@@ -17,7 +17,7 @@ import pytest
 
 from switch.authority.development import DevAuthority
 from switch.cli import main
-from switch.cli.commands import credentials_of, read_network, to_identity
+from switch.cli.commands import credentials_of, to_identity
 from switch.client.messages import messages_of
 from switch.codes import Result, Role
 from switch.console.output import Exit, plain
@@ -26,7 +26,7 @@ from switch.errors import ConfigError
 from switch.ids import format_id, new_id
 from switch.payment_states import PaymentState
 from switch.register.rights import BOOTSTRAP, MATRIX
-from switch.sample import load_sample
+from switch.sample import load_sample, sample_specs
 from switch.specs import TREASURY
 from switch.v1 import payments_pb2, results_pb2, types_pb2
 from tests.client.live import (
@@ -108,7 +108,7 @@ def test_an_identity_that_is_none(text: str) -> None:
 
 
 def test_the_sample_network_goes_over_the_wire() -> None:
-    participants, services = messages_of(read_network(None))
+    participants, services = messages_of(sample_specs())
     sample = load_sample()
     assert len(services) == len(sample.services)
     assert len(participants) == len(sample.centres) + len(sample.billers) + 10
