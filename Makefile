@@ -27,6 +27,8 @@ ARGS ?=
 # How many processes of `make test` share its files: two more than the two cores that it
 # is meant for, as tests wait for servers, timers and disks, too.
 PROCESSES ?= 4
+# When `make test` begins, in IST, as far as its programs know: CLOCK=23:59:50.
+CLOCK ?=
 
 .PHONY: build
 build: .venv/core.stamp build/fonts.stamp build/assets.stamp  ## make .venv, compile the core in place, fetch fonts
@@ -78,12 +80,16 @@ test-builds: asserts nosync interop build/bank/schemas.stamp build/front/fuzz bu
 test: build test-builds  ## every test, on the core with asserts
 	bash tools/need.sh strace promtool systemd-analyze=systemd curl nghttp=nghttp2-client \
 	    h2load=nghttp2-client
-	bash tools/need.sh chromium || echo "tests/browser is skipped: there is no Chromium" >&2
+	@mkdir -p build/skipped && rm -f build/skipped/chromium build/skipped/postgresql
+	bash tools/need.sh chromium \
+	    || echo "tests/browser is skipped: there is no Chromium" | tee build/skipped/chromium >&2
 	@# What was not there when this build began is compiled now.
 	bash tools/need.sh /usr/lib/postgresql/17/bin/initdb=postgresql-17 \
 	    $(if $(WITHOUT_LIBPQ),libpq-dev) && $(MAKE) --no-print-directory build \
-	    || echo "tests of the log in PostgreSQL are skipped: there is no PostgreSQL 17" >&2
-	SWITCH_TEST_LIB=build/assert/lib bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
+	    || echo "tests of the log in PostgreSQL are skipped: there is no PostgreSQL 17" \
+	    | tee build/skipped/postgresql >&2
+	CLOCK="$(CLOCK)" SWITCH_TEST_LIB=build/assert/lib \
+	    bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
 
 # What a browser needs that looks at pages: Chromium, and axe-core by its hash.
 build/browser/axe.min.js: tests/browser/axe.lock tools/fetch_assets.py

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 import switch.billing
 import switch.cluster
 import switch.totals
+from tests import guard
 
 # What a machine that stands still for a second does to a draw says nothing of the code.
 settings.register_profile(
@@ -52,6 +53,11 @@ if os.environ.get("SWITCH_TEST_LIB"):
         load_built(BUILT, switch.cluster, "_pq")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """What holds for every test: see tests/guard.py."""
+    config.pluginmanager.register(guard, "guard")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """What is collected stays: to look for garbage in it took ten seconds a process."""
@@ -84,10 +90,15 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Leave out what `--alone` leaves out; `-m` stays free for the caller.
 
+    Files that fork come first: each process takes files in this order, and so has not
+    used gRPC before (tests/guard.py).
+
     What may share the machine is sorted: files with the most slow tests first, so that
     no process has one left when the other has none. The files of each folder are then
     spread over the run: those that wait for servers stand beside those that compute.
     """
+    forks = {item.path for item in items if item.get_closest_marker("forks")}
+    items.sort(key=lambda item: item.path not in forks)
     wanted = config.getoption("--alone")
     if wanted is None:
         return
@@ -99,7 +110,13 @@ def pytest_collection_modifyitems(
     if wanted == "without":
         slow = Counter(i.path for i in items if i.get_closest_marker("slow"))
         place = spread(dict.fromkeys(item.path for item in items))
-        items.sort(key=lambda item: (-slow[item.path], place[item.path]))
+        items.sort(
+            key=lambda item: (
+                item.path not in forks,
+                -slow[item.path],
+                place[item.path],
+            )
+        )
 
 
 def spread(paths: Iterable[Path]) -> dict[Path, float]:

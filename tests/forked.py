@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.readable import readable
+from tests.started import registry
 
 ROOT = Path(__file__).parents[1]
 MESSAGE_MAX = 1 << 20
@@ -55,6 +56,7 @@ class _Imported:
                 cwd=ROOT,
                 pass_fds=[theirs.fileno()],
             )
+        registry.keep(self._process.pid)
         atexit.register(self.close)
 
     def fork(self, asked: Mapping[str, Any], files: Sequence[int]) -> None:
@@ -120,6 +122,7 @@ class Process:
                 self.stdout = open(ours, "rb")  # noqa: SIM115 - as long as it runs
             _of(module).fork(asked, (stdin, stdout, stderr, theirs))
         self.pid = self._report(None)
+        registry.note(self.pid)
 
     def _report(self, timeout_s: float | None) -> int:
         """The next number that is told of it. Raises TimeoutExpired."""

@@ -3,6 +3,7 @@
 What is asked of a disk is asked by tests/server/test_durability.py and tests/torture.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.started import RUN
 
 MEMORY = Path("/dev/shm")
 ROOM = 4 << 30
@@ -20,9 +23,10 @@ ROOM = 4 << 30
 def folder() -> Iterator[Path]:
     """A folder in memory where that can be; it is gone afterwards."""
     is_there = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM
-    # By its prefix what a killed run has left is known.
+    # By its prefix what a killed run has left is known, and of which run it is.
     where = MEMORY if is_there else None
-    path = Path(tempfile.mkdtemp(prefix="payswitch-tests-", dir=where))
+    prefix = f"payswitch-tests-{os.environ.get(RUN, '')}"
+    path = Path(tempfile.mkdtemp(prefix=prefix, dir=where))
     try:
         yield path
     finally:

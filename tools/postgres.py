@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 ROOT = Path("/usr/lib/postgresql")
 LEAST = 17
@@ -65,17 +64,32 @@ def binaries() -> Path:
     return max(found, key=lambda path: int(path.parent.name))
 
 
-def who() -> dict[str, Any]:
-    """As whom to start it, as `subprocess` is told. Raises NoPostgresError."""
+def who() -> tuple[int, int] | None:
+    """User and group to start it as; None: as oneself. Raises NoPostgresError."""
     if os.geteuid() != 0:
-        return {}
+        return None
     try:
         user = pwd.getpwnam("postgres")
     except KeyError:
         raise NoPostgresError(
             "PostgreSQL refuses to run as root, and there is no user postgres"
         ) from None
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    return user.pw_uid, user.pw_gid
+
+
+def program(name: str) -> list[str | Path]:
+    """The words that start one of its programs. Raises NoPostgresError.
+
+    `subprocess` forks where it is to start a program as another user, and who has used
+    gRPC must not fork. setpriv becomes the program itself.
+    """
+    words: list[str | Path] = [binaries() / name]
+    if user := who():
+        if shutil.which("setpriv") is None:
+            raise NoPostgresError("setpriv is not there: apt-get install util-linux")
+        words[:0] = ["setpriv", f"--reuid={user[0]}", f"--regid={user[1]}"]
+        words[3:3] = ["--clear-groups", "--"]
+    return words
 
 
 def environment() -> dict[str, str]:
@@ -135,12 +149,11 @@ class Node:
         """Does not wait until it answers."""
         with (self.directory.parent / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [binaries() / "postgres", "-D", self.directory, "-p", str(self.port)],
+                [*program("postgres"), "-D", self.directory, "-p", str(self.port)],
                 stdin=subprocess.DEVNULL,
                 env=environment(),
                 stdout=log,
                 stderr=log,
-                **who(),
             )
 
     @property
@@ -283,20 +296,19 @@ class Nodes:
 
     def make(self, settings: str = "", certificate: tuple[str, str] = ("", "")) -> None:
         """Make and start them. Raises NoPostgresError."""
-        programs, user = binaries(), who()
+        user = who()
         first = self.primary.directory
         if user:
-            os.chown(self.base, user["user"], user["group"])
+            os.chown(self.base, *user)
         done = subprocess.run(
             [
-                *(programs / "initdb", "-D", first, "-U", "postgres", "-A", "trust"),
+                *(*program("initdb"), "-D", first, "-U", "postgres", "-A", "trust"),
                 *("--data-checksums", "--no-sync", "--locale=C", "-E", "UTF8"),
                 "--no-instructions",
             ],
             capture_output=True,
             env=environment(),
             text=True,
-            **user,
         )
         if done.returncode:
             raise NoPostgresError(f"initdb failed in {self.base}: {done.stderr}")
@@ -316,7 +328,7 @@ class Nodes:
             self._write(node.directory / "standby.signal", "")
             for path in (node.directory, *node.directory.rglob("*")):
                 if user:
-                    os.chown(path, user["user"], user["group"])
+                    os.chown(path, *user)
             node.directory.chmod(0o700)
         for node in self.all:
             node.start()
@@ -327,7 +339,7 @@ class Nodes:
         path.write_text(text)
         path.chmod(0o600)
         if user := who():
-            os.chown(path, user["user"], user["group"])
+            os.chown(path, *user)
 
     def used_s(self) -> float:
         """Processor seconds of all three so far, in steps of the system's tick."""

@@ -117,6 +117,7 @@ def audit(path: Path, *arguments: str) -> dict[str, object]:
     return said
 
 
+@pytest.mark.timeout(900)  # its writer computes alone, beside whatever else there is
 def test_core_ledger_passes_beside_its_writer_and_after(
     ledger: tuple[Path, "subprocess.Popen[str]"],
 ) -> None:

@@ -5,12 +5,11 @@ Method: folders with the names of our packages, in the working directory; files 
 way, a directory that nobody may write, names that cannot be.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,17 +26,16 @@ WAIT_S = 60
 
 
 def run(
-    *words: str | Path, cwd: Path, prepare: Callable[[], None] | None = None
+    *words: str | Path, cwd: Path, prefix: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
     """The command as it is installed, in a directory."""
     return subprocess.run(
-        [PAYSWITCH, *words],
+        [*prefix, PAYSWITCH, *words],
         cwd=cwd,
         capture_output=True,
         text=True,
         timeout=WAIT_S,
         check=False,
-        preexec_fn=prepare,
     )
 
 
@@ -144,11 +142,11 @@ def a_journal_that_only_reads(path: Path) -> Path:
     return path / "ledger"
 
 
-def like_anybody() -> None:
-    """Permissions hold for this process, also where it is root's."""
-    libc = ctypes.CDLL(None)
-    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+def like_anybody() -> list[str]:
+    """What goes before a command: permissions hold for it, also where it is root's."""
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--"]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +171,7 @@ def test_a_directory_that_cannot_be_used(
         "--listen",
         "127.0.0.1:0",
     )
-    done = run(*words, cwd=tmp_path, prepare=like_anybody)
+    done = run(*words, cwd=tmp_path, prefix=like_anybody())
     assert done.returncode == EXIT_CONFIG, done.stderr
     [line] = done.stderr.splitlines()
     assert "cannot start: " in line
@@ -195,7 +193,7 @@ def test_certificates_that_cannot_be_made(
         "--listen",
         "127.0.0.1:0",
     )
-    done = run(*words, cwd=tmp_path, prepare=like_anybody)
+    done = run(*words, cwd=tmp_path, prefix=like_anybody())
     assert done.returncode == EXIT_CONFIG, done.stderr
     [line] = done.stderr.splitlines()
     assert "cannot start: " in line
@@ -215,11 +213,10 @@ def test_the_same_directory_when_it_can_be_used(tmp_path: Path) -> None:
         "127.0.0.1:0",
     )
     with subprocess.Popen(
-        [PAYSWITCH, *words],
+        [*like_anybody(), PAYSWITCH, *words],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        preexec_fn=like_anybody,
     ) as process:
         assert process.stdout is not None
         assert b"ready" in process.stdout.readline()

@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import os
-import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -29,40 +28,13 @@ from switch.console.output import Exit
 from switch.errors import ConfigError, WireError
 from switch.v1 import admin_pb2
 from tests import forked
+from tests.cli.dying_writer import DATA, NAME, Scripted, write
 from tests.memory import folder
 from tests.server.harness import CALL_S, Peers, ServerProcess, load, payment, running
 from tests.treasury.story import Story
 from tests.treasury.test_same_bytes import read_all
 
-NAME = "S2026-27-0001-power-1.csv"
 ENGLISH = {**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
-DATA = b"".join(b"line %d\r\n" % at for at in range(1_000))
-
-
-class Scripted:
-    """A client that has one file."""
-
-    def __init__(self, data: bytes = DATA, piece: int = 4_000) -> None:
-        self.data, self.piece = data, piece
-        self.offsets: list[int] = []
-
-    def file_size(self, name: str, **_: bool) -> tuple[int, bytes]:
-        return len(self.data), hashlib.sha256(self.data).digest()
-
-    def read_file(self, name: str, offset: int, hashed: Any, **_: bool) -> Any:
-        self.offsets.append(offset)
-        if offset > len(self.data):
-            raise CallError(grpc.StatusCode.INVALID_ARGUMENT, "offset: too far")
-        for at in range(offset, len(self.data), self.piece):
-            piece = self.data[at : at + self.piece]
-            hashed.update(piece)
-            yield piece
-        if hashed.digest() != hashlib.sha256(self.data).digest():
-            raise WireError("not what its hash says")
-
-
-def write(client: Scripted, path: Path) -> Any:
-    return write_file(client, NAME, path)  # type: ignore[arg-type]
 
 
 def test_a_file_is_written_once(tmp_path: Path) -> None:
@@ -195,33 +167,7 @@ def test_a_writer_is_killed_at_any_step(tmp_path: Path, step: int) -> None:
     """In a child that ends before the nth of its steps; what is left is a whole file
     or none, and the next run ends with it.
     """
-    child = os.fork()
-    if not child:
-        left = step
-
-        def dies(real: Any) -> Any:
-            def call(*args: Any, **kwargs: Any) -> Any:
-                nonlocal left
-                left -= 1
-                if left < 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return real(*args, **kwargs)
-
-            return call
-
-        class Dying(Scripted):
-            def read_file(self, *args: Any, **more: Any) -> Any:
-                for piece in super().read_file(*args):
-                    yield dies(lambda one: one)(piece)
-
-        for name in ("open", "fsync", "close"):
-            setattr(os, name, dies(getattr(os, name)))
-        Path.rename = dies(Path.rename)  # type: ignore[method-assign]
-        try:
-            write(Dying(), tmp_path)
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+    forked.run("tests.cli.dying_writer", str(step), tmp_path)
     names = {one.name for one in tmp_path.iterdir()}
     assert names <= {NAME, f".{NAME}.part"}
     if NAME in names:

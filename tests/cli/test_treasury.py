@@ -6,6 +6,7 @@ Method: each command as a process of its own against a real server with people.
 """
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,6 +125,12 @@ def test_openings_are_what_was_announced(office: Office, tmp_path: Path) -> None
 # --- beneficiaries -------------------------------------------------------------------
 
 
+def wait_until(time_ns: int) -> None:
+    """Until the wall clock, which is the server's too, is behind that."""
+    while (left_ns := time_ns - time.time_ns()) >= 0:
+        time.sleep(left_ns / 1e9 + 0.001)
+
+
 def test_to_whom_money_is_paid_out(office: Office) -> None:
     assert "propose beneficiary" in shown(office.ask("beneficiaries"))
     propose = ("propose", "beneficiary", HEAD)
@@ -162,6 +169,8 @@ def test_to_whom_money_is_paid_out(office: Office) -> None:
     assert "not a span of time" in office.ask(
         *("propose", "thresholds", "1", "1", "1", "--wait", "1w"), by="alpha"
     ).stderr.replace("\n", " ")
+    # From the change of the beneficiary on, and not from that of the span.
+    wait_until(office.said("beneficiaries")["usable_from_ns"])
     entry = office.proposed(*payout)
     whole = office.said("proposal", entry)
     [line] = whole["lines"]

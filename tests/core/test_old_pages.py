@@ -53,7 +53,7 @@ BRANCH, LEAF, FIXED, HEADER = 0x01, 0x02, 0x20, 16
 """Flags of LMDB's pages, and the bytes of what says them."""
 CASES_MOST = 20
 
-pytestmark = [pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.forks]
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ LENGTHS: dict[str, Callable[[random.Random], int]] = {
 }
 SESSIONS_LEAST = {"any": 60, "four steps": 120, "twenty steps": 24}
 
-pytestmark = [pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.forks]
 
 
 @pytest.fixture(scope="module")

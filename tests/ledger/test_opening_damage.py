@@ -28,6 +28,8 @@ from tests.longer import SEED, TIMES
 
 DAMAGES = 40 if TIMES == 1 else 60 * TIMES
 HUNG_S = 60.0
+
+pytestmark = [pytest.mark.forks]
 """A start of so small a ledger that takes longer has met a loop; on a busy machine one
 that is refused takes some seconds, as it walks both parts in another process."""
 OPEN, REFUSED = 0, 7

@@ -34,6 +34,8 @@ CLOSING_PATIENCE_S = 2.0
 """The watch looks eight times as often: it comes too late for who closes at once."""
 WHOLE = {"LOCK", "journal", "index"}
 
+pytestmark = [pytest.mark.forks]
+
 Use = Callable[[Ledger], object]
 
 

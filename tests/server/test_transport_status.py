@@ -299,10 +299,10 @@ def test_a_deadline_ends_the_call_for_both(reached: Reached) -> None:
 def test_a_deadline_is_the_servers_too(reached: Reached, peer: Peer) -> None:
     """A client that forgets its own deadline is told by the server."""
     peer.send(
-        peer.open(1, HOLD, (b"grpc-timeout", b"50m")),
+        peer.open(1, HOLD, (b"grpc-timeout", b"1000m")),
         peer.data(1, message(b""), last=True),
-        peer.open(3, HOLD_STREAM, (b"grpc-timeout", b"60m")),
-        peer.open(5, HOLD, (b"grpc-timeout", b"70m")),
+        peer.open(3, HOLD_STREAM, (b"grpc-timeout", b"1050m")),
+        peer.open(5, HOLD, (b"grpc-timeout", b"1100m")),
     )
     assert [peer.status(stream) for stream in (1, 3, 5)] == [DEADLINE_EXCEEDED] * 3
     ended = [reached.door.wait_for(_front.ENDED)[2] for _ in range(2)]
