@@ -117,23 +117,13 @@ class World:
         """Begin the ledger as `make run` does; seconds until it serves."""
         begin_s = time.monotonic()
         self.day = self.type(DAY)
-        while not re.search("Ctrl-C ends it", self.day.output):
+        while not self.day.until("Ctrl-C ends it", PROGRESS_S):
             since_s = time.monotonic() - begin_s
             if since_s > DAY_S or not self.day.is_running:
                 raise AssertionError(f"the day does not serve:\n{self.day.output}")
-            self._wait(PROGRESS_S)
+            lines = [line for line in self.day.output.splitlines() if line.strip()]
+            print(f"{since_s:6.0f} s  … {lines[-1][:100] if lines else ''}", flush=True)
         return time.monotonic() - begin_s
-
-    def _wait(self, seconds: float) -> None:
-        """Read on, and say how far the day is."""
-        assert self.day is not None
-        end_s = time.monotonic() + seconds
-        while time.monotonic() < end_s and self.day.read(0.2):
-            if "Ctrl-C ends it" in self.day.output:
-                return
-        lines = [line for line in self.day.output.splitlines() if line.strip()]
-        since = time.monotonic() - self.begin_s
-        print(f"{since:6.0f} s  … {lines[-1][:100] if lines else ''}", flush=True)
 
     def page(self, name: str) -> str:
         """The address of a page beside it: `counter`, `public`."""
