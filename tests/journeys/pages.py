@@ -65,7 +65,12 @@ _RUN: Final[Places] = (
     (r"\bpower/(0801-01|WB:0043)", "waterworks/WB:0990-00-900-001-01"),
     (r"--biller power\b", "--biller waterworks"),
     (r"0199c3f0-…", "{payment}"),
-    (r"bsk-00001/2026-27/000123", "{receipt}"),
+    (r"bsk-00001/2026-27/000123", "bsk-00001/{number}"),
+    # Of another citizen, what that one owes.
+    (r"BSK0199 726 123456789", "BSK0199 {due} 523456789"),
+    (r"(?<=BSK0199 )123456789(?= *#)", "523456789"),
+    (r"(?<=BSK0199 )123456789(?= 9)", "623456789"),
+    (r"2026-(11-\d\d|04-01)", "{today}"),
     (r"\bC00000042KQX\b", "{complaint}"),
     (r"\b(27412|81932)\b", "{window}"),
     (r"3f0c…", "3f0c"),
@@ -78,8 +83,16 @@ PLACES: Final[Mapping[str, Places]] = {
 }
 """By page: what stands there, as a pattern, and what a reader types in its place."""
 
-EXITS: Final[Mapping[str, int]] = {}
-"""Commands of the documents that end with another code than 0, by how they begin."""
+EXITS: Final[Mapping[str, Sequence[int]]] = {
+    # Nothing is found, which the page says is 1.
+    "--state refunded": (0, 1),
+    "CREDIT-0815": (0, 1),
+    # The biller may not have answered yet: 3, as the page says.
+    "pay bsk-00001 BSK0169": (0, 3),
+    # It was paid meanwhile: that is said, and nothing is done.
+    "payswitch cancel": (0, 2),
+}
+"""What may end with another code than 0, by what is in the command."""
 
 TIMES: Final[Mapping[str, int]] = {"network propose": 3}
 """Blocks that a document asks to be typed several times, by what is in them."""
@@ -110,8 +123,7 @@ def walk(world: World, page: str, begin: str = "", end: str = "") -> None:
     for command, running in reversed(goes_on):
         done = running.interrupt()
         # By Ctrl-C, in order or as an interrupt.
-        code = done.code if done.code in (130, -2) else 0
-        world.told(f"{command}  # Ctrl-C", done, code)
+        world.told(f"{command}  # Ctrl-C", done, (0, 130, -2))
 
 
 def _type_block(world: World, block: Block, goes_on: list[tuple[str, Running]]) -> None:
@@ -129,8 +141,8 @@ def _type_block(world: World, block: Block, goes_on: list[tuple[str, Running]]) 
             if not running.is_running:
                 world.told(typed, running.wait())
             continue
-        code = next((n for text, n in EXITS.items() if text in typed), 0)
-        world.run(typed, code=code)
+        codes = next((found for text, found in EXITS.items() if text in typed), (0,))
+        world.run(typed, codes)
 
 
 def typed_of(world: World, block: Block, command: str) -> str:
@@ -160,5 +172,7 @@ def own_files(world: World) -> None:
     network["participants"].append({"id": "bsk-00001", "role": "centre"})
     (folder / "network.json").write_text(json.dumps(network))
     (folder / "holidays.txt").write_text("2027-01-26 Republic Day\n")
-    (folder / "bills.csv").write_text("reference,amount\n123456789,726.00\n")
+    (folder / "bills.csv").write_text(
+        "reference,amount,id\nU123/W12/12345,726.00,B-1\n"
+    )
     (folder / "srv" / "bank").mkdir(parents=True)
