@@ -36,7 +36,7 @@ def walk(world: World, *, whole: bool = True) -> None:
             operator.type("", "Tab", "Enter")
             operator.page.wait_for_selector("#q:focus")
         if whole:
-            pay(operator, CHANGED, "5000")
+            pay(operator, CHANGED, "20000")
             with operator.step("reads the change"):
                 operator.reads("change")
             finds_again(world, operator, address)

@@ -107,17 +107,11 @@ READY_S: Final = 20.0
 """What goes on may say nothing as long as nothing happens."""
 
 
-def walk(world: World, page: str, begin: str = "", end: str = "") -> None:
-    """Type the blocks of a page that have no mark, from one that has a text in it to
-    before one that has another.
-    """
+def walk(world: World, page: str) -> None:
+    """Type the blocks of a page that have no mark."""
     goes_on: list[tuple[str, Running]] = []
-    is_on = not begin
     for block in blocks_of(page):
-        is_on = is_on or begin in block.text
-        if end and end in block.text:
-            break
-        if is_on and not block.mark:
+        if not block.mark:
             print(f"          {block.place}", flush=True)
             _type_block(world, block, goes_on)
     for command, running in reversed(goes_on):

@@ -30,7 +30,7 @@ LEARNT: Final[Mapping[str, str]] = {
     "payment": r"Payment id +([0-9a-f-]{36})",
     "due": r"bill pay bsk-00001 BSK0199 (\S+) ",
     "key": r"Public key +([0-9a-f]{64})",
-    "window": r"│ (\d+) +│ [^\n]*closed",
+    "window": r"│ (\d+) +│ 20\d\d-[^\n]*│ +[1-9]\d* │",
     "request": r"Number +(T\w+)",
     "complaint": r"\b(C[0-9A-Z]{11})\b",
 }
