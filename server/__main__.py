@@ -110,15 +110,21 @@ async def serve(config: Config, ready_file: Path | None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m server", description=__doc__)
-    parser.add_argument("--config", type=Path, help="TOML file of settings")
-    parser.add_argument("--data", type=Path, help="directory of the ledger")
-    parser.add_argument("--listen", help="host:port; port 0 lets the system choose")
-    parser.add_argument("--metrics", help="host:port of the figures, likewise")
-    parser.add_argument(
-        "--security-log", type=Path, help="directory of the security log"
+    parser = argparse.ArgumentParser(
+        prog="payswitch serve", description="Serve a ledger until it is told to stop."
     )
-    parser.add_argument("--tls", type=Path, help="directory of certificates and keys")
+    for name, metavar, text in (
+        ("config", "FILE", "TOML file of settings"),
+        ("data", "DIR", "directory of the ledger"),
+        ("security-log", "DIR", "directory of the security log"),
+        ("tls", "DIR", "directory of certificates and keys"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, metavar=metavar, help=text)
+    for name, text in (
+        ("listen", "port 0 lets the system choose"),
+        ("metrics", "of the figures, likewise"),
+    ):
+        parser.add_argument(f"--{name}", metavar="HOST:PORT", help=text)
     parser.add_argument(
         "--accept-clock",
         action="store_true",
@@ -139,7 +145,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "begins one with people",
     )
     parser.add_argument(
-        "--ready-file", type=Path, help="file to write when calls are taken"
+        "--ready-file",
+        type=Path,
+        metavar="FILE",
+        help="file to write when calls are taken",
     )
     parser.add_argument(
         "--set",

@@ -31,6 +31,7 @@ from server.beginning import (
 )
 from server.budgets import Budgets, costs
 from server.certificates import ServerCertificates
+from server.clock_wait import wait_for_kernel
 from server.door import Door
 from server.exits import EXIT_DEAD, EXIT_DEPOSED, EXIT_UNSETTLED, WHY
 from server.fetching import Fetching
@@ -205,6 +206,9 @@ class App:
             parts = await self._join()
             ledger = await self._open(parts)
             node = self._node(ledger, front)
+            if parts is None and not await self._begin(node):
+                await transport.stop(0)
+                return 0
         except BaseException:
             await transport.stop(0)
             raise
@@ -334,8 +338,8 @@ class App:
             log.info("opening: %s", self._progress.text())
 
     def _node(self, ledger: Ledger, front: Front) -> Node:
-        """What the services share, its committer running unless it follows; else the
-        ledger is closed.
+        """What the services share; the ledger is closed if there is none. Its committer
+        does not run yet.
         """
         config = self._config
         loop = asyncio.get_running_loop()
@@ -364,11 +368,31 @@ class App:
             )
             if not follows:
                 check_people(config, node)
-                committer.start(accept_clock=config.accept_clock)
         except BaseException:
             ledger.close()
             raise
         return node
+
+    async def _begin(self, node: Node) -> bool:
+        """Start the committer of a server that is alone, which may have to wait for the
+        clock. Else the ledger is closed; False if the server is to stop.
+        """
+        accepted = self._config.accept_clock
+        try:
+            if not accepted:
+                await wait_for_kernel(node.committer, self._stop, self._tell_waiting)
+            if not self._stop.is_set():
+                node.committer.start(accept_clock=accepted)
+                return True
+        except BaseException:
+            node.ledger.close()
+            raise
+        log.info("stopped before any call was taken")
+        node.ledger.close()
+        return False
+
+    def _tell_waiting(self, text: str) -> None:
+        self._progress.waited_for = text
 
     async def _serve(
         self,

@@ -208,6 +208,11 @@ def ledger_figures(node: Node) -> list[Family]:
         counter("damaged_requests_total", "Payments and moves that met damage.").add(
             ledger.damaged_requests
         ),
+        gauge(
+            "clock_gap_seconds",
+            "Without entries before a start of this last day, which went on by the "
+            "kernel's word; 0 if none did.",
+        ).add(committer.kernel_gap_s(within_s=DAY_S)),
         gauge("ledger_dead", "1 if the ledger will never commit again.").add(
             bool(ledger.dead)
         ),

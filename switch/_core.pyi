@@ -504,8 +504,7 @@ class Ledger:
         """Those that have expired, neither verified nor corrected. Raises likewise."""
 
     def holds_aside(self) -> npt.NDArray[np.uint64]:
-        """Those that were due since the ledger was opened and could not be ended: they,
-        or others of their baskets, cannot be read. Raises likewise."""
+        """Those due since the opening that damage has left open. Raises likewise."""
 
     def info(self) -> dict[str, Any]:
         """Sizes and counts for operators: file bytes, reserve, lag, runs, memory; what
@@ -540,22 +539,20 @@ class Queue:
         and 64 MiB, of a sender half of what others leave (`core/engine/senders.pxi`).
         `gather_s`: after a group of four requests or more the next begins no sooner
         than so long after it, as long as more arrive each 250 µs; 0: it never waits.
-        `clock`, for tests: wall time and boot time in nanoseconds and 1 if the kernel
-        is synchronised, which are read in place of the machine's own. What both clocks
-        say now is believed. Raises ValueError, DeadError if the ledger is closed."""
+        `clock`, for tests: wall and boot time in ns, and the kernel's word (1, 0, minus
+        an errno). What both clocks say now is believed. Raises ValueError, DeadError if
+        the ledger is closed."""
 
     def start(self, ended: Callable[[], None] | None = None) -> None:
-        """Start the loop in a thread "committer"; `ended` is called there at its end.
-        ValueError the second time."""
+        """Start the loop in a thread "committer", which calls `ended` last; ValueError
+        the second time."""
 
     def stop(self, drain_s: float) -> bool:
-        """Take no more, commit what waits within `drain_s` seconds, end the thread. All
-        else gets DeadError. True if nothing was left. Idempotent."""
+        """Take no more, commit what waits within so long, end; True if all was done."""
 
     def submit(self, request: Request, tag: int) -> None:
-        """Queue `request`; its answer is taken under `tag`, a number of 64 bits. Never
-        blocks on the disk. Raises OverloadError if the queue is full, DeadError after
-        stop or death, NotLeaderError if another node leads."""
+        """Queue `request`; its answer is taken under `tag` (64 bits). Never blocks on
+        the disk. OverloadError: it is full; DeadError; NotLeaderError: not leader."""
 
     def commit(self, request: Request) -> bytes | Rows:
         """Queue `request` and block until it is durable; its reply. Raises what
@@ -565,15 +562,19 @@ class Queue:
     def clock_state(self) -> ClockState:
         """Both clocks now; waits for a commit that is under way."""
 
+    def vouched_clock(self) -> ClockState | None:
+        """`clock_state` if the kernel vouches for it, else None; OSError if mute."""
+
+    def anchor_clock(self, state: ClockState) -> None:
+        """Believe this reading from here on; ValueError once it was started."""
+
     def accept_clock(self, request: Request, ahead_ns: int) -> Rows:
-        """Commit the one row of `request`, give its OUTCOME, believe the wall clock.
-        It must have leapt, and be `ahead_ns` ahead to within the leap that is allowed,
-        or it is a ClockError. Blocks; raises what `commit` does."""
+        """Commit the one row of `request`, give its OUTCOME, believe the clock. It
+        must be `ahead_ns` ahead, to within a leap: ClockError. Raises as `commit`."""
 
     def fileno(self) -> int:
-        """A descriptor that is readable when there is something to take. From then on
-        each group is handed to `take`, also one without tagged requests. At most 8 wait
-        to be taken; then no other begins."""
+        """Readable when there is something to take. From then on `take` gets each
+        group, also one without tagged requests; at most 8 wait, then none begins."""
 
     def take(
         self,
@@ -586,8 +587,7 @@ class Queue:
         payments of one tag joined to one, in order, with the number of their rows;
         requests of rows have answers of their own, and divide those around them. After
         an error each reply is that error; without memory for one it is an
-        UnknownOutcomeError, or MemoryError is raised and nothing is lost: call again.
-        """
+        UnknownOutcomeError, or a MemoryError loses nothing: call again."""
 
     def capsule(self) -> object:
         """A PyCapsule of the struct in `core/queue_api.h`, which keeps the queue. Who

@@ -33,12 +33,11 @@ FREE_BYTES_MAX: Final = 32_768
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _CODE = re.compile(r"[A-Z0-9-]{1,16}")
-# Control characters, lone surrogates, line and paragraph separators, and what turns the
-# direction of all that follows.
-_BANNED: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_TURNING: Final = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
+# Controls, what is not seen (marks that turn the direction of what follows among it),
+# lone surrogates, what each system draws as it likes, ends of lines and paragraphs.
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_JOINERS: Final = frozenset("\u200c\u200d")
+"""Bengali is spelt with these two; they turn nothing."""
 
 Told = tuple[str, str]
 """A field, and what is wrong with it."""
@@ -81,13 +80,25 @@ class FreeService:
 # --- what is wrong ---------------------------------------------------------------
 
 
+def is_hidden(character: str) -> bool:
+    """Whether a character has no picture of its own, or turns what stands around it."""
+    return category(character) in _HIDDEN and character not in _JOINERS
+
+
+def has_hidden(text: str) -> bool:
+    """Whether a text has such a character. Not `isprintable`: it would refuse the
+    joiners that Bengali needs.
+
+    The one rule for each text of people that gets to a page or a paper.
+    """
+    return not (text.isascii() and text.isprintable()) and any(map(is_hidden, text))
+
+
 def _text(name: str, text: str, most: int, *, least: int = 0) -> Iterator[Told]:
-    # Not `isprintable`: it would refuse the joiners that Bengali needs.
-    bad = not _BANNED.isdisjoint(map(category, text)) or not _TURNING.isdisjoint(text)
-    if not least <= len(text) <= most or bad or text != text.strip():
+    if not least <= len(text) <= most or has_hidden(text) or text != text.strip():
         yield (
             name,
-            f"must be {least} to {most} characters, no controls, no space around",
+            f"must be {least} to {most} characters, nothing hidden, no space around",
         )
 
 

@@ -531,7 +531,7 @@ the longest that they may say."""
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 13
+RULES_VERSION = 14
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

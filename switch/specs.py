@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields
 from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple, TypeVar
-from unicodedata import category
 
 from switch.catalogue import (
     FormField,
@@ -20,6 +19,7 @@ from switch.catalogue import (
     Words,
     counter_problems,
     free_problems,
+    has_hidden,
 )
 from switch.codes import (
     AMOUNT_MAX,
@@ -60,8 +60,6 @@ OPEN_LEAST = 100
 TREASURY = "treasury"
 """Participant id of the one treasury that owns float, suspense and settlement."""
 
-# Control characters, lone surrogates, line and paragraph separators.
-_CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _ID = re.compile(r"[a-z0-9-]{1,32}")
 _SERVICE_CODE = re.compile(r"[A-Z0-9-]{1,16}")
 _SENDERS = frozenset({Role.CENTRE, Role.HARNESS})
@@ -249,11 +247,10 @@ def _repeats(keys: Sequence[str]) -> Iterator[int]:
 def _texts(
     spec: ParticipantSpec | ServiceSpec | Fee, names: Iterable[str], prefix: str = ""
 ) -> Iterator[Problem]:
-    text = f"must be at most {TEXT_MAX} characters, no controls"
+    text = f"must be at most {TEXT_MAX} characters, no controls, nothing hidden"
     for name in names:
         value: str = getattr(spec, name)
-        # Not `isprintable`: it would refuse the joiners that Bengali needs.
-        if len(value) > TEXT_MAX or not _CONTROLS.isdisjoint(map(category, value)):
+        if len(value) > TEXT_MAX or has_hidden(value):
             yield Problem(prefix + name, text)
 
 

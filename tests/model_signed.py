@@ -12,6 +12,7 @@ from switch.codes import PROPOSE_LINES, Kind, PersonRole, Record, Result, Source
 from tests import signing
 from tests.flags import RowFlag
 from tests.model_beneficiaries import account_of
+from tests.model_doubts import first_of_basket
 from tests.model_people import PROPOSAL_LIFE_NS, People
 from tests.model_persons import APPROVERS_LEAST, Who
 from tests.model_register import ITEM, SERVICE_SIZE, WITH_RECORD
@@ -281,12 +282,22 @@ class Signed(People):
         if self.persons:
             today = self.proposed[self.who_today(row)]
             today[0] += 1
-            today[1] += row.amount
+            today[1] += self.stake_of(row)
             if self.is_by_channel(row):
                 row.flags |= RowFlag.EVIDENCE
             elif self.needs_third(row, today[1]):
                 row.flags |= RowFlag.THIRD
         super().do_propose(row)
+
+    def stake_of(self, row: Row) -> int:
+        """The money that a proposal moves or releases."""
+        if row.total not in (Kind.POST, Kind.VOID):
+            return row.amount
+        hold = self.rows[row.resolves - 1]
+        if row.total == Kind.POST or not hold.basket:
+            return hold.amount
+        lead, size = first_of_basket(hold), hold.basket >> 8
+        return sum(member.amount for member in self.rows[lead - 1 : lead - 1 + size])
 
     def needs_third(self, row: Row, of_today: int) -> bool:
         """Whether it is of so much that three people have to want it, or could make
@@ -297,7 +308,8 @@ class Signed(People):
         if self.thresholds is None:
             return False
         single, batch, day = self.thresholds
-        amounts, sets = [row.amount], False
+        stake, sets = self.stake_of(row), False
+        amounts = [stake]
         if row.total == PROPOSE_LINES:
             lines = lines_of(row.tail or b"")
             amounts = [line.amount for line in lines]
@@ -306,7 +318,7 @@ class Signed(People):
                 line.kind == Kind.REGISTER and line.tail[:1] == thresholds
                 for line in lines
             )
-        return max(amounts) > single or row.amount > batch or of_today > day or sets
+        return max(amounts) > single or stake > batch or of_today > day or sets
 
     def is_about_who(self, row: Row) -> bool:
         """Whether a line of a proposal is of a person, of a bank account or of a

@@ -433,6 +433,8 @@ class AdminService:
         return pb.GetLedgerResponse(
             sequence=as_of,
             index_sequence=ledger.index_sequence,
+            index_step_rows=self._node.config.index_step_rows,
+            index_lag_max=self._node.config.index_lag_max,
             # It keys the hash of claims: who sends payments must not aim at collisions,
             # and whoever may not read references must not try them by their hashes.
             instance=ledger.instance if caller.role in _TOLD_INSTANCE else b"",

@@ -5,8 +5,10 @@ from server.node import Node
 from server.services.payments import find_payment
 from server.sessions import operator_of
 from server.status import ArgumentError, PreconditionError
-from switch.codes import RowFlag
+from switch._core import Request
+from switch.codes import Result, RowFlag
 from switch.ledger import statements
+from switch.ledger.committer import Reply
 from switch.payment_states import PaymentState
 from switch.register.identity import Identity
 from switch.v1 import counter_pb2 as pb
@@ -22,16 +24,29 @@ class CancelCalls:
     ) -> pb.CancelPaymentResponse:
         """Give a payment's money back, and that of its basket."""
         node = self._node
-        found = await node.read(find_payment, node, request.id, request.sender, caller)
-        request.operator = operator_of(node.register, caller, request.operator)
-        repeat = _is_cancelled(found)
-        if not repeat:
-            await self._cancel(found, request.operator)
-            found = await node.read(
+
+        async def find() -> statements.Payment:
+            return await node.read(
                 find_payment, node, request.id, request.sender, caller
             )
-        # Its biller's word, or its deadline, may have come between.
+
+        found = await find()
+        request.operator = operator_of(node.register, caller, request.operator)
+        is_given_back = False
+        was_offered = False
         if not _is_cancelled(found):
+            made = self._make(found, request.operator)
+            was_offered = made is None
+            if made is not None:
+                is_given_back = _has_done(await node.commit(made))
+            # Another cancel, its biller's word or its deadline may have come between.
+            found = await find()
+        if not _is_cancelled(found):
+            if was_offered and found.state is PaymentState.HELD:
+                raise PreconditionError(
+                    "BILLER_ASKED",
+                    "the biller may have heard of it: follow the payment",
+                )
             raise _not_held(found)
         end = found.resolution
         assert end is not None
@@ -39,10 +54,13 @@ class CancelCalls:
             state=convert.wire_state(found.state),
             sequence=end.sequence,
             time_ns=end.timestamp,
-            repeat=repeat,
+            repeat=not is_given_back,
         )
 
-    async def _cancel(self, found: statements.Payment, operator: int) -> None:
+    def _make(self, found: statements.Payment, operator: int) -> Request | None:
+        """The request that gives it back; None if its biller may have heard of it, or
+        it was decided since it was read.
+        """
         node = self._node
         if found.state is not PaymentState.HELD:
             raise _not_held(found)
@@ -52,12 +70,13 @@ class CancelCalls:
             # Whoever asks for the centre says who stands there, as of its payments.
             raise ArgumentError("operator", "must be an operator of the centre")
         # Here, in the event loop's thread: nobody is asked about it from now on.
-        request = node.dispatch.cancel(found.entry, operator)
-        if request is None:
-            raise PreconditionError(
-                "BILLER_ASKED", "the biller may have heard of it: follow the payment"
-            )
-        await node.commit(request)
+        return node.dispatch.cancel(found.entry, operator)
+
+
+def _has_done(reply: Reply) -> bool:
+    """Whether this request gave the money back, and not one that came before it."""
+    assert not isinstance(reply, bytes)
+    return bool(((reply["result"] == Result.OK) & (reply["repeat"] == 0)).all())
 
 
 def _not_held(found: statements.Payment) -> PreconditionError:

@@ -1,10 +1,15 @@
 """Complaints about payments: what CounterService does from raising to closing."""
 
+from collections.abc import Iterator
 from typing import Any, Final
+
+import numpy as np
 
 from server import arguments, convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
+from server.services.complaint_centres import ComplaintCentres
+from server.services.complaint_times import biller_of, due_ns, is_overdue
 from server.services.payments import find_payment
 from server.sessions import operator_of
 from server.status import ArgumentError, NotFoundError
@@ -13,23 +18,34 @@ from switch.errors import CorruptionError
 from switch.ids import ID_SIZE
 from switch.ledger import complaints
 from switch.ledger.complaints import Complaint, ComplaintState
+from switch.receipt_numbers import COMPLAINT_MAX
 from switch.register.identity import ForbiddenError, Identity
 from switch.v1 import complaints_pb2 as pb
 from switch.v1 import results_pb2
 
-ANSWER_HOURS: Final = 72
-"""Within which an answer is due where the biller's record says no other."""
-NS_IN_HOUR: Final = 3_600 * 10**9
 LOOKED_AT_MAX: Final = 1_000
-"""Complaints that one page is looked for among; then it has a token for the next."""
+"""Complaints that are read for one page; then it has a token for the next."""
+STEP: Final = 1_000
+"""Numbers that the core lists at a time."""
+STEPS_MAX: Final = 64
+"""Steps of one page: of other centres' complaints no row is read."""
 _STEPS: Final = {Step.ASKED: Role.TREASURY, Step.ANSWERED: Role.BILLER}
 _STEPS[Step.CLOSED] = Role.TREASURY
+
+
+class _Walk:
+    """Where a walk through complaints stands."""
+
+    def __init__(self, before: int) -> None:
+        """Numbers below `before` are still to be looked at; 0 is all, or the end."""
+        self.before = before
 
 
 class ComplaintCalls:
     """What is wrong with a payment, said and answered under one number."""
 
     _node: Node
+    _complaint_centres: ComplaintCentres
 
     async def RaiseComplaint(
         self, request: pb.RaiseComplaintRequest, caller: Identity
@@ -111,17 +127,38 @@ class ComplaintCalls:
         self, request: pb.GetComplaintRequest, caller: Identity
     ) -> pb.GetComplaintResponse:
         as_of = self._node.ledger.sequence
-        told = self._tell(self._find(request.number, caller))
+        if request.payment_id:
+            if request.number:
+                raise ArgumentError("payment_id", "must not be given beside number")
+            found = self._find_about(request, caller)
+        elif request.sender:
+            raise ArgumentError("sender", "belongs to payment_id")
+        else:
+            found = self._find(request.number, caller)
+        told = self._tell(found)
         return pb.GetComplaintResponse(complaint=told, as_of_sequence=as_of)
+
+    def _find_about(
+        self, request: pb.GetComplaintRequest, caller: Identity
+    ) -> Complaint:
+        """The newest complaint about the caller's payment. Raises NotFoundError."""
+        node = self._node
+        if caller.role is Role.BILLER:
+            raise ForbiddenError("a biller asks by the complaint's number")
+        _check_id(request.payment_id, "payment_id")
+        payment = find_payment(node, request.payment_id, request.sender, caller)
+        about = complaints.complaint_about(node.ledger, payment.entry.sequence)
+        if about is None or not self._may_see(about, caller):
+            raise NotFoundError("payment_id: there is no complaint about this payment")
+        return about
 
     def _find(self, number: str, caller: Identity) -> Complaint:
         """The caller's complaint with this number on paper. Raises NotFoundError."""
         ledger = self._node.ledger
-        if len(number) > 32:
-            raise ArgumentError("number", "must be at most 32 characters")
-        text = number.replace("-", "")
+        if len(number) > COMPLAINT_MAX:
+            raise ArgumentError("number", f"must be at most {COMPLAINT_MAX} characters")
         found = complaints.complaint_of(
-            ledger, complaints.read_number(text, ledger.instance)
+            ledger, complaints.read_number(number, ledger.instance)
         )
         if found is None or not self._may_see(found, caller):
             raise NotFoundError("number: there is no such complaint")
@@ -146,18 +183,8 @@ class ComplaintCalls:
         if caller.role is Role.CENTRE:
             return found.raised.participant == caller.index
         if caller.role is Role.BILLER:
-            return self._biller(found) == caller.index
+            return biller_of(self._node, found) == caller.index
         return True
-
-    def _biller(self, found: Complaint) -> int:
-        """The participant that its payment credits."""
-        payment = self._node.ledger.row(found.raised.resolves)
-        return self._node.register.account(payment.credit).participant
-
-    def _due_ns(self, found: Complaint) -> int:
-        biller = self._node.register.participant(self._biller(found))
-        hours = biller.spec.answer_hours or ANSWER_HOURS
-        return found.raised.timestamp + hours * NS_IN_HOUR
 
     def _list(
         self, request: pb.ListComplaintsRequest, caller: Identity
@@ -179,25 +206,53 @@ class ComplaintCalls:
             raise ArgumentError("state", "is none that a complaint can have")
         size = arguments.page_size(request.page_size, node.config)
         before = read_token(request, caller)
-        as_of, now_ns = ledger.sequence, ledger.timestamp
-        response = pb.ListComplaintsResponse(as_of_sequence=as_of)
-        listed = complaints.list_complaints(ledger, before, LOOKED_AT_MAX)
-        following = listed[-1][0] if len(listed) == LOOKED_AT_MAX else 0
-        for number, found in listed:
-            if found is None or not self._may_see(found, caller):
+        response = pb.ListComplaintsResponse(as_of_sequence=ledger.sequence)
+        walk = _Walk(before)
+        for found in self._walk(walk, centre_index):
+            if not self._may_see(found, caller):
                 continue
             if centre_index and found.raised.participant != centre_index:
                 continue
-            if biller_index and self._biller(found) != biller_index:
+            if biller_index and biller_of(node, found) != biller_index:
                 continue
-            if not _is_wanted(request, found, self._due_ns(found), now_ns):
+            if not _is_wanted(request, found.state):
+                continue
+            if request.overdue_only and not is_overdue(node, found):
                 continue
             response.complaints.append(self._tell(found))
             if len(response.complaints) == size:
-                following = number
                 break
-        response.next_page_token = make_token(request, caller, following)
+        response.next_page_token = make_token(request, caller, walk.before)
         return response
+
+    def _walk(self, walk: "_Walk", centre: int) -> Iterator[Complaint]:
+        """Those that can be read, newest first; `walk` says where the next page begins.
+
+        Of one centre only its own are read, and those of which nobody knows whose they
+        are.
+        """
+        ledger, known = self._node.ledger, self._complaint_centres
+        looked_at = 0
+        for _ in range(STEPS_MAX):
+            numbers, sequences = ledger.complaints(walk.before, STEP)
+            wanted = np.ones(len(numbers), np.bool_)
+            if centre:
+                wanted = known.may_be_of(numbers, centre)
+            for at in np.flatnonzero(wanted):
+                if looked_at == LOOKED_AT_MAX:
+                    return
+                looked_at += 1
+                walk.before = int(numbers[at])
+                found = complaints.readable_complaint(
+                    ledger, walk.before, int(sequences[at])
+                )
+                if found is not None:
+                    known.note(found.number, found.raised.participant)
+                    yield found
+            if len(numbers) < STEP:
+                walk.before = 0
+                return
+            walk.before = int(numbers[-1])
 
     def _tell(self, found: Complaint) -> pb.Complaint:
         node = self._node
@@ -209,13 +264,14 @@ class ComplaintCalls:
             time_ns=found.raised.timestamp,
             centre=register.participant(found.raised.participant).spec.id,
             operator=found.raised.operator,
-            biller=register.participant(self._biller(found)).spec.id,
+            biller=register.participant(biller_of(node, found)).spec.id,
             payment_sequence=payment.sequence,
             payment_id=payment.id,
             reason=_wire(found.reason),
             state=_wire(found.state),
-            answer_due_ns=self._due_ns(found),
+            answer_due_ns=due_ns(node, found),
             refund_sequence=found.refund,
+            overdue=is_overdue(node, found),
         )
         for place, said in enumerate(complaints.sayings_of(ledger, found)):
             if place == 0:
@@ -236,18 +292,10 @@ def _wire(number: int) -> Any:
     return int(number)
 
 
-def _is_wanted(
-    request: pb.ListComplaintsRequest, found: Complaint, due_ns: int, now_ns: int
-) -> bool:
-    state = found.state
+def _is_wanted(request: pb.ListComplaintsRequest, state: ComplaintState) -> bool:
     if request.state == pb.COMPLAINT_STATE_UNSPECIFIED:
-        wanted = state is not ComplaintState.CLOSED
-    else:
-        wanted = int(state) == request.state
-    if request.overdue_only:
-        open_states = (ComplaintState.RAISED, ComplaintState.ASKED)
-        wanted &= state in open_states and due_ns < now_ns
-    return wanted
+        return state is not ComplaintState.CLOSED
+    return int(state) == request.state
 
 
 def _reason(number: int) -> Reason:

@@ -10,6 +10,7 @@ from server.node import Node
 from server.services import bills, receipts
 from server.services.cancelling import CancelCalls
 from server.services.catalogue import CatalogueLists
+from server.services.complaint_centres import ComplaintCentres
 from server.services.complaints import ComplaintCalls
 from server.services.operators import OperatorCalls
 from server.services.payments import find_payment
@@ -57,6 +58,7 @@ class CounterService(CancelCalls, ComplaintCalls, OperatorCalls):
         self._book = shifts.ShiftBook(node.ledger)
         self._catalogue = CatalogueLists(node)
         self._search = PaymentSearch(node)
+        self._complaint_centres = ComplaintCentres()
         self._closing = asyncio.Lock()
         self._closes: set[asyncio.Task[results_pb2.Outcome]] = set()
 

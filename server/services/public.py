@@ -1,26 +1,29 @@
-"""PublicService: whether a receipt is real, and what everybody may know of the totals.
+"""PublicService: whether a receipt is real, how a complaint stands, and what everybody
+may know of the totals.
 
 Its caller is the machine that citizens reach, which is believed least of all. It is
-told of a receipt only with its number and its code, and one answer is given for
-whatever is wrong, at times that say nothing of how long it took; of totals only what
-`published` makes.
+told of a receipt only with its number and its code, of a complaint only with its number
+and the code of its payment's receipt, and one answer is given for whatever is wrong, at
+times that say nothing of how long it took; of totals only what `published` makes.
 """
 
 import time
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from typing import Final, TypeVar
 
 from server.node import Node
 from server.pace import wait_for_pace
+from server.services.complaint_times import due_ns, is_overdue
 from server.services.totals import first_and_last
 from server.status import ArgumentError
 from switch.calendar import day_date, ist_date
 from switch.codes import Kind, Record
 from switch.entries import Entry
-from switch.ledger import receipts
+from switch.ledger import complaints, receipts
 from switch.ledger.refunds import RefundsFarApartError, refunds_of
 from switch.receipt_numbers import (
     CODE_MAX,
+    COMPLAINT_MAX,
     NUMBER_MAX,
     ReceiptNumber,
     parse_number,
@@ -41,6 +44,9 @@ PACE_S: Final = 0.02
 """Answers about receipts come so long after their question, or a multiple of it."""
 _NO_CODE: Final = "0" * 12
 
+T = TypeVar("T")
+_Request = pb.CheckReceiptRequest | pb.CheckComplaintRequest
+
 
 class PublicService:
     """What the public check asks."""
@@ -56,12 +62,20 @@ class PublicService:
         self, request: pb.CheckReceiptRequest, caller: Identity
     ) -> pb.CheckReceiptResponse:
         """Whether there is a receipt with this number and this code."""
-        for field, most in (("number", NUMBER_MAX), ("code", CODE_MAX)):
-            if len(getattr(request, field)) > most:
-                raise ArgumentError(field, f"must have at most {most} characters")
+        _check_lengths(request, NUMBER_MAX)
+        return await self._paced(self.check, request)
+
+    async def CheckComplaint(
+        self, request: pb.CheckComplaintRequest, caller: Identity
+    ) -> pb.CheckComplaintResponse:
+        """How the complaint with this number stands, if the code is its receipt's."""
+        _check_lengths(request, COMPLAINT_MAX)
+        return await self._paced(self.check_complaint, request)
+
+    async def _paced(self, look: Callable[[str, str], T], request: _Request) -> T:
         begun_s = time.monotonic()
         try:
-            return await self._node.read(self.check, request.number, request.code)
+            return await self._node.read(look, request.number, request.code)
         finally:
             # Where in the history of a centre was looked takes longer or shorter; when
             # the answer is given tells none of it.
@@ -75,11 +89,8 @@ class PublicService:
         row = final
         if final is not None and named is not None and named.refund:
             row = self._refund(final, named.refund)
-        # Also of what is not there a code is computed and compared.
-        is_right = node.receipt_key.matches(
-            row.sequence if row is not None else 0, plain_code(code) or _NO_CODE
-        )
-        if final is None or row is None or not is_right or plain_code(code) is None:
+        is_right = self._is_code_of(row, code)
+        if final is None or row is None or not is_right:
             return pb.CheckReceiptResponse()
         _, refunded = node.ledger.resolution(final.sequence)
         paid = node.ledger.row(final.resolves) if final.kind == Kind.POST else final
@@ -88,7 +99,7 @@ class PublicService:
         return pb.CheckReceiptResponse(
             real=True,
             amount=row.amount,
-            day=ist_date(row.timestamp).isoformat(),
+            day=_day(row.timestamp),
             department_en=texts.get("department_en", ""),
             department_bn=texts.get("department_bn", ""),
             refunded=refunded > 0,
@@ -110,6 +121,45 @@ class PublicService:
         except RefundsFarApartError:
             return None  # to who asks from outside it is as if it were not there
         return found[which - 1] if which <= len(found) else None
+
+    def _is_code_of(self, row: Entry | None, code: str) -> bool:
+        """Whether this is the code of a row's receipt; never of a row that is none.
+
+        Also of what is not there a code is computed and compared.
+        """
+        plain = plain_code(code)
+        sequence = 0 if row is None else row.sequence
+        is_right = self._node.receipt_key.matches(sequence, plain or _NO_CODE)
+        return is_right and row is not None and plain is not None
+
+    # --- complaints ------------------------------------------------------------------
+
+    def check_complaint(self, number: str, code: str) -> pb.CheckComplaintResponse:
+        """How a complaint stands, at once. Reads; blocks."""
+        node, ledger = self._node, self._node.ledger
+        found = complaints.complaint_of(
+            ledger, complaints.read_number(number, ledger.instance)
+        )
+        row = None
+        if found is not None:
+            row = complaints.completing_row(ledger, found.raised.resolves)
+        is_right = self._is_code_of(row, code)
+        if found is None or not is_right:
+            return pb.CheckComplaintResponse()
+        response = pb.CheckComplaintResponse(
+            known=True, raised_day=_day(found.raised.timestamp)
+        )
+        if answered_ns := complaints.answer_time_ns(ledger, found):
+            response.state = pb.PUBLIC_COMPLAINT_STATE_ANSWERED
+            response.answered_day = _day(answered_ns)
+            return response
+        response.state = (
+            pb.PUBLIC_COMPLAINT_STATE_OVERDUE
+            if is_overdue(node, found)
+            else pb.PUBLIC_COMPLAINT_STATE_OPEN
+        )
+        response.due_day = _day(due_ns(node, found))
+        return response
 
     # --- totals ----------------------------------------------------------------------
 
@@ -144,6 +194,17 @@ class PublicService:
             text = f"there would be more than {LINES_MAX:,} lines"
             raise ArgumentError("from_day", text)
         return published.tables[Of(of)], lines
+
+
+def _check_lengths(request: _Request, number_max: int) -> None:
+    """Raises ArgumentError for a number or a code that is longer than any."""
+    for field, most in (("number", number_max), ("code", CODE_MAX)):
+        if len(getattr(request, field)) > most:
+            raise ArgumentError(field, f"must have at most {most} characters")
+
+
+def _day(time_ns: int) -> str:
+    return ist_date(time_ns).isoformat()
 
 
 def _wire_line(line: Line) -> pb.PublicLine:

@@ -178,12 +178,12 @@ class PaymentSearch:
         if len(parts) == 2:
             if not owner:
                 raise ArgumentError("receipt", "must begin with the centre's name")
-            # The centre and leading zeros may be left out.
-            is_taken = parts[0].upper() == _ACKNOWLEDGEMENT
-            parts = [owner, parts[0], parts[1] if is_taken else parts[1].zfill(6)]
+            if parts[0].upper() == _ACKNOWLEDGEMENT:
+                parts = [owner, *parts]
         if len(parts) == 3 and parts[1].upper() == _ACKNOWLEDGEMENT:
             return self._by_sequence(parts[0].lower(), parts[2], wallet)
-        number = parse_number("/".join(parts))
+        # The centre and leading zeros may be left out.
+        number = parse_number(text, owner)
         if number is None:
             raise ArgumentError("receipt", "is no number of a receipt")
         # For a centre its own wallet is looked through, whosever number it is.

@@ -11,6 +11,7 @@ import numpy as np
 from switch.audit.books import Books
 from switch.audit.causes import Causes
 from switch.audit.chain import Chain
+from switch.audit.clocks import Clocks
 from switch.audit.cutoffs import Cutoffs
 from switch.audit.exceptions import Exceptions
 from switch.audit.explained import Explaining, compare_explained
@@ -21,6 +22,7 @@ from switch.audit.live import Live, compare_live_accounts, compare_live_hash
 from switch.audit.logged import Log, Logged
 from switch.audit.payments import check_baskets
 from switch.audit.reader import Block, Journal
+from switch.audit.stakes import Stakes
 from switch.audit.totals import Figures, Stored, read_totals
 from switch.errors import UsageError
 
@@ -84,7 +86,8 @@ def audit(
             raise UsageError(f"sequence {at} is not there yet; the last is {durable}")
         last = at or durable
         ledger = journal.instance + journal.epoch.to_bytes(8, "little")
-        books = Books(findings, ledger, whole=scope == "all")
+        stakes = Stakes(journal.rows_at)
+        books = Books(findings, ledger, stakes, whole=scope == "all")
         run = _Audit(journal, findings, books, (durable, last))
         notes = run.plan_index(index)
         notes += run.plan_live(live)
@@ -154,6 +157,7 @@ class _Audit:
         self.stops: dict[int, list[Callable[[Books], None]]] = {}
         self.explaining = Explaining(())
         self.cutoffs = Cutoffs(findings)
+        self.clocks = Clocks(findings)
         self.figures: Figures | None = None
         self.figures_end = 0
 
@@ -270,6 +274,7 @@ class _Audit:
             sequences = rows["sequence"]
         starts = np.array([one.offset for one in block.chunks], dtype=np.intp)
         self.cutoffs.block(rows, starts[starts < len(rows)], tails)
+        self.clocks.block(rows, tails)
         start = 0
         while waiting and len(rows) and waiting[0] <= int(sequences[-1]):
             stop = waiting.pop(0)

@@ -65,6 +65,7 @@ from switch.audit.senders import (
     check_senders,
 )
 from switch.audit.spans import Resolutions, Span
+from switch.audit.stakes import Stakes
 from switch.codes import AccountKind, AccountState, Kind
 
 COPIED: Final = ("debit", "credit", "service", "participant", "operator_", "basket")
@@ -109,7 +110,9 @@ PAIRS: Final = _pairs()
 class Books:
     """The accounts, the open holds and the register, row by row of the journal."""
 
-    def __init__(self, findings: Findings, ledger: bytes, *, whole: bool) -> None:
+    def __init__(
+        self, findings: Findings, ledger: bytes, stakes: Stakes, *, whole: bool
+    ) -> None:
         """`ledger`: instance and epoch. Not `whole`: only totals, balances, holds and
         windows are judged.
         """
@@ -120,7 +123,7 @@ class Books:
         self.holds = Holds()
         self.refusals = Refusals(self.register, findings)
         self.deadlines = Deadlines(findings)
-        self.people = People(self.register, findings, ledger)
+        self.people = People(self.register, findings, ledger, stakes)
         self.cases = Cases(
             *(self.register, self.holds, self.deadlines, self.people), findings
         )

@@ -428,6 +428,9 @@ of the public check."""
 CANCEL_RULES: Final = 13
 """The first rules by which a void that cancels says which operator has wished it."""
 
+STAKE_RULES: Final = 14
+"""The first rules whose thresholds look at what a proposal moves or releases."""
+
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
 SEGMENT_SIZE: Final = 32

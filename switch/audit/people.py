@@ -11,6 +11,7 @@ import hashlib
 import struct
 from array import array
 from bisect import bisect_left
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -34,6 +35,7 @@ from switch.audit.layout import (
 from switch.audit.lines import ID_SIZE, Lines, Proposed, line_id, parse, said_by
 from switch.audit.persons import PEOPLE_RULES, STAY, Person, Who
 from switch.audit.register import Register
+from switch.audit.stakes import Stakes
 from switch.codes import (
     PROPOSE_ADVANCE,
     PROPOSE_LINES,
@@ -73,7 +75,9 @@ UNDONE: Final = "what needs a proposal of lines is refused without a row"
 class People:
     """Judges rows as they pass."""
 
-    def __init__(self, register: Register, findings: Findings, ledger: bytes) -> None:
+    def __init__(
+        self, register: Register, findings: Findings, ledger: bytes, stakes: Stakes
+    ) -> None:
         """`ledger`: instance and epoch, which are in all that is signed."""
         self.register = register
         self.persons = register.persons
@@ -87,6 +91,7 @@ class People:
         # What the ids of the rows of each of these begin with.
         self._begins: dict[bytes, int] = {}
         self._ledger = MAGIC + ledger
+        self._stakes = stakes
         self._shifts, self._wallets = array("Q"), array("I")
         self._days: dict[Who, list[int]] = {}
         self._keys: dict[bytes, Ed25519PublicKey] = {}
@@ -212,29 +217,40 @@ class People:
         if day[1] >= PROPOSALS_DAY_MAX:
             self._add("people", row, "its person has proposed 256 times that day")
         day[1] += 1
+        stake = self._stakes(row)
         day[2] += int(row["amount"])
-        three = not channel and self._three(row, said, day[2])
+        day[3] += stake
+        today = day[2]
+        if self.register.know_stakes:
+            today, said = day[3], said if lines else replace(said, most=stake)
+        else:
+            stake = int(row["amount"])
+        three = not channel and self._three(stake, said, today)
         if bool(int(row["flags"]) & THIRD) != three:
             text = "its flags do not say whether a third person is needed"
             self._add("people", row, text)
 
     def _day(self, row: np.void) -> list[int]:
-        """Of the person of a proposal: the IST day, how many of it, of what sum."""
+        """Of the person of a proposal: the IST day, how many of it, the sums of their
+        amounts and of their stakes.
+        """
         today = int(ist_days(row["timestamp"]))
-        day = self._days.setdefault(_who(row), [today, 0, 0])
+        day = self._days.setdefault(_who(row), [today, 0, 0, 0])
         if day[0] != today:
-            day[:] = [today, 0, 0]
+            day[:] = [today, 0, 0, 0]
         return day
 
-    def _three(self, row: np.void, said: Proposed, day: int) -> bool:
-        """Whether an accepted proposal needs a third person."""
+    def _three(self, stake: int, said: Proposed, day: int) -> bool:
+        """Whether an accepted proposal needs a third person, behind which all that its
+        person has proposed that day is `day` paise.
+        """
         many = said.people and self.register.know_banks
         if many and len(self.persons.approvers()) > STAY:
             return True
         bounds = self.persons.thresholds
         if bounds is None:
             return False
-        past = said.most > bounds.single or int(row["amount"]) > bounds.batch
+        past = said.most > bounds.single or stake > bounds.batch
         return past or day > bounds.day or said.thresholds
 
     def _approve(self, row: np.void, tail: bytes | None) -> None:

@@ -39,6 +39,7 @@ from switch.audit.layout import (
     RULES_RECORD,
     SERVICE_RECORD,
     SERVICES_MAX,
+    STAKE_RULES,
     TARIFF_ITEM,
     WINDOW_LINE,
     Rows,
@@ -290,6 +291,11 @@ class Register:
     def know_cancels(self) -> bool:
         """Whether by them a void says who has cancelled."""
         return not 0 < self.version < CANCEL_RULES
+
+    @property
+    def know_stakes(self) -> bool:
+        """Whether by them thresholds look at what a proposal moves or releases."""
+        return not 0 < self.version < STAKE_RULES
 
     def asked(self, row: np.void, tail: bytes) -> tuple[str, str, Result]:
         """Of a row with one of the records `CHECKED`: the check that it belongs to,

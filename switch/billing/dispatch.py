@@ -151,31 +151,30 @@ class Dispatcher:
             )
 
     def look(self) -> None:
-        """Take in the rows that became durable, and ask what there is to ask.
-
-        Where messages have to wait, so do the rows: for the same few milliseconds.
+        """Take in the rows that became durable, and ask; where messages have to wait,
+        so do the rows: for the same few milliseconds.
         """
-        if self._pauses:
-            return
+        if not self._pauses and self._take_in():
+            self._ask()
+
+    def _take_in(self) -> bool:
+        """Take in the rows that became durable; false if they concern nobody here."""
         newest = self._ledger.sequence
-        ledger = self._ledger
-        is_open = ledger.holds_count or ledger.unverified_count
+        is_open = self._ledger.holds_count or self._ledger.unverified_count
         if not (is_open or self.watches or self._is_busy()):
-            # Every hold in these rows is decided in them or after them, and nobody is
-            # there to be told.
+            # Every hold in these rows is decided by now, and nobody is to be told.
             self._cursor = newest
-            return
+            return False
         while self._cursor < newest:
             rows, last = read_whole(self._ledger, self._cursor + 1, ROWS_MAX)
             rows = baskets.without_the_cut(rows, last < newest)
             if len(rows) and last < newest:
                 last = int(rows["sequence"][-1])
-            # Before they are taken: of what fails half may be there, and no line may
-            # come twice.
+            # Before they are taken: of what fails half may be there, and no line twice.
             self._cursor = last
             if len(rows):
                 self._take_rows(rows)
-        self._ask()
+        return True
 
     def _limit_billers(self) -> None:
         """Have the ledger turn away what a biller's queue has no room for.
@@ -368,10 +367,12 @@ class Dispatcher:
         return requests
 
     def cancel(self, hold: Entry, operator: int = 0) -> Request | None:
-        """The voids of a payment and its basket; None: its biller may know of it."""
-        biller = self.biller(self._register.service(hold.service).biller)
-        now = self._clock()
-        holds = biller.work.cancel(hold.basket_lead, operator, now, self._wall_ns())
+        """The voids of a payment and its basket; None: asked about, or decided."""
+        # The hold may be durable and wait here for messages: nobody has heard of it.
+        self._take_in()
+        now, wall_ns = self._clock(), self._wall_ns()
+        work = self.biller(self._register.service(hold.service).biller).work
+        holds = work.cancel(hold.basket_lead, operator, now, wall_ns)
         return moves.cancels(holds, operator).request() if len(holds) else None
 
     def _ask(self) -> None:

@@ -31,7 +31,9 @@ _SAID_OTHERWISE = (
 
 def add_arguments(command: ArgumentParser) -> None:
     """What it takes."""
-    command.add_argument("biller", metavar="BILLER")
+    command.add_argument(
+        "biller", metavar="BILLER", help="the biller whose answers they are"
+    )
     command.add_argument("file", type=Path, metavar="FILE", help="where it is written")
     command.add_argument(
         "--after",

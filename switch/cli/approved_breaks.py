@@ -89,6 +89,7 @@ def show_proposals(
             for number, one in shown
         ],
         right=("here", "there"),
+        whole=True,
     )
     total = sum(one.proposed.amount for _, one in shown)
     screen.facts(

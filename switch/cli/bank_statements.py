@@ -39,7 +39,9 @@ def add_arguments(command: ArgumentParser) -> None:
 
 def add_files(command: ArgumentParser) -> None:
     """Which files, and how they are read."""
-    command.add_argument("files", nargs="+", metavar="FILE", type=Path)
+    command.add_argument(
+        "files", nargs="+", metavar="FILE", type=Path, help="of the bank"
+    )
     kind = command.add_mutually_exclusive_group()
     kind.add_argument(
         "--map", type=Path, metavar="FILE", help="the files are CSV, with these columns"
@@ -132,6 +134,7 @@ def _show(
             for one in statements
         ],
         right=("opening", "change", "closing", "lines"),
+        drop=("lines", "from", "statement", "opening"),
     )
     shown = lines[: limit or None]
     screen.table(
@@ -148,6 +151,7 @@ def _show(
             )
             for line in shown
         ],
+        drop=("kind", "texts"),
     )
     if len(shown) < len(lines):
         screen.note(f"{len(lines) - len(shown)} more lines; --limit 0 shows them")

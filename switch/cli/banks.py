@@ -90,6 +90,7 @@ def top_ups(args: Namespace, screen: Screen) -> Exit:
             )
             for one in listed
         ],
+        drop=("entry", "time"),
     )
     _tell_more(more, screen)
     return Exit.DONE
@@ -151,6 +152,7 @@ def _show_accounts(banks: Banks, screen: Screen) -> None:
         ),
         rows,
         right=money,
+        drop=("active", "name", "last statement", "bank transit"),
     )
     for one in banks.accounts:
         if one.unlisted < 0:
@@ -177,6 +179,7 @@ def _show_items(items: Sequence[pb.BankItem], now_ns: int, screen: Screen) -> No
             *("age", "number", "detail"),
         ),
         [_item(one, _twins(one, items), now_ns, language) for one in items],
+        drop=("detail", "bank account", "number", "age"),
     )
 
 
@@ -256,7 +259,9 @@ def add_commands(add: Add) -> Iterator[ArgumentParser]:
         metavar="AMOUNT",
         help="in rupees: just what will be sent",
     )
-    asked.add_argument("--operator", type=to_count, default=0, metavar="N")
+    asked.add_argument(
+        "--operator", type=to_count, default=0, metavar="N", help="who asks for it"
+    )
     yield asked
     listed = add("top-ups", top_ups, "what centres have asked for, and what has come")
     listed.add_argument(

@@ -52,6 +52,7 @@ def beneficiaries(args: Namespace, screen: Screen) -> Exit:
             )
             for one in found
         ],
+        drop=("entry", "ifsc", "active", "name"),
     )
     return Exit.DONE
 

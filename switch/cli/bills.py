@@ -48,7 +48,13 @@ def _show(one: counter_pb2.FetchedBills, args: Namespace, screen: Screen) -> Non
         (str(at), *_cells(bill, language)) for at, bill in enumerate(one.bills, start=1)
     ]
     title = f"{language.word('reference')}: {one.bills[0].reference}"
-    screen.table(_COLUMNS, rows, title=title, right=("number", "due"))
+    screen.table(
+        _COLUMNS,
+        rows,
+        title=title,
+        right=("number", "due"),
+        drop=("amount rule", "period", "bill"),
+    )
     due = [
         (at, bill)
         for at, bill in enumerate(one.bills, start=1)

@@ -207,6 +207,7 @@ def _show(
             ),
             rows,
             right=("opening", "credits", "debits", "closing", "naming"),
+            whole=True,
         )
         screen.facts([("instance", signer.ledger.instance.hex())])
     else:

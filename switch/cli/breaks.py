@@ -205,6 +205,7 @@ def show_made(made: Iterable[tuple[Act, Row]], screen: Screen) -> None:
             )
             for one, row in rows
         ],
+        whole=True,
     )
     screen.facts(
         [
@@ -507,7 +508,9 @@ def add_verbs(add: Add) -> None:
             metavar="DATE",
             help="for their ages (default: today)",
         )
-    shown.add_argument("--owner", choices=[str(one) for one in Owner])
+    shown.add_argument(
+        "--owner", choices=[str(one) for one in Owner], help="only what is its turn"
+    )
     shown.add_argument(
         "--limit",
         type=to_count,

@@ -145,6 +145,7 @@ def revocations(args: Namespace, screen: Screen) -> Exit:
             )
             for one in found
         ],
+        drop=("revoked by", "time", "why"),
     )
     return Exit.DONE
 
@@ -169,6 +170,7 @@ def pins(args: Namespace, screen: Screen) -> Exit:
             for one in found
             for key in one.pins
         ],
+        drop=("key",),
     )
     return Exit.DONE
 

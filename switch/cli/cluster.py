@@ -321,6 +321,7 @@ def _show(told: dict[str, Any], screen: Screen) -> None:
             )
             for one in told["nodes"]
         ],
+        drop=("node address", "entry"),
     )
     for one in told["nodes"]:
         if one["other_keys"]:

@@ -139,6 +139,7 @@ def statement(args: Namespace, screen: Screen) -> Exit:
             )
             for line in lines
         ],
+        drop=("who", "service", "kind", "entry"),
     )
     return Exit.DONE
 
@@ -312,6 +313,7 @@ def _low(args: Namespace, screen: Screen) -> Exit:
             for one in found
         ],
         right=money,
+        drop=("entry", "owed", "low since"),
     )
     screen.facts([("as of", str(sequence))])
     return Exit.DONE
@@ -336,6 +338,7 @@ def _show_accounts(found: list[admin_pb2.Account], screen: Screen) -> None:
             )
             for one in found
         ],
+        drop=("holds", "pending", "head"),
     )
 
 
@@ -392,6 +395,7 @@ def services(args: Namespace, screen: Screen) -> Exit:
             )
             for one in found
         ],
+        drop=("department", "biller", "reference"),
     )
     return Exit.DONE
 
@@ -432,8 +436,38 @@ def ledger(args: Namespace, screen: Screen) -> Exit:
     if screen.as_json:
         screen.value(plain(reply))
     else:
-        screen.facts([(name, str(value)) for name, value in plain(reply).items()])
+        _show_ledger(reply, screen)
     return Exit.DONE
+
+
+def _show_ledger(reply: admin_pb2.GetLedgerResponse, screen: Screen) -> None:
+    """The same in words. The index lacks up to a step of entries as a rule: it is said
+    what it does next, and that it is behind only where it is.
+    """
+    count = screen.language.count
+    lacking = reply.sequence - reply.index_sequence
+    facts = [
+        ("last entry", str(reply.sequence)),
+        ("indexed", str(reply.index_sequence)),
+        ("not indexed", count(lacking)),
+        ("index goes on", str(reply.index_sequence + reply.index_step_rows)),
+        ("instance", reply.instance.hex() or "-"),
+        ("state hash", reply.state_hash.hex()),
+        ("accounts", count(reply.accounts_count)),
+        ("last window", str(reply.last_window)),
+        ("holds", count(reply.holds_count)),
+        ("quotation key", str(reply.quotation_key_number)),
+        ("damaged requests", count(reply.damaged_requests_count)),
+        ("holds turned away", count(reply.holds_turned_away_count)),
+    ]
+    if not reply.index_step_rows:
+        # Of a switch that is older than this command.
+        facts = [one for one in facts if one[0] != "index goes on"]
+    screen.facts(facts)
+    # One step may be under way.
+    if reply.index_step_rows and lacking >= 2 * reply.index_step_rows:
+        text = screen.language.word("index is behind")
+        screen.line(f"{text} {count(reply.index_lag_max)}")
 
 
 # --- what an argument may be -------------------------------------------------------

@@ -44,32 +44,56 @@ _STEPS = {"ask": 1, "answer": 2, "close": 3}
 def add_commands(add: Add) -> None:
     """Add `cancel`."""
     command = add("cancel", cancel, "give back what no biller was asked about yet")
-    command.add_argument("id", type=as_argument(parse_id), metavar="ID")
+    command.add_argument(
+        "id", type=as_argument(parse_id), metavar="ID", help="of the payment"
+    )
     command.add_argument(
         "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
     )
-    command.add_argument("--operator", type=to_count, default=0, metavar="N")
+    command.add_argument(
+        "--operator",
+        type=to_count,
+        default=0,
+        metavar="N",
+        help="the operator who asks for it",
+    )
 
 
 def add_verbs(add: Add) -> None:
     """Add the verbs of `complaint`."""
     raised = add("raise", raise_one, "say what is wrong with a payment")
-    raised.add_argument("centre", metavar="CENTRE")
-    raised.add_argument("payment", type=as_argument(parse_id), metavar="ID")
-    raised.add_argument("reason", choices=tuple(_REASONS))
+    raised.add_argument("centre", metavar="CENTRE", help="the centre that raises it")
+    raised.add_argument(
+        "payment", type=as_argument(parse_id), metavar="ID", help="of the payment"
+    )
+    raised.add_argument("reason", choices=tuple(_REASONS), help="what is wrong")
     raised.add_argument(
         "--note", default="", metavar="TEXT", help="at most 64 plain characters"
     )
-    raised.add_argument("--operator", type=to_count, default=0, metavar="N")
+    raised.add_argument(
+        "--operator",
+        type=to_count,
+        default=0,
+        metavar="N",
+        help="the operator who asks for it",
+    )
     raised.add_argument(
         "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
     )
     add_id(raised)
     shown = add("show", show, "how a complaint stands")
-    shown.add_argument("number", metavar="NUMBER")
+    shown.add_argument(
+        "number",
+        metavar="NUMBER",
+        help="of the complaint, as `complaint raise` gave it",
+    )
     listed = add("list", list_all, "complaints, newest first")
-    listed.add_argument("--centre", default="", metavar="ID")
-    listed.add_argument("--biller", default="", metavar="ID")
+    listed.add_argument(
+        "--centre", default="", metavar="ID", help="only those that it raised"
+    )
+    listed.add_argument(
+        "--biller", default="", metavar="ID", help="only those about its bills"
+    )
     listed.add_argument(
         "--state", choices=tuple(_STATES), help="default: all that are not closed"
     )
@@ -84,8 +108,16 @@ def add_verbs(add: Add) -> None:
         help="complaints at most, 0 for all (default: %(default)s)",
     )
     answered = add("answer", answer, "ask the biller, answer as one, or close")
-    answered.add_argument("number", metavar="NUMBER")
-    answered.add_argument("step", choices=tuple(_STEPS))
+    answered.add_argument(
+        "number",
+        metavar="NUMBER",
+        help="of the complaint, as `complaint raise` gave it",
+    )
+    answered.add_argument(
+        "step",
+        choices=tuple(_STEPS),
+        help="ask the biller, answer as the biller, or close it",
+    )
     answered.add_argument("text", metavar="TEXT", help="1 to 64 plain characters")
     add_id(answered)
 
@@ -233,5 +265,6 @@ def list_all(args: Namespace, screen: Screen) -> Exit:
             )
             for one in lines
         ],
+        drop=("time", "biller", "centre"),
     )
     return Exit.DONE

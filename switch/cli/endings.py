@@ -79,7 +79,7 @@ _VERBS: tuple[
         "credit-wallet",
         _credit_wallet,
         "a credit: it is a centre's, and goes to its wallet",
-        {**_ITEM, "centre": {"metavar": "CENTRE"}},
+        {**_ITEM, "centre": {"metavar": "CENTRE", "help": "whose wallet it is"}},
     ),
     (
         "return",

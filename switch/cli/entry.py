@@ -59,6 +59,7 @@ from switch.cli import (
     wishes,
 )
 from switch.cli.arguments import add_id, add_reason, as_argument, to_count
+from switch.cli.verbs import Add, Verbs
 from switch.client import NOW
 from switch.client.calls import CallError, LostReplyError
 from switch.client.counter import WAIT_S
@@ -72,10 +73,10 @@ from switch.ids import format_id
 from switch.money import parse_amount
 from switch.simulator import command as simulator
 
-_PASSED_ON = ("serve", "audit")
-"""Commands whose further arguments are another program's."""
+_PASSED_ON = "serve"
+"""The command whose arguments are all another program's, `--help` included."""
 _ALONE = (
-    *(*_PASSED_ON, "rights", "backup", "verify", "bank-statement", "day", "biller"),
+    *("audit", "rights", "backup", "verify", "bank-statement", "day", "biller"),
     *("init", "person-key", "match", "counter", "cluster"),
 )
 """Commands that ask no switch, or say themselves which."""
@@ -86,11 +87,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _parser()
     args, rest = parser.parse_known_args(words)
-    if rest and args.command not in _PASSED_ON:
+    if rest and args.command != _PASSED_ON:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     args.rest = rest
     language = Language(args.language) if args.language else language_of(os.environ)
-    screen = Screen(as_json=args.json, language=language)
+    screen = Screen(as_json=args.json, language=language, wide=args.wide)
     try:
         return int(args.run(args, screen))
     except LostReplyError as error:
@@ -183,6 +184,9 @@ def _common() -> argparse.ArgumentParser:
         choices=[one.value for one in Language],
         help="language of the answer (default: that of LANG, else en)",
     )
+    group.add_argument(
+        "--wide", action="store_true", help="tables with all columns, however wide"
+    )
     return common
 
 
@@ -228,23 +232,23 @@ def _parser() -> argparse.ArgumentParser:
     def add(
         name: str, run: Callable[[argparse.Namespace, Screen], Exit], text: str
     ) -> argparse.ArgumentParser:
+        passed_on = name == _PASSED_ON
         parents = [common] if name in _ALONE else [common, remote]
         command = found.add_parser(
             name,
             help=text,
             description=text,
-            parents=parents,
-            # An abbreviation could swallow what another program is to get.
+            parents=[] if passed_on else parents,
             allow_abbrev=False,
-            # The server's own help says what `serve` takes.
-            add_help=name != "serve",
+            add_help=not passed_on,
         )
         command.set_defaults(run=run)
         return command
 
-    add("serve", others.serve, "start the server; `serve --help` says what it takes")
+    serve = add("serve", others.serve, "start the server, which has a help of its own")
+    serve.set_defaults(json=False, language=None, wide=False)
     audit = add("audit", others.audit, "prove a ledger's directory, beside the switch")
-    audit.add_argument("dir", type=Path, metavar="DIR", help="the ledger's directory")
+    others.add_audit(audit)
     add("rights", commands.rights, "which role may call what")
     backup = add(
         "backup", others.backup, "copy a ledger, beside the switch, and prove it"
@@ -274,17 +278,21 @@ def _parser() -> argparse.ArgumentParser:
     verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
-    cluster.add_verbs(_Verbs(found, "cluster", cluster.TEXT, (common,)))
+    cluster.add_verbs(Verbs(found, "cluster", cluster.TEXT, (common,)))
     network = found.add_parser("network", help="the register of centres and services")
     verbs = network.add_subparsers(dest="verb", required=True, metavar="VERB")
     what = "bring the register to what a file says"
-    load = verbs.add_parser("load", help=what, parents=[common, remote])
+    load = verbs.add_parser(
+        "load", help=what, description=what, parents=[common, remote]
+    )
     load.set_defaults(run=commands.network_load)
     load.add_argument(
         "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
     )
     what = "propose what of it is missing: participants, accounts, limits, services"
-    phase = verbs.add_parser("propose", help=what, parents=[common, remote])
+    phase = verbs.add_parser(
+        "propose", help=what, description=what, parents=[common, remote]
+    )
     phase.set_defaults(run=wishes.network_propose)
     phase.add_argument(
         "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
@@ -297,11 +305,11 @@ def _parser() -> argparse.ArgumentParser:
     search.add_commands(add)
     papers.add_commands(add)
     complaints.add_commands(add)
-    complaints.add_verbs(_Verbs(found, "complaint", complaints.TEXT, (common, remote)))
+    complaints.add_verbs(Verbs(found, "complaint", complaints.TEXT, (common, remote)))
     put_bills.add_arguments(add("put-bills", put_bills.put_bills, put_bills.TEXT))
     what = "fetch, pay and follow a bill"
-    _add_bills(_Verbs(found, "bill", what, (common, remote)))
-    _add_shifts(_Verbs(found, "shift", "close and sign a shift", (common, remote)))
+    _add_bills(Verbs(found, "bill", what, (common, remote)))
+    _add_shifts(Verbs(found, "shift", "close and sign a shift", (common, remote)))
     _add_wallets(add)
     _add_office(add)
     for of in (
@@ -319,7 +327,7 @@ def _parser() -> argparse.ArgumentParser:
     public.add_arguments(add("public", public.public, public.TEXT))
     exceptions.add_commands(add)
     what = "ask for what two people must want; another one approves it"
-    propose = _Verbs(found, "propose", what, (common, remote))
+    propose = Verbs(found, "propose", what, (common, remote))
     exceptions.add_verbs(propose)
     wishes.add_verbs(propose)
     endings.add_verbs(propose.nested("ending", endings.TEXT))
@@ -330,9 +338,9 @@ def _parser() -> argparse.ArgumentParser:
     told = add("acknowledged", acknowledged.acknowledged, acknowledged.TEXT)
     acknowledged.add_arguments(told)
     day_list.add_arguments(add("day-list", day_list.day_list, day_list.TEXT))
-    breaks.add_verbs(_Verbs(found, "breaks", breaks.TEXT, (common, remote)))
+    breaks.add_verbs(Verbs(found, "breaks", breaks.TEXT, (common, remote)))
     what = "freeze, or switch off, at once; another person stands by it afterwards"
-    people.add_stops(_Verbs(found, "stop", what, (common, remote)))
+    people.add_stops(Verbs(found, "stop", what, (common, remote)))
     add("services", commands.services, "what can be paid")
     add("ledger", commands.ledger, "where the ledger stands")
     simulate = partial(simulator.run, credentials_of=commands.credentials_of)
@@ -341,45 +349,6 @@ def _parser() -> argparse.ArgumentParser:
     simulator.add_arguments(biller)
     day.add_arguments(add("day", day.run, "replay a whole March day and prove it"))
     return parser
-
-
-Add = Callable[
-    [str, Callable[[argparse.Namespace, Screen], Exit], str], argparse.ArgumentParser
-]
-
-
-class _Verbs:
-    """A command that takes a verb; called, it adds one."""
-
-    def __init__(
-        self,
-        found: "argparse._SubParsersAction[argparse.ArgumentParser]",
-        noun: str,
-        text: str,
-        parents: Sequence[argparse.ArgumentParser],
-        dest: str = "verb",
-    ) -> None:
-        command = found.add_parser(noun, help=text, description=text)
-        self._verbs = command.add_subparsers(
-            dest=dest, required=True, metavar=dest.upper()
-        )
-        self._parents = list(parents)
-
-    def __call__(
-        self,
-        name: str,
-        run: Callable[[argparse.Namespace, Screen], Exit],
-        text: str,
-    ) -> argparse.ArgumentParser:
-        verb = self._verbs.add_parser(
-            name, help=text, description=text, parents=self._parents, allow_abbrev=False
-        )
-        verb.set_defaults(run=run)
-        return verb
-
-    def nested(self, noun: str, text: str) -> "_Verbs":
-        """A verb that says by another what is meant."""
-        return _Verbs(self._verbs, noun, text, self._parents, dest="how")
 
 
 def _add_bills(add: Add) -> None:
@@ -455,8 +424,15 @@ def _add_paid(command: argparse.ArgumentParser) -> None:
         metavar="HANDLE",
         help="from a refusal, if the citizen does mean another payment",
     )
-    command.add_argument("--operator", type=to_count, default=0, metavar="N")
-    command.add_argument("--tender", choices=sorted(payments.TENDERS), default="cash")
+    command.add_argument(
+        "--operator", type=to_count, default=0, metavar="N", help="who took the money"
+    )
+    command.add_argument(
+        "--tender",
+        choices=sorted(payments.TENDERS),
+        default="cash",
+        help="how the citizen pays (default: %(default)s)",
+    )
     command.add_argument(
         "--head", type=to_count, metavar="N", help="default: that of --bill, else 0"
     )
@@ -466,9 +442,9 @@ def _add_paid(command: argparse.ArgumentParser) -> None:
 def _add_shifts(add: Add) -> None:
     close = add("close", counter.close, "count an operator's shift, and record it")
     sign = add("sign", counter.sign, "sign the shift of another operator off")
-    for command in (close, sign):
-        command.add_argument("centre", metavar="CENTRE")
-        command.add_argument("operator", type=to_count, metavar="OPERATOR")
+    for command, whose in ((close, "whose shift it is"), (sign, "who signs")):
+        command.add_argument("centre", metavar="CENTRE", help="where the shift was")
+        command.add_argument("operator", type=to_count, metavar="OPERATOR", help=whose)
         add_id(command)
     close.add_argument(
         "cash",
@@ -498,7 +474,7 @@ def _add_payments(add: Add) -> None:
     papers.add_asked(status)
 
     top_up = add("top-up", commands.top_up, "credit a wallet for money in the bank")
-    top_up.add_argument("centre", metavar="CENTRE")
+    top_up.add_argument("centre", metavar="CENTRE", help="whose wallet it is")
     top_up.add_argument("amount", type=amount, metavar="AMOUNT", help="in rupees")
     top_up.add_argument(
         "--utr", required=True, metavar="UTR", help="the bank's reference, used once"
@@ -521,11 +497,11 @@ def _add_office(add: Add) -> None:
 
 def _add_wallets(add: Add) -> None:
     balance = add("balance", commands.balance, "what a wallet holds")
-    balance.add_argument("centre", metavar="CENTRE")
+    balance.add_argument("centre", metavar="CENTRE", help="whose wallet it is")
     _add_at(balance)
 
     statement = add("statement", commands.statement, "a wallet's entries, newest first")
-    statement.add_argument("centre", metavar="CENTRE")
+    statement.add_argument("centre", metavar="CENTRE", help="whose wallet it is")
     statement.add_argument(
         "--limit",
         type=to_count,
@@ -539,7 +515,12 @@ def _add_wallets(add: Add) -> None:
     feed = add("feed", commands.feed, "a biller's entries in the ledger's order")
     feed.add_argument("biller", metavar="BILLER", help="the biller's participant id")
     feed.add_argument(
-        "--from", dest="cursor", type=to_count, default=0, metavar="CURSOR"
+        "--from",
+        dest="cursor",
+        type=to_count,
+        default=0,
+        metavar="CURSOR",
+        help="after this entry (default: from the first)",
     )
     feed.add_argument("--follow", action="store_true", help="wait for more")
     feed.add_argument(

@@ -111,6 +111,7 @@ def _show_list(found: list[pb.Exception], screen: Screen) -> None:
             for one in found
         ],
         right=numbers,
+        drop=("says", "turn", "payment", "biller", "centre", "decide by"),
     )
 
 
@@ -148,6 +149,7 @@ def _show_history(one: pb.Exception, screen: Screen) -> None:
             for entry in one.history
         ],
         title=f"{_kind(one, screen)} {one.sequence}",
+        drop=("who", "detail", "entry"),
     )
 
 
@@ -267,6 +269,15 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
             )
             for one in found
         ],
+        drop=(
+            "answered",
+            "answered by",
+            "lines done",
+            "done as",
+            "proposed",
+            "reason",
+            "proposed by",
+        ),
     )
     return Exit.DONE
 

@@ -269,6 +269,7 @@ def _show_entries(
             for one in entries
         ],
         title=screen.language.word(title) if title else "",
+        drop=("who", "head", "biller", "centre", "kind", "entry"),
     )
 
 
@@ -321,6 +322,7 @@ def _window(client: Client, args: Namespace, screen: Screen) -> Exit:
         ],
         right=columns,
         footer=("", "", *map(amount, sums), amount(found.settled)),
+        drop=("carried", "settled by", "debits", "credits"),
     )
     _show_chain(found.chain, screen)
     return Exit.DONE

@@ -47,7 +47,9 @@ _NUMBER = re.compile(r"R([0-9]{12})[A-Z2-9]{3}", re.ASCII)
 
 def add_arguments(command: ArgumentParser) -> None:
     """What it takes."""
-    command.add_argument("files", nargs="+", metavar="FILE", type=Path)
+    command.add_argument(
+        "files", nargs="+", metavar="FILE", type=Path, help="of the bank: pain.002"
+    )
     command.add_argument(
         "--instruction",
         action="append",
@@ -184,6 +186,7 @@ def _show(standings: Sequence[Standing], limit: int, screen: Screen) -> None:
             )
             for one in shown
         ],
+        drop=("instruction", "code"),
     )
     if len(shown) < len(ordered):
         screen.note(f"{len(ordered) - len(shown)} more; --limit 0 shows them")

@@ -449,6 +449,7 @@ def show_breaks(breaks: list[Break], as_of: Any, limit: int, screen: Screen) -> 
             for one in shown
         ],
         right=("entry", "here", "there", "age"),
+        drop=("turn", "entry", "head", "age", "decide by", "differs"),
     )
     if len(shown) < len(breaks):
         screen.note(f"{len(breaks) - len(shown)} more; --limit 0 shows them")
@@ -475,8 +476,20 @@ def add_arguments(command: ArgumentParser) -> None:
         help="in the place of a list, what `acknowledged` has written",
     )
     command.add_argument("--day", type=date, metavar="DATE", help="of the list (IST)")
-    command.add_argument("--from", dest="first", type=date, metavar="DATE")
-    command.add_argument("--to", dest="last", type=date, metavar="DATE")
+    command.add_argument(
+        "--from",
+        dest="first",
+        type=date,
+        metavar="DATE",
+        help="the first day that is matched",
+    )
+    command.add_argument(
+        "--to",
+        dest="last",
+        type=date,
+        metavar="DATE",
+        help="the last day that is matched",
+    )
     command.add_argument(
         "--count", type=to_count, metavar="N", help="lines, as they were announced"
     )

@@ -13,6 +13,12 @@ from switch.console.output import Exit, Screen, enum_word, plain
 from switch.ids import new_id
 from switch.v1 import admin_pb2, results_pb2
 
+_FIRST_LEFT_OUT = (
+    *("clock ms", "p50 ms", "status/min", "resting", "bills", "asked", "p99 ms"),
+    *("unverified", "bill health", "kept", "connections"),
+)
+"""So that health, what waits and what is unknown stay."""
+
 
 def billers(args: Namespace, screen: Screen) -> Exit:
     """How it stands with every biller."""
@@ -22,6 +28,11 @@ def billers(args: Namespace, screen: Screen) -> Exit:
         screen.value({"billers": [plain(one) for one in found]})
         return Exit.DONE
     count = screen.language.count
+
+    def health(state: admin_pb2.BillerHealth.ValueType) -> str:
+        state_name = enum_word(admin_pb2.BillerHealth.DESCRIPTOR, state)
+        return screen.language.word(f"health {state_name}")
+
     names = ("biller", "health", "bill health")
     columns = ("connections", "waiting", "asked", "doubtful", "kept", "unverified")
     numbers = ("p50 ms", "p99 ms", "status/min", "bills", "resting", "clock ms")
@@ -30,8 +41,8 @@ def billers(args: Namespace, screen: Screen) -> Exit:
         [
             (
                 one.biller,
-                enum_word(admin_pb2.BillerHealth.DESCRIPTOR, one.health),
-                enum_word(admin_pb2.BillerHealth.DESCRIPTOR, one.fetch_health),
+                health(one.health),
+                health(one.fetch_health),
                 count(one.connections),
                 count(one.queued),
                 count(one.asked),
@@ -48,6 +59,7 @@ def billers(args: Namespace, screen: Screen) -> Exit:
             for one in found
         ],
         right=columns + numbers,
+        drop=_FIRST_LEFT_OUT,
     )
     return Exit.DONE
 

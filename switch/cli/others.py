@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
+from switch.cli.arguments import to_count
 from switch.console.output import Exit, Screen
 from switch.programs import program, tethered
 
@@ -29,9 +31,53 @@ def serve(args: Namespace, screen: Screen) -> Exit:
     os.execv(command[0], command)  # noqa: S606
 
 
+AUDIT_OPTIONS = ("at", "only", "live", "ca", "cert", "key", "log")
+"""What is handed on to the auditor; its own parser says the same of each."""
+
+
+def add_audit(command: ArgumentParser) -> None:
+    """What the auditor takes. It is said here, too: nothing of it may be imported."""
+    command.epilog = "The report is in English, in every language."
+    command.add_argument("dir", type=Path, metavar="DIR", help="ledger directory")
+    command.add_argument(
+        "--at",
+        type=to_count,
+        default=0,
+        metavar="SEQ",
+        help="end at this row (default: the last)",
+    )
+    command.add_argument(
+        "--only",
+        choices=("chain", "all"),
+        default="all",
+        help="chain: bytes, totals and balances, not each row's meaning "
+        "(default: %(default)s)",
+    )
+    live = command.add_argument_group("a live server to compare with")
+    live.add_argument(
+        "--live",
+        metavar="HOST:PORT",
+        help="its address; wants --ca, --cert and --key, too",
+    )
+    for name, text in (
+        ("ca", "the authority's certificate"),
+        ("cert", "the auditor's certificate"),
+        ("key", "the auditor's key"),
+    ):
+        live.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
+    command.add_argument(
+        "--log",
+        metavar="DSN",
+        help="hold every chunk against the log of a ledger with several switches",
+    )
+
+
 def audit(args: Namespace, screen: Screen) -> Exit:
     """Run the auditor in a process of its own."""
-    command = program("switch.audit", str(args.dir), *args.rest)
+    command = program("switch.audit", str(args.dir))
+    for name in AUDIT_OPTIONS:
+        if getattr(args, name):
+            command.append(f"--{name}={getattr(args, name)}")
     if args.json:
         command.append("--json")
     code = subprocess.run(tethered(command), check=False).returncode

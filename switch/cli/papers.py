@@ -61,7 +61,9 @@ def add_commands(add: Add) -> None:
 
 def add_asked(command: ArgumentParser) -> None:
     """Which payment is asked about."""
-    command.add_argument("id", type=as_argument(parse_id), metavar="ID")
+    command.add_argument(
+        "id", type=as_argument(parse_id), metavar="ID", help="of the payment"
+    )
     command.add_argument(
         "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
     )

@@ -116,6 +116,7 @@ def people(args: Namespace, screen: Screen) -> Exit:
             )
             for one in found.people
         ],
+        drop=("key", "time"),
     )
     facts = [("instance", found.ledger.instance.hex())]
     if thresholds:
@@ -397,7 +398,7 @@ def add_commands(add: Add) -> Iterator[ArgumentParser]:
     )
     add("people", people, "who may propose and approve, and what needs a third person")
     shown = add("proposal", proposal, "a proposal, or a stop, with all its lines")
-    shown.add_argument("entry", type=to_count, metavar="ENTRY")
+    shown.add_argument("entry", type=to_count, metavar="ENTRY", help="of the proposal")
     doing = add("do", do, "do what was approved; again: what is left of it")
     doing.add_argument("entry", type=to_count, metavar="ENTRY", help="of the proposal")
     doing.add_argument(
@@ -420,9 +421,15 @@ def add_stops(add: Add) -> None:
         ("person", "switch a person off"),
     ):
         verb = add(name, stop, text)
-        verb.add_argument("name", metavar="CODE" if name == "service" else "ID")
+        verb.add_argument(
+            "name",
+            metavar="CODE" if name == "service" else "ID",
+            help="of what is stopped",
+        )
         if name == "person":
-            verb.add_argument("who", type=to_count, metavar="NUMBER")
+            verb.add_argument(
+                "who", type=to_count, metavar="NUMBER", help="of the person there"
+            )
         if name == "wallet":
             verb.add_argument(
                 "reason",

@@ -43,7 +43,12 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "file", type=Path, metavar="FILE", help=f"CSV: {', '.join(COLUMNS)}"
     )
-    command.add_argument("--service", required=True, metavar="CODE")
+    command.add_argument(
+        "--service",
+        required=True,
+        metavar="CODE",
+        help="the service that the bills are of",
+    )
     command.add_argument(
         "--number",
         type=to_count,

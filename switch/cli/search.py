@@ -43,7 +43,7 @@ _STATES = {
 def add_commands(add: Add) -> None:
     """Add the three commands."""
     listed = add("payments", payments, "a wallet's payments, newest first")
-    listed.add_argument("centre", metavar="CENTRE")
+    listed.add_argument("centre", metavar="CENTRE", help="whose wallet it is")
     _add_filter(listed)
     found = add("search", search, "payments by what is known of them")
     keys = found.add_mutually_exclusive_group()
@@ -52,9 +52,15 @@ def add_commands(add: Add) -> None:
         "acknowledgement; with --centre 2026-27/123 will do",
     )  # fmt: skip
     keys.add_argument(
-        "--payment", type=as_argument(parse_id), default=b"", metavar="ID"
+        "--payment",
+        type=as_argument(parse_id),
+        default=b"",
+        metavar="ID",
+        help="its id; with --sender",
     )
-    keys.add_argument("--reference", default="", metavar="TEXT")
+    keys.add_argument(
+        "--reference", default="", metavar="TEXT", help="the citizen's own"
+    )
     keys.add_argument(
         "--biller-reference", default="", metavar="TEXT", help="the biller's own"
     )
@@ -100,8 +106,16 @@ def _add_filter(command: ArgumentParser) -> None:
             metavar="AMOUNT",
             help=f"{what}, in rupees",
         )
-    command.add_argument("--service", default="", metavar="CODE")
-    command.add_argument("--operator", type=to_count, default=0, metavar="N")
+    command.add_argument(
+        "--service", default="", metavar="CODE", help="only payments of it"
+    )
+    command.add_argument(
+        "--operator",
+        type=to_count,
+        default=0,
+        metavar="N",
+        help="only those of this operator",
+    )
     command.add_argument(
         "--refused",
         action=argparse.BooleanOptionalAction,
@@ -198,6 +212,7 @@ def _show(found: Iterable[ListedPayment], args: Namespace, screen: Screen) -> Ex
             )
             for one in lines
         ],
+        drop=("service", "receipt", "centre", "time", "reference"),
     )  # fmt: skip
     return code
 
@@ -240,6 +255,7 @@ def catalogue(args: Namespace, screen: Screen) -> Exit:
             )
             for one in found.services
         ],
+        drop=("called", "department", "biller"),
     )
     free = [one.service for one in found.free_services]
     screen.table(

@@ -123,7 +123,7 @@ def show_lines(
             )
         )
     columns = ("line", "what", "from", "to", "amount", "reference", "detail")
-    screen.table((*columns, "done"), shown)
+    screen.table((*columns, "done"), shown, whole=True)
     if unsaid:
         screen.line(f"{word('lines not in texts')}: {language.count(unsaid)}")
     for warning, count in warned.items():

@@ -106,7 +106,7 @@ def _show_whole(found: pb.ReadTotalsResponse, args: Namespace, screen: Screen) -
     language = screen.language
     begin = args.from_day or language.word("from the beginning")
     end = args.to_day or language.word("to now")
-    crore = format_crore(found.whole.gross.paise, bengali=language is Language.BENGALI)
+    crore = format_crore(found.whole.gross.paise)
     gross = f"{language.amount(found.whole.gross.paise)} ({RUPEE}{crore} "
     facts = [
         ("days", f"{begin} – {end}"),
@@ -139,7 +139,12 @@ def _show_lines(found: pb.ReadTotalsResponse, by: str, screen: Screen) -> None:
                 language.count(told.count) if counts else language.amount(told.paise)
             )
         rows.append((*_called(line, by, language), *cells))
-    screen.table((_KEYS.get(by, by), "name", *right), rows, right=right)
+    screen.table(
+        (_KEYS.get(by, by), "name", *right),
+        rows,
+        right=right,
+        drop=("totals cases", "in question", "totals open", "refunds"),
+    )
 
 
 def _called(line: pb.TotalsLine, by: str, language: Language) -> tuple[str, str]:

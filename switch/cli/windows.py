@@ -65,6 +65,7 @@ def windows(args: Namespace, screen: Screen) -> Exit:
             for one in found
         ],
         right=("heads", *money),
+        drop=("financial year", "heads", "closed by", "accounting days"),
     )
     return Exit.DONE
 

@@ -183,12 +183,14 @@ def add_signed(verb: ArgumentParser, because: str) -> None:
     add_id(verb)
 
 
-_CENTRE = {"centre": {"metavar": "CENTRE"}}
+_CENTRE = {"centre": {"metavar": "CENTRE", "help": "whose wallet it is"}}
 _RUPEES = {"amount": {"type": _AMOUNT, "metavar": "AMOUNT", "help": "in rupees"}}
 _REASON = {"reason": {"metavar": "REASON", "help": "1 to 32 plain characters"}}
-_WHOSE = {"participant": {"metavar": "PARTICIPANT"}}
+_WHOSE = {"participant": {"metavar": "PARTICIPANT", "help": "of the register"}}
 _OFF = {"--off": {"action": "store_true", "help": "off, not on"}}
 _AT_MOST = {"type": _AMOUNT, "default": 0, "metavar": "AMOUNT"}
+_DAY_AMOUNT = {**_AT_MOST, "help": "in rupees: what it may spend in a day"}
+_ONE_AMOUNT = {**_AT_MOST, "help": "in rupees: what one payment may be of"}
 
 _Arguments = Mapping[str, Mapping[str, Any]]
 _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] = (
@@ -212,7 +214,10 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
         "recover",
         _recover,
         "get an advance back",
-        {"entry": {"type": to_count, "metavar": "ENTRY"}, **_REASON},
+        {
+            "entry": {"type": to_count, "metavar": "ENTRY", "help": "of the advance"},
+            **_REASON,
+        },
     ),
     (
         "limit",
@@ -220,9 +225,14 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
         "say what a wallet may spend, and when it is low; what is left out has none",
         {
             **_CENTRE,
-            "--day-amount": _AT_MOST,
-            "--day-count": {"type": to_count, "default": 0, "metavar": "N"},
-            "--payment": _AT_MOST,
+            "--day-amount": _DAY_AMOUNT,
+            "--day-count": {
+                "type": to_count,
+                "default": 0,
+                "metavar": "N",
+                "help": "payments in a day",
+            },
+            "--payment": _ONE_AMOUNT,
             "--low": {
                 "type": _AMOUNT,
                 "default": 0,
@@ -238,9 +248,9 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
         _settle,
         "move a window's net of a biller account to settlement",
         {
-            "window": {"type": to_count, "metavar": "WINDOW"},
-            "biller": {"metavar": "BILLER"},
-            "head": {"metavar": "HEAD"},
+            "window": {"type": to_count, "metavar": "WINDOW", "help": "its entry"},
+            "biller": {"metavar": "BILLER", "help": "whose account it is"},
+            "head": {"metavar": "HEAD", "help": "of account"},
             **_RUPEES,
         },
     ),
@@ -248,7 +258,15 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
         "pin",
         _pin,
         "say which keys a participant's certificates may have; none: any",
-        {**_WHOSE, "files": {"type": Path, "nargs": "*", "metavar": "FILE"}},
+        {
+            **_WHOSE,
+            "files": {
+                "type": Path,
+                "nargs": "*",
+                "metavar": "FILE",
+                "help": "certificates with these keys, in PEM",
+            },
+        },
     ),
     (
         "budget",
@@ -256,8 +274,11 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
         "say what a participant may use; 0: what the settings say",
         {
             **_WHOSE,
-            "budget": {"choices": [one.name.lower() for one in Budget]},
-            "value": {"type": to_count, "metavar": "VALUE"},
+            "budget": {
+                "choices": [one.name.lower() for one in Budget],
+                "help": "what is bounded",
+            },
+            "value": {"type": to_count, "metavar": "VALUE", "help": "how much of it"},
         },
     ),
     (
@@ -266,8 +287,15 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
         "register a person, or change one",
         {
             **_WHOSE,
-            "who": {"type": to_count, "metavar": "NUMBER"},
-            "role": {"choices": [one.name.lower() for one in PersonRole]},
+            "who": {
+                "type": to_count,
+                "metavar": "NUMBER",
+                "help": "of the person there",
+            },
+            "role": {
+                "choices": [one.name.lower() for one in PersonRole],
+                "help": "what the person may do",
+            },
             "--public": {
                 "type": as_argument(parse_public),
                 "default": b"",
@@ -318,7 +346,7 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
         "service",
         _service,
         "switch a service on",
-        {"service": {"metavar": "SERVICE"}, **_OFF},
+        {"service": {"metavar": "SERVICE", "help": "its code"}, **_OFF},
     ),
 )
 

@@ -49,6 +49,11 @@ class ComplaintCalls:
         request = pb.GetComplaintRequest(number=number)
         return self._caller.read(self._counter.GetComplaint, request).complaint
 
+    def complaint_about(self, payment_id: bytes, sender: str = "") -> pb.Complaint:
+        """The newest complaint about a payment. CallError, NOT_FOUND, if none is."""
+        request = pb.GetComplaintRequest(payment_id=payment_id, sender=sender)
+        return self._caller.read(self._counter.GetComplaint, request).complaint
+
     def complaints(
         self, request: pb.ListComplaintsRequest
     ) -> pb.ListComplaintsResponse:

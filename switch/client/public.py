@@ -1,4 +1,4 @@
-"""Whether a receipt is real, and what everybody may know: the calls of PublicService.
+"""Is a receipt real, how stands a complaint, what may all know: PublicService's calls.
 
 A part of the client library; `switch.client.Client` has these methods. May use `calls`
 and the messages.
@@ -20,6 +20,14 @@ class PublicCalls:
         """Whether there is a receipt with this number and code. Raises CallError."""
         request = pb.CheckReceiptRequest(number=number, code=code)
         return self._caller.read(self._public.CheckReceipt, request)
+
+    def check_complaint(self, number: str, code: str) -> pb.CheckComplaintResponse:
+        """How the complaint with this number stands, by its payment's receipt's code.
+
+        Raises CallError.
+        """
+        request = pb.CheckComplaintRequest(number=number, code=code)
+        return self._caller.read(self._public.CheckComplaint, request)
 
     def public_totals(
         self,

@@ -41,6 +41,8 @@ BANK_WORDS: dict[str, tuple[str, str]] = {
     "item contradiction": ("contradicts", "পরস্পরবিরোধী"),
     "reversal": ("taken back", "ফেরত"),
     "names entry": ("names entry", "উল্লেখিত ভুক্তি"),
+    "side": ("Side", "জমা না খরচ"),
+    "texts": ("The bank's texts", "ব্যাঙ্কের কথা"),
     "booked day": ("Bank's day", "ব্যাঙ্কের দিন"),
     "days": ("Days", "দিন"),
     "there is more": (

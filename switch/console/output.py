@@ -12,17 +12,22 @@ from enum import IntEnum
 from typing import Any
 
 from google.protobuf.message import Message
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from switch.console.tables import drop_order, fit, wrap
 from switch.console.tokens import format_token
 from switch.console.words import Language
 from switch.ids import ID_SIZE, format_id
 
 _TOKENS = frozenset({"quotation", "additional_to"})
 """Fields of bytes that a caller gives back as they are."""
+_HEIGHT = 25
+_GAP = 2
+"""Spaces between a name and its value."""
 
 
 class Exit(IntEnum):
@@ -57,21 +62,30 @@ class Step:
 class Screen:
     """Standard output for what was asked for, standard error for everything else."""
 
-    def __init__(self, *, as_json: bool, language: Language) -> None:
+    def __init__(
+        self, *, as_json: bool, language: Language, wide: bool = False
+    ) -> None:
         self.as_json = as_json
         self.language = language
-        # Wide enough for a table that goes into a file or a pipe.
-        width = None if sys.stdout.isatty() else 160
-        self._out = Console(file=sys.stdout, width=width, highlight=False)
+        # Rich takes a width from us only together with a height, which nothing uses.
+        self._out = Console(file=sys.stdout, height=_HEIGHT, highlight=False)
         self._err = Console(file=sys.stderr, highlight=False)
+        # A file or a pipe has no width: nothing is left out there, and nothing wraps.
+        self._width = self._out.width if sys.stdout.isatty() else None
+        self._table_width = None if wide else self._width
 
     def value(self, value: Mapping[str, Any]) -> None:
         """One JSON object on one line of standard output."""
         print(_harmless_json(json.dumps(value, ensure_ascii=False)), flush=True)
 
     def line(self, text: str) -> None:
-        """A line of text for people on standard output."""
-        self._out.print(Text(harmless(text)))
+        """A text for people on standard output. A terminal gets it wrapped between
+        words: what is to be copied out of it stays whole.
+        """
+        shown = harmless(text)
+        if self._width is not None:
+            shown = wrap(shown, self._width)
+        self._out.print(Text(shown), soft_wrap=True)
 
     def command(self, *words: str) -> None:
         """A command of this program that a person may run next, ready to be copied."""
@@ -90,31 +104,70 @@ class Screen:
         title: str = "",
         right: Sequence[str] = ("amount", "balance", "pending", "change", "payments"),
         footer: Sequence[str] = (),
+        drop: Sequence[str] = (),
+        whole: bool = False,
     ) -> None:
-        """A table for people. `columns` are keys of WORDS, those in `right` numbers."""
-        word = self.language.word
-        table = Table(
-            title=title or None, title_justify="left", show_footer=bool(footer)
-        )
-        for at, column in enumerate(columns):
+        """A table for people. `columns` are keys of WORDS, those in `right` numbers.
+
+        A terminal that is too narrow leaves columns out, those in `drop` first, and
+        says which; `tables` has the rules. What people put their names to is `whole`:
+        nothing of it is left out, each row is a list of named values instead.
+        """
+        heads = [harmless(self.language.word(column)) for column in columns]
+        cells = [[harmless(cell) for cell in row] for row in rows]
+        feet = [harmless(cell) for cell in footer]
+        texts = [
+            [row[at] for row in (*cells, *([feet] if feet else []))]
+            for at in range(len(columns))
+        ]
+        found = fit(texts, heads, drop_order(columns, drop), self._table_width)
+        if title:
+            self._out.print(Text(harmless(title), style="italic"), soft_wrap=True)
+        if whole and found.left_out:
+            for row in (*cells, *([feet] if feet else [])):
+                self.facts([*zip(columns, row, strict=True)])
+                self.line("")
+            return
+        table = Table(show_footer=bool(footer))
+        for at, width in zip(found.shown, found.widths, strict=True):
             table.add_column(
-                word(column),
-                footer=footer[at] if footer else "",
-                justify="right" if column in right else "left",
+                Text(heads[at]),
+                footer=Text(feet[at]) if feet else "",
+                justify="right" if columns[at] in right else "left",
+                width=width,
                 overflow="fold",
             )
-        for row in rows:
-            table.add_row(*(Text(harmless(cell)) for cell in row))
-        self._out.print(table)
+        for row in cells:
+            table.add_row(*(Text(row[at]) for at in found.shown))
+        self._lay_out(table, found.total)
+        if found.left_out:
+            names = ", ".join(heads[at] for at in found.left_out)
+            word = self.language.word
+            self.line(f"{word('left out')}: {names} ({word('all with wide')})")
 
     def facts(self, facts: Sequence[tuple[str, str]]) -> None:
         """Named values, one a line."""
-        table = Table(show_header=False, box=None, pad_edge=False)
-        for name, value in facts:
-            table.add_row(
-                Text(harmless(self.language.word(name))), Text(harmless(value))
-            )
-        self._out.print(table)
+        named = [
+            (harmless(self.language.word(name)), harmless(value))
+            for name, value in facts
+        ]
+        indent = max((cell_len(name) for name, _ in named), default=0) + _GAP
+        for name, value in named:
+            if self._width is not None:
+                value = wrap(value, self._width - indent)
+            first, *others = value.split("\n")
+            space = " " * (indent - cell_len(name))
+            lines = [f"{name}{space}{first}", *(" " * indent + each for each in others)]
+            self._out.print(Text("\n".join(map(str.rstrip, lines))), soft_wrap=True)
+
+    def _lay_out(self, table: Table, width: int) -> None:
+        """Print a table of this width: a narrower screen wraps its lines itself."""
+        screen = self._out.width
+        self._out.width = max(screen, width)
+        try:
+            self._out.print(table, crop=False)
+        finally:
+            self._out.width = screen
 
     @contextmanager
     def progress(self, total: int, text: str) -> Iterator[Step]:

@@ -15,10 +15,11 @@ from switch.console.complaint_words import COMPLAINT_WORDS
 from switch.console.exception_words import EXCEPTION_WORDS
 from switch.console.explain_words import EXPLAIN_WORDS
 from switch.console.matching_words import MATCHING_WORDS
+from switch.console.office_words import OFFICE_WORDS
 from switch.console.people_words import PEOPLE_WORDS
 from switch.console.totals_words import TOTALS_WORDS
 from switch.console.treasury_words import TREASURY_WORDS
-from switch.money import bengali_digits, format_amount, group_digits
+from switch.money import format_amount, group_digits
 from switch.payment_states import PaymentState
 
 
@@ -50,13 +51,16 @@ class Language(Enum):
         return bengali if self is Language.BENGALI else english
 
     def amount(self, paise: int) -> str:
-        """Paise as rupees with lakh and crore grouping."""
-        return format_amount(paise, bengali=self is Language.BENGALI)
+        """Paise as rupees with lakh and crore grouping, in ASCII digits.
+
+        A line of a terminal has ids, dates and references, which are typed again: it
+        has one kind of digits, in both languages.
+        """
+        return format_amount(paise)
 
     def count(self, number: int) -> str:
-        """A count with lakh and crore grouping."""
-        text = group_digits(number)
-        return bengali_digits(text) if self is Language.BENGALI else text
+        """A count with lakh and crore grouping, in ASCII digits."""
+        return group_digits(number)
 
 
 def language_of(environment: Mapping[str, str]) -> Language:
@@ -254,6 +258,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "ফলাফল জানা নেই। আবার টাকা নেবেন না; এটি আবার চালান:",
     ),
     **EXCEPTION_WORDS,
+    **OFFICE_WORDS,
     **EXPLAIN_WORDS,
     **BANK_WORDS,
     **CLOSING_WORDS,
@@ -312,7 +317,7 @@ RESULTS: dict[Result, tuple[str, str]] = {
     ),
     Result.INVALID_REFERENCE: (
         "the reference must be 1 to 32 plain ASCII characters",
-        "রেফারেন্স ১ থেকে ৩২টি সাধারণ ইংরেজি অক্ষরের হতে হবে",
+        "রেফারেন্স এক থেকে বত্রিশটি সাধারণ ইংরেজি অক্ষরের হতে হবে",
     ),
     Result.INVALID_CENTRE: (
         "this centre has no wallet, or is not the sender's own",
@@ -320,11 +325,11 @@ RESULTS: dict[Result, tuple[str, str]] = {
     ),
     Result.INVALID_NOTE: (
         "the note must be at most 64 bytes",
-        "মন্তব্য সর্বাধিক ৬৪ বাইট হতে পারে",
+        "মন্তব্য সর্বাধিক চৌষট্টি বাইট হতে পারে",
     ),
     Result.INVALID_ITEMS: (
         "name 1 to 4 items, each once, as CODE or CODE:COUNT",
-        "১ থেকে ৪টি দফা দিন, প্রতিটি একবার: কোড, বা কোড:সংখ্যা",
+        "এক থেকে চারটি দফা দিন, প্রতিটি একবার: কোড, বা কোড:সংখ্যা",
     ),
     Result.ID_REUSED: (
         "this id was used for another payment; use a new one",
@@ -457,7 +462,7 @@ RESULTS: dict[Result, tuple[str, str]] = {
     ),
     Result.PROPOSAL_EXPIRED: (
         "this proposal is 30 days old or more; propose anew",
-        "প্রস্তাবটি ৩০ দিন বা তারও পুরনো; নতুন করে প্রস্তাব দিন",
+        "প্রস্তাবটি ত্রিশ দিন বা তারও পুরনো; নতুন করে প্রস্তাব দিন",
     ),
     Result.LAST_TREASURIES: (
         "the treasury must keep two who can act, each with keys of their own",

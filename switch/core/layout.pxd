@@ -87,7 +87,7 @@ cdef enum:
 cdef enum:
     JOURNAL_FORMAT = 5
     INDEX_FORMAT = 9
-    RULES_VERSION = 13          # the rules of this code; one more for each change of them
+    RULES_VERSION = 14          # the rules of this code; one more for each change of them
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"

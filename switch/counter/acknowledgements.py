@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from switch.calendar import day_date, day_number, format_financial_year, format_ist
-from switch.counter.papers import RULE, Paper, Printer, paper_json
+from switch.counter.papers import RULE, Paper, Printer, paper_json, paper_text
 from switch.ledger.overdue import DECIDE_DAYS
 from switch.paper_words import ACKNOWLEDGEMENT_WORDS
 from switch.payment_states import Standing
@@ -161,7 +161,7 @@ _WORDS: dict[Standing, tuple[tuple[str, str], tuple[str, str]]] = {
 
 def acknowledgement_text(paper: Acknowledgement, *, bengali: bool = False) -> str:
     """The paper as lines of at most COLUMNS characters, each ended by a newline."""
-    return "\n".join(_lines(paper, bengali)) + "\n"
+    return paper_text(_lines(paper, bengali))
 
 
 def acknowledgement_json(paper: Acknowledgement) -> str:

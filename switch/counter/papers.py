@@ -4,11 +4,12 @@ May use the words. Lines are for a narrow printer, in English or
 Bengali; references and ids keep ASCII digits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from unicodedata import category
 
 from switch.calendar import format_ist
+from switch.catalogue import has_hidden, is_hidden
 from switch.codes import Tender
 from switch.counter.amount_words import amount_in_words
 from switch.ids import format_id
@@ -19,6 +20,8 @@ COLUMNS = 42
 """Characters of a line at most, each of Bengali's signs counted as one."""
 RULE = "-" * COLUMNS
 
+UNKNOWN = "?"
+"""Stands for a character that gets onto no paper."""
 _INDENT = "  "
 
 
@@ -151,11 +154,10 @@ class Printer:
             yield f"{self.label('due_date')}: {self.digits(paper.due_date)}"
 
     def note(self) -> Iterator[str]:
-        """The counter's note without what would steer a printer; joiners stay."""
-        note = self._paper.note
-        if note:
-            shown = "".join("?" if category(one) == "Cc" else one for one in note)
-            yield from self.text("note", shown)
+        """The counter's note."""
+        if self._paper.note:
+            # Before it is broken into lines: an end of a line in it is shown, too.
+            yield from self.text("note", _harmless(self._paper.note))
 
     def sums(self) -> Iterator[str]:
         """The items, what was due, and what was taken."""
@@ -184,6 +186,21 @@ class Printer:
 
     def _chosen(self, english: str, bengali: str) -> str:
         return bengali if self._bengali and bengali else english
+
+
+def paper_text(lines: Iterable[str]) -> str:
+    """Lines as a paper's text, each ended by a newline.
+
+    Names, notes and references are others': what steers a printer, is not seen, or
+    turns the direction of a line is `?`.
+    """
+    return "".join(f"{_harmless(line)}\n" for line in lines)
+
+
+def _harmless(line: str) -> str:
+    if not has_hidden(line):
+        return line
+    return "".join(UNKNOWN if is_hidden(one) else one for one in line)
 
 
 def paper_json(paper: Paper) -> dict[str, object]:

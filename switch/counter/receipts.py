@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from switch.calendar import financial_year, format_financial_year, format_ist
-from switch.counter.papers import RULE, Paper, Printer, paper_json
+from switch.counter.papers import RULE, Paper, Printer, paper_json, paper_text
 from switch.paper_words import MARK_WORDS, RECEIPT_WORDS
 
 FEE = 0
@@ -58,7 +58,7 @@ def receipt_text(
     receipt: Receipt, *, bengali: bool = False, reprint: Reprint | None = None
 ) -> str:
     """The receipt as lines of at most COLUMNS characters, each ended by a newline."""
-    return "\n".join(_lines(receipt, bengali, reprint)) + "\n"
+    return paper_text(_lines(receipt, bengali, reprint))
 
 
 def receipt_json(receipt: Receipt, *, reprint: Reprint | None = None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from switch.calendar import format_ist
-from switch.counter.papers import RULE, Paper, Printer, paper_json
+from switch.counter.papers import RULE, Paper, Printer, paper_json, paper_text
 from switch.paper_words import MARK_WORDS, RECEIPT_WORDS, REFUND_WORDS
 
 
@@ -42,7 +42,7 @@ def refund_text(
     paper: RefundReceipt, *, bengali: bool = False, is_reprint: bool = False
 ) -> str:
     """The paper as lines of at most COLUMNS characters, each ended by a newline."""
-    return "\n".join(_lines(paper, bengali, is_reprint)) + "\n"
+    return paper_text(_lines(paper, bengali, is_reprint))
 
 
 def refund_json(paper: RefundReceipt, *, is_reprint: bool = False) -> str:

@@ -73,7 +73,13 @@ from switch.day.proof import (
 )
 from switch.day.replay import Replay, Replayed
 from switch.day.report import DayReport
-from switch.day.script import TROUBLES, Script, day_of_utr, write_script
+from switch.day.script import (
+    TROUBLES,
+    Script,
+    day_of_utr,
+    with_money,
+    write_script,
+)
 from switch.day.sending import RESEND_PAUSE_S, RESEND_S, SENDERS_MAX
 from switch.day.speed import Pace
 from switch.errors import SwitchError, UsageError
@@ -155,6 +161,10 @@ class Day:
         self._pace = pace
         self._authority = DevAuthority(server.tls)
         self._stack = ExitStack()
+        self.counter = ""
+        """The centre whose counter is opened after the day; it has money left."""
+        self.counter_paise = 0
+        """What its wallet can pay then."""
         self._seconds: dict[str, float] = {}
 
     def run(self) -> DayReport:
@@ -179,6 +189,9 @@ class Day:
                 desk.catch_up()
             script = self._script(treasury)
             own = self._own(script)
+            # The last of them: the first ones' transfers come with mistakes.
+            self.counter = max(own, default=load_sample().centres[0].id)
+            script = with_money(script, self.counter)
             if council is not None:
                 arrange(treasury, council, own)
             # What earlier days left open is theirs; this day gets a window of its own.
@@ -208,6 +221,7 @@ class Day:
             )
             with self._phase("proving"):
                 after = Books(*treasury.accounts())
+                self.counter_paise = after.available(self.counter)
                 seen = self._look(treasury, before)
                 self._read_verified(treasury, lived.replayed, seen.fates)
                 proofs = self._prove(treasury, lived, after, seen, settled)

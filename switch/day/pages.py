@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from switch.authority.development import DevAuthority
 from switch.codes import Role
+from switch.day.server import choose_port
 from switch.errors import SwitchError
 from switch.programs import program
 from switch.sample import PUBLIC
@@ -25,6 +26,8 @@ from switch.sample import PUBLIC
 NAME: Final = "pages.json"
 _THERE: Final = (200, 303)
 """A counter first asks who is at it."""
+COUNTER_PORT: Final = 7480
+"""Where docs/counter.md has the counter."""
 READY_S: Final = 60.0
 """How long a page may take to its first line."""
 STOP_S: Final = 15.0
@@ -52,7 +55,7 @@ class Pages:
                 *where,
             ],
             "counter": [
-                *program("switch", "counter", centre, "--port", "0"),
+                *program("switch", "counter", centre),
                 *("--data", str(data / "counter"), *where),
             ],
         }
@@ -67,7 +70,9 @@ class Pages:
                 if name == "counter":
                     # What its papers' squares open.
                     command += ["--check-base", self.addresses["public"]]
-                self.addresses[name] = self._start(name, command)
+                    self.addresses[name] = self._start_counter(command)
+                else:
+                    self.addresses[name] = self._start(name, command)
         except BaseException:
             self.stop()
             raise
@@ -108,6 +113,19 @@ class Pages:
         self._processes.clear()
         with suppress(FileNotFoundError):
             self._file.unlink()
+
+    def _start_counter(self, command: list[str]) -> str:
+        """Start it at COUNTER_PORT if that is free, else at any. Raises PageError."""
+        port = choose_port(COUNTER_PORT)
+        if port:
+            try:
+                return self._start("counter", [*command, "--port", str(port)])
+            except PageError:
+                # Somebody else may have taken it since. If not, this fails, too.
+                failed = self._processes.pop()
+                failed.kill()
+                failed.wait()
+        return self._start("counter", [*command, "--port", "0"])
 
     def _start(self, name: str, command: list[str]) -> str:
         with self._log.open("ab") as log:

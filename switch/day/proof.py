@@ -63,6 +63,14 @@ class Books:
                 found[one.participant] += balance_of(one)
         return found
 
+    def available(self, centre: str) -> int:
+        """Paise that a centre's wallet can pay."""
+        return sum(
+            max(balance_of(account) - account.debits_pending, 0)
+            for account in self.accounts
+            if account.kind == _WALLET and account.participant == centre
+        )
+
     @property
     def topped_up(self) -> int:
         """Paise that ever came in by hand: the debit balance of the bank float."""

@@ -40,6 +40,8 @@ ADVANCE_PERCENT = 30
 ADVANCE = 100 * PAISE_IN_RUPEE
 TOP_UP_UNIT = 1000 * PAISE_IN_RUPEE
 """Wallets are topped up in whole thousands of rupees."""
+COUNTER_MONEY = 25 * TOP_UP_UNIT
+"""What the centre whose counter is opened has left for those who try the page."""
 TROUBLES = """\
 # biller      when      what            how long  by how much
 dlrs          at 12:00  die             60m
@@ -81,6 +83,12 @@ class Script:
     def utr(self, centre: str) -> str:
         """The bank's reference of a centre's top-up."""
         return utr_of(self.number, centre)
+
+
+def with_money(script: Script, centre: str) -> Script:
+    """The same day, with COUNTER_MONEY more in a centre's top-up."""
+    more = script.top_ups[centre] + COUNTER_MONEY
+    return replace(script, top_ups={**script.top_ups, centre: more})
 
 
 def utr_of(day: int, centre: str) -> str:

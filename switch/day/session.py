@@ -15,7 +15,7 @@ from switch.day.report import show, summarise
 from switch.day.server import Nodes, ServerError, ServerProcess, choose_port
 from switch.day.speed import Pace
 from switch.errors import UsageError
-from switch.sample import load_sample
+from switch.money import format_amount
 
 WATCH_S = 0.5
 """How often a server that keeps serving is looked at."""
@@ -39,18 +39,23 @@ def replay(args: argparse.Namespace, screen: Screen) -> Exit:
         billers = stack.enter_context(
             BillersProcess(server.address, server.tls, args.data, pace, args.seed)
         )
-        report = Day(args, screen, server, billers, pace).run()
+        day = Day(args, screen, server, billers, pace)
+        report = day.run()
         if not screen.as_json:
             show(report, screen)
         closed = close_day(args.data, server.address, billers.credits, screen)
         ok = all(proof.ok for proof in report.proofs) and closed["ok"]
         value = summarise(report, ok, time.monotonic() - start_s)
         value["close_day"] = closed
-        with Pages(args.data, server.address, server.tls, counter_of(server)) as pages:
+        with Pages(args.data, server.address, server.tls, day.counter) as pages:
             for name, address in pages.addresses.items():
                 screen.note(f"the {name} page is at {address}")
+            money = format_amount(day.counter_paise)
+            screen.note(f"the counter is that of {day.counter}, which can pay {money}")
             pages.ask()
             value["pages"] = pages.addresses
+            value["counter_centre"] = day.counter
+            value["counter_available_paise"] = day.counter_paise
             if args.once:
                 pages.stop()
                 ok = _stop(server, screen) and ok
@@ -70,12 +75,6 @@ def _start(args: argparse.Namespace, screen: Screen, pace: Pace) -> ServerProces
         screen.note(f"port {args.port} is taken; using a free one")
     begin(args.data)
     return ServerProcess(args.data, port, pace.settings())
-
-
-def counter_of(server: ServerProcess | Nodes) -> str:
-    """The centre whose counter is shown: the first that has paid for itself."""
-    names = sorted(one.stem for one in server.tls.glob("centre-*.pem"))
-    return names[0].removeprefix("centre-") if names else load_sample().centres[0].id
 
 
 def _stop(server: ServerProcess | Nodes, screen: Screen) -> bool:

@@ -32,6 +32,12 @@ from switch.errors import (
     SwitchError,
 )
 from switch.ids import new_id
+from switch.ledger.start_clock import (
+    duration,
+    gap_error,
+    gap_to_explain,
+    kernel_may_vouch,
+)
 from switch.ledger.templates import Templates, template
 from switch.readings import ClockState, GroupMeter
 
@@ -41,11 +47,6 @@ CLOCK_LEAP_MAX_NS = 60 * 10**9
 """How far the wall clock may run ahead of the boot-time clock (`core/queue.pxd`)."""
 CLOCK_KERNEL_MAX_NS = 3600 * 10**9
 """How far if the kernel says that it is synchronised (`core/queue.pxd`)."""
-CLOCK_GAP_MAX_NS = 24 * 3600 * 10**9
-"""A start later than this after the last row needs an explicit word."""
-CLOCK_BEHIND_MAX_NS = 60 * 10**9
-"""A start earlier than this before the last row needs it as well: until the clock is
-there, rows would follow each other by a nanosecond, and no hold would fall due."""
 QUEUE_ROWS_MAX = 16 * GROUP_MAX
 """Rows that may wait when nothing else is configured."""
 QUEUE_BYTES_MAX = 64 << 20
@@ -58,8 +59,9 @@ TAKE_AGAIN_S = 0.05
 """Until answers are fetched again for which there was no memory."""
 
 Clock = npt.NDArray[np.uint64]
-"""Wall time and boot time in nanoseconds, and 1 if the kernel is synchronised: read in
-place of the machine's own."""
+"""Wall time and boot time in nanoseconds, and the kernel's word: 1 if it is
+synchronised, 0 if not, minus an errno if it does not say. Read in place of the
+machine's own."""
 Reply = bytes | Rows
 """What one request gives; several of payments give their outcomes joined."""
 Answer = Reply | SwitchError
@@ -107,41 +109,93 @@ class Committer:
         self._complains_at = 0.0
         self.failures = 0
         """Receivers and listeners that failed; each is in the log."""
+        # Seconds without rows before a start by the kernel's word, and when that was.
+        self._kernel_gap_s = 0.0
+        self._kernel_start_s = 0.0
 
     # --- starting and stopping ---------------------------------------------------
 
     def start(self, *, accept_clock: bool = False) -> None:
         """Check the clock against the ledger's last row and start the thread.
 
-        Where it is more than CLOCK_GAP_MAX_NS after that, or CLOCK_BEHIND_MAX_NS before
-        it, `accept_clock` must say that it is right; a row then records it. Rules that
-        have not run before get a row as well. Raises ClockError without the word,
-        SpaceError, StorageError, FormatError.
+        Where the gap is one to explain (`start_clock`), `accept_clock` must say that
+        the clock is right, or the kernel if its word is enough; a row then records it.
+        Rules that have not run before get a row as well. Raises ClockError without the
+        word, SpaceError, StorageError, FormatError.
         """
-        state = self._queue.clock_state()
-        gap = self._gap(state)
-        if gap:
-            if not accept_clock:
-                raise _gap_error(gap)
-            self._commit_clock(state._replace(ahead_ns=gap))
-            log.warning("clock accepted: %s the last entry", _duration(gap))
-        if self._ledger.rules_version < RULES_VERSION:
-            self._record_rules(state.wall_ns)
+        state, cause = self._start_clock(accept_clock=accept_clock)
+        rows = []
+        if cause:
+            gap = state.wall_ns - self._ledger.timestamp
+            rows.append(clock_row(state._replace(ahead_ns=gap), cause))
+        before = self._ledger.rules_version
+        if before < RULES_VERSION:
+            rows.append(_rules_row(before))
+        self._commit_first(rows, state.wall_ns)
+        if cause:
+            # What has passed until now is explained; this reading is the anchor.
+            self._queue.anchor_clock(state)
+            self._tell_start(gap, cause)
+        if before < RULES_VERSION:
+            log.info(
+                "rules %d run from here on, before it were %d", RULES_VERSION, before
+            )
         self._follows = False
         self._queue.start(self._ended)
 
     def check_clock(self) -> None:
-        """Raise ClockError if `start` would want a word for the clock now."""
+        """Raise ClockError if `start` would want a person's word for the clock now."""
+        self._start_clock(accept_clock=False)
+
+    def waits_for_kernel(self) -> int:
+        """The gap since the last row, in ns, if `start` would go on once the kernel
+        says that it is synchronised, and it does not say so now; else 0. Raises OSError
+        if the kernel cannot be asked.
+        """
         gap = self._gap(self._queue.clock_state())
-        if gap:
-            raise _gap_error(gap)
+        if not kernel_may_vouch(gap) or self._queue.vouched_clock() is not None:
+            return 0
+        return gap
+
+    def _start_clock(self, *, accept_clock: bool) -> tuple[ClockState, str]:
+        """The reading to start with, and the cause of the row that explains the gap
+        before it; an empty cause if the gap is a usual one. Raises ClockError.
+        """
+        state = self._queue.clock_state()
+        gap = self._gap(state)
+        if not gap:
+            return state, ""
+        if accept_clock:
+            return state, "start"
+        if not kernel_may_vouch(gap):
+            raise gap_error(gap)
+        try:
+            vouched = self._queue.vouched_clock()
+        except OSError as error:
+            why = f"the kernel cannot be asked about it ({error.strerror})"
+            raise gap_error(gap, why) from error
+        if vouched is None:
+            raise gap_error(gap, "the kernel does not say that it is synchronised")
+        # The reading that the kernel's words stand around, not the one before them.
+        gap = self._gap(vouched)
+        if gap and not kernel_may_vouch(gap):
+            raise gap_error(gap)
+        return vouched, "kernel" if gap else ""
 
     def _gap(self, state: ClockState) -> int:
-        """From the last row until now, in ns, if that is no time to go on after."""
-        last = self._ledger.timestamp
-        gap = state.wall_ns - last
-        is_usual = not last or -CLOCK_BEHIND_MAX_NS <= gap <= CLOCK_GAP_MAX_NS
-        return 0 if is_usual else gap
+        return gap_to_explain(self._ledger.timestamp, state.wall_ns)
+
+    def _tell_start(self, gap_ns: int, cause: str) -> None:
+        if cause != "kernel":
+            log.warning("clock accepted: %s the last entry", duration(gap_ns))
+            return
+        self._kernel_gap_s, self._kernel_start_s = gap_ns / 1e9, time.monotonic()
+        log.critical(
+            "ALARM: nobody was asked about the clock, which is %s the last entry: the "
+            "kernel says that it is synchronised, and a row says so; compare it with "
+            "another clock",
+            duration(gap_ns),
+        )
 
     def stop(self, drain_s: float) -> bool:
         """Take no more, commit what waits within `drain_s` seconds, end the thread.
@@ -298,6 +352,13 @@ class Committer:
             return 0.0
         return time.monotonic() - leapt_at
 
+    def kernel_gap_s(self, *, within_s: float) -> float:
+        """Seconds without rows after which `start` went on by the kernel's word; 0 if
+        it did not, or not within so many seconds.
+        """
+        is_recent = time.monotonic() - self._kernel_start_s <= within_s
+        return self._kernel_gap_s if is_recent else 0.0
+
     def accept_clock(self, row: Templates, state: ClockState) -> Rows:
         """Take groups again after a leap: `row` is a `clock_row` of this `state`.
 
@@ -307,33 +368,28 @@ class Committer:
         self._check_leads()
         return self._queue.accept_clock(row.request(), state.ahead_ns)
 
-    def _record_rules(self, now_ns: int) -> None:
-        """Commit the row that says by which rules all that follows is decided."""
-        before = self._ledger.rules_version
-        record = np.zeros(1, RULES_RECORD)
-        record["record"], record["version"] = Record.RULES, RULES_VERSION
-        tail = record.tobytes() + json.dumps({"before": before}).encode()
-        row = template(Kind.REGISTER, row_id=new_id(), sender=0, tail=tail)
-        [outcome] = self._ledger.commit([row.request()], now_ns)
-        assert not isinstance(outcome, bytes)
-        if outcome[0]["result"] != Result.OK:
-            raise FormatError(
-                0,
-                "the ledger refused the row that records its rules, with result "
-                f"{int(outcome[0]['result'])}",
-            )
-        log.info("rules %d run from here on, before it were %d", RULES_VERSION, before)
+    def _commit_first(self, rows: list[Templates], now_ns: int) -> None:
+        """Commit the rows of a start, in one group, before anything else is taken."""
+        if not rows:
+            return
+        outcomes = self._ledger.commit([row.request() for row in rows], now_ns)
+        for outcome in outcomes:
+            assert not isinstance(outcome, bytes)
+            result = int(outcome[0]["result"])
+            if result != Result.OK:
+                raise FormatError(
+                    0,
+                    "the ledger refused a row of its start, of the clock or of the "
+                    f"rules, with result {result}",
+                )
 
-    def _commit_clock(self, state: ClockState) -> None:
-        """Commit the row that says the ledger knowingly skipped some time."""
-        request = clock_row(state, "start").request()
-        [outcome] = self._ledger.commit([request], state.wall_ns)
-        assert not isinstance(outcome, bytes)
-        if outcome[0]["result"] != Result.OK:
-            raise ClockError(
-                "the ledger refused the row that records the clock, with result "
-                f"{int(outcome[0]['result'])}"
-            )
+
+def _rules_row(before: int) -> Templates:
+    """The row that says by which rules all that follows is decided."""
+    record = np.zeros(1, RULES_RECORD)
+    record["record"], record["version"] = Record.RULES, RULES_VERSION
+    tail = record.tobytes() + json.dumps({"before": before}).encode()
+    return template(Kind.REGISTER, row_id=new_id(), sender=0, tail=tail)
 
 
 def clock_row(
@@ -346,7 +402,8 @@ def clock_row(
 ) -> Templates:
     """The row that says why time goes on as the wall clock has it.
 
-    `cause` is `start` or `operator`; the core's own are `agreed` and `kernel`.
+    `cause` is `start`, `operator`, or `kernel` at a start; the core writes rows with
+    `agreed` and `kernel` of its own while it runs.
     """
     said: dict[str, int | str] = {**state._asdict(), "cause": cause}
     if reason:
@@ -361,19 +418,3 @@ def clock_template(
     text = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     tail = bytes([Record.CLOCK]) + text.encode()
     return template(Kind.REGISTER, row_id=row_id, sender=sender, tail=tail)
-
-
-def _gap_error(gap_ns: int) -> ClockError:
-    return ClockError(
-        f"the clock is {_duration(gap_ns)} the ledger's last entry; if it is "
-        "right, start once with --accept-clock, otherwise set the clock"
-    )
-
-
-def _duration(gap_ns: int) -> str:
-    """`26 hours after` or `5 minutes before`."""
-    seconds = abs(gap_ns) // 10**9
-    size = (
-        f"{seconds // 3600} hours" if seconds >= 7_200 else f"{seconds // 60} minutes"
-    )
-    return f"{size} {'after' if gap_ns > 0 else 'before'}"

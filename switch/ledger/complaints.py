@@ -4,7 +4,6 @@ May use the core and the words. Reads durable rows by the index: the newest row 
 complaint is found by its number, what was said before by the links of its replies.
 """
 
-import re
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -17,12 +16,12 @@ from switch.codes import Kind, Link, Reason, Result, Step
 from switch.entries import Entry
 from switch.errors import CorruptionError
 from switch.ledger.templates import Templates, template
+from switch.receipt_numbers import plain_complaint
 
 NUMBER_MAX: Final = 10**8 - 1
 """The last number that eight digits can say."""
 
 _HASHED: Final = b"complaint"
-_NUMBER: Final = re.compile(r"C([0-9]{8})([A-Z2-9]{3})", re.ASCII)
 
 
 class ComplaintState(IntEnum):
@@ -121,12 +120,12 @@ def number_text(instance: bytes, number: int) -> str:
 
 
 def read_number(text: str, instance: bytes) -> int:
-    """The number that a text is, capitals and spaces aside; 0 if it is no right one."""
-    found = _NUMBER.fullmatch(text.replace(" ", "").upper())
-    if found is None:
+    """The number that a text is, as people type it; 0 if it is no right one."""
+    plain = plain_complaint(text)
+    if plain is None:
         return 0
-    number = int(found[1])
-    return number if letters_of(_HASHED, instance, number) == found[2] else 0
+    number, letters = int(plain[1:9]), plain[9:]
+    return number if letters_of(_HASHED, instance, number) == letters else 0
 
 
 # --- how they stand ------------------------------------------------------------------
@@ -151,7 +150,7 @@ def list_complaints(
     that is not 0; None of one that cannot be read.
     """
     return [
-        (int(number), _readable(ledger, int(number), int(sequence)))
+        (int(number), readable_complaint(ledger, int(number), int(sequence)))
         for number, sequence in zip(*ledger.complaints(before, limit), strict=True)
     ]
 
@@ -165,6 +164,30 @@ def sayings_of(ledger: Ledger, complaint: Complaint) -> Iterator[Said]:
         yield _said(ledger, ledger.row(int(sequence)))
 
 
+def answer_time_ns(ledger: Ledger, complaint: Complaint) -> int:
+    """When it was answered last, or closed without an answer; 0 while it is open.
+
+    Raises CorruptionError.
+    """
+    if complaint.state not in (ComplaintState.ANSWERED, ComplaintState.CLOSED):
+        return 0
+    for sequence in ledger.replies(complaint.raised.sequence):
+        reply_row = ledger.row(int(sequence))
+        if reply_row.total == Step.ANSWERED:
+            return reply_row.timestamp
+    return complaint.newest.timestamp
+
+
+def completing_row(ledger: Ledger, payment: int) -> Entry | None:
+    """The row with the receipt of a payment, by its sequence; None if it has none."""
+    row = ledger.row(payment)
+    if row.kind != Kind.HOLD:
+        return row
+    ended, _ = ledger.resolution(payment)
+    final = ledger.row(ended) if ended else None
+    return final if final is not None and final.kind == Kind.POST else None
+
+
 def is_complaint(entry: Entry) -> bool:
     """Whether an entry is a complaint that was accepted."""
     return entry.kind == Kind.COMPLAINT and entry.result == Result.OK
@@ -174,7 +197,8 @@ def _said(ledger: Ledger, entry: Entry) -> Said:
     return Said(entry, ledger.tail(entry.sequence).decode())
 
 
-def _readable(ledger: Ledger, number: int, sequence: int) -> Complaint | None:
+def readable_complaint(ledger: Ledger, number: int, sequence: int) -> Complaint | None:
+    """The complaint whose newest row this is; None of one that cannot be read."""
     try:
         return _complaint(ledger, number, sequence)
     except CorruptionError:
@@ -192,9 +216,5 @@ def _complaint(ledger: Ledger, number: int, sequence: int) -> Complaint:
 
 def _refund_of(ledger: Ledger, payment: int) -> int:
     """The newest refund of a payment, 0 if it has none."""
-    final = ledger.row(payment)
-    if final.kind == Kind.HOLD:
-        ended, _ = ledger.resolution(payment)
-        if not ended or (final := ledger.row(ended)).kind != Kind.POST:
-            return 0
-    return ledger.resolution(final.sequence)[0]
+    final = completing_row(ledger, payment)
+    return ledger.resolution(final.sequence)[0] if final else 0

@@ -80,10 +80,14 @@ class Progress:
         """Rows indexed so far, and rows in all, as the ledger writes them."""
         self.walked = ""
         """What is looked through, and how far that is; empty when nothing is."""
+        self.waited_for = ""
+        """What is waited for once the ledger is open; empty when nothing is."""
 
     def text(self) -> str:
         """One phrase for people."""
         done, total = (int(number) for number in self.rows)
+        if self.waited_for:
+            return self.waited_for
         if self.walked:
             return self.walked
         if total:

@@ -113,6 +113,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.FilesService/ListFiles": _OFFICES | _BILLER,
     "/payswitch.v1.FilesService/ReadFile": _OFFICES | _BILLER,
     "/payswitch.v1.PublicService/CheckReceipt": _PUBLIC,
+    "/payswitch.v1.PublicService/CheckComplaint": _PUBLIC,
     "/payswitch.v1.PublicService/ReadPublicTotals": _PUBLIC,
 }
 """Full method name → roles. A method that is not here may be called by nobody."""

@@ -1177,9 +1177,14 @@ class GetLedgerResponse(_message.Message):
     DAMAGED_REQUESTS_COUNT_FIELD_NUMBER: _builtins.int
     QUOTATION_KEY_NUMBER_FIELD_NUMBER: _builtins.int
     HOLDS_TURNED_AWAY_COUNT_FIELD_NUMBER: _builtins.int
+    INDEX_STEP_ROWS_FIELD_NUMBER: _builtins.int
+    INDEX_LAG_MAX_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Last durable sequence, and what the index covers."""
+    """Last durable sequence."""
     index_sequence: _builtins.int
+    """The index covers the entries up to this one: whole steps of index_step_rows, so that it is
+    0 in a ledger of less than one step. Newer entries are in memory, and nothing is missing.
+    """
     instance: _builtins.bytes
     """16 bytes; empty for a harness."""
     state_hash: _builtins.bytes
@@ -1199,6 +1204,11 @@ class GetLedgerResponse(_message.Message):
     """Payments since the server was started that RESULT_BILLER_BUSY was the answer to for what
     their own wallets held.
     """
+    index_step_rows: _builtins.int
+    """Entries that the index takes at a time, and how many it may lack before commits wait for
+    it.
+    """
+    index_lag_max: _builtins.int
     def __init__(
         self,
         *,
@@ -1212,10 +1222,12 @@ class GetLedgerResponse(_message.Message):
         damaged_requests_count: _builtins.int = ...,
         quotation_key_number: _builtins.int = ...,
         holds_turned_away_count: _builtins.int = ...,
+        index_step_rows: _builtins.int = ...,
+        index_lag_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts_count", b"accounts_count", "damaged_requests_count", b"damaged_requests_count", "holds_count", b"holds_count", "holds_turned_away_count", b"holds_turned_away_count", "index_sequence", b"index_sequence", "instance", b"instance", "last_window", b"last_window", "quotation_key_number", b"quotation_key_number", "sequence", b"sequence", "state_hash", b"state_hash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts_count", b"accounts_count", "damaged_requests_count", b"damaged_requests_count", "holds_count", b"holds_count", "holds_turned_away_count", b"holds_turned_away_count", "index_lag_max", b"index_lag_max", "index_sequence", b"index_sequence", "index_step_rows", b"index_step_rows", "instance", b"instance", "last_window", b"last_window", "quotation_key_number", b"quotation_key_number", "sequence", b"sequence", "state_hash", b"state_hash"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,37 +25,37 @@ _sym_db = _symbol_database.Default()
 from switch.v1 import results_pb2 as switch_dot_v1_dot_results__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aswitch/v1/complaints.proto\x12\x0cpayswitch.v1\x1a\x17switch/v1/results.proto\"\xe6\x02\n\tComplaint\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0f\n\x07time_ns\x18\x03 \x01(\x04\x12\x0e\n\x06\x63\x65ntre\x18\x04 \x01(\t\x12\x10\n\x08operator\x18\x05 \x01(\r\x12\x0e\n\x06\x62iller\x18\x06 \x01(\t\x12\x18\n\x10payment_sequence\x18\x07 \x01(\x04\x12\x12\n\npayment_id\x18\x08 \x01(\x0c\x12-\n\x06reason\x18\t \x01(\x0e\x32\x1d.payswitch.v1.ComplaintReason\x12\x0c\n\x04note\x18\n \x01(\t\x12+\n\x05state\x18\x0b \x01(\x0e\x32\x1c.payswitch.v1.ComplaintState\x12\x15\n\ranswer_due_ns\x18\x0c \x01(\x04\x12,\n\x06\x65vents\x18\r \x03(\x0b\x32\x1c.payswitch.v1.ComplaintEvent\x12\x17\n\x0frefund_sequence\x18\x0e \x01(\x04\"\x81\x01\n\x0e\x43omplaintEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0f\n\x07time_ns\x18\x02 \x01(\x04\x12)\n\x04step\x18\x03 \x01(\x0e\x32\x1b.payswitch.v1.ComplaintStep\x12\x13\n\x0bparticipant\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\"\xa6\x01\n\x15RaiseComplaintRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x12\n\npayment_id\x18\x02 \x01(\x0c\x12\x0e\n\x06sender\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x65ntre\x18\x04 \x01(\t\x12\x10\n\x08operator\x18\x05 \x01(\r\x12-\n\x06reason\x18\x06 \x01(\x0e\x32\x1d.payswitch.v1.ComplaintReason\x12\x0c\n\x04note\x18\x07 \x01(\t\"l\n\x16RaiseComplaintResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12*\n\tcomplaint\x18\x02 \x01(\x0b\x32\x17.payswitch.v1.Complaint\"%\n\x13GetComplaintRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\"Z\n\x14GetComplaintResponse\x12*\n\tcomplaint\x18\x01 \x01(\x0b\x32\x17.payswitch.v1.Complaint\x12\x16\n\x0e\x61s_of_sequence\x18\x02 \x01(\x04\"\xa1\x01\n\x15ListComplaintsRequest\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x0e\n\x06\x62iller\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.payswitch.v1.ComplaintState\x12\x14\n\x0coverdue_only\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"v\n\x16ListComplaintsResponse\x12+\n\ncomplaints\x18\x01 \x03(\x0b\x32\x17.payswitch.v1.Complaint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\"m\n\x16\x41nswerComplaintRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\t\x12)\n\x04step\x18\x03 \x01(\x0e\x32\x1b.payswitch.v1.ComplaintStep\x12\x0c\n\x04text\x18\x04 \x01(\t\"m\n\x17\x41nswerComplaintResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12*\n\tcomplaint\x18\x02 \x01(\x0b\x32\x17.payswitch.v1.Complaint*\xf8\x01\n\x0f\x43omplaintReason\x12 \n\x1c\x43OMPLAINT_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x43OMPLAINT_REASON_NOT_CREDITED\x10\x01\x12\x1f\n\x1b\x43OMPLAINT_REASON_WRONG_BILL\x10\x02\x12!\n\x1d\x43OMPLAINT_REASON_WRONG_AMOUNT\x10\x03\x12\x1f\n\x1b\x43OMPLAINT_REASON_PAID_TWICE\x10\x04\x12\x1f\n\x1b\x43OMPLAINT_REASON_NO_RECEIPT\x10\x05\x12\x1a\n\x16\x43OMPLAINT_REASON_OTHER\x10\x06*\xa2\x01\n\x0e\x43omplaintState\x12\x1f\n\x1b\x43OMPLAINT_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OMPLAINT_STATE_RAISED\x10\x01\x12\x19\n\x15\x43OMPLAINT_STATE_ASKED\x10\x02\x12\x1c\n\x18\x43OMPLAINT_STATE_ANSWERED\x10\x03\x12\x1a\n\x16\x43OMPLAINT_STATE_CLOSED\x10\x04*\x81\x01\n\rComplaintStep\x12\x1e\n\x1a\x43OMPLAINT_STEP_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43OMPLAINT_STEP_ASKED\x10\x01\x12\x1b\n\x17\x43OMPLAINT_STEP_ANSWERED\x10\x02\x12\x19\n\x15\x43OMPLAINT_STEP_CLOSED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aswitch/v1/complaints.proto\x12\x0cpayswitch.v1\x1a\x17switch/v1/results.proto\"\xf7\x02\n\tComplaint\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0f\n\x07time_ns\x18\x03 \x01(\x04\x12\x0e\n\x06\x63\x65ntre\x18\x04 \x01(\t\x12\x10\n\x08operator\x18\x05 \x01(\r\x12\x0e\n\x06\x62iller\x18\x06 \x01(\t\x12\x18\n\x10payment_sequence\x18\x07 \x01(\x04\x12\x12\n\npayment_id\x18\x08 \x01(\x0c\x12-\n\x06reason\x18\t \x01(\x0e\x32\x1d.payswitch.v1.ComplaintReason\x12\x0c\n\x04note\x18\n \x01(\t\x12+\n\x05state\x18\x0b \x01(\x0e\x32\x1c.payswitch.v1.ComplaintState\x12\x15\n\ranswer_due_ns\x18\x0c \x01(\x04\x12,\n\x06\x65vents\x18\r \x03(\x0b\x32\x1c.payswitch.v1.ComplaintEvent\x12\x17\n\x0frefund_sequence\x18\x0e \x01(\x04\x12\x0f\n\x07overdue\x18\x0f \x01(\x08\"\x81\x01\n\x0e\x43omplaintEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0f\n\x07time_ns\x18\x02 \x01(\x04\x12)\n\x04step\x18\x03 \x01(\x0e\x32\x1b.payswitch.v1.ComplaintStep\x12\x13\n\x0bparticipant\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\"\xa6\x01\n\x15RaiseComplaintRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x12\n\npayment_id\x18\x02 \x01(\x0c\x12\x0e\n\x06sender\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x65ntre\x18\x04 \x01(\t\x12\x10\n\x08operator\x18\x05 \x01(\r\x12-\n\x06reason\x18\x06 \x01(\x0e\x32\x1d.payswitch.v1.ComplaintReason\x12\x0c\n\x04note\x18\x07 \x01(\t\"l\n\x16RaiseComplaintResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12*\n\tcomplaint\x18\x02 \x01(\x0b\x32\x17.payswitch.v1.Complaint\"I\n\x13GetComplaintRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\x0c\x12\x0e\n\x06sender\x18\x03 \x01(\t\"Z\n\x14GetComplaintResponse\x12*\n\tcomplaint\x18\x01 \x01(\x0b\x32\x17.payswitch.v1.Complaint\x12\x16\n\x0e\x61s_of_sequence\x18\x02 \x01(\x04\"\xa1\x01\n\x15ListComplaintsRequest\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x0e\n\x06\x62iller\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.payswitch.v1.ComplaintState\x12\x14\n\x0coverdue_only\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"v\n\x16ListComplaintsResponse\x12+\n\ncomplaints\x18\x01 \x03(\x0b\x32\x17.payswitch.v1.Complaint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\"m\n\x16\x41nswerComplaintRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\t\x12)\n\x04step\x18\x03 \x01(\x0e\x32\x1b.payswitch.v1.ComplaintStep\x12\x0c\n\x04text\x18\x04 \x01(\t\"m\n\x17\x41nswerComplaintResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12*\n\tcomplaint\x18\x02 \x01(\x0b\x32\x17.payswitch.v1.Complaint*\xf8\x01\n\x0f\x43omplaintReason\x12 \n\x1c\x43OMPLAINT_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x43OMPLAINT_REASON_NOT_CREDITED\x10\x01\x12\x1f\n\x1b\x43OMPLAINT_REASON_WRONG_BILL\x10\x02\x12!\n\x1d\x43OMPLAINT_REASON_WRONG_AMOUNT\x10\x03\x12\x1f\n\x1b\x43OMPLAINT_REASON_PAID_TWICE\x10\x04\x12\x1f\n\x1b\x43OMPLAINT_REASON_NO_RECEIPT\x10\x05\x12\x1a\n\x16\x43OMPLAINT_REASON_OTHER\x10\x06*\xa2\x01\n\x0e\x43omplaintState\x12\x1f\n\x1b\x43OMPLAINT_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OMPLAINT_STATE_RAISED\x10\x01\x12\x19\n\x15\x43OMPLAINT_STATE_ASKED\x10\x02\x12\x1c\n\x18\x43OMPLAINT_STATE_ANSWERED\x10\x03\x12\x1a\n\x16\x43OMPLAINT_STATE_CLOSED\x10\x04*\x81\x01\n\rComplaintStep\x12\x1e\n\x1a\x43OMPLAINT_STEP_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43OMPLAINT_STEP_ASKED\x10\x01\x12\x1b\n\x17\x43OMPLAINT_STEP_ANSWERED\x10\x02\x12\x19\n\x15\x43OMPLAINT_STEP_CLOSED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.complaints_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COMPLAINTREASON']._serialized_start=1479
-  _globals['_COMPLAINTREASON']._serialized_end=1727
-  _globals['_COMPLAINTSTATE']._serialized_start=1730
-  _globals['_COMPLAINTSTATE']._serialized_end=1892
-  _globals['_COMPLAINTSTEP']._serialized_start=1895
-  _globals['_COMPLAINTSTEP']._serialized_end=2024
+  _globals['_COMPLAINTREASON']._serialized_start=1532
+  _globals['_COMPLAINTREASON']._serialized_end=1780
+  _globals['_COMPLAINTSTATE']._serialized_start=1783
+  _globals['_COMPLAINTSTATE']._serialized_end=1945
+  _globals['_COMPLAINTSTEP']._serialized_start=1948
+  _globals['_COMPLAINTSTEP']._serialized_end=2077
   _globals['_COMPLAINT']._serialized_start=70
-  _globals['_COMPLAINT']._serialized_end=428
-  _globals['_COMPLAINTEVENT']._serialized_start=431
-  _globals['_COMPLAINTEVENT']._serialized_end=560
-  _globals['_RAISECOMPLAINTREQUEST']._serialized_start=563
-  _globals['_RAISECOMPLAINTREQUEST']._serialized_end=729
-  _globals['_RAISECOMPLAINTRESPONSE']._serialized_start=731
-  _globals['_RAISECOMPLAINTRESPONSE']._serialized_end=839
-  _globals['_GETCOMPLAINTREQUEST']._serialized_start=841
-  _globals['_GETCOMPLAINTREQUEST']._serialized_end=878
-  _globals['_GETCOMPLAINTRESPONSE']._serialized_start=880
-  _globals['_GETCOMPLAINTRESPONSE']._serialized_end=970
-  _globals['_LISTCOMPLAINTSREQUEST']._serialized_start=973
-  _globals['_LISTCOMPLAINTSREQUEST']._serialized_end=1134
-  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_start=1136
-  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_end=1254
-  _globals['_ANSWERCOMPLAINTREQUEST']._serialized_start=1256
-  _globals['_ANSWERCOMPLAINTREQUEST']._serialized_end=1365
-  _globals['_ANSWERCOMPLAINTRESPONSE']._serialized_start=1367
-  _globals['_ANSWERCOMPLAINTRESPONSE']._serialized_end=1476
+  _globals['_COMPLAINT']._serialized_end=445
+  _globals['_COMPLAINTEVENT']._serialized_start=448
+  _globals['_COMPLAINTEVENT']._serialized_end=577
+  _globals['_RAISECOMPLAINTREQUEST']._serialized_start=580
+  _globals['_RAISECOMPLAINTREQUEST']._serialized_end=746
+  _globals['_RAISECOMPLAINTRESPONSE']._serialized_start=748
+  _globals['_RAISECOMPLAINTRESPONSE']._serialized_end=856
+  _globals['_GETCOMPLAINTREQUEST']._serialized_start=858
+  _globals['_GETCOMPLAINTREQUEST']._serialized_end=931
+  _globals['_GETCOMPLAINTRESPONSE']._serialized_start=933
+  _globals['_GETCOMPLAINTRESPONSE']._serialized_end=1023
+  _globals['_LISTCOMPLAINTSREQUEST']._serialized_start=1026
+  _globals['_LISTCOMPLAINTSREQUEST']._serialized_end=1187
+  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_start=1189
+  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_end=1307
+  _globals['_ANSWERCOMPLAINTREQUEST']._serialized_start=1309
+  _globals['_ANSWERCOMPLAINTREQUEST']._serialized_end=1418
+  _globals['_ANSWERCOMPLAINTRESPONSE']._serialized_start=1420
+  _globals['_ANSWERCOMPLAINTRESPONSE']._serialized_end=1529
 # @@protoc_insertion_point(module_scope)

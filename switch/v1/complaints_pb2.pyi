@@ -122,6 +122,7 @@ class Complaint(_message.Message):
     ANSWER_DUE_NS_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     REFUND_SEQUENCE_FIELD_NUMBER: _builtins.int
+    OVERDUE_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     """What the citizen is given: "C", eight digits, three letters. The same for ever."""
     sequence: _builtins.int
@@ -143,6 +144,8 @@ class Complaint(_message.Message):
     """By when it is to be answered."""
     refund_sequence: _builtins.int
     """A refund of the payment is newer than the complaint: its sequence, 0 if there is none."""
+    overdue: _builtins.bool
+    """It has no answer yet, or was asked again, and the time for one is over. By the switch's clock."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintEvent]:
         """In their order, at most the newest 64."""
@@ -164,10 +167,11 @@ class Complaint(_message.Message):
         answer_due_ns: _builtins.int = ...,
         events: _abc.Iterable[Global___ComplaintEvent] | None = ...,
         refund_sequence: _builtins.int = ...,
+        overdue: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_due_ns", b"answer_due_ns", "biller", b"biller", "centre", b"centre", "events", b"events", "note", b"note", "number", b"number", "operator", b"operator", "payment_id", b"payment_id", "payment_sequence", b"payment_sequence", "reason", b"reason", "refund_sequence", b"refund_sequence", "sequence", b"sequence", "state", b"state", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_due_ns", b"answer_due_ns", "biller", b"biller", "centre", b"centre", "events", b"events", "note", b"note", "number", b"number", "operator", b"operator", "overdue", b"overdue", "payment_id", b"payment_id", "payment_sequence", b"payment_sequence", "reason", b"reason", "refund_sequence", b"refund_sequence", "sequence", b"sequence", "state", b"state", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -280,16 +284,25 @@ class GetComplaintRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
     number: _builtins.str
-    """In any spelling: spaces, hyphens and small letters mean nothing. At most 32 characters."""
+    """In any spelling: spaces, hyphens, small letters and Bengali digits mean nothing. At most 32 characters."""
+    payment_id: _builtins.bytes
+    """In place of a number, as in GetPaymentRequest: the newest complaint about this payment. For who may
+    get the payment; NOT_FOUND if there was never one about it.
+    """
+    sender: _builtins.str
     def __init__(
         self,
         *,
         number: _builtins.str = ...,
+        payment_id: _builtins.bytes = ...,
+        sender: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "payment_id", b"payment_id", "sender", b"sender"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

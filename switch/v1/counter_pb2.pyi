@@ -443,7 +443,7 @@ class CancelPaymentResponse(_message.Message):
     """Sequence and time of the entry that gave the money back."""
     time_ns: _builtins.int
     repeat: _builtins.bool
-    """It was given back before."""
+    """It was given back before, or by another call at the same time."""
     def __init__(
         self,
         *,

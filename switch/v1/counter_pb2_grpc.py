@@ -225,7 +225,8 @@ class CounterServiceServicer:
 
     def CancelPayment(self, request, context):
         """Gives a held payment's money back, and that of its basket, as long as its biller was asked nothing
-        about it. Durable when it is answered; sent again it gets the same answer. FAILED_PRECONDITION,
+        about it. Durable when it is answered; sent again, or several times at once, it gets the same
+        answer, with `repeat` for all but the call that gave the money back. FAILED_PRECONDITION,
         BILLER_ASKED: it is too late, follow the payment; NOT_HELD: there is nothing to cancel.
         NOT_FOUND as GetPayment. Callers: a centre for itself, a harness for what it has sent.
         """

@@ -90,7 +90,8 @@ class CounterServiceStub:
     """
     CancelPayment: _grpc.UnaryUnaryMultiCallable[_counter_pb2.CancelPaymentRequest, _counter_pb2.CancelPaymentResponse]
     """Gives a held payment's money back, and that of its basket, as long as its biller was asked nothing
-    about it. Durable when it is answered; sent again it gets the same answer. FAILED_PRECONDITION,
+    about it. Durable when it is answered; sent again, or several times at once, it gets the same
+    answer, with `repeat` for all but the call that gave the money back. FAILED_PRECONDITION,
     BILLER_ASKED: it is too late, follow the payment; NOT_HELD: there is nothing to cancel.
     NOT_FOUND as GetPayment. Callers: a centre for itself, a harness for what it has sent.
     """
@@ -181,7 +182,8 @@ class CounterServiceAsyncStub(CounterServiceStub):
     """
     CancelPayment: _aio.UnaryUnaryMultiCallable[_counter_pb2.CancelPaymentRequest, _counter_pb2.CancelPaymentResponse]  # type: ignore[assignment]
     """Gives a held payment's money back, and that of its basket, as long as its biller was asked nothing
-    about it. Durable when it is answered; sent again it gets the same answer. FAILED_PRECONDITION,
+    about it. Durable when it is answered; sent again, or several times at once, it gets the same
+    answer, with `repeat` for all but the call that gave the money back. FAILED_PRECONDITION,
     BILLER_ASKED: it is too late, follow the payment; NOT_HELD: there is nothing to cancel.
     NOT_FOUND as GetPayment. Callers: a centre for itself, a harness for what it has sent.
     """
@@ -329,7 +331,8 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_counter_pb2.CancelPaymentResponse, _abc.Awaitable[_counter_pb2.CancelPaymentResponse]]:
         """Gives a held payment's money back, and that of its basket, as long as its biller was asked nothing
-        about it. Durable when it is answered; sent again it gets the same answer. FAILED_PRECONDITION,
+        about it. Durable when it is answered; sent again, or several times at once, it gets the same
+        answer, with `repeat` for all but the call that gave the money back. FAILED_PRECONDITION,
         BILLER_ASKED: it is too late, follow the payment; NOT_HELD: there is nothing to cancel.
         NOT_FOUND as GetPayment. Callers: a centre for itself, a harness for what it has sent.
         """

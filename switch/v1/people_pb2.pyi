@@ -105,7 +105,9 @@ Global___Person: _TypeAlias = Person  # noqa: Y015
 
 @_typing.final
 class Thresholds(_message.Message):
-    """From where on a third person must approve; paise, more than which."""
+    """From where on a third person must approve: paise that a proposal moves or releases, more than
+    which. A post counts with all of its hold, a void with all of its basket.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -19,6 +19,32 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _PublicComplaintState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PublicComplaintStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PublicComplaintState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PUBLIC_COMPLAINT_STATE_UNSPECIFIED: _PublicComplaintState.ValueType  # 0
+    PUBLIC_COMPLAINT_STATE_OPEN: _PublicComplaintState.ValueType  # 1
+    """Without an answer, or asked once more after one; the time for it is not over."""
+    PUBLIC_COMPLAINT_STATE_ANSWERED: _PublicComplaintState.ValueType  # 2
+    """Its biller has answered, or the treasury has closed it."""
+    PUBLIC_COMPLAINT_STATE_OVERDUE: _PublicComplaintState.ValueType  # 3
+    """Without an answer, or asked once more after one, and the time for it is over."""
+
+class PublicComplaintState(_PublicComplaintState, metaclass=_PublicComplaintStateEnumTypeWrapper):
+    """How far a complaint is, as everybody may know it who has its number and the code."""
+
+PUBLIC_COMPLAINT_STATE_UNSPECIFIED: PublicComplaintState.ValueType  # 0
+PUBLIC_COMPLAINT_STATE_OPEN: PublicComplaintState.ValueType  # 1
+"""Without an answer, or asked once more after one; the time for it is not over."""
+PUBLIC_COMPLAINT_STATE_ANSWERED: PublicComplaintState.ValueType  # 2
+"""Its biller has answered, or the treasury has closed it."""
+PUBLIC_COMPLAINT_STATE_OVERDUE: PublicComplaintState.ValueType  # 3
+"""Without an answer, or asked once more after one, and the time for it is over."""
+Global___PublicComplaintState: _TypeAlias = PublicComplaintState  # noqa: Y015
+
 class _PublicBy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -78,7 +104,9 @@ class CheckReceiptRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     number: _builtins.str
-    """As it stands on the receipt, "bsk-00001/2026-27/000123", at most 64 characters."""
+    """As it stands on the receipt, "bsk-00001/2026-27/000123", at most 64 characters. Zeros before
+    the last number may be left out.
+    """
     code: _builtins.str
     """12 hexadecimal digits; spaces, hyphens and capitals mean nothing. At most 32 characters."""
     def __init__(
@@ -132,6 +160,67 @@ class CheckReceiptResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckReceiptResponse: _TypeAlias = CheckReceiptResponse  # noqa: Y015
+
+@_typing.final
+class CheckComplaintRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """"C", eight digits, three letters; spaces, hyphens, small letters and Bengali digits mean nothing. At
+    most 32 characters.
+    """
+    code: _builtins.str
+    """As in CheckReceiptRequest: of the receipt of the payment that the complaint is about, not of a refund."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckComplaintRequest: _TypeAlias = CheckComplaintRequest  # noqa: Y015
+
+@_typing.final
+class CheckComplaintResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KNOWN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    RAISED_DAY_FIELD_NUMBER: _builtins.int
+    DUE_DAY_FIELD_NUMBER: _builtins.int
+    ANSWERED_DAY_FIELD_NUMBER: _builtins.int
+    known: _builtins.bool
+    """All else is empty if it is not."""
+    state: Global___PublicComplaintState.ValueType
+    raised_day: _builtins.str
+    """IST dates, "YYYY-MM-DD": when it was raised;"""
+    due_day: _builtins.str
+    """by when it is to be answered, empty once it is;"""
+    answered_day: _builtins.str
+    """when it was answered, or closed without an answer; empty until then."""
+    def __init__(
+        self,
+        *,
+        known: _builtins.bool = ...,
+        state: Global___PublicComplaintState.ValueType = ...,
+        raised_day: _builtins.str = ...,
+        due_day: _builtins.str = ...,
+        answered_day: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_day", b"answered_day", "due_day", b"due_day", "known", b"known", "raised_day", b"raised_day", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckComplaintResponse: _TypeAlias = CheckComplaintResponse  # noqa: Y015
 
 @_typing.final
 class ReadPublicTotalsRequest(_message.Message):

@@ -41,6 +41,11 @@ class PublicServiceStub:
                 request_serializer=switch_dot_v1_dot_public__pb2.CheckReceiptRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_public__pb2.CheckReceiptResponse.FromString,
                 _registered_method=True)
+        self.CheckComplaint = channel.unary_unary(
+                '/payswitch.v1.PublicService/CheckComplaint',
+                request_serializer=switch_dot_v1_dot_public__pb2.CheckComplaintRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_public__pb2.CheckComplaintResponse.FromString,
+                _registered_method=True)
         self.ReadPublicTotals = channel.unary_stream(
                 '/payswitch.v1.PublicService/ReadPublicTotals',
                 request_serializer=switch_dot_v1_dot_public__pb2.ReadPublicTotalsRequest.SerializeToString,
@@ -56,6 +61,15 @@ class PublicServiceServicer:
     def CheckReceipt(self, request, context):
         """Whether a receipt is real, by its number and its code. A wrong number, a wrong code and a receipt
         that is not there are one answer, and take the same time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckComplaint(self, request, context):
+        """How a complaint stands, by its number and the code of the complained payment's receipt. A wrong
+        number, a wrong code, a complaint that is not there and one about a payment without a receipt are
+        one answer, and take the same time. It has dates and never a text.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,6 +91,11 @@ def add_PublicServiceServicer_to_server(servicer, server):
                     servicer.CheckReceipt,
                     request_deserializer=switch_dot_v1_dot_public__pb2.CheckReceiptRequest.FromString,
                     response_serializer=switch_dot_v1_dot_public__pb2.CheckReceiptResponse.SerializeToString,
+            ),
+            'CheckComplaint': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckComplaint,
+                    request_deserializer=switch_dot_v1_dot_public__pb2.CheckComplaintRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_public__pb2.CheckComplaintResponse.SerializeToString,
             ),
             'ReadPublicTotals': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadPublicTotals,
@@ -113,6 +132,33 @@ class PublicService:
             '/payswitch.v1.PublicService/CheckReceipt',
             switch_dot_v1_dot_public__pb2.CheckReceiptRequest.SerializeToString,
             switch_dot_v1_dot_public__pb2.CheckReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckComplaint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.PublicService/CheckComplaint',
+            switch_dot_v1_dot_public__pb2.CheckComplaintRequest.SerializeToString,
+            switch_dot_v1_dot_public__pb2.CheckComplaintResponse.FromString,
             options,
             channel_credentials,
             insecure,

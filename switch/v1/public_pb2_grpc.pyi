@@ -39,6 +39,11 @@ class PublicServiceStub:
     """Whether a receipt is real, by its number and its code. A wrong number, a wrong code and a receipt
     that is not there are one answer, and take the same time.
     """
+    CheckComplaint: _grpc.UnaryUnaryMultiCallable[_public_pb2.CheckComplaintRequest, _public_pb2.CheckComplaintResponse]
+    """How a complaint stands, by its number and the code of the complained payment's receipt. A wrong
+    number, a wrong code, a complaint that is not there and one about a payment without a receipt are
+    one answer, and take the same time. It has dates and never a text.
+    """
     ReadPublicTotals: _grpc.UnaryStreamMultiCallable[_public_pb2.ReadPublicTotalsRequest, _public_pb2.ReadPublicTotalsResponse]
     """The totals of days that have ended, in lines, all of one state. What fewer than 10 payments have come
     to is not told, nor what it could be computed from, also not from what is told at another time
@@ -55,6 +60,11 @@ class PublicServiceAsyncStub(PublicServiceStub):
     CheckReceipt: _aio.UnaryUnaryMultiCallable[_public_pb2.CheckReceiptRequest, _public_pb2.CheckReceiptResponse]  # type: ignore[assignment]
     """Whether a receipt is real, by its number and its code. A wrong number, a wrong code and a receipt
     that is not there are one answer, and take the same time.
+    """
+    CheckComplaint: _aio.UnaryUnaryMultiCallable[_public_pb2.CheckComplaintRequest, _public_pb2.CheckComplaintResponse]  # type: ignore[assignment]
+    """How a complaint stands, by its number and the code of the complained payment's receipt. A wrong
+    number, a wrong code, a complaint that is not there and one about a payment without a receipt are
+    one answer, and take the same time. It has dates and never a text.
     """
     ReadPublicTotals: _aio.UnaryStreamMultiCallable[_public_pb2.ReadPublicTotalsRequest, _public_pb2.ReadPublicTotalsResponse]  # type: ignore[assignment]
     """The totals of days that have ended, in lines, all of one state. What fewer than 10 payments have come
@@ -75,6 +85,17 @@ class PublicServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_public_pb2.CheckReceiptResponse, _abc.Awaitable[_public_pb2.CheckReceiptResponse]]:
         """Whether a receipt is real, by its number and its code. A wrong number, a wrong code and a receipt
         that is not there are one answer, and take the same time.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckComplaint(
+        self,
+        request: _public_pb2.CheckComplaintRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_public_pb2.CheckComplaintResponse, _abc.Awaitable[_public_pb2.CheckComplaintResponse]]:
+        """How a complaint stands, by its number and the code of the complained payment's receipt. A wrong
+        number, a wrong code, a complaint that is not there and one about a payment without a receipt are
+        one answer, and take the same time. It has dates and never a text.
         """
 
     @_abc_1.abstractmethod

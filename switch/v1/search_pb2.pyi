@@ -46,8 +46,8 @@ class SearchPaymentsRequest(_message.Message):
     """
     receipt: _builtins.str
     """As it stands on a receipt, "bsk-00001/2026-27/000123", or on an acknowledgement,
-    "bsk-00001/A/81234". Who has named the centre, or is it, may leave that out:
-    "2026-27/123". At most 64 characters.
+    "bsk-00001/A/81234". Who has named the centre, or is it, may leave that out, and everybody the
+    zeros: "2026-27/123". At most 64 characters.
     """
     id: _builtins.bytes
     """The payment's id, 16 bytes."""

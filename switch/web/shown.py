@@ -13,11 +13,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from switch.catalogue import is_hidden
+
 TEXT_MAX = 4_096
 """Characters of one value that a page shows."""
-_JOINERS = frozenset("\u200c\u200d")
-"""Bengali is spelt with these two; they turn nothing."""
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def visible(text: str) -> str:
@@ -30,9 +29,9 @@ def visible(text: str) -> str:
 
 
 def _picture(character: str) -> str:
-    if character in _JOINERS or character == "\n":
+    if character == "\n":
         return character
-    if unicodedata.category(character) in _HIDDEN:
+    if is_hidden(character) or unicodedata.category(character) == "Cn":
         return f"[U+{ord(character):04X}]"
     return character
 

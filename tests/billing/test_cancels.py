@@ -76,6 +76,20 @@ def test_one_is_cancelled_as_long_as_its_biller_was_not_asked(
     assert bench.dispatch.cancel(bench.ledger.row(held[0])) is None
 
 
+def test_a_hold_that_the_dispatcher_has_not_taken_in_is_cancelled(bench: Bench) -> None:
+    """It is durable and answered; while messages wait, so do the rows. Nobody has heard
+    of it, and so nobody says that the biller may have.
+    """
+    [outcome] = bench.try_to_pay(1, "WATER")
+    request = bench.dispatch.cancel(bench.ledger.row(outcome.sequence))
+    assert request is not None
+    _, connection = bench.connect()
+    assert not connection.take()
+    bench.commit(request)
+    bench.dispatch.look()
+    assert bench.ledger.resolution(outcome.sequence)[0]
+
+
 def test_who_wished_it_is_named_when_the_ledger_was_busy(bench: Bench) -> None:
     """What a cancel has asked of the ledger may be turned away there: the switch brings
     it again, with the name; all else it gives back in its own.

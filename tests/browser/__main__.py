@@ -13,7 +13,10 @@ import pytest
 
 from tests.browser.operator import REPORT
 
-FILES = ("test_journey.py", "all_states.py", "all_ends.py", "all_kills.py")
+FILES = (
+    *("test_journey.py", "all_states.py", "all_ends.py", "all_kills.py"),
+    *("test_slow_line.py", "all_slow.py"),
+)
 
 
 def main() -> int:

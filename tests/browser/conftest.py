@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from tests.browser.operator import AXE, CHROMIUM, Operator, chromium, context_of
+from tests.browser.watched import watch
+from tests.web.slow_line import SlowLine
 from tests.web.world import Counter, World, counting
 
 
@@ -35,7 +37,28 @@ def counter(
         yield counter
 
 
+@pytest.fixture(scope="module")
+def slow_line(world: World) -> Iterator[SlowLine]:
+    """50 kbit/s, 600 ms there and back."""
+    with SlowLine(world, delay_s=0.3, bytes_per_s=50_000 / 8) as line:
+        yield line
+
+
+@pytest.fixture(scope="module")
+def slow_counter(
+    browser: Any,
+    world: World,
+    slow_line: SlowLine,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Counter]:
+    """A counter that has the switch at the end of that line."""
+    world.serve()
+    with counting(slow_line, tmp_path_factory.mktemp("slow")) as counter:
+        yield counter
+
+
 Opens = Callable[[str, str], Operator]
+OpensSlow = Callable[[str], Operator]
 
 
 @pytest.fixture
@@ -47,6 +70,22 @@ def opens(browser: Any, counter: Counter) -> Iterator[Opens]:
         context = context_of(browser, size)
         contexts.append(context)
         return Operator(context.new_page(), counter, name)
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def opens_slow(browser: Any, slow_counter: Counter) -> Iterator[OpensSlow]:
+    """Opens a new browser at the slow counter, whose pages write down what they say."""
+    contexts = []
+
+    def open_one(name: str) -> Operator:
+        contexts.append(context_of(browser, "narrow"))
+        page = contexts[-1].new_page()
+        watch(page)
+        return Operator(page, slow_counter, name)
 
     yield open_one
     for context in contexts:

@@ -14,6 +14,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from tests.server.harness import ROOT, until
+from tests.web.browsing import mixed_lines
 from tests.web.world import POWER, Counter
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -151,6 +152,9 @@ class Operator:
             RULES,
         )
         self.violations += [f"{state}: {one}" for one in found]
+        # As it is laid out: one kind of digits in a line, in both languages.
+        mixed = mixed_lines(self.page.inner_text("body").splitlines())
+        self.violations += [f"{state}: digits of both kinds: {one}" for one in mixed]
         REPORT.joinpath(f"{self.name}-{state}.axe").write_text("\n".join(found))
         wide = self.page.evaluate(
             "() => document.documentElement.scrollWidth - window.innerWidth"

@@ -86,7 +86,7 @@ def test_a_table_says_which_can_be_paid(
     said = capsys.readouterr().out
     for text in ("B-1", "B-2", "2026-03", "exact-and-below", "2026-03-16"):
         assert text in said
-    assert ("₹950.00" if language == "en" else "₹৯৫০.০০") in said
+    assert "₹950.00" in said
     for state in ("due", "in progress", "paid"):
         assert WORDS[f"bill {state}"][at] in " ".join(said.split())
     # The next command, whole.

@@ -131,7 +131,7 @@ def test_the_network_in_all(live: Live) -> None:
     as_of = range(found["as_of_sequence"], newest(live) + 1)
     assert any(str(sequence) in text for sequence in as_of)
     bengali = done(live, "totals", "--lang", "bn", "--by", "district")
-    for part in ("₹৩০.৫০ (₹০.০০ কোটি)", "জেলা", "বলা নেই", "NOR"):
+    for part in ("₹30.50 (₹0.00 কোটি)", "জেলা", "বলা নেই", "NOR"):
         assert part in bengali
 
 

@@ -11,18 +11,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from server.exits import EXIT_HALTED
 from server.leadership import Leadership
+from switch._core import Ledger
 from switch.cluster.following import DifferenceError, HaltError
 from switch.cluster.log import Head
 from switch.cluster_config import ClusterConfig
 from switch.config import Config
 from switch.ledger import node_keys
+from switch.ledger.committer import Committer
 from switch.ledger.shapes import HALTED
 from tests.interop.built import ROOT
 
+DAY_NS = 86_400 * 10**9
 HEAD = Head(b"a ledger's name.", 3_000_000, 1, 2, "south", "b:1")
 
 
@@ -125,6 +129,29 @@ def test_a_node_that_refuses_for_want_of_room_does_not_lead(
     why = "its disk has no room" if is_cramped else ""
     assert scene.leadership.cramped() == why
     assert scene.leadership.unfit(HEAD) == why
+
+
+def test_after_a_weekend_it_leads_once_the_kernel_vouches(tmp_path: Path) -> None:
+    """It does not wait and end, as a server that is alone: it follows meanwhile."""
+    scene = Scene(tmp_path / "node")
+    scene.parts.shared = made(nodes=list)
+    scene.parts.clock_off_s = lambda: 0.0
+    clock = np.array([DAY_NS, 0, 0], np.uint64)
+    with Ledger(str(tmp_path / "ledger"), map_size=1 << 30, reserve_size=0) as ledger:
+        first = Committer(ledger, clock=clock)
+        first.start()
+        first.stop(1)
+        clock[0] = ledger.timestamp + 3 * DAY_NS
+        scene.node.committer = Committer(ledger, clock=clock, follows=True)
+        assert "the kernel does not say" in scene.leadership.unfit(HEAD)
+        clock[2] = 1
+        assert scene.leadership.unfit(HEAD) == ""
+        clock[0] = ledger.timestamp + 31 * DAY_NS
+        assert "if it is right, start once with" in scene.leadership.unfit(HEAD)
+        clock[0] = ledger.timestamp + 3 * DAY_NS
+        scene.node.committer.start()
+        assert b'"cause":"kernel"' in ledger.tail(ledger.sequence)
+        scene.node.committer.stop(1)
 
 
 def test_a_leader_whose_clock_goes_wrong_says_so(

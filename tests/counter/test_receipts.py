@@ -7,16 +7,22 @@ must all fit and whose every figure and reference must be found again in text an
 import json
 import random
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from switch.calendar import format_ist
+from switch.catalogue import has_hidden
 from switch.codes import AMOUNT_MAX, Tender
-from switch.counter.papers import COLUMNS, Item
+from switch.counter.acknowledgements import Acknowledgement, acknowledgement_text
+from switch.counter.papers import COLUMNS, Item, Paper
 from switch.counter.receipts import Receipt, Reprint, receipt_json, receipt_text
+from switch.counter.refund_receipts import RefundReceipt, refund_text
 from switch.ids import format_id
 from switch.money import format_amount
+from switch.payment_states import Standing
+from tests.words.test_catalogue import HIDDEN
 
 MARCH_NS = 1_773_639_123_000_000_000
 ID = bytes(range(16))
@@ -199,6 +205,47 @@ def test_the_json_has_both_languages() -> None:
 def test_a_note_does_not_steer_the_printer() -> None:
     lines = receipt_text(make(note="a\x1b@b\nc")).splitlines()
     assert "Note: a?@b?c" in lines
+
+
+@pytest.mark.parametrize("character", HIDDEN)
+@pytest.mark.parametrize(
+    "field", ["note", "reference", "bill", "service_en", "biller_en", "department_en"]
+)
+def test_nothing_that_hides_or_turns_gets_onto_a_paper(
+    field: str, character: str
+) -> None:
+    """What the register has refused only since, and what a counter may send."""
+    for text in papers_of(make(**{field: f"₹1{character}00 paid"})):
+        lines = text.split("\n")
+        assert not any(has_hidden(line) for line in lines)
+        # Ends of lines are spaces in names; a reader sees all else.
+        shown = " ".join(text.split())
+        assert "₹1?00 paid" in shown or "₹1 00 paid" in shown
+
+
+def papers_of(receipt: Receipt, *, bengali: bool = False) -> Iterator[str]:
+    """The texts of each paper that a payment has."""
+    shared = {
+        name: getattr(receipt, name)
+        for name in Paper.__dataclass_fields__
+        if hasattr(receipt, name)
+    }
+    yield receipt_text(receipt, bengali=bengali, reprint=Reprint(refunded=1))
+    yield refund_text(
+        RefundReceipt(
+            **shared,
+            receipt=receipt.full_number,
+            which=1,
+            paid=receipt.amount,
+            refunded=1,
+            refunded_ns=receipt.accepted_ns,
+        ),
+        bengali=bengali,
+    )
+    yield acknowledgement_text(
+        Acknowledgement(**shared, standing=Standing.KEPT, as_of_ns=receipt.accepted_ns),
+        bengali=bengali,
+    )
 
 
 def words(draw: random.Random, letters: str, most: int) -> str:

@@ -17,12 +17,15 @@ from switch.bank.lines import canonical_reference
 from switch.calendar import financial_year
 from switch.codes import AmountRule, KeyRule, PriceRule, Result
 from switch.config import Config
+from switch.day import pages as pages_module
 from switch.day.bank import ACCOUNT
+from switch.day.pages import COUNTER_PORT, Pages
 from switch.day.replay import (
     forged,
 )
 from switch.day.script import (
     ADVANCE,
+    COUNTER_MONEY,
     DAYS_MAX,
     FIRST_DATE,
     LOST_PERMILLE,
@@ -310,6 +313,27 @@ def test_a_taken_port_is_left_alone() -> None:
         assert choose_port(taken.getsockname()[1]) == 0
 
 
+def test_a_counter_whose_port_is_taken_is_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken before anybody looks, or between the look and the counter's start."""
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(pages_module, "COUNTER_PORT", port)
+        for chosen in (0, port):
+            monkeypatch.setattr(pages_module, "choose_port", lambda _, one=chosen: one)
+            pages = Pages(tmp_path, "127.0.0.1:1", tmp_path / "tls", "bsk-00001")
+            try:
+                address = pages._start_counter(pages._commands["counter"])
+                assert not address.endswith(f":{port}/")
+            finally:
+                pages.stop()
+
+
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "ledger").write_text("in the way")
     with pytest.raises(ServerError, match="exit code"):
@@ -340,6 +364,7 @@ def run_day(data: Path, *words: str) -> tuple[int, dict[str, object], str]:
 def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
     pytest.importorskip("switch._core")
     words = ("--payments", "2000", "--speed", "3600")
+    is_free = bool(choose_port(COUNTER_PORT))
     code, first, text = run_day(tmp_path, *words)
     assert code == 0, text
     assert first["audit"] == "ok"
@@ -363,6 +388,10 @@ def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
     assert isinstance(pages, dict)
     assert sorted(pages) == ["counter", "public"]
     assert not (tmp_path / "pages.json").exists()
+    # The counter can be tried at once: where its page says, and with money.
+    assert number(first["counter_available_paise"]) >= COUNTER_MONEY
+    if is_free:
+        assert pages["counter"] == f"http://127.0.0.1:{COUNTER_PORT}/"
     bank = the_bank_goes_on_alone(tmp_path)
     code, second, text = run_day(tmp_path, *words, "--json")
     assert code == 0, text

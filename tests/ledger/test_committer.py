@@ -28,12 +28,11 @@ from switch.errors import (
 )
 from switch.ids import new_id
 from switch.ledger.committer import (
-    CLOCK_BEHIND_MAX_NS,
-    CLOCK_GAP_MAX_NS,
     CLOCK_LEAP_MAX_NS,
     Answer,
     Committer,
 )
+from switch.ledger.start_clock import CLOCK_BEHIND_MAX_NS, CLOCK_GAP_MAX_NS
 from switch.ledger.templates import join, template
 
 MAP_SIZE = 1 << 30

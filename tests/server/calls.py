@@ -261,6 +261,9 @@ _OF_METHOD: Final[dict[str, Any]] = {
     ),
     "CancelPayment.id": lambda things: things.payment,
     "GetComplaint.number": lambda things: things.complaint,
+    # By the payment: test_complaint_calls.py.
+    "GetComplaint.payment_id": _nothing,
+    "GetComplaint.sender": _nothing,
     "AnswerComplaint.number": lambda things: things.complaint,
     "AnswerComplaint.step": lambda _: complaints_pb2.COMPLAINT_STEP_ANSWERED,
     "RaiseComplaint.payment_id": lambda things: things.held,
@@ -271,6 +274,8 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "ReadTotals.to_day": _nothing,
     "CheckReceipt.number": lambda things: f"{things.centre}/2026-27/000001",
     "CheckReceipt.code": lambda _: "0" * 12,
+    "CheckComplaint.number": lambda things: things.complaint,
+    "CheckComplaint.code": lambda _: "0" * 12,
     "ReadPublicTotals.by": lambda _: public_pb2.PUBLIC_BY_DAY,
     "ReadPublicTotals.of": lambda _: public_pb2.PUBLIC_OF_PAYMENTS,
     "ReadPublicTotals.from_day": _nothing,

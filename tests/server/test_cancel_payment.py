@@ -7,17 +7,22 @@ is looked for in the wallet, in the bill that may be paid again, and in what bil
 asked.
 """
 
+import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
+from server.node import Node
 from switch.client import Client
 from switch.codes import Role
 from switch.ids import new_id
 from switch.v1 import counter_pb2, payments_pb2, wallets_pb2
 from tests.server.harness import CALL_S, RUPEE, Peer, Peers, failing, payment
+from tests.server.inside import inside
 from tests.server.scripted_biller import ScriptedBiller
 
 REVERSED = payments_pb2.PAYMENT_STATE_REVERSED
@@ -101,8 +106,60 @@ def test_a_double_click_is_one(peers: Peers) -> None:
     bill = held(peer)
     with ThreadPoolExecutor(4) as clicks:
         told = list(clicks.map(lambda _: cancel(peer, bill.id), range(4)))
-    assert {(one.state, one.sequence) for one in told} == {(REVERSED, told[0].sequence)}
+    [end] = {(one.state, one.sequence, one.time_ns) for one in told}
+    assert end[0] == REVERSED
+    # One of them did it.
+    assert sorted(one.repeat for one in told) == [False, True, True, True]
     assert wallet(peer) == before
+
+
+class Readings:
+    """A node's reads; that with the number `waits` goes on when it is let go."""
+
+    def __init__(self, node: Node, waits: int) -> None:
+        self._read, self._waits = node.read, waits
+        self._count = 0
+        self.has_read, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def read(self, call: Callable[..., Any], *args: Any) -> Any:
+        self._count += 1
+        is_held = self._count == self._waits
+        found = await self._read(call, *args)
+        if is_held:
+            self.has_read.set()
+            await self.goes_on.wait()
+        return found
+
+
+async def test_who_has_read_before_another_cancel_was_done_hears_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of two comes first, at whatever moment: one truth, and one did it."""
+    async with inside(tmp_path) as one:
+        bill = payment("WATER")
+        await one.call(
+            "CreatePayment",
+            payments_pb2.CreatePaymentRequest(payment=bill),
+            by="centre/centre-a",
+        )
+        readings = Readings(one.node, waits=1)
+        monkeypatch.setattr(one.node, "read", readings.read)
+
+        async def cancel_it() -> counter_pb2.CancelPaymentResponse:
+            request = counter_pb2.CancelPaymentRequest(id=bill.id)
+            reply = await one.call("CancelPayment", request, by="centre/centre-a")
+            return counter_pb2.CancelPaymentResponse.FromString(reply)
+
+        slow = asyncio.create_task(cancel_it())
+        await readings.has_read.wait()
+        quick = await cancel_it()
+        assert (quick.state, quick.repeat) == (REVERSED, False)
+        one.node.dispatch.look()
+        readings.goes_on.set()
+        told = await slow
+        assert told.repeat
+        told.repeat = False
+        assert told == quick
 
 
 def test_a_biller_is_not_asked_about_it_later(peers: Peers) -> None:

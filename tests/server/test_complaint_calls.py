@@ -6,16 +6,22 @@ and each who may not; sent again with its id; others' beside none; every field w
 once.
 """
 
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
 import pytest
 
+from server.services import complaints as module
+from switch._core import Ledger
 from switch.client import Client
 from switch.codes import Result, Role
 from switch.ids import new_id
+from switch.ledger import complaints
 from switch.v1 import complaints_pb2 as pb
+from switch.v1 import payments_pb2
 from tests.server.harness import CALL_S, RUPEE, Peer, Peers, failing, payment
+from tests.server.inside import Inside, inside
 
 HOUR_NS: Final = 3_600 * 10**9
 NOT_CREDITED: Final = pb.COMPLAINT_REASON_NOT_CREDITED
@@ -180,6 +186,60 @@ def test_a_payment_of_another_has_none(peers: Peers) -> None:
     assert raised(peers.centre(), sent.id, sender="harness").outcome.result == 1
 
 
+def test_it_is_found_by_its_payment(peers: Peers) -> None:
+    peer, power = peers.centre(), peers.biller("power")
+    outcome, other = paid(peer), paid(peer)
+
+    def about(who: Peer, payment_id: bytes, sender: str = "") -> pb.Complaint:
+        request = pb.GetComplaintRequest(payment_id=payment_id, sender=sender)
+        return who.counter.GetComplaint(request, timeout=CALL_S).complaint
+
+    told = set()
+    for payment_id, sender in (
+        (outcome.id, ""),
+        (other.id, "centre-a"),
+        (new_id(), ""),
+    ):
+        with failing(grpc.StatusCode.NOT_FOUND):
+            about(peer, payment_id, sender)
+    first = raised(peer, outcome.id).complaint
+    step(power, first.number, pb.COMPLAINT_STEP_ANSWERED, "credited today")
+    for who, sender in (
+        (peer, ""),
+        (peer, "centre-a"),
+        (peers.treasury, "centre-a"),
+        (peers.auditor, "centre-a"),
+        (peers.support, "centre-a"),
+    ):
+        found = about(who, outcome.id, sender)
+        assert (found.number, found.overdue) == (first.number, False)
+        assert found.state == pb.COMPLAINT_STATE_ANSWERED
+    assert about(peer, outcome.id).events[0].text == "credited today"
+    # The newest one.
+    step(peers.treasury, first.number, pb.COMPLAINT_STEP_CLOSED)
+    assert about(peer, outcome.id).state == pb.COMPLAINT_STATE_CLOSED
+    second = raised(peer, outcome.id).complaint
+    assert about(peer, outcome.id).number == second.number != first.number
+    # Another's is not there.
+    for payment_id in (outcome.id, new_id()):
+        with failing(grpc.StatusCode.NOT_FOUND) as failures:
+            about(peers.centre("centre-b"), payment_id, "centre-a")
+        told.add(failures[0].text)
+    assert len(told) == 1
+    for who in (power, peers.harness, peers.pmu):
+        with failing(grpc.StatusCode.PERMISSION_DENIED):
+            about(who, outcome.id, "centre-a")
+    for fields, field in (
+        ({"payment_id": b"short"}, "payment_id"),
+        ({"payment_id": outcome.id, "number": first.number}, "payment_id"),
+        ({"sender": "centre-a", "number": first.number}, "sender"),
+    ):
+        request = pb.GetComplaintRequest(**fields)
+        with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
+            peer.counter.GetComplaint(request, timeout=CALL_S)
+        assert failures[0].fields == [field]
+
+
 def test_each_step_is_its_own_roles(peers: Peers) -> None:
     peer = peers.centre()
     number = raised(peer, paid(peer).id).complaint.number
@@ -227,6 +287,69 @@ def test_lists(peers: Peers) -> None:
     )
     with failing(grpc.StatusCode.INVALID_ARGUMENT):
         numbers(peers.centre(), page_token=page.next_page_token)
+
+
+async def test_others_complaints_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among others' a centre's own are found, with nobody else's rows read again."""
+    reads: list[int] = []
+    plain = complaints.readable_complaint
+
+    def counted(ledger: Ledger, number: int, sequence: int) -> Any:
+        reads.append(number)
+        return plain(ledger, number, sequence)
+
+    monkeypatch.setattr(complaints, "readable_complaint", counted)
+    monkeypatch.setattr(module, "LOOKED_AT_MAX", 7)
+    monkeypatch.setattr(module, "STEP", 5)
+    monkeypatch.setattr(module, "STEPS_MAX", 3)
+
+    async def listed(one: Inside, by: str, **fields: Any) -> tuple[list[int], int]:
+        request = pb.ListComplaintsRequest(**fields)
+        found: list[int] = []
+        for calls in range(1, 99):
+            body = await one.call("ListComplaints", request, by=by)
+            page = pb.ListComplaintsResponse.FromString(body)
+            found += [int(told.number[1:9]) for told in page.complaints]
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return found, calls
+        raise AssertionError("no end")
+
+    async with inside(tmp_path) as one:
+        mine = []
+        for number in range(1, 41):
+            centre = "centre-a" if number in (3, 17, 18, 40) else "centre-b"
+            await complain(one, centre)
+            mine += [number] if centre == "centre-a" else []
+        own = [*reversed(mine)]
+        for size in (0, 1, 3):
+            reads.clear()
+            found, calls = await listed(one, "centre/centre-a", page_size=size)
+            assert found == own
+            assert calls > 1
+        # All others are known by now: eight steps of five, three steps a page.
+        assert sorted(set(reads)) == mine
+        assert (await listed(one, "centre/centre-a"))[1] == 3
+        theirs = [number for number in range(40, 0, -1) if number not in mine]
+        assert (await listed(one, "centre/centre-b"))[0] == theirs
+        everybody = (await listed(one, "treasury/treasury"))[0]
+        assert everybody == [*range(40, 0, -1)]
+        # What comes later is met like the first.
+        await complain(one, "centre-a")
+        assert (await listed(one, "centre/centre-a"))[0] == [41, *own]
+
+
+async def complain(one: Inside, centre: str) -> None:
+    pay = payments_pb2.CreatePaymentRequest(payment=payment("ANY"))
+    body = await one.call("CreatePayment", pay, by=f"centre/{centre}")
+    paid_id = payments_pb2.CreatePaymentResponse.FromString(body).outcome.id
+    request = pb.RaiseComplaintRequest(
+        id=new_id(), payment_id=paid_id, reason=NOT_CREDITED, operator=1
+    )
+    body = await one.call("RaiseComplaint", request, by=f"centre/{centre}")
+    assert pb.RaiseComplaintResponse.FromString(body).outcome.result == 1
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,8 @@ def test_the_unit_lets_the_server_do_what_it_does(tmp_path: Path) -> None:
     assert {"fdatasync", "flock"} <= used
     refused = used - allowed()
     assert not refused, "SystemCallFilter= would refuse what the server does"
+    # Asked only where a clock leapt, or after a long silence.
+    assert {"adjtimex", "clock_adjtime"} <= allowed()
 
 
 def allowed() -> set[str]:

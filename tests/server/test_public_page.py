@@ -438,6 +438,7 @@ def test_what_a_browser_may_do(page: Page, paper: Paper) -> None:
         page.get("/nothing"),
         page.get("/style.css"),
         page.get("/totals/en/index.html"),
+        page.get("/bn/complaint"),
         page.get("/", method="POST"),
         page.get("/", headers={"Host": "evil"}),
     ):

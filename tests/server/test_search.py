@@ -121,6 +121,8 @@ def test_by_receipt(story: Story) -> None:
             f"  {number} ",
             f"{year}/{receipt}",
             f"{year}/{int(receipt)}",
+            f"{centre}/{year}/{int(receipt)}",
+            f"{centre}/{year}/0{int(receipt)}/R1",
         ):
             assert ids(story.a, receipt=said) == wanted, said
         assert ids(story.peers.auditor, receipt=number) == wanted

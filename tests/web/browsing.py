@@ -2,6 +2,9 @@
 
 import re
 import time
+from collections.abc import Iterable
+from html import unescape
+from html.parser import HTMLParser
 from typing import Any, Self
 
 import httpx
@@ -13,7 +16,61 @@ PATIENCE_S = 60
 _TOKEN = re.compile(r'name="token" value="([^"]+)"')
 _LINES = re.compile(r'name="(id_[0-9]+)" value="([^"]+)"')
 _HIDDEN = re.compile(r'name="id" value="([^"]+)"')
+_ASCII, _BENGALI = re.compile("[0-9]"), re.compile("[০-৯]")
 _OUTCOME = re.compile(r'data-outcome="([^"]+)"')
+
+
+_INLINE = frozenset({"a", "span", "strong", "label", "button", "option", "input"})
+_OWN_LINE = frozenset({"own", "what", "sum", "hint"})
+"""Classes that counter.css gives a line of their own."""
+
+
+class _Lines(HTMLParser):
+    """What stands in one line of a page, as a browser lays it out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines = [""]
+        self._is_block: list[bool] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        classes = {*(dict(attrs).get("class") or "").split()}
+        is_block = tag not in _INLINE or not _OWN_LINE.isdisjoint(classes)
+        if is_block or tag == "option":
+            self.lines.append("")
+        if tag in ("input", "meta", "link", "br"):
+            return
+        self._is_block.append(is_block)
+        self._hidden += tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._is_block and self._is_block.pop():
+            self.lines.append("")
+        self._hidden -= tag in ("script", "style")
+
+    def handle_data(self, data: str) -> None:
+        if self._hidden:
+            return
+        first, *others = data.split("\n")
+        # An end of a line is one on a paper alone: all text of a page has none.
+        self.lines[-1] += " ".join([first, *others])
+
+
+def lines_of(page: str) -> list[str]:
+    """The lines of a page that have any text; those of papers by themselves."""
+    parser = _Lines()
+    papers = re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)
+    parser.feed(re.sub(r"<pre[^>]*>.*?</pre>", "", page, flags=re.DOTALL))
+    lines = parser.lines + [
+        unescape(line) for one in papers for line in one.split("\n")
+    ]
+    return [text for line in lines if (text := " ".join(line.split()))]
+
+
+def mixed_lines(lines: Iterable[str]) -> list[str]:
+    """Those with digits of both kinds."""
+    return [one for one in lines if _ASCII.search(one) and _BENGALI.search(one)]
 
 
 class Browser:

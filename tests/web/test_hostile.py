@@ -30,8 +30,7 @@ class Away:
 
     def __init__(self, tls: Path) -> None:
         self.tls = tls
-        self.server = self
-        self.address = "127.0.0.1:1"
+        self.switch_address = "127.0.0.1:1"
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,9 @@ Method: what a browser's connection to each kind of page is told of it.
 import socket
 from contextlib import closing
 
+import pytest
+
+from switch.errors import ConfigError
 from switch.web.counter.command import listen
 from switch.web.listening import send_at_once
 
@@ -15,6 +18,16 @@ def test_connections_to_the_counter_send_at_once() -> None:
     with closing(listener):
         assert is_at_once(listener)
         assert address == f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def test_a_port_of_another_is_said_to_be_so() -> None:
+    with socket.socket() as taken:
+        # It is bound so that another one may bind it, too, and only one may listen.
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ConfigError, match="choose another one with --port"):
+            listen(taken.getsockname()[1])
 
 
 def test_a_listener_hands_it_on_to_its_connections() -> None:

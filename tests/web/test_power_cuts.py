@@ -9,6 +9,7 @@ started on the same folder.
 import re
 import signal
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from tests.server.harness import until
 from tests.stopped import stop
 from tests.web.browsing import Browser
-from tests.web.world import POWER, Counter, World, counting
+from tests.web.world import POWER, Counter, World, answering_later, counting
 
 _numbers = iter(range(700_000_001, 1 << 30))
 SYNCS_BEGINNING = 2
@@ -89,8 +90,11 @@ def test_it_dies_as_it_learns(world: World, tmp_path: Path, sync: int) -> None:
         browser.sign_on()
         browser.fetch(POWER, owed)
         # Its payment is on the way, and the switch answers once it is allowed to.
-        stop(world.server.pid)
+        answers = threading.Event()
+        world.serve(answering_later(answers))
         browser.pay("1000")
+        stop(world.server.pid)
+        answers.set()
         tracer = kill_at(counter, sync, tmp_path / "trace")
         world.server.process.send_signal(signal.SIGCONT)
         assert counter.wait() == -signal.SIGKILL
@@ -139,9 +143,12 @@ def test_the_line_is_lost_and_comes_back(world: World, tmp_path: Path) -> None:
     with counting(world, tmp_path) as counter, Browser(counter.address) as browser:
         browser.sign_on()
         browser.fetch(POWER, owed)
+        answers = threading.Event()
+        world.serve(answering_later(answers))
+        browser.pay()
         # The switch has the connection, and reads nothing any more.
         stop(world.server.pid)
-        browser.pay()
+        answers.set()
         where = browser.path
         assert browser.settled("sending", "offline")
         assert "Do not take money again, do not return it" in browser.text
@@ -163,8 +170,11 @@ def test_the_switch_dies_with_the_payment_on_its_way(
     with counting(world, tmp_path) as counter, Browser(counter.address) as browser:
         browser.sign_on()
         browser.fetch(POWER, owed)
-        stop(world.server.pid)
+        answers = threading.Event()
+        world.serve(answering_later(answers))
         browser.pay()
+        stop(world.server.pid)
+        answers.set()
         where = browser.path
 
         def meanwhile() -> None:

@@ -231,6 +231,10 @@ class Told:
         self.asked += 1
         raise OverloadError("too much")
 
+    def check_complaint(self, number: str, code: str) -> pb.CheckComplaintResponse:
+        self.asked += 1
+        raise OverloadError("too much")
+
     def public_totals(
         self, by: int, of: int, from_day: str = "", to_day: str = ""
     ) -> pb.ReadPublicTotalsResponse:

@@ -5,10 +5,11 @@ counter's page as a process of its own.
 import contextlib
 import json
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from switch.codes import (
     AmountRule,
@@ -199,6 +200,17 @@ def bills(question: billers_pb2.Question) -> Iterable[billers_pb2.Answer]:
     return (owes(question, *found),)
 
 
+def answering_later(answers: threading.Event) -> Any:
+    """The same, but a payment has no answer before `answers` is set."""
+
+    def script(question: billers_pb2.Question) -> Iterable[billers_pb2.Answer]:
+        if question.kind != billers_pb2.QUESTION_KIND_FETCH_BILL:
+            answers.wait(CALL_S)
+        return bills(question)
+
+    return script
+
+
 _DUE_NS = 1_796_200_000 * 10**9
 
 
@@ -239,6 +251,11 @@ class World:
     def tls(self) -> Path:
         """Where the certificates are."""
         return self.directory / "tls"
+
+    @property
+    def switch_address(self) -> str:
+        """Where a counter reaches the switch."""
+        return self.server.address
 
     def serve(self, script: Any = bills) -> ScriptedBiller:
         """The biller, connected."""
@@ -297,12 +314,24 @@ class World:
         self.server.stop()
 
 
+class Reachable(Protocol):
+    """A switch as a counter reaches it: itself, or through a slow line."""
+
+    @property
+    def tls(self) -> Path:
+        """Where the certificates are."""
+
+    @property
+    def switch_address(self) -> str:
+        """Where the switch answers."""
+
+
 class Counter:
     """The page of one centre, as a process."""
 
     def __init__(
         self,
-        world: World,
+        world: Reachable,
         data: Path,
         *arguments: str,
         centre: str = CENTRE,
@@ -319,7 +348,7 @@ class Counter:
         """Start, or start again at the same port."""
         words = [
             self.centre,
-            *("--address", self.world.server.address),
+            *("--address", self.world.switch_address),
             *("--tls", str(self.world.tls)),
             *("--data", str(self.data)),
             *("--port", str(self.port)),
@@ -365,7 +394,7 @@ class Counter:
 
 @contextmanager
 def counting(
-    world: World, data: Path, *arguments: str, centre: str = CENTRE
+    world: Reachable, data: Path, *arguments: str, centre: str = CENTRE
 ) -> Iterator[Counter]:
     """A counter that is ended, whatever happens."""
     counter = Counter(world, data, *arguments, centre=centre)
@@ -377,4 +406,4 @@ def counting(
                 counter.stop()
 
 
-__all__ = ["Counter", "World", "bills", "counting", "willing"]
+__all__ = ["Counter", "World", "answering_later", "bills", "counting", "willing"]

@@ -25,6 +25,8 @@ from switch.catalogue import (
     Words,
     counter_texts,
     free_texts,
+    has_hidden,
+    is_hidden,
     read_called,
     read_documents,
     read_fields,
@@ -132,6 +134,28 @@ def free(**values: Any) -> ParticipantSpec:
 MANY = tuple(f"name {at}" for at in range(CALLED_MAX))
 FORM = tuple(replace(FIELD, name=f"f{at}") for at in range(FIELDS_MAX))
 PAPERS = (CARD,) * DOCUMENTS_MAX
+
+
+HIDDEN = (
+    *"\x00\x1b\n\x7f\x85\xad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c",
+    *"\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\ud800\ue000\U000e0041",
+)
+"""Each steers, is not seen, or turns the direction of what stands around it."""
+
+
+@pytest.mark.parametrize("character", HIDDEN)
+def test_what_hides_or_turns_is_in_no_text_of_the_register(character: str) -> None:
+    text = f"a{character}b"
+    assert has_hidden(text)
+    assert is_hidden(character)
+    assert fields_wrong(called(text)) == {"called_en[0]"}
+    named = fields_wrong(replace(SERVICE, name_bn=text))
+    assert named == {"name_bn"}
+
+
+def test_letters_of_both_languages_are_seen() -> None:
+    for text in ("", "Record of Rights", "ক্ষ", "ক্\u200dষ", "র\u200c্য", "₹৯৫০.০০", "é"):
+        assert not has_hidden(text)
 
 
 @pytest.mark.parametrize(

@@ -35,15 +35,21 @@ cdef uint64_t _clock_boot(const Guard* guard) noexcept nogil:
     return guard.fake[1] if guard.fake != NULL else clock_read(CLOCK_BOOTTIME)
 
 
-cdef bint _clock_is_synchronised(const Guard* guard) noexcept nogil:
-    """Whether the kernel is told the time by somebody. Setting the clock ends that."""
+cdef int _clock_ask_kernel(const Guard* guard) noexcept nogil:
+    """1 if the kernel is told the time by somebody, 0 if not; minus an errno if it does not
+    say. Setting the clock ends that.
+
+    `fake`, for tests, has the same three answers.
+    """
     cdef timex_t about
     cdef int state
     if guard.fake != NULL:
-        return guard.fake[2] != 0
+        return <int>guard.fake[2]
     memset(&about, 0, sizeof(about))
     state = adjtimex(&about)
-    return state >= 0 and state != TIME_ERROR and (about.status & STA_UNSYNC) == 0
+    if state < 0:
+        return -errno
+    return state != TIME_ERROR and (about.status & STA_UNSYNC) == 0
 
 
 cdef void clock_look(const Guard* guard, Reading* reading) noexcept nogil:
@@ -61,6 +67,26 @@ cdef void _clock_anchor(Guard* guard, const Reading* reading) noexcept nogil:
     guard.has_leapt = 0
 
 
+cdef int clock_look_vouched(const Guard* guard, Reading* reading) noexcept nogil:
+    """A reading between two words of the kernel, and the worse word of the two.
+
+    A clock that somebody sets before the reading loses the first word or the second. One
+    that a time service puts right after the reading was not synchronised before it.
+    """
+    cdef int before = _clock_ask_kernel(guard)
+    cdef int after
+    clock_look(guard, reading)
+    after = _clock_ask_kernel(guard)
+    return before if before < after else after
+
+
+cdef void clock_anchor_at(Guard* guard, uint64_t wall, uint64_t boot) noexcept nogil:
+    """Believe a reading that a durable row names, before the queue runs."""
+    cdef Reading reading
+    reading.wall, reading.boot, reading.ahead_ns = wall, boot, 0
+    _clock_anchor(guard, &reading)
+
+
 cdef void clock_begin(Guard* guard, const uint64_t* fake) noexcept nogil:
     """The first anchor. `fake`, for tests: what is read in place of the clocks, or NULL."""
     cdef Reading reading
@@ -76,7 +102,7 @@ cdef int _clock_judge(Guard* guard, const Reading* reading) noexcept nogil:
     """
     if reading.ahead_ns <= CLOCK_LEAP_MAX_NS:
         return CLOCK_AGREES if guard.has_leapt else CLOCK_GOOD
-    if reading.ahead_ns <= CLOCK_KERNEL_MAX_NS and _clock_is_synchronised(guard):
+    if reading.ahead_ns <= CLOCK_KERNEL_MAX_NS and _clock_ask_kernel(guard) == 1:
         return CLOCK_KEPT
     guard.has_leapt = 1
     return CLOCK_LEAPT

@@ -78,6 +78,27 @@ cdef class Queue:
         ledger._end_commit()
         return ClockState(reading.wall, reading.boot, reading.ahead_ns)
 
+    def vouched_clock(self):
+        cdef Reading reading
+        cdef Ledger ledger = self.ledger
+        cdef int word
+        ledger._begin_commit()
+        word = clock_look_vouched(&self.q.guard, &reading)
+        ledger._end_commit()
+        if word < 0:
+            raise OSError(-word, os.strerror(-word))
+        if word == 0:
+            return None
+        return ClockState(reading.wall, reading.boot, reading.ahead_ns)
+
+    def anchor_clock(self, state):
+        cdef Ledger ledger = self.ledger
+        if self.q.running or self.q.ended:
+            raise ValueError("the clock is anchored before the queue runs")
+        ledger._begin_commit()
+        clock_anchor_at(&self.q.guard, state.wall_ns, state.boottime_ns)
+        ledger._end_commit()
+
     def accept_clock(self, Request request not None, int64_t ahead_ns):
         cdef Ledger ledger = self.ledger
         cdef Call call

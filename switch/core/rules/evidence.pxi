@@ -4,7 +4,7 @@
 # Whatever a biller says, however often it changes its mind, makes a few rows about a hold by
 # itself and no more: then people decide.
 
-cdef int _evidence_get_sum(State* s, const Row* hold, uint64_t* sum_) noexcept nogil:
+cdef int evidence_get_sum(State* s, const Row* hold, uint64_t* sum_) noexcept nogil:
     """Paise that a biller was asked about: those of a hold, or of all holds of its basket."""
     cdef uint64_t lead = fields_basket_lead(hold)
     cdef uint64_t total = 0
@@ -24,7 +24,7 @@ cdef int _evidence_get_sum(State* s, const Row* hold, uint64_t* sum_) noexcept n
         if member.kind != KIND_HOLD or member.basket != fields_basket(size, i):
             return MDB_CORRUPTED
         native_assert(
-            not payment_overflows(total, 0, member.amount, 0), b"_evidence_get_sum: 16 fit"
+            not payment_overflows(total, 0, member.amount, 0), b"evidence_get_sum: 16 fit"
         )
         total += member.amount
     s.group.basket_lead = lead
@@ -122,7 +122,7 @@ cdef int _evidence_of_open(State* s, Draft* draft, const Row* hold, Outcome* out
     cdef int rc
     if row.kind == KIND_VOID:
         return _evidence_record(s, draft, hold, out)
-    rc = _evidence_get_sum(s, hold, &sum_)
+    rc = evidence_get_sum(s, hold, &sum_)
     if rc != 0:
         return rc
     if row.amount == sum_:
@@ -145,7 +145,7 @@ cdef int _evidence_is_right(
     right[0] = draft.row.amount == paid.amount
     if hold.basket == 0:
         return 0
-    rc = _evidence_get_sum(s, hold, &sum_)
+    rc = evidence_get_sum(s, hold, &sum_)
     right[0] = rc == 0 and draft.row.amount == sum_ and paid.amount == hold.amount
     return rc
 

@@ -150,18 +150,36 @@ cdef bint _lines_are_of_channel(const Draft* draft) noexcept nogil:
 
 # --- what needs a third person --------------------------------------------------------------
 
-cdef bint _lines_exceed(const State* s, const Draft* draft) noexcept nogil:
-    """Whether a proposal's own amounts need a third person, or that it changes from where on
+cdef int _lines_get_stake(State* s, const Row* row, uint64_t* stake) noexcept nogil:
+    """Paise that an accepted proposal moves or releases, whatever amount it states."""
+    cdef Row hold
+    cdef int rc
+    stake[0] = row.amount
+    if not kinds_resolves_hold(row.total):
+        return 0
+    rc = rows_get(s, row.resolves, &hold)
+    if rc != 0:
+        return rc
+    if row.total == KIND_VOID:
+        # One proposal voids each hold of its basket.
+        return evidence_get_sum(s, &hold, stake)
+    # What a post does not pay goes back to the wallet.
+    stake[0] = hold.amount
+    return 0
+
+
+cdef bint _lines_exceed(const State* s, const Draft* draft, uint64_t stake) noexcept nogil:
+    """Whether what a proposal moves needs a third person, or that it changes from where on
     one is needed."""
     cdef const Row* row = &draft.row
     cdef const Thresholds* most = &s.group.thresholds
     cdef const ProposedLine* line
     cdef uint32_t at = 8
     cdef uint32_t end = signed_size(draft.tail_size)
-    if row.amount > most.batch:
+    if stake > most.batch:
         return True
     if row.total != PROPOSE_LINES:
-        return row.amount > most.single
+        return stake > most.single
     while at < end:
         line = <const ProposedLine*>(draft.tail + at)
         if line.amount > most.single:
@@ -174,29 +192,31 @@ cdef bint _lines_exceed(const State* s, const Draft* draft) noexcept nogil:
 
 
 cdef int _lines_exceed_day(
-    State* s, const Row* row, uint64_t high, uint64_t low, bint* third
+    State* s, uint64_t stake, uint64_t high, uint64_t low, bint* third
 ) noexcept nogil:
-    """Whether all that a person has proposed that day, this one included, is too much."""
+    """Whether all that a person has proposed that day, with this stake, is too much."""
     cdef Row before
     cdef uint64_t sequence
     cdef uint64_t left = s.group.thresholds.day
     cdef uint32_t nth
     cdef int rc
     third[0] = True
-    if row.amount > left:
+    if stake > left:
         return 0
-    left -= row.amount
+    left -= stake
     for nth in range(<uint32_t>PROPOSALS_DAY_MAX):
         rc = lookup_find(s, s.group.index_txn, MAP_LINKS, high, low, nth, True, &sequence)
         if rc == MDB_NOTFOUND:
             break
         if rc == 0:
             rc = rows_get(s, sequence, &before)
+        if rc == 0:
+            rc = _lines_get_stake(s, &before, &stake)
         if rc != 0:
             return rc
-        if before.amount > left:
+        if stake > left:
             return 0
-        left -= before.amount
+        left -= stake
     third[0] = False
     return 0
 
@@ -223,7 +243,7 @@ cdef int lines_judge(State* s, Draft* draft, int* result) noexcept nogil:
     """What a ledger with people asks of each proposal at last: that its person has not made
     too many that day, and whether a third person must approve it, or nobody."""
     cdef Row* row = &draft.row
-    cdef uint64_t high, low, sequence
+    cdef uint64_t high, low, sequence, stake
     cdef bint third
     cdef int rc
     native_assert(
@@ -243,8 +263,10 @@ cdef int lines_judge(State* s, Draft* draft, int* result) noexcept nogil:
     # Two of three could otherwise make a third of their own.
     third = people_are_three(s) and _lines_appoint(draft)
     if not third and s.group.thresholds.sequence != 0:
-        third = _lines_exceed(s, draft)
-        rc = 0 if third else _lines_exceed_day(s, row, high, low, &third)
+        rc = _lines_get_stake(s, row, &stake)
+        third = rc == 0 and _lines_exceed(s, draft, stake)
+        if rc == 0 and not third:
+            rc = _lines_exceed_day(s, stake, high, low, &third)
     if rc == 0 and third:
         row.flags |= ROW_THIRD
     return rc

@@ -11,7 +11,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from switch.web import assets as shared
-from switch.web.counter import finding, lists, moves, offers, operators, payment
+from switch.web.counter import (
+    complaints,
+    finding,
+    lists,
+    moves,
+    offers,
+    operators,
+    payment,
+)
 from switch.web.counter.desk import Desk, form, kept, message, page, part
 from switch.web.guard import Guard
 
@@ -59,6 +67,9 @@ def make_app(desk: Desk, hosts: list[str]) -> Guard:
             ),
             Route("/today", page(lists.today)),
             Route("/find", form(lists.find), methods=["POST"]),
+            Route("/complaints", page(complaints.listing)),
+            Route("/complaints/count", part(complaints.count)),
+            Route("/complaint/{number:str}", page(complaints.complaint)),
             Route("/move/{id:str}", page(moves.move)),
             Route("/move/{id:str}/state", part(moves.move_state)),
             Route("/move/{id:str}/sign", form(moves.sign_shift), methods=["POST"]),

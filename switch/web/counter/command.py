@@ -11,7 +11,7 @@ import uvicorn
 from switch.console.terminal import ask_secret
 from switch.errors import ConfigError, UsageError
 from switch.web.assets import Assets
-from switch.web.counter import catalogue
+from switch.web.counter import catalogue, complaint_book
 from switch.web.counter.app import ASSETS, FOLDER, make_app
 from switch.web.counter.arguments import HOST
 from switch.web.counter.desk import Desk
@@ -54,6 +54,7 @@ def make_desk(args: argparse.Namespace) -> Desk:
         printer=Printer(args.printer, args.check_base),
         catalogue_path=path,
         catalogue=catalogue.load(path),
+        complaints=complaint_book.load(folder / "complaints.json"),
     )
 
 
@@ -111,9 +112,14 @@ def listen(port: int) -> tuple[socket.socket, str]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        # Two may bind one port at a time; only one of them listens there.
+        listener.listen(CONCURRENCY_MAX)
     except OSError as error:
-        raise ConfigError(f"cannot listen on port {port}: {error.strerror}") from error
-    listener.listen(CONCURRENCY_MAX)
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on port {port}: {error.strerror}; choose another one with "
+            "--port, or 0 for any that is free"
+        ) from error
     send_at_once(listener)
     return listener, f"http://{HOST}:{listener.getsockname()[1]}/"
 

@@ -21,6 +21,7 @@ from switch.money import format_amount
 from switch.web.assets import Assets
 from switch.web.counter import catalogue, words
 from switch.web.counter.catalogue import Catalogue
+from switch.web.counter.complaint_book import ComplaintBook
 from switch.web.counter.drafts import Drafts
 from switch.web.counter.line import Line, OfflineError
 from switch.web.counter.pins import PinStore
@@ -36,9 +37,20 @@ _log = logging.getLogger(__name__)
 Fields = Mapping[str, str]
 
 _PARTS = frozenset(
-    {"line.html", "services.html", "state.html", "move_state.html", "paper.html"}
+    {
+        "line.html",
+        "services.html",
+        "state.html",
+        "move_state.html",
+        "paper.html",
+        "complaint_count.html",
+    }
 )
 """Templates that a page is made of, or asks for alone."""
+STOP_POLLING = 286
+"""The status with which htmx asks no more."""
+SIGNED_OFF = "X-Signed-Off"
+"""Tells a page that asks for its state that nobody is at the counter."""
 
 
 @dataclass(slots=True)
@@ -56,6 +68,7 @@ class Desk:
     pins: PinStore
     printer: Printer
     catalogue_path: Path
+    complaints: ComplaintBook
     drafts: Drafts = field(default_factory=Drafts)
     catalogue: Catalogue = catalogue.EMPTY
     beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -168,6 +181,20 @@ def to(path: str) -> Response:
     assert path.startswith("/")
     assert not path.startswith("//")
     return RedirectResponse(path, 303)
+
+
+def unchanged(*, is_over: bool = False, is_signed_off: bool = False) -> Response:
+    """An answer to a poll that leaves the page as it is, whatever the page shows.
+
+    htmx puts the body of a 286 into the page, and takes even an empty one for what is
+    to stand there. A poll may have waited behind another one, or come from before this
+    process, so the header forbids it: no late answer wipes what an operator reads.
+    """
+    status = STOP_POLLING if is_over else 204
+    headers = {"HX-Reswap": "none"}
+    if is_signed_off:
+        headers[SIGNED_OFF] = "yes"
+    return Response(status_code=status, headers=headers)
 
 
 def message(desk: Desk, session: Session, key: str, status: int) -> Response:

@@ -8,13 +8,14 @@ import grpc
 from starlette.requests import Request
 from starlette.responses import Response
 
+from switch.catalogue import has_hidden
 from switch.client import CallError
 from switch.codes import AMOUNT_MAX
 from switch.ids import parse_id
 from switch.money import format_amount, parse_amount
 from switch.references import Form, PatternError, WrongReferenceError, canonical
 from switch.v1 import counter_pb2, network_pb2, payments_pb2, types_pb2
-from switch.web.counter import search
+from switch.web.counter import funds, search
 from switch.web.counter.catalogue import FormField, Service
 from switch.web.counter.desk import (
     Desk,
@@ -30,7 +31,6 @@ from switch.web.counter.drafts import Draft, Line
 from switch.web.counter.till import Kind, Move
 from switch.web.forms import latin_digits, whole_number
 from switch.web.sessions import Session
-from switch.web.shown import visible
 
 ITEMS_MAX = 4
 """Kinds of items that one payment has."""
@@ -89,6 +89,7 @@ def _found(desk: Desk, text: str, found: Sequence[Service]) -> dict[str, Any]:
         "away": desk.away,
         "has_catalogue": bool(desk.catalogue.services),
         "unended": desk.till.unended(),
+        "counts": desk.complaints.counts(),
     }
 
 
@@ -208,7 +209,7 @@ def _note(wanted: Service, fields: Fields, session: Session, say: Any) -> str:
         label = asked.label.said(session.language)
         if not text:
             raise _Wrong(say("needs field", label=label))
-        if not _fits(asked, text) or visible(text) != text:
+        if not _fits(asked, text) or has_hidden(text):
             example = say("example", example=asked.example) if asked.example else ""
             raise _Wrong(say("field wrong", label=label, example=example))
         texts.append(text)
@@ -262,7 +263,7 @@ async def due(desk: Desk, request: Request, session: Session) -> Response:
     draft = desk.drafts.get(request.path_params["key"])
     if draft is None:
         return message(desk, session, "draft gone", 410)
-    return _due(desk, session, draft, {})
+    return await _due(desk, session, draft, {})
 
 
 async def pay(
@@ -283,11 +284,14 @@ async def pay(
         if line.state != "due":
             raise _Wrong(say(line.state))
         move = _move(desk, session, draft, line, fields)
-    except _Wrong as error:
-        return _due(desk, session, draft, fields, str(error))
-    if not desk.line.is_up:
         # Before anything is begun: a line that is down is said now, not afterwards.
-        await in_thread(desk.line.wallet, fresh=True)
+        wallet = await funds.ask_line(desk)
+        if wallet is not None:
+            text = funds.refusal_text(wallet, move.facts["amount"], session)
+            if text:
+                raise _Wrong(text)
+    except _Wrong as error:
+        return await _due(desk, session, draft, fields, str(error))
     async with desk.beginning:
         same = _same_open(desk, move)
         if same is not None:
@@ -310,10 +314,21 @@ def _gone(desk: Desk, session: Session, fields: Fields) -> Response:
     return message(desk, session, "draft gone", 410)
 
 
-def _due(
+async def _due(
     desk: Desk, session: Session, draft: Draft, fields: Fields, error: str = ""
 ) -> Response:
-    payable = [place for place, one in enumerate(draft.lines) if one.state == "due"]
+    due = [place for place, one in enumerate(draft.lines) if one.state == "due"]
+    most = max((funds.least_of(draft.lines[place]) for place in due), default=0)
+    wallet = await funds.wallet_for(desk, most) if due else None
+    refusals: dict[int, str] = {}
+    if wallet is not None:
+        for place in due:
+            text = funds.refusal_text(
+                wallet, funds.least_of(draft.lines[place]), session
+            )
+            if text:
+                refusals[place] = text
+    payable = [place for place in due if place not in refusals]
     return show(
         desk,
         session,
@@ -321,12 +336,23 @@ def _due(
         422 if error else 200,
         here="find",
         draft=draft,
+        due=due,
         payable=payable,
-        chosen=int(fields.get("line", payable[0] if payable else 0)),
+        refusals=refusals,
+        wallet=wallet,
+        chosen=_chosen(fields, payable),
         fields=fields,
         error=error,
         earlier=_earlier(desk, draft),
     )
+
+
+def _chosen(fields: Fields, payable: Sequence[int]) -> int:
+    """The line that a form has chosen, if it can be paid; else the first that can."""
+    chosen = whole_number(fields.get("line", ""), 99)
+    if chosen in payable:
+        return chosen or 0
+    return payable[0] if payable else 0
 
 
 def _earlier(desk: Desk, draft: Draft) -> Move | None:

@@ -101,6 +101,8 @@ class Line:
         known.
         """
         session = self.sessions.get(operator, b"")
+        # Whatever becomes of it, the wallet may have another balance afterwards.
+        self._wallet = None
         try:
             with self.client.signed_on(session):
                 answer = call()
@@ -129,10 +131,11 @@ class Line:
     def wallet(self, *, fresh: bool = False) -> wallets_pb2.Wallet:
         """The centre's wallet, at most WALLET_S old. Raises as `read`."""
         now = time.monotonic()
-        if fresh or self._wallet is None or now - self._wallet_s > WALLET_S:
-            self._wallet = self.read(lambda: self.client.wallet()).wallet
-            self._wallet_s = now
-        return self._wallet
+        wallet = self._wallet
+        if fresh or wallet is None or now - self._wallet_s > WALLET_S:
+            wallet = self.read(lambda: self.client.wallet()).wallet
+            self._wallet, self._wallet_s = wallet, now
+        return wallet
 
 
 def credentials_in(folder: Path, centre: str) -> Credentials:

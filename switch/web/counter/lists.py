@@ -16,7 +16,9 @@ from switch.client import CallError
 from switch.ids import parse_id
 from switch.money import parse_amount
 from switch.payment_states import PaymentState
+from switch.receipt_numbers import plain_complaint
 from switch.v1 import payments_pb2, search_pb2
+from switch.web.counter import complaints
 from switch.web.counter.desk import Desk, Fields, in_thread, query, reason_of, show, to
 from switch.web.counter.line import OfflineError
 from switch.web.counter.settle import OUTCOMES
@@ -32,7 +34,10 @@ STATES = tuple(state.name for state in PaymentState if state)
 """What can be asked for, as forms and the switch name it."""
 AMOUNTS = ("amount", "amount_to")
 """Fields of a form: one amount, or from the first to the second."""
-_RECEIPT = re.compile(r"(?:[a-z0-9-]{1,32}/)?(?:[0-9]{4}-[0-9]{2}|A)/[0-9]{1,20}")
+_RECEIPT = re.compile(
+    r"(?:[a-z0-9-]{1,32}/)?"
+    r"(?:[0-9]{4}-[0-9]{2}/[0-9]{1,20}(?:/[Rr][0-9]{1,6})?|A/[0-9]{1,20})"
+)
 _REFERENCE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,30}[\x21-\x7e])?")
 _DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _BILLERS = "biller"
@@ -65,6 +70,8 @@ async def find(
 ) -> Response:
     """Payments by what the citizen has in hand, of a day, by amount, by state."""
     token = _token(fields.get("page", ""))
+    if (number := _complaint_number(fields)) and await complaints.find(desk, number):
+        return to(f"/complaint/{number}")
     try:
         wanted = _wanted(fields)
     except _Wrong as wrong:
@@ -75,6 +82,13 @@ async def find(
     wanted.page_size, wanted.page_token = PAGE_SIZE, token
     call = partial(_found, desk, wanted)
     return await _listed(desk, session, fields, call, wanted)
+
+
+def _complaint_number(fields: Fields) -> str | None:
+    """The number of a complaint, where nothing else is asked for beside it."""
+    if any(fields.get(name) for name in (*AMOUNTS, "state", "page")):
+        return None
+    return plain_complaint(fields.get("q", ""))
 
 
 def _token(text: str) -> str:

@@ -16,6 +16,7 @@ from switch.money import parse_amount
 from switch.v1 import banks_pb2, complaints_pb2, counter_pb2
 from switch.web.counter import words
 from switch.web.counter.desk import (
+    STOP_POLLING,
     Desk,
     Fields,
     in_thread,
@@ -24,10 +25,10 @@ from switch.web.counter.desk import (
     rendered,
     show,
     to,
+    unchanged,
 )
 from switch.web.counter.line import OfflineError
 from switch.web.counter.operators import signed
-from switch.web.counter.payment import STOP_POLLING
 from switch.web.counter.pins import OPERATOR_MAX
 from switch.web.counter.till import Kind, Move, Stage
 from switch.web.forms import whole_number
@@ -78,11 +79,13 @@ async def move(desk: Desk, request: Request, session: Session) -> Response:
 async def move_state(desk: Desk, request: Request, session: Session) -> Response:
     """The same as a part of the page; nothing if it is what the page shows."""
     found = _found(desk, request)
-    if found is None or found.kind is Kind.PAYMENT or not session.operator:
-        return Response(status_code=STOP_POLLING)
+    if found is None or found.kind is Kind.PAYMENT:
+        return unchanged(is_over=True)
+    if not session.operator:
+        return unchanged(is_signed_off=True)
     is_over = found.stage is Stage.ENDED
     if query(request).get("seen", "") == found.outcome:
-        return Response(status_code=STOP_POLLING if is_over else 204)
+        return unchanged(is_over=is_over)
     text = rendered(desk, session, "move_state.html", **_stands(desk, session, found))
     return HTMLResponse(text, STOP_POLLING if is_over else 200)
 

@@ -7,7 +7,15 @@ from starlette.responses import Response
 
 from switch.client import CallError
 from switch.web.counter import words
-from switch.web.counter.desk import Desk, Fields, in_thread, query, show, to
+from switch.web.counter.desk import (
+    Desk,
+    Fields,
+    in_thread,
+    query,
+    show,
+    to,
+    unchanged,
+)
 from switch.web.counter.line import OfflineError
 from switch.web.counter.pins import OPERATOR_MAX, LockedError, WrongPinError
 from switch.web.forms import latin_digits, whole_number
@@ -15,7 +23,7 @@ from switch.web.sessions import Session
 
 SECONDS_MAX = 120
 """What is longer is told in minutes."""
-_BACK = frozenset({"/", "/today", "/shift", "/wallet", "/operator"})
+_BACK = frozenset({"/", "/today", "/shift", "/wallet", "/operator", "/complaints"})
 """Where one may go back to after choosing a language; nothing that is sent decides."""
 
 
@@ -117,7 +125,7 @@ async def language(
 
 
 def _is_own(path: str) -> bool:
-    kinds = ("/service/", "/due/", "/payment/", "/move/")
+    kinds = ("/service/", "/due/", "/payment/", "/move/", "/complaint/")
     rest = next((path[len(one) :] for one in kinds if path.startswith(one)), "")
     return rest.isascii() and rest.replace("-", "").isalnum() and len(rest) <= 64
 
@@ -129,5 +137,5 @@ async def line(desk: Desk, request: Request, session: Session) -> Response:
         await in_thread(desk.line.wallet)
     now = "up" if desk.line.is_up else "down"
     if was == now:
-        return Response(status_code=204)
+        return unchanged()
     return show(desk, session, "line.html")

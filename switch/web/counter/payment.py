@@ -1,5 +1,6 @@
 """Pages: a payment's outcome, its papers, and what else can be done about it."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -11,9 +12,11 @@ from switch.client import CallError, LostReplyError
 from switch.codes import Result
 from switch.ids import new_id, parse_id
 from switch.payment_states import PaymentState
+from switch.receipt_numbers import format_code
 from switch.v1 import complaints_pb2, counter_pb2, payments_pb2
-from switch.web.counter import words
+from switch.web.counter import complaints, words
 from switch.web.counter.desk import (
+    STOP_POLLING,
     Desk,
     Fields,
     form,
@@ -26,6 +29,7 @@ from switch.web.counter.desk import (
     rendered,
     show,
     to,
+    unchanged,
 )
 from switch.web.counter.finding import once_more
 from switch.web.counter.line import OfflineError
@@ -45,8 +49,6 @@ REASONS = (
     "NO_RECEIPT",
     "OTHER",
 )
-STOP_POLLING = 286
-"""The status with which htmx asks no more."""
 _LANGUAGES = {
     "en": counter_pb2.LANGUAGE_ENGLISH,
     "bn": counter_pb2.LANGUAGE_BENGALI,
@@ -72,25 +74,25 @@ async def payment(desk: Desk, request: Request, session: Session) -> Response:
         return message(desk, session, "not found", 404)
     if move is None:
         return await _of_before(desk, session, payment_id)
-    return show(
-        desk,
-        session,
-        "payment.html",
-        here="find",
-        **await _stands(desk, session, move),
+    stands, complaint = await asyncio.gather(
+        _stands(desk, session, move),
+        complaints.about(desk, session, move.id, move.outcome),
     )
+    return show(desk, session, "payment.html", here="find", **stands, **complaint)
 
 
 async def state(desk: Desk, request: Request, session: Session) -> Response:
     """The same as a part of the page; nothing if it is what the page shows."""
     payment_id = _id_of(request)
     move = desk.till.get(payment_id) if payment_id else None
-    if move is None or not session.operator:
-        return Response(status_code=STOP_POLLING)
+    if move is None or move.kind is not Kind.PAYMENT:
+        return unchanged(is_over=True)
+    if not session.operator:
+        return unchanged(is_signed_off=True)
     seen = query(request).get("seen", "")
     is_over = move.stage is Stage.ENDED
     if move.outcome == seen:
-        return Response(status_code=STOP_POLLING if is_over else 204)
+        return unchanged(is_over=is_over)
     values = await _stands(desk, session, move)
     text = rendered(desk, session, "state.html", **values)
     return HTMLResponse(text, STOP_POLLING if is_over else 200)
@@ -164,7 +166,7 @@ async def printed(
     await _note_printed(desk, payment_id, kind)
     values = await _paper(desk, session, payment_id, kind)
     if values["paper_error"]:
-        return Response(status_code=204)
+        return unchanged()
     return show(desk, session, "paper.html", **values)
 
 
@@ -345,6 +347,7 @@ async def _paper(
         "paper": "",
         "paper_error": "",
         "id": payment_id.hex(),
+        "code": "",
     }
     try:
         reply = await in_thread(desk.line.read, call)
@@ -353,7 +356,9 @@ async def _paper(
         return {**found, "paper_error": say("offline now")}
     except CallError as error:
         return {**found, "paper_error": reason_of(error, session.language)}
-    return {**found, "paper": reply.text, "number": _number(reply.json)}
+    # An acknowledgement has no code: it proves nothing.
+    code = format_code(reply.code) if kind == "receipt" else ""
+    return {**found, "paper": reply.text, "number": _number(reply.json), "code": code}
 
 
 def _number(text: str) -> str:
@@ -403,6 +408,7 @@ async def _of_before(desk: Desk, session: Session, payment_id: bytes) -> Respons
     kind = _paper_kind(outcome)
     if kind:
         values.update(await _paper(desk, session, payment_id, kind))
+    values.update(await complaints.about(desk, session, payment_id, outcome))
     return show(desk, session, "payment.html", here="today", **values)
 
 

@@ -215,6 +215,9 @@ def _pause(first_s: float, most_s: float, count: int) -> float:
 
 def _said(move: Move, error: CallError) -> dict[str, Any]:
     """For the page: why there is no answer yet."""
+    if move.outcome == "trouble":
+        # A line that comes and goes takes nothing back of it.
+        return {}
     outcome = "offline" if is_offline(error) else "sending"
     return {"outcome": outcome} if move.outcome != outcome else {}
 

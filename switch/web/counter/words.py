@@ -37,6 +37,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The counter's program does not answer. Take no cash, and start it again.",
         "কাউন্টারের প্রোগ্রাম সাড়া দিচ্ছে না। নগদ নেবেন না, প্রোগ্রামটি আবার চালান।",
     ),
+    "signed off": (
+        (
+            "Nobody is signed on at the counter. Choose the operator; then see the "
+            "unfinished payments."
+        ),
+        "কাউন্টারে কেউ সাইন-অন করে নেই। অপারেটর বেছে নিন; তার পরে অসমাপ্ত লেনদেন দেখুন।",
+    ),
     "back to find": ("Next citizen", "পরের নাগরিক"),
     "asking": ("Asking …", "জিজ্ঞাসা করা হচ্ছে …"),
     "time": ("Time", "সময়"),
@@ -176,10 +183,37 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{time} পর্যন্ত বৈধ; তার পরে আবার আনুন।",
     ),
     "bill": ("Bill", "বিল"),
+    "period": ("Period", "সময়কাল"),
     "bills several": (
         "Which of these does the citizen pay?",
         "নাগরিক কোনটি দিচ্ছেন?",
     ),
+    "funds": (
+        "The wallet can pay {amount}",
+        "ওয়ালেট থেকে {amount} দেওয়া যাবে",
+    ),
+    "funds unknown": (
+        (
+            "The wallet's balance is not known now. If the wallet cannot pay, the "
+            "switch refuses the payment, and you return the cash."
+        ),
+        (
+            "ওয়ালেটে কত টাকা আছে এখন জানা নেই। ওয়ালেটে টাকা না কুলোলে সুইচ লেনদেন "
+            "নেবে না, আর আপনি নগদ ফেরত দেবেন।"
+        ),
+    ),
+    "funds short": (
+        (
+            "Take no cash. The wallet can pay {available}; {short} is missing. Ask for "
+            "money (a top-up), and look again when it has come."
+        ),
+        (
+            "নগদ নেবেন না। ওয়ালেট থেকে {available} দেওয়া যাবে; {short} কম। টাকার আবেদন "
+            "(টপ-আপ) করুন; টাকা এলে আবার দেখুন।"
+        ),
+    ),
+    "funds refused": ("Take no cash: {reason}.", "নগদ নেবেন না: {reason}।"),
+    "funds again": ("Look again", "আবার দেখুন"),
     "in progress": (
         "A payment of it is under way or in doubt: take no cash",
         "এর টাকা দেওয়া চলছে বা সংশয়ে আছে: নগদ নেবেন না",
@@ -375,8 +409,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     "complaint": ("Raise a complaint", "অভিযোগ জানান"),
     "complaint number": ("The complaint's number", "অভিযোগের নম্বর"),
     "complaint text": (
-        "Give the citizen this number. It is answered by {date}.",
-        "নাগরিককে এই নম্বর দিন। {date}-এর মধ্যে উত্তর আসবে।",
+        (
+            "Give the citizen this number. An answer is due by {date}. With this "
+            "number and the code on the receipt anybody sees on the public page how "
+            "it stands."
+        ),
+        (
+            "নাগরিককে এই নম্বর দিন। {date}-এর মধ্যে উত্তর আসার কথা। এই নম্বর ও রসিদের "
+            "কোড দিয়ে সবার জন্য খোলা পাতায় এর অবস্থা দেখা যায়।"
+        ),
     ),
     "complaint reason": ("What the citizen says", "নাগরিকের কথা"),
     "complaint note": (
@@ -392,13 +433,63 @@ TEXTS: dict[str, tuple[str, str]] = {
     "complaint WRONG_BILL": ("Wrong bill", "ভুল বিল"),
     "complaint NO_RECEIPT": ("No receipt", "রসিদ পাওয়া যায়নি"),
     "complaint OTHER": ("Something else", "অন্য কিছু"),
+    "complaints": ("Complaints", "অভিযোগ"),
+    "complaints text": (
+        "Those that are open, and answers that nobody here has looked at yet.",
+        "যেগুলি খোলা আছে, আর যে উত্তর এখানে এখনও কেউ দেখেননি।",
+    ),
+    "complaints answered": (
+        "Complaints with an answer that nobody here has looked at: {count}.",
+        "উত্তর এসেছে, এখানে এখনও কেউ দেখেননি, এমন অভিযোগ: {count}।",
+    ),
+    "complaints open": (
+        "Complaints that wait for an answer: {count}.",
+        "উত্তরের অপেক্ষায় থাকা অভিযোগ: {count}।",
+    ),
+    "complaints overdue": (
+        "Of these overdue: {count}.",
+        "তার মধ্যে সময় পেরিয়েছে: {count}।",
+    ),
+    "complaints none": ("No complaint is open.", "কোনও অভিযোগ খোলা নেই।"),
+    "complaints unknown": (
+        "How the centre's complaints stand is not known now.",
+        "কেন্দ্রের অভিযোগগুলির অবস্থা এখন জানা নেই।",
+    ),
+    "complaints cut": (
+        "There are more: the newest are shown.",
+        "আরও আছে: সবচেয়ে নতুনগুলি দেখানো হল।",
+    ),
+    "complaint code": ("Code of the receipt", "রসিদের কোড"),
+    "complaint new": ("not looked at", "দেখা হয়নি"),
+    "complaint is open": ("waits for an answer", "উত্তরের অপেক্ষায়"),
+    "complaint is overdue": ("the answer is overdue", "উত্তরের সময় পেরিয়ে গেছে"),
+    "complaint is answered": ("answered", "উত্তর এসেছে"),
+    "complaint is closed": ("closed", "বন্ধ"),
+    "complaint raised": ("Raised", "জানানো হয়েছে"),
+    "complaint due": ("Answer due by", "উত্তর দেওয়ার শেষ সময়"),
+    "complaint step 1": ("The treasury has asked", "কোষাগার জিজ্ঞাসা করেছে"),
+    "complaint step 2": ("The department answers", "বিভাগের উত্তর"),
+    "complaint step 3": ("The treasury has closed it", "কোষাগার বন্ধ করেছে"),
+    "complaint refund": (
+        "Money of this payment was given back since.",
+        "এই লেনদেনের টাকা পরে ফেরত দেওয়া হয়েছে।",
+    ),
+    "complaint payment": ("To the payment", "লেনদেনটি দেখুন"),
+    "complaint unknown": (
+        "This centre has no complaint with that number.",
+        "এই নম্বরের কোনও অভিযোগ এই কেন্দ্রের নেই।",
+    ),
+    "complaint offline": (
+        "No line: whether there is a complaint about it is not known now.",
+        "যোগাযোগ নেই: এটি নিয়ে কোনও অভিযোগ আছে কি না এখন জানা নেই।",
+    ),
     # --- lists
     "today title": ("Payments of today", "আজকের লেনদেন"),
     "found title": ("Payments found", "যেসব লেনদেন পাওয়া গেল"),
     "no payments": ("There are none.", "কিছু নেই।"),
     "search label": (
-        "Receipt number, reference, payment id, or a day (31/03/2026)",
-        "রসিদ নম্বর, রেফারেন্স, লেনদেনের আইডি বা একটি দিন (৩১/০৩/২০২৬)",
+        "Receipt number, reference, payment id, complaint, or a day (31/03/2026)",
+        "রসিদ নম্বর, রেফারেন্স, লেনদেনের আইডি, অভিযোগ বা একটি দিন (৩১/০৩/২০২৬)",
     ),
     "search cut": (
         (

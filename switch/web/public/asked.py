@@ -34,6 +34,9 @@ class Switch(Teller, Protocol):
     def check_receipt(self, number: str, code: str) -> pb.CheckReceiptResponse:
         """Whether there is a receipt with this number and this code."""
 
+    def check_complaint(self, number: str, code: str) -> pb.CheckComplaintResponse:
+        """How the complaint with this number stands, if the code is its receipt's."""
+
 
 class NoAnswerError(Exception):
     """The switch did not answer; what was asked stays open."""
@@ -60,6 +63,12 @@ class Asked:
     async def check(self, number: str, code: str) -> pb.CheckReceiptResponse:
         """Whether there is a receipt with this number and code; NoAnswerError."""
         return await self._ask(lambda: self._switch.check_receipt(number, code))
+
+    async def check_complaint(
+        self, number: str, code: str
+    ) -> pb.CheckComplaintResponse:
+        """How a complaint stands, by number and code. Raises NoAnswerError."""
+        return await self._ask(lambda: self._switch.check_complaint(number, code))
 
     async def site(self) -> Files:
         """The totals as files, read a short while ago. Raises NoAnswerError."""

@@ -1,4 +1,4 @@
-"""What is answered to whom: the check of a receipt, and the totals.
+"""What is answered to whom: the checks of a receipt and of a complaint, and the totals.
 
 May use `asked`, `site`, `words`, and what all pages share. There is nothing to sign on
 to and nothing to change; every answer follows from its address alone.
@@ -12,7 +12,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from switch.receipt_numbers import CODE_MAX, NUMBER_MAX, parse_number, plain_code
+from switch.receipt_numbers import (
+    CODE_MAX,
+    COMPLAINT_MAX,
+    NUMBER_MAX,
+    parse_number,
+    plain_code,
+    plain_complaint,
+)
 from switch.v1 import public_pb2 as pb
 from switch.web.forms import FormError, parse_fields
 from switch.web.public.asked import Asked, NoAnswerError
@@ -21,6 +28,8 @@ from switch.web.public.words import LANGUAGES, SPOKEN, Words, language_of
 
 TOTALS: Final = "/totals/"
 """Where the site of totals is."""
+COMPLAINT: Final = "/complaint"
+"""Where complaints are checked, behind the language."""
 _TYPES: Final = {
     "html": "text/html",
     "css": "text/css",
@@ -29,6 +38,11 @@ _TYPES: Final = {
 }
 _KEEP: Final = {"cache-control": "public, max-age=300"}
 """Totals are everybody's, and change once a day."""
+_STATES: Final = {
+    pb.PUBLIC_COMPLAINT_STATE_OPEN: "open",
+    pb.PUBLIC_COMPLAINT_STATE_ANSWERED: "answered",
+    pb.PUBLIC_COMPLAINT_STATE_OVERDUE: "overdue",
+}
 _SOON_S: Final = "30"
 """When somebody may ask again whom the switch did not answer."""
 
@@ -45,6 +59,8 @@ class Pages:
         routes = [
             Route("/", self.check),
             *(Route(f"/{language}", self.check) for language in LANGUAGES),
+            Route(COMPLAINT, self.complaint),
+            *(Route(f"/{one}{COMPLAINT}", self.complaint) for one in LANGUAGES),
             Route(f"/{STYLE}", self.style),
             Route("/robots.txt", self.robots),
             Route("/favicon.ico", self.icon),
@@ -87,6 +103,33 @@ class Pages:
             outcome="real",
             receipt=receipt,
             is_refund=named.refund > 0,
+        )
+
+    async def complaint(self, request: Request) -> Response:
+        """The form; with a number and a code also how that complaint stands."""
+        words = _words(request)
+        try:
+            fields = parse_fields(request.scope["query_string"])
+        except FormError:
+            return _complaint_page(words, outcome="none")
+        number, code = fields.get("n", ""), fields.get("c", "")
+        if not number and not code:
+            return _complaint_page(words)
+        plain_number, plain = plain_complaint(number), plain_code(code)
+        if plain_number is None or plain is None:
+            return _complaint_page(words, number, code, outcome="none")
+        try:
+            found = await self._asked.check_complaint(plain_number, plain)
+        except NoAnswerError:
+            page = _complaint_page(
+                words, number, code, outcome="unavailable", status=503
+            )
+            page.headers["retry-after"] = _SOON_S
+            return page
+        if not found.known:
+            return _complaint_page(words, number, code, outcome="none")
+        return _complaint_page(
+            words, plain_number, code, outcome=_STATES[found.state], complaint=found
         )
 
     async def style(self, _: Request) -> Response:
@@ -173,6 +216,36 @@ def _check_page(
         is_refund=is_refund,
         other_page=_other(words, number, code) if outcome else "/" + words.other,
         totals=f"{TOTALS}{words.language}/index.html",
+        complaints=f"/{words.language}{COMPLAINT}",
+    )
+
+
+def _complaint_page(
+    words: Words,
+    number: str = "",
+    code: str = "",
+    *,
+    outcome: str = "",
+    status: int = 200,
+    complaint: pb.CheckComplaintResponse | None = None,
+) -> Response:
+    number, code = number[:COMPLAINT_MAX], code[:CODE_MAX]
+    other_page = f"/{words.other}{COMPLAINT}"
+    if outcome:
+        other_page += "?" + urlencode({"n": number, "c": code})
+    return _page(
+        "complaint.html",
+        words,
+        status,
+        outcome=outcome,
+        number=number,
+        code=code,
+        number_max=COMPLAINT_MAX,
+        code_max=CODE_MAX,
+        complaint=complaint,
+        other_page=other_page,
+        here=f"/{words.language}{COMPLAINT}",
+        receipts="/" + words.language,
     )
 
 
@@ -183,15 +256,11 @@ def _other(words: Words, number: str, code: str) -> str:
 
 
 def _page(name: str, words: Words, status: int, **values: Any) -> Response:
-    text = (
-        templates()
-        .get_template(name)
-        .render(
-            w=words,
-            robots="noindex, nofollow",
-            style=f"/{STYLE}",
-            here="/" + words.language,
-            **values,
-        )
-    )
+    given = {
+        "w": words,
+        "robots": "noindex, nofollow",
+        "style": f"/{STYLE}",
+        "here": "/" + words.language,
+    }
+    text = templates().get_template(name).render({**given, **values})
     return HTMLResponse(text, status, {"vary": "Accept-Language"})

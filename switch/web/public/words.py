@@ -30,7 +30,7 @@ WORDS: Final = {
     "code": ("Code", "কোড"),
     "code_hint": (
         "12 digits and letters, for example 7f3a-09bc-12de",
-        "১২টি অঙ্ক ও অক্ষর, যেমন 7f3a-09bc-12de",
+        "বারোটি অঙ্ক ও অক্ষর, যেমন 7f3a-09bc-12de",
     ),
     "check": ("Check", "যাচাই করুন"),
     "result": ("Result", "ফলাফল"),
@@ -54,12 +54,12 @@ WORDS: Final = {
     ),
     "limited": (
         (
-            "Too many receipts were checked. Try again in a minute. This says nothing "
-            "about the receipt."
+            "Too much was checked from here. Try again in a minute. This says nothing "
+            "about the receipt or the complaint."
         ),
         (
-            "অনেক রসিদ যাচাই করা হয়েছে। এক মিনিট পরে আবার চেষ্টা করুন। "
-            "এতে রসিদটি সম্পর্কে কিছু বলা হয়নি।"
+            "এখান থেকে অনেকবার যাচাই করা হয়েছে। এক মিনিট পরে আবার চেষ্টা করুন। "
+            "এতে রসিদটি বা অভিযোগটি সম্পর্কে কিছু বলা হয়নি।"
         ),
     ),
     "unavailable": (
@@ -86,6 +86,64 @@ WORDS: Final = {
     "of_refund": (
         "This is the receipt of money that was given back.",
         "এটি ফেরত দেওয়া টাকার রসিদ।",
+    ),
+    # A complaint.
+    "complaint_title": ("How does my complaint stand?", "আমার অভিযোগের কী হল?"),
+    "complaint_intro": (
+        (
+            "Type the complaint's number and the code on the receipt of the payment "
+            "that you complained about."
+        ),
+        "অভিযোগের নম্বর লিখুন, আর যে প্রদান নিয়ে অভিযোগ, তার রসিদে লেখা কোডটি লিখুন।",
+    ),
+    "complaint_number": ("Complaint's number", "অভিযোগের নম্বর"),
+    "complaint_number_hint": (
+        "As the counter gave it, for example C00000042KQX",
+        "কাউন্টার যেমন দিয়েছে, যেমন C00000042KQX",
+    ),
+    "complaint_code": ("Code on the receipt", "রসিদের কোড"),
+    "complaint_open": (
+        "The complaint is open: the department has not answered yet.",
+        "অভিযোগটি খোলা আছে: বিভাগ এখনও উত্তর দেয়নি।",
+    ),
+    "complaint_answered": (
+        "The complaint is answered. Ask for the answer at the counter.",
+        "অভিযোগের উত্তর এসেছে। উত্তরটি কাউন্টারে জেনে নিন।",
+    ),
+    "complaint_overdue": (
+        "The answer is overdue: the department has not answered in its time.",
+        "উত্তরের সময় পেরিয়ে গেছে: বিভাগ সময়ের মধ্যে উত্তর দেয়নি।",
+    ),
+    "complaint_none": (
+        (
+            "There is no complaint with this number and this code. Compare both with "
+            "what you were given, and try again."
+        ),
+        (
+            "এই নম্বর ও এই কোডের কোনো অভিযোগ নেই। আপনাকে যা দেওয়া হয়েছে তার সঙ্গে "
+            "দুটিই মিলিয়ে আবার চেষ্টা করুন।"
+        ),
+    ),
+    "complaint_unavailable": (
+        (
+            "It cannot be checked just now. Try again later. This says nothing about "
+            "the complaint."
+        ),
+        "এখন যাচাই করা যাচ্ছে না। পরে আবার চেষ্টা করুন। এতে অভিযোগটি সম্পর্কে কিছু বলা হয়নি।",
+    ),
+    "complaint_raised": ("Raised on", "অভিযোগ জানানোর তারিখ"),
+    "complaint_due": ("Answer due by", "উত্তর দেওয়ার শেষ তারিখ"),
+    "complaint_answer": ("Answered on", "উত্তরের তারিখ"),
+    "complaint_where": (
+        "The counter at which it was raised has all that was said.",
+        "যে কাউন্টারে অভিযোগ জানানো হয়েছিল, সেখানে সব কথা জানা যাবে।",
+    ),
+    "complaint_privacy": (
+        (
+            "No name, no amount and no word of a complaint is shown here, and nothing "
+            "is kept of who asks."
+        ),
+        ("এখানে কারও নাম, টাকার অঙ্ক বা অভিযোগের কথা দেখানো হয় না, এবং কে জানতে চাইলেন তা রাখা হয় না।"),
     ),
     "not_stated": ("not stated", "উল্লেখ নেই"),
     "privacy": (

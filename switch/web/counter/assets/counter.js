@@ -59,3 +59,10 @@ document.addEventListener("htmx:timeout", () => tellDown(true));
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful) tellDown(false);
 });
+
+// The counter was started anew, or its operator has left: what the page shows stays.
+document.addEventListener("htmx:afterRequest", (event) => {
+  const place = document.getElementById("signed-off");
+  if (!place || event.detail.elt.id !== "state" || !event.detail.xhr.status) return;
+  place.hidden = !event.detail.xhr.getResponseHeader("X-Signed-Off");
+});

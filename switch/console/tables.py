@@ -1,0 +1,124 @@
+"""How a table fits a screen: which columns it shows, and how wide each of them is.
+
+May use nothing of the product. Widths are counted in cells of a terminal. A word is
+never broken: a cell wraps between words, and where that is not enough the table leaves
+columns out, in the order that `drop_order` states.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
+
+CELL_WHOLE = 24
+"""A cell of up to this width stands on one line; a longer one may wrap."""
+BORDER = 3
+"""What the frame takes for each column: two spaces and a line."""
+
+_PART = re.compile(r"\s*\S+")
+"""A word with what stands before it."""
+
+
+class Fit(NamedTuple):
+    """A table as a screen shows it."""
+
+    shown: tuple[int, ...]
+    """The columns that are shown, by number, from left to right."""
+    widths: tuple[int, ...]
+    """The width of each of them, without its frame."""
+    left_out: tuple[int, ...]
+    """The columns that are not shown, from left to right."""
+
+    @property
+    def total(self) -> int:
+        """The width of the table with its frame."""
+        return _total(self.widths)
+
+
+def drop_order(columns: Sequence[str], drop: Sequence[str]) -> list[int]:
+    """The columns in the order in which a narrow screen leaves them out.
+
+    Those in `drop` go first, as they stand there; the others follow from right to
+    left. The first column stays, so that a row can be told from another.
+    """
+    first = [columns.index(name) for name in drop]
+    others = [at for at in range(len(columns) - 1, 0, -1) if at not in first]
+    return [at for at in (*first, *others) if at]
+
+
+def fit(
+    texts: Sequence[Sequence[str]],
+    heads: Sequence[str],
+    order: Sequence[int],
+    width: int | None,
+) -> Fit:
+    """How a table fits `width`; None: all columns, and nothing wraps.
+
+    `texts` are the cells of each column, `heads` their names, `order` is that of
+    `drop_order`. Only a first column that is wider by itself exceeds the width.
+    """
+    most = [
+        max(map(_widest_line, (head, *cells)))
+        for head, cells in zip(heads, texts, strict=True)
+    ]
+    shown = list(range(len(heads)))
+    if width is None:
+        return Fit(tuple(shown), tuple(most), ())
+    least = [
+        max(_widest_word(head), *map(_least, cells)) if cells else _widest_word(head)
+        for head, cells in zip(heads, texts, strict=True)
+    ]
+    waiting = list(order)
+    while _total([least[at] for at in shown]) > width and waiting:
+        shown.remove(waiting.pop(0))
+    widths = _spread([least[at] for at in shown], [most[at] for at in shown], width)
+    left_out = tuple(at for at in range(len(heads)) if at not in shown)
+    return Fit(tuple(shown), tuple(widths), left_out)
+
+
+def wrap(text: str, width: int) -> str:
+    """`text` with lines of `width` at most, broken between words alone: a word that is
+    wider has a line of its own, which the screen wraps.
+    """
+    lines = []
+    for line in text.split("\n"):
+        made = ""
+        for part in _PART.findall(line):
+            if made.strip() and cell_len(made + part) > width:
+                lines.append(made)
+                made = part.lstrip()
+            else:
+                made += part
+        lines.append(made)
+    return "\n".join(lines)
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + BORDER * len(widths) + 1
+
+
+def _spread(least: list[int], most: list[int], width: int) -> list[int]:
+    """Widths from `least` on, to which what is left of `width` is given, the narrowest
+    first, so that as few cells as can be wrap.
+    """
+    widths = list(least)
+    spare = width - _total(widths)
+    for at in sorted(range(len(widths)), key=lambda at: most[at] - least[at]):
+        more = min(most[at] - least[at], max(spare, 0))
+        widths[at] += more
+        spare -= more
+    return widths
+
+
+def _least(text: str) -> int:
+    """The width that a cell needs: it stands whole while it is short."""
+    return max(min(_widest_line(text), CELL_WHOLE), _widest_word(text))
+
+
+def _widest_line(text: str) -> int:
+    return max((cell_len(line) for line in text.split("\n")), default=0)
+
+
+def _widest_word(text: str) -> int:
+    return max(map(cell_len, text.split()), default=0)

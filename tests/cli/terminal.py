@@ -1,0 +1,42 @@
+"""Commands on a terminal of a given width, as a person runs them."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def on_terminal(
+    *words: str, columns: int = 80, env: Mapping[str, str] | None = None
+) -> str:
+    """What `payswitch` prints on a terminal; its lines end as text does."""
+    near, far = pty.openpty()
+    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+    shell = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "xterm"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "switch", *words],
+        stdin=far,
+        stdout=far,
+        stderr=subprocess.STDOUT,
+        env={**shell, **(env or {})},
+        cwd=ROOT,
+    )
+    os.close(far)
+    told = b""
+    try:
+        # A terminal whose other side is closed is an error, not an end.
+        while part := os.read(near, 65_536):
+            told += part
+    except OSError:
+        pass
+    finally:
+        os.close(near)
+        process.wait(timeout=60)
+    return told.decode().replace("\r\n", "\n")

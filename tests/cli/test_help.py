@@ -1,0 +1,91 @@
+"""Goal: whatever a command takes stands in its help, with a sentence.
+
+Method: the parser's commands are walked, every verb included; what each takes is looked
+for in the help that a person reads. The two commands that hand their arguments on to
+another program are held against that program's own parser.
+"""
+
+import argparse
+import contextlib
+import io
+from collections.abc import Iterator
+
+import pytest
+
+from server.__main__ import parse as parse_serve
+from switch.audit.__main__ import parser as audit_parser
+from switch.cli import main
+from switch.cli.entry import _parser
+from switch.cli.others import AUDIT_OPTIONS
+from switch.console.output import Exit
+
+
+def _commands(
+    parser: argparse.ArgumentParser,
+) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command that runs, by the words that are typed."""
+    found = [each for each in parser._actions if isinstance(each, _Sub)]
+    if not found:
+        yield parser.prog, parser
+    for action in found:
+        for command in action.choices.values():
+            yield from _commands(command)
+
+
+_Sub = argparse._SubParsersAction
+COMMANDS = dict(_commands(_parser()))
+
+
+def test_the_walk_finds_verbs_too() -> None:
+    known = {"payswitch audit", "payswitch bill pay", "payswitch propose ending recall"}
+    assert known <= COMMANDS.keys()
+    assert len(COMMANDS) > 60
+
+
+@pytest.mark.parametrize("name", [each for each in COMMANDS if "serve" not in each])
+def test_all_that_a_command_takes_stands_in_its_help(name: str) -> None:
+    options = COMMANDS[name].format_help().partition("\n\n")[2]
+    for action in COMMANDS[name]._actions:
+        what = f"{name} {action.dest}"
+        assert action.help, f"{what}: says nothing"
+        assert action.help is not argparse.SUPPRESS, what
+        for option in action.option_strings:
+            assert option in options, f"{what}: not in its help"
+    assert COMMANDS[name].description, name
+
+
+def test_all_tables_can_be_wide() -> None:
+    for name, command in COMMANDS.items():
+        options = command._option_string_actions
+        assert ("--wide" in options) == (name != "payswitch serve"), name
+
+
+def test_help_is_printed_by_the_command() -> None:
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), pytest.raises(SystemExit) as caught:
+        main(["audit", "--help"])
+    assert caught.value.code == Exit.DONE
+    for option in ("--at", "--only", "--live", "--ca", "--cert", "--key", "--log"):
+        assert option in text.getvalue()
+
+
+def test_the_auditor_takes_what_its_command_says() -> None:
+    mine = {each.dest: each for each in COMMANDS["payswitch audit"]._actions}
+    auditor = {each.dest: each for each in audit_parser()._actions}
+    assert {*auditor} - {"help", "json", "directory"} == {*AUDIT_OPTIONS}
+    for name in AUDIT_OPTIONS:
+        ours, theirs = mine[name], auditor[name]
+        assert ours.option_strings == theirs.option_strings
+        assert (ours.metavar, ours.default) == (theirs.metavar, theirs.default)
+        assert ours.choices == theirs.choices
+
+
+def test_the_server_has_all_arguments_of_serve() -> None:
+    # Whatever `serve` does not take itself is the server's, which refuses what it
+    # does not know.
+    assert not COMMANDS["payswitch serve"]._actions
+    text = io.StringIO()
+    with contextlib.redirect_stderr(text), pytest.raises(SystemExit) as caught:
+        parse_serve(["--json"])
+    assert caught.value.code == Exit.USAGE
+    assert "payswitch serve: error: unrecognized arguments: --json" in text.getvalue()

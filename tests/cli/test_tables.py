@@ -1,0 +1,217 @@
+"""Goal: a table fits its screen, breaks no word, and says what it leaves out.
+
+Method: every table that the source draws gets random cells, hostile ones too, in both
+languages and on screens of every width. What a terminal would show is read back, column
+by column, and compared with the cells word by word.
+"""
+
+import io
+import os
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from switch.console.output import Screen, harmless
+from switch.console.tables import drop_order
+from switch.console.words import WORDS, Language
+from tests.cli.drawn_tables import ROOT, Drawn, drawn_tables
+
+DRAWN = drawn_tables()
+NARROWEST, WIDEST = 20, 240
+EVERYWHERE = [each.where for each in DRAWN]
+
+short = st.text("abcXYZ019-/.", min_size=1, max_size=12)
+names = st.lists(short, min_size=1, max_size=12).map(" ".join)
+bengali = st.lists(
+    st.sampled_from(["টাকার", "অঙ্ক", "প্রদেয়", "দেওয়া", "যাবে", "বিলার", "ক\u200dষ"]),
+    min_size=1,
+    max_size=6,
+).map(" ".join)
+hostile = st.text(
+    "a\x1b\x07\r\t\x9b\u202e\u2066\u00a0\u2028[b]\\", min_size=1, max_size=10
+)
+cells = st.one_of(
+    st.sampled_from(["", "₹12,34,567.89", "2026-03-02 12:00:00 IST", "f" * 64]),
+    *(short, names, bengali, hostile),
+)
+
+
+class Terminal(io.StringIO):
+    """Standard output as a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def _shown(
+    drawn: Drawn,
+    rows: Sequence[Sequence[str]],
+    width: int | None,
+    *,
+    language: Language,
+    wide: bool = False,
+    has_footer: bool = False,
+) -> str:
+    """What a terminal of this width shows of a table, whose last row may be a footer;
+    None: what a file gets.
+    """
+    out = io.StringIO() if width is None else Terminal()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", out)
+        patch.setitem(os.environ, "COLUMNS", str(width or 40))
+        # One that has no colours: what is read back has no other marks.
+        patch.setitem(os.environ, "TERM", "dumb")
+        screen = Screen(as_json=False, language=language, wide=wide)
+        body, foot = (rows[:-1], rows[-1]) if has_footer else (rows, ())
+        screen.table(
+            drawn.columns,
+            body,
+            right=drawn.right,
+            footer=foot,
+            drop=drawn.drop,
+            whole=drawn.whole,
+        )
+    return out.getvalue()
+
+
+def _columns(text: str) -> list[list[str]]:
+    """The words of each column, its head included, from what was printed."""
+    lines = [line for line in text.splitlines() if line[:1] in ("┃", "│")]
+    parts = [line.replace("┃", "│").split("│")[1:-1] for line in lines]
+    return [" ".join(column).split() for column in zip(*parts, strict=True)]
+
+
+def _words(
+    drawn: Drawn, rows: Sequence[Sequence[str]], at: int, language: Language
+) -> list[str]:
+    texts = [language.word(drawn.columns[at]), *(row[at] for row in rows)]
+    return [word for text in texts for word in harmless(text).split()]
+
+
+def _rows_of(drawn: Drawn) -> st.SearchStrategy[list[tuple[str, ...]]]:
+    row = st.tuples(*[cells] * len(drawn.columns))
+    return st.lists(row, min_size=0, max_size=4)
+
+
+draws = st.sampled_from(DRAWN).flatmap(
+    lambda one: st.tuples(st.just(one), _rows_of(one))
+)
+
+
+@given(draws, st.sampled_from(Language), st.integers(NARROWEST, WIDEST), st.booleans())
+def test_no_table_breaks_a_word_or_hides_that_it_leaves_something_out(
+    drawn_rows: tuple[Drawn, list[tuple[str, ...]]],
+    language: Language,
+    width: int,
+    footer: bool,
+) -> None:
+    drawn, rows = drawn_rows
+    text = _shown(
+        drawn, rows, width, language=language, has_footer=footer and bool(rows)
+    )
+    if drawn.whole and "┃" not in text:
+        # Each row is a list: whatever is signed is there.
+        told = text.split()
+        for row in rows:
+            for cell in row:
+                for word in harmless(cell).split():
+                    assert word in told
+        return
+    order = drop_order(drawn.columns, drawn.drop)
+    found = _columns(text)
+    left_out = order[: len(drawn.columns) - len(found)]
+    kept = [at for at in range(len(drawn.columns)) if at not in left_out]
+    assert found == [_words(drawn, rows, at, language) for at in kept]
+    if len(kept) > 1:
+        table = [line for line in text.splitlines() if line[:1] in "┏┃┡│├└"]
+        assert max(map(cell_len, table)) <= width
+    natural = _shown(drawn, rows, None, language=language)
+    if max(map(cell_len, natural.splitlines())) <= width:
+        assert not left_out
+    last = language.word("all with wide")
+    assert (last in " ".join(text.split())) == bool(left_out)
+    for at in left_out:
+        for word in language.word(drawn.columns[at]).split():
+            assert word in " ".join(text.split())
+
+
+@given(draws, st.sampled_from(Language), st.sampled_from([None, 20, 80]))
+def test_a_file_and_wide_have_every_column_and_nothing_wraps(
+    drawn_rows: tuple[Drawn, list[tuple[str, ...]]],
+    language: Language,
+    width: int | None,
+) -> None:
+    drawn, rows = drawn_rows
+    text = _shown(drawn, rows, width, language=language, wide=width is not None)
+    every = range(len(drawn.columns))
+    assert _columns(text) == [_words(drawn, rows, at, language) for at in every]
+    # A head, the rows, and four lines of the frame at most.
+    assert sum(line[:1] == "│" for line in text.splitlines()) == len(rows)
+    assert sum(line[:1] == "┃" for line in text.splitlines()) == 1
+    assert language.word("all with wide") not in text
+
+
+@given(
+    st.lists(st.tuples(short, cells), min_size=1, max_size=4),
+    st.integers(NARROWEST, WIDEST),
+)
+def test_facts_and_lines_break_no_word_either(
+    facts: list[tuple[str, str]], width: int
+) -> None:
+    out = Terminal()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", out)
+        patch.setitem(os.environ, "COLUMNS", str(width))
+        screen = Screen(as_json=False, language=Language.ENGLISH)
+        screen.facts(facts)
+        facts_text = out.getvalue()
+        out.truncate(0)
+        for _, value in facts:
+            screen.line(value)
+    words = [
+        word for name, value in facts for word in harmless(f"{name} {value}").split()
+    ]
+    assert sorted(facts_text.split()) == sorted(words)
+    told = out.getvalue().replace("\0", "")
+    assert told.split() == [w for _, value in facts for w in harmless(value).split()]
+    for line in told.splitlines():
+        assert cell_len(line) <= width or len(line.split()) == 1
+
+
+def test_only_one_place_draws_tables() -> None:
+    draws = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "switch").rglob("*.py")
+        if "rich.table" in path.read_text(encoding="utf-8")
+    ]
+    assert draws == ["switch/console/output.py"]
+
+
+@pytest.mark.parametrize("where", EVERYWHERE)
+def test_a_table_names_columns_that_it_has(where: str) -> None:
+    (drawn,) = (each for each in DRAWN if each.where == where)
+    assert len({*drawn.columns}) == len(drawn.columns)
+    assert {*drawn.drop} <= {*drawn.columns[1:]}, "the first column stays"
+    assert len({*drawn.drop}) == len(drawn.drop)
+    assert not (drawn.whole and drawn.drop), "nothing is left out of what is signed"
+    for column in drawn.columns:
+        assert column in WORDS, f"{column} has no words"
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_table_of_billers_fits_eighty_columns(language: Language) -> None:
+    (drawn,) = (each for each in DRAWN if "office:billers" in each.where)
+    row = ("municipality-of-durgapur", "probing", "up", *["12,345"] * 12)
+    text = _shown(drawn, [row], 80, language=language)
+    for column in ("biller", "health", "waiting", "doubtful"):
+        assert language.word(column).split()[0] in text.split("└")[0]
+    assert "municipality-of-durgapur" in text
+    assert max(map(cell_len, text.splitlines())) <= 80
+
+
+def test_what_goes_first_is_stated() -> None:
+    assert drop_order(("a", "b", "c", "d"), ("c",)) == [2, 3, 1]
+    assert drop_order(("a",), ()) == []
