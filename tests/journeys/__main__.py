@@ -36,6 +36,8 @@ def main() -> int:
     print(f"journeys {', '.join(wanted)}, {where}", flush=True)
     # Where it was ignored, as in the background, Ctrl-C would end no command either.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Who is ended ends the day's server, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     world = World()
     minutes: dict[str, float] = {}
     try:
