@@ -5,6 +5,7 @@ raised and put into words in one place, `cli.main`.
 """
 
 import itertools
+import json
 import subprocess
 import time
 from argparse import Namespace
@@ -368,10 +369,22 @@ def _show_totals(found: list[admin_pb2.Account], screen: Screen) -> None:
 
 def rights(args: Namespace, screen: Screen) -> Exit:
     """Which role may call what, said by what the server goes by."""
-    words = ["--json"] if screen.as_json else []
-    command = program("switch.register", *words)
-    code = subprocess.run(tethered(command), check=False).returncode
-    return Exit.DONE if code == 0 else Exit.UNKNOWN
+    command = tethered(program("switch.register"))
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        return Exit.UNKNOWN
+    told = json.loads(done.stdout)
+    if screen.as_json:
+        screen.value(told)
+        return Exit.DONE
+    screen.table(
+        ("method", "roles"),
+        [
+            (method.removeprefix("/payswitch.v1."), ", ".join(roles))
+            for method, roles in told["rights"].items()
+        ],
+    )
+    return Exit.DONE
 
 
 def services(args: Namespace, screen: Screen) -> Exit:

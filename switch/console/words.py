@@ -257,6 +257,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "The outcome is not known. Do not take the money again; run this again:",
         "ফলাফল জানা নেই। আবার টাকা নেবেন না; এটি আবার চালান:",
     ),
+    "unknown move": (
+        (
+            "The outcome is not known: the switch may have recorded it. Nothing is "
+            "recorded twice; run this again:"
+        ),
+        (
+            "ফলাফল জানা নেই: সুইচ এটি নথিভুক্ত করে থাকতে পারে। কিছুই দু’বার নথিভুক্ত "
+            "হবে না; এটি আবার চালান:"
+        ),
+    ),
     **EXCEPTION_WORDS,
     **OFFICE_WORDS,
     **EXPLAIN_WORDS,

@@ -17,6 +17,7 @@ from switch.audit import audit
 from switch.audit.books import Books
 from switch.audit.findings import Findings
 from switch.audit.layout import ROW
+from switch.audit.stakes import Stakes
 from switch.codes import Kind
 from tests.audit.journal_story import SUSPENSE, WORD, A, B, Story
 from tests.audit.journal_writer import INSTANCE, Row, write_index, write_journal
@@ -86,7 +87,8 @@ def test_at_each_row_of_a_span(seed: int, *, huge: bool) -> None:
     s = wandering(seed, 300, owes=True)
     rows = [row for group in s.groups for row in group]
     rng = random.Random(seed)
-    books = Books(Findings(), INSTANCE + bytes(8), whole=False)
+    stakes = Stakes(lambda sequences: np.zeros(len(sequences), ROW))
+    books = Books(Findings(), INSTANCE + bytes(8), stakes, whole=False)
     if huge:
         books.moved = 1 << 62
     at, since = 0, set[int]()

@@ -87,6 +87,7 @@ def test_no_other_part_wipes_anything(counter: Counter, browser: Browser) -> Non
             for path in (
                 *("/line", "/line?line=up", "/line?line=down", "/line?line=x"),
                 *("/services", "/services?q=bill", "/services?q=zzzz"),
+                "/complaints/count",
                 *(f"{payment}/paper", f"{payment}/paper?kind=acknowledgement"),
                 *(f"{payment}/paper?kind=x", "/payment/none/paper"),
             ):
@@ -122,6 +123,7 @@ def test_every_part_is_asked_for_here() -> None:
     assert parts() == {
         "/line",
         "/services",
+        "/complaints/count",
         "/move/{id:str}/state",
         "/payment/{id:str}/state",
         "/payment/{id:str}/paper",

@@ -16,7 +16,14 @@ from switch.receipt_numbers import plain_complaint
 from switch.v1 import complaints_pb2 as pb
 from switch.web.counter import complaint_book
 from switch.web.counter.complaint_book import newest_sequence
-from switch.web.counter.desk import Desk, in_thread, message, reason_of, show
+from switch.web.counter.desk import (
+    Desk,
+    in_thread,
+    message,
+    reason_of,
+    show,
+    unchanged,
+)
 from switch.web.counter.line import Line, OfflineError
 from switch.web.sessions import Session
 
@@ -149,7 +156,7 @@ async def listing(desk: Desk, request: Request, session: Session) -> Response:
 async def count(desk: Desk, request: Request, session: Session) -> Response:
     """How many there are: a part of the first page."""
     if not session.operator:
-        return Response(status_code=204)
+        return unchanged(is_signed_off=True)
     is_known = True
     try:
         await refresh(desk)

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -38,6 +39,8 @@ from switch.web.counter.settle import OUTCOMES, canceller
 from switch.web.counter.till import Kind, Move, Stage
 from switch.web.forms import FormError
 from switch.web.sessions import Session
+
+T = TypeVar("T")
 
 NOTE_MAX = 64
 """Characters of a complaint's note."""
@@ -144,13 +147,12 @@ async def print_paper(
     kind = _kind_of(fields)
     # One after the other: of a double click the second is a reprint, and says so.
     async with desk.printing:
-        paper = await in_thread(_to_print, desk, session, payment_id, kind)
         try:
-            await in_thread(desk.printer.print_receipt, paper)
+            print_receipt = desk.printer.print_receipt
+            await in_thread(_made, desk, session, payment_id, kind, print_receipt)
         except PrintError as error:
             text = desk.say(session)("print failed", reason=str(error))
             return show(desk, session, "message.html", 502, text=text)
-        await _note_printed(desk, payment_id, kind)
     session.notice = "printed"
     return to(f"/payment/{payment_id.hex()}")
 
@@ -170,10 +172,35 @@ async def printed(
     return show(desk, session, "paper.html", **values)
 
 
+def _made(
+    desk: Desk,
+    session: Session,
+    payment_id: bytes,
+    kind: str,
+    make: Callable[[Paper], T],
+) -> T:
+    """Make a paper: the original once, then reprints. Raises as `make` and `Line.read`.
+
+    Before the original is made it says so on the disk: nobody else makes one meanwhile.
+    An acknowledgement makes no reprint of the receipt.
+    """
+    is_first = (
+        kind == "receipt"
+        and not _is_printed(desk, payment_id)
+        and desk.printed.claim(payment_id)
+    )
+    try:
+        return make(_to_print(desk, session, payment_id, kind, is_first=is_first))
+    except BaseException:
+        if is_first:
+            desk.printed.give_back(payment_id)
+        raise
+
+
 async def _note_printed(desk: Desk, payment_id: bytes, kind: str) -> None:
     """A receipt is there once; an acknowledgement before it makes no reprint of it."""
     if kind == "receipt":
-        await in_thread(desk.till.note, payment_id, printed=True)
+        await in_thread(desk.printed.claim, payment_id)
 
 
 async def pdf(desk: Desk, request: Request, session: Session) -> Response:
@@ -182,9 +209,8 @@ async def pdf(desk: Desk, request: Request, session: Session) -> Response:
     if payment_id is None:
         return message(desk, session, "not found", 404)
     kind = _kind_of(query(request))
-    paper = await in_thread(_to_print, desk, session, payment_id, kind)
     try:
-        body = await in_thread(desk.printer.pdf, paper)
+        body = await in_thread(_made, desk, session, payment_id, kind, desk.printer.pdf)
     except PrintError as error:
         text = desk.say(session)("print failed", reason=str(error))
         return show(desk, session, "message.html", 502, text=text)
@@ -200,7 +226,9 @@ def _kind_of(fields: Fields) -> str:
     return kind
 
 
-def _to_print(desk: Desk, session: Session, payment_id: bytes, kind: str) -> Paper:
+def _to_print(
+    desk: Desk, session: Session, payment_id: bytes, kind: str, *, is_first: bool
+) -> Paper:
     """A paper as the switch gives it now. Raises as `Line.read`."""
     client = desk.line.client
     language = _LANGUAGES[session.language]
@@ -209,17 +237,20 @@ def _to_print(desk: Desk, session: Session, payment_id: bytes, kind: str) -> Pap
         told = desk.line.read(lambda: client.acknowledgement(payment_id, "", language))
         return Paper(told.json, is_bengali=is_bengali)
     stands = desk.line.read(lambda: client.get_payment(payment_id))
-    again = _is_printed(desk, payment_id)
     found = desk.line.read(
-        lambda: client.receipt(payment_id, "", language, reprint=again)
+        lambda: client.receipt(payment_id, "", language, reprint=not is_first)
     )
     return Paper(found.json, found.code, stands.refunded_amount, is_bengali)
 
 
 def _is_printed(desk: Desk, payment_id: bytes) -> bool:
-    """Whether its receipt was printed before: by this counter, or who knows where."""
+    """Whether its receipt was printed before: on this computer, or who knows where.
+
+    Before there was a record of prints the till kept it, with the payment.
+    """
     move = desk.till.get(payment_id)
-    return move is None or bool(move.facts.get("printed"))
+    is_noted = move is None or bool(move.facts.get("printed"))
+    return is_noted or desk.printed.has(payment_id)
 
 
 async def cancel(

@@ -10,10 +10,14 @@ from collections.abc import Callable
 from switch.codes import Result
 from switch.console.words import Language
 from switch.money import bengali_digits
+from switch.web.counter.complaint_words import COMPLAINT_TEXTS
+from switch.web.counter.wallet_words import WALLET_TEXTS
 
 LANGUAGES = ("en", "bn")
 
 TEXTS: dict[str, tuple[str, str]] = {
+    **COMPLAINT_TEXTS,
+    **WALLET_TEXTS,
     # --- everywhere
     "title": ("Counter", "কাউন্টার"),
     "skip": ("Skip to the page", "সরাসরি পাতায় যান"),
@@ -406,83 +410,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "বাতিলের সময় নেই: বিভাগকে জিজ্ঞাসা করা হয়ে গেছে। লেনদেনটি দেখুন।",
     ),
     "cancel none": ("There is nothing to cancel.", "বাতিলের কিছু নেই।"),
-    "complaint": ("Raise a complaint", "অভিযোগ জানান"),
-    "complaint number": ("The complaint's number", "অভিযোগের নম্বর"),
-    "complaint text": (
-        (
-            "Give the citizen this number. An answer is due by {date}. With this "
-            "number and the code on the receipt anybody sees on the public page how "
-            "it stands."
-        ),
-        (
-            "নাগরিককে এই নম্বর দিন। {date}-এর মধ্যে উত্তর আসার কথা। এই নম্বর ও রসিদের "
-            "কোড দিয়ে সবার জন্য খোলা পাতায় এর অবস্থা দেখা যায়।"
-        ),
-    ),
-    "complaint reason": ("What the citizen says", "নাগরিকের কথা"),
-    "complaint note": (
-        "Note in English letters, without names or numbers of people",
-        "মন্তব্য ইংরেজি হরফে, কারও নাম বা নম্বর ছাড়া",
-    ),
-    "complaint NOT_CREDITED": (
-        "The department says it is not paid",
-        "বিভাগ বলছে জমা হয়নি",
-    ),
-    "complaint PAID_TWICE": ("Paid twice", "দু’বার দেওয়া হয়েছে"),
-    "complaint WRONG_AMOUNT": ("Wrong amount", "অঙ্ক ভুল"),
-    "complaint WRONG_BILL": ("Wrong bill", "ভুল বিল"),
-    "complaint NO_RECEIPT": ("No receipt", "রসিদ পাওয়া যায়নি"),
-    "complaint OTHER": ("Something else", "অন্য কিছু"),
-    "complaints": ("Complaints", "অভিযোগ"),
-    "complaints text": (
-        "Those that are open, and answers that nobody here has looked at yet.",
-        "যেগুলি খোলা আছে, আর যে উত্তর এখানে এখনও কেউ দেখেননি।",
-    ),
-    "complaints answered": (
-        "Complaints with an answer that nobody here has looked at: {count}.",
-        "উত্তর এসেছে, এখানে এখনও কেউ দেখেননি, এমন অভিযোগ: {count}।",
-    ),
-    "complaints open": (
-        "Complaints that wait for an answer: {count}.",
-        "উত্তরের অপেক্ষায় থাকা অভিযোগ: {count}।",
-    ),
-    "complaints overdue": (
-        "Of these overdue: {count}.",
-        "তার মধ্যে সময় পেরিয়েছে: {count}।",
-    ),
-    "complaints none": ("No complaint is open.", "কোনও অভিযোগ খোলা নেই।"),
-    "complaints unknown": (
-        "How the centre's complaints stand is not known now.",
-        "কেন্দ্রের অভিযোগগুলির অবস্থা এখন জানা নেই।",
-    ),
-    "complaints cut": (
-        "There are more: the newest are shown.",
-        "আরও আছে: সবচেয়ে নতুনগুলি দেখানো হল।",
-    ),
-    "complaint code": ("Code of the receipt", "রসিদের কোড"),
-    "complaint new": ("not looked at", "দেখা হয়নি"),
-    "complaint is open": ("waits for an answer", "উত্তরের অপেক্ষায়"),
-    "complaint is overdue": ("the answer is overdue", "উত্তরের সময় পেরিয়ে গেছে"),
-    "complaint is answered": ("answered", "উত্তর এসেছে"),
-    "complaint is closed": ("closed", "বন্ধ"),
-    "complaint raised": ("Raised", "জানানো হয়েছে"),
-    "complaint due": ("Answer due by", "উত্তর দেওয়ার শেষ সময়"),
-    "complaint step 1": ("The treasury has asked", "কোষাগার জিজ্ঞাসা করেছে"),
-    "complaint step 2": ("The department answers", "বিভাগের উত্তর"),
-    "complaint step 3": ("The treasury has closed it", "কোষাগার বন্ধ করেছে"),
-    "complaint refund": (
-        "Money of this payment was given back since.",
-        "এই লেনদেনের টাকা পরে ফেরত দেওয়া হয়েছে।",
-    ),
-    "complaint payment": ("To the payment", "লেনদেনটি দেখুন"),
-    "complaint unknown": (
-        "This centre has no complaint with that number.",
-        "এই নম্বরের কোনও অভিযোগ এই কেন্দ্রের নেই।",
-    ),
-    "complaint offline": (
-        "No line: whether there is a complaint about it is not known now.",
-        "যোগাযোগ নেই: এটি নিয়ে কোনও অভিযোগ আছে কি না এখন জানা নেই।",
-    ),
     # --- lists
     "today title": ("Payments of today", "আজকের লেনদেন"),
     "found title": ("Payments found", "যেসব লেনদেন পাওয়া গেল"),
@@ -589,32 +516,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "move shift": ("Closing a shift", "শিফট বন্ধ করা"),
     "move signature": ("Signing a shift", "শিফটে সই"),
     "move top_up": ("Request for money", "টাকার আবেদন"),
-    "move complaint": ("A complaint", "একটি অভিযোগ"),
-    # --- wallet
-    "wallet title": ("The centre's wallet", "কেন্দ্রের ওয়ালেট"),
-    "available": ("Can be spent", "খরচ করা যাবে"),
-    "balance": ("Balance", "জমা"),
-    "reserved": ("Reserved", "আটক"),
-    "owed": ("Owed", "বকেয়া"),
-    "spent": ("Spent today", "আজ খরচ"),
-    "low": (
-        "The balance is low: less than {amount} can be spent. Ask for money.",
-        "ব্যালেন্স কম: খরচযোগ্য টাকা {amount}-এর নীচে। টাকার আবেদন করুন।",
-    ),
-    "top up title": ("Ask for money", "টাকার আবেদন"),
-    "top up text": (
-        "Send just this amount through the bank with the number that you are given.",
-        "যে নম্বর পাবেন সেটি লিখে ব্যাঙ্কে ঠিক এই অঙ্কই পাঠান।",
-    ),
-    "top up button": ("Get a number", "নম্বর নিন"),
-    "top up number": (
-        "Write this number on the transfer",
-        "ব্যাঙ্কে পাঠানোর সময় এই নম্বর লিখুন",
-    ),
-    "top ups": ("Requests", "আবেদন"),
-    "top up OPEN": ("open", "খোলা"),
-    "top up PAID": ("paid", "জমা হয়েছে"),
-    "top up EXPIRED": ("expired", "মেয়াদ শেষ"),
     # --- operators
     "operator title": ("Who is at the counter?", "কাউন্টারে কে আছেন?"),
     "operator label": ("Operator's number", "অপারেটরের নম্বর"),
