@@ -100,6 +100,12 @@ browser: build build/browser/axe.min.js  ## the counter's page in a real browser
 	bash tools/need.sh chromium strace
 	$(PYTHON) -m tests.browser $(ARGS)
 
+# Typed at terminals and walked in Chromium on a slow line, beside one ledger of `make run`.
+.PHONY: journeys
+journeys: build  ## the documents' commands as typed, four people's ways: build/journeys (ARGS=operator)
+	bash tools/need.sh chromium openssl jq
+	$(PYTHON) -m tests.journeys $(ARGS)
+
 .PHONY: asserts
 asserts: build  ## build/assert/lib: the core looks at what it relies on
 	SWITCH_ASSERT=1 $(PYTHON) setup.py --quiet build

@@ -51,7 +51,9 @@ NO_ID = bytes(16)
 # those that have one in `debit`; then those that speak of a row that has them, or of
 # one that speaks of it in turn.
 _MONEY = frozenset({*kinds_with(Trait.MONEY), Kind.CASE, Kind.VERIFY})
-_ON_ACCOUNT = frozenset({Kind.OPEN, Kind.LIMIT, Kind.FREEZE, Kind.CLOSE, Kind.SHIFT})
+_ON_ACCOUNT = frozenset(
+    {Kind.OPEN, Kind.LIMIT, Kind.FREEZE, Kind.CLOSE, Kind.SHIFT, Kind.HANDED_OUT}
+)
 _PAYMENTS = frozenset(kinds_with(Trait.PAYMENT))
 # What a biller's answer makes: its tail is the biller's reference or reason code.
 _ANSWERED = frozenset({Kind.POST, Kind.VOID, Kind.CASE, Kind.VERIFY})

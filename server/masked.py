@@ -33,12 +33,14 @@ def mask_head(head: str) -> str:
 
 
 _ENTRY: Final = ("reference", "citizen_reference", "note", "bank")
-HIDDEN: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
+HIDDEN: Final[Mapping[str, Mapping[str, Callable[[Any], Any]]]] = {
     "payswitch.v1.Entry": dict.fromkeys(_ENTRY, mask_reference),
     "payswitch.v1.Account": {"head": mask_head},
     "payswitch.v1.ExplainAccountResponse": {"head": mask_head},
     "payswitch.v1.Complaint": {"note": mask_reference},
     "payswitch.v1.ComplaintEvent": {"text": mask_reference},
+    # A key is one person's, and whoever signs on is known by it.
+    "payswitch.v1.Operator": {"key": lambda _: b""},
 }
 """The fields of a message that are masked, wherever it is in a reply, and how."""
 
@@ -83,7 +85,7 @@ def _hide(message: Any) -> None:
 @cache
 def _plan(
     kind: Descriptor,
-) -> tuple[Mapping[str, Callable[[str], str]], tuple[tuple[str, bool], ...]]:
+) -> tuple[Mapping[str, Callable[[Any], Any]], tuple[tuple[str, bool], ...]]:
     """What is hidden in messages of a kind, and the fields that have more of it: a page
     of a thousand entries is gone through in the event loop, and by these alone.
     """

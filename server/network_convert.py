@@ -3,9 +3,10 @@
 Uses `specs`, `catalogue` and the register, and no ledger.
 """
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from switch.catalogue import FormField, FreeService, Words
 from switch.codes import (
@@ -40,6 +41,26 @@ _IGNORED = {
 _FEE = ("code", "amount", "valid_from", "name_en", "name_bn")
 _FIELD = ("name", "label_en", "label_bn", "pattern", "example")
 _FREE = ("code", "name_en", "name_bn", "where_en", "where_bn")
+
+
+def participant(spec: ParticipantSpec) -> network_pb2.Participant:
+    """A participant as it is registered, with heads, limits and operators."""
+    values = {
+        entry.name: getattr(spec, entry.name)
+        for entry in dataclasses.fields(spec)
+        if entry.name not in ("role", "operators", "free_services")
+    }
+    return network_pb2.Participant(
+        **values,
+        role=cast("network_pb2.Role.ValueType", int(spec.role)),
+        operators=[
+            network_pb2.Operator(
+                number=each.number, key=bytes.fromhex(each.key), active=each.active
+            )
+            for each in spec.operators
+        ],
+        free_services=[free_service(each) for each in spec.free_services],
+    )
 
 
 def service(known: Service) -> network_pb2.Service:
@@ -133,76 +154,80 @@ def _code(
 
 def participant_spec(message: network_pb2.Participant) -> ParticipantSpec:
     """A participant as it should be. Raises UnknownCodeError."""
-    return ParticipantSpec(
-        id=message.id,
-        role=_code(Role, message, "role"),
-        active=message.active,
-        name_en=message.name_en,
-        name_bn=message.name_bn,
-        code=message.code,
-        district=message.district,
-        host_kind=message.host_kind,
-        heads=tuple(message.heads),
-        day_amount_max=message.day_amount_max,
-        day_count_max=message.day_count_max,
-        payment_max=message.payment_max,
-        low_balance=message.low_balance,
-        may_state_dues=message.may_state_dues,
-        never_credits_late=message.never_credits_late,
-        signs_on=message.signs_on,
-        answer_hours=message.answer_hours,
-        operators=tuple(
-            OperatorSpec(number=one.number, key=one.key.hex(), active=one.active)
-            for one in message.operators
-        ),
-        free_services=tuple(
-            FreeService(
-                **{name: getattr(one, name) for name in _FREE},
-                documents=_words(one.documents),
-            )
-            for one in message.free_services
-        ),
-    )
+    names = [entry.name for entry in dataclasses.fields(ParticipantSpec)]
+    return ParticipantSpec(**participant_values(message, names))
+
+
+def participant_values(
+    message: network_pb2.Participant, names: Iterable[str]
+) -> dict[str, Any]:
+    """Some fields of a participant, each of its own type. Raises UnknownCodeError."""
+    return {
+        name: _PARTICIPANT[name](message)
+        if name in _PARTICIPANT
+        else getattr(message, name)
+        for name in names
+    }
 
 
 def service_spec(message: network_pb2.Service) -> ServiceSpec:
     """A service as it should be. Raises UnknownCodeError."""
-    return ServiceSpec(
-        code=message.code,
-        biller=message.biller,
-        heads=tuple(message.heads),
-        amount_rule=_code(AmountRule, message, "amount_rule"),
-        mode=_code(Mode, message, "mode"),
-        duplicate_rule=_code(DuplicateRule, message, "duplicate_rule"),
-        active=message.active,
-        name_en=message.name_en,
-        name_bn=message.name_bn,
-        department_en=message.department_en,
-        department_bn=message.department_bn,
-        amount_min=message.amount_min,
-        amount_max=message.amount_max,
-        duplicate_hours=message.duplicate_hours,
-        key_rule=_code(KeyRule, message, "key_rule") if message.key_rule else None,
-        deadline_s=message.deadline_s,
-        deadline_policy=_code(Policy, message, "deadline_policy", Policy.KEEP),
-        letters=_code(Letters, message, "letters", Letters.AS_THEY_ARE),
-        ignored=_ignored(message.ignored),
-        check_digit=_code(CheckDigit, message, "check_digit"),
-        pattern=message.pattern,
-        series=message.series,
-        price_rule=_code(PriceRule, message, "price_rule"),
-        amount_step=message.amount_step,
-        tariff=tuple(
-            Fee(**{name: getattr(one, name) for name in _FEE}) for one in message.tariff
-        ),
-        called_en=tuple(message.called_en),
-        called_bn=tuple(message.called_bn),
-        fields=tuple(
-            FormField(**{name: getattr(one, name) for name in _FIELD})
-            for one in message.fields
-        ),
-        documents=_words(message.documents),
-    )
+    names = [entry.name for entry in dataclasses.fields(ServiceSpec)]
+    return ServiceSpec(**service_values(message, names))
+
+
+def service_values(
+    message: network_pb2.Service, names: Iterable[str]
+) -> dict[str, Any]:
+    """Some fields of a service, each of its own type. Raises UnknownCodeError."""
+    return {
+        name: _SERVICE[name](message) if name in _SERVICE else getattr(message, name)
+        for name in names
+    }
+
+
+_PARTICIPANT: Final[Mapping[str, Callable[[network_pb2.Participant], Any]]] = {
+    "role": lambda message: _code(Role, message, "role"),
+    "heads": lambda message: tuple(message.heads),
+    "operators": lambda message: tuple(
+        OperatorSpec(number=each.number, key=each.key.hex(), active=each.active)
+        for each in message.operators
+    ),
+    "free_services": lambda message: tuple(
+        FreeService(
+            **{name: getattr(each, name) for name in _FREE},
+            documents=_words(each.documents),
+        )
+        for each in message.free_services
+    ),
+}
+"""Fields that a message has in another form than a spec."""
+_SERVICE: Final[Mapping[str, Callable[[network_pb2.Service], Any]]] = {
+    "heads": lambda message: tuple(message.heads),
+    "amount_rule": lambda message: _code(AmountRule, message, "amount_rule"),
+    "mode": lambda message: _code(Mode, message, "mode"),
+    "duplicate_rule": lambda message: _code(DuplicateRule, message, "duplicate_rule"),
+    "key_rule": lambda message: (
+        _code(KeyRule, message, "key_rule") if message.key_rule else None
+    ),
+    "deadline_policy": lambda message: _code(
+        Policy, message, "deadline_policy", Policy.KEEP
+    ),
+    "letters": lambda message: _code(Letters, message, "letters", Letters.AS_THEY_ARE),
+    "ignored": lambda message: _ignored(message.ignored),
+    "check_digit": lambda message: _code(CheckDigit, message, "check_digit"),
+    "price_rule": lambda message: _code(PriceRule, message, "price_rule"),
+    "tariff": lambda message: tuple(
+        Fee(**{name: getattr(each, name) for name in _FEE}) for each in message.tariff
+    ),
+    "called_en": lambda message: tuple(message.called_en),
+    "called_bn": lambda message: tuple(message.called_bn),
+    "fields": lambda message: tuple(
+        FormField(**{name: getattr(each, name) for name in _FIELD})
+        for each in message.fields
+    ),
+    "documents": lambda message: _words(message.documents),
+}
 
 
 def _ignored(numbers: "Iterable[network_pb2.Ignored.ValueType]") -> Ignored:

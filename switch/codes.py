@@ -38,6 +38,7 @@ class Kind(IntEnum):
     COMPLAINT = 25
     REPLY = 26
     BILLS = 27
+    HANDED_OUT = 28
 
 
 class Result(IntEnum):
@@ -136,6 +137,7 @@ class Result(IntEnum):
     COMPLAINT_OPEN = 94
     COMPLAINT_NOT_FOUND = 95
     COMPLAINT_CLOSED = 96
+    ALREADY_HANDED_OUT = 97
 
 
 class Field(IntEnum):
@@ -496,6 +498,8 @@ class Link(IntEnum):
     """Of a beneficiary's row: what was paid out by it."""
     COMPLAINT = CORRECTION + 22
     """Of a payment: the newest complaint about it."""
+    HANDED_OUT = CORRECTION + 23
+    """Of a refund, or of what ended a hold: the row that hands its cash out."""
 
 
 HEAD_SHIFT = 9

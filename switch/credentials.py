@@ -45,9 +45,10 @@ class Credentials:
             key = self.key.read_bytes()
             authority = self.authority.read_bytes()
         except OSError as error:
-            raise ConfigError(
-                f"cannot read {error.filename}: {error.strerror}"
-            ) from error
+            text = f"cannot read {error.filename}: {error.strerror}"
+            if isinstance(error, FileNotFoundError):
+                text += "; put it there, or name another directory with --tls"
+            raise ConfigError(text) from error
         own = _certificate(self.certificate, certificate)
         _certificate(self.authority, authority)
         if own.public_key() != _key(self.key, key).public_key():

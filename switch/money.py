@@ -35,7 +35,9 @@ def parse_amount(text: str) -> int:
         raise ValueError(f"two scripts in one amount: {text!r}")
     match = _AMOUNT.fullmatch(ascii_body)
     if match is None:
-        raise ValueError(f"not an amount in rupees: {text!r} (12,34,567.89 is)")
+        raise ValueError(
+            f"not an amount in rupees: {text!r} (10, 10.50 and 12,34,567.89 are)"
+        )
     rupees, paise = match.groups()
     amount = int(rupees.replace(",", "")) * PAISE_IN_RUPEE + int(paise or 0)
     if amount > AMOUNT_MAX:

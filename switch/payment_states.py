@@ -67,6 +67,11 @@ class Standing(Enum):
         return PaymentState["REVERSED" if told == "RETURNED" else told]
 
     @cached_property
+    def is_corrected(self) -> bool:
+        """Whether it was paid after all, by a transfer of its own."""
+        return self.name.endswith("_CORRECTED")
+
+    @cached_property
     def is_disputed(self) -> bool:
         """Whether its money is back and the biller says that it credited it."""
         return self.name.endswith("_DISPUTED")

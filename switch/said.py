@@ -115,6 +115,45 @@ FLOAT_NAME: Final = f"{TREASURY} float"
 """What the float is called; no biller has the treasury's name."""
 
 
+class Change(NamedTuple):
+    """One fact that a line changes; empty where there is none."""
+
+    name: str
+    before: str
+    after: str
+
+
+def say_changes(line: Line, replaced: Line) -> tuple[Change, ...]:
+    """What a line changes of what it replaces, fact by fact.
+
+    Raises ValueError if they are not of the same kind, and about the same thing.
+    """
+    new, old = say(line), say(replaced)
+    now, before = dict(new.facts), dict(old.facts)
+    is_same = (line.kind, new.what, line.debit) == (
+        replaced.kind,
+        old.what,
+        replaced.debit,
+    )
+    named = NAMED_BY.get(new.what, ())
+    if not is_same or any(now.get(name) != before.get(name) for name in named):
+        raise ValueError("what a line replaces is of the same thing")
+    names = (*now, *(name for name in before if name not in now))
+    found = (Change(one, before.get(one, ""), now.get(one, "")) for one in names)
+    return tuple(one for one in found if one.before != one.after)
+
+
+NAMED_BY: Final = {
+    "participant": ("id",),
+    "service": ("code",),
+    "person": ("number",),
+    "operator": ("number",),
+    "bank account": ("account",),
+    "beneficiary": ("account no",),
+}
+"""The facts by which a record is found."""
+
+
 def _transfer(resolves: int, debit: str, credit: str, *, is_payout: bool) -> str:
     """What a transfer is, by its accounts."""
     released = credit.startswith(BANK_PREFIX) and credit.endswith(BANK_TRANSIT)

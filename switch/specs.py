@@ -8,10 +8,11 @@ messages, the sample from its tables.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from enum import IntEnum, IntFlag
-from typing import Any, NamedTuple, TypeVar
+from types import UnionType
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from switch.catalogue import (
     FormField,
@@ -417,6 +418,15 @@ def _tariff_problems(spec: ServiceSpec) -> Iterator[Problem]:
 # --- as a file -----------------------------------------------------------------
 
 
+class PartialRecord(NamedTuple):
+    """Some fields of a participant or a service; all others stay as they are."""
+
+    key: str
+    """Its id, or its code."""
+    values: Mapping[str, Any]
+    """By field, the key among them; each of its field's own type."""
+
+
 class Specs(NamedTuple):
     """A network, or a part of one."""
 
@@ -443,10 +453,18 @@ def specs_from_json(text: str) -> Specs:
     Raises NetworkError if it is not JSON, has a field that does not exist, lacks
     one that must be there, or has a value that `check_specs` refuses.
     """
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise NetworkError(f"not JSON: {error}") from error
+    data = read_network_file(text)
+    specs = Specs(
+        tuple(_all(ParticipantSpec, data.get("participants", []), "participants")),
+        tuple(_all(ServiceSpec, data.get("services", []), "services")),
+    )
+    check_specs(*specs)
+    return specs
+
+
+def read_network_file(text: str) -> dict[str, Any]:
+    """The lists of a file, not yet looked into. Raises NetworkError."""
+    data = read_json(text)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise NetworkError(
             f'not a network: it must be an object with "format": {FORMAT}'
@@ -454,49 +472,23 @@ def specs_from_json(text: str) -> Specs:
     unknown = sorted(set(data) - {"format", "participants", "services"})
     if unknown:
         raise NetworkError(f"a network has no {', '.join(unknown)}")
-    specs = Specs(
-        tuple(_all(ParticipantSpec, data, "participants")),
-        tuple(_all(ServiceSpec, data, "services")),
-    )
-    check_specs(*specs)
-    return specs
+    return data
 
 
-_ENUMS: dict[str, type[IntEnum]] = {
-    "role": Role,
-    "amount_rule": AmountRule,
-    "mode": Mode,
-    "duplicate_rule": DuplicateRule,
-    "key_rule": KeyRule,
-    "deadline_policy": Policy,
-    "letters": Letters,
-    "check_digit": CheckDigit,
-    "price_rule": PriceRule,
-}
-_SETS: dict[str, type[IntFlag]] = {"ignored": Ignored}
-_TEXTS = {"heads", "called_en", "called_bn"}
-_LISTS: dict[str, Any] = {
-    "tariff": Fee,
-    "fields": FormField,
-    "documents": Words,
-    "free_services": FreeService,
-    "operators": OperatorSpec,
-}
-_FLAGS = {"active", "may_state_dues", "never_credits_late", "signs_on"}
-_COUNTS = {
-    "day_amount_max",
-    "day_count_max",
-    "payment_max",
-    "low_balance",
-    "amount_min",
-    "amount_max",
-    "amount_step",
-    "amount",
-    "duplicate_hours",
-    "deadline_s",
-    "answer_hours",
-    "number",
-}
+def read_json(text: str) -> Any:
+    """A JSON value in which no object has a name twice. Raises NetworkError."""
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise NetworkError(f"not JSON: {error}") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len({*names}) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has {twice!r} twice")
+    return dict(pairs)
 
 
 def enum_text(value: IntEnum) -> str:
@@ -511,70 +503,79 @@ def set_texts(value: IntFlag) -> list[str]:
 
 
 def _to_line(spec: ParticipantSpec | ServiceSpec) -> str:
-    return json.dumps(_plain(spec), ensure_ascii=False)
+    return json.dumps(as_file(spec), ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
+def as_file(value: Any) -> Any:
+    """A value as JSON has it in a file; what is as a new record has it is left out."""
     if isinstance(value, Line):
         items = [(one, getattr(value, one.name)) for one in fields(value)]
-        return {one.name: _plain(item) for one, item in items if item != one.default}
+        return {one.name: as_file(item) for one, item in items if item != one.default}
     if isinstance(value, IntFlag):
         return set_texts(value)
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
+        return [as_file(one) for one in value]
     return enum_text(value) if isinstance(value, IntEnum) else value
 
 
-def _all(
-    cls: type[T], data: dict[str, Any], name: str, prefix: str = ""
-) -> Iterator[T]:
-    items = data.get(name, [])
+def _all(cls: type[T], items: object, place: str) -> Iterator[T]:
     if not isinstance(items, list):
-        raise NetworkError(f"{prefix}{name} must be a list")
+        raise NetworkError(f"{place} must be a list")
     for at, item in enumerate(items):
-        yield _from_item(cls, item, f"{prefix}{name}[{at}]")
+        yield _from_item(cls, item, f"{place}[{at}]")
 
 
-def _from_item(cls: type[T], item: object, where: str) -> T:
-    if not isinstance(item, dict):
-        raise NetworkError(f"{where} must be an object")
-    entries = {entry.name: entry for entry in fields(cls)}
-    for name in item:
-        if name not in entries:
-            raise NetworkError(f"{where} has no field {name!r}")
-    for name, entry in entries.items():
-        if entry.default is MISSING and name not in item:
-            raise NetworkError(f"{where} lacks {name}")
-    values = {name: _value(name, value, where) for name, value in item.items()}
+def _from_item(cls: type[T], item: object, place: str) -> T:
+    values = read_values(cls, item, place)
+    for entry in fields(cls):
+        if entry.default is MISSING and entry.name not in values:
+            raise NetworkError(f"{place} lacks {entry.name}")
     return cls(**values)
 
 
-def _value(name: str, value: object, where: str) -> Any:
-    """A JSON value as the field's own type. Raises NetworkError."""
-    if name in _ENUMS:
-        names = {enum_text(one): one for one in _ENUMS[name]}
-        if not isinstance(value, str) or value not in names:
-            raise NetworkError(f"{where}.{name} must be one of {', '.join(names)}")
-        return names[value]
-    if name in _SETS:
-        return _set(name, value, where)
-    if name in _TEXTS:
-        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+def read_values(cls: Any, item: object, place: str) -> dict[str, Any]:
+    """The fields of a spec that an object names, each of its type. NetworkError."""
+    if not isinstance(item, dict):
+        raise NetworkError(f"{place} must be an object")
+    types = {entry.name: entry.type for entry in fields(cls)}
+    for name in item:
+        if name not in types:
+            raise NetworkError(f"{place} has no field {name!r}")
+    return {
+        name: _value(types[name], value, f"{place}.{name}")
+        for name, value in item.items()
+    }
+
+
+def _value(kind: Any, value: object, place: str) -> Any:
+    """A JSON value as one of a field's own type. Raises NetworkError."""
+    if get_origin(kind) is UnionType:
+        # A field that may be without: a file leaves it out then.
+        kind = get_args(kind)[0]
+    if get_origin(kind) is tuple:
+        item = get_args(kind)[0]
+        if item is not str:
+            return tuple(_all(item, value, place))
+        if isinstance(value, list) and all(isinstance(text, str) for text in value):
             return tuple(value)
-        raise NetworkError(f"{where}.{name} must be a list of texts")
-    if name in _LISTS:
-        return tuple(_all(_LISTS[name], {name: value}, name, f"{where}."))
-    expected = bool if name in _FLAGS else int if name in _COUNTS else str
-    if type(value) is not expected:
-        raise NetworkError(f"{where}.{name} must be of type {expected.__name__}")
+        raise NetworkError(f"{place} must be a list of texts")
+    if issubclass(kind, IntFlag):
+        return _set(kind, value, place)
+    if issubclass(kind, IntEnum):
+        names = {enum_text(code): code for code in kind}
+        if not isinstance(value, str) or value not in names:
+            raise NetworkError(f"{place} must be one of {', '.join(names)}")
+        return names[value]
+    if type(value) is not kind:
+        raise NetworkError(f"{place} must be of type {kind.__name__}")
     return value
 
 
-def _set(name: str, value: object, where: str) -> IntFlag:
-    flags = {set_texts(one)[0]: one for one in _SETS[name]}
+def _set(kind: type[IntFlag], value: object, place: str) -> IntFlag:
+    flags = {set_texts(flag)[0]: flag for flag in kind}
     if not isinstance(value, list) or not {*map(str, value)} <= {*flags}:
-        raise NetworkError(f"{where}.{name} must be a list of {', '.join(flags)}")
-    result = _SETS[name](0)
-    for one in value:
-        result |= flags[str(one)]
+        raise NetworkError(f"{place} must be a list of {', '.join(flags)}")
+    result = kind(0)
+    for name in value:
+        result |= flags[str(name)]
     return result

@@ -107,6 +107,7 @@ TRAITS: Final[Mapping[Kind, Trait]] = {
     Kind.COMPLAINT: _SAID | Trait.TOTAL | Trait.FILLED | Trait.INDEX,
     Kind.REPLY: _SAID | Trait.TOTAL | Trait.FILLED | Trait.LINK,
     Kind.BILLS: _SAID | Trait.RECORD,
+    Kind.HANDED_OUT: _ASKED | Trait.AMOUNT,
 }
 """The core's table of kinds, for Python; nothing follows from the order of numbers."""
 

@@ -389,6 +389,7 @@ class Model(BillersAnswers):
             Link.ENDING: self.ended,
             Link.MATCHED: self.matched,
             Link.PAYOUT: self.paid_out,
+            Link.HANDED_OUT: self.handed_out,
         }
         if what == Link.COMPLAINT:
             number = self.complaint_of.get(sequence, 0)

@@ -1,5 +1,5 @@
-"""The oracle's rules of counters: who sits there, what is complained of, and the bills
-that billers put in.
+"""The oracle's rules of counters: who sits there, what is complained of, what cash is
+handed out, and the bills that billers put in.
 
 Part of tests/model.py, which see.
 """
@@ -8,7 +8,15 @@ import struct
 from collections import defaultdict
 from dataclasses import dataclass
 
-from switch.codes import AccountKind, Kind, PriceRule, Record, Result, Role
+from switch.codes import (
+    TENDER_MASK,
+    AccountKind,
+    Kind,
+    PriceRule,
+    Record,
+    Result,
+    Role,
+)
 from tests.flags import RowFlag
 from tests.model_banks import Banks
 from tests.model_persons import Who
@@ -40,7 +48,7 @@ class Operator:
 
 
 class Counters(Banks):
-    """Operators, complaints and bills."""
+    """Operators, complaints, cash that is handed out, and bills."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,6 +58,7 @@ class Counters(Banks):
         self.replies: defaultdict[int, list[int]] = defaultdict(list)  # by complaint
         self.complaint_of: dict[int, int] = {}  # payment -> number of the last one
         self.bills_of: dict[int, int] = {}  # service -> its last bills row
+        self.handed_out: dict[int, int] = {}  # what gave money back -> its handed_out
 
     def record_is_valid(self, row: Row) -> bool:
         tail = row.tail or b""
@@ -108,7 +117,8 @@ class Counters(Banks):
         """The centre at whose counter somebody asks for this, 0 if it is of none."""
         if row.kind == Kind.COMPLAINT:
             return row.participant if row.participant < len(self.participants) else 0
-        at = row.debit if row.kind in PAYS or row.kind == Kind.SHIFT else 0
+        named = PAYS | {Kind.SHIFT, Kind.HANDED_OUT}
+        at = row.debit if row.kind in named else 0
         if row.kind == Kind.APPROVE:
             shift = self.accepted(row.resolves)
             at = shift.debit if shift and shift.kind == Kind.SHIFT else 0
@@ -210,6 +220,46 @@ class Counters(Banks):
         self.complaints[row.debit - 1] = row.sequence
         self.resolved[row.resolves] = row.sequence
         self.replies[row.resolves].append(row.sequence)
+
+    # --- cash that is handed out ------------------------------------------------------
+
+    def check_handed_out(self, row: Row) -> Answer:
+        wallet = self.account(row.debit)
+        if wallet is None or wallet.participant != row.participant:
+            return Answer(Result.ACCOUNT_UNKNOWN)
+        if wallet.kind != AccountKind.WALLET:
+            return Answer(Result.ACCOUNT_KIND_WRONG)
+        back = self.accepted(row.resolves)
+        amount = self.given_back_by(back) if back is not None else 0
+        if back is None or not amount:
+            return Answer(Result.PAYMENT_NOT_FOUND)
+        if row.debit != (back.credit if back.kind == Kind.REFUND else back.debit):
+            return Answer(Result.PAYMENT_NOT_FOUND)
+        if row.amount != amount:
+            return Answer(Result.NET_DIFFERS)
+        before = self.handed_out.get(back.sequence, 0)
+        if before:
+            return Answer(Result.ALREADY_HANDED_OUT, before)
+        if back.kind in (Kind.VOID, Kind.EXPIRE):
+            hold = self.rows[back.resolves - 1]
+            doubt = self.corrected.get(hold.sequence, 0) or self.late_case(hold)
+            if doubt:
+                return Answer(Result.CASES_OPEN, doubt)
+        return OK
+
+    def given_back_by(self, back: Row) -> int:
+        """What a row gives back that a row of its own hands out; 0 if it is none."""
+        if back.kind in (Kind.REFUND, Kind.EXPIRE):
+            return back.amount
+        if back.kind not in (Kind.VOID, Kind.POST) or not back.flags & RowFlag.KEEP:
+            return 0
+        held = self.rows[back.resolves - 1].amount
+        return held if back.kind == Kind.VOID else held - back.amount
+
+    def do_handed_out(self, row: Row) -> None:
+        row.flags = self.rows[row.resolves - 1].flags & TENDER_MASK
+        self.append(row)
+        self.handed_out[row.resolves] = row.sequence
 
     # --- bills ------------------------------------------------------------------------
 

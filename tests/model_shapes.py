@@ -41,6 +41,7 @@ WITH_AMOUNT = PAYS | {
     Kind.PROPOSE,
     Kind.REQUEST,
     Kind.BOOKED,
+    Kind.HANDED_OUT,
 }
 WITH_REFERENCE = PAYS | {
     Kind.TOP_UP,
@@ -106,6 +107,8 @@ class Shapes(Counters):
         if row.kind in PAYS:
             return self.shape_of_pay(row)
         if row.kind in COMPLAINS and not note_is_valid(row.tail or b""):
+            return Result.INVALID_NOTE
+        if row.kind == Kind.HANDED_OUT and row.tail:
             return Result.INVALID_NOTE
         if row.kind in WITH_RECORD and not self.record_is_valid(row):
             return Result.INVALID_RECORD
@@ -250,6 +253,8 @@ def accounts_are_valid(row: Row) -> bool:
         return not row.debit and not row.credit
     if row.kind == Kind.REQUEST:
         return not row.debit
+    if row.kind == Kind.HANDED_OUT:
+        return not row.credit
     return row.kind != Kind.BOOKED or bool(row.debit) != bool(row.credit)
 
 

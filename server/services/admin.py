@@ -13,7 +13,8 @@ from server.services import budgets, certificates, proposals
 from server.services.clock import accept_clock
 from server.services.exceptions import list_exceptions
 from server.services.keys import rotate_quotation_key
-from server.services.network_specs import specs_of
+from server.services.network_list import list_network
+from server.services.network_specs import Network, read_network
 from server.services.noted import page_of
 from server.services.proposal_list import list_proposals
 from server.services.proposals import do
@@ -31,7 +32,6 @@ from switch.register.register import (
     PURPOSE_SETTLEMENT,
     PURPOSE_SUSPENSE,
 )
-from switch.specs import ParticipantSpec, ServiceSpec
 from switch.v1 import admin_pb2 as pb
 from switch.v1 import (
     budgets_pb2,
@@ -72,14 +72,11 @@ class AdminService:
         ):
             if len(items) > GROUP_MAX:
                 raise ArgumentError(field, f"must be at most {GROUP_MAX} in one call")
-        participants = specs_of(
-            network_convert.participant_spec, request.participants, "participants"
-        )
-        services = specs_of(network_convert.service_spec, request.services, "services")
+        network = read_network(request)
         if len(self._loads) >= LOADS_MAX:
             raise OverloadError(f"{LOADS_MAX} networks are being loaded")
         # Also when the caller goes away: the next one must see what became of this.
-        load = asyncio.create_task(self._load(participants, services, caller))
+        load = asyncio.create_task(self._load(network, caller))
         self._loads.add(load)
         load.add_done_callback(self._loaded)
         counts = await asyncio.shield(load)
@@ -92,8 +89,7 @@ class AdminService:
 
     async def _load(
         self,
-        participants: list[ParticipantSpec],
-        services: list[ServiceSpec],
+        network: Network,
         caller: Identity,
     ) -> LoadCounts:
         node = self._node
@@ -103,8 +99,8 @@ class AdminService:
                 load_network,
                 node.register,
                 node.commit_in_thread(),
-                participants,
-                services,
+                network.participants,
+                network.services,
                 sender=caller.index,
             )
 
@@ -113,6 +109,12 @@ class AdminService:
         if not load.cancelled():
             # The caller has it, if there still is one.
             load.exception()
+
+    async def ListNetwork(
+        self, request: pb.ListNetworkRequest, caller: Identity
+    ) -> pb.ListNetworkResponse:
+        """Participants and services as they are registered."""
+        return await self._node.read(list_network, self._node, request, caller)
 
     async def ListServices(
         self, request: pb.ListServicesRequest, caller: Identity

@@ -12,6 +12,7 @@ from server.services.cancelling import CancelCalls
 from server.services.catalogue import CatalogueLists
 from server.services.complaint_centres import ComplaintCentres
 from server.services.complaints import ComplaintCalls
+from server.services.handouts import HandoutCalls
 from server.services.operators import OperatorCalls
 from server.services.payments import find_payment
 from server.services.search import PaymentSearch
@@ -23,6 +24,7 @@ from switch.calendar import financial_year
 from switch.codes import AMOUNT_MAX, Kind, Mode, Result
 from switch.counter import shift_rows, shifts
 from switch.counter.acknowledgements import acknowledgement_json, acknowledgement_text
+from switch.counter.handouts import HandoutBook
 from switch.counter.paper_rows import make_acknowledgement
 from switch.entries import Entry
 from switch.errors import OverloadError, SwitchError
@@ -48,7 +50,7 @@ CLOSES_MAX = 1_024
 _WAITS = (PaymentState.HELD, PaymentState.UNKNOWN)
 
 
-class CounterService(CancelCalls, ComplaintCalls, OperatorCalls):
+class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
     """What the software at a centre's counter asks for."""
 
     def __init__(self, node: Node) -> None:
@@ -56,6 +58,7 @@ class CounterService(CancelCalls, ComplaintCalls, OperatorCalls):
         self._node = node
         self._names = node.past_names
         self._book = shifts.ShiftBook(node.ledger)
+        self._handouts = HandoutBook(node.ledger)
         self._catalogue = CatalogueLists(node)
         self._search = PaymentSearch(node)
         self._complaint_centres = ComplaintCentres()
@@ -275,7 +278,8 @@ class CounterService(CancelCalls, ComplaintCalls, OperatorCalls):
             after = before.to_sequence if before else 0
             try:
                 counted = shifts.count_shift(
-                    ledger, wallet, request.operator, after, request.cash_counted
+                    *(self._handouts, ledger, wallet, request.operator),
+                    *(after, request.cash_counted),
                 )
             except shifts.ShiftTooLongError as error:
                 raise PreconditionError("SHIFT_TOO_LONG", str(error)) from error

@@ -10,6 +10,7 @@ from server.actors import named
 from server.node import Node
 from server.services.bank_items import explained_item
 from server.services.bank_wishes import release_of
+from server.services.replaced import changes_text, replaced_line, value_text
 from switch.bank_rows import read_beneficiary
 from switch.codes import AccountKind, Kind, Record, Result
 from switch.entries import Entry
@@ -17,7 +18,7 @@ from switch.errors import CorruptionError
 from switch.money import format_amount
 from switch.register.banks import Beneficiary
 from switch.register.register import Register
-from switch.said import BANK_PREFIX, paise_of, payee_text, say
+from switch.said import BANK_PREFIX, payee_text, say
 from switch.signed import Line, read_line, speaks_of
 from switch.v1 import banks_pb2, proposals_pb2
 from switch.v1 import people_pb2 as pb
@@ -45,6 +46,8 @@ def proposed_lines(
         line = read_line(packed)
         message = _message(line, packed, node.register)
         done_by = done(number)
+        if is_told and not done_by:
+            _say_replaced(node.register, line, message)
         if message.HasField("beneficiary"):
             account = message.beneficiary.account
             if is_told:
@@ -58,6 +61,13 @@ def proposed_lines(
                 message.bank_item.CopyFrom(item)
             found.append(message)
     return found
+
+
+def _say_replaced(register: Register, line: Line, message: pb.ProposedLine) -> None:
+    """What a line that is not done replaces, and what it changes of that."""
+    message.replaced = replaced_line(register, line)
+    if message.replaced:
+        message.text += f", changes: {changes_text(line, message.replaced)}"
 
 
 def _say_standing(
@@ -210,6 +220,5 @@ def _text(line: Line, names: pb.ProposedLine) -> str:
     if line.text:
         words.append(f'"{line.text}"')
     for name, value in said.facts:
-        paise = paise_of(name, value)
-        words.append(f"{name}: {value if paise is None else format_amount(paise)}")
+        words.append(f"{name}: {value_text(name, value)}")
     return ", ".join(words)

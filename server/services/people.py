@@ -14,17 +14,20 @@ import numpy as np
 from server import arguments, convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
+from server.services.line_states import line_done
 from server.services.line_words import proposed_lines, whom
 from server.services.noted import page_of
 from server.services.proposal_list import proposal_message
 from server.services.proposals import deed, do, proposal_at
+from server.services.replaced import check_unchanged, newest_record
 from server.services.stops import check_stop, is_stop
 from server.services.wishes import prepare
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch._core import PARTICIPANT_RECORD, SERVICE_RECORD, Rows
-from switch.codes import PROPOSE_LINES, Kind, Record, Result, RowFlag
+from switch.codes import PROPOSE_LINES, Kind, Record, Result
 from switch.entries import Entry
 from switch.errors import OverloadError
+from switch.ids import ID_SIZE
 from switch.ledger.lines import line_row, lines_of, signed_part, signed_row
 from switch.ledger.moves import join
 from switch.ledger.templates import REFERENCE_SIZE, Templates, get_bytes
@@ -35,7 +38,6 @@ from switch.signed import (
     LINES_SIZE_MAX,
     SIGNATURE_SIZE,
     Row,
-    line_id,
     read_line,
     read_person,
 )
@@ -132,6 +134,8 @@ class PeopleService:
         self._signatures.take(caller.index, node.loop.time())
         if kind == Kind.REGISTER:
             await node.read(check_stop, node, request.tail)
+        elif kind == Kind.PROPOSE and request.as_of_sequence:
+            await node.read(_check_unchanged, node, request, caller)
         elif kind == Kind.APPROVE:
             await node.read(_check_no_shift, node, request.resolves)
         row = Row(
@@ -203,7 +207,7 @@ class PeopleService:
                     lines,
                     told,
                     end,
-                    lambda number: _done(node, entry, number, lines[number]),
+                    lambda number: line_done(node, entry, number, lines[number]),
                 )
             )
             following = end if end < len(lines) else 0
@@ -225,6 +229,8 @@ class PeopleService:
         assert not isinstance(reply, bytes)
         for number, one in zip(numbers, reply, strict=True):
             response.outcomes.add(line=number, outcome=convert.outcome(one))
+        if (reply["result"] == Result.NOT_APPROVED).any():
+            await node.read(_say_changed, node, request.proposal_sequence, response)
         response.lines_done += _done_now(reply) if response.lines_count else 0
         if np.isin(move.rows["kind"], (Kind.REGISTER, Kind.OPEN)).any():
             await node.read(node.register.refresh)
@@ -247,7 +253,7 @@ class PeopleService:
         done = 0
         following = 0
         for number, line in enumerate(lines):
-            if _done(node, proposal, number, line):
+            if line_done(node, proposal, number, line):
                 done += 1
             elif number >= request.from_line and len(found) < most:
                 found.append(line_row(proposal, number, line, checker=checker))
@@ -285,34 +291,39 @@ class PeopleService:
 # --- in a reading thread -------------------------------------------------------------
 
 
+def _check_unchanged(node: Node, request: pb.SubmitRequest, caller: Identity) -> None:
+    """Raise PreconditionError if what a proposal replaces is not what was prepared.
+
+    One that is recorded is answered as it was, whatever has changed since.
+    """
+    if request.total != PROPOSE_LINES or len(request.id) != ID_SIZE:
+        return
+    if not node.ledger.find(caller.index, request.id):
+        node.register.refresh()
+        check_unchanged(node.register, request.tail, request.as_of_sequence)
+
+
+def _say_changed(node: Node, proposal: int, response: pb.DoLinesResponse) -> None:
+    """Say which entry has changed the record of a line since it was proposed: for that
+    alone the ledger refuses what is approved.
+    """
+    entry = node.ledger.row(proposal)
+    if entry.kind != Kind.PROPOSE or entry.total != PROPOSE_LINES:
+        return
+    node.register.refresh()
+    lines = lines_of(node.ledger.tail(proposal))
+    for outcome in response.outcomes:
+        newest = newest_record(node.register, read_line(lines[outcome.line]))
+        is_refused = outcome.outcome.result == results_pb2.RESULT_NOT_APPROVED
+        if is_refused and newest and newest.sequence > proposal:
+            outcome.changed_sequence = newest.sequence
+
+
 def _check_no_shift(node: Node, sequence: int) -> None:
     """Raise ArgumentError if an approval is of a shift: that needs no signature."""
     is_there = 1 <= sequence <= node.ledger.sequence
     if is_there and node.ledger.row(sequence).kind == Kind.SHIFT:
         raise ArgumentError("resolves", "a shift is signed at its centre")
-
-
-def _done(node: Node, proposal: Entry, number: int, packed: bytes) -> int:
-    """The row by which a line is done, or 0. What a bank has said before is done by
-    whatever said it first.
-    """
-    ledger = node.ledger
-    sequence = ledger.find(proposal.participant, line_id(proposal.id, number))
-    if sequence:
-        row = ledger.row(sequence)
-        # An id may have been used up by something else, and a contradiction is a row.
-        if row.total == proposal.sequence and row.result == Result.OK:
-            return sequence
-    if packed[0] != Kind.BOOKED:
-        return 0
-    line = read_line(packed)
-    found = ledger.find_booked(
-        line.debit or line.credit,
-        bool(line.credit),
-        bool(line.flags & RowFlag.REVERSAL),
-        line.reference.rstrip(b"\0"),
-    )
-    return found if found and ledger.row(found).amount == line.amount else 0
 
 
 def _done_now(reply: Rows) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 from server import arguments, convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
+from server.services.line_states import first_changes
 from server.services.line_words import say_first_line
 from switch._core import Ledger
 from switch.codes import (
@@ -45,10 +46,21 @@ def list_proposals(
     )
     for one in page:
         try:
-            response.proposals.append(proposal_message(node, one, now_ns))
+            response.proposals.append(_with_changes(node, one, now_ns))
         except CorruptionError:
             response.damaged_sequences.append(one)
     return response
+
+
+_NOT_DONE = frozenset({pb.PROPOSAL_STATE_OPEN, pb.PROPOSAL_STATE_APPROVED})
+
+
+def _with_changes(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
+    """How a proposal stands, and what its first lines would change."""
+    message = proposal_message(node, sequence, now_ns)
+    if message.lines_count and message.state in _NOT_DONE and not message.by_channel:
+        message.changes.extend(first_changes(node, node.ledger.row(sequence)))
+    return message
 
 
 def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:

@@ -103,6 +103,7 @@ class PublicService:
             department_en=texts.get("department_en", ""),
             department_bn=texts.get("department_bn", ""),
             refunded=refunded > 0,
+            refunded_wholly=refunded >= final.amount,
         )
 
     def _final(self, named: ReceiptNumber) -> Entry | None:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from server import arguments, network_convert
+from server import arguments
 from server.node import Node
 from server.services.bank_wishes import bank_account, beneficiary, ending
 from server.services.begin_wishes import opening, schedule
 from server.services.certificates import check_revocation
 from server.services.line_words import proposed_lines
-from server.services.network_specs import specs_of
+from server.services.network_specs import read_network
 from server.services.proposal_list import say_about
 from server.services.proposals import advance_at, proposed
 from server.services.stops import stopped
@@ -75,6 +75,15 @@ def prepare(
     node: Node, request: pb.PrepareRequest, caller: Identity
 ) -> pb.PrepareResponse:
     """What is to be signed for what is wanted. Blocks."""
+    as_of = node.ledger.sequence
+    response = _prepare(node, request, caller)
+    response.as_of_sequence = as_of
+    return response
+
+
+def _prepare(
+    node: Node, request: pb.PrepareRequest, caller: Identity
+) -> pb.PrepareResponse:
     node.register.refresh()
     given = [bool(request.wishes)]
     given += [request.HasField(name) for name in ("network", "payment", "stop")]
@@ -335,13 +344,7 @@ def _state(node: Node, account: int) -> int:
 
 def _network(node: Node, request: pb.PrepareRequest) -> pb.PrepareResponse:
     """The rows of the next phase, as many as one proposal takes."""
-    network = request.network
-    participants = specs_of(
-        network_convert.participant_spec, network.participants, "network.participants"
-    )
-    services = specs_of(
-        network_convert.service_spec, network.services, "network.services"
-    )
+    participants, services = read_network(request.network, "network.")
     rows = next_phase(node.register, participants, services)
     lines: list[bytes] = []
     size = sizes(lines)

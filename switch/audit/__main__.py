@@ -163,6 +163,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Audit, and print what came of it; gives the exit code."""
     bar = Bar() if sys.stderr.isatty() else None
     directory = arguments.directory
+    if not (directory / "journal" / "data.mdb").is_file():
+        text = f"{directory} holds no ledger: there is no journal/data.mdb"
+        hint = "name the ledger's directory, such as data/ledger"
+        print(f"payswitch audit: {text}; {hint}", file=sys.stderr)
+        return EXIT_UNREADABLE
     try:
         if arguments.at < 0:
             raise UsageError("--at is a sequence, from 1")

@@ -134,6 +134,7 @@ def _finish(journal: Journal, books: Books, last: int) -> Exceptions | None:
     exceptions.now = int(journal.rows_at(np.array([last], np.uint64))["timestamp"][0])
     books.deadlines.finish(books.holds, last)
     books.complaints.finish(journal)
+    books.handouts.finish(journal)
     causes = Causes(journal, books.cases, books.findings)
     causes.judge(books.refusals.speaking)
     return exceptions

@@ -25,6 +25,7 @@ from switch.audit.complaints import Complaints
 from switch.audit.daily import count_days, number_receipts
 from switch.audit.deadlines import Deadlines
 from switch.audit.findings import Findings
+from switch.audit.handouts import Handouts
 from switch.audit.holds import Holds, due_times
 from switch.audit.kinds import (
     LINE,
@@ -129,12 +130,14 @@ class Books:
         )
         self.booked = Booked(self.register, findings)
         self.complaints = Complaints(self.register, findings)
+        self.handouts = Handouts(self.register, findings)
         put_bills = PutBills(self.register, findings)
         self._apart: dict[int, Callable[[np.void, bytes | None], None]] = {
             Kind.REQUEST: lambda row, _: self.booked.requests.take(row),
             Kind.COMPLAINT: self.complaints.take,
             Kind.REPLY: self.complaints.take,
             Kind.BILLS: put_bills.take,
+            Kind.HANDED_OUT: self.handouts.take,
         }
         """Who judges what is refused as well as what is accepted."""
         self.moved = 0
@@ -166,6 +169,8 @@ class Books:
         elif accepted:
             part = self.cases if PEOPLE[kind] else self.register
             part.apply(row, tail)
+            if kind in (Kind.CASE, Kind.VERIFY):
+                self.handouts.hear(row)
         elif self.claims:
             self.refusals.single(row, tail)
 
@@ -290,7 +295,10 @@ class Books:
         known = self.register.know_payouts
         check_owed(rows, self.accounts, known=known, to=self.findings)
         if (names & ~ends).any():
-            self.cases.moved(pick(rows, names & ~ends))
+            rights = pick(rows, names & ~ends)
+            self.cases.moved(rights)
+            for row in rights[self.accounts.moves(rights) == Move.CORRECTION]:
+                self.handouts.hear(row)
         of_banks = ends | (credit == AccountKind.BANK_TRANSIT)
         if self.claims and of_banks.any():
             self.booked.items.moved(pick(rows, of_banks))

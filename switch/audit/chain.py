@@ -216,6 +216,10 @@ class Chain:
             "the result is not one that leaves a row": ~KNOWN_RESULTS[result],
             "it is refused for what only complaints are": OF_COMPLAINTS[result]
             & ~COMPLAINING[kind],
+            "it is refused for what only cash that is handed out is": (
+                result == Result.ALREADY_HANDED_OUT
+            )
+            & (kind != Kind.HANDED_OUT),
             "its flags speak of claims or dues, and it has none": (
                 flags & np.uint16(PRICE_FLAGS) & ~CLAIMED[kind]
             )

@@ -40,6 +40,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "holds": ("every hold is resolved at most once, exactly, and not early", WRONG),
     "cases": ("cases, approvals and shifts fit what they speak of, once", WRONG),
     "complaints": ("complaints and replies fit their payment, each in its turn", WRONG),
+    "handouts": ("cash is handed out once, of what gave it back to the wallet", WRONG),
     "windows": ("windows list exactly what was posted, and come at cut-offs", WRONG),
     "settles": ("settlements move exactly a window's net, once", WRONG),
     "receipts": ("receipts have no gaps for a wallet and financial year", WRONG),

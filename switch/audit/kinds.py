@@ -192,6 +192,8 @@ TRAITS: Final[dict[Kind, Traits]] = {
     Kind.COMPLAINT: Traits(CENTRE, Reference.NONE, total=True),
     Kind.REPLY: Traits(TREASURY | BILLER, Reference.NONE, total=True),
     Kind.BILLS: Traits(BILLER, DIGEST),
+    # Whose wallet has what is handed out is judged in `handouts`.
+    Kind.HANDED_OUT: Traits(CENTRE, Reference.NONE, amount=True),
 }
 if set(TRAITS) != set(Kind):
     raise ImportError("a kind of row has no traits")

@@ -428,6 +428,9 @@ of the public check."""
 CANCEL_RULES: Final = 13
 """The first rules by which a void that cancels says which operator has wished it."""
 
+HANDOUT_RULES: Final = 14
+"""The first rules that know cash which a row of its own hands out."""
+
 STAKE_RULES: Final = 14
 """The first rules whose thresholds look at what a proposal moves or releases."""
 
@@ -493,9 +496,11 @@ STATED: Final = int(RowFlag.STATED)
 PARTIAL: Final = int(RowFlag.PARTIAL)
 PRICE_FLAGS: Final = CLAIM | RECENT | STATED | PARTIAL
 """Only a payment has them, and what ends or refunds it; a top-up has a claim."""
-COPIED_FLAGS: Final = PRICE_FLAGS | 0x0E00 | 0x3000
+TENDER_MASK: Final = 0x3000
+"""How the citizen had paid."""
+COPIED_FLAGS: Final = PRICE_FLAGS | 0x0E00 | TENDER_MASK
 """What a resolving row and a refund copy, beside head and tender."""
-REFUSED_FLAGS: Final = TAIL | int(RowFlag.UNFREEZE) | STATED | 0x0E00 | 0x3000
+REFUSED_FLAGS: Final = TAIL | int(RowFlag.UNFREEZE) | STATED | 0x0E00 | TENDER_MASK
 """What a refused row keeps: what its sender said."""
 
 OK: Final = int(Result.OK)

@@ -32,6 +32,7 @@ from switch.audit.layout import (
     ACCOUNTS_MAX,
     CANCEL_RULES,
     COUNTER_RULES,
+    HANDOUT_RULES,
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
     PERSON_RECORD,
@@ -291,6 +292,11 @@ class Register:
     def know_cancels(self) -> bool:
         """Whether by them a void says who has cancelled."""
         return not 0 < self.version < CANCEL_RULES
+
+    @property
+    def know_handouts(self) -> bool:
+        """Whether they know cash that a row of its own hands out."""
+        return not 0 < self.version < HANDOUT_RULES
 
     @property
     def know_stakes(self) -> bool:

@@ -112,15 +112,16 @@ def check_cancels(register: Register, rows: Rows, findings: Findings) -> None:
 def check_operator(
     register: Register, people: People, row: np.void, findings: Findings
 ) -> None:
-    """The same of a shift, the approval of one, or a complaint."""
+    """The same of a shift, the approval of one, a complaint, or cash handed out."""
     if not register.parties.signing:
         return
     kind, centre = int(row["kind"]), 0
     if kind == Kind.COMPLAINT:
         centre = int(row["participant"])
-    elif kind in (Kind.SHIFT, Kind.APPROVE):
-        about = int(row["resolves"])
-        wallet = int(row["debit"]) if kind == Kind.SHIFT else people.wallet_of(about)
+    elif kind in (Kind.SHIFT, Kind.APPROVE, Kind.HANDED_OUT):
+        wallet = int(row["debit"])
+        if kind == Kind.APPROVE:
+            wallet = people.wallet_of(int(row["resolves"]))
         accounts = register.accounts
         if wallet <= accounts.count and accounts["kind"][wallet] == AccountKind.WALLET:
             centre = int(accounts["participant"][wallet])

@@ -69,3 +69,4 @@ def add_id(command: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="of an attempt whose outcome is not known; default: a new one",
     )
+    command.set_defaults(has_id=True)

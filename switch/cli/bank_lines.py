@@ -32,9 +32,10 @@ def item_facts(
 
 def lines_text(one: proposals_pb2.Proposal, language: Language) -> str:
     """What a proposal of lines is about, for a list: its first line, the bank's words
-    about that, and how many more lines there are.
+    about that, and how many more lines there are. What the first lines change stands
+    under the list.
     """
-    parts = [one.first_line] if one.first_line else []
+    parts = [one.first_line] if one.first_line and not one.changes else []
     if one.HasField("bank_item"):
         facts = item_facts(one.bank_item, one.bank_item.sequence, language)
         parts += [f"{language.word(name)} {value}" for name, value in facts]

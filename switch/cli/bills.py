@@ -65,7 +65,7 @@ def _show(one: counter_pb2.FetchedBills, args: Namespace, screen: Screen) -> Non
         screen.line(f"{language.word('pay it')} {format_ist(bill.valid_until_ns)}:")
         amount = format_amount(bill.amount_due, symbol=False)
         words = ("bill", "pay", args.centre, args.service, amount, one.reference)
-        screen.command(*words, "--bill", str(at))
+        screen.command(*words, "--bill", str(at), same_caller=True)
 
 
 def find_bill(client: Client, args: Namespace) -> counter_pb2.Bill:

@@ -20,6 +20,7 @@ from switch.calendar import format_ist, ist_date, parse_date
 from switch.cli.arguments import as_argument
 from switch.cli.commands import open_office
 from switch.cli.day_checks import Check, audit_check, checks
+from switch.cli.day_end import CUTOFFS_ASKED, goes_on_until, kept_payments
 from switch.cli.day_files import DayFiles, days_to_write, new_of, write_day
 from switch.cli.day_matches import Matches, match_day
 from switch.cli.matching import write_file
@@ -118,6 +119,8 @@ class Closing:
         self.checks: list[Check] = []
         self.totals: dict[str, Any] = {}
         self.sequence = 0
+        self.goes_on_until = 0
+        """Until when another window may come to the day, ns; 0 if it is over."""
         self.in_the_way: list[str] = []
         """What people must do something about before the day is closed."""
         self.waits: list[str] = []
@@ -129,6 +132,10 @@ class Closing:
         """
         self.close_window()
         self.days = days_to_write(self._client, self._args.day)
+        if self.days:
+            schedule = self._client.schedule(CUTOFFS_ASKED)
+            newest = self.days[-1].day
+            self.goes_on_until = goes_on_until(newest, schedule, time.time_ns())
         if not self.days:
             self.in_the_way.append("no window is closed that has a file")
         for day in self.days:
@@ -147,6 +154,8 @@ class Closing:
             self._read_totals()
         with self._step("checks"):
             self.checks += checks(self._client)
+        with self._step("kept payments"):
+            self.waits += kept_payments(self._client)
         if self._args.ledger is not None:
             with self._step("audit"):
                 self.checks.append(audit_check(self._args.ledger))
@@ -260,6 +269,7 @@ class Closing:
             "checks": [one._asdict() for one in self.checks],
             "in_the_way": self.in_the_way,
             "waits": self.waits,
+            "goes_on_until_ns": self.goes_on_until,
             "sequence": self.sequence,
         }
 
@@ -282,6 +292,7 @@ class Closing:
             "totals": self.totals,
             "in_the_way": self.in_the_way,
             "waits": self.waits,
+            "goes_on_until_ns": self.goes_on_until,
         }
         if self._screen.as_json:
             self._screen.value(value)
@@ -314,10 +325,13 @@ class Closing:
                 *("to the bank", "breaks open"),
             ),
         )
+        if self.days:
+            screen.line(word("amount counts"))
+            screen.line(word("to the bank counts"))
         if self.totals:
-            time = format_ist(self.totals["as_of_time_ns"])
+            as_of_time = format_ist(self.totals["as_of_time_ns"])
             text = f"{self.totals['gross_crore']} {word('crore')}"
-            as_of = f"{count(self.totals['as_of_sequence'])} ({time})"
+            as_of = f"{count(self.totals['as_of_sequence'])} ({as_of_time})"
             screen.facts([("gross", text), ("as of", as_of)])
         screen.table(
             ("check", "state", "detail"),
@@ -328,7 +342,10 @@ class Closing:
         )
         for one in self.waits:
             screen.line(f"{word('still to come')}: {one}")
-        if not self.in_the_way:
+        if self.goes_on_until:
+            until = format_ist(self.goes_on_until)
+            screen.line(f"{word('day goes on')} {until}")
+        elif not self.in_the_way:
             screen.line(word("day closed"))
         for one in self.in_the_way:
             screen.line(f"{word('in the way')}: {one}")

@@ -5,6 +5,7 @@ raised and put into words in one place, `cli.main`.
 """
 
 import itertools
+import json
 import subprocess
 import time
 from argparse import Namespace
@@ -16,7 +17,7 @@ from typing import TypeVar
 from switch.authority.development import DevAuthority
 from switch.calendar import format_ist, ist_date, parse_moment
 from switch.client import NOW, Client, Point, balance_of
-from switch.client.messages import form_of, messages_of
+from switch.client.messages import form_of
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
@@ -25,12 +26,9 @@ from switch.errors import ConfigError, UsageError
 from switch.ids import new_id
 from switch.programs import program, tethered
 from switch.references import PatternError, describe
-from switch.sample import sample_specs
 from switch.specs import (
     TREASURY,
-    Specs,
     enum_text,
-    specs_from_json,
 )
 from switch.tariffs import ITEM_COUNT_MAX
 from switch.v1 import admin_pb2, network_pb2, types_pb2
@@ -221,32 +219,6 @@ def top_up(args: Namespace, screen: Screen) -> Exit:
     return Exit.DONE if result is Result.OK else Exit.REFUSED
 
 
-def network_load(args: Namespace, screen: Screen) -> Exit:
-    """Bring the register to a file's state, or to the sample network's."""
-    specs = read_network(args.file)
-    with open_office(args) as client:
-        reply = client.load_network(*messages_of(specs))
-    if screen.as_json:
-        screen.value(plain(reply))
-        return Exit.DONE
-    count = screen.language.count
-    screen.line(
-        f"{count(reply.added_count)} added, {count(reply.replaced_count)} replaced, "
-        f"{count(reply.unchanged_count)} unchanged"
-    )
-    return Exit.DONE
-
-
-def read_network(file: Path | None) -> Specs:
-    """The specs of a file, or the sample network. Raises ConfigError, NetworkError."""
-    if file is None:
-        return sample_specs()
-    try:
-        return specs_from_json(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {file}: {error}") from error
-
-
 def accounts(args: Namespace, screen: Screen) -> Exit:
     """Every account, or the totals of each kind."""
     if args.low:
@@ -368,10 +340,22 @@ def _show_totals(found: list[admin_pb2.Account], screen: Screen) -> None:
 
 def rights(args: Namespace, screen: Screen) -> Exit:
     """Which role may call what, said by what the server goes by."""
-    words = ["--json"] if screen.as_json else []
-    command = program("switch.register", *words)
-    code = subprocess.run(tethered(command), check=False).returncode
-    return Exit.DONE if code == 0 else Exit.UNKNOWN
+    command = tethered(program("switch.register"))
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        return Exit.UNKNOWN
+    told = json.loads(done.stdout)
+    if screen.as_json:
+        screen.value(told)
+        return Exit.DONE
+    screen.table(
+        ("method", "roles"),
+        [
+            (method.removeprefix("/payswitch.v1."), ", ".join(roles))
+            for method, roles in told["rights"].items()
+        ],
+    )
+    return Exit.DONE
 
 
 def services(args: Namespace, screen: Screen) -> Exit:

@@ -41,8 +41,10 @@ from switch.cli import (
     exceptions,
     explain,
     files,
+    handouts,
     instructions,
     matching,
+    network,
     office,
     openings,
     others,
@@ -53,7 +55,6 @@ from switch.cli import (
     public,
     put_bills,
     search,
-    signing,
     totals,
     windows,
     wishes,
@@ -64,7 +65,7 @@ from switch.client import NOW
 from switch.client.calls import CallError, LostReplyError
 from switch.client.counter import WAIT_S
 from switch.config import Config
-from switch.console.output import Exit, Screen
+from switch.console.output import Exit, Screen, program_name
 from switch.console.tokens import parse_token
 from switch.console.words import Language, language_of
 from switch.day import command as day
@@ -72,6 +73,7 @@ from switch.errors import ConfigError, SwitchError
 from switch.ids import format_id
 from switch.money import parse_amount
 from switch.simulator import command as simulator
+from switch.specs import enum_text
 
 _PASSED_ON = "serve"
 """The command whose arguments are all another program's, `--help` included."""
@@ -88,16 +90,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args, rest = parser.parse_known_args(words)
     if rest and args.command != _PASSED_ON:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
     args.rest = rest
     language = Language(args.language) if args.language else language_of(os.environ)
-    screen = Screen(as_json=args.json, language=language, wide=args.wide)
+    where, caller = _chosen(args)
+    screen = Screen(
+        as_json=args.json,
+        language=language,
+        wide=args.wide,
+        where=where,
+        caller=caller,
+    )
     try:
         return int(args.run(args, screen))
     except LostReplyError as error:
         screen.note(f"{error}")
-        screen.note(language.word("unknown"))
-        screen.note(f"  {_again(words, error)}")
+        takes_cash = getattr(args, "takes_cash", False)
+        screen.note(language.word("unknown" if takes_cash else "unknown move"))
+        screen.note(f"  {_again(words, args, error)}")
         return Exit.UNKNOWN
     except CallError as error:
         return _explain(error, args, screen)
@@ -120,10 +130,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.CONFIG
 
 
-def _again(words: Sequence[str], error: LostReplyError) -> str:
+def _chosen(args: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Which switch was chosen, and as whom, as options: none for what is so anyway."""
+    usual = Config()
+    where: list[str] = []
+    if getattr(args, "address", None) not in (None, usual.address):
+        where += ["--address", args.address]
+    # Of a cluster or a day it is something else.
+    tls = getattr(args, "tls", None)
+    if isinstance(tls, Path) and tls != usual.tls_dir:
+        where += ["--tls", str(tls)]
+    identity = getattr(args, "identity", None)
+    if identity is None:
+        return where, []
+    role, participant = identity
+    return where, ["--as", f"{enum_text(role)}/{participant}"]
+
+
+def _again(
+    words: Sequence[str], args: argparse.Namespace, error: LostReplyError
+) -> str:
     """The command that safely does the same once more."""
-    again = ["payswitch", *words]
-    if len(error.ids) == 1 and "--id" not in words:
+    again = [program_name(), *words]
+    takes_id = getattr(args, "has_id", False) and not args.id
+    if len(error.ids) == 1 and takes_id:
         again += ["--id", format_id(error.ids[0])]
     return shlex.join(again)
 
@@ -140,13 +170,15 @@ def _explain(error: CallError, args: argparse.Namespace, screen: Screen) -> Exit
     if error.code in (code.INVALID_ARGUMENT, code.FAILED_PRECONDITION):
         screen.note(f"payswitch: {error.text}")
         for field, text in error.violations:
-            screen.note(f"  {field}: {text}")
+            # A message of one violation is that violation.
+            if error.text != f"{field}: {text}":
+                screen.note(f"  {field}: {text}")
         return Exit.USAGE
     screen.note(f"payswitch: {error}")
     if error.unreachable and not error.reason:
         screen.note(
             f"is a switch running at {args.address}? "
-            "start one with `payswitch serve --dev`"
+            f"start one with `{program_name()} serve --dev`"
         )
     return Exit.UNKNOWN
 
@@ -242,7 +274,7 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
             add_help=not passed_on,
         )
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, parser=command)
         return command
 
     serve = add("serve", others.serve, "start the server, which has a help of its own")
@@ -279,32 +311,13 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
 
     cluster.add_verbs(Verbs(found, "cluster", cluster.TEXT, (common,)))
-    network = found.add_parser("network", help="the register of centres and services")
-    verbs = network.add_subparsers(dest="verb", required=True, metavar="VERB")
-    what = "bring the register to what a file says"
-    load = verbs.add_parser(
-        "load", help=what, description=what, parents=[common, remote]
-    )
-    load.set_defaults(run=commands.network_load)
-    load.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
-    )
-    what = "propose what of it is missing: participants, accounts, limits, services"
-    phase = verbs.add_parser(
-        "propose", help=what, description=what, parents=[common, remote]
-    )
-    phase.set_defaults(run=wishes.network_propose)
-    phase.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="default: the sample network"
-    )
-    phase.add_argument("--because", default="network", metavar="TEXT", help="why")
-    signing.add_person(phase)
-    add_id(phase)
+    network.add_verbs(Verbs(found, "network", network.TEXT, (common, remote)))
 
     _add_payments(add)
     search.add_commands(add)
     papers.add_commands(add)
     complaints.add_commands(add)
+    handouts.add_commands(add)
     complaints.add_verbs(Verbs(found, "complaint", complaints.TEXT, (common, remote)))
     put_bills.add_arguments(add("put-bills", put_bills.put_bills, put_bills.TEXT))
     what = "fetch, pay and follow a bill"
@@ -387,7 +400,8 @@ def _add_bill(command: argparse.ArgumentParser) -> None:
 
 
 def _add_paid(command: argparse.ArgumentParser) -> None:
-    """What is paid of a service, and how."""
+    """What is paid of a service, and how: a citizen's money is taken for it."""
+    command.set_defaults(takes_cash=True)
     command.add_argument(
         "amount", type=as_argument(parse_amount), metavar="AMOUNT", help="in rupees"
     )

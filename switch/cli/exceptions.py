@@ -14,6 +14,7 @@ from switch.cli.arguments import add_id, add_reason, as_argument, to_count
 from switch.cli.commands import open_office, who
 from switch.cli.next_steps import show_proposed
 from switch.cli.office import show_outcome
+from switch.cli.register_changes import show_listed_changes
 from switch.codes import Result
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
@@ -279,6 +280,7 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
             "proposed by",
         ),
     )
+    show_listed_changes(found, screen)
     return Exit.DONE
 
 

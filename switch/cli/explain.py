@@ -132,7 +132,10 @@ def explain(args: Namespace, screen: Screen) -> Exit:
         if what[0] == "day":
             return _day(client, args, screen)
         if len(what) != 1:
-            raise UsageError(f"one account at a time, not {' '.join(what)!r}")
+            raise UsageError(
+                f"one account at a time, not {' '.join(what)!r}: name it alone, as "
+                "`explain bsk-00001`; or `explain window ENTRY`, `explain day DATE`"
+            )
         return _account(client, to_name(what[0]), args, screen)
 
 

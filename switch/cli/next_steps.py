@@ -28,6 +28,28 @@ def show_waiting(
     hint_approval(outcome.sequence, args, screen, signs=signs)
 
 
+def show_approved(
+    proposal: int,
+    outcome: results_pb2.Outcome,
+    args: Namespace,
+    screen: Screen,
+    *,
+    waits: bool,
+) -> None:
+    """Say of an approval what the proposal waits for: a third person, or to be done."""
+    word = screen.language.word
+    state = word("waits for another") if waits else word("proposal approved")
+    screen.facts([("state", state), ("entry", str(outcome.sequence))])
+    if outcome.repeat:
+        screen.line(word("repeat"))
+    if waits:
+        screen.line(word("third waits"))
+        hint_approval(proposal, args, screen)
+    else:
+        screen.line(word("do it"))
+        screen.command("do", str(proposal), *where(args))
+
+
 def hint_approval(
     sequence: int, args: Namespace, screen: Screen, *, signs: bool = True
 ) -> None:

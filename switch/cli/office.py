@@ -105,7 +105,7 @@ def show_outcome(outcome: results_pb2.Outcome, screen: Screen) -> Exit:
         word = screen.language.word("refused")
         screen.line(f"{word}: {screen.language.result(result)} ({result.name})")
         if outcome.other_sequence:
-            screen.facts([("in the way", str(outcome.other_sequence))])
+            screen.facts([("see entry", str(outcome.other_sequence))])
         if result in (Result.NOT_SIGNED, Result.NOT_APPROVED):
             show_people(screen)
     return Exit.DONE if result is Result.OK else Exit.REFUSED

@@ -5,16 +5,24 @@ Over the wire only, like the other commands. The forms need `payswitch[counter]`
 asks for none of them does not wait for it.
 """
 
+import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from pathlib import Path
 
 from switch.cli.arguments import as_argument, to_count
 from switch.cli.commands import open_client
 from switch.client import Client
 from switch.codes import Role
 from switch.console.output import Exit, Screen
+from switch.console.print_record import (
+    COUNTER_DATA,
+    PrintRecord,
+    counter_folder,
+    may_be_original,
+)
 from switch.console.words import Language
-from switch.errors import ConfigError, UsageError
+from switch.errors import ConfigError, UsageError, WireError
 from switch.ids import parse_id
 from switch.specs import TREASURY
 from switch.v1 import counter_pb2
@@ -36,6 +44,14 @@ def add_commands(add: Add) -> None:
     _add_forms(command)
     command.add_argument(
         "--reprint", action="store_true", help="say that it is printed once more"
+    )
+    command.add_argument(
+        "--data",
+        type=Path,
+        default=COUNTER_DATA,
+        metavar="DIR",
+        help="of the counter: where it stands which receipts were printed; the second "
+        "print says REPRINT (default: %(default)s)",
     )
     command.add_argument(
         "--refund",
@@ -82,19 +98,70 @@ def receipt(args: Namespace, screen: Screen) -> Exit:
     """Print the receipt of a completed payment, or of one of its refunds."""
     if args.refund > REFUNDS_MAX:
         raise UsageError(f"--refund must be at most {REFUNDS_MAX}")
+    record = _record_of(args)
     with asker(args) as client:
-        found = client.receipt(
-            args.id,
-            args.sender,
-            LANGUAGES[screen.language],
-            reprint=args.reprint,
-            refund=args.refund,
+        found = _ask(client, args, screen, reprint=record is None)
+        is_first = (
+            record is not None
+            and may_be_original(_done_ns(found.json))
+            and _claim(record, args)
         )
-    if _has_form(args):
-        _print_forms(args, screen, found.json, found.code, found.refunded)
-    else:
-        _show(screen, found.text, found.json)
+        try:
+            if record is not None and not is_first:
+                found = _ask(client, args, screen, reprint=True)
+            if _has_form(args):
+                _print_forms(args, screen, found.json, found.code, found.refunded)
+            else:
+                _show(screen, found.text, found.json)
+        except BaseException:
+            if record is not None and is_first:
+                record.give_back(args.id, args.refund)
+            raise
     return Exit.DONE
+
+
+def _ask(
+    client: Client, args: Namespace, screen: Screen, *, reprint: bool
+) -> counter_pb2.GetReceiptResponse:
+    return client.receipt(
+        args.id,
+        args.sender,
+        LANGUAGES[screen.language],
+        reprint=reprint,
+        refund=args.refund,
+    )
+
+
+def _record_of(args: Namespace) -> PrintRecord | None:
+    """Which receipts the centre has printed; None if all that is printed is a reprint.
+
+    A centre alone has originals, of what it has paid itself: nobody else knows what was
+    printed at the counter.
+    """
+    role, name = args.identity or (Role.TREASURY, TREASURY)
+    if args.reprint or role is not Role.CENTRE or args.sender not in ("", name):
+        return None
+    return PrintRecord(counter_folder(args.data, name))
+
+
+def _claim(record: PrintRecord, args: Namespace) -> bool:
+    try:
+        return record.claim(args.id, args.refund)
+    except OSError as error:
+        raise ConfigError(
+            f"{args.data} cannot have it that this is printed ({error.strerror}): "
+            "nothing was printed. Name the counter's folder with --data, or print a "
+            "copy with --reprint"
+        ) from error
+
+
+def _done_ns(text: str) -> int:
+    """When what the paper is of was done. Raises WireError if it does not say."""
+    try:
+        paper = json.loads(text)
+        return int(paper.get("refunded_time_ns") or paper["completed_time_ns"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WireError(f"a receipt without its time: {error}") from error
 
 
 def acknowledgement(args: Namespace, screen: Screen) -> Exit:

@@ -172,9 +172,9 @@ def show_payment(
     if code is Exit.UNKNOWN:
         asked = (format_id(outcome.id), "--sender", sender_of(args))
         screen.line(language.word("waits"))
-        screen.command("bill", "watch", *asked)
+        screen.command("bill", "watch", *asked, same_caller=True)
         screen.line(language.word("paper"))
-        screen.command("acknowledgement", *asked)
+        screen.command("acknowledgement", *asked, same_caller=True)
     if outcome.repeat:
         screen.line(language.word("repeat"))
     return code
@@ -197,7 +197,8 @@ def _show_refusal(
         screen.line(language.word("not recorded"))
     if result in _FETCH_AGAIN:
         screen.line(language.word("fetch it"))
-        screen.command("bill", "fetch", args.centre, args.service, args.reference)
+        words = ("bill", "fetch", args.centre, args.service, args.reference)
+        screen.command(*words, same_caller=True)
     elif outcome.additional_to:
         screen.line(language.word("in addition"))
         # Joined, as a handle may begin with a hyphen.

@@ -15,7 +15,7 @@ from switch.calendar import format_ist
 from switch.cli.abouts import about_facts
 from switch.cli.arguments import add_id, span_text, to_count, to_reason
 from switch.cli.commands import open_office
-from switch.cli.next_steps import hint_approval, where
+from switch.cli.next_steps import hint_approval, show_approved
 from switch.cli.office import show_outcome
 from switch.cli.signing import (
     NO_RELEASE,
@@ -212,16 +212,10 @@ def approve(args: Namespace, screen: Screen) -> Exit:
         screen.value(plain(outcome) | {"hash": shown.hash.hex(), "third_waits": waits})
         is_done = outcome.result == int(Result.OK)
         return Exit.DONE if is_done else Exit.REFUSED
-    result = show_outcome(outcome, screen)
-    if result is Exit.DONE and shown.answer.HasField("proposal"):
-        number = str(args.entry)
-        if waits:
-            screen.line(screen.language.word("third waits"))
-            hint_approval(args.entry, args, screen)
-        else:
-            screen.line(screen.language.word("do it"))
-            screen.command("do", number, *where(args))
-    return result
+    if outcome.result != int(Result.OK) or not shown.answer.HasField("proposal"):
+        return show_outcome(outcome, screen)
+    show_approved(args.entry, outcome, args, screen, waits=waits)
+    return Exit.DONE
 
 
 def _check_releases(shown: Shown) -> None:
@@ -299,6 +293,8 @@ def do(args: Namespace, screen: Screen) -> Exit:
         for one in refused[:REFUSED_SHOWN]:
             result = Result(one.outcome.result)
             text = language.result(result)
+            if one.changed_sequence:
+                text = f"{language.word('changed since')}: {one.changed_sequence}"
             line = f"{language.word('line')} {one.line}: {text} ({result.name})"
             screen.line(line)
         count_done = len(outcomes) - len(refused) - len(there)

@@ -20,6 +20,7 @@ from switch.cli.commands import open_client, open_office
 from switch.client.looking import ListedPayment
 from switch.codes import Role
 from switch.console.output import Exit, Screen, enum_word, plain
+from switch.errors import UsageError
 from switch.ids import format_id, parse_id
 from switch.money import parse_amount
 from switch.payment_states import PaymentState
@@ -169,6 +170,12 @@ def payments(args: Namespace, screen: Screen) -> Exit:
 def search(args: Namespace, screen: Screen) -> Exit:
     """Find payments. Exit.REFUSED if there are none."""
     by_reference = bool(args.reference)
+    keys = (args.receipt, args.payment, args.reference, args.biller_reference)
+    if not any(keys) and not args.centre:
+        raise UsageError(
+            "say what you look for: --receipt, --payment, --reference or "
+            "--biller-reference, or all of a centre with --centre"
+        )
     request = search_pb2.SearchPaymentsRequest(
         centre=args.centre,
         receipt=args.receipt,
@@ -235,7 +242,7 @@ def catalogue(args: Namespace, screen: Screen) -> Exit:
         return Exit.DONE
     language = screen.language
     bengali = language.value == "bn"
-    screen.facts([("version", found.version), ("day", found.day)])
+    screen.facts([("version", found.version), ("prices of", found.day)])
     if found.unchanged:
         screen.line(language.word("unchanged"))
         return Exit.DONE

@@ -20,6 +20,11 @@ from switch.cli.arguments import to_count
 from switch.cli.bank_lines import item_facts
 from switch.cli.commands import open_office
 from switch.cli.next_steps import show_proposed
+from switch.cli.register_changes import (
+    changes_as_json,
+    changes_of,
+    record_texts,
+)
 from switch.client import Client
 from switch.client.people import Prepared, Signer
 from switch.codes import PROPOSE_LINES, Kind, Result
@@ -28,7 +33,7 @@ from switch.console.terminal import ask_secret
 from switch.console.words import Language
 from switch.errors import ConfigError, UsageError
 from switch.person_keys import read_key
-from switch.said import paise_of, payee_text, say
+from switch.said import payee_text, say
 from switch.signed import Ledger, Line, Row, hash_of, read_line
 from switch.specs import TREASURY
 from switch.v1 import people_pb2 as pb
@@ -99,7 +104,7 @@ def show_lines(
         line = read_line(message.line)
         said = say(line, message.debit, message.credit, _payee(message))
         facts = [message.participant] if message.participant else []
-        facts += [_fact(name, value, language) for name, value in said.facts]
+        facts += record_texts(message, line, said, language)
         facts += [f"{word(name)} {text}" for name, text in behind(message, language)]
         if message.HasField("bank_item"):
             words = item_facts(message.bank_item, line.resolves, language)
@@ -185,11 +190,6 @@ def _payee(message: pb.ProposedLine) -> str:
     return payee_text(to.biller, to.head, to.number, to.ifsc)
 
 
-def _fact(name: str, value: str, language: Language) -> str:
-    paise = paise_of(name, value)
-    return f"{name} {value if paise is None else language.amount(paise)}"
-
-
 def lines_as_json(
     lines: Sequence[pb.ProposedLine], ledger: Ledger
 ) -> list[dict[str, object]]:
@@ -208,6 +208,7 @@ def lines_as_json(
                 "credit": message.credit,
                 "participant": message.participant,
                 "facts": dict(said.facts),
+                "changes": changes_as_json(changes_of(message, line)),
                 "names_what_it_says": names_what_it_says(line, ledger),
                 "standing": (
                     plain(message.standing) if message.HasField("standing") else None
@@ -306,7 +307,7 @@ def sign_prepared(
             screen.facts([("already so", str(made.already_count))])
     if not agreed(args, screen):
         return Exit.REFUSED
-    outcome = client.submit(made.row, signer, move_id=row_id)
+    outcome = client.submit(made.row, signer, move_id=row_id, as_of=made.as_of)
     if screen.as_json:
         value = plain(outcome)
         value |= {

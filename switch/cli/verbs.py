@@ -37,7 +37,7 @@ class Verbs:
         verb = self._verbs.add_parser(
             name, help=text, description=text, parents=self._parents, allow_abbrev=False
         )
-        verb.set_defaults(run=run)
+        verb.set_defaults(run=run, parser=verb)
         return verb
 
     def nested(self, noun: str, text: str) -> "Verbs":

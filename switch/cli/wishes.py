@@ -13,10 +13,7 @@ from typing import Any
 
 from switch.bank.lines import canonical_account
 from switch.cli.arguments import add_id, as_argument, to_count
-from switch.cli.commands import open_office, read_network
-from switch.cli.next_steps import signer_words, where
-from switch.cli.signing import add_person, propose, sign_prepared, signer_of
-from switch.client.messages import messages_of
+from switch.cli.signing import add_person, propose
 from switch.codes import Budget, PersonRole
 from switch.console.output import Exit, Screen
 from switch.credentials import presented_by
@@ -454,23 +451,6 @@ def _value(name: str, text: str, place: str) -> object:
     if not text:
         raise UsageError(f"{place}: {name} is empty")
     return text
-
-
-def network_propose(args: Namespace, screen: Screen) -> Exit:
-    """Propose what of a network is missing and can be there next."""
-    participants, services = messages_of(read_network(args.file))
-    network = pb.NetworkWish(participants=participants, services=services)
-    request = pb.PrepareRequest(network=network, reason=args.because)
-    args.id = args.id or new_id()
-    with open_office(args) as client:
-        signer = signer_of(args, client)
-        made = client.prepare(request)
-        shown = sign_prepared(args, screen, client, signer, made)
-    if shown is Exit.DONE and made.row is not None and not screen.as_json:
-        screen.line(screen.language.word("next phase"))
-        file = [str(args.file)] if args.file else []
-        screen.command("network", "propose", *file, *signer_words(args), *where(args))
-    return shown
 
 
 def add_batch(add: Add) -> Iterator[ArgumentParser]:

@@ -42,18 +42,27 @@ class AdminCalls:
         self,
         participants: Sequence[network_pb2.Participant],
         services: Sequence[network_pb2.Service] = (),
+        participant_fields: Sequence[network_pb2.FieldNames] = (),
+        service_fields: Sequence[network_pb2.FieldNames] = (),
     ) -> admin_pb2.LoadNetworkResponse:
         """Bring the register to what is given, in as many calls as that needs.
 
         Participants go first: services name their billers. The counts are the sums.
+        The fields that each record says are given for all of them, or for none: then
+        each says all of its fields.
         """
         total = admin_pb2.LoadNetworkResponse()
         parts = [
-            admin_pb2.LoadNetworkRequest(participants=part)
-            for part in _parts(participants)
+            admin_pb2.LoadNetworkRequest(
+                participants=part, participant_fields=participant_fields[first:end]
+            )
+            for first, end, part in _parts(participants)
         ]
         parts += [
-            admin_pb2.LoadNetworkRequest(services=part) for part in _parts(services)
+            admin_pb2.LoadNetworkRequest(
+                services=part, service_fields=service_fields[first:end]
+            )
+            for first, end, part in _parts(services)
         ]
         for request in parts:
             reply = self._caller.change(
@@ -408,11 +417,38 @@ class AdminCalls:
                 return found
             request.page_token = reply.next_page_token
 
+    def network(self) -> admin_pb2.ListNetworkResponse:
+        """The register: all participants and services, as of the last page's entry.
+
+        It is no picture of one moment: what is changed while pages are asked for may
+        be told as it was or as it is.
+        """
+        request = admin_pb2.ListNetworkRequest(page_size=PAGE_SIZE)
+        found = admin_pb2.ListNetworkResponse()
+        while True:
+            reply = self._caller.read(self._admin.ListNetwork, request)
+            found.participants.extend(reply.participants)
+            found.services.extend(reply.services)
+            if not reply.next_page_token:
+                found.as_of_sequence = reply.as_of_sequence
+                return found
+            request.page_token = reply.next_page_token
+
+    def network_record(self, name: str) -> admin_pb2.ListNetworkResponse:
+        """The participant with this id, and the service with this code.
+
+        Raises CallError (NOT_FOUND) if there is neither.
+        """
+        request = admin_pb2.ListNetworkRequest(participant=name, service=name)
+        return self._caller.read(self._admin.ListNetwork, request)
+
     def ledger(self) -> admin_pb2.GetLedgerResponse:
         """Where the ledger stands."""
         return self._caller.read(self._admin.GetLedger, admin_pb2.GetLedgerRequest())
 
 
-def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), BATCH_MAX):
-        yield items[start : start + BATCH_MAX]
+def _parts(items: Sequence[Item]) -> Iterator[tuple[int, int, Sequence[Item]]]:
+    """What goes into one call each: from where to where, and that."""
+    for first in range(0, len(items), BATCH_MAX):
+        end = min(first + BATCH_MAX, len(items))
+        yield first, end, items[first:end]

@@ -37,6 +37,7 @@ from switch.client.complaints import ComplaintCalls
 from switch.client.counter import CounterCalls, give_ids, matched
 from switch.client.explain import BEGINNING, NOW, ExplainCalls, Point
 from switch.client.files import FileCalls
+from switch.client.handouts import HandoutCalls
 from switch.client.looking import LookingCalls
 from switch.client.operators import OperatorCalls
 from switch.client.people import PeopleCalls
@@ -140,6 +141,7 @@ class Client(
     CounterCalls,
     LookingCalls,
     ComplaintCalls,
+    HandoutCalls,
     BillFileCalls,
     OperatorCalls,
     ExplainCalls,

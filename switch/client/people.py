@@ -55,6 +55,8 @@ class Prepared(NamedTuple):
     left_count: int
     about: tuple[types_pb2.Entry, types_pb2.Entry] | None = None
     """Of a proposal about one payment: the entry that it names, and the payment."""
+    as_of: int = 0
+    """The newest entry that the switch had looked at; 0: it does not say."""
 
 
 class Shown(NamedTuple):
@@ -144,12 +146,17 @@ class PeopleCalls:
             )
             check_prepared(request, row, lines)
         about = (reply.about, reply.payment) if reply.HasField("about") else None
-        return Prepared(row, lines, reply.already_count, reply.left_count, about)
+        counts = reply.already_count, reply.left_count
+        return Prepared(row, lines, *counts, about, reply.as_of_sequence)
 
     def submit(
-        self, row: Row, signer: Signer, *, move_id: bytes = b""
+        self, row: Row, signer: Signer, *, move_id: bytes = b"", as_of: int = 0
     ) -> results_pb2.Outcome:
-        """Sign a row, and have it recorded."""
+        """Sign a row, and have it recorded.
+
+        `as_of` is that of what was prepared: if a record of it has changed since, the
+        call fails (FAILED_PRECONDITION, RECORD_CHANGED), and nothing is recorded.
+        """
         row_id = move_id or new_id()
         request = pb.SubmitRequest(
             id=row_id,
@@ -162,6 +169,7 @@ class PeopleCalls:
             number=signer.person.number,
             tail=row.tail,
             signature=signer.sign(row, row_id),
+            as_of_sequence=as_of,
         )
         return self._caller.change(self._people.Submit, request, [row_id]).outcome
 

@@ -94,7 +94,6 @@ BANK_WORDS: dict[str, tuple[str, str]] = {
         "an advice with a line that no statement of its day lists; ask the bank",
         "এই আগাম বার্তার একটি লাইন কোনো বিবরণীতে নেই; ব্যাঙ্কে জিজ্ঞাসা করুন",
     ),
-    "nothing proposed": ("nothing was proposed", "কিছুই প্রস্তাব করা হয়নি"),
     "booked now": ("Booked now", "এখন তোলা হলো"),
     "booked before": ("Booked before", "আগেই তোলা"),
     "by channel": ("signed by a bank's channel", "ব্যাঙ্কের চ্যানেল স্বাক্ষর করেছে"),

@@ -46,7 +46,7 @@ EXCEPTION_WORDS: dict[str, tuple[str, str]] = {
     "age": ("Days", "দিন"),
     "count": ("Count", "সংখ্যা"),
     "decide by": ("Decide by", "সিদ্ধান্তের শেষ দিন"),
-    "in the way": ("See entry", "যে ভুক্তি দেখবেন"),
+    "see entry": ("See entry", "যে ভুক্তি দেখবেন"),
     "oldest": ("Oldest since", "সবচেয়ে পুরনো"),
     "payment": ("Payment", "লেনদেন"),
     "proposed": ("Proposed", "প্রস্তাবের সময়"),

@@ -29,6 +29,10 @@ OFFICE_WORDS: dict[str, tuple[str, str]] = {
         "Turned away for what wallets held",
         "আটকের কারণে ফেরানো লেনদেন",
     ),
+    "prices of": ("Prices of the day", "যে দিনের দাম"),
+    # Who may call what.
+    "method": ("Call", "কল"),
+    "roles": ("Who may call it", "কে করতে পারে"),
     # Of a table that is wider than the screen.
     "left out": ("Left out, for want of room", "জায়গার অভাবে বাদ"),
     "all with wide": ("--wide shows every column", "--wide দিলে সব কলাম দেখায়"),

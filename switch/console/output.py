@@ -5,27 +5,26 @@ May use the words and the generated messages; calls nothing.
 
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
-from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
-from switch.console.tables import drop_order, fit, wrap
+from switch.console.tables import cell_len, drawn, drop_order, fit, wrap
 from switch.console.tokens import format_token
 from switch.console.words import Language
 from switch.ids import ID_SIZE, format_id
 
 _TOKENS = frozenset({"quotation", "additional_to"})
 """Fields of bytes that a caller gives back as they are."""
-_HEIGHT = 25
 _GAP = 2
 """Spaces between a name and its value."""
 
@@ -63,15 +62,27 @@ class Screen:
     """Standard output for what was asked for, standard error for everything else."""
 
     def __init__(
-        self, *, as_json: bool, language: Language, wide: bool = False
+        self,
+        *,
+        as_json: bool,
+        language: Language,
+        wide: bool = False,
+        where: Sequence[str] = (),
+        caller: Sequence[str] = (),
     ) -> None:
+        """`where` are the words of this command that say which switch is asked, and
+        `caller` those that say as whom: a command that is shown next has them, too.
+        """
         self.as_json = as_json
         self.language = language
-        # Rich takes a width from us only together with a height, which nothing uses.
-        self._out = Console(file=sys.stdout, height=_HEIGHT, highlight=False)
+        self._where = tuple(where)
+        self._caller = tuple(caller)
+        self._out = Console(file=sys.stdout, highlight=False)
         self._err = Console(file=sys.stderr, highlight=False)
         # A file or a pipe has no width: nothing is left out there, and nothing wraps.
-        self._width = self._out.width if sys.stdout.isatty() else None
+        self._width = (
+            shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        )
         self._table_width = None if wide else self._width
 
     def value(self, value: Mapping[str, Any]) -> None:
@@ -87,9 +98,14 @@ class Screen:
             shown = wrap(shown, self._width)
         self._out.print(Text(shown), soft_wrap=True)
 
-    def command(self, *words: str) -> None:
-        """A command of this program that a person may run next, ready to be copied."""
-        text = f"  payswitch {shlex.join(words)}"
+    def command(self, *words: str, same_caller: bool = False) -> None:
+        """A command of this program that a person may run next, ready to be copied. It
+        asks the same switch; `same_caller`: for the one who ran this one.
+        """
+        further = () if "--help" in words else self._where
+        if same_caller:
+            further += self._caller
+        text = f"  {shlex.join((program_name(), *words, *further))}"
         self._out.print(Text(harmless(text)), soft_wrap=True)
 
     def note(self, text: str) -> None:
@@ -128,18 +144,9 @@ class Screen:
                 self.facts([*zip(columns, row, strict=True)])
                 self.line("")
             return
-        table = Table(show_footer=bool(footer))
-        for at, width in zip(found.shown, found.widths, strict=True):
-            table.add_column(
-                Text(heads[at]),
-                footer=Text(feet[at]) if feet else "",
-                justify="right" if columns[at] in right else "left",
-                width=width,
-                overflow="fold",
-            )
-        for row in cells:
-            table.add_row(*(Text(row[at]) for at in found.shown))
-        self._lay_out(table, found.total)
+        numbers = [column in right for column in columns]
+        lines = drawn(found, heads, cells, feet, numbers)
+        self._out.print(Text("\n".join(lines)), soft_wrap=True)
         if found.left_out:
             names = ", ".join(heads[at] for at in found.left_out)
             word = self.language.word
@@ -160,15 +167,6 @@ class Screen:
             lines = [f"{name}{space}{first}", *(" " * indent + each for each in others)]
             self._out.print(Text("\n".join(map(str.rstrip, lines))), soft_wrap=True)
 
-    def _lay_out(self, table: Table, width: int) -> None:
-        """Print a table of this width: a narrower screen wraps its lines itself."""
-        screen = self._out.width
-        self._out.width = max(screen, width)
-        try:
-            self._out.print(table, crop=False)
-        finally:
-            self._out.width = screen
-
     @contextmanager
     def progress(self, total: int, text: str) -> Iterator[Step]:
         """A bar on standard error while the block runs; nothing unless a terminal."""
@@ -182,6 +180,16 @@ class Screen:
             transient=True,
         ) as progress:
             yield Step(progress, total, text)
+
+
+def program_name() -> str:
+    """How a shell finds this program again: its name, or the path that was typed."""
+    typed = sys.argv[0]
+    if Path(typed).name != "payswitch":
+        return "payswitch"
+    found = shutil.which("payswitch")
+    is_found = found is not None and Path(found).samefile(typed)
+    return "payswitch" if is_found else typed
 
 
 _KEPT = "\n\u200c\u200d"

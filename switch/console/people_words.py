@@ -48,6 +48,18 @@ PEOPLE_WORDS: dict[str, tuple[str, str]] = {
         "When that is done, propose what is left:",
         "সেটি হয়ে গেলে বাকিটুকু প্রস্তাব করুন:",
     ),
+    "what they change": ("What they change:", "কী বদলায়:"),
+    "not set": ("none", "নেই"),
+    "changes": ("changes", "বদলায়"),
+    "changes nothing": ("nothing", "কিছুই না"),
+    "changed since": (
+        "it has changed since it was proposed; propose it anew. Changed by entry",
+        "প্রস্তাবের পরে এটি বদলেছে; নতুন করে প্রস্তাব করুন। যে ভুক্তিতে বদলেছে",
+    ),
+    "no operators": (
+        "This role is told no keys: the file says nothing of operators.",
+        "এই ভূমিকাকে চাবি জানানো হয় না: ফাইলে পরিচালকদের কথা নেই।",
+    ),
     "stopped": (
         "It is stopped from now on. Another person is to look at it and stand by it:",
         "এখন থেকেই বন্ধ। অন্য একজনকে এটি দেখে সমর্থন করতে হবে:",

@@ -1,15 +1,17 @@
 """How a table fits a screen: which columns it shows, and how wide each of them is.
 
-May use nothing of the product. Widths are counted in cells of a terminal. A word is
-never broken: a cell wraps between words, and where that is not enough the table leaves
-columns out, in the order that `drop_order` states.
+May use nothing of the product. Widths are counted in cells, as terminals count them
+(POSIX `wcwidth`): a vowel sign of Bengali that stands beside its letter takes one,
+others and joiners take none. Rich counts none for either, and its tables in Bengali are
+wider than the screen. A word is never broken: a cell wraps between words. Where that
+is not enough the table leaves columns out, in the order that `drop_order` states.
 """
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
-
-from rich.cells import cell_len
 
 CELL_WHOLE = 24
 """A cell of up to this width stands on one line; a longer one may wrap."""
@@ -34,6 +36,57 @@ class Fit(NamedTuple):
     def total(self) -> int:
         """The width of the table with its frame."""
         return _total(self.widths)
+
+
+@lru_cache(maxsize=4096)
+def _letter_cells(letter: str) -> int:
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf") and letter != "\u00ad":
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1
+
+
+def cell_len(text: str) -> int:
+    """The cells of a terminal that a text without ends of lines takes."""
+    return len(text) if text.isascii() else sum(map(_letter_cells, text))
+
+
+def drawn(
+    found: Fit,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    footer: Sequence[str],
+    right: Sequence[bool],
+) -> Iterator[str]:
+    """The lines of a table that is drawn as `found` says. `rows` and `footer` have the
+    cells of all columns; those of the columns in `right` end at the right.
+    """
+    bars = [*(width + 2 for width in found.widths)]
+
+    def rule(left: str, fill: str, between: str, end: str) -> str:
+        return left + between.join(fill * bar for bar in bars) + end
+
+    def lines(cells: Sequence[str], bar: str) -> Iterator[str]:
+        wrapped = [
+            wrap(cells[at], width).split("\n")
+            for at, width in zip(found.shown, found.widths, strict=True)
+        ]
+        for number in range(max(map(len, wrapped))):
+            parts = []
+            for at, width, part in zip(found.shown, found.widths, wrapped, strict=True):
+                text = part[number].rstrip() if number < len(part) else ""
+                space = " " * (width - cell_len(text))
+                parts.append(space + text if right[at] else text + space)
+            yield f"{bar} " + f" {bar} ".join(parts) + f" {bar}"
+
+    yield rule("┏", "━", "┳", "┓")
+    yield from lines(heads, "┃")
+    yield rule("┡", "━", "╇", "┩")
+    for row in rows:
+        yield from lines(row, "│")
+    if footer:
+        yield rule("├", "─", "┼", "┤")
+        yield from lines(footer, "│")
+    yield rule("└", "─", "┴", "┘")
 
 
 def drop_order(columns: Sequence[str], drop: Sequence[str]) -> list[int]:
@@ -85,6 +138,8 @@ def wrap(text: str, width: int) -> str:
     for line in text.split("\n"):
         made = ""
         for part in _PART.findall(line):
+            if not made and cell_len(part) > width:
+                part = part.lstrip()
             if made.strip() and cell_len(made + part) > width:
                 lines.append(made)
                 made = part.lstrip()

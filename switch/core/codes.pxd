@@ -29,6 +29,7 @@ cdef enum:  # kinds of rows
     KIND_COMPLAINT = 25
     KIND_REPLY = 26
     KIND_BILLS = 27
+    KIND_HANDED_OUT = 28
 
 cdef enum:  # what a kind of row is: bits, and row/kinds.pxi has them for each kind
     TRAIT_ID = 0x00001          # has its sender's id; others are found by what they resolve
@@ -155,6 +156,7 @@ cdef enum:  # results, grouped as the checks run
     RESULT_COMPLAINT_OPEN = 94
     RESULT_COMPLAINT_NOT_FOUND = 95
     RESULT_COMPLAINT_CLOSED = 96
+    RESULT_ALREADY_HANDED_OUT = 97
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0

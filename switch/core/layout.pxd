@@ -114,6 +114,7 @@ cdef extern from *:
     #define LINK_MATCHED ((1ULL << 22) + 20)  /* of a request or release: booked or recall */
     #define LINK_PAYOUT ((1ULL << 22) + 21)  /* of a beneficiary's row: what it was paid */
     #define LINK_COMPLAINT ((1ULL << 22) + 22)  /* of a payment: the newest about it */
+    #define LINK_HANDED_OUT ((1ULL << 22) + 23)  /* of a refund, or what ended a hold */
     #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
     #define LINK_FREEZE ((1ULL << 23) + 2)  /* of an account, in a ledger with people */
     #define LINK_BILLS ((1ULL << 23) + 3)  /* of a service: what was put in */
@@ -139,6 +140,7 @@ cdef extern from *:
     const uint64_t LINK_MATCHED
     const uint64_t LINK_PAYOUT
     const uint64_t LINK_COMPLAINT
+    const uint64_t LINK_HANDED_OUT
     const uint64_t LINK_SHIFT
     const uint64_t LINK_FREEZE
     const uint64_t LINK_BILLS

@@ -71,7 +71,8 @@ cdef enum:  # the three maps of the index
     # -> case; (hold, LINK_CORRECTION, LINK_VERIFY or LINK_ADVANCE), (advance, LINK_RECOVERY)
     # -> that; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first;
     # (person, LINK_PROPOSALS + day) -> what it proposed; (account, LINK_FREEZE) -> its freeze;
-    # (payment, LINK_COMPLAINT) -> complaint; (service, LINK_BILLS) -> bills
+    # (payment, LINK_COMPLAINT) -> complaint; (service, LINK_BILLS) -> bills;
+    # (refund or end, LINK_HANDED_OUT) -> its handed_out
     MAP_LINKS = 2
     MAPS_COUNT = 3
 

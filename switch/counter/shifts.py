@@ -1,8 +1,9 @@
 """Shifts: what one operator took and gave back since the last one was closed.
 
-May use the core, `codes`, `ledger` and `shift_rows`. Everything is counted from the
-wallet's own entries, so that nobody has to keep a tally; what is counted is the cash
-that the drawer should have gained. Amounts are paise.
+May use the core, `codes`, `ledger`, `handouts` and `shift_rows`. Everything is counted
+from the wallet's own entries and from what was handed out, so that nobody has to keep
+a tally; what is counted is the cash that the drawer should have gained. Amounts are
+paise.
 """
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy.typing as npt
 from numpy.lib.recfunctions import repack_fields
 
 from switch._core import Ledger, Rows, entries_of
-from switch.codes import TENDER_MASK, TENDER_SHIFT, Kind, Result, Tender
+from switch.codes import TENDER_MASK, TENDER_SHIFT, Kind, Result, RowFlag, Tender
+from switch.counter.handouts import HandoutBook
 from switch.counter.shift_rows import Shift
 from switch.ledger.follower import Follower
 from switch.traits import Trait, kinds_with
@@ -55,17 +57,28 @@ class ShiftBook:
 
 
 def count_shift(
-    ledger: Ledger, wallet: int, operator: int, after: int, cash_counted: int
+    book: HandoutBook,
+    ledger: Ledger,
+    wallet: int,
+    operator: int,
+    after: int,
+    cash_counted: int,
 ) -> Shift:
     """Count the shift that began after row `after`, up to what is durable now.
 
     Payments are the accepted ones, held ones included: their cash was taken. Given back
-    are payments reversed, expired and refunded, of this shift or an earlier one. The
-    cash that is expected is 0 where more was given back than taken.
+    are payments that were reversed while their citizen waited, of this shift or an
+    earlier one, and what the operator has handed out, as the `book` of the ledger has
+    it. What came back before the rules of handouts counts where it came back. The cash
+    that is expected is 0 where more was given back than taken.
 
-    Raises ShiftTooLongError, CorruptionError.
+    Raises ShiftTooLongError, CorruptionError, OverloadError.
     """
     to = ledger.sequence
+    since = book.since()
+    handed = ledger.gather(
+        np.array(book.handed_out(wallet, operator, after, to), np.uint64)
+    )
     mine = _entries_of(ledger, wallet, operator, after, to)
     kind = mine["kind"]
     taken = np.isin(kind, kinds_with(Trait.PAYMENT))
@@ -76,21 +89,43 @@ def count_shift(
     held[ended] = ledger.gather(mine["resolves"][ended])["amount"]
     back = np.where(kind == Kind.POST, held - amounts, held)
     given = (ended | (kind == Kind.REFUND)) & (back > 0)
-    cash = (mine["flags"] & TENDER_MASK) >> TENDER_SHIFT == Tender.CASH
+    if since:
+        given &= ~((mine["sequence"] > since) & _is_handed_out(mine))
+    cash, handed_cash = _is_cash(mine), _is_cash(handed)
     is_held = kind == Kind.HOLD
     still = ~np.isin(mine["sequence"][is_held], mine["resolves"][ended])
     cash_gained = int(amounts[taken & cash].sum()) - int(back[given & cash].sum())
+    cash_gained -= int(handed["amount"][handed_cash].sum())
     return Shift(
         after_sequence=after,
         payments_count=int(taken.sum()),
         payments_amount=int(amounts[taken].sum()),
-        refunds_count=int(given.sum()),
-        refunds_amount=int(back[given].sum()),
+        refunds_count=int(given.sum()) + len(handed),
+        refunds_amount=int(back[given].sum()) + int(handed["amount"].sum()),
         cash_expected=max(cash_gained, 0),
         cash_counted=cash_counted,
         open_count=int(still.sum()),
         to_sequence=to,
     )
+
+
+def _is_cash(rows: Rows) -> npt.NDArray[np.bool_]:
+    """Which rows are of payments whose citizens paid in cash."""
+    found: npt.NDArray[np.bool_] = (
+        (rows["flags"] & TENDER_MASK) >> TENDER_SHIFT
+    ) == Tender.CASH
+    return found
+
+
+def _is_handed_out(rows: Rows) -> npt.NDArray[np.bool_]:
+    """Which rows give back what a row of its own hands out."""
+    kind, keeps = rows["kind"], (rows["flags"] & RowFlag.KEEP) != 0
+    found: npt.NDArray[np.bool_] = (
+        (kind == Kind.REFUND)
+        | (kind == Kind.EXPIRE)
+        | (keeps & ((kind == Kind.VOID) | (kind == Kind.POST)))
+    )
+    return found
 
 
 def _entries_of(

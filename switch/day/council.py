@@ -154,7 +154,9 @@ class Council:
         if made.row is None:
             return None
         for maker in list(self._makers):
-            outcome = self._first.submit(made.row, maker, move_id=new_id())
+            outcome = self._first.submit(
+                made.row, maker, move_id=new_id(), as_of=made.as_of
+            )
             if outcome.result != Result.DAY_COUNT_EXCEEDED.value:
                 break
             self._makers.remove(maker)

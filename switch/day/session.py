@@ -35,7 +35,10 @@ def replay(args: argparse.Namespace, screen: Screen) -> Exit:
             server = Nodes(args.data, args.address)
         else:
             server = stack.enter_context(_start(args, screen, pace))
-        screen.note(f"serving at {server.address}, log in {server.log}")
+        screen.note(
+            f"the day is sent to {server.address}, log in {server.log}; pay nothing "
+            "yourself before it has ended"
+        )
         billers = stack.enter_context(
             BillersProcess(server.address, server.tls, args.data, pace, args.seed)
         )

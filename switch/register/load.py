@@ -5,9 +5,9 @@ replaces what differs; it takes nothing away, and a network that is as given alr
 commits nothing.
 """
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +30,13 @@ from switch.ledger.templates import (
     open_account,
     set_limit,
     template,
+)
+from switch.register.merge import (
+    ParticipantRecord,
+    ServiceRecord,
+    describe,
+    merge_participants,
+    merge_services,
 )
 from switch.register.operators import Operator, differing, operators_of
 from switch.register.register import (
@@ -89,9 +96,9 @@ __all__ = [
 
 LOAD_ROWS_MAX = 1_024
 """Rows that a load puts in one request, so that payments do not wait long for it."""
-PHASES = 6
-"""Participants, accounts, limits, operators, services, services of a series that
-another has: each needs one before."""
+PHASES = 7
+"""Participants, accounts, limits, operators, centres that sign on from now on,
+services, services of a series that another has: each needs one before."""
 
 _TAIL_ITEM_EXTRA = 16
 """Bytes that a tail item can take beside its own: its head and its padding."""
@@ -120,12 +127,14 @@ def committing(ledger: Ledger) -> Commit:
 def load_network(
     register: Register,
     commit: Commit,
-    participants: Sequence[ParticipantSpec],
-    services: Sequence[ServiceSpec],
+    participants: Sequence[ParticipantRecord],
+    services: Sequence[ServiceRecord],
     *,
     sender: int = 0,
 ) -> LoadCounts:
     """Bring the register to the state given and say what that took.
+
+    What a record does not say is added anew before each phase, as the register has it.
 
     A ledger without a treasury gets one. Nothing is taken away: heads that a
     biller has beside those given stay. `sender` is the participant index that asked
@@ -156,8 +165,8 @@ def load_network(
 
 def network_requests(
     register: Register,
-    participants: Sequence[ParticipantSpec],
-    services: Sequence[ServiceSpec],
+    participants: Sequence[ParticipantRecord],
+    services: Sequence[ServiceRecord],
     *,
     sender: int = 0,
 ) -> list[Request]:
@@ -171,8 +180,8 @@ def network_requests(
 
 def next_phase(
     register: Register,
-    participants: Sequence[ParticipantSpec],
-    services: Sequence[ServiceSpec],
+    participants: Sequence[ParticipantRecord],
+    services: Sequence[ServiceRecord],
     *,
     sender: int = 0,
 ) -> list[Templates]:
@@ -180,16 +189,18 @@ def next_phase(
 
     Raises NetworkError if the specs cannot be.
     """
-    check_specs(participants, services)
-    wanted = _with_treasury(register, participants)
-    _check_against(register, participants, services)
+    merged = merge_participants(register, participants)
+    payable = merge_services(register, services)
+    check_specs(merged, payable)
+    wanted = _with_treasury(register, merged)
+    _check_against(register, merged, payable)
     for phase in (
         _participants(register, wanted, sender),
         _accounts(register, wanted, sender),
         _limits(register, wanted, sender),
         _operators(register, wanted, sender),
-        _services(register, [one for one in services if not one.series], sender),
-        _services(register, [one for one in services if one.series], sender),
+        _services(register, [one for one in payable if not one.series], sender),
+        _services(register, [one for one in payable if one.series], sender),
     ):
         rows = list(phase)
         if rows:
@@ -224,6 +235,7 @@ def _check_against(
         if known and known.spec.role is not spec.role:
             text = f"{spec.id} is a {known.spec.role.name.lower()} for ever"
             raise _problem(f"participants[{at}].role", f"participant {text}")
+        _check_signs_on(register, known, spec, f"participants[{at}].signs_on")
     for at, service in enumerate(services):
         place = f"services[{at}]"
         biller = given.get(service.biller)
@@ -252,6 +264,19 @@ def _check_against(
 def _problem(field: str, text: str) -> NetworkError:
     """What keeps a network from being, said of one field."""
     return NetworkError(f"{field}: {text}", [Problem(field, text)])
+
+
+def _check_signs_on(
+    register: Register, known: Participant | None, spec: ParticipantSpec, field: str
+) -> None:
+    """Raise NetworkError if a centre that works would be locked out of its counter."""
+    if known is None or known.spec.signs_on or not spec.signs_on:
+        return
+    given = {operator.number: operator for operator in spec.operators}
+    there = {one.number: one.spec for one in operators_of(register.ledger, known.index)}
+    if not any(operator.active for operator in (there | given).values()):
+        text = f"{spec.id} has no active operator: give its `operators` as well"
+        raise _problem(field, text)
 
 
 def _check_release(
@@ -319,6 +344,13 @@ def _participants(
 ) -> Iterator[Templates]:
     for spec in specs:
         known = register.find_participant(spec.id)
+        if (
+            known
+            and (spec.signs_on and not known.spec.signs_on)
+            and any(differing(register.ledger, known.index, spec.operators))
+        ):
+            # Its operators first, or nobody could do anything there until they are.
+            spec = replace(spec, signs_on=False)
         tail = participant_tail(spec)
         if known is None or participant_tail(known.spec) != tail:
             yield _registration(known, tail, sender)
@@ -454,13 +486,13 @@ def _check_outcomes(reply: bytes | Rows) -> None:
 
 def network_counts(
     register: Register,
-    participants: Sequence[ParticipantSpec],
-    services: Sequence[ServiceSpec],
+    participants: Sequence[ParticipantRecord],
+    services: Sequence[ServiceRecord],
 ) -> LoadCounts:
-    """How the register stands to these participants and services."""
+    """How the register stands to these participants and services. NetworkError."""
     added = replaced = 0
     images, _ = register.ledger.accounts()
-    for spec in participants:
+    for spec in merge_participants(register, participants):
         known = register.find_participant(spec.id)
         wallet = register.find_wallet(spec.id)
         if known is None:
@@ -472,7 +504,7 @@ def network_counts(
             or any(differing(register.ledger, known.index, spec.operators))
         ):
             replaced += 1
-    for service in services:
+    for service in merge_services(register, services):
         there = register.find_service(service.code)
         if there is None:
             added += 1
@@ -480,34 +512,3 @@ def network_counts(
             replaced += 1
     total = len(participants) + len(services)
     return LoadCounts(added, replaced, total - added - replaced)
-
-
-def describe(register: Register) -> Specs:
-    """The register as specs: what a load of them into an empty ledger would give."""
-    images, _ = register.ledger.accounts()
-    participants = []
-    for one in register.participants():
-        spec = one.spec
-        accounts = list(register.accounts_of(one.index))
-        if spec.role is Role.BILLER:
-            heads = tuple(account.head for account in accounts)
-            spec = dataclasses.replace(spec, heads=heads)
-        elif spec.role is Role.CENTRE and accounts:
-            image = images[accounts[0].index]
-            amount_max, count_max = image["day_amount_max"], image["day_count_max"]
-            spec = dataclasses.replace(
-                spec,
-                day_amount_max=_limit(int(amount_max), NO_AMOUNT_LIMIT),
-                day_count_max=_limit(int(count_max), NO_COUNT_LIMIT),
-                payment_max=_limit(int(image["payment_max"]), NO_AMOUNT_LIMIT),
-                low_balance=int(image["low_balance"]),
-            )
-        known = operators_of(register.ledger, one.index)
-        if known:
-            spec = dataclasses.replace(spec, operators=tuple(o.spec for o in known))
-        participants.append(spec)
-    return Specs(tuple(participants), tuple(one.spec for one in register.services()))
-
-
-def _limit(value: int, none: int) -> int:
-    return 0 if value == none else value

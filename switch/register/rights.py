@@ -16,6 +16,7 @@ _SENDERS = frozenset({Role.CENTRE, Role.HARNESS})
 _TREASURY = frozenset({Role.TREASURY})
 _OFFICES = frozenset({Role.TREASURY, Role.AUDITOR})
 _READERS = _OFFICES | {Role.HARNESS}
+_PMU = frozenset({Role.PMU})
 _SUPPORT = frozenset({Role.SUPPORT})
 _COMPLAINTS = _OFFICES | _CENTRE | _BILLER | _SUPPORT
 _PUBLIC = frozenset({Role.PUBLIC})
@@ -46,6 +47,8 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.CounterService/GetComplaint": _COMPLAINTS,
     "/payswitch.v1.CounterService/ListComplaints": _COMPLAINTS,
     "/payswitch.v1.CounterService/AnswerComplaint": _TREASURY | _BILLER,
+    "/payswitch.v1.CounterService/ListHandouts": _OFFICES | _CENTRE | _SUPPORT,
+    "/payswitch.v1.CounterService/HandOut": _CENTRE,
     "/payswitch.v1.CounterService/GetSignOnNonce": _CENTRE,
     "/payswitch.v1.CounterService/SignOn": _CENTRE,
     "/payswitch.v1.CounterService/GetSession": _CENTRE,
@@ -85,6 +88,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/ListPins": _OFFICES,
     "/payswitch.v1.AdminService/ListBudgets": _OFFICES,
     "/payswitch.v1.AdminService/ListAccounts": _READERS | MASKED,
+    "/payswitch.v1.AdminService/ListNetwork": _OFFICES | _PMU,
     "/payswitch.v1.AdminService/ListServices": _READERS | MASKED,
     "/payswitch.v1.AdminService/GetLedger": _READERS | MASKED,
     "/payswitch.v1.PeopleService/ListPeople": _OFFICES,
@@ -124,7 +128,10 @@ ACTS: Final = frozenset(
     for service, _, method in [name.rpartition("/")]
     if service.endswith((".AdminService", ".PeopleService"))
     and not method.startswith(("List", "Get", "Prepare"))
-) | {"/payswitch.v1.CounterService/CancelPayment"}
+) | {
+    "/payswitch.v1.CounterService/CancelPayment",
+    "/payswitch.v1.CounterService/HandOut",
+}
 """The writing calls of the treasury, and what gives money back at a counter: each is a
 line of the security log."""
 

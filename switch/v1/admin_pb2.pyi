@@ -89,21 +89,36 @@ class LoadNetworkRequest(_message.Message):
 
     PARTICIPANTS_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_FIELDS_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.Participant]:
         """At most 8,190 of each in one call; a larger network is sent in several."""
 
     @_builtins.property
     def services(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.Service]: ...
+    @_builtins.property
+    def participant_fields(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.FieldNames]:
+        """For each of `participants` and `services`, in their order, which fields it says; or nothing at
+        all: then each record says all its fields, but that heads and operators that it leaves out stay.
+        The switch adds what is not said as the register has it. `heads` of a participant that are said
+        are all it has, the new ones behind: none goes. Every other list that is said is whole;
+        operators that it leaves out are switched off.
+        """
+
+    @_builtins.property
+    def service_fields(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.FieldNames]: ...
     def __init__(
         self,
         *,
         participants: _abc.Iterable[_network_pb2.Participant] | None = ...,
         services: _abc.Iterable[_network_pb2.Service] | None = ...,
+        participant_fields: _abc.Iterable[_network_pb2.FieldNames] | None = ...,
+        service_fields: _abc.Iterable[_network_pb2.FieldNames] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["participants", b"participants", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["participant_fields", b"participant_fields", "participants", b"participants", "service_fields", b"service_fields", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1096,6 +1111,68 @@ class ListAccountsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAccountsResponse: _TypeAlias = ListAccountsResponse  # noqa: Y015
+
+@_typing.final
+class ListNetworkRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Participants and services on a page, 1 to 1,000; 0 is 100."""
+    page_token: _builtins.str
+    participant: _builtins.str
+    """Just this participant, and this service, as far as they are there. Both empty: all."""
+    service: _builtins.str
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        participant: _builtins.str = ...,
+        service: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "participant", b"participant", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNetworkRequest: _TypeAlias = ListNetworkRequest  # noqa: Y015
+
+@_typing.final
+class ListNetworkResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTICIPANTS_FIELD_NUMBER: _builtins.int
+    SERVICES_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    as_of_sequence: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def participants(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.Participant]:
+        """With heads, limits and operators. A page that has more than one record has at most 1 MiB of them."""
+
+    @_builtins.property
+    def services(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.Service]: ...
+    def __init__(
+        self,
+        *,
+        participants: _abc.Iterable[_network_pb2.Participant] | None = ...,
+        services: _abc.Iterable[_network_pb2.Service] | None = ...,
+        as_of_sequence: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "next_page_token", b"next_page_token", "participants", b"participants", "services", b"services"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNetworkResponse: _TypeAlias = ListNetworkResponse  # noqa: Y015
 
 @_typing.final
 class ListServicesRequest(_message.Message):

@@ -182,6 +182,11 @@ class AdminServiceStub:
                 request_serializer=switch_dot_v1_dot_admin__pb2.ListAccountsRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_admin__pb2.ListAccountsResponse.FromString,
                 _registered_method=True)
+        self.ListNetwork = channel.unary_unary(
+                '/payswitch.v1.AdminService/ListNetwork',
+                request_serializer=switch_dot_v1_dot_admin__pb2.ListNetworkRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_admin__pb2.ListNetworkResponse.FromString,
+                _registered_method=True)
         self.ListServices = channel.unary_unary(
                 '/payswitch.v1.AdminService/ListServices',
                 request_serializer=switch_dot_v1_dot_admin__pb2.ListServicesRequest.SerializeToString,
@@ -415,6 +420,14 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListNetwork(self, request, context):
+        """Participants and services as they are registered: the participants first, each in the order in
+        which it was first registered. Callers: treasury, auditor and pmu; a pmu is told no keys.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListServices(self, request, context):
         """The services in the register.
         """
@@ -571,6 +584,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListAccounts,
                     request_deserializer=switch_dot_v1_dot_admin__pb2.ListAccountsRequest.FromString,
                     response_serializer=switch_dot_v1_dot_admin__pb2.ListAccountsResponse.SerializeToString,
+            ),
+            'ListNetwork': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNetwork,
+                    request_deserializer=switch_dot_v1_dot_admin__pb2.ListNetworkRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_admin__pb2.ListNetworkResponse.SerializeToString,
             ),
             'ListServices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListServices,
@@ -1342,6 +1360,33 @@ class AdminService:
             '/payswitch.v1.AdminService/ListAccounts',
             switch_dot_v1_dot_admin__pb2.ListAccountsRequest.SerializeToString,
             switch_dot_v1_dot_admin__pb2.ListAccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNetwork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.AdminService/ListNetwork',
+            switch_dot_v1_dot_admin__pb2.ListNetworkRequest.SerializeToString,
+            switch_dot_v1_dot_admin__pb2.ListNetworkResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -128,6 +128,10 @@ class AdminServiceStub:
     """The budgets that are set, in the order in which each first was."""
     ListAccounts: _grpc.UnaryStreamMultiCallable[_admin_pb2.ListAccountsRequest, _admin_pb2.ListAccountsResponse]
     """Every account with its totals at one durable sequence, in account order."""
+    ListNetwork: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListNetworkRequest, _admin_pb2.ListNetworkResponse]
+    """Participants and services as they are registered: the participants first, each in the order in
+    which it was first registered. Callers: treasury, auditor and pmu; a pmu is told no keys.
+    """
     ListServices: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListServicesRequest, _admin_pb2.ListServicesResponse]
     """The services in the register."""
     GetLedger: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetLedgerRequest, _admin_pb2.GetLedgerResponse]
@@ -228,6 +232,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """The budgets that are set, in the order in which each first was."""
     ListAccounts: _aio.UnaryStreamMultiCallable[_admin_pb2.ListAccountsRequest, _admin_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Every account with its totals at one durable sequence, in account order."""
+    ListNetwork: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListNetworkRequest, _admin_pb2.ListNetworkResponse]  # type: ignore[assignment]
+    """Participants and services as they are registered: the participants first, each in the order in
+    which it was first registered. Callers: treasury, auditor and pmu; a pmu is told no keys.
+    """
     ListServices: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListServicesRequest, _admin_pb2.ListServicesResponse]  # type: ignore[assignment]
     """The services in the register."""
     GetLedger: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetLedgerRequest, _admin_pb2.GetLedgerResponse]  # type: ignore[assignment]
@@ -493,6 +501,16 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_admin_pb2.ListAccountsResponse], _abc.AsyncIterator[_admin_pb2.ListAccountsResponse]]:
         """Every account with its totals at one durable sequence, in account order."""
+
+    @_abc_1.abstractmethod
+    def ListNetwork(
+        self,
+        request: _admin_pb2.ListNetworkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListNetworkResponse, _abc.Awaitable[_admin_pb2.ListNetworkResponse]]:
+        """Participants and services as they are registered: the participants first, each in the order in
+        which it was first registered. Callers: treasury, auditor and pmu; a pmu is told no keys.
+        """
 
     @_abc_1.abstractmethod
     def ListServices(

@@ -24,6 +24,7 @@ _sym_db = _symbol_database.Default()
 
 from switch.v1 import catalogue_pb2 as switch_dot_v1_dot_catalogue__pb2
 from switch.v1 import complaints_pb2 as switch_dot_v1_dot_complaints__pb2
+from switch.v1 import handouts_pb2 as switch_dot_v1_dot_handouts__pb2
 from switch.v1 import network_pb2 as switch_dot_v1_dot_network__pb2
 from switch.v1 import operators_pb2 as switch_dot_v1_dot_operators__pb2
 from switch.v1 import payments_pb2 as switch_dot_v1_dot_payments__pb2
@@ -31,57 +32,57 @@ from switch.v1 import results_pb2 as switch_dot_v1_dot_results__pb2
 from switch.v1 import search_pb2 as switch_dot_v1_dot_search__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17switch/v1/counter.proto\x12\x0cpayswitch.v1\x1a\x19switch/v1/catalogue.proto\x1a\x1aswitch/v1/complaints.proto\x1a\x17switch/v1/network.proto\x1a\x19switch/v1/operators.proto\x1a\x18switch/v1/payments.proto\x1a\x17switch/v1/results.proto\x1a\x16switch/v1/search.proto\"F\n\x10\x46\x65tchBillRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x65ntre\x18\x03 \x01(\t\"\xff\x01\n\x04\x42ill\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x11\n\treference\x18\x03 \x01(\t\x12\x12\n\namount_due\x18\x04 \x01(\x04\x12-\n\x0b\x61mount_rule\x18\x05 \x01(\x0e\x32\x18.payswitch.v1.AmountRule\x12\x13\n\x0b\x64ue_time_ns\x18\x06 \x01(\x04\x12\x16\n\x0evalid_until_ns\x18\x07 \x01(\x04\x12\x0c\n\x04head\x18\x08 \x01(\r\x12\x0e\n\x06period\x18\t \x01(\t\x12\x11\n\tquotation\x18\n \x01(\x0c\x12&\n\x05state\x18\x0b \x01(\x0e\x32\x17.payswitch.v1.BillState\"6\n\x11\x46\x65tchBillResponse\x12!\n\x05\x62ills\x18\x01 \x03(\x0b\x32\x12.payswitch.v1.Bill\"H\n\x11\x46\x65tchBillsRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x12\n\nreferences\x18\x02 \x03(\t\x12\x0e\n\x06\x63\x65ntre\x18\x03 \x01(\t\"A\n\x12\x46\x65tchBillsResponse\x12+\n\x07\x66\x65tched\x18\x01 \x03(\x0b\x32\x1a.payswitch.v1.FetchedBills\"S\n\x0c\x46\x65tchedBills\x12\x11\n\treference\x18\x01 \x01(\t\x12!\n\x05\x62ills\x18\x02 \x03(\x0b\x32\x12.payswitch.v1.Bill\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"O\n\x0ePayBillRequest\x12&\n\x07payment\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Payment\x12\x0f\n\x07wait_ms\x18\x03 \x01(\rJ\x04\x08\x02\x10\x03\"@\n\x0fPayBillResponse\x12-\n\x07outcome\x18\x01 \x01(\x0b\x32\x1c.payswitch.v1.PaymentOutcome\"z\n\x11GetReceiptRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12(\n\x08language\x18\x03 \x01(\x0e\x32\x16.payswitch.v1.Language\x12\x0f\n\x07reprint\x18\x04 \x01(\x08\x12\x0e\n\x06refund\x18\x05 \x01(\r\"`\n\x12GetReceiptResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x10\n\x08refunded\x18\x05 \x01(\x04\"D\n\x14\x43\x61ncelPaymentRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\"u\n\x15\x43\x61ncelPaymentResponse\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.payswitch.v1.PaymentState\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0f\n\x07time_ns\x18\x03 \x01(\x04\x12\x0e\n\x06repeat\x18\x04 \x01(\x08\"a\n\x19GetAcknowledgementRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12(\n\x08language\x18\x03 \x01(\x0e\x32\x16.payswitch.v1.Language\"H\n\x1aGetAcknowledgementResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\"\xd5\x02\n\x05Shift\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x16\n\x0e\x61\x66ter_sequence\x18\x04 \x01(\x04\x12\x16\n\x0epayments_count\x18\x05 \x01(\r\x12\x17\n\x0fpayments_amount\x18\x06 \x01(\x04\x12\x15\n\rrefunds_count\x18\x07 \x01(\r\x12\x16\n\x0erefunds_amount\x18\x08 \x01(\x04\x12\x15\n\rcash_expected\x18\t \x01(\x04\x12\x14\n\x0c\x63\x61sh_counted\x18\n \x01(\x04\x12\x31\n\ndifference\x18\x0b \x01(\x0e\x32\x1d.payswitch.v1.ShiftDifference\x12\x12\n\nopen_count\x18\x0c \x01(\r\x12\x17\n\x0fsigned_sequence\x18\r \x01(\x04\x12\x13\n\x0bto_sequence\x18\x0e \x01(\x04\"W\n\x11\x43loseShiftRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x14\n\x0c\x63\x61sh_counted\x18\x04 \x01(\x04\"`\n\x12\x43loseShiftResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12\"\n\x05shift\x18\x02 \x01(\x0b\x32\x13.payswitch.v1.Shift\"X\n\x10SignShiftRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x16\n\x0eshift_sequence\x18\x04 \x01(\x04\";\n\x11SignShiftResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome*P\n\x08Language\x12\x18\n\x14LANGUAGE_UNSPECIFIED\x10\x00\x12\x14\n\x10LANGUAGE_ENGLISH\x10\x01\x12\x14\n\x10LANGUAGE_BENGALI\x10\x02*l\n\tBillState\x12\x1a\n\x16\x42ILL_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42ILL_STATE_DUE\x10\x01\x12\x1a\n\x16\x42ILL_STATE_IN_PROGRESS\x10\x02\x12\x13\n\x0f\x42ILL_STATE_PAID\x10\x03*\x85\x01\n\x0fShiftDifference\x12 \n\x1cSHIFT_DIFFERENCE_UNSPECIFIED\x10\x00\x12\x19\n\x15SHIFT_DIFFERENCE_NONE\x10\x01\x12\x1a\n\x16SHIFT_DIFFERENCE_SHORT\x10\x02\x12\x19\n\x15SHIFT_DIFFERENCE_OVER\x10\x03\x32\x8d\x0c\n\x0e\x43ounterService\x12L\n\tFetchBill\x12\x1e.payswitch.v1.FetchBillRequest\x1a\x1f.payswitch.v1.FetchBillResponse\x12O\n\nFetchBills\x12\x1f.payswitch.v1.FetchBillsRequest\x1a .payswitch.v1.FetchBillsResponse\x12\x46\n\x07PayBill\x12\x1c.payswitch.v1.PayBillRequest\x1a\x1d.payswitch.v1.PayBillResponse\x12O\n\nGetReceipt\x12\x1f.payswitch.v1.GetReceiptRequest\x1a .payswitch.v1.GetReceiptResponse\x12g\n\x12GetAcknowledgement\x12\'.payswitch.v1.GetAcknowledgementRequest\x1a(.payswitch.v1.GetAcknowledgementResponse\x12O\n\nCloseShift\x12\x1f.payswitch.v1.CloseShiftRequest\x1a .payswitch.v1.CloseShiftResponse\x12L\n\tSignShift\x12\x1e.payswitch.v1.SignShiftRequest\x1a\x1f.payswitch.v1.SignShiftResponse\x12X\n\rListCatalogue\x12\".payswitch.v1.ListCatalogueRequest\x1a#.payswitch.v1.ListCatalogueResponse\x12[\n\x0eSearchPayments\x12#.payswitch.v1.SearchPaymentsRequest\x1a$.payswitch.v1.SearchPaymentsResponse\x12X\n\rCancelPayment\x12\".payswitch.v1.CancelPaymentRequest\x1a#.payswitch.v1.CancelPaymentResponse\x12[\n\x0eRaiseComplaint\x12#.payswitch.v1.RaiseComplaintRequest\x1a$.payswitch.v1.RaiseComplaintResponse\x12U\n\x0cGetComplaint\x12!.payswitch.v1.GetComplaintRequest\x1a\".payswitch.v1.GetComplaintResponse\x12[\n\x0eListComplaints\x12#.payswitch.v1.ListComplaintsRequest\x1a$.payswitch.v1.ListComplaintsResponse\x12^\n\x0f\x41nswerComplaint\x12$.payswitch.v1.AnswerComplaintRequest\x1a%.payswitch.v1.AnswerComplaintResponse\x12[\n\x0eGetSignOnNonce\x12#.payswitch.v1.GetSignOnNonceRequest\x1a$.payswitch.v1.GetSignOnNonceResponse\x12\x43\n\x06SignOn\x12\x1b.payswitch.v1.SignOnRequest\x1a\x1c.payswitch.v1.SignOnResponse\x12O\n\nGetSession\x12\x1f.payswitch.v1.GetSessionRequest\x1a .payswitch.v1.GetSessionResponse\x12\x46\n\x07SignOff\x12\x1c.payswitch.v1.SignOffRequest\x1a\x1d.payswitch.v1.SignOffResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17switch/v1/counter.proto\x12\x0cpayswitch.v1\x1a\x19switch/v1/catalogue.proto\x1a\x1aswitch/v1/complaints.proto\x1a\x18switch/v1/handouts.proto\x1a\x17switch/v1/network.proto\x1a\x19switch/v1/operators.proto\x1a\x18switch/v1/payments.proto\x1a\x17switch/v1/results.proto\x1a\x16switch/v1/search.proto\"F\n\x10\x46\x65tchBillRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x65ntre\x18\x03 \x01(\t\"\xff\x01\n\x04\x42ill\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x11\n\treference\x18\x03 \x01(\t\x12\x12\n\namount_due\x18\x04 \x01(\x04\x12-\n\x0b\x61mount_rule\x18\x05 \x01(\x0e\x32\x18.payswitch.v1.AmountRule\x12\x13\n\x0b\x64ue_time_ns\x18\x06 \x01(\x04\x12\x16\n\x0evalid_until_ns\x18\x07 \x01(\x04\x12\x0c\n\x04head\x18\x08 \x01(\r\x12\x0e\n\x06period\x18\t \x01(\t\x12\x11\n\tquotation\x18\n \x01(\x0c\x12&\n\x05state\x18\x0b \x01(\x0e\x32\x17.payswitch.v1.BillState\"6\n\x11\x46\x65tchBillResponse\x12!\n\x05\x62ills\x18\x01 \x03(\x0b\x32\x12.payswitch.v1.Bill\"H\n\x11\x46\x65tchBillsRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x12\n\nreferences\x18\x02 \x03(\t\x12\x0e\n\x06\x63\x65ntre\x18\x03 \x01(\t\"A\n\x12\x46\x65tchBillsResponse\x12+\n\x07\x66\x65tched\x18\x01 \x03(\x0b\x32\x1a.payswitch.v1.FetchedBills\"S\n\x0c\x46\x65tchedBills\x12\x11\n\treference\x18\x01 \x01(\t\x12!\n\x05\x62ills\x18\x02 \x03(\x0b\x32\x12.payswitch.v1.Bill\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"O\n\x0ePayBillRequest\x12&\n\x07payment\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Payment\x12\x0f\n\x07wait_ms\x18\x03 \x01(\rJ\x04\x08\x02\x10\x03\"@\n\x0fPayBillResponse\x12-\n\x07outcome\x18\x01 \x01(\x0b\x32\x1c.payswitch.v1.PaymentOutcome\"z\n\x11GetReceiptRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12(\n\x08language\x18\x03 \x01(\x0e\x32\x16.payswitch.v1.Language\x12\x0f\n\x07reprint\x18\x04 \x01(\x08\x12\x0e\n\x06refund\x18\x05 \x01(\r\"`\n\x12GetReceiptResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x10\n\x08refunded\x18\x05 \x01(\x04\"D\n\x14\x43\x61ncelPaymentRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\"u\n\x15\x43\x61ncelPaymentResponse\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.payswitch.v1.PaymentState\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0f\n\x07time_ns\x18\x03 \x01(\x04\x12\x0e\n\x06repeat\x18\x04 \x01(\x08\"a\n\x19GetAcknowledgementRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12(\n\x08language\x18\x03 \x01(\x0e\x32\x16.payswitch.v1.Language\"H\n\x1aGetAcknowledgementResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\"\xd5\x02\n\x05Shift\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x16\n\x0e\x61\x66ter_sequence\x18\x04 \x01(\x04\x12\x16\n\x0epayments_count\x18\x05 \x01(\r\x12\x17\n\x0fpayments_amount\x18\x06 \x01(\x04\x12\x15\n\rrefunds_count\x18\x07 \x01(\r\x12\x16\n\x0erefunds_amount\x18\x08 \x01(\x04\x12\x15\n\rcash_expected\x18\t \x01(\x04\x12\x14\n\x0c\x63\x61sh_counted\x18\n \x01(\x04\x12\x31\n\ndifference\x18\x0b \x01(\x0e\x32\x1d.payswitch.v1.ShiftDifference\x12\x12\n\nopen_count\x18\x0c \x01(\r\x12\x17\n\x0fsigned_sequence\x18\r \x01(\x04\x12\x13\n\x0bto_sequence\x18\x0e \x01(\x04\"W\n\x11\x43loseShiftRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x14\n\x0c\x63\x61sh_counted\x18\x04 \x01(\x04\"`\n\x12\x43loseShiftResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12\"\n\x05shift\x18\x02 \x01(\x0b\x32\x13.payswitch.v1.Shift\"X\n\x10SignShiftRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x16\n\x0eshift_sequence\x18\x04 \x01(\x04\";\n\x11SignShiftResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome*P\n\x08Language\x12\x18\n\x14LANGUAGE_UNSPECIFIED\x10\x00\x12\x14\n\x10LANGUAGE_ENGLISH\x10\x01\x12\x14\n\x10LANGUAGE_BENGALI\x10\x02*l\n\tBillState\x12\x1a\n\x16\x42ILL_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42ILL_STATE_DUE\x10\x01\x12\x1a\n\x16\x42ILL_STATE_IN_PROGRESS\x10\x02\x12\x13\n\x0f\x42ILL_STATE_PAID\x10\x03*\x85\x01\n\x0fShiftDifference\x12 \n\x1cSHIFT_DIFFERENCE_UNSPECIFIED\x10\x00\x12\x19\n\x15SHIFT_DIFFERENCE_NONE\x10\x01\x12\x1a\n\x16SHIFT_DIFFERENCE_SHORT\x10\x02\x12\x19\n\x15SHIFT_DIFFERENCE_OVER\x10\x03\x32\xac\r\n\x0e\x43ounterService\x12L\n\tFetchBill\x12\x1e.payswitch.v1.FetchBillRequest\x1a\x1f.payswitch.v1.FetchBillResponse\x12O\n\nFetchBills\x12\x1f.payswitch.v1.FetchBillsRequest\x1a .payswitch.v1.FetchBillsResponse\x12\x46\n\x07PayBill\x12\x1c.payswitch.v1.PayBillRequest\x1a\x1d.payswitch.v1.PayBillResponse\x12O\n\nGetReceipt\x12\x1f.payswitch.v1.GetReceiptRequest\x1a .payswitch.v1.GetReceiptResponse\x12g\n\x12GetAcknowledgement\x12\'.payswitch.v1.GetAcknowledgementRequest\x1a(.payswitch.v1.GetAcknowledgementResponse\x12O\n\nCloseShift\x12\x1f.payswitch.v1.CloseShiftRequest\x1a .payswitch.v1.CloseShiftResponse\x12L\n\tSignShift\x12\x1e.payswitch.v1.SignShiftRequest\x1a\x1f.payswitch.v1.SignShiftResponse\x12X\n\rListCatalogue\x12\".payswitch.v1.ListCatalogueRequest\x1a#.payswitch.v1.ListCatalogueResponse\x12[\n\x0eSearchPayments\x12#.payswitch.v1.SearchPaymentsRequest\x1a$.payswitch.v1.SearchPaymentsResponse\x12X\n\rCancelPayment\x12\".payswitch.v1.CancelPaymentRequest\x1a#.payswitch.v1.CancelPaymentResponse\x12[\n\x0eRaiseComplaint\x12#.payswitch.v1.RaiseComplaintRequest\x1a$.payswitch.v1.RaiseComplaintResponse\x12U\n\x0cGetComplaint\x12!.payswitch.v1.GetComplaintRequest\x1a\".payswitch.v1.GetComplaintResponse\x12[\n\x0eListComplaints\x12#.payswitch.v1.ListComplaintsRequest\x1a$.payswitch.v1.ListComplaintsResponse\x12^\n\x0f\x41nswerComplaint\x12$.payswitch.v1.AnswerComplaintRequest\x1a%.payswitch.v1.AnswerComplaintResponse\x12U\n\x0cListHandouts\x12!.payswitch.v1.ListHandoutsRequest\x1a\".payswitch.v1.ListHandoutsResponse\x12\x46\n\x07HandOut\x12\x1c.payswitch.v1.HandOutRequest\x1a\x1d.payswitch.v1.HandOutResponse\x12[\n\x0eGetSignOnNonce\x12#.payswitch.v1.GetSignOnNonceRequest\x1a$.payswitch.v1.GetSignOnNonceResponse\x12\x43\n\x06SignOn\x12\x1b.payswitch.v1.SignOnRequest\x1a\x1c.payswitch.v1.SignOnResponse\x12O\n\nGetSession\x12\x1f.payswitch.v1.GetSessionRequest\x1a .payswitch.v1.GetSessionResponse\x12\x46\n\x07SignOff\x12\x1c.payswitch.v1.SignOffRequest\x1a\x1d.payswitch.v1.SignOffResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.counter_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LANGUAGE']._serialized_start=2248
-  _globals['_LANGUAGE']._serialized_end=2328
-  _globals['_BILLSTATE']._serialized_start=2330
-  _globals['_BILLSTATE']._serialized_end=2438
-  _globals['_SHIFTDIFFERENCE']._serialized_start=2441
-  _globals['_SHIFTDIFFERENCE']._serialized_end=2574
-  _globals['_FETCHBILLREQUEST']._serialized_start=223
-  _globals['_FETCHBILLREQUEST']._serialized_end=293
-  _globals['_BILL']._serialized_start=296
-  _globals['_BILL']._serialized_end=551
-  _globals['_FETCHBILLRESPONSE']._serialized_start=553
-  _globals['_FETCHBILLRESPONSE']._serialized_end=607
-  _globals['_FETCHBILLSREQUEST']._serialized_start=609
-  _globals['_FETCHBILLSREQUEST']._serialized_end=681
-  _globals['_FETCHBILLSRESPONSE']._serialized_start=683
-  _globals['_FETCHBILLSRESPONSE']._serialized_end=748
-  _globals['_FETCHEDBILLS']._serialized_start=750
-  _globals['_FETCHEDBILLS']._serialized_end=833
-  _globals['_PAYBILLREQUEST']._serialized_start=835
-  _globals['_PAYBILLREQUEST']._serialized_end=914
-  _globals['_PAYBILLRESPONSE']._serialized_start=916
-  _globals['_PAYBILLRESPONSE']._serialized_end=980
-  _globals['_GETRECEIPTREQUEST']._serialized_start=982
-  _globals['_GETRECEIPTREQUEST']._serialized_end=1104
-  _globals['_GETRECEIPTRESPONSE']._serialized_start=1106
-  _globals['_GETRECEIPTRESPONSE']._serialized_end=1202
-  _globals['_CANCELPAYMENTREQUEST']._serialized_start=1204
-  _globals['_CANCELPAYMENTREQUEST']._serialized_end=1272
-  _globals['_CANCELPAYMENTRESPONSE']._serialized_start=1274
-  _globals['_CANCELPAYMENTRESPONSE']._serialized_end=1391
-  _globals['_GETACKNOWLEDGEMENTREQUEST']._serialized_start=1393
-  _globals['_GETACKNOWLEDGEMENTREQUEST']._serialized_end=1490
-  _globals['_GETACKNOWLEDGEMENTRESPONSE']._serialized_start=1492
-  _globals['_GETACKNOWLEDGEMENTRESPONSE']._serialized_end=1564
-  _globals['_SHIFT']._serialized_start=1567
-  _globals['_SHIFT']._serialized_end=1908
-  _globals['_CLOSESHIFTREQUEST']._serialized_start=1910
-  _globals['_CLOSESHIFTREQUEST']._serialized_end=1997
-  _globals['_CLOSESHIFTRESPONSE']._serialized_start=1999
-  _globals['_CLOSESHIFTRESPONSE']._serialized_end=2095
-  _globals['_SIGNSHIFTREQUEST']._serialized_start=2097
-  _globals['_SIGNSHIFTREQUEST']._serialized_end=2185
-  _globals['_SIGNSHIFTRESPONSE']._serialized_start=2187
-  _globals['_SIGNSHIFTRESPONSE']._serialized_end=2246
-  _globals['_COUNTERSERVICE']._serialized_start=2577
-  _globals['_COUNTERSERVICE']._serialized_end=4126
+  _globals['_LANGUAGE']._serialized_start=2274
+  _globals['_LANGUAGE']._serialized_end=2354
+  _globals['_BILLSTATE']._serialized_start=2356
+  _globals['_BILLSTATE']._serialized_end=2464
+  _globals['_SHIFTDIFFERENCE']._serialized_start=2467
+  _globals['_SHIFTDIFFERENCE']._serialized_end=2600
+  _globals['_FETCHBILLREQUEST']._serialized_start=249
+  _globals['_FETCHBILLREQUEST']._serialized_end=319
+  _globals['_BILL']._serialized_start=322
+  _globals['_BILL']._serialized_end=577
+  _globals['_FETCHBILLRESPONSE']._serialized_start=579
+  _globals['_FETCHBILLRESPONSE']._serialized_end=633
+  _globals['_FETCHBILLSREQUEST']._serialized_start=635
+  _globals['_FETCHBILLSREQUEST']._serialized_end=707
+  _globals['_FETCHBILLSRESPONSE']._serialized_start=709
+  _globals['_FETCHBILLSRESPONSE']._serialized_end=774
+  _globals['_FETCHEDBILLS']._serialized_start=776
+  _globals['_FETCHEDBILLS']._serialized_end=859
+  _globals['_PAYBILLREQUEST']._serialized_start=861
+  _globals['_PAYBILLREQUEST']._serialized_end=940
+  _globals['_PAYBILLRESPONSE']._serialized_start=942
+  _globals['_PAYBILLRESPONSE']._serialized_end=1006
+  _globals['_GETRECEIPTREQUEST']._serialized_start=1008
+  _globals['_GETRECEIPTREQUEST']._serialized_end=1130
+  _globals['_GETRECEIPTRESPONSE']._serialized_start=1132
+  _globals['_GETRECEIPTRESPONSE']._serialized_end=1228
+  _globals['_CANCELPAYMENTREQUEST']._serialized_start=1230
+  _globals['_CANCELPAYMENTREQUEST']._serialized_end=1298
+  _globals['_CANCELPAYMENTRESPONSE']._serialized_start=1300
+  _globals['_CANCELPAYMENTRESPONSE']._serialized_end=1417
+  _globals['_GETACKNOWLEDGEMENTREQUEST']._serialized_start=1419
+  _globals['_GETACKNOWLEDGEMENTREQUEST']._serialized_end=1516
+  _globals['_GETACKNOWLEDGEMENTRESPONSE']._serialized_start=1518
+  _globals['_GETACKNOWLEDGEMENTRESPONSE']._serialized_end=1590
+  _globals['_SHIFT']._serialized_start=1593
+  _globals['_SHIFT']._serialized_end=1934
+  _globals['_CLOSESHIFTREQUEST']._serialized_start=1936
+  _globals['_CLOSESHIFTREQUEST']._serialized_end=2023
+  _globals['_CLOSESHIFTRESPONSE']._serialized_start=2025
+  _globals['_CLOSESHIFTRESPONSE']._serialized_end=2121
+  _globals['_SIGNSHIFTREQUEST']._serialized_start=2123
+  _globals['_SIGNSHIFTREQUEST']._serialized_end=2211
+  _globals['_SIGNSHIFTRESPONSE']._serialized_start=2213
+  _globals['_SIGNSHIFTRESPONSE']._serialized_end=2272
+  _globals['_COUNTERSERVICE']._serialized_start=2603
+  _globals['_COUNTERSERVICE']._serialized_end=4311
 # @@protoc_insertion_point(module_scope)

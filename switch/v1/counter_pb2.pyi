@@ -548,7 +548,9 @@ class Shift(_message.Message):
     """Payments accepted, held ones included."""
     payments_amount: _builtins.int
     refunds_count: _builtins.int
-    """Payments reversed, expired and refunded meanwhile, also of earlier shifts."""
+    """What was given back meanwhile, also of earlier shifts: payments reversed at once, and the refunds and
+    other handouts that the operator has handed out.
+    """
     refunds_amount: _builtins.int
     cash_expected: _builtins.int
     """Cash payments less cash given back; 0 where more was given back than taken."""

@@ -6,6 +6,7 @@ import warnings
 from switch.v1 import catalogue_pb2 as switch_dot_v1_dot_catalogue__pb2
 from switch.v1 import complaints_pb2 as switch_dot_v1_dot_complaints__pb2
 from switch.v1 import counter_pb2 as switch_dot_v1_dot_counter__pb2
+from switch.v1 import handouts_pb2 as switch_dot_v1_dot_handouts__pb2
 from switch.v1 import operators_pb2 as switch_dot_v1_dot_operators__pb2
 from switch.v1 import search_pb2 as switch_dot_v1_dot_search__pb2
 
@@ -108,6 +109,16 @@ class CounterServiceStub:
                 '/payswitch.v1.CounterService/AnswerComplaint',
                 request_serializer=switch_dot_v1_dot_complaints__pb2.AnswerComplaintRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_complaints__pb2.AnswerComplaintResponse.FromString,
+                _registered_method=True)
+        self.ListHandouts = channel.unary_unary(
+                '/payswitch.v1.CounterService/ListHandouts',
+                request_serializer=switch_dot_v1_dot_handouts__pb2.ListHandoutsRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_handouts__pb2.ListHandoutsResponse.FromString,
+                _registered_method=True)
+        self.HandOut = channel.unary_unary(
+                '/payswitch.v1.CounterService/HandOut',
+                request_serializer=switch_dot_v1_dot_handouts__pb2.HandOutRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_handouts__pb2.HandOutResponse.FromString,
                 _registered_method=True)
         self.GetSignOnNonce = channel.unary_unary(
                 '/payswitch.v1.CounterService/GetSignOnNonce',
@@ -266,6 +277,27 @@ class CounterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListHandouts(self, request, context):
+        """What money came back to a centre's wallet and is to be handed out to its citizens: refunds, and
+        payments that were given back after they had been kept or had expired. What waits, the oldest first,
+        or all of one payment. What came back before the ledger ran by rules 14 is left out.
+        Callers: a centre for itself; treasury, auditors and support for the centre they name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HandOut(self, request, context):
+        """An operator hands one of them out: from then on its cash is in that operator's shift. No money
+        moves. Durable when it is answered, and idempotent by id: after any RPC error send it again, and
+        hand out nothing before the answer. RESULT_ALREADY_HANDED_OUT: it was handed out before.
+        RESULT_CASES_OPEN: the biller says by now that it has the money. NOT_FOUND for an entry that gave
+        nothing back to the centre's wallet. Callers: a centre for itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSignOnNonce(self, request, context):
         """What an operator signs to sign on. Changes nothing. Callers of the four: centres.
         """
@@ -369,6 +401,16 @@ def add_CounterServiceServicer_to_server(servicer, server):
                     servicer.AnswerComplaint,
                     request_deserializer=switch_dot_v1_dot_complaints__pb2.AnswerComplaintRequest.FromString,
                     response_serializer=switch_dot_v1_dot_complaints__pb2.AnswerComplaintResponse.SerializeToString,
+            ),
+            'ListHandouts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHandouts,
+                    request_deserializer=switch_dot_v1_dot_handouts__pb2.ListHandoutsRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_handouts__pb2.ListHandoutsResponse.SerializeToString,
+            ),
+            'HandOut': grpc.unary_unary_rpc_method_handler(
+                    servicer.HandOut,
+                    request_deserializer=switch_dot_v1_dot_handouts__pb2.HandOutRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_handouts__pb2.HandOutResponse.SerializeToString,
             ),
             'GetSignOnNonce': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSignOnNonce,
@@ -770,6 +812,60 @@ class CounterService:
             '/payswitch.v1.CounterService/AnswerComplaint',
             switch_dot_v1_dot_complaints__pb2.AnswerComplaintRequest.SerializeToString,
             switch_dot_v1_dot_complaints__pb2.AnswerComplaintResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHandouts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/ListHandouts',
+            switch_dot_v1_dot_handouts__pb2.ListHandoutsRequest.SerializeToString,
+            switch_dot_v1_dot_handouts__pb2.ListHandoutsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HandOut(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.CounterService/HandOut',
+            switch_dot_v1_dot_handouts__pb2.HandOutRequest.SerializeToString,
+            switch_dot_v1_dot_handouts__pb2.HandOutResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from switch.v1 import catalogue_pb2 as _catalogue_pb2
 from switch.v1 import complaints_pb2 as _complaints_pb2
 from switch.v1 import counter_pb2 as _counter_pb2
+from switch.v1 import handouts_pb2 as _handouts_pb2
 from switch.v1 import operators_pb2 as _operators_pb2
 from switch.v1 import search_pb2 as _search_pb2
 import abc as _abc_1
@@ -110,6 +111,19 @@ class CounterServiceStub:
     """The treasury asks the biller, or closes; a biller answers. Durable when it is answered, and
     idempotent by id. RESULT_COMPLAINT_CLOSED: nothing is added any more.
     """
+    ListHandouts: _grpc.UnaryUnaryMultiCallable[_handouts_pb2.ListHandoutsRequest, _handouts_pb2.ListHandoutsResponse]
+    """What money came back to a centre's wallet and is to be handed out to its citizens: refunds, and
+    payments that were given back after they had been kept or had expired. What waits, the oldest first,
+    or all of one payment. What came back before the ledger ran by rules 14 is left out.
+    Callers: a centre for itself; treasury, auditors and support for the centre they name.
+    """
+    HandOut: _grpc.UnaryUnaryMultiCallable[_handouts_pb2.HandOutRequest, _handouts_pb2.HandOutResponse]
+    """An operator hands one of them out: from then on its cash is in that operator's shift. No money
+    moves. Durable when it is answered, and idempotent by id: after any RPC error send it again, and
+    hand out nothing before the answer. RESULT_ALREADY_HANDED_OUT: it was handed out before.
+    RESULT_CASES_OPEN: the biller says by now that it has the money. NOT_FOUND for an entry that gave
+    nothing back to the centre's wallet. Callers: a centre for itself.
+    """
     GetSignOnNonce: _grpc.UnaryUnaryMultiCallable[_operators_pb2.GetSignOnNonceRequest, _operators_pb2.GetSignOnNonceResponse]
     """What an operator signs to sign on. Changes nothing. Callers of the four: centres."""
     SignOn: _grpc.UnaryUnaryMultiCallable[_operators_pb2.SignOnRequest, _operators_pb2.SignOnResponse]
@@ -201,6 +215,19 @@ class CounterServiceAsyncStub(CounterServiceStub):
     AnswerComplaint: _aio.UnaryUnaryMultiCallable[_complaints_pb2.AnswerComplaintRequest, _complaints_pb2.AnswerComplaintResponse]  # type: ignore[assignment]
     """The treasury asks the biller, or closes; a biller answers. Durable when it is answered, and
     idempotent by id. RESULT_COMPLAINT_CLOSED: nothing is added any more.
+    """
+    ListHandouts: _aio.UnaryUnaryMultiCallable[_handouts_pb2.ListHandoutsRequest, _handouts_pb2.ListHandoutsResponse]  # type: ignore[assignment]
+    """What money came back to a centre's wallet and is to be handed out to its citizens: refunds, and
+    payments that were given back after they had been kept or had expired. What waits, the oldest first,
+    or all of one payment. What came back before the ledger ran by rules 14 is left out.
+    Callers: a centre for itself; treasury, auditors and support for the centre they name.
+    """
+    HandOut: _aio.UnaryUnaryMultiCallable[_handouts_pb2.HandOutRequest, _handouts_pb2.HandOutResponse]  # type: ignore[assignment]
+    """An operator hands one of them out: from then on its cash is in that operator's shift. No money
+    moves. Durable when it is answered, and idempotent by id: after any RPC error send it again, and
+    hand out nothing before the answer. RESULT_ALREADY_HANDED_OUT: it was handed out before.
+    RESULT_CASES_OPEN: the biller says by now that it has the money. NOT_FOUND for an entry that gave
+    nothing back to the centre's wallet. Callers: a centre for itself.
     """
     GetSignOnNonce: _aio.UnaryUnaryMultiCallable[_operators_pb2.GetSignOnNonceRequest, _operators_pb2.GetSignOnNonceResponse]  # type: ignore[assignment]
     """What an operator signs to sign on. Changes nothing. Callers of the four: centres."""
@@ -374,6 +401,31 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_complaints_pb2.AnswerComplaintResponse, _abc.Awaitable[_complaints_pb2.AnswerComplaintResponse]]:
         """The treasury asks the biller, or closes; a biller answers. Durable when it is answered, and
         idempotent by id. RESULT_COMPLAINT_CLOSED: nothing is added any more.
+        """
+
+    @_abc_1.abstractmethod
+    def ListHandouts(
+        self,
+        request: _handouts_pb2.ListHandoutsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_handouts_pb2.ListHandoutsResponse, _abc.Awaitable[_handouts_pb2.ListHandoutsResponse]]:
+        """What money came back to a centre's wallet and is to be handed out to its citizens: refunds, and
+        payments that were given back after they had been kept or had expired. What waits, the oldest first,
+        or all of one payment. What came back before the ledger ran by rules 14 is left out.
+        Callers: a centre for itself; treasury, auditors and support for the centre they name.
+        """
+
+    @_abc_1.abstractmethod
+    def HandOut(
+        self,
+        request: _handouts_pb2.HandOutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_handouts_pb2.HandOutResponse, _abc.Awaitable[_handouts_pb2.HandOutResponse]]:
+        """An operator hands one of them out: from then on its cash is in that operator's shift. No money
+        moves. Durable when it is answered, and idempotent by id: after any RPC error send it again, and
+        hand out nothing before the answer. RESULT_ALREADY_HANDED_OUT: it was handed out before.
+        RESULT_CASES_OPEN: the biller says by now that it has the money. NOT_FOUND for an entry that gave
+        nothing back to the centre's wallet. Callers: a centre for itself.
         """
 
     @_abc_1.abstractmethod

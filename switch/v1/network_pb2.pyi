@@ -267,6 +267,32 @@ DEADLINE_POLICY_KEEP: DeadlinePolicy.ValueType  # 2
 Global___DeadlinePolicy: _TypeAlias = DeadlinePolicy  # noqa: Y015
 
 @_typing.final
+class FieldNames(_message.Message):
+    """Which fields a record of a network says, by their names here. Those that it does not name stay as
+    they are; a new record has them empty.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 64, each once; its id, or its code, is said in any case."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldNames: _TypeAlias = FieldNames  # noqa: Y015
+
+@_typing.final
 class Participant(_message.Message):
     """Someone with an identity: a centre, a biller, an office."""
 

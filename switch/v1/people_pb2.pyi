@@ -917,26 +917,38 @@ Global___Wish: _TypeAlias = Wish  # noqa: Y015
 @_typing.final
 class NetworkWish(_message.Message):
     """A network as LoadNetwork takes it; what is missing is proposed in phases: participants, accounts,
-    limits, services. Each phase needs the one before done.
+    limits, operators, centres that sign on from now on, services. Each phase needs the one before done.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PARTICIPANTS_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_FIELDS_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.Participant]: ...
     @_builtins.property
     def services(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.Service]: ...
+    @_builtins.property
+    def participant_fields(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.FieldNames]:
+        """As in LoadNetworkRequest. What is not said is added as the register has it now: the lines are of
+        whole records.
+        """
+
+    @_builtins.property
+    def service_fields(self) -> _containers.RepeatedCompositeFieldContainer[_network_pb2.FieldNames]: ...
     def __init__(
         self,
         *,
         participants: _abc.Iterable[_network_pb2.Participant] | None = ...,
         services: _abc.Iterable[_network_pb2.Service] | None = ...,
+        participant_fields: _abc.Iterable[_network_pb2.FieldNames] | None = ...,
+        service_fields: _abc.Iterable[_network_pb2.FieldNames] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["participants", b"participants", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["participant_fields", b"participant_fields", "participants", b"participants", "service_fields", b"service_fields", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1124,6 +1136,7 @@ class ProposedLine(_message.Message):
     STANDING_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
     BANK_ITEM_FIELD_NUMBER: _builtins.int
+    REPLACED_FIELD_NUMBER: _builtins.int
     line: _builtins.bytes
     """As it is signed: 64 bytes, its tail, zeros up to a multiple of 8."""
     debit: _builtins.str
@@ -1135,6 +1148,10 @@ class ProposedLine(_message.Message):
     """What it says, in English."""
     done_sequence: _builtins.int
     """Of the entry by which it is done; 0 as long as it is not."""
+    replaced: _builtins.bytes
+    """Of a line that replaces a record, or limits, and is not done: what it replaces, as a line of the
+    same form. Empty of what is new.
+    """
     @_builtins.property
     def beneficiary(self) -> _banks_pb2.Beneficiary:
         """Of a payout: to whom it goes, by the entry that it names."""
@@ -1166,10 +1183,11 @@ class ProposedLine(_message.Message):
         standing: Global___PayoutStanding | None = ...,
         release: _types_pb2.Entry | None = ...,
         bank_item: _banks_pb2.BankItem | None = ...,
+        replaced: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bank_item", b"bank_item", "beneficiary", b"beneficiary", "release", b"release", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bank_item", b"bank_item", "beneficiary", b"beneficiary", "credit", b"credit", "debit", b"debit", "done_sequence", b"done_sequence", "line", b"line", "participant", b"participant", "release", b"release", "standing", b"standing", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bank_item", b"bank_item", "beneficiary", b"beneficiary", "credit", b"credit", "debit", b"debit", "done_sequence", b"done_sequence", "line", b"line", "participant", b"participant", "release", b"release", "replaced", b"replaced", "standing", b"standing", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1219,10 +1237,13 @@ class PrepareResponse(_message.Message):
     LEFT_COUNT_FIELD_NUMBER: _builtins.int
     ABOUT_FIELD_NUMBER: _builtins.int
     PAYMENT_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
     already_count: _builtins.int
     """Wishes that are left out because it is so already."""
     left_count: _builtins.int
     """Of a network: what did not fit into this proposal, of the same phase."""
+    as_of_sequence: _builtins.int
+    """Of the newest entry that was looked at."""
     @_builtins.property
     def row(self) -> Global___PersonRow:
         """What is to be signed; without kind if there is nothing to do. Its tail is left out where it is
@@ -1246,10 +1267,11 @@ class PrepareResponse(_message.Message):
         left_count: _builtins.int = ...,
         about: _types_pb2.Entry | None = ...,
         payment: _types_pb2.Entry | None = ...,
+        as_of_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "payment", b"payment", "row", b"row"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "already_count", b"already_count", "left_count", b"left_count", "lines", b"lines", "payment", b"payment", "row", b"row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "already_count", b"already_count", "as_of_sequence", b"as_of_sequence", "left_count", b"left_count", "lines", b"lines", "payment", b"payment", "row", b"row"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1269,6 +1291,7 @@ class SubmitRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     TAIL_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """Chosen by the client, 16 bytes, unique for ever."""
     kind: _types_pb2.EntryKind.ValueType
@@ -1282,6 +1305,10 @@ class SubmitRequest(_message.Message):
     tail: _builtins.bytes
     signature: _builtins.bytes
     """Ed25519, 64 bytes."""
+    as_of_sequence: _builtins.int
+    """Of a proposal of lines: as PrepareResponse says it. If a record of a line has changed since, it is
+    FAILED_PRECONDITION with reason RECORD_CHANGED. 0: nothing is compared.
+    """
     def __init__(
         self,
         *,
@@ -1295,10 +1322,11 @@ class SubmitRequest(_message.Message):
         number: _builtins.int = ...,
         tail: _builtins.bytes = ...,
         signature: _builtins.bytes = ...,
+        as_of_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "debit", b"debit", "id", b"id", "kind", b"kind", "number", b"number", "reference", b"reference", "resolves", b"resolves", "signature", b"signature", "tail", b"tail", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "as_of_sequence", b"as_of_sequence", "debit", b"debit", "id", b"id", "kind", b"kind", "number", b"number", "reference", b"reference", "resolves", b"resolves", "signature", b"signature", "tail", b"tail", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1438,8 +1466,13 @@ class LineOutcome(_message.Message):
 
     LINE_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    CHANGED_SEQUENCE_FIELD_NUMBER: _builtins.int
     line: _builtins.int
     """From 0."""
+    changed_sequence: _builtins.int
+    """Of NOT_APPROVED: the entry by which the record of this line has changed since it was proposed. It
+    is done no more: propose anew.
+    """
     @_builtins.property
     def outcome(self) -> _results_pb2.Outcome: ...
     def __init__(
@@ -1447,10 +1480,11 @@ class LineOutcome(_message.Message):
         *,
         line: _builtins.int = ...,
         outcome: _results_pb2.Outcome | None = ...,
+        changed_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["line", b"line", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_sequence", b"changed_sequence", "line", b"line", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

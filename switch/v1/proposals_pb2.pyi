@@ -75,6 +75,7 @@ class Proposal(_message.Message):
     PAYMENT_FIELD_NUMBER: _builtins.int
     FIRST_LINE_FIELD_NUMBER: _builtins.int
     BANK_ITEM_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     state: Global___ProposalState.ValueType
     approve_until_ns: _builtins.int
     """Until when it may be approved."""
@@ -121,6 +122,12 @@ class Proposal(_message.Message):
         lines, and if it is damaged on the switch's disk.
         """
 
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of lines that are not done: what the first 4 of the register and of limits say, and what they
+        change, old and new; in English, at most 400 characters each. All of them are in GetProposal.
+        """
+
     def __init__(
         self,
         *,
@@ -138,10 +145,11 @@ class Proposal(_message.Message):
         payment: _types_pb2.Entry | None = ...,
         first_line: _builtins.str = ...,
         bank_item: _banks_pb2.BankItem | None = ...,
+        changes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "bank_item", b"bank_item", "done", b"done", "payment", b"payment", "proposed", b"proposed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "bank_item", b"bank_item", "by_channel", b"by_channel", "done", b"done", "first_line", b"first_line", "lines_count", b"lines_count", "lines_done", b"lines_done", "payment", b"payment", "proposed", b"proposed", "state", b"state", "third_needed", b"third_needed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "bank_item", b"bank_item", "by_channel", b"by_channel", "changes", b"changes", "done", b"done", "first_line", b"first_line", "lines_count", b"lines_count", "lines_done", b"lines_done", "payment", b"payment", "proposed", b"proposed", "state", b"state", "third_needed", b"third_needed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

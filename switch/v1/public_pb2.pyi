@@ -133,6 +133,7 @@ class CheckReceiptResponse(_message.Message):
     DEPARTMENT_EN_FIELD_NUMBER: _builtins.int
     DEPARTMENT_BN_FIELD_NUMBER: _builtins.int
     REFUNDED_FIELD_NUMBER: _builtins.int
+    REFUNDED_WHOLLY_FIELD_NUMBER: _builtins.int
     real: _builtins.bool
     """All else is empty if it is not."""
     amount: _builtins.int
@@ -143,6 +144,8 @@ class CheckReceiptResponse(_message.Message):
     department_bn: _builtins.str
     refunded: _builtins.bool
     """Wholly or in part."""
+    refunded_wholly: _builtins.bool
+    """Wholly."""
     def __init__(
         self,
         *,
@@ -152,10 +155,11 @@ class CheckReceiptResponse(_message.Message):
         department_en: _builtins.str = ...,
         department_bn: _builtins.str = ...,
         refunded: _builtins.bool = ...,
+        refunded_wholly: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "day", b"day", "department_bn", b"department_bn", "department_en", b"department_en", "real", b"real", "refunded", b"refunded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "day", b"day", "department_bn", b"department_bn", "department_en", b"department_en", "real", b"real", "refunded", b"refunded", "refunded_wholly", b"refunded_wholly"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -199,6 +199,8 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_COMPLAINT_NOT_FOUND: _Result.ValueType  # 95
     RESULT_COMPLAINT_CLOSED: _Result.ValueType  # 96
     """Nothing is added to it any more."""
+    RESULT_ALREADY_HANDED_OUT: _Result.ValueType  # 97
+    """Its cash was handed out before: `other_sequence` says where. Hand out none."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -379,6 +381,8 @@ RESULT_COMPLAINT_OPEN: Result.ValueType  # 94
 RESULT_COMPLAINT_NOT_FOUND: Result.ValueType  # 95
 RESULT_COMPLAINT_CLOSED: Result.ValueType  # 96
 """Nothing is added to it any more."""
+RESULT_ALREADY_HANDED_OUT: Result.ValueType  # 97
+"""Its cash was handed out before: `other_sequence` says where. Hand out none."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

@@ -81,6 +81,10 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """What was done about a complaint: its biller was asked, has answered, or it is closed."""
     ENTRY_KIND_BILLS: _EntryKind.ValueType  # 27
     """A biller has put bills in as a file: how many, of how much, and the hash of them."""
+    ENTRY_KIND_HANDED_OUT: _EntryKind.ValueType  # 28
+    """An operator has handed the cash of a refund to its citizen, or that of a payment that was
+    given back after it had been kept or had expired. No money moves.
+    """
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What one entry of the ledger does. The numbers are the ledger's own."""
@@ -120,6 +124,10 @@ ENTRY_KIND_REPLY: EntryKind.ValueType  # 26
 """What was done about a complaint: its biller was asked, has answered, or it is closed."""
 ENTRY_KIND_BILLS: EntryKind.ValueType  # 27
 """A biller has put bills in as a file: how many, of how much, and the hash of them."""
+ENTRY_KIND_HANDED_OUT: EntryKind.ValueType  # 28
+"""An operator has handed the cash of a refund to its citizen, or that of a payment that was
+given back after it had been kept or had expired. No money moves.
+"""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _CaseType:

@@ -12,6 +12,7 @@ from typing import Any
 
 from switch.codes import (
     RULES_VERSION,
+    TENDER_MASK,
     AccountKind,
     AmountRule,
     Kind,
@@ -213,6 +214,15 @@ class CounterDesk(Desk):
             said["total"] = step
             said["debit"] = about.debit if isinstance(about, Row) else 1
         return self.add(Kind.REPLY, **{**said, **fields})
+
+    def hand_out(self, back: Row | int, **fields: Any) -> Row:
+        """The cash of what gave it back, as the row that it names says it."""
+        said: dict[str, Any] = {"participant": CENTRE, "operator_": SEAT[1]}
+        said |= {"resolves": back, "debit": WALLET}
+        if isinstance(back, Row):
+            tender = back.flags & TENDER_MASK
+            said |= {"resolves": back.sequence, "amount": back.amount, "flags": tender}
+        return self.add(Kind.HANDED_OUT, **{**said, **fields})
 
     def put_in(self, after: Row | int = 0, **fields: Any) -> Row:
         """A file of bills."""

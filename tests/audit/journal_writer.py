@@ -52,7 +52,7 @@ COMPLAINTS = 3
 """What the index counts complaints as."""
 UNCHANGED = {
     *(Kind.REGISTER, Kind.REQUEST, Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW),
-    *(Kind.COMPLAINT, Kind.REPLY, Kind.BILLS),
+    *(Kind.COMPLAINT, Kind.REPLY, Kind.BILLS, Kind.HANDED_OUT),
 }
 """What may name accounts that are none, and changes nothing."""
 DIGESTED = {

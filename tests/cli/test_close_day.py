@@ -11,13 +11,15 @@ import shutil
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from switch.calendar import parse_date
-from switch.cli import day_files
+from switch.calendar import parse_date, parse_moment
+from switch.cli import close_day, day_files
 from switch.cli.close_day import Closing
+from switch.cli.day_end import goes_on_until
 from switch.cli.written_files import Written, one_run, write_file
 from switch.client import Client, make_payment
 from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Result, Role
@@ -94,7 +96,14 @@ def files_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_day_is_closed_once(council: Council, shell: Shell, tmp_path: Path) -> None:
+def set_time(monkeypatch: pytest.MonkeyPatch, time_ns: int) -> None:
+    """The command's own clock."""
+    monkeypatch.setattr(close_day, "time", SimpleNamespace(time_ns=lambda: time_ns))
+
+
+def test_a_day_is_closed_once(
+    council: Council, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "files"
     for reference, amount in PAID.items():
         pay(council, reference, amount)
@@ -119,10 +128,19 @@ def test_a_day_is_closed_once(council: Council, shell: Shell, tmp_path: Path) ->
     assert {one: again[one] for one in same} == {one: first[one] for one in same}
     assert files_of(folder).keys() == written.keys()
 
+    # Nobody closes a window by a schedule here: another may come until midnight.
+    midnight = f"{parse_date(day) + dt.timedelta(days=1)} 00:00"
+    set_time(monkeypatch, moment(midnight) - 1)
     shown = shell.run("close-day", "--files", str(folder))
+    monkeypatch.undo()
     assert shown.code == Exit.DONE
-    assert "The day is closed." in shown.out
+    assert "The day is closed." not in shown.out
+    assert "The day is not over" in shown.out
+    assert f"Run this again after {midnight}:00 IST" in " ".join(shown.out.split())
+    assert first["goes_on_until_ns"] == moment(midnight)
     assert "₹201.45" in shown.out
+    assert "Amount: credits less debits of the day's scrolls" in shown.out
+    assert "To the bank: payouts in the day's instructions" in shown.out
 
     # Another window of the same day.
     pay(council, "FOUR", 5)
@@ -137,6 +155,57 @@ def test_a_day_is_closed_once(council: Council, shell: Shell, tmp_path: Path) ->
             if not name.startswith("close-")
         }.items()
     )
+
+
+def test_a_day_that_is_over_is_closed(
+    council: Council, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same day, looked at once it is over."""
+    pay(council, "LATE", 5)
+    folder = tmp_path / "files"
+    day = close(shell, folder)["day"]
+    set_time(monkeypatch, moment(f"{parse_date(day) + dt.timedelta(days=1)} 00:00"))
+    shown = shell.run("close-day", "--files", str(folder), "--day", day)
+    assert shown.code == Exit.DONE
+    assert "The day is closed." in shown.out
+    assert "not over" not in shown.out
+    assert close(shell, folder, "--day", day)["goes_on_until_ns"] == 0
+
+
+def moment(text: str) -> int:
+    return parse_moment(f"{text.replace(' ', 'T')}:00+05:30")
+
+
+def told(*moments: str) -> schedules_pb2.GetScheduleResponse:
+    """A schedule of 12:00 and 20:00 whose next cut-offs are these."""
+    return schedules_pb2.GetScheduleResponse(
+        schedule=schedules_pb2.Schedule(weekdays=[1], minutes=[720, 1_200]),
+        cutoffs=[schedules_pb2.CutOff(time_ns=moment(text)) for text in moments],
+    )
+
+
+NOON, EVENING = "2026-12-01 12:00", "2026-12-01 20:00"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "now", "until"),
+    [
+        (told(NOON, EVENING, "2026-12-02 12:00"), "2026-12-01 09:00", EVENING),
+        (told(EVENING, "2026-12-02 12:00"), "2026-12-01 12:01", EVENING),
+        # Behind its last cut-off it is over, though it is the same date.
+        (told("2026-12-02 12:00"), "2026-12-01 20:01", None),
+        # A cut-off at midnight is the end of the day before.
+        (told("2026-12-02 00:00"), "2026-12-01 20:01", "2026-12-02 00:00"),
+        (told("2026-12-01 00:00"), "2026-11-30 20:01", None),
+        (schedules_pb2.GetScheduleResponse(), "2026-12-01 23:59", "2026-12-02 00:00"),
+        (schedules_pb2.GetScheduleResponse(), "2026-12-02 00:00", None),
+    ],
+)
+def test_until_when_a_day_goes_on(
+    schedule: schedules_pb2.GetScheduleResponse, now: str, until: str | None
+) -> None:
+    found = goes_on_until("2026-12-01", schedule, moment(now))
+    assert found == (moment(until) if until else 0)
 
 
 def test_what_was_cut_off_goes_on(

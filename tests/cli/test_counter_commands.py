@@ -26,7 +26,16 @@ from switch.errors import UsageError
 from switch.ids import format_id
 from switch.specs import Specs
 from switch.v1 import billers_pb2, payments_pb2
-from tests.client.live import CENTRE, NUMBERED, OTHER, SPECS, WAITS, Live, running
+from tests.client.live import (
+    CENTRE,
+    CHECKER,
+    NUMBERED,
+    OTHER,
+    SPECS,
+    WAITS,
+    Live,
+    running,
+)
 
 SLOW = "SLOW-1"
 
@@ -142,6 +151,31 @@ def test_a_complaint(live: Live, paid: list[payments_pb2.PaymentOutcome]) -> Non
     assert [one["number"] for one in listed["complaints"]] == [number]
     table = live.command("complaint", "list")
     assert "wrong bill" in table.stdout
+
+
+def test_a_refund_is_handed_out(
+    live: Live, paid: list[payments_pb2.PaymentOutcome]
+) -> None:
+    entry = str(paid[3].sequence)
+    asked = told(live.command("propose", "refund", entry, "1.50", "twice", "--json"))
+    proposal = str(asked["sequence"])
+    checker = ("--as", f"treasury/{CHECKER}")
+    told(live.command("approve", proposal, *checker, "--json"))
+    [waits] = told(live.command("handouts", CENTRE, "--json"))["handouts"]
+    assert (waits["amount"], waits["kind"]) == (150, "refund")
+    table = live.command("handouts", CENTRE)
+    assert "1.50" in table.stdout
+    words = ("hand-out", CENTRE, str(waits["sequence"]))
+    wrong = live.command(*words, "1.49", "--operator", "2")
+    assert wrong.returncode == Exit.REFUSED
+    assert "NET_DIFFERS" in wrong.stdout
+    done = live.command(*words, "1.50", "--operator", "2")
+    assert done.returncode == Exit.DONE, done.stderr
+    assert "Handed out" in done.stdout
+    again = live.command(*words, "1.50", "--operator", "2", "--lang", "bn")
+    assert again.returncode == Exit.REFUSED
+    assert "ALREADY_HANDED_OUT" in again.stdout
+    assert told(live.command("handouts", CENTRE, "--json"))["handouts"] == []
 
 
 # --- files of bills --------------------------------------------------------------

@@ -157,6 +157,7 @@ def test_what_waits_is_not_done_and_its_hint_runs(
     assert words[words.index("--address") + 1] == council.server.address
     approved = shell.typed(*words, "--yes")
     assert approved.code == Exit.DONE, approved
+    assert "approved, not done" in approved.out
     [do] = [one for one in approved.out.splitlines() if "payswitch do" in one]
     assert shell.typed(*shlex.split(do)[1:]).code == Exit.DONE
 

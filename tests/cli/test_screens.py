@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from rich.cells import cell_len
 
-from switch.console.output import Exit
+from switch.console.output import Exit, enum_word
+from switch.console.tables import cell_len
 from switch.console.words import WORDS
+from switch.v1 import admin_pb2
 from tests.cli.terminal import on_terminal
 from tests.client.live import FREE, Live, running
 
@@ -39,19 +40,29 @@ def _terminal(live: Live, *words: str, columns: int = 80) -> str:
 
 def test_billers_fit_and_the_healthy_are_up(live: Live) -> None:
     with live.desk(10_000):
+        before = json.loads(live.command("billers", "--json").stdout)
         narrow = _terminal(live, "billers")
         wide = _terminal(live, "billers", "--wide")
         bengali = _terminal(live, "billers", "--lang", "bn")
         told = json.loads(live.command("billers", "--json").stdout)
     assert max(map(cell_len, narrow.splitlines())) <= 80
     (row,) = (line for line in narrow.splitlines() if "│ power" in line)
-    assert row.split("│")[2].strip() == "up"
-    assert WORDS["health closed"][1] in bengali
+    # One that has just dialled in is probed, until it has answered.
+    health = {each["health"] for each in (*before["billers"], *told["billers"])}
+    assert row.split("│")[2].strip() in {WORDS[f"health {each}"][0] for each in health}
+    assert any(WORDS[f"health {each}"][1] in bengali for each in health)
     assert "--wide shows every column" in " ".join(narrow.split())
     assert "Clock ahead, ms" in wide
     assert "--wide" not in wide
     # What a machine reads keeps its name.
-    assert {each["health"] for each in told["billers"]} == {"closed"}
+    assert health <= {"closed", "open", "half_open"}
+
+
+def test_every_health_has_its_word() -> None:
+    for number in admin_pb2.BillerHealth.DESCRIPTOR.values_by_number:
+        name = enum_word(admin_pb2.BillerHealth.DESCRIPTOR, number)
+        assert name == "unspecified" or f"health {name}" in WORDS
+    assert WORDS["health closed"] == ("up", "চালু")
 
 
 def test_a_pipe_has_every_column(live: Live) -> None:

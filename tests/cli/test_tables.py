@@ -5,17 +5,20 @@ languages and on screens of every width. What a terminal would show is read back
 by column, and compared with the cells word by word.
 """
 
+import ast
+import ctypes
 import io
+import locale
 import os
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.cells import cell_len
 
+from switch.console import words
 from switch.console.output import Screen, harmless
-from switch.console.tables import drop_order
+from switch.console.tables import cell_len, drop_order
 from switch.console.words import WORDS, Language
 from tests.cli.drawn_tables import ROOT, Drawn, drawn_tables
 
@@ -36,6 +39,7 @@ hostile = st.text(
 cells = st.one_of(
     st.sampled_from(["", "₹12,34,567.89", "2026-03-02 12:00:00 IST", "f" * 64]),
     *(short, names, bengali, hostile),
+    names.map("   {}  ".format),
 )
 
 
@@ -123,6 +127,7 @@ def test_no_table_breaks_a_word_or_hides_that_it_leaves_something_out(
     order = drop_order(drawn.columns, drawn.drop)
     found = _columns(text)
     left_out = order[: len(drawn.columns) - len(found)]
+    assert not (drawn.whole and left_out), "what is signed is what is shown"
     kept = [at for at in range(len(drawn.columns)) if at not in left_out]
     assert found == [_words(drawn, rows, at, language) for at in kept]
     if len(kept) > 1:
@@ -181,13 +186,49 @@ def test_facts_and_lines_break_no_word_either(
         assert cell_len(line) <= width or len(line.split()) == 1
 
 
-def test_only_one_place_draws_tables() -> None:
-    draws = [
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "switch").rglob("*.py")
-        if "rich.table" in path.read_text(encoding="utf-8")
-    ]
-    assert draws == ["switch/console/output.py"]
+def test_what_is_signed_is_whole() -> None:
+    whole = {each.where.rsplit(":", 1)[0] for each in DRAWN if each.whole}
+    assert whole >= {
+        "switch.cli.signing:show_lines",
+        "switch.cli.approved_breaks:show_proposals",
+        "switch.cli.bookings:_show",
+        "switch.cli.breaks:show_made",
+    }
+
+
+def test_nobody_draws_tables_otherwise() -> None:
+    for path in (ROOT / "switch").rglob("*.py"):
+        assert "rich.table" not in path.read_text(encoding="utf-8"), path
+
+
+def test_no_word_takes_the_place_of_another() -> None:
+    """Words are merged from parts: a key that stands in two of them says one thing in
+    the place of the other.
+    """
+    tree = ast.parse((ROOT / "switch/console/words.py").read_text(encoding="utf-8"))
+    (value,) = (
+        each.value
+        for each in ast.walk(tree)
+        if isinstance(each, ast.AnnAssign) and ast.unparse(each.target) == "WORDS"
+    )
+    assert isinstance(value, ast.Dict)
+    keys: list[str] = []
+    for key, part in zip(value.keys, value.values, strict=True):
+        if isinstance(key, ast.Constant):
+            keys.append(str(key.value))
+        else:
+            keys += getattr(words, ast.unparse(part))
+    assert sorted(keys) == sorted({*keys})
+    assert {*keys} == {*WORDS}
+
+
+def test_widths_are_those_of_terminals() -> None:
+    """As the C library counts, by which terminals go."""
+    library = ctypes.CDLL(None)
+    locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    for letter in map(chr, [*range(0x20, 0x7F), *range(0x980, 0xA00), 0x20B9, 0x200C]):
+        if letter.isprintable() or letter == "\u200c":
+            assert cell_len(letter) == library.wcwidth(ord(letter)), hex(ord(letter))
 
 
 @pytest.mark.parametrize("where", EVERYWHERE)

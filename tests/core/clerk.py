@@ -1,5 +1,6 @@
 """What a generator asks at counters: who sits there, who signs on, payments and shifts
-by whom they may be and by whom not, complaints and their replies, files of bills.
+by whom they may be and by whom not, complaints and their replies, cash that is
+handed out, files of bills.
 
 All of that is drawn in a third walk behind the two others, with chances of its own:
 what those draw stays what it was. Part of tests/core/generator.py, which see.
@@ -11,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from switch.codes import (
+    AMOUNT_MAX,
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
     AccountState,
@@ -88,6 +90,7 @@ class Clerk(Recaller):
             (self.complaint, 12),
             (self.reply, 26),
             (self.put_bills, 10),
+            (self.hand_out, 10),
             *(of_people if self.model.persons else ()),
             (self.repeat, 10),
         )
@@ -390,6 +393,63 @@ class Clerk(Recaller):
             row.id = bytes(16)
         elif draw == 8:
             row.service, row.checker = 3, 4
+        return row
+
+    def hand_out(self) -> list[Row]:
+        """The cash of what gave it back, by whose wallet has it, or something else."""
+        rng, model = self.rng, self.model
+        row = Row(Kind.HANDED_OUT, id=rng.randbytes(16))
+        row.resolves = self.what_gave_back()
+        back = model.accepted(row.resolves)
+        row.debit, row.amount = self.wallet(), AMOUNT_LEAST
+        if back is not None:
+            refund = back.kind == Kind.REFUND
+            row.debit = back.credit if refund else back.debit
+            row.amount = model.given_back_by(back) or back.amount or AMOUNT_LEAST
+        row.participant = self.owner(row.debit)
+        draw = rng.randrange(40)
+        if draw == 0:
+            row.amount += 1
+        elif draw == 1:
+            row.debit = self.wallet()
+            row.participant = self.owner(row.debit)
+        elif draw == 2:
+            row.participant = rng.choice((*self.centres, self.net.harness, 0, 9_999))
+        elif draw == 3:
+            row.debit = rng.choice((0, 2**31, *self.net.heads[0]))
+            row.participant = self.owner(row.debit)
+        row.operator_ = self.number_of_operator(self.owner(row.debit))
+        return [self.spoilt_out(row)]
+
+    def what_gave_back(self) -> int:
+        """A row that gave money back, one that was spoken of late, or another one."""
+        draw = self.rng.randrange(12)
+        if draw == 0:
+            return self.past((Kind.POST, Kind.HANDED_OUT, Kind.VERIFY, Kind.HOLD))
+        if draw < 4:
+            names = "late", "corrected", "kept", "in part"
+            hold = self.model.accepted(self.last_of(self.rng.choice(names)))
+            end = self.model.end_of(hold) if hold is not None else None
+            return end.sequence if end is not None else 0
+        return self.past((Kind.REFUND, Kind.EXPIRE))
+
+    def spoilt_out(self, row: Row) -> Row:
+        """The row, now and then of a wrong shape."""
+        draw = self.rng.randrange(120)
+        if draw == 0:
+            row.amount = 0
+        elif draw == 1:
+            row.credit = 1
+        elif draw == 2:
+            row.reference = b"cash"
+        elif draw == 3:
+            row.tail = b"cash"
+        elif draw == 4:
+            row.deadline, row.credit = 1, self.rng.randrange(2)
+        elif draw == 5:
+            row.id = bytes(16)
+        elif draw == 6:
+            row.amount = AMOUNT_MAX + 1
         return row
 
     def reply(self) -> list[Row]:

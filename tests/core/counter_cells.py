@@ -1,5 +1,6 @@
 """Which cells of the rules of counters were met: who stood behind what was asked for at
-a counter, what became of complaints, which bills were put in.
+a counter, what became of complaints, which cash was handed out, which bills were put
+in.
 
 Part of tests/core/cells.py, which see.
 """
@@ -19,6 +20,11 @@ NOT_FOUND, FOLLOWED = Result.COMPLAINT_NOT_FOUND, Result.ALREADY_FOLLOWED
 COUNTER_DEEDS: dict[str, set[Result]] = {
     "complaint": {OK, UNKNOWN, Result.PAYMENT_NOT_FOUND, Result.COMPLAINT_OPEN},
     "reply": {OK, NOT_FOUND, FOLLOWED, Result.COMPLAINT_CLOSED},
+    "handed_out": {
+        *(OK, UNKNOWN, Result.ACCOUNT_UNKNOWN, Result.ACCOUNT_KIND_WRONG),
+        *(Result.PAYMENT_NOT_FOUND, Result.NET_DIFFERS),
+        *(Result.ALREADY_HANDED_OUT, Result.CASES_OPEN),
+    },
     "bills": {OK, Result.SERVICE_UNKNOWN, Result.RULE_FIXED, FOLLOWED},
     "shift at a counter": {OK, UNKNOWN, FOLLOWED},
     "sign off a shift": {OK, UNKNOWN, Result.SAME_PERSON, Result.ALREADY_APPROVED},
@@ -60,19 +66,22 @@ REPLIES = {
 }  # fmt: skip
 """Every cell of what may follow in a complaint's life, and by whom it may not."""
 
+ASKED_BY_OPERATORS = (
+    *("message", "row", "basket"),
+    *("shift", "approve", "complaint", "handed_out"),
+)
+"""What an operator of a centre asks for."""
+
 OPERATORS = (
     {
         (what, who, who != "known")
-        for what in ("message", "row", "basket", "shift", "approve", "complaint")
+        for what in ASKED_BY_OPERATORS
         for who in ("known", "switched off", "of another centre", "nobody")
     }
     | {
         ("message", "who is not signed on", True),
     }
-    | {
-        (what, "where nobody signs on", False)
-        for what in ("message", "row", "basket", "shift", "approve", "complaint")
-    }
+    | {(what, "where nobody signs on", False) for what in ASKED_BY_OPERATORS}
 )
 """Whose number is named for what, and whether that is turned away for it."""
 
@@ -162,7 +171,7 @@ class WatchedCounters(WatchedPayouts):
 
     def counter_deed(self, row: Row) -> str:
         """What a request of these is called, or nothing."""
-        if row.kind in (Kind.COMPLAINT, Kind.REPLY, Kind.BILLS):
+        if row.kind in (Kind.COMPLAINT, Kind.REPLY, Kind.BILLS, Kind.HANDED_OUT):
             return Kind(row.kind).name.lower()
         operator = row.kind == Kind.REGISTER and (row.tail or b"")[0] == Record.OPERATOR
         if operator and not self.persons:

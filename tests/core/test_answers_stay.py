@@ -359,6 +359,16 @@ def ask_of_counters(walk: Walk) -> None:
     reply = walk.row(Kind.REPLY, resolves=raised.sequence, total=1)
     walk.rows(reply)
     walk.rows(replace(reply, id=walk.id()), result=Result.ALREADY_FOLLOWED)
+    back = next(
+        row
+        for row in walk.pair.model.rows
+        if row.kind in (Kind.REFUND, Kind.EXPIRE) and row.result == Result.OK
+    )
+    wallet = back.credit if back.kind == Kind.REFUND else back.debit
+    cash = walk.row(Kind.HANDED_OUT, resolves=back.sequence, amount=back.amount)
+    cash.debit, cash.participant = wallet, walk.pair.model.accounts[wallet].participant
+    walk.rows(cash)
+    walk.rows(replace(cash, id=walk.id()), result=Result.ALREADY_HANDED_OUT)
     service = [each.code for each in net.services].index(b"BILL-00") + 1
     bills = walk.row(Kind.BILLS, service=service, tail=BillsRecord().pack())
     bills.participant = net.billers[1]

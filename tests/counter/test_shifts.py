@@ -8,13 +8,17 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from switch.codes import Difference, Kind, Result, Tender
-from switch.counter import shift_rows, shifts
+from switch._core import RULES_RECORD
+from switch.codes import Difference, Kind, Record, Result, Tender
+from switch.counter import handouts, shift_rows, shifts
+from switch.counter.handouts import HANDOUT_RULES, HandoutBook
 from switch.counter.shift_rows import Shift, read_shift
 from switch.counter.shifts import ShiftBook, ShiftTooLongError, count_shift
 from switch.ids import new_id
+from switch.ledger.templates import template
 from tests.counter.counter_story import DEADLINE_S, Counter
 
 OPERATOR = 1
@@ -28,7 +32,8 @@ def counter(tmp_path: Path) -> Iterator[Counter]:
 
 
 def count(counter: Counter, after: int = 0, operator: int = OPERATOR) -> Shift:
-    return count_shift(counter.ledger, counter.wallet, operator, after, 0)
+    book = HandoutBook(counter.ledger)
+    return count_shift(book, counter.ledger, counter.wallet, operator, after, 0)
 
 
 def close(counter: Counter, shift: Shift, previous: int, operator: int) -> int:
@@ -122,6 +127,133 @@ def test_the_end_of_a_doubt_changes_no_shift(counter: Counter) -> None:
     assert count(counter, operator=0)[1:8] == (0,) * 7
 
 
+# --- what is handed out by a row of its own -------------------------------------------
+
+
+def run_rules(counter: Counter, version: int = HANDOUT_RULES) -> int:
+    """The row that says by which rules the rows behind it are decided."""
+    record = np.zeros(1, RULES_RECORD)
+    record["record"], record["version"] = Record.RULES, version
+    move = template(
+        Kind.REGISTER, row_id=new_id(), sender=counter.office, tail=record.tobytes()
+    )
+    outcome = counter.do(move)
+    assert outcome["result"] == Result.OK
+    return int(outcome["sequence"])
+
+
+def hand_out(counter: Counter, back: int, amount: int, operator: int = 7) -> int:
+    move = handouts.hand_out(
+        new_id(),
+        back,
+        amount,
+        wallet=counter.wallet,
+        sender=counter.centre,
+        operator=operator,
+    )
+    return int(counter.do(move)["result"])
+
+
+def backs(counter: Counter) -> list[int]:
+    """Of three payments of operator 1: a refund, an expiry, a kept one's rest."""
+    direct = counter.paid(1_000, service="DIRECT")
+    lapses, kept = counter.paid(200), counter.paid(40, service="KEEPS")
+    counter.wait(DEADLINE_S + 1)
+    counter.refund(direct, 300)
+    refund = counter.ledger.resolution(direct)[0]
+    counter.decide(Kind.POST, kept, 30)
+    ends = [counter.ledger.resolution(held)[0] for held in (lapses, kept)]
+    return [refund, *ends]
+
+
+AMOUNTS = 300, 200, 10
+
+
+def test_cash_counts_with_who_handed_it_out(counter: Counter) -> None:
+    since = run_rules(counter)
+    book = HandoutBook(counter.ledger)
+    assert book.since() == since
+    gave_back = backs(counter)
+    first = count(counter)
+    # Nobody was told to give anything: nothing of it is out of the drawer.
+    assert (first.refunds_count, first.refunds_amount) == (0, 0)
+    assert (first.cash_expected, first.payments_amount) == (1_240, 1_240)
+    assert sorted(book.waiting(counter.wallet, 0, 9)) == sorted(gave_back)
+    for back, amount in zip(gave_back, AMOUNTS, strict=True):
+        assert hand_out(counter, back, amount) == Result.OK
+        assert hand_out(counter, back, amount) == Result.ALREADY_HANDED_OUT
+    assert book.waiting(counter.wallet, 0, 9) == []
+    assert count(counter, first.to_sequence)[1:8] == (0,) * 7
+    other = count(counter, 0, operator=7)
+    assert (other.refunds_count, other.refunds_amount) == (3, 510)
+    assert (other.payments_count, other.cash_expected) == (0, 0)
+    # And what it has counted is not counted again.
+    assert count(counter, other.to_sequence, operator=7)[1:8] == (0,) * 7
+
+
+def test_what_came_back_before_the_rules_counts_where_it_did(counter: Counter) -> None:
+    gave_back = backs(counter)
+    since = run_rules(counter)
+    later = counter.paid(5, service="DIRECT")
+    counter.refund(later, 5)
+    [waits] = HandoutBook(counter.ledger).waiting(counter.wallet, 0, 9)
+    assert waits > since
+    shift = count(counter)
+    assert (shift.refunds_count, shift.refunds_amount) == (3, sum(AMOUNTS))
+    # Who hands out what was counted before has counted nothing by it.
+    assert hand_out(counter, gave_back[0], AMOUNTS[0]) == Result.OK
+    assert count(counter, 0, operator=7)[1:8] == (0,) * 7
+    assert hand_out(counter, waits, 5) == Result.OK
+    assert count(counter, 0, operator=7).refunds_amount == 5
+
+
+def test_only_cash_is_out_of_the_drawer(counter: Counter) -> None:
+    run_rules(counter)
+    for tender in Tender:
+        paid = counter.paid(100, service="DIRECT", tender=tender, operator=7)
+        counter.refund(paid, 100)
+        assert hand_out(counter, counter.ledger.resolution(paid)[0], 100) == Result.OK
+    shift = count(counter, operator=7)
+    assert (shift.refunds_count, shift.refunds_amount) == (3, 300)
+    assert (shift.payments_amount, shift.cash_expected) == (300, 0)
+
+
+def test_a_book_of_a_ledger_that_goes_on(counter: Counter) -> None:
+    """What it follows and what it reads anew are the same, page by page."""
+    run_rules(counter)
+    book = HandoutBook(counter.ledger)
+    made: list[int] = []
+    for number in range(1, 6):
+        paid = counter.paid(number, service="DIRECT")
+        counter.refund(paid, number)
+        made.append(counter.ledger.resolution(paid)[0])
+        assert book.waiting(counter.wallet, 0, 99) == made
+    assert book.waiting(counter.wallet, made[1], 2) == made[2:4]
+    assert hand_out(counter, made[2], 3) == Result.OK
+    for one in (book, HandoutBook(counter.ledger)):
+        assert one.waiting(counter.wallet, 0, 99) == made[:2] + made[3:]
+        assert one.waiting(counter.wallet + 1, 0, 99) == []
+        assert len(one.handed_out(counter.wallet, 7, 0, counter.ledger.sequence)) == 1
+        assert one.handed_out(counter.wallet, 8, 0, counter.ledger.sequence) == []
+
+
+def test_which_refund_it_is(counter: Counter) -> None:
+    run_rules(counter)
+    paid = counter.paid(9, service="DIRECT")
+    for amount in (2, 3, 4):
+        counter.refund(paid, amount)
+    book = HandoutBook(counter.ledger)
+    found = [
+        handouts.handout_of(counter.ledger, counter.ledger.row(sequence))
+        for sequence in book.waiting(counter.wallet, 0, 9)
+    ]
+    assert [(one.which, one.amount) for one in found if one] == [(1, 2), (2, 3), (3, 4)]
+    assert all(one.payment.entry.sequence == paid for one in found if one)
+
+
+# --- shifts ---------------------------------------------------------------------------
+
+
 def test_entries_that_come_while_it_is_closed_are_the_next_ones(
     counter: Counter,
 ) -> None:
@@ -186,7 +318,7 @@ def test_a_long_day_adds_up(counter: Counter, monkeypatch: pytest.MonkeyPatch) -
         after = 0
         if last[operator]:
             after = read_shift(counter.ledger.tail(last[operator])).to_sequence
-        shift = count_shift(counter.ledger, counter.wallet, operator, after, 0)
+        shift = count(counter, after, operator)
         counted[operator] += shift.payments_amount - shift.refunds_amount
         last[operator] = close(counter, shift, last[operator], operator)
 

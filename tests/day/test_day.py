@@ -367,6 +367,9 @@ def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
     is_free = bool(choose_port(COUNTER_PORT))
     code, first, text = run_day(tmp_path, *words)
     assert code == 0, text
+    # It keeps nobody waiting for a server that is the day's alone, and ends there.
+    assert "pay nothing yourself before it has ended" in text
+    assert "serving" not in text
     assert first["audit"] == "ok"
     assert accounted(first) == len(write_script(1, payments=2_000).steps)
     # How many give up, because a biller is away, is the machine's affair: most do not.

@@ -7,6 +7,7 @@ folder of its own. What took how long, what was read and every picture is under
 build/journeys; the exit code is 0 if nothing stopped anybody.
 """
 
+import signal
 import sys
 import time
 import traceback
@@ -33,6 +34,10 @@ def main() -> int:
         return 2
     where = namespace.enter()
     print(f"journeys {', '.join(wanted)}, {where}", flush=True)
+    # Where it was ignored, as in the background, Ctrl-C would end no command either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Who is ended ends the day's server, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     world = World()
     minutes: dict[str, float] = {}
     try:

@@ -9,8 +9,11 @@ def walk(world: World, *, whole: bool = True) -> None:
     """Checks the receipt that the operator has handed over; a wrong one; the totals."""
     if not whole:
         return
-    if not world.learnt["code"]:
+    if not world.learnt["counter payment"]:
         operator.walk(world, whole=False)
+    if not world.learnt["code"]:
+        world.stop("has a receipt with a code", "the operator has handed over none")
+        return
     number, code = world.learnt["receipt"][-1], world.learnt["code"][-1]
     with walking(world, "citizen", narrow=True) as citizen:
         page, address = citizen.page, world.page("public")

@@ -21,7 +21,8 @@ def walk(world: World, *, whole: bool = True) -> None:
     if not world.learnt["counter payment"]:
         operator.walk(world, whole=False)
     payment = world.learnt["counter payment"][-1]
-    found = world.run(f"payswitch search --payment {payment} --json")
+    centre = world.learnt["receipt"][-1].split("/")[0]
+    found = world.run(f"payswitch search --payment {payment} --sender {centre} --json")
     entry = _newest(found.output)
     _two_people(world, f"payswitch propose refund {entry} 'letter 116' {FIRST}")
     for command in (

@@ -10,10 +10,11 @@ import re
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from tests.journeys.terminal import COMMAND_S, Done, Running
+from switch.calendar import ist_date
+from tests.journeys.terminal import Done, Running
 from tests.server.harness import ROOT
 
 BUILD: Final = ROOT / "build" / "journeys"
@@ -27,13 +28,16 @@ _LINKS: Final = ("docs", "benchmarks", "switch", "server", "build", "README.md")
 LEARNT: Final[Mapping[str, str]] = {
     "entry": r"payswitch approve (\d+)",
     "payment": r"Payment id +([0-9a-f-]{36})",
-    "receipt": r"Receipt +(\S+/\S+/\d+)",
+    "due": r"bill pay bsk-00001 BSK0199 (\S+) ",
     "key": r"Public key +([0-9a-f]{64})",
-    "window": r"│ (\d+) +│ [^\n]*closed",
+    "window": r"│ (\d+) +│ 20\d\d-[^\n]*│ +[1-9]\d* │",
     "request": r"Number +(T\w+)",
     "complaint": r"\b(C[0-9A-Z]{11})\b",
 }
 """What a person reads in an answer, to type it in a command that follows: by name."""
+
+
+_RECEIPT: Final = re.compile(r"Receipt +(\d+) / (\S+)")
 
 
 class World:
@@ -55,6 +59,7 @@ class World:
         self.env = {"PATH": path, "LANG": "C.UTF-8", "TERM": "xterm"}
         self.day: Running | None = None
         self.journey = ""
+        self.learnt["today"].append(ist_date(time.time_ns()).isoformat())
 
     # --- what is typed ----------------------------------------------------------------
 
@@ -62,15 +67,17 @@ class World:
         """Type a command; it runs."""
         return Running(command, self.directory, self.env)
 
-    def run(self, command: str, *, code: int = 0, seconds: float = COMMAND_S) -> Done:
-        """Type a command and let it end; another exit code than this is a failure."""
-        return self.told(command, self.type(command).wait(seconds), code)
+    def run(self, command: str, codes: Sequence[int] = (0,)) -> Done:
+        """Type a command and let it end; another exit code than these is a stop."""
+        return self.told(command, self.type(command).wait(), codes)
 
-    def told(self, command: str, done: Done, code: int = 0) -> Done:
+    def told(self, command: str, done: Done, codes: Sequence[int] = (0,)) -> Done:
         """Note what became of a command, and what can be read in it."""
         for name, pattern in LEARNT.items():
             self.learnt[name] += re.findall(pattern, done.output)
-        is_right = done.code == code
+        for number, year in _RECEIPT.findall(done.output):
+            self.learnt["number"].append(f"{year}/{int(number):06}")
+        is_right = done.code in codes
         self.note(command, done.seconds, is_right, f"exit code {done.code}")
         if not is_right or "Traceback (most recent call last)" in done.output:
             self.failed.append(f"{self.journey}: {command}")
@@ -117,23 +124,13 @@ class World:
         """Begin the ledger as `make run` does; seconds until it serves."""
         begin_s = time.monotonic()
         self.day = self.type(DAY)
-        while not re.search("Ctrl-C ends it", self.day.output):
+        while not self.day.until("Ctrl-C ends it", PROGRESS_S):
             since_s = time.monotonic() - begin_s
             if since_s > DAY_S or not self.day.is_running:
                 raise AssertionError(f"the day does not serve:\n{self.day.output}")
-            self._wait(PROGRESS_S)
+            lines = [line for line in self.day.output.splitlines() if line.strip()]
+            print(f"{since_s:6.0f} s  … {lines[-1][:100] if lines else ''}", flush=True)
         return time.monotonic() - begin_s
-
-    def _wait(self, seconds: float) -> None:
-        """Read on, and say how far the day is."""
-        assert self.day is not None
-        end_s = time.monotonic() + seconds
-        while time.monotonic() < end_s and self.day.read(0.2):
-            if "Ctrl-C ends it" in self.day.output:
-                return
-        lines = [line for line in self.day.output.splitlines() if line.strip()]
-        since = time.monotonic() - self.begin_s
-        print(f"{since:6.0f} s  … {lines[-1][:100] if lines else ''}", flush=True)
 
     def page(self, name: str) -> str:
         """The address of a page beside it: `counter`, `public`."""

@@ -138,6 +138,8 @@ class Things:
     """The number of a request for a top-up."""
     complaint: str = "C00000001AAA"
     """The number of a complaint."""
+    handout: int = 1
+    """What gave a rupee back to a wallet."""
     file: str = "S2026-27-0001-power-1.csv"
 
 
@@ -222,6 +224,9 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "GetWallet.sequence": _nothing,
     "ListStatement.sequence": _nothing,
     "ListAccounts.sequence": _nothing,
+    "LoadNetwork.participant_fields": _nothing,
+    "LoadNetwork.service_fields": _nothing,
+    "ListNetwork.participant": lambda things: things.account[0],
     "ExplainAccount.participant": lambda things: things.account[0],
     "ExplainAccount.head": lambda things: things.account[1],
     "ExplainAccount.sequence": _nothing,
@@ -246,6 +251,7 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "Prepare.payment": _nothing,
     "Submit.kind": lambda _: types_pb2.ENTRY_KIND_WITHDRAW,
     "Submit.amount": _nothing,
+    "Submit.as_of_sequence": _nothing,
     "Submit.reference": lambda _: b"a cell",
     "GetProposal.sequence": lambda things: things.proposal,
     "RequestTopUp.amount": lambda _: 100,
@@ -269,6 +275,11 @@ _OF_METHOD: Final[dict[str, Any]] = {
     "RaiseComplaint.payment_id": lambda things: things.held,
     "RaiseComplaint.reason": lambda _: complaints_pb2.COMPLAINT_REASON_OTHER,
     "ListComplaints.state": _nothing,
+    "ListHandouts.centre": lambda things: things.centre,
+    "ListHandouts.payment_id": _nothing,
+    "ListHandouts.sender": _nothing,
+    "HandOut.sequence": lambda things: things.handout,
+    "HandOut.amount": lambda _: 100,
     "ReadTotals.by": _nothing,
     "ReadTotals.from_day": _nothing,
     "ReadTotals.to_day": _nothing,

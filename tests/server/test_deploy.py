@@ -205,6 +205,17 @@ def test_a_node_comes_back_after_what_passes_and_after_nothing_else() -> None:
     assert "\nStartLimitIntervalSec=0\n" in DROP_IN.read_text()
 
 
+def test_the_unit_lets_a_start_wait_for_the_clock() -> None:
+    """For ten minutes it is started and not ready: nothing may end it meanwhile."""
+    settings = re.findall(r"^(\w+)=(.*)$", UNIT.read_text(), re.MULTILINE)
+    assert ("Type", "exec") in settings
+    assert not {"TimeoutStartSec", "TimeoutSec", "WatchdogSec", "RuntimeMaxSec"} & {
+        name for name, _ in settings
+    }
+    text = RULES.read_text().partition("PayswitchClockGap")[2]
+    assert "payswitch_clock_gap_seconds > 0" in text[:200]
+
+
 def test_the_server_understands_the_command(tmp_path: Path) -> None:
     text = UNIT.read_text().replace("\\\n", " ")
     command = re.search(rf"^ExecStart={SERVE} (.*)$", text, re.MULTILINE)

@@ -155,6 +155,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         hold_id=held_a.id,
         request=asked(a),
         complaint=complained(a, held_a.id),
+        handout=peers.refund(paid(a).sequence, 100).sequence,
         file=files["power"],
     )
     foreign = Things(
@@ -180,6 +181,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         hold_id=held_b.id,
         request=asked(b),
         complaint=complained(b, held_b.id),
+        handout=peers.refund(paid(b).sequence, 100).sequence,
         file=files["land"],
     )
     missing = Things(
@@ -202,6 +204,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         revoked="nowhere",
         pinned="nowhere",
         hold=NOTHING,
+        handout=NOTHING,
         file="S2026-27-9999-nowhere-1.csv",
     )
     found = {

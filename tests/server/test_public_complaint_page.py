@@ -35,6 +35,7 @@ from tests.server.test_public_page import (
     paging,
     print_receipt,
 )
+from tests.web.browsing import lines_of, mixed_lines
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,7 @@ def test_a_complaint(page: Page, complaint: Raised, peers: Peers) -> None:
         # Dates, and never a text.
         for secret in ("Sen", "Roy", "1,234", "centre-a", "land", "NOT_CREDITED"):
             assert secret not in answer.body
+    assert not mixed_lines(lines_of(bengali.body))
     # As people type it; and both pages lead to each other.
     spelt = complaint.number.lower().replace("c0000", "c0000-")
     assert ask(page, spelt, complaint.code.upper()).outcome == "answered"

@@ -20,7 +20,7 @@ from switch.v1 import complaints_pb2 as pb
 from switch.web.counter import complaint_book
 from switch.web.counter.complaint_book import ComplaintBook, load, save
 from tests.server.harness import CALL_S, payment, until
-from tests.web.browsing import Browser
+from tests.web.browsing import Browser, lines_of, mixed_lines
 from tests.web.world import CENTRE, POWER, Counter, World, counting
 
 _numbers = iter(range(610_000_001, 1 << 30))
@@ -155,6 +155,11 @@ def test_in_bengali(world: World, desk: tuple[Counter, Browser]) -> None:
     assert "অভিযোগ" in browser.text
     browser.get(where)
     assert "বিভাগের উত্তর" in browser.text
+    # Dates are Bengali; a number, a code and what was written stand in their own lines.
+    for path in ("/", "/complaints", f"/complaint/{number}", where):
+        lines = lines_of(browser.get(path).text)
+        assert any("অভিযোগ" in line for line in lines)
+        assert not mixed_lines(lines), path
 
 
 def test_anothers_is_not_there(world: World, desk: tuple[Counter, Browser]) -> None:

@@ -19,6 +19,7 @@ from switch.ids import new_id
 from switch.money import bengali_digits
 from switch.v1 import payments_pb2
 from switch.web.counter.pins import PinStore
+from tests import forked
 from tests.server.harness import payment, until
 from tests.server.scripted_biller import silent
 from tests.web.browsing import PATIENCE_S, Browser
@@ -212,6 +213,62 @@ def test_papers(world: World, tmp_path: Path) -> None:
         assert "The payment is not touched by that" in browser.text
         browser.get(where)
         assert browser.settled("paid")
+
+
+def test_of_a_receipt_there_is_one_original(world: World, tmp_path: Path) -> None:
+    """At the printer, as A5, and from the command line, in whatever order."""
+    roll, copy = tmp_path / "roll", tmp_path / "copy"
+    world.serve()
+
+    def command(payment: str) -> str:
+        mine = ("--as", f"centre/{CENTRE}", "--data", str(tmp_path / "c"))
+        where = ("--address", world.server.address, "--tls", str(world.tls))
+        forms = ("--printer", str(copy))
+        done = forked.run("switch", "receipt", payment, *mine, *where, *forms)
+        assert done.returncode == 0, done.stderr
+        return copy.read_bytes().decode("latin-1")
+
+    with (
+        counting(world, tmp_path / "c", "--printer", str(roll)) as counter,
+        Browser(counter.address) as browser,
+    ):
+        browser.sign_on()
+
+        def paid() -> str:
+            browser.fetch(POWER, reference())
+            browser.pay()
+            browser.settled("paid")
+            assert "REPRINT" not in browser.text
+            return browser.path
+
+        # The command line first.
+        where = paid()
+        assert "REPRINT" not in command(where.rpartition("/")[2])
+        assert "REPRINT" in browser.get(where).text
+        browser.send(f"{where}/print", kind="receipt")
+        assert b"REPRINT" in roll.read_bytes()
+        # A5 first: who has the page has an original.
+        where = paid()
+        browser.get(f"{where}/pdf?kind=receipt")
+        assert "REPRINT" in browser.get(where).text
+        assert "REPRINT" in command(where.rpartition("/")[2])
+        # The printer first, with a printer that fails before; a new start forgets none.
+        where = paid()
+        roll.unlink()
+        roll.mkdir()
+        assert (
+            "The payment is not touched"
+            in browser.send(f"{where}/print", kind="receipt").text
+        )
+        roll.rmdir()
+        assert "REPRINT" not in browser.get(where).text
+        browser.send(f"{where}/print", kind="receipt")
+        assert b"REPRINT" not in roll.read_bytes()
+        counter.kill()
+        counter.start()
+        browser.sign_on()
+        assert "REPRINT" in browser.get(where).text
+        assert "REPRINT" in command(where.rpartition("/")[2])
 
 
 def test_a_complaint_has_one_number(counter: Counter, browser: Browser) -> None:

@@ -46,7 +46,7 @@ def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
         Service("OPEN", Both("Open", "খোলা"), Both("D", "বি"), "b", "open"),
     ]
     catalogue.save(folder / "catalogue.json", catalogue.make("1", names))
-    counter = Counter(Away(tls), data)  # type: ignore[arg-type]
+    counter = Counter(Away(tls), data)
     yield counter
     counter.stop()
 

@@ -110,7 +110,7 @@ def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
     folder = data / f"{CENTRE}-counter"
     folder.mkdir(parents=True)
     catalogue.save(folder / "catalogue.json", catalogue.make("1", SERVICES))
-    counter = Counter(Away(tls), data)  # type: ignore[arg-type]
+    counter = Counter(Away(tls), data)
     yield counter
     counter.stop()
 

@@ -14,7 +14,7 @@ import pytest
 
 from switch.ids import new_id
 from switch.web.counter import app as counter_app
-from switch.web.counter import desk
+from switch.web.counter import desk, payment
 from tests.web.browsing import Browser
 from tests.web.test_counter_page import reference
 from tests.web.world import POWER, Counter
@@ -50,12 +50,12 @@ def paid(browser: Browser) -> str:
 
 
 def test_no_poll_wipes_an_outcome(counter: Counter, browser: Browser) -> None:
-    payment, move = paid(browser), ended_move(browser)
+    place, move = paid(browser), ended_move(browser)
     places = [
-        payment,
+        place,
         move,
         # Of the other kind, and of what there is not.
-        payment.replace("payment", "move"),
+        place.replace("payment", "move"),
         move.replace("move", "payment"),
         f"/payment/{new_id().hex()}",
         f"/move/{new_id().hex()}",
@@ -63,42 +63,43 @@ def test_no_poll_wipes_an_outcome(counter: Counter, browser: Browser) -> None:
         "/move/none",
     ]
     with Browser(counter.address) as nobody:
-        for place in places:
+        for path in places:
             for seen in SHOWN:
                 for one in (browser, nobody):
-                    reply = one.http.get(f"{place}/state", params={"seen": seen})
-                    assert not would_wipe(reply), (place, seen, reply.status_code)
+                    reply = one.http.get(f"{path}/state", params={"seen": seen})
+                    assert not would_wipe(reply), (path, seen, reply.status_code)
         # Who shows the end is told to ask no more; who is signed off goes on asking.
-        last = browser.http.get(f"{payment}/state", params={"seen": "paid"})
+        last = browser.http.get(f"{place}/state", params={"seen": "paid"})
         assert last.status_code == desk.STOP_POLLING
-        late = browser.http.get(f"{payment}/state", params={"seen": "sending"})
+        late = browser.http.get(f"{place}/state", params={"seen": "sending"})
         assert late.status_code == desk.STOP_POLLING
         assert 'data-outcome="paid"' in late.text
-        signed_off = nobody.http.get(f"{payment}/state", params={"seen": "sending"})
+        signed_off = nobody.http.get(f"{place}/state", params={"seen": "sending"})
         assert signed_off.status_code == 204
         assert signed_off.headers[desk.SIGNED_OFF] == "yes"
         assert desk.SIGNED_OFF not in last.headers
 
 
 def test_no_other_part_wipes_anything(counter: Counter, browser: Browser) -> None:
-    payment = paid(browser)
+    place = paid(browser)
     with Browser(counter.address) as nobody:
         for one in (browser, nobody):
             for path in (
                 *("/line", "/line?line=up", "/line?line=down", "/line?line=x"),
                 *("/services", "/services?q=bill", "/services?q=zzzz"),
-                *(f"{payment}/paper", f"{payment}/paper?kind=acknowledgement"),
-                *(f"{payment}/paper?kind=x", "/payment/none/paper"),
+                "/complaints/count",
+                *(f"{place}/paper", f"{place}/paper?kind=acknowledgement"),
+                *(f"{place}/paper?kind=x", "/payment/none/paper"),
             ):
                 reply = one.http.get(path)
                 if (
                     path != "/services"
                 ):  # nothing is asked for, and nothing stands there
                     assert not would_wipe(reply), path
-    browser.get(payment)
+    browser.get(place)
     for kind in ("receipt", "acknowledgement"):
         fields = {"token": browser.token, "kind": kind}
-        reply = browser.http.post(f"{payment}/printed", data=fields)
+        reply = browser.http.post(f"{place}/printed", data=fields)
         assert not would_wipe(reply), kind
 
 
@@ -108,7 +109,7 @@ def parts() -> set[str]:
         *re.findall(r'Route\("([^"]+)", part\(', _source(counter_app)),
         *(
             f"/payment/{{id:str}}/{name}"
-            for name, endpoint in counter_app.payment.ENDPOINTS.items()
+            for name, endpoint in payment.ENDPOINTS.items()
             if endpoint.__qualname__.startswith("part.")
         ),
     }
@@ -122,6 +123,7 @@ def test_every_part_is_asked_for_here() -> None:
     assert parts() == {
         "/line",
         "/services",
+        "/complaints/count",
         "/move/{id:str}/state",
         "/payment/{id:str}/state",
         "/payment/{id:str}/paper",

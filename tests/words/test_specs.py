@@ -63,6 +63,16 @@ SERVICE = ServiceSpec(
 SPECS = Specs((BILLER, CENTRE), (SERVICE,))
 
 
+def test_a_name_twice_in_one_object_is_no_file() -> None:
+    """Of two values the last would count, and nobody would know."""
+    for text in (
+        '{"format": 1, "format": 1}',
+        '{"format": 1, "participants": [{"id": "a", "role": "centre", "id": "b"}]}',
+    ):
+        with pytest.raises(NetworkError, match="twice"):
+            specs_from_json(text)
+
+
 def test_a_sound_network() -> None:
     assert spec_problems(*SPECS) == []
     assert specs_from_json(specs_to_json(SPECS)) == SPECS

@@ -367,3 +367,5 @@ cdef void keys_derive(
         _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_COMPLAINT, row.sequence)
     elif row.kind == KIND_BILLS:
         _keys_derive_one(out, MAP_LINKS, row.service, LINK_BILLS, row.sequence)
+    elif row.kind == KIND_HANDED_OUT:
+        _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_HANDED_OUT, row.sequence)

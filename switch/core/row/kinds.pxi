@@ -95,6 +95,8 @@ cdef inline uint32_t kinds_traits(uint64_t kind) noexcept nogil:
         return KINDS_ASKED | KINDS_TOLD | TRAIT_SPEAKS | TRAIT_LINK
     elif kind == KIND_BILLS:
         return KINDS_ASKED | TRAIT_RECORD | TRAIT_SPEAKS
+    elif kind == KIND_HANDED_OUT:
+        return KINDS_ASKED | TRAIT_AMOUNT
     return 0
 
 

@@ -71,6 +71,11 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
     elif kind == KIND_REQUEST:
         if row.debit != 0:
             payment_mark(draft, RESULT_INVALID_ACCOUNT)
+    elif kind == KIND_HANDED_OUT:
+        if row.credit != 0:
+            payment_mark(draft, RESULT_INVALID_ACCOUNT)
+        if draft.tail_size > 0:
+            payment_mark(draft, RESULT_INVALID_NOTE)
     elif kind == KIND_BOOKED:
         if (row.debit == 0) == (row.credit == 0):
             payment_mark(draft, RESULT_INVALID_ACCOUNT)
@@ -203,8 +208,8 @@ cdef int _machine_end(
 
 
 cdef int _machine_find_operator(State* s, const Row* row, bint* missing) noexcept nogil:
-    """Whether a shift of a wallet, the approval of one or a complaint is of a centre that signs
-    on, and names none of its operators."""
+    """Whether a shift of a wallet, the approval of one, a complaint or what hands cash out is of
+    a centre that signs on, and names none of its operators."""
     cdef Row shift
     cdef bint found
     cdef uint32_t wallet = 0
@@ -212,6 +217,8 @@ cdef int _machine_find_operator(State* s, const Row* row, bint* missing) noexcep
     cdef int rc
     missing[0] = False
     if row.kind == KIND_SHIFT:
+        wallet = row.debit
+    elif row.kind == KIND_HANDED_OUT:
         wallet = row.debit
     elif row.kind == KIND_APPROVE:
         rc = rows_find_accepted(s, row.resolves, &shift, &found)
@@ -305,6 +312,8 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         rc = complain_reply(s, row, &result, &other)
     elif kind == KIND_BILLS:
         rc = bills_decide(s, row, &result, &other)
+    elif kind == KIND_HANDED_OUT:
+        rc = handouts_decide(s, row, &result, &other)
     elif not treasury_knows(s, row.debit):
         result = RESULT_ACCOUNT_UNKNOWN
     elif kind == KIND_LIMIT:

@@ -14,6 +14,7 @@ from switch.web import assets as shared
 from switch.web.counter import (
     complaints,
     finding,
+    handouts,
     lists,
     moves,
     offers,
@@ -70,6 +71,8 @@ def make_app(desk: Desk, hosts: list[str]) -> Guard:
             Route("/complaints", page(complaints.listing)),
             Route("/complaints/count", part(complaints.count)),
             Route("/complaint/{number:str}", page(complaints.complaint)),
+            Route("/handouts", page(handouts.handouts)),
+            Route("/handouts/hand-out", form(handouts.hand_out), methods=["POST"]),
             Route("/move/{id:str}", page(moves.move)),
             Route("/move/{id:str}/state", part(moves.move_state)),
             Route("/move/{id:str}/sign", form(moves.sign_shift), methods=["POST"]),

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from switch.config import Config
+from switch.console.print_record import COUNTER_DATA
 
 HOST = "127.0.0.1"
 """The page is this computer's own: it listens nowhere else."""
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--data",
         type=Path,
-        default=Path("data/counter"),
+        default=COUNTER_DATA,
         metavar="DIR",
         help="what the counter has begun, and its operators' keys, below a folder for "
         "the centre (default: %(default)s)",

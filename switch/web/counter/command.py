@@ -8,6 +8,7 @@ from pathlib import Path
 
 import uvicorn
 
+from switch.console.print_record import PrintRecord, counter_folder
 from switch.console.terminal import ask_secret
 from switch.errors import ConfigError, UsageError
 from switch.web.assets import Assets
@@ -54,6 +55,7 @@ def make_desk(args: argparse.Namespace) -> Desk:
         printer=Printer(args.printer, args.check_base),
         catalogue_path=path,
         catalogue=catalogue.load(path),
+        printed=PrintRecord(folder),
         complaints=complaint_book.load(folder / "complaints.json"),
     )
 
@@ -77,9 +79,7 @@ def enrol(args: argparse.Namespace) -> int:
 
 
 def _folder(args: argparse.Namespace) -> Path:
-    mode = "training" if args.training else "counter"
-    folder: Path = args.data / f"{args.centre}-{mode}"
-    return folder
+    return counter_folder(args.data, args.centre, is_training=args.training)
 
 
 def serve(args: argparse.Namespace) -> int:

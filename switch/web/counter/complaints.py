@@ -16,7 +16,14 @@ from switch.receipt_numbers import plain_complaint
 from switch.v1 import complaints_pb2 as pb
 from switch.web.counter import complaint_book
 from switch.web.counter.complaint_book import newest_sequence
-from switch.web.counter.desk import Desk, in_thread, message, reason_of, show
+from switch.web.counter.desk import (
+    Desk,
+    in_thread,
+    message,
+    reason_of,
+    show,
+    unchanged,
+)
 from switch.web.counter.line import Line, OfflineError
 from switch.web.sessions import Session
 
@@ -30,7 +37,10 @@ PAGES_MAX = 8
 CLOSED_MAX = 16
 """Complaints that a refresh asks for one by one: those that are open no more."""
 _WITH_COMPLAINT = frozenset(
-    {"paid", "refunded", "given-back", "kept", "unverified", "waiting"}
+    {
+        *("paid", "refunded", "refunded-part", "given-back"),
+        *("kept", "unverified", "waiting"),
+    }
 )
 """Outcomes of payments that somebody can have complained about."""
 
@@ -149,7 +159,7 @@ async def listing(desk: Desk, request: Request, session: Session) -> Response:
 async def count(desk: Desk, request: Request, session: Session) -> Response:
     """How many there are: a part of the first page."""
     if not session.operator:
-        return Response(status_code=204)
+        return unchanged(is_signed_off=True)
     is_known = True
     try:
         await refresh(desk)

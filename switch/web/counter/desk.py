@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from switch.calendar import format_ist, ist_date
 from switch.client import CallError
+from switch.console.print_record import PrintRecord
 from switch.errors import SwitchError
 from switch.money import format_amount
 from switch.web.assets import Assets
@@ -69,6 +70,7 @@ class Desk:
     printer: Printer
     catalogue_path: Path
     complaints: ComplaintBook
+    printed: PrintRecord
     drafts: Drafts = field(default_factory=Drafts)
     catalogue: Catalogue = catalogue.EMPTY
     beginning: asyncio.Lock = field(default_factory=asyncio.Lock)

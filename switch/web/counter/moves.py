@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from switch.client import CallError
-from switch.codes import AMOUNT_MAX
+from switch.codes import AMOUNT_MAX, Result
 from switch.ids import new_id, parse_id
 from switch.money import parse_amount
-from switch.v1 import banks_pb2, complaints_pb2, counter_pb2
+from switch.v1 import banks_pb2, complaints_pb2, counter_pb2, handouts_pb2
 from switch.web.counter import words
 from switch.web.counter.desk import (
     STOP_POLLING,
@@ -29,6 +29,7 @@ from switch.web.counter.desk import (
 )
 from switch.web.counter.line import OfflineError
 from switch.web.counter.operators import signed
+from switch.web.counter.payment import REFUND, paper_of
 from switch.web.counter.pins import OPERATOR_MAX
 from switch.web.counter.till import Kind, Move, Stage
 from switch.web.forms import whole_number
@@ -43,6 +44,7 @@ _PLACES = {
     Kind.SIGNATURE: "shift",
     Kind.TOP_UP: "wallet",
     Kind.COMPLAINT: "today",
+    Kind.HAND_OUT: "handouts",
 }
 """Where in the menu they belong."""
 _STATES = {
@@ -73,7 +75,22 @@ async def move(desk: Desk, request: Request, session: Session) -> Response:
         return message(desk, session, "not found", 404)
     if found.kind is Kind.PAYMENT:
         return to(f"/payment/{found.id.hex()}")
-    return show(desk, session, "move.html", **_stands(desk, session, found))
+    values = _stands(desk, session, found) | await _paper(desk, session, found)
+    return show(desk, session, "move.html", **values)
+
+
+async def _paper(desk: Desk, session: Session, found: Move) -> dict[str, Any]:
+    """The paper that goes with cash that is handed out: of a refund its receipt, else
+    the acknowledgement, which says what became of the payment.
+    """
+    facts = found.facts
+    if found.kind is not Kind.HAND_OUT or found.outcome != "done":
+        return {"paper": None}
+    which = facts["refund"]
+    kind = f"{REFUND}{which}" if which else "acknowledgement"
+    payment_id = parse_id(facts["payment"])
+    values = await paper_of(desk, session, payment_id, kind)
+    return {**values, "payment_id": facts["payment"], "id": found.id.hex()}
 
 
 async def move_state(desk: Desk, request: Request, session: Session) -> Response:
@@ -86,7 +103,8 @@ async def move_state(desk: Desk, request: Request, session: Session) -> Response
     is_over = found.stage is Stage.ENDED
     if query(request).get("seen", "") == found.outcome:
         return unchanged(is_over=is_over)
-    text = rendered(desk, session, "move_state.html", **_stands(desk, session, found))
+    values = _stands(desk, session, found) | await _paper(desk, session, found)
+    text = rendered(desk, session, "move_state.html", **values)
     return HTMLResponse(text, STOP_POLLING if is_over else 200)
 
 
@@ -112,6 +130,8 @@ def _stands(desk: Desk, session: Session, found: Move) -> dict[str, Any]:
         "sign_id": new_id().hex(),
         "with_pin": bool(desk.pins.operators()),
         "complaint": None,
+        "handout": None,
+        "has_printer": desk.printer.has_device,
     }
     if found.outcome in ("refused", "not-paid"):
         named = facts.get("reason", "")
@@ -130,6 +150,11 @@ def _stands(desk: Desk, session: Session, found: Move) -> dict[str, Any]:
         if told.HasField("complaint"):
             # Of one that is open already its number, too.
             values["complaint"] = told.complaint
+    if found.kind is Kind.HAND_OUT and found.answer:
+        answer_ = handouts_pb2.HandOutResponse.FromString(found.answer)
+        values["handout"] = answer_.handout
+        if facts.get("result") == Result.CASES_OPEN:
+            values["reason"] = words.sayer(session.language)("handout disputed")
     if found.outcome == "done" and found.kind is Kind.TOP_UP:
         answer = banks_pb2.RequestTopUpResponse.FromString(found.answer)
         values["request"] = answer.request
@@ -218,6 +243,7 @@ async def sign_shift(
         error = await signed(desk, session, number, fields.get("pin", ""))
     if error:
         values = _stands(desk, session, closed)
+        values["paper"] = None
         return show(desk, session, "move.html", 422, error=error, **values)
     sequence = counter_pb2.CloseShiftResponse.FromString(closed.answer).shift.sequence
     body = counter_pb2.SignShiftRequest(

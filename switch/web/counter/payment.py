@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import re
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -32,12 +34,15 @@ from switch.web.counter.desk import (
     unchanged,
 )
 from switch.web.counter.finding import once_more
+from switch.web.counter.handouts import of_payment
 from switch.web.counter.line import OfflineError
 from switch.web.counter.printing import Paper, PrintError
 from switch.web.counter.settle import OUTCOMES, canceller
 from switch.web.counter.till import Kind, Move, Stage
 from switch.web.forms import FormError
 from switch.web.sessions import Session
+
+T = TypeVar("T")
 
 NOTE_MAX = 64
 """Characters of a complaint's note."""
@@ -53,8 +58,13 @@ _LANGUAGES = {
     "en": counter_pb2.LANGUAGE_ENGLISH,
     "bn": counter_pb2.LANGUAGE_BENGALI,
 }
-_PAPERS = frozenset({"receipt", "acknowledgement"})
+REFUND = "refund-"
+"""What the paper of a refund is called, with its number behind."""
+_PAPERS = re.compile(r"receipt|acknowledgement|refund-[1-9][0-9]{0,8}")
 _WITH_RECEIPT = frozenset({"paid", "refunded"})
+_MAY_HAND_OUT = frozenset(
+    {"paid", "refunded", "refunded-part", "unverified", "given-back"}
+)
 _WITH_ACKNOWLEDGEMENT = frozenset({"waiting", "kept", "unverified", "given-back"})
 _FETCH_AGAIN = frozenset(
     {
@@ -116,7 +126,7 @@ async def paper(desk: Desk, request: Request, session: Session) -> Response:
         return message(desk, session, "not found", 404)
     kind = _kind_of(query(request))
     return show(
-        desk, session, "paper.html", **await _paper(desk, session, payment_id, kind)
+        desk, session, "paper.html", **await paper_of(desk, session, payment_id, kind)
     )
 
 
@@ -144,13 +154,12 @@ async def print_paper(
     kind = _kind_of(fields)
     # One after the other: of a double click the second is a reprint, and says so.
     async with desk.printing:
-        paper = await in_thread(_to_print, desk, session, payment_id, kind)
         try:
-            await in_thread(desk.printer.print_receipt, paper)
+            print_receipt = desk.printer.print_receipt
+            await in_thread(_made, desk, session, payment_id, kind, print_receipt)
         except PrintError as error:
             text = desk.say(session)("print failed", reason=str(error))
             return show(desk, session, "message.html", 502, text=text)
-        await _note_printed(desk, payment_id, kind)
     session.notice = "printed"
     return to(f"/payment/{payment_id.hex()}")
 
@@ -164,16 +173,44 @@ async def printed(
         return message(desk, session, "not found", 404)
     kind = _kind_of(fields)
     await _note_printed(desk, payment_id, kind)
-    values = await _paper(desk, session, payment_id, kind)
+    values = await paper_of(desk, session, payment_id, kind)
     if values["paper_error"]:
         return unchanged()
     return show(desk, session, "paper.html", **values)
 
 
+def _made(
+    desk: Desk,
+    session: Session,
+    payment_id: bytes,
+    kind: str,
+    make: Callable[[Paper], T],
+) -> T:
+    """Make a paper: the original once, then reprints. Raises as `make` and `Line.read`.
+
+    Before the original is made it says so on the disk: nobody else makes one meanwhile.
+    An acknowledgement makes no reprint of the receipt.
+    """
+    which = _which(kind)
+    is_first = (
+        kind != "acknowledgement"
+        and not _is_printed(desk, payment_id, kind)
+        and desk.printed.claim(payment_id, which)
+    )
+    try:
+        return make(_to_print(desk, session, payment_id, kind, is_first=is_first))
+    except BaseException:
+        if is_first:
+            desk.printed.give_back(payment_id, which)
+        raise
+
+
 async def _note_printed(desk: Desk, payment_id: bytes, kind: str) -> None:
     """A receipt is there once; an acknowledgement before it makes no reprint of it."""
     if kind == "receipt":
-        await in_thread(desk.till.note, payment_id, printed=True)
+        await in_thread(desk.printed.claim, payment_id)
+    elif _handed_out(desk, payment_id, kind):
+        await in_thread(desk.printed.claim, payment_id, _which(kind))
 
 
 async def pdf(desk: Desk, request: Request, session: Session) -> Response:
@@ -182,9 +219,8 @@ async def pdf(desk: Desk, request: Request, session: Session) -> Response:
     if payment_id is None:
         return message(desk, session, "not found", 404)
     kind = _kind_of(query(request))
-    paper = await in_thread(_to_print, desk, session, payment_id, kind)
     try:
-        body = await in_thread(desk.printer.pdf, paper)
+        body = await in_thread(_made, desk, session, payment_id, kind, desk.printer.pdf)
     except PrintError as error:
         text = desk.say(session)("print failed", reason=str(error))
         return show(desk, session, "message.html", 502, text=text)
@@ -195,12 +231,14 @@ async def pdf(desk: Desk, request: Request, session: Session) -> Response:
 def _kind_of(fields: Fields) -> str:
     """Which paper is meant. Raises FormError."""
     kind = fields.get("kind", "receipt")
-    if kind not in _PAPERS:
+    if not _PAPERS.fullmatch(kind):
         raise FormError("no paper of ours")
     return kind
 
 
-def _to_print(desk: Desk, session: Session, payment_id: bytes, kind: str) -> Paper:
+def _to_print(
+    desk: Desk, session: Session, payment_id: bytes, kind: str, *, is_first: bool
+) -> Paper:
     """A paper as the switch gives it now. Raises as `Line.read`."""
     client = desk.line.client
     language = _LANGUAGES[session.language]
@@ -208,18 +246,40 @@ def _to_print(desk: Desk, session: Session, payment_id: bytes, kind: str) -> Pap
     if kind == "acknowledgement":
         told = desk.line.read(lambda: client.acknowledgement(payment_id, "", language))
         return Paper(told.json, is_bengali=is_bengali)
-    stands = desk.line.read(lambda: client.get_payment(payment_id))
-    again = _is_printed(desk, payment_id)
+    which = _which(kind)
     found = desk.line.read(
-        lambda: client.receipt(payment_id, "", language, reprint=again)
+        lambda: client.receipt(
+            payment_id, "", language, reprint=not is_first, refund=which
+        )
     )
-    return Paper(found.json, found.code, stands.refunded_amount, is_bengali)
+    return Paper(found.json, found.code, found.refunded, is_bengali)
 
 
-def _is_printed(desk: Desk, payment_id: bytes) -> bool:
-    """Whether its receipt was printed before: by this counter, or who knows where."""
+def _which(kind: str) -> int:
+    """Of which refund a paper is, 0 of the payment itself."""
+    return int(kind.removeprefix(REFUND)) if kind.startswith(REFUND) else 0
+
+
+def _is_printed(desk: Desk, payment_id: bytes, kind: str) -> bool:
+    """Whether a paper was printed before: on this computer, or who knows where.
+
+    Before there was a record of prints the till kept it, with the payment.
+    """
     move = desk.till.get(payment_id)
-    return move is None or bool(move.facts.get("printed"))
+    if kind.startswith(REFUND):
+        move = _handed_out(desk, payment_id, kind)
+    is_noted = move is None or bool(move.facts.get("printed"))
+    return is_noted or desk.printed.has(payment_id, _which(kind))
+
+
+def _handed_out(desk: Desk, payment_id: bytes, kind: str) -> Move | None:
+    """The move by which this counter has handed out the refund that a paper is of."""
+    sought = payment_id.hex(), _which(kind)
+    for move in desk.till.recent(Kind.HAND_OUT):
+        facts = move.facts
+        if move.outcome == "done" and (facts["payment"], facts["refund"]) == sought:
+            return move
+    return None
 
 
 async def cancel(
@@ -320,7 +380,8 @@ async def _stands(desk: Desk, session: Session, move: Move) -> dict[str, Any]:
     }
     kind = _paper_kind(outcome)
     if kind:
-        values.update(await _paper(desk, session, move.id, kind))
+        values.update(await paper_of(desk, session, move.id, kind))
+    values.update(await _given_back(desk, move.id, values))
     return values
 
 
@@ -330,17 +391,17 @@ def _paper_kind(outcome: str) -> str:
     return "acknowledgement" if outcome in _WITH_ACKNOWLEDGEMENT else ""
 
 
-async def _paper(
+async def paper_of(
     desk: Desk, session: Session, payment_id: bytes, kind: str
 ) -> dict[str, Any]:
     """A paper's text, or why it cannot be had now."""
     client, language = desk.line.client, _LANGUAGES[session.language]
-    again = _is_printed(desk, payment_id)
+    again, which = _is_printed(desk, payment_id, kind), _which(kind)
 
     def call() -> Any:
         if kind == "acknowledgement":
             return client.acknowledgement(payment_id, "", language)
-        return client.receipt(payment_id, "", language, reprint=again)
+        return client.receipt(payment_id, "", language, reprint=again, refund=which)
 
     found: dict[str, Any] = {
         "paper_kind": kind,
@@ -357,8 +418,50 @@ async def _paper(
     except CallError as error:
         return {**found, "paper_error": reason_of(error, session.language)}
     # An acknowledgement has no code: it proves nothing.
-    code = format_code(reply.code) if kind == "receipt" else ""
-    return {**found, "paper": reply.text, "number": _number(reply.json), "code": code}
+    code = format_code(reply.code) if kind != "acknowledgement" else ""
+    found |= {"paper": reply.text, "number": _number(reply.json), "code": code}
+    if kind == "receipt":
+        # What was given back by now, and of how much: its paper never says that.
+        found |= {"refunded": reply.refunded, "paid": _paid(reply.json)}
+    return found
+
+
+def _paid(text: str) -> int:
+    """The paise that a receipt says were paid, 0 if it cannot be read."""
+    try:
+        amount = json.loads(text)["amount_paise"]
+    except (ValueError, KeyError, TypeError):
+        return 0
+    return amount if isinstance(amount, int) else 0
+
+
+async def _given_back(
+    desk: Desk, payment_id: bytes, values: dict[str, Any]
+) -> dict[str, Any]:
+    """What a page says of money that came back: whole or in part, and who has it.
+
+    The state that the till knows may be days old: what the switch says counts, and
+    without a line what it has said last.
+    """
+    outcome = values["outcome"]
+    move = desk.till.get(payment_id)
+    known = move.facts.get("refunded", 0) if move else 0
+    refunded = values.get("refunded", known)
+    paid = values.get("paid") or values["facts"]["amount"]
+    if move and refunded > known:
+        await in_thread(desk.till.note, payment_id, refunded=refunded)
+    if refunded and outcome in _WITH_RECEIPT:
+        outcome = "refunded" if refunded >= paid else "refunded-part"
+    handouts: list[dict[str, Any]] | None = []
+    rest = outcome == "paid" and 0 < paid < values["facts"]["amount"]
+    if rest or (outcome in _MAY_HAND_OUT and outcome != "paid"):
+        handouts = await of_payment(desk, payment_id)
+    return {
+        "outcome": outcome,
+        "refunded": refunded,
+        "handouts": handouts or [],
+        "is_unasked": handouts is None,
+    }
 
 
 def _number(text: str) -> str:
@@ -407,7 +510,8 @@ async def _of_before(desk: Desk, session: Session, payment_id: bytes) -> Respons
     }
     kind = _paper_kind(outcome)
     if kind:
-        values.update(await _paper(desk, session, payment_id, kind))
+        values.update(await paper_of(desk, session, payment_id, kind))
+    values.update(await _given_back(desk, payment_id, values))
     values.update(await complaints.about(desk, session, payment_id, outcome))
     return show(desk, session, "payment.html", here="today", **values)
 

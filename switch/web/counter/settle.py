@@ -22,6 +22,7 @@ from switch.v1 import (
     banks_pb2,
     complaints_pb2,
     counter_pb2,
+    handouts_pb2,
     payments_pb2,
     results_pb2,
     types_pb2,
@@ -336,10 +337,30 @@ def _send_complaint(line: Line, move: Move) -> Learned:
     return _ended(move, reply.outcome.result, reply.SerializeToString())
 
 
+def _send_hand_out(line: Line, move: Move) -> Learned:
+    request = handouts_pb2.HandOutRequest.FromString(move.request)
+    reply = line.send(
+        lambda: line.client.hand_out(
+            request.sequence,
+            request.amount,
+            operator=request.operator,
+            move_id=move.id,
+        ),
+        request.operator,
+    )
+    told: dict[str, Any] = {}
+    if reply.HasField("handout"):
+        # What the switch says, and not what a form has said: papers are of that.
+        told["payment"] = reply.handout.payment.id.hex()
+        told["refund"] = reply.handout.refund
+    return _ended(move, reply.outcome.result, reply.SerializeToString(), **told)
+
+
 _SENDERS: dict[Kind, Callable[[Line, Move], Learned]] = {
     Kind.PAYMENT: _send_payment,
     Kind.SHIFT: _send_shift,
     Kind.SIGNATURE: _send_signature,
     Kind.TOP_UP: _send_top_up,
     Kind.COMPLAINT: _send_complaint,
+    Kind.HAND_OUT: _send_hand_out,
 }

@@ -50,6 +50,7 @@ class Kind(StrEnum):
     SIGNATURE = "signature"
     TOP_UP = "top_up"
     COMPLAINT = "complaint"
+    HAND_OUT = "hand_out"
 
 
 class Stage(StrEnum):
@@ -208,13 +209,6 @@ class Till:
             if move != before:
                 self._write(move)
             return move
-
-    def note(self, move_id: bytes, **facts: Any) -> None:
-        """Something beside what became of a move, such as that it was printed."""
-        with self._mutex:
-            before = self._moves.get(move_id)
-            if before is not None:
-                self._write(replace(before, facts={**before.facts, **facts}))
 
     def get(self, move_id: bytes) -> Move | None:
         """The move with this id, if the counter has begun it and kept it."""

@@ -10,10 +10,17 @@ from collections.abc import Callable
 from switch.codes import Result
 from switch.console.words import Language
 from switch.money import bengali_digits
+from switch.web.counter.complaint_words import COMPLAINT_TEXTS
+from switch.web.counter.due_texts import DUE_TEXTS
+from switch.web.counter.handout_words import HANDOUT_WORDS
+from switch.web.counter.wallet_words import WALLET_TEXTS
 
 LANGUAGES = ("en", "bn")
 
 TEXTS: dict[str, tuple[str, str]] = {
+    **COMPLAINT_TEXTS,
+    **WALLET_TEXTS,
+    **HANDOUT_WORDS,
     # --- everywhere
     "title": ("Counter", "কাউন্টার"),
     "skip": ("Skip to the page", "সরাসরি পাতায় যান"),
@@ -92,167 +99,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         ),
         "অনেক লেনদেন অসমাপ্ত আছে। কিছুই পাঠানো হয়নি: কয়েকটি শেষ না হওয়া পর্যন্ত নগদ নেবেন না।",
     ),
-    # --- finding
-    "find title": ("What does the citizen want to pay?", "নাগরিক কী জমা দিতে চান?"),
-    "find label": (
-        "Service: its name, what people call it, or its code",
-        "পরিষেবা: নাম, চলতি নাম বা কোড",
-    ),
-    "find button": ("Find", "খুঁজুন"),
-    "found": ("{count} found", "{count}টি পাওয়া গেছে"),
-    "found none": (
-        "No service fits. Try a shorter word.",
-        "মিলছে না। ছোট শব্দ দিয়ে দেখুন।",
-    ),
-    "free": ("Free of charge", "বিনামূল্যে"),
-    "no catalogue": (
-        "The list of services is not here yet: the switch has not been reached.",
-        "পরিষেবার তালিকা এখনও আসেনি: সুইচে পৌঁছানো যায়নি।",
-    ),
-    "biller away": (
-        "The department does not answer at present",
-        "বিভাগ এই মুহূর্তে সাড়া দিচ্ছে না",
-    ),
-    "unfinished": ("Unfinished payments", "অসমাপ্ত লেনদেন"),
-    "unfinished text": (
-        "Take no cash again for these and return none until their end is known.",
-        "এগুলির ফল না জানা পর্যন্ত আবার নগদ নেবেন না, ফেরতও দেবেন না।",
-    ),
-    # --- the form
-    "reference label": ("Citizen's reference", "নাগরিকের রেফারেন্স"),
-    "example": ("Example: {example}", "উদাহরণ: {example}"),
-    "documents": ("The citizen brings", "নাগরিক যা আনবেন"),
-    "where": ("Where to apply", "কোথায় আবেদন করতে হবে"),
-    "count label": ("How many: {item}, {fee} each", "ক’টি: {item}, প্রতিটি {fee}"),
-    "amount label": ("Amount in rupees", "টাকার অঙ্ক"),
-    "amount bounds": ("From {least} to {most}", "{least} থেকে {most}"),
-    "fetch": ("Ask what is due", "কত দিতে হবে দেখুন"),
-    "continue": ("Continue", "এগিয়ে যান"),
-    "not payable": (
-        "This cannot be paid at a counter.",
-        "এটি কাউন্টারে জমা দেওয়া যায় না।",
-    ),
-    "needs reference": ("Type the citizen's reference.", "নাগরিকের রেফারেন্স লিখুন।"),
-    "needs field": ("Fill in: {label}", "পূরণ করুন: {label}"),
-    "field wrong": (
-        "{label}: not as it should be. {example}",
-        "{label}: ঠিক নয়। {example}",
-    ),
-    "note long": (
-        "What was filled in is too long for the receipt.",
-        "যা লেখা হয়েছে তা রসিদের পক্ষে বেশি লম্বা।",
-    ),
-    "needs items": ("Say how many.", "ক’টি, তা লিখুন।"),
-    "items many": (
-        "At most four kinds of items at a time.",
-        "একবারে সর্বাধিক চার রকম দফা।",
-    ),
-    "needs amount": (
-        "Type an amount in rupees, such as 250 or 250.50.",
-        "টাকার অঙ্ক লিখুন, যেমন ২৫০ বা ২৫০.৫০।",
-    ),
-    "fetch BILL_NOT_FOUND": (
-        "The department knows of nothing to pay for this reference. Take no cash.",
-        "এই রেফারেন্সে বিভাগের কাছে কিছু বাকি নেই। নগদ নেবেন না।",
-    ),
-    "fetch BILL_UNREADABLE": (
-        "The department's bill cannot be read: it must put that right. Take no cash.",
-        "বিভাগের বিলটি পড়া যাচ্ছে না: বিভাগকে তা ঠিক করতে হবে। নগদ নেবেন না।",
-    ),
-    "fetch BILLER_UNAVAILABLE": (
-        "The department does not answer. Take no cash; try again later.",
-        "বিভাগ সাড়া দিচ্ছে না। নগদ নেবেন না; পরে আবার চেষ্টা করুন।",
-    ),
-    "fetch INVALID_ARGUMENT": (
-        "This is no reference of the service: read it again, letter by letter.",
-        "এটি এই পরিষেবার রেফারেন্স নয়: একটি একটি করে আবার মিলিয়ে দেখুন।",
-    ),
-    "fetch RESOURCE_EXHAUSTED": (
-        "Too many are asking. Take no cash; try again in a minute.",
-        "এখন চাপ বেশি। নগদ নেবেন না; এক মিনিট পরে আবার চেষ্টা করুন।",
-    ),
-    "fetch other": (
-        "The switch does not say what is due ({reason}). Take no cash.",
-        "কত দিতে হবে সুইচ জানাচ্ছে না ({reason})। নগদ নেবেন না।",
-    ),
-    # --- what is due
-    "due title": ("What is due", "কত দিতে হবে"),
-    "due by": ("due by {date}", "শেষ তারিখ {date}"),
-    "valid until": (
-        "This holds until {time}; then fetch it again.",
-        "{time} পর্যন্ত বৈধ; তার পরে আবার আনুন।",
-    ),
-    "bill": ("Bill", "বিল"),
-    "period": ("Period", "সময়কাল"),
-    "bills several": (
-        "Which of these does the citizen pay?",
-        "নাগরিক কোনটি দিচ্ছেন?",
-    ),
-    "funds": (
-        "The wallet can pay {amount}",
-        "ওয়ালেট থেকে {amount} দেওয়া যাবে",
-    ),
-    "funds unknown": (
-        (
-            "The wallet's balance is not known now. If the wallet cannot pay, the "
-            "switch refuses the payment, and you return the cash."
-        ),
-        (
-            "ওয়ালেটে কত টাকা আছে এখন জানা নেই। ওয়ালেটে টাকা না কুলোলে সুইচ লেনদেন "
-            "নেবে না, আর আপনি নগদ ফেরত দেবেন।"
-        ),
-    ),
-    "funds short": (
-        (
-            "Take no cash. The wallet can pay {available}; {short} is missing. Ask for "
-            "money (a top-up), and look again when it has come."
-        ),
-        (
-            "নগদ নেবেন না। ওয়ালেট থেকে {available} দেওয়া যাবে; {short} কম। টাকার আবেদন "
-            "(টপ-আপ) করুন; টাকা এলে আবার দেখুন।"
-        ),
-    ),
-    "funds refused": ("Take no cash: {reason}.", "নগদ নেবেন না: {reason}।"),
-    "funds again": ("Look again", "আবার দেখুন"),
-    "in progress": (
-        "A payment of it is under way or in doubt: take no cash",
-        "এর টাকা দেওয়া চলছে বা সংশয়ে আছে: নগদ নেবেন না",
-    ),
-    "paid already": ("Paid already: take no cash", "আগেই দেওয়া হয়েছে: নগদ নেবেন না"),
-    "nothing due": (
-        "There is nothing here to take cash for.",
-        "এখানে নগদ নেওয়ার কিছু নেই।",
-    ),
-    "tender": ("How the citizen pays", "নাগরিক কীভাবে দিচ্ছেন"),
-    "cash": ("Cash", "নগদ"),
-    "upi": ("UPI", "ইউপিআই"),
-    "card": ("Card", "কার্ড"),
-    "cash label": ("Cash in hand, rupees", "হাতে নেওয়া নগদ, টাকা"),
-    "cash hint": (
-        "Exact cash: type = and press Enter. Else type what was given.",
-        "ঠিক টাকা: = লিখে Enter চাপুন। নইলে কত দিয়েছেন লিখুন।",
-    ),
-    "pay amount": ("Amount that is paid, rupees", "যত টাকা দেওয়া হচ্ছে"),
-    "pay": ("Pay", "জমা করুন"),
-    "needs cash": (
-        "Type the cash that you hold, or = for exact cash. Nothing was paid.",
-        "হাতে যত নগদ আছে লিখুন, ঠিক টাকা হলে =। কিছু জমা হয়নি।",
-    ),
-    "cash short": (
-        "{short} is missing. Nothing was paid.",
-        "{short} কম। কিছু জমা হয়নি।",
-    ),
-    "draft gone": (
-        "What was due must be asked again; nothing was paid by this form.",
-        "কত দিতে হবে আবার দেখতে হবে; এই ফর্ম দিয়ে কিছু জমা হয়নি।",
-    ),
-    "same open": (
-        (
-            "A payment of the same is unfinished: it is shown here, and no other was "
-            "begun."
-        ),
-        "একই লেনদেন অসমাপ্ত আছে: সেটিই এখানে দেখানো হচ্ছে, নতুন কিছু শুরু হয়নি।",
-    ),
+    **DUE_TEXTS,
     # --- outcomes of a payment
     "outcome sending": (
         "Do not take money again, do not return it: the payment is being sent.",
@@ -308,10 +155,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Paid. Give the citizen the receipt.",
         "জমা হয়েছে। নাগরিককে রসিদ দিন।",
     ),
-    "outcome refunded": (
-        "Paid, and given back since, wholly or in part: the receipt says how much.",
-        "জমা হয়েছিল, পরে পুরো বা কিছুটা ফেরত দেওয়া হয়েছে: কত, তা রসিদে আছে।",
-    ),
     "outcome given-back": (
         "Not paid. Return the cash: the department has not taken it.",
         "জমা হয়নি। নগদ ফেরত দিন: বিভাগ জমা নেয়নি।",
@@ -322,11 +165,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "outcome unverified": (
         (
-            "Return the cash against the acknowledgement. This bill cannot be "
-            "paid until "
-            "the department has said."
+            "The money is back. Hand the cash out against the acknowledgement, as "
+            "shown here. This bill cannot be paid until the department has said."
         ),
-        "প্রাপ্তিস্বীকার দেখে নগদ ফেরত দিন। বিভাগ না জানানো পর্যন্ত এই বিল দেওয়া যাবে না।",
+        (
+            "টাকা ফিরে এসেছে। প্রাপ্তিস্বীকার দেখে নীচে যেমন লেখা আছে তেমনই নগদ দিন। বিভাগ না "
+            "জানানো পর্যন্ত এই বিল দেওয়া যাবে না।"
+        ),
     ),
     "outcome refused": (
         "Not paid. Return the cash: {reason}.",
@@ -351,6 +196,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "short kept": ("kept, to be decided", "সিদ্ধান্তের অপেক্ষায়"),
     "short paid": ("paid", "জমা হয়েছে"),
     "short refunded": ("given back since", "পরে ফেরত"),
+    "short refunded-part": ("given back in part", "আংশিক ফেরত"),
     "short given-back": ("not paid, cash back", "জমা হয়নি, নগদ ফেরত"),
     "short unverified": ("cash back, not verified", "নগদ ফেরত, যাচাই বাকি"),
     "short refused": ("not paid", "জমা হয়নি"),
@@ -406,83 +252,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "বাতিলের সময় নেই: বিভাগকে জিজ্ঞাসা করা হয়ে গেছে। লেনদেনটি দেখুন।",
     ),
     "cancel none": ("There is nothing to cancel.", "বাতিলের কিছু নেই।"),
-    "complaint": ("Raise a complaint", "অভিযোগ জানান"),
-    "complaint number": ("The complaint's number", "অভিযোগের নম্বর"),
-    "complaint text": (
-        (
-            "Give the citizen this number. An answer is due by {date}. With this "
-            "number and the code on the receipt anybody sees on the public page how "
-            "it stands."
-        ),
-        (
-            "নাগরিককে এই নম্বর দিন। {date}-এর মধ্যে উত্তর আসার কথা। এই নম্বর ও রসিদের "
-            "কোড দিয়ে সবার জন্য খোলা পাতায় এর অবস্থা দেখা যায়।"
-        ),
-    ),
-    "complaint reason": ("What the citizen says", "নাগরিকের কথা"),
-    "complaint note": (
-        "Note in English letters, without names or numbers of people",
-        "মন্তব্য ইংরেজি হরফে, কারও নাম বা নম্বর ছাড়া",
-    ),
-    "complaint NOT_CREDITED": (
-        "The department says it is not paid",
-        "বিভাগ বলছে জমা হয়নি",
-    ),
-    "complaint PAID_TWICE": ("Paid twice", "দু’বার দেওয়া হয়েছে"),
-    "complaint WRONG_AMOUNT": ("Wrong amount", "অঙ্ক ভুল"),
-    "complaint WRONG_BILL": ("Wrong bill", "ভুল বিল"),
-    "complaint NO_RECEIPT": ("No receipt", "রসিদ পাওয়া যায়নি"),
-    "complaint OTHER": ("Something else", "অন্য কিছু"),
-    "complaints": ("Complaints", "অভিযোগ"),
-    "complaints text": (
-        "Those that are open, and answers that nobody here has looked at yet.",
-        "যেগুলি খোলা আছে, আর যে উত্তর এখানে এখনও কেউ দেখেননি।",
-    ),
-    "complaints answered": (
-        "Complaints with an answer that nobody here has looked at: {count}.",
-        "উত্তর এসেছে, এখানে এখনও কেউ দেখেননি, এমন অভিযোগ: {count}।",
-    ),
-    "complaints open": (
-        "Complaints that wait for an answer: {count}.",
-        "উত্তরের অপেক্ষায় থাকা অভিযোগ: {count}।",
-    ),
-    "complaints overdue": (
-        "Of these overdue: {count}.",
-        "তার মধ্যে সময় পেরিয়েছে: {count}।",
-    ),
-    "complaints none": ("No complaint is open.", "কোনও অভিযোগ খোলা নেই।"),
-    "complaints unknown": (
-        "How the centre's complaints stand is not known now.",
-        "কেন্দ্রের অভিযোগগুলির অবস্থা এখন জানা নেই।",
-    ),
-    "complaints cut": (
-        "There are more: the newest are shown.",
-        "আরও আছে: সবচেয়ে নতুনগুলি দেখানো হল।",
-    ),
-    "complaint code": ("Code of the receipt", "রসিদের কোড"),
-    "complaint new": ("not looked at", "দেখা হয়নি"),
-    "complaint is open": ("waits for an answer", "উত্তরের অপেক্ষায়"),
-    "complaint is overdue": ("the answer is overdue", "উত্তরের সময় পেরিয়ে গেছে"),
-    "complaint is answered": ("answered", "উত্তর এসেছে"),
-    "complaint is closed": ("closed", "বন্ধ"),
-    "complaint raised": ("Raised", "জানানো হয়েছে"),
-    "complaint due": ("Answer due by", "উত্তর দেওয়ার শেষ সময়"),
-    "complaint step 1": ("The treasury has asked", "কোষাগার জিজ্ঞাসা করেছে"),
-    "complaint step 2": ("The department answers", "বিভাগের উত্তর"),
-    "complaint step 3": ("The treasury has closed it", "কোষাগার বন্ধ করেছে"),
-    "complaint refund": (
-        "Money of this payment was given back since.",
-        "এই লেনদেনের টাকা পরে ফেরত দেওয়া হয়েছে।",
-    ),
-    "complaint payment": ("To the payment", "লেনদেনটি দেখুন"),
-    "complaint unknown": (
-        "This centre has no complaint with that number.",
-        "এই নম্বরের কোনও অভিযোগ এই কেন্দ্রের নেই।",
-    ),
-    "complaint offline": (
-        "No line: whether there is a complaint about it is not known now.",
-        "যোগাযোগ নেই: এটি নিয়ে কোনও অভিযোগ আছে কি না এখন জানা নেই।",
-    ),
     # --- lists
     "today title": ("Payments of today", "আজকের লেনদেন"),
     "found title": ("Payments found", "যেসব লেনদেন পাওয়া গেল"),
@@ -589,32 +358,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "move shift": ("Closing a shift", "শিফট বন্ধ করা"),
     "move signature": ("Signing a shift", "শিফটে সই"),
     "move top_up": ("Request for money", "টাকার আবেদন"),
-    "move complaint": ("A complaint", "একটি অভিযোগ"),
-    # --- wallet
-    "wallet title": ("The centre's wallet", "কেন্দ্রের ওয়ালেট"),
-    "available": ("Can be spent", "খরচ করা যাবে"),
-    "balance": ("Balance", "জমা"),
-    "reserved": ("Reserved", "আটক"),
-    "owed": ("Owed", "বকেয়া"),
-    "spent": ("Spent today", "আজ খরচ"),
-    "low": (
-        "The balance is low: less than {amount} can be spent. Ask for money.",
-        "ব্যালেন্স কম: খরচযোগ্য টাকা {amount}-এর নীচে। টাকার আবেদন করুন।",
-    ),
-    "top up title": ("Ask for money", "টাকার আবেদন"),
-    "top up text": (
-        "Send just this amount through the bank with the number that you are given.",
-        "যে নম্বর পাবেন সেটি লিখে ব্যাঙ্কে ঠিক এই অঙ্কই পাঠান।",
-    ),
-    "top up button": ("Get a number", "নম্বর নিন"),
-    "top up number": (
-        "Write this number on the transfer",
-        "ব্যাঙ্কে পাঠানোর সময় এই নম্বর লিখুন",
-    ),
-    "top ups": ("Requests", "আবেদন"),
-    "top up OPEN": ("open", "খোলা"),
-    "top up PAID": ("paid", "জমা হয়েছে"),
-    "top up EXPIRED": ("expired", "মেয়াদ শেষ"),
     # --- operators
     "operator title": ("Who is at the counter?", "কাউন্টারে কে আছেন?"),
     "operator label": ("Operator's number", "অপারেটরের নম্বর"),

@@ -100,7 +100,7 @@ class Pages:
             words,
             named.text,
             code,
-            outcome="real",
+            outcome=_outcome(receipt, is_refund=named.refund > 0),
             receipt=receipt,
             is_refund=named.refund > 0,
         )
@@ -178,6 +178,13 @@ async def too_often(request: Request) -> Response:
 def _words(request: Request) -> Words:
     asked = request.url.path.strip("/")[:2]
     return SPOKEN[language_of(asked, request.headers.get("accept-language", ""))]
+
+
+def _outcome(receipt: Any, *, is_refund: bool) -> str:
+    """What is said first of a real receipt; that of a refund is of what came back."""
+    if is_refund or not receipt.refunded:
+        return "real"
+    return "refunded" if receipt.refunded_wholly else "refunded-part"
 
 
 def _said(request: Request, outcome: str, status: int) -> Response:

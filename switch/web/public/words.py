@@ -35,6 +35,14 @@ WORDS: Final = {
     "check": ("Check", "যাচাই করুন"),
     "result": ("Result", "ফলাফল"),
     "real": ("This receipt is real.", "রসিদটি আসল।"),
+    "refunded": (
+        "This receipt is real, and all of the payment was given back.",
+        "রসিদটি আসল, আর পুরো টাকা ফেরত দেওয়া হয়েছে।",
+    ),
+    "refunded-part": (
+        "This receipt is real, and a part of the payment was given back.",
+        "রসিদটি আসল, আর কিছু টাকা ফেরত দেওয়া হয়েছে।",
+    ),
     "compare": (
         (
             "Compare what stands here with the paper. If anything differs, the paper "
@@ -78,10 +86,8 @@ WORDS: Final = {
     "date": ("Date", "তারিখ"),
     "department": ("Department", "বিভাগ"),
     "back": ("Given back", "ফেরত"),
-    "refunded": (
-        "Money was given back, in whole or in part.",
-        "টাকা সম্পূর্ণ বা আংশিক ফেরত দেওয়া হয়েছে।",
-    ),
+    "wholly": ("All of it was given back.", "সব টাকা ফেরত দেওয়া হয়েছে।"),
+    "in_part": ("A part of it was given back.", "কিছু টাকা ফেরত দেওয়া হয়েছে।"),
     "kept": ("No money was given back.", "কোনো টাকা ফেরত দেওয়া হয়নি।"),
     "of_refund": (
         "This is the receipt of money that was given back.",
