@@ -110,14 +110,17 @@ READY_S: Final = 20.0
 def walk(world: World, page: str) -> None:
     """Type the blocks of a page that have no mark."""
     goes_on: list[tuple[str, Running]] = []
-    for block in blocks_of(page):
-        if not block.mark:
-            print(f"          {block.place}", flush=True)
-            _type_block(world, block, goes_on)
-    for command, running in reversed(goes_on):
-        done = running.interrupt()
-        # By Ctrl-C, in order or as an interrupt.
-        world.told(f"{command}  # Ctrl-C", done, (0, 130, -2))
+    try:
+        for block in blocks_of(page):
+            if not block.mark:
+                print(f"          {block.place}", flush=True)
+                _type_block(world, block, goes_on)
+    finally:
+        # Whatever stopped the reader: nothing is left running.
+        for command, running in reversed(goes_on):
+            done = running.interrupt()
+            # By Ctrl-C, in order or as an interrupt.
+            world.told(f"{command}  # Ctrl-C", done, (0, 130, -2))
 
 
 def _type_block(world: World, block: Block, goes_on: list[tuple[str, Running]]) -> None:
