@@ -105,11 +105,7 @@ class Pages:
         for process in self._processes:
             process.terminate()
         for process in self._processes:
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
         self._processes.clear()
         with suppress(FileNotFoundError):
             self._file.unlink()
@@ -122,9 +118,7 @@ class Pages:
                 return self._start("counter", [*command, "--port", str(port)])
             except PageError:
                 # Somebody else may have taken it since. If not, this fails, too.
-                failed = self._processes.pop()
-                failed.kill()
-                failed.wait()
+                _end(self._processes.pop())
         return self._start("counter", [*command, "--port", "0"])
 
     def _start(self, name: str, command: list[str]) -> str:
@@ -149,3 +143,15 @@ class Pages:
             raise PageError(
                 f"the {name} page does not come up; see {self._log}"
             ) from error
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a page, in order if it can, and what it was read by."""
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
