@@ -163,11 +163,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Audit, and print what came of it; gives the exit code."""
     bar = Bar() if sys.stderr.isatty() else None
     directory = arguments.directory
-    if not (directory / "journal" / "data.mdb").is_file():
-        text = f"{directory} holds no ledger: there is no journal/data.mdb"
-        hint = "name the ledger's directory, such as data/ledger"
-        print(f"payswitch audit: {text}; {hint}", file=sys.stderr)
-        return EXIT_UNREADABLE
     try:
         if arguments.at < 0:
             raise UsageError("--at is a sequence, from 1")
@@ -193,7 +188,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"payswitch audit: the log cannot be asked: {error}", file=sys.stderr)
         return EXIT_UNREADABLE
     except (SwitchError, lmdb.Error, OSError) as error:
-        print(f"payswitch audit: {error}", file=sys.stderr)
+        text = f"{error}"
+        if not (directory / "journal" / "data.mdb").is_file():
+            text = f"{directory} holds no ledger: there is no journal/data.mdb; name "
+            text += "the ledger's directory, such as data/ledger"
+        print(f"payswitch audit: {text}", file=sys.stderr)
         return EXIT_UNREADABLE
     finally:
         if bar:

@@ -7,7 +7,6 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from switch.cli.arguments import to_count
 from switch.console.output import Exit, Screen
 from switch.programs import program, tethered
 
@@ -41,7 +40,7 @@ def add_audit(command: ArgumentParser) -> None:
     command.add_argument("dir", type=Path, metavar="DIR", help="ledger directory")
     command.add_argument(
         "--at",
-        type=to_count,
+        type=int,
         default=0,
         metavar="SEQ",
         help="end at this row (default: the last)",
