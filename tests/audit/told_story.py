@@ -5,6 +5,7 @@
 """
 
 import functools
+import json
 import random
 import struct
 from pathlib import Path
@@ -54,6 +55,14 @@ from tests.audit.journal_writer import (
     write_journal,
 )
 
+CLOCK = (
+    bytes([Record.CLOCK])
+    + json.dumps(
+        {"cause": "agreed", "ahead_ns": 0, "wall_ns": 1, "boottime_ns": 1}
+    ).encode()
+)
+"""A clock record, as the switch writes it."""
+
 
 @functools.cache
 def story() -> Story:
@@ -86,7 +95,7 @@ def story() -> Story:
     s.service(4, 1, 1, 5, [Y])
     s.participant(2, Role.CENTRE, b"centre-a", flags=int(RowFlag.UPDATE))
     s.add(Kind.LIMIT, debit=A, tail=struct.pack("<QII", 900_000, 50, 0))
-    s.add(Kind.REGISTER, id=bytes(16), participant=0, tail=struct.pack("<B31x", 3))
+    s.add(Kind.REGISTER, id=bytes(16), participant=0, tail=CLOCK)
     s.commit()
     s.top_up(A, 1_000_000, "UTR-A1")
     s.top_up(B, 600_000, "UTR-B1")

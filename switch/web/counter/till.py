@@ -210,6 +210,13 @@ class Till:
                 self._write(move)
             return move
 
+    def note(self, move_id: bytes, **facts: Any) -> None:
+        """Something beside what became of a move, such as what was refunded of it."""
+        with self._mutex:
+            before = self._moves.get(move_id)
+            if before is not None:
+                self._write(replace(before, facts={**before.facts, **facts}))
+
     def get(self, move_id: bytes) -> Move | None:
         """The move with this id, if the counter has begun it and kept it."""
         with self._mutex:
