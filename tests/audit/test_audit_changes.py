@@ -327,10 +327,10 @@ def test_every_check_has_a_change() -> None:
         found |= {check for check, _, _ in forgeries.values()}
     # Theirs are in test_audit_refusals.py, test_audit_certificates.py,
     # test_audit_budgets.py, test_audit_booked.py, test_audit_payouts.py,
-    # test_audit_totals.py, test_audit_complaints.py, test_audit_put_bills.py and
-    # cluster/test_audit_log.py.
+    # test_audit_totals.py, test_audit_complaints.py, test_audit_put_bills.py,
+    # test_audit_clocks.py, test_audit_handouts.py and cluster/test_audit_log.py.
     found |= {"refusals", "certificates", "budgets", "banks", "payouts", "figures"}
-    found |= {"complaints", "bills", "log"}
+    found |= {"complaints", "bills", "log", "clocks", "handouts"}
     assert found | bytes_only == set(CHECKS)
 
 
