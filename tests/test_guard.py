@@ -97,8 +97,8 @@ def test_has(server):
 def test_forgets(server):
     os.kill(server, 0)
 """,
-    "opens": """
-def test_opens():
+    "drops": """
+def test_drops():
     Held()
 """,
     "forks": """
@@ -170,7 +170,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[int]]:
         ("keeps.py::test_keeps_still", "PASSED", ""),
         ("forgets.py::test_has", "PASSED", ""),
         ("forgets.py::test_forgets", "PASSED ERROR", "a process was left"),
-        ("opens.py::test_opens", "PASSED ERROR", "unclosed file"),
+        ("drops.py::test_drops", "PASSED ERROR", "unclosed file"),
         ("forks.py::test_forks_before", "PASSED", ""),
         ("forks.py::test_starts_after", "PASSED", ""),
         ("forks.py::test_forks_after", "FAILED", "ForkError"),
