@@ -4,6 +4,7 @@ May use the generated classes, and of the benchmarks only the prefix of a messag
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -65,13 +66,15 @@ def check_open_loop(result: dict[str, Any], *rates: int) -> None:
 
 
 def run_json(*arguments: str, timeout_s: float = 200) -> dict[str, Any]:
-    """What a benchmark prints."""
+    """What a benchmark prints. Its files are on the disk, whose bytes it counts."""
+    disk = os.environ.get("SWITCH_TEST_DISK")
     done = subprocess.run(
         [sys.executable, "-m", *arguments],
         capture_output=True,
         text=True,
         timeout=timeout_s,
         check=False,
+        env={**os.environ, "TMPDIR": disk} if disk else None,
     )
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -53,6 +53,9 @@ fi
 mkdir "$folder/tmp"
 chmod 711 "$folder" "$disk" "$folder/tmp" # PostgreSQL is somebody else
 export TMPDIR=$folder/tmp
+# What counts bytes that reach a disk needs one.
+export SWITCH_TEST_DISK=$disk/tmp
+mkdir -p "$SWITCH_TEST_DISK"
 
 clock() {
     local library late

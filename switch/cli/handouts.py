@@ -27,7 +27,7 @@ Add = Callable[[str, Callable[[Namespace, Screen], Exit], str], ArgumentParser]
 def add_commands(add: Add) -> None:
     """Add `handouts` and `hand-out`."""
     listed = add("handouts", list_all, "refunds that wait for their citizens")
-    listed.add_argument("centre", metavar="CENTRE")
+    listed.add_argument("centre", metavar="CENTRE", help="whose refunds wait")
     listed.add_argument(
         "--limit",
         type=to_count,
@@ -36,7 +36,9 @@ def add_commands(add: Add) -> None:
         help="handouts at most, 0 for all (default: %(default)s)",
     )
     made = add("hand-out", hand_out, "hand the cash of a refund to its citizen")
-    made.add_argument("centre", metavar="CENTRE")
+    made.add_argument(
+        "centre", metavar="CENTRE", help="whose wallet has the money back"
+    )
     made.add_argument(
         "entry",
         type=to_count,

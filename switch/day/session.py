@@ -73,10 +73,10 @@ def replay(args: argparse.Namespace, screen: Screen) -> Exit:
 
 def _start(args: argparse.Namespace, screen: Screen, pace: Pace) -> ServerProcess:
     """A server of our own, whose ledger is begun if there is none."""
+    begin(args.data)
     port = choose_port(args.port)
     if port != args.port:
         screen.note(f"port {args.port} is taken; using a free one")
-    begin(args.data)
     return ServerProcess(args.data, port, pace.settings())
 
 
