@@ -13,6 +13,7 @@ from switch.cli.arguments import add_id, as_argument, to_count
 from switch.cli.commands import open_client, open_office
 from switch.codes import Result, Role, Tender
 from switch.console.output import Exit, Screen, enum_word, plain
+from switch.console.words import Language
 from switch.ids import format_id
 from switch.money import parse_amount
 from switch.v1 import handouts_pb2 as pb
@@ -55,6 +56,9 @@ def list_all(args: Namespace, screen: Screen) -> Exit:
     if screen.as_json:
         screen.value({"handouts": [plain(line) for line in lines]})
         return Exit.DONE
+    if not lines:
+        screen.line(screen.language.word("no handouts"))
+        return Exit.DONE
     language = screen.language
     screen.table(
         ("entry", "time", "kind", "amount", "tender", "reference", "id"),
@@ -64,7 +68,7 @@ def list_all(args: Namespace, screen: Screen) -> Exit:
                 format_ist(line.time_ns),
                 enum_word(types_pb2.EntryKind.DESCRIPTOR, line.kind),
                 language.amount(line.amount),
-                Tender(line.tender).name.lower(),
+                _tender(line, language),
                 line.payment.citizen_reference or line.payment.reference,
                 format_id(line.payment.id),
             )
@@ -97,13 +101,18 @@ def hand_out(args: Namespace, screen: Screen) -> Exit:
     return code
 
 
+def _tender(found: pb.Handout, language: Language) -> str:
+    """How the citizen had paid."""
+    return language.word(f"tender {Tender(found.tender).name.lower()}")
+
+
 def _show(found: pb.Handout, screen: Screen) -> None:
     """What was given back, and who has handed it out."""
     language = screen.language
     facts = [
         ("entry", str(found.sequence)),
         ("amount", language.amount(found.amount)),
-        ("tender", Tender(found.tender).name.lower()),
+        ("tender", _tender(found, language)),
         ("id", format_id(found.payment.id)),
     ]
     if found.handed_out_sequence:

@@ -242,6 +242,28 @@ def test_a_table_names_columns_that_it_has(where: str) -> None:
         assert column in WORDS, f"{column} has no words"
 
 
+def _takes_facts(part: ast.AST) -> bool:
+    if isinstance(part, ast.Call):
+        called = ast.unparse(part.func)
+        return called == "screen.facts" or called.startswith("facts.")
+    return isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == "facts"
+
+
+def test_named_values_have_words() -> None:
+    """The names of a call of `screen.facts`, and of a list that is called `facts`."""
+    names = {
+        (path.name, pair.elts[0].value)
+        for path in (ROOT / "switch/cli").rglob("*.py")
+        for part in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if _takes_facts(part)
+        for pair in ast.walk(part)
+        if isinstance(pair, ast.Tuple) and len(pair.elts) == 2
+        if isinstance(pair.elts[0], ast.Constant)
+    }
+    assert len(names) > 100
+    assert not {(path, name) for path, name in names if name not in WORDS}
+
+
 @pytest.mark.parametrize("language", Language)
 def test_a_table_of_billers_fits_eighty_columns(language: Language) -> None:
     (drawn,) = (each for each in DRAWN if "office:billers" in each.where)
