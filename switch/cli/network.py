@@ -141,7 +141,7 @@ def _sorted(specs: Specs) -> Specs:
 
 
 def show(args: Namespace, screen: Screen) -> Exit:
-    """One record, with every field of it that is set."""
+    """One record, with every field of it that is set, by the names that `set` takes."""
     with open_office(args) as client:
         specs = _record(client, args.name)
     if screen.as_json:
@@ -153,6 +153,7 @@ def show(args: Namespace, screen: Screen) -> Exit:
     for _, spec in _named(specs):
         screen.facts(
             [(name, _text(value)) for name, value in as_file(spec).items()],
+            as_typed=True,
         )
     return Exit.DONE
 
