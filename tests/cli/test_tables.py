@@ -244,6 +244,9 @@ def test_a_table_names_columns_that_it_has(where: str) -> None:
     assert not (drawn.whole and drawn.drop), "nothing is left out of what is signed"
     for column in drawn.columns:
         assert column in WORDS, f"{column} has no words"
+    for language in Language:
+        heads = [language.word(column) for column in drawn.columns]
+        assert len({*heads}) == len(heads), "two columns have one name"
 
 
 def _takes_facts(part: ast.AST) -> bool:
