@@ -100,7 +100,8 @@ def test_a_certificate_alone_is_told_what_to_do(office: Office) -> None:
     (office.directory / "other.json").write_text(specs_to_json(other))
     done = office.ask("network", "load", str(office.directory / "other.json"))
     assert done.returncode == Exit.USAGE
-    assert "payswitch network propose" in done.stderr
+    hint = "payswitch network propose FILE --person NUMBER --key KEY-FILE"
+    assert hint in done.stderr
 
 
 def test_another_key_is_not_the_persons(office: Office, tmp_path: Path) -> None:
