@@ -352,8 +352,8 @@ def _person(one: Person, register: Register) -> pb.Person:
 
 def _no_proposal(sequence: int) -> NotFoundError:
     return NotFoundError(
-        f"sequence: entry {sequence} is neither a proposal nor a stop that a person has "
-        "signed; `payswitch proposals` and `payswitch stops` list those that wait"
+        f"sequence: entry {sequence} is neither a proposal nor a stop that a person "
+        "has signed; `payswitch proposals` and `payswitch stops` list those that wait"
     )
 
 

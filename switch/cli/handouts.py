@@ -28,7 +28,7 @@ Add = Callable[[str, Callable[[Namespace, Screen], Exit], str], ArgumentParser]
 def add_commands(add: Add) -> None:
     """Add `handouts` and `hand-out`."""
     listed = add("handouts", list_all, "refunds that wait for their citizens")
-    listed.add_argument("centre", metavar="CENTRE")
+    listed.add_argument("centre", metavar="CENTRE", help="whose refunds")
     listed.add_argument(
         "--limit",
         type=to_count,
@@ -37,15 +37,26 @@ def add_commands(add: Add) -> None:
         help="handouts at most, 0 for all (default: %(default)s)",
     )
     made = add("hand-out", hand_out, "hand the cash of a refund to its citizen")
-    made.add_argument("centre", metavar="CENTRE")
+    made.add_argument("centre", metavar="CENTRE", help="which hands it out")
     made.add_argument(
         "entry",
         type=to_count,
         metavar="ENTRY",
         help="the entry that gave the money back, as `handouts` lists it",
     )
-    made.add_argument("amount", type=as_argument(parse_amount), metavar="AMOUNT")
-    made.add_argument("--operator", type=to_count, default=0, metavar="N")
+    made.add_argument(
+        "amount",
+        type=as_argument(parse_amount),
+        metavar="AMOUNT",
+        help="all that the entry gave back, in rupees",
+    )
+    made.add_argument(
+        "--operator",
+        type=to_count,
+        default=0,
+        metavar="N",
+        help="who hands it out; the cash counts in that operator's shift",
+    )
     add_id(made)
 
 
