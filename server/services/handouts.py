@@ -80,7 +80,10 @@ class HandoutCalls:
         is_its = back.sequence == sequence and handouts.wallet_of(back) == wallet
         found = handouts.handout_of(ledger, back) if is_its else None
         if found is None or sequence <= self._handouts_since():
-            raise NotFoundError("sequence: it gave the centre nothing back to hand out")
+            raise NotFoundError(
+                "sequence: this entry gave the centre nothing back to hand out; "
+                "`payswitch handouts CENTRE` lists what did"
+            )
         return found
 
     def _handouts_since(self) -> int:

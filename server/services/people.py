@@ -180,8 +180,7 @@ class PeopleService:
         sequence = arguments.durable_sequence(ledger, request.sequence, "sequence")
         entry = ledger.row(sequence)
         if entry.result != Result.OK or entry.kind not in {Kind.PROPOSE, *_STOPS}:
-            text = f"sequence: entry {sequence} is neither a proposal nor a stop"
-            raise NotFoundError(text)
+            raise _no_proposal(sequence)
         [row] = ledger.rows(sequence, 1)
         response = pb.GetProposalResponse(
             row=row.tobytes(), instance=ledger.instance, epoch=EPOCH
@@ -190,8 +189,7 @@ class PeopleService:
             tail = ledger.tail(sequence) if entry.operator else b""
             is_freeze = entry.kind == Kind.FREEZE
             if not entry.operator or entry.total or not (is_freeze or is_stop(tail)):
-                text = f"sequence: entry {sequence} is no stop that anybody has signed"
-                raise NotFoundError(text)
+                raise _no_proposal(sequence)
             response.tail = signed_part(tail)
             stops, _ = node.exceptions.stops()
             response.stop.CopyFrom(_stop(node, entry, is_open=sequence in stops))
@@ -349,6 +347,13 @@ def _person(one: Person, register: Register) -> pb.Person:
         key=one.key,
         time_ns=one.time_ns,
         sequence=one.sequence,
+    )
+
+
+def _no_proposal(sequence: int) -> NotFoundError:
+    return NotFoundError(
+        f"sequence: entry {sequence} is neither a proposal nor a stop that a person "
+        "has signed; `payswitch proposals` and `payswitch stops` list those that wait"
     )
 
 

@@ -26,7 +26,9 @@ SHOWN_MAX = 20
 
 
 class Steps:
-    """Bars on standard error, one for each part of the work."""
+    """Bars on standard error, one for each part of the work. They have gone before
+    anything is printed: a bar that goes takes lines of the terminal with it.
+    """
 
     def __init__(self, screen: Screen, stack: ExitStack) -> None:
         self._screen = screen
@@ -46,6 +48,10 @@ class Steps:
             shown = done
 
         return tell
+
+    def end(self) -> None:
+        """Take the bars away."""
+        self._stack.close()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,6 +89,7 @@ def _copy(args: argparse.Namespace, screen: Screen, steps: Steps) -> Exit:
     begin = time.monotonic()
     copied = _copied(args, steps("copying"))
     proof = prove(partial_of(args.target), steps)
+    steps.end()
     if not proof.findings and proof.sequence != copied.sequence:
         text = f"it ends at {proof.sequence}, and {copied.sequence} were copied"
         proof = Proof([text])
@@ -135,6 +142,7 @@ def _send(args: argparse.Namespace, screen: Screen, steps: Steps) -> Exit:
         # Its own end of the pipe: what is left in it is nobody else's to write.
         with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
             copied = send(args.source, out, steps("copying"))
+        steps.end()
     except BrokenPipeError:
         raise UnprovedError("nobody reads the copy any more: it was cut off") from None
     told = {
@@ -158,6 +166,7 @@ def _send(args: argparse.Namespace, screen: Screen, steps: Steps) -> Exit:
 def _verify(args: argparse.Namespace, screen: Screen, steps: Steps) -> Exit:
     """Prove a copy."""
     proof = prove(args.target, steps)
+    steps.end()
     told: dict[str, Any] = {
         "verify": "damaged" if proof.findings else "ok",
         "copy": str(args.target),

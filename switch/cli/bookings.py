@@ -237,7 +237,7 @@ def _tell(
         screen.line(f"{booking.planned.statement.name}: {text}")
         return
     if signer.person.role != int(PersonRole.CHANNEL):
-        show_waiting(outcome, args, screen)
+        show_waiting(outcome, screen)
         return
     screen.facts([("state", word("done")), ("entry", str(outcome.sequence))])
     if outcome.repeat:

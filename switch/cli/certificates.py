@@ -10,7 +10,6 @@ from pathlib import Path
 from switch.calendar import format_ist
 from switch.cli.arguments import APPROVER, SIGNER, to_count
 from switch.cli.commands import open_office
-from switch.cli.next_steps import where
 from switch.cli.office import show_outcome
 from switch.cli.signing import add_person, signer_of
 from switch.codes import Result
@@ -92,7 +91,7 @@ def _sign(args: Namespace, screen: Screen, wish: pb.StopWish) -> Exit:
     shown = show_outcome(outcome, screen)
     if number and not screen.as_json:
         screen.line(screen.language.word("to be confirmed"))
-        screen.command("confirm-revocation", str(number), *APPROVER, *where(args))
+        screen.command("confirm-revocation", str(number), *APPROVER)
     return shown
 
 

@@ -221,7 +221,7 @@ def propose(args: Namespace, screen: Screen) -> Exit:
             amount,
             move_id=args.id or new_id(),
         )
-    return show_proposed(outcome, args, screen, signs=False)
+    return show_proposed(outcome, screen, signs=False)
 
 
 def _is_amount(text: str) -> bool:

@@ -13,6 +13,7 @@ from switch.cli.arguments import add_id, as_argument, to_count
 from switch.cli.commands import open_client, open_office
 from switch.codes import Result, Role, Tender
 from switch.console.output import Exit, Screen, enum_word, plain
+from switch.console.words import Language
 from switch.ids import format_id
 from switch.money import parse_amount
 from switch.v1 import handouts_pb2 as pb
@@ -27,7 +28,7 @@ Add = Callable[[str, Callable[[Namespace, Screen], Exit], str], ArgumentParser]
 def add_commands(add: Add) -> None:
     """Add `handouts` and `hand-out`."""
     listed = add("handouts", list_all, "refunds that wait for their citizens")
-    listed.add_argument("centre", metavar="CENTRE", help="whose refunds wait")
+    listed.add_argument("centre", metavar="CENTRE", help="whose refunds")
     listed.add_argument(
         "--limit",
         type=to_count,
@@ -36,17 +37,26 @@ def add_commands(add: Add) -> None:
         help="handouts at most, 0 for all (default: %(default)s)",
     )
     made = add("hand-out", hand_out, "hand the cash of a refund to its citizen")
-    made.add_argument(
-        "centre", metavar="CENTRE", help="whose wallet has the money back"
-    )
+    made.add_argument("centre", metavar="CENTRE", help="which hands it out")
     made.add_argument(
         "entry",
         type=to_count,
         metavar="ENTRY",
         help="the entry that gave the money back, as `handouts` lists it",
     )
-    made.add_argument("amount", type=as_argument(parse_amount), metavar="AMOUNT")
-    made.add_argument("--operator", type=to_count, default=0, metavar="N")
+    made.add_argument(
+        "amount",
+        type=as_argument(parse_amount),
+        metavar="AMOUNT",
+        help="all that the entry gave back, in rupees",
+    )
+    made.add_argument(
+        "--operator",
+        type=to_count,
+        default=0,
+        metavar="N",
+        help="who hands it out; the cash counts in that operator's shift",
+    )
     add_id(made)
 
 
@@ -57,6 +67,9 @@ def list_all(args: Namespace, screen: Screen) -> Exit:
     if screen.as_json:
         screen.value({"handouts": [plain(line) for line in lines]})
         return Exit.DONE
+    if not lines:
+        screen.line(screen.language.word("no handouts"))
+        return Exit.DONE
     language = screen.language
     screen.table(
         ("entry", "time", "kind", "amount", "tender", "reference", "id"),
@@ -66,7 +79,7 @@ def list_all(args: Namespace, screen: Screen) -> Exit:
                 format_ist(line.time_ns),
                 enum_word(types_pb2.EntryKind.DESCRIPTOR, line.kind),
                 language.amount(line.amount),
-                Tender(line.tender).name.lower(),
+                _tender(line, language),
                 line.payment.citizen_reference or line.payment.reference,
                 format_id(line.payment.id),
             )
@@ -99,13 +112,18 @@ def hand_out(args: Namespace, screen: Screen) -> Exit:
     return code
 
 
+def _tender(found: pb.Handout, language: Language) -> str:
+    """How the citizen had paid."""
+    return language.word(f"tender {Tender(found.tender).name.lower()}")
+
+
 def _show(found: pb.Handout, screen: Screen) -> None:
     """What was given back, and who has handed it out."""
     language = screen.language
     facts = [
         ("entry", str(found.sequence)),
         ("amount", language.amount(found.amount)),
-        ("tender", Tender(found.tender).name.lower()),
+        ("tender", _tender(found, language)),
         ("id", format_id(found.payment.id)),
     ]
     if found.handed_out_sequence:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from switch.cli.arguments import add_id
 from switch.cli.commands import open_office
-from switch.cli.next_steps import signer_words, where
+from switch.cli.next_steps import signer_words
 from switch.cli.signing import add_person, propose, sign_prepared, signer_of
 from switch.client import Client
 from switch.client.messages import partial_messages, specs_of
@@ -87,7 +87,7 @@ def propose_file(args: Namespace, screen: Screen) -> Exit:
         screen.line(screen.language.word("next phase"))
         words = [str(args.file)] if args.file else []
         words += ["--replace"] if args.replace else []
-        words += [*signer_words(args), *where(args)]
+        words += signer_words(args)
         screen.command("network", "propose", *words)
     return shown
 
@@ -141,7 +141,7 @@ def _sorted(specs: Specs) -> Specs:
 
 
 def show(args: Namespace, screen: Screen) -> Exit:
-    """One record, with every field of it that is set."""
+    """One record, with every field of it that is set, by the names that `set` takes."""
     with open_office(args) as client:
         specs = _record(client, args.name)
     if screen.as_json:
@@ -153,6 +153,7 @@ def show(args: Namespace, screen: Screen) -> Exit:
     for _, spec in _named(specs):
         screen.facts(
             [(name, _text(value)) for name, value in as_file(spec).items()],
+            as_typed=True,
         )
     return Exit.DONE
 

@@ -9,13 +9,12 @@ from argparse import Namespace
 from switch.cli.arguments import APPROVER
 from switch.cli.office import show_outcome
 from switch.codes import Result
-from switch.config import Config
 from switch.console.output import Exit, Screen
 from switch.v1 import results_pb2
 
 
 def show_waiting(
-    outcome: results_pb2.Outcome, args: Namespace, screen: Screen, *, signs: bool = True
+    outcome: results_pb2.Outcome, screen: Screen, *, signs: bool = True
 ) -> None:
     """Say of an accepted proposal that it waits, and how another person approves it."""
     word = screen.language.word
@@ -25,13 +24,12 @@ def show_waiting(
     if outcome.repeat:
         screen.line(word("repeat"))
     screen.line(word("approve it"))
-    hint_approval(outcome.sequence, args, screen, signs=signs)
+    hint_approval(outcome.sequence, screen, signs=signs)
 
 
 def show_approved(
     proposal: int,
     outcome: results_pb2.Outcome,
-    args: Namespace,
     screen: Screen,
     *,
     waits: bool,
@@ -44,18 +42,16 @@ def show_approved(
         screen.line(word("repeat"))
     if waits:
         screen.line(word("third waits"))
-        hint_approval(proposal, args, screen)
+        hint_approval(proposal, screen)
     else:
         screen.line(word("do it"))
-        screen.command("do", str(proposal), *where(args))
+        screen.command("do", str(proposal))
 
 
-def hint_approval(
-    sequence: int, args: Namespace, screen: Screen, *, signs: bool = True
-) -> None:
+def hint_approval(sequence: int, screen: Screen, *, signs: bool = True) -> None:
     """The command with which another person approves it, with a key if it is signed."""
     who = APPROVER if signs else APPROVER[:2]
-    screen.command("approve", str(sequence), *who, *where(args))
+    screen.command("approve", str(sequence), *who)
 
 
 def signer_words(args: Namespace) -> list[str]:
@@ -67,22 +63,11 @@ def signer_words(args: Namespace) -> list[str]:
     return [*words, "--person", str(args.number), "--key", str(args.key)]
 
 
-def where(args: Namespace) -> list[str]:
-    """Which switch was asked, if it is not the one that is asked without saying so."""
-    config = Config()
-    words = []
-    if args.address != config.address:
-        words += ["--address", args.address]
-    if args.tls != config.tls_dir:
-        words += ["--tls", str(args.tls)]
-    return words
-
-
 def show_proposed(
-    outcome: results_pb2.Outcome, args: Namespace, screen: Screen, *, signs: bool = True
+    outcome: results_pb2.Outcome, screen: Screen, *, signs: bool = True
 ) -> Exit:
     """The answer to a proposal: it waits, or was refused."""
     if screen.as_json or outcome.result != int(Result.OK):
         return show_outcome(outcome, screen)
-    show_waiting(outcome, args, screen, signs=signs)
+    show_waiting(outcome, screen, signs=signs)
     return Exit.DONE

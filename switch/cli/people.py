@@ -214,7 +214,7 @@ def approve(args: Namespace, screen: Screen) -> Exit:
         return Exit.DONE if is_done else Exit.REFUSED
     if outcome.result != int(Result.OK) or not shown.answer.HasField("proposal"):
         return show_outcome(outcome, screen)
-    show_approved(args.entry, outcome, args, screen, waits=waits)
+    show_approved(args.entry, outcome, screen, waits=waits)
     return Exit.DONE
 
 
@@ -336,7 +336,7 @@ def stop(args: Namespace, screen: Screen) -> Exit:
     shown = show_outcome(outcome, screen)
     if shown is Exit.DONE and not screen.as_json:
         screen.line(screen.language.word("stopped"))
-        hint_approval(outcome.sequence, args, screen)
+        hint_approval(outcome.sequence, screen)
     return shown
 
 

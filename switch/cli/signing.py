@@ -319,7 +319,7 @@ def sign_prepared(
         }
         screen.value(value)
         return Exit.DONE if _is_ok(outcome) else Exit.REFUSED
-    shown = show_proposed(outcome, args, screen)
+    shown = show_proposed(outcome, screen)
     if shown is Exit.DONE and made.left_count:
         screen.facts([("left", screen.language.count(made.left_count))])
     return shown

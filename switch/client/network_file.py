@@ -113,7 +113,11 @@ def parse_field(kind: Kind, text: str) -> tuple[str, Any]:
     if not equals or name not in types:
         wrong = f"{text[:64]!r} is no FIELD=VALUE"
         raise NetworkError(f"{wrong}: a field is one of {', '.join(types)}")
-    parsed = value if _is_word(types[name]) else read_json(value)
+    try:
+        parsed = value if _is_word(types[name]) else read_json(value)
+    except NetworkError as error:
+        typed = "type it as a file has it: amounts are whole paise, such as 5000000"
+        raise NetworkError(f"{name}: {value[:64]!r} is {error}; {typed}") from error
     return name, read_values(kind, {name: parsed}, "the record")[name]
 
 

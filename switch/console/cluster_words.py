@@ -8,6 +8,7 @@ CLUSTER_WORDS: dict[str, tuple[str, str]] = {
     "database role": ("role", "ভূমিকা"),
     "lag": ("bytes behind", "কত বাইট পিছিয়ে"),
     "waits for": ("commits wait for", "কার জন্য অপেক্ষা"),
+    "cluster": ("Cluster", "ক্লাস্টার"),
     "unreachable": ("unreachable", "যোগাযোগ নেই"),
     "no log": ("the log does not answer", "লগ সাড়া দিচ্ছে না"),
     "node": ("node", "নোড"),

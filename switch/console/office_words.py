@@ -36,5 +36,10 @@ OFFICE_WORDS: dict[str, tuple[str, str]] = {
     # Of a table that is wider than the screen.
     "left out": ("Left out, for want of room", "জায়গার অভাবে বাদ"),
     "all with wide": ("--wide shows every column", "--wide দিলে সব কলাম দেখায়"),
+    "no handouts": ("No refund waits here.", "এখানে কোনও ফেরত বাকি নেই।"),
+    "tender": ("Paid by", "মাধ্যম"),
+    "tender cash": ("cash", "নগদ"),
+    "tender upi": ("UPI", "ইউপিআই"),
+    "tender card": ("card", "কার্ড"),
 }
 """Key → English, Bengali."""

@@ -152,12 +152,14 @@ class Screen:
             word = self.language.word
             self.line(f"{word('left out')}: {names} ({word('all with wide')})")
 
-    def facts(self, facts: Sequence[tuple[str, str]]) -> None:
-        """Named values, one a line."""
-        named = [
-            (harmless(self.language.word(name)), harmless(value))
-            for name, value in facts
-        ]
+    def facts(
+        self, facts: Sequence[tuple[str, str]], *, as_typed: bool = False
+    ) -> None:
+        """Named values, one a line. `as_typed`: the names are fields that a person
+        types, and stand as they are.
+        """
+        word = str if as_typed else self.language.word
+        named = [(harmless(word(name)), harmless(value)) for name, value in facts]
         indent = max((cell_len(name) for name, _ in named), default=0) + _GAP
         for name, value in named:
             if self._width is not None:

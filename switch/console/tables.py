@@ -123,8 +123,14 @@ def fit(
         for head, cells in zip(heads, texts, strict=True)
     ]
     waiting = list(order)
+    gone: list[int] = []
     while _total([least[at] for at in shown]) > width and waiting:
-        shown.remove(waiting.pop(0))
+        gone.append(waiting.pop(0))
+        shown.remove(gone[-1])
+    # A column that is too wide by itself takes no other one with it.
+    for at in reversed(gone):
+        if _total([least[at], *(least[other] for other in shown)]) <= width:
+            shown = sorted((*shown, at))
     widths = _spread([least[at] for at in shown], [most[at] for at in shown], width)
     left_out = tuple(at for at in range(len(heads)) if at not in shown)
     return Fit(tuple(shown), tuple(widths), left_out)

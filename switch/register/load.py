@@ -147,7 +147,10 @@ def load_network(
     for _ in range(PHASES):
         requests = network_requests(register, participants, services, sender=sender)
         if requests and register.has_people:
-            text = "this ledger has people: propose it, `payswitch network propose`"
+            text = (
+                "this ledger has people, two of whom must want this: "
+                "`payswitch network propose FILE --person NUMBER --key KEY-FILE`"
+            )
             raise _problem("participants", text)
         try:
             for request in requests:

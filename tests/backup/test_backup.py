@@ -29,6 +29,7 @@ from switch.backup.proof import prove
 from switch.errors import BusyError, ConfigError
 from switch.ledger.opening import open_ledger
 from tests import forked
+from tests.cli.terminal import left_on, on_terminal
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import rows_request
 from tests.ledger.test_opening_shapes import until
@@ -184,6 +185,22 @@ def test_a_copy_that_is_whole(whole: Path) -> None:
     assert "The copy is whole" in done.stdout
     bengali = payswitch("verify", whole, "--lang", "bn")
     assert "কপিটি অক্ষত" in bengali.stdout
+
+
+def test_bars_take_no_line_of_the_answer_with_them(whole: Path, tmp_path: Path) -> None:
+    """The last line says what to write down somewhere else."""
+    words = ("backup", str(tmp_path / "copy"), "--data", str(whole))
+    told = on_terminal(*words, columns=200)
+    assert "\x1b[1A" in told, "no bar was drawn"
+    shown = [*filter(None, map(str.rstrip, left_on(told)))]
+    begin = shown.index(f"The copy is whole: {tmp_path / 'copy'}")
+    assert [line.split("  ")[0] for line in shown[begin + 1 :]] == [
+        "as of entry",
+        "Chunks",
+        "Last chunk's check",
+        "State hash",
+        "Write the entry and the hash down somewhere else than the copy.",
+    ]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -40,3 +41,36 @@ def on_terminal(
         os.close(near)
         process.wait(timeout=60)
     return told.decode().replace("\r\n", "\n")
+
+
+_MOVE = re.compile(r"\x1b\[(\??\d*)([A-Za-z])")
+
+
+def left_on(told: str) -> list[str]:
+    """The lines that stay on a terminal: bars go back over what they have drawn.
+
+    Lines are as long as they are: nothing that is read here wraps.
+    """
+    lines = [""]
+    row = column = at = 0
+    while at < len(told):
+        move = _MOVE.match(told, at)
+        if move:
+            at = move.end()
+            if move[2] == "A":
+                row = max(row - int(move[1] or 1), 0)
+            elif move[2] == "K":
+                lines[row] = "" if move[1] == "2" else lines[row][:column]
+            continue
+        letter = told[at]
+        at += 1
+        if letter == "\n":
+            row, column = row + 1, 0
+            lines += [""] * (row + 1 - len(lines))
+        elif letter == "\r":
+            column = 0
+        else:
+            line = lines[row].ljust(column)
+            lines[row] = line[:column] + letter + line[column + 1 :]
+            column += 1
+    return lines

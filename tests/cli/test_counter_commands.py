@@ -165,6 +165,9 @@ def test_a_refund_is_handed_out(
     assert (waits["amount"], waits["kind"]) == (150, "refund")
     table = live.command("handouts", CENTRE)
     assert "1.50" in table.stdout
+    bengali = live.command("handouts", CENTRE, "--lang", "bn").stdout
+    assert "মাধ্যম" in bengali
+    assert "নগদ" in bengali
     words = ("hand-out", CENTRE, str(waits["sequence"]))
     wrong = live.command(*words, "1.49", "--operator", "2")
     assert wrong.returncode == Exit.REFUSED
@@ -176,6 +179,7 @@ def test_a_refund_is_handed_out(
     assert again.returncode == Exit.REFUSED
     assert "ALREADY_HANDED_OUT" in again.stdout
     assert told(live.command("handouts", CENTRE, "--json"))["handouts"] == []
+    assert live.command("handouts", CENTRE).stdout == "No refund waits here.\n"
 
 
 # --- files of bills --------------------------------------------------------------

@@ -136,6 +136,7 @@ def test_an_amount_says_how_it_is_written(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_certificate_that_is_not_there_says_where_it_goes(live: Live) -> None:
+    # Its port may be another counter's.
     done = live.command("counter", "bsk-99999", "--port", "0")
     assert done.returncode == Exit.CONFIG
     assert "centre-bsk-99999.pem" in done.stderr

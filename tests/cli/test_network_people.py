@@ -99,8 +99,14 @@ def test_a_whole_file_goes_through_two_people(
         "number": 1,
         "key": spec.operators[0].key,
     }
-    text = shell.run("network", "show", CENTRE).out
-    assert "low_balance" in text
+    # By the names that `set` takes, in each language.
+    for language in ("en", "bn"):
+        lines = shell.run(
+            "network", "show", CENTRE, "--lang", language
+        ).out.splitlines()
+        names = [line.split("  ")[0] for line in lines if line[:1] != " "]
+        assert names == [*shown["participants"][0]]
+        assert "low_balance" in names
     assert shell.run("network", "show", "nobody").code == Exit.REFUSED
 
 
@@ -177,7 +183,8 @@ def test_a_field_that_cannot_be_is_said(council: Council, shell: Shell) -> None:
         ((CENTRES[1], "nme_en=x"), "a field is one of"),
         ((CENTRES[1], "name_en"), "is no FIELD=VALUE"),
         ((CENTRES[1], "id=other"), "a field is one of"),
-        ((CENTRES[1], "payment_max=many"), "not JSON"),
+        ((CENTRES[1], "payment_max=many"), "payment_max: 'many' is not JSON"),
+        ((CENTRES[1], "payment_max=5lakh"), "amounts are whole paise"),
         ((CENTRES[1], "payment_max=true"), "must be of type int"),
         ((CENTRES[1], 'operators=[{"number": 1, "number": 2}]'), "twice"),
         ((CENTRES[1], "name_en=a", "name_en=b"), "is there twice"),

@@ -94,13 +94,19 @@ def test_a_certificate_alone_is_told_what_to_do(office: Office) -> None:
         assert done.returncode == Exit.REFUSED, (words, done.stdout, done.stderr)
         assert result in done.stdout
         assert "payswitch propose" in done.stdout
+    # The rules' row, and one of the register, are neither proposal nor stop.
+    for entry in ("1", "2"):
+        done = office.ask("do", entry)
+        assert done.returncode == Exit.REFUSED
+        assert "`payswitch proposals`" in done.stderr
     done = office.ask("network", "load", str(office.directory / "other.json"))
     assert done.returncode == Exit.CONFIG
     other = Specs((ParticipantSpec(id="new", role=Role.CENTRE),), ())
     (office.directory / "other.json").write_text(specs_to_json(other))
     done = office.ask("network", "load", str(office.directory / "other.json"))
     assert done.returncode == Exit.USAGE
-    assert "payswitch network propose" in done.stderr
+    hint = "payswitch network propose FILE --person NUMBER --key KEY-FILE"
+    assert hint in done.stderr
 
 
 def test_another_key_is_not_the_persons(office: Office, tmp_path: Path) -> None:

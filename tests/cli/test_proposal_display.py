@@ -159,6 +159,9 @@ def test_what_waits_is_not_done_and_its_hint_runs(
     assert approved.code == Exit.DONE, approved
     assert "approved, not done" in approved.out
     [do] = [one for one in approved.out.splitlines() if "payswitch do" in one]
+    # Where the switch is stands in a command once.
+    for hinted in (shlex.join(words), do):
+        assert hinted.count("--address") == hinted.count("--tls") == 1, hinted
     assert shell.typed(*shlex.split(do)[1:]).code == Exit.DONE
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from switch.console import words
 from switch.console.output import Screen, harmless
-from switch.console.tables import cell_len, drop_order
+from switch.console.tables import cell_len, drop_order, fit
 from switch.console.words import WORDS, Language
 from tests.cli.drawn_tables import ROOT, Drawn, drawn_tables
 
@@ -124,12 +124,16 @@ def test_no_table_breaks_a_word_or_hides_that_it_leaves_something_out(
                 for word in harmless(cell).split():
                     assert word in told
         return
-    order = drop_order(drawn.columns, drawn.drop)
     found = _columns(text)
-    left_out = order[: len(drawn.columns) - len(found)]
+    kept: list[int] = []
+    for at in range(len(drawn.columns)):
+        waits = found[len(kept) : len(kept) + 1]
+        if waits == [_words(drawn, rows, at, language)]:
+            kept.append(at)
+    assert len(kept) == len(found), "a column is none of the table's"
+    assert kept[0] == 0, "the first column stays"
+    left_out = [at for at in range(len(drawn.columns)) if at not in kept]
     assert not (drawn.whole and left_out), "what is signed is what is shown"
-    kept = [at for at in range(len(drawn.columns)) if at not in left_out]
-    assert found == [_words(drawn, rows, at, language) for at in kept]
     if len(kept) > 1:
         table = [line for line in text.splitlines() if line[:1] in "┏┃┡│├└"]
         assert max(map(cell_len, table)) <= width
@@ -240,6 +244,31 @@ def test_a_table_names_columns_that_it_has(where: str) -> None:
     assert not (drawn.whole and drawn.drop), "nothing is left out of what is signed"
     for column in drawn.columns:
         assert column in WORDS, f"{column} has no words"
+    for language in Language:
+        heads = [language.word(column) for column in drawn.columns]
+        assert len({*heads}) == len(heads), "two columns have one name"
+
+
+def _takes_facts(part: ast.AST) -> bool:
+    if isinstance(part, ast.Call):
+        called = ast.unparse(part.func)
+        return called == "screen.facts" or called.startswith("facts.")
+    return isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == "facts"
+
+
+def test_named_values_have_words() -> None:
+    """The names of a call of `screen.facts`, and of a list that is called `facts`."""
+    names = {
+        (path.name, pair.elts[0].value)
+        for path in (ROOT / "switch/cli").rglob("*.py")
+        for part in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if _takes_facts(part)
+        for pair in ast.walk(part)
+        if isinstance(pair, ast.Tuple) and len(pair.elts) == 2
+        if isinstance(pair.elts[0], ast.Constant)
+    }
+    assert len(names) > 100
+    assert not {(path, name) for path, name in names if name not in WORDS}
 
 
 @pytest.mark.parametrize("language", Language)
@@ -251,6 +280,27 @@ def test_a_table_of_billers_fits_eighty_columns(language: Language) -> None:
         assert language.word(column).split()[0] in text.split("└")[0]
     assert "municipality-of-durgapur" in text
     assert max(map(cell_len, text.splitlines())) <= 80
+
+
+def test_a_column_that_is_too_wide_takes_no_other_with_it() -> None:
+    (drawn,) = (each for each in DRAWN if "exceptions:proposals" in each.where)
+    texts = {"entry": "15302", "kind": "refund", "about": f"15294: sha256:{'f' * 64}"}
+    row = [texts.get(column, "₹500.00") for column in drawn.columns]
+    text = _shown(drawn, [row], 80, language=Language.ENGLISH)
+    table, note = text.split("└")
+    for column in ("entry", "kind", "amount", "state"):
+        assert WORDS[column][0] in table
+    assert WORDS["about"][0] in note
+    assert max(map(cell_len, text.splitlines())) <= 80
+
+
+def test_columns_go_in_their_order() -> None:
+    """Of columns that are equally wide those that matter least."""
+    heads = ("first", "least", "third", "fifth")
+    cells = [["x" * 10]] * 4
+    order = drop_order(heads, ("least",))
+    for width, shown in ((53, (0, 1, 2, 3)), (52, (0, 2, 3)), (39, (0, 2)), (26, (0,))):
+        assert fit(cells, heads, order, width).shown == shown
 
 
 def test_what_goes_first_is_stated() -> None:

@@ -252,7 +252,10 @@ def test_a_person_revokes_and_another_confirms(office: Office) -> None:
     half = office.ask("revoke", CENTRES[1], str(file), "stolen", "--person", "1")
     assert half.returncode == Exit.USAGE
     done = shown(office.ask("revoke", CENTRES[1], str(file), "stolen", by="alpha"))
-    assert "payswitch confirm-revocation 1 --as" in done
+    hint = "payswitch confirm-revocation 1 --as treasury/YOUR-ID --person YOUR-NUMBER"
+    assert hint in done
+    # Where the switch is stands there once.
+    assert done.count("--address") == done.count("--tls") == 1
     again = office.ask("revoke", CENTRES[1], str(file), "stolen", by="beta")
     assert again.returncode == Exit.USAGE
     assert "number 1" in again.stderr

@@ -116,8 +116,10 @@ def test_pages_of_what_waits(peers: Peers) -> None:
     other = peers.centre("centre-a")
     assert not set(whole) & {one.sequence for one in waiting(other)}
     [theirs] = [one for one in waiting(peer) if one.sequence == made[0]]
-    with failing(grpc.StatusCode.NOT_FOUND):
+    with failing(grpc.StatusCode.NOT_FOUND) as failed:
         hand_out(other, theirs)
+    # It says where to look.
+    assert "`payswitch handouts CENTRE`" in failed[0].text
     with failing(grpc.StatusCode.PERMISSION_DENIED):
         hand_out(other, theirs, centre="centre-b")
     for peer_ in (peers.treasury, peers.harness):

@@ -102,6 +102,7 @@ def test_an_answer_arrives(world: World, desk: tuple[Counter, Browser]) -> None:
     first = browser.get("/").text
     assert 'hx-get="/complaints/count"' in first
     assert f'data-news="{before["news"] + 1}"' in first
+    assert re.search(r'\s<a href="/complaints"', first), "sentence and link touch"
     listed = browser.get("/complaints").text
     assert "not looked at" in listed
     assert f'href="/complaint/{number}"' in listed

@@ -21,6 +21,7 @@ from switch.ids import new_id
 from tests.counter.test_receipts import make, papers_of
 from tests.server.harness import RUPEE, payment
 from tests.web.browsing import Browser, lines_of, mixed_lines
+from tests.web.test_counter_handouts import hand_out, handout_form, refunded
 from tests.web.test_counter_page import reference
 from tests.web.world import BOOKING, CENTRE, POWER, RECORDS, RELIEF, Counter, World
 
@@ -138,6 +139,12 @@ def test_each_page(world: World, counter: Counter, language: str) -> None:
         raised = paid_with_complaint(browser)
         for path in (*raised, "/complaints", "/complaints/count"):
             look(path)
+        refund = refunded(world, 20 * RUPEE)
+        for path in (refund, "/handouts"):
+            look(path)
+        assert hand_out(browser, handout_form(browser.text)) == "done"
+        look()
+        look(refund)
         for path in ("/", "/today", "/wallet", "/shift", "/operator", "/?q=bill"):
             look(path)
         for path in (f"/service/{POWER}", f"/service/{RECORDS}", "/service/FREE-0001"):
