@@ -179,10 +179,16 @@ class HandoutBook:
         wanted |= keeps & ((kind == Kind.VOID) | (kind == Kind.POST))
         wanted |= kind == Kind.HANDED_OUT
         wanted &= accepted["sequence"] > self._since
-        for entry in entries_of(accepted[wanted]):
+        # Before any is noted: where one cannot be read, all of them come again.
+        found = [
+            entry
+            for entry in entries_of(accepted[wanted])
+            if entry.kind == Kind.HANDED_OUT or given_back(self._ledger, entry)
+        ]
+        for entry in found:
             if entry.kind == Kind.HANDED_OUT:
                 self._note(entry)
-            elif given_back(self._ledger, entry):
+            else:
                 self._waiting.setdefault(wallet_of(entry), []).append(entry.sequence)
 
     def _note(self, entry: Entry) -> None:
