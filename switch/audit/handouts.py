@@ -19,7 +19,7 @@ from switch.codes import AccountKind, CaseType, Kind, Result
 
 TOGETHER: Final = 65_536
 """Rows of which what they name is read again at a time."""
-EMPTY: Final = ("credit", "receipt", "basket", "checker")
+EMPTY: Final = ("credit", "receipt", "service", "basket", "checker")
 """What none says anything in."""
 TEXTS: Final = {
     Result.ACCOUNT_UNKNOWN: "its wallet is no account of its sender",

@@ -194,6 +194,7 @@ FORGERIES: Pairs = {
     "with a note": ("handouts", "how its citizen had paid", *with_(refund, tail=b"x")),
     "with a credit": ("handouts", "where none of its kind", *with_(refund, credit=B)),
     "with a receipt": ("handouts", "where none of its kind", *with_(refund, receipt=1)),
+    "with a service": ("handouts", "where none of its kind", *with_(refund, service=1)),
     "with a checker": ("handouts", "where none of its kind", *with_(refund, checker=1)),
     "with a reference": (
         *("fields", "its reference is not one"),
