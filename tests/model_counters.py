@@ -243,18 +243,24 @@ class Counters(Banks):
         if back.kind in (Kind.VOID, Kind.EXPIRE):
             hold = self.rows[back.resolves - 1]
             doubt = self.corrected.get(hold.sequence, 0) or self.late_case(hold)
-            if doubt:
+            if doubt and amount == hold.amount:
                 return Answer(Result.CASES_OPEN, doubt)
         return OK
 
     def given_back_by(self, back: Row) -> int:
         """What a row gives back that a row of its own hands out; 0 if it is none."""
-        if back.kind in (Kind.REFUND, Kind.EXPIRE):
+        if back.kind == Kind.REFUND:
             return back.amount
-        if back.kind not in (Kind.VOID, Kind.POST) or not back.flags & RowFlag.KEEP:
+        ends = back.kind in (Kind.VOID, Kind.POST) and back.flags & RowFlag.KEEP
+        if not ends and back.kind != Kind.EXPIRE:
             return 0
         held = self.rows[back.resolves - 1].amount
-        return held if back.kind == Kind.VOID else held - back.amount
+        if back.kind == Kind.POST:
+            return held - back.amount
+        # Paid after all: a part of it, or there is nothing left to speak of.
+        corrected = self.corrected.get(back.resolves, 0)
+        paid = self.rows[corrected - 1].amount if corrected else 0
+        return held - paid if paid < held else held
 
     def do_handed_out(self, row: Row) -> None:
         row.flags = self.rows[row.resolves - 1].flags & TENDER_MASK

@@ -291,7 +291,7 @@ class Signed(People):
 
     def stake_of(self, row: Row) -> int:
         """The money that a proposal moves or releases."""
-        if row.total not in (Kind.POST, Kind.VOID):
+        if row.total not in (Kind.POST, Kind.VOID, Kind.VERIFY):
             return row.amount
         hold = self.rows[row.resolves - 1]
         if row.total == Kind.POST or not hold.basket:

@@ -3,7 +3,7 @@
 Where a row stands is judged at its place. What gave the money back is read again when
 all rows have passed, and so is whether its biller says by then that it has it. Refused
 rows are judged alike. Memory: 24 bytes for each handed_out, 56 more until it is judged,
-and 24 for each late confirmation, and for each verify and correction of such a payment.
+and 32 for each late confirmation, and for each verify and correction of such a payment.
 """
 
 from array import array
@@ -19,7 +19,7 @@ from switch.codes import AccountKind, CaseType, Kind, Result
 
 TOGETHER: Final = 65_536
 """Rows of which what they name is read again at a time."""
-EMPTY: Final = ("credit", "receipt", "basket", "checker")
+EMPTY: Final = ("credit", "receipt", "service", "basket", "checker")
 """What none says anything in."""
 TEXTS: Final = {
     Result.ACCOUNT_UNKNOWN: "its wallet is no account of its sender",
@@ -60,7 +60,7 @@ class Handouts:
         self._noted = array("Q")
         self._first: dict[int, int] = {}
         # By hold: what was said of it late, and what answered that, in order.
-        self._late: dict[int, list[tuple[int, int]]] = {}
+        self._late: dict[int, list[tuple[int, int, int]]] = {}
 
     def _add(self, row: np.void, text: str) -> None:
         self.findings.add("handouts", int(row["sequence"]), text)
@@ -100,20 +100,20 @@ class Handouts:
             return
         if kind == Kind.CASE or hold in self._late:
             said = self._late.setdefault(hold, [])
-            said.append((int(row["sequence"]), kind))
+            said.append((int(row["sequence"]), kind, int(row["amount"])))
 
-    def _doubt(self, hold: int, sequence: int) -> int:
-        """The correction of a hold before some row, or its late confirmation that was
-        open there, or 0.
+    def _doubt(self, hold: int, sequence: int) -> tuple[int, int]:
+        """The correction of a hold before some row, and what it has paid; or its late
+        confirmation that was open there, or 0, and nothing paid.
         """
         newest = 0
-        for at, kind in self._late.get(hold, ()):
+        for at, kind, amount in self._late.get(hold, ()):
             if at >= sequence:
                 break
             if kind == Kind.TRANSFER:
-                return at
+                return at, amount
             newest = at if kind == Kind.CASE else 0
-        return newest
+        return newest, 0
 
     def finish(self, journal: Journal) -> None:
         """Judge what depends on the rows that are named."""
@@ -146,15 +146,17 @@ class Handouts:
         amount, wallet = _given_back(row, back, hold)
         if not amount or wallet != row.wallet:
             return Result.PAYMENT_NOT_FOUND, 0
+        doubt = 0
+        if back["kind"] in (Kind.VOID, Kind.EXPIRE):
+            doubt, paid = self._doubt(int(back["resolves"]), row.sequence)
+            if 0 < paid < amount:
+                # The rest is the citizen's.
+                amount, doubt = amount - paid, 0
         if amount != row.amount:
             return Result.NET_DIFFERS, 0
         if row.before:
             return Result.ALREADY_HANDED_OUT, row.before
-        if back["kind"] in (Kind.VOID, Kind.EXPIRE):
-            doubt = self._doubt(int(back["resolves"]), row.sequence)
-            if doubt:
-                return Result.CASES_OPEN, doubt
-        return Result.OK, 0
+        return (Result.CASES_OPEN, doubt) if doubt else (Result.OK, 0)
 
 
 def _given_back(row: Noted, back: np.void, hold: np.void) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """What a proposal moves or releases, whatever amount it states.
 
 The rows that it speaks of are before it in the journal, and are read there: a post ends
-all of its hold, and one proposal voids each hold of a basket.
+all of its hold, and one proposal voids, or verifies, each hold of a basket.
 """
 
 from collections.abc import Callable
@@ -27,13 +27,13 @@ class Stakes:
     def __call__(self, proposal: np.void) -> int:
         """Paise. Of what is no hold, another check says so; it has no stake here."""
         asked, about = int(proposal["total"]), int(proposal["resolves"])
-        if asked not in (Kind.POST, Kind.VOID):
+        if asked not in (Kind.POST, Kind.VOID, Kind.VERIFY):
             return int(proposal["amount"])
         if not 0 < about < int(proposal["sequence"]):
             return 0
         hold = self._holds(about, 1)
         basket = int(hold["basket"][0])
-        if asked == Kind.VOID and basket:
+        if asked != Kind.POST and basket:
             lead = about - (basket & INDEX)
             hold = self._holds(lead, basket >> SIZE_SHIFT)
         return sum(hold["amount"].tolist())

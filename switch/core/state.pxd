@@ -326,7 +326,7 @@ cdef struct Draft:            # one requested row on its way through a group
     uint8_t from_message      # and not from a row template
     uint8_t no_centre         # by the register nobody can pay it; asked once the id is new
     uint8_t no_operator       # its centre signs on, and has no such operator; likewise
-    uint8_t operator_filled   # its operator is the session's: it was sent without one
+    uint8_t names_nobody      # its operator was not sent: it is who is signed on, by the register
     uint8_t keeps             # some service of its basket keeps holds past their deadline
     uint8_t respelled         # the row's reference is not as it was sent
     uint8_t misspelled        # the reference has no canonical form

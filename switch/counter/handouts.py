@@ -42,10 +42,12 @@ class Handout(NamedTuple):
 
         What was refunded its citizen gets all the same: two people have wanted that.
         """
-        is_end = self.back.kind in (Kind.VOID, Kind.EXPIRE)
-        return is_end and (
-            self.payment.is_disputed or self.payment.standing.is_corrected
-        )
+        if self.back.kind not in (Kind.VOID, Kind.EXPIRE):
+            return False
+        is_corrected = self.payment.standing.is_corrected
+        # Of what was paid after all in part, the rest is the citizen's.
+        is_whole = is_corrected and self.amount == self.payment.entry.amount
+        return is_whole or (self.payment.is_disputed and not is_corrected)
 
 
 def hand_out(
@@ -79,6 +81,7 @@ def wallet_of(back: Entry) -> int:
 
 def given_back(ledger: Ledger, back: Entry) -> int:
     """What a row gave back that a row of its own hands out; 0 if it is none of those.
+    What was paid after all is not taken from it.
 
     Raises CorruptionError.
     """
@@ -110,6 +113,9 @@ def handout_of(ledger: Ledger, back: Entry) -> Handout | None:
     which = 0
     if back.kind == Kind.REFUND:
         which = _place(ledger, back, final)
+    elif payment.standing.is_corrected:
+        corrected = ledger.row(ledger.link(back.resolves, Link.CORRECTION))
+        amount -= corrected.amount if corrected.amount < amount else 0
     there = ledger.link(back.sequence, Link.HANDED_OUT)
     row = ledger.row(there) if there else None
     return Handout(back, amount, payment, which, row)
@@ -179,10 +185,16 @@ class HandoutBook:
         wanted |= keeps & ((kind == Kind.VOID) | (kind == Kind.POST))
         wanted |= kind == Kind.HANDED_OUT
         wanted &= accepted["sequence"] > self._since
-        for entry in entries_of(accepted[wanted]):
+        # Before any is noted: where one cannot be read, all of them come again.
+        found = [
+            entry
+            for entry in entries_of(accepted[wanted])
+            if entry.kind == Kind.HANDED_OUT or given_back(self._ledger, entry)
+        ]
+        for entry in found:
             if entry.kind == Kind.HANDED_OUT:
                 self._note(entry)
-            elif given_back(self._ledger, entry):
+            else:
                 self._waiting.setdefault(wallet_of(entry), []).append(entry.sequence)
 
     def _note(self, entry: Entry) -> None:

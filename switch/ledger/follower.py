@@ -45,7 +45,8 @@ class Follower:
         *,
         passes_over: bool = False,
     ) -> None:
-        """Nothing is read before it is needed. `take` gets all rows, in order, once.
+        """Nothing is read before it is needed. `take` gets all rows, in order, once;
+        where it raises they come again, so that it must have kept nothing of them.
 
         Damaged rows end the reading unless it `passes_over` them: only for a list that
         is of use without them.

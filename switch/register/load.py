@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
-
 from switch._core import TAIL_MAX, Ledger, Request, Rows
 from switch.codes import (
     NO_AMOUNT_LIMIT,
@@ -192,7 +190,10 @@ def next_phase(
 
     Raises NetworkError if the specs cannot be.
     """
-    merged = merge_participants(register, participants)
+    # What no record says stays as these images have it: whoever sets a limit meanwhile
+    # is not undone.
+    images, _ = register.ledger.accounts()
+    merged = merge_participants(register, participants, images)
     payable = merge_services(register, services)
     check_specs(merged, payable)
     wanted = _with_treasury(register, merged)
@@ -200,7 +201,7 @@ def next_phase(
     for phase in (
         _participants(register, wanted, sender),
         _accounts(register, wanted, sender),
-        _limits(register, wanted, sender),
+        _limits(register, wanted, images, sender),
         _operators(register, wanted, sender),
         _services(register, [one for one in payable if not one.series], sender),
         _services(register, [one for one in payable if one.series], sender),
@@ -419,12 +420,11 @@ def _accounts(
 
 
 def _limits(
-    register: Register, specs: Sequence[ParticipantSpec], sender: int
+    register: Register, specs: Sequence[ParticipantSpec], images: Rows, sender: int
 ) -> Iterator[Templates]:
-    images, _ = register.ledger.accounts()
     for spec in specs:
         wallet = register.find_wallet(spec.id)
-        if wallet is None or not _limit_differs(images[wallet.index], spec):
+        if wallet is None or not _limit_differs(images, wallet, spec):
             continue
         limits = [spec.day_amount_max, spec.day_count_max, spec.payment_max]
         if spec.low_balance:
@@ -446,7 +446,11 @@ def _operators(
             yield _registration(one, tail, sender)
 
 
-def _limit_differs(image: np.void, spec: ParticipantSpec) -> bool:
+def _limit_differs(images: Rows, wallet: Account, spec: ParticipantSpec) -> bool:
+    if wallet.index >= len(images):
+        # It was opened since: the next phase knows it.
+        return False
+    image = images[wallet.index]
     names = "day_amount_max", "day_count_max", "payment_max", "low_balance"
     return tuple(int(image[name]) for name in names) != (
         spec.day_amount_max or NO_AMOUNT_LIMIT,
@@ -495,7 +499,7 @@ def network_counts(
     """How the register stands to these participants and services. NetworkError."""
     added = replaced = 0
     images, _ = register.ledger.accounts()
-    for spec in merge_participants(register, participants):
+    for spec in merge_participants(register, participants, images):
         known = register.find_participant(spec.id)
         wallet = register.find_wallet(spec.id)
         if known is None:
@@ -503,7 +507,7 @@ def network_counts(
         elif (
             participant_tail(known.spec) != participant_tail(spec)
             or any(_missing_accounts(register, spec, known.index))
-            or (wallet and _limit_differs(images[wallet.index], spec))
+            or (wallet and _limit_differs(images, wallet, spec))
             or any(differing(register.ledger, known.index, spec.operators))
         ):
             replaced += 1

@@ -82,13 +82,13 @@ def _limit(value: int, none: int) -> int:
 
 
 def merge_participants(
-    register: Register, records: Sequence[ParticipantRecord]
+    register: Register, records: Sequence[ParticipantRecord], images: Rows
 ) -> list[ParticipantSpec]:
     """Participants as they should be, with what their records do not say as it is.
 
-    Raises NetworkError.
+    `images` are those of all accounts: what is merged must be compared with the same
+    ones. Raises NetworkError.
     """
-    images, _ = register.ledger.accounts()
     return [
         record
         if isinstance(record, ParticipantSpec)

@@ -144,6 +144,20 @@ def of_corrected(s: Story) -> None:
     hand_out(s, end_of(s, hold))
 
 
+def of_corrected_in_part(amount: int, paid: int = 700) -> Tell:
+    """What is left of a payment of 900 that was made after all in part."""
+
+    def tell(s: Story) -> None:
+        hold = expired(s)
+        s.case(hold, LATE)
+        s.commit()
+        s.corrected_by_two(hold, paid)
+        s.commit()
+        hand_out(s, end_of(s, hold), amount=amount)
+
+    return tell
+
+
 NOTHING = "what it names gave nothing back that is handed out"
 RIGHT = with_(refund)[0]
 FORGERIES: Pairs = {
@@ -189,11 +203,20 @@ FORGERIES: Pairs = {
         *("handouts", "its biller says by then"),
         *(before_its_word, of_corrected),
     ),
+    "all of what was corrected in part": (
+        *("handouts", "gave back another amount"),
+        *(of_corrected_in_part(200), of_corrected_in_part(900)),
+    ),
+    "what was paid of that": (
+        *("handouts", "gave back another amount"),
+        *(of_corrected_in_part(200), of_corrected_in_part(700)),
+    ),
     "by card": ("handouts", "how its citizen had paid", *with_(refund, flags=CARD)),
     "unfrozen": ("handouts", "how its citizen had paid", *with_(refund, flags=0x10)),
     "with a note": ("handouts", "how its citizen had paid", *with_(refund, tail=b"x")),
     "with a credit": ("handouts", "where none of its kind", *with_(refund, credit=B)),
     "with a receipt": ("handouts", "where none of its kind", *with_(refund, receipt=1)),
+    "with a service": ("handouts", "where none of its kind", *with_(refund, service=1)),
     "with a checker": ("handouts", "where none of its kind", *with_(refund, checker=1)),
     "with a reference": (
         *("fields", "its reference is not one"),

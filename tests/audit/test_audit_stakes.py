@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from switch.codes import AmountRule, Kind, Mode, Policy, PriceRule, RowFlag
+from switch.codes import AmountRule, Kind, Mode, Policy, PriceRule, Role, RowFlag
 from tests.audit.journal_writer import Row
 from tests.audit.people_story import (
     BILLER,
@@ -22,7 +22,7 @@ from tests.audit.people_story import (
     register,
     top_up,
 )
-from tests.records import ServiceRecord
+from tests.records import ParticipantRecord, ServiceRecord
 
 EACH = 900
 """Paise of a payment: below `single` alone, above it as one of two."""
@@ -30,14 +30,20 @@ DEADLINE_S = 60
 KEEP = int(RowFlag.KEEP)
 
 
-def kept(desk: Desk, *amounts: int) -> list[Row]:
-    """Payments in one basket, or one alone, that are kept behind their deadline."""
+def kept(
+    desk: Desk, *amounts: int, policy: Policy = Policy.KEEP, flags: int = KEEP
+) -> list[Row]:
+    """Payments in one basket, or one alone, that are kept behind their deadline; or
+    have expired, by another policy.
+    """
+    biller = ParticipantRecord(b"person-%d" % BILLER, Role.BILLER, may_state_dues=0)
+    desk.done(register(biller.pack()), debit=BILLER, flags=int(RowFlag.UPDATE))
     service = ServiceRecord(
         b"WATER",
         BILLER,
         (HEAD,),
         mode=Mode.CONFIRMED,
-        deadline_policy=Policy.KEEP,
+        deadline_policy=policy,
         deadline_s=DEADLINE_S,
         price_rule=PriceRule.OPEN,
         amount_rule=AmountRule.MIN_MAX,
@@ -58,15 +64,17 @@ def kept(desk: Desk, *amounts: int) -> list[Row]:
     for index, amount in enumerate(amounts):
         basket = len(amounts) << 8 | index if len(amounts) > 1 else 0
         more = {"amount": amount, "basket": basket, "reference": b"BILL-%d" % index}
-        row = desk.add(Kind.HOLD, deadline=DEADLINE_S, flags=KEEP, **about, **more)
+        row = desk.add(Kind.HOLD, deadline=DEADLINE_S, flags=flags, **about, **more)
         holds.append(row)
     desk.joined.update(row.sequence for row in holds[1:])
     desk.now += DEADLINE_S * 10**9
     for number, hold in enumerate(holds):
-        said = {"id": bytes(16), "total": 3, "flags": KEEP}
-        row = desk.add(
-            Kind.CASE, **about, **said, resolves=hold.sequence, reference=hold.reference
-        )
+        said = {"id": bytes(16), "resolves": hold.sequence, "reference": hold.reference}
+        if flags:
+            row = desk.add(Kind.CASE, **about, **said, total=3, flags=flags)
+        else:
+            said |= {"amount": hold.amount, "basket": hold.basket}
+            row = desk.add(Kind.EXPIRE, **about, **said)
         if number:
             desk.joined.add(row.sequence)
     return holds
@@ -103,6 +111,20 @@ def test_what_moves_is_judged(
     desk = Desk()
     *_, hold = kept(desk, *amounts)
     row = ask(desk, kind, hold, third=third != forged)
+    text = f"{row.sequence}: its flags do not say whether a third person is needed"
+    assert desk.found(tmp_path) == ({"people": [text]} if forged else {})
+
+
+@pytest.mark.parametrize("forged", [False, True])
+@pytest.mark.parametrize(
+    ("amounts", "third"), [((1_000,), False), ((1_001,), True), ((EACH, EACH), True)]
+)
+def test_a_verify_weighs_what_it_has_handed_out(
+    tmp_path: Path, amounts: tuple[int, ...], third: bool, forged: bool
+) -> None:
+    desk = Desk()
+    *_, hold = kept(desk, *amounts, policy=Policy.RELEASE, flags=0)
+    row = ask(desk, Kind.VERIFY, hold, third=third != forged)
     text = f"{row.sequence}: its flags do not say whether a third person is needed"
     assert desk.found(tmp_path) == ({"people": [text]} if forged else {})
 

@@ -422,7 +422,7 @@ class Clerk(Recaller):
         return [self.spoilt_out(row)]
 
     def what_gave_back(self) -> int:
-        """A row that gave money back, one that was spoken of late, or another one."""
+        """A row that gave money back, handed out or spoken of late; or another one."""
         draw = self.rng.randrange(12)
         if draw == 0:
             return self.past((Kind.POST, Kind.HANDED_OUT, Kind.VERIFY, Kind.HOLD))
@@ -431,6 +431,8 @@ class Clerk(Recaller):
             hold = self.model.accepted(self.last_of(self.rng.choice(names)))
             end = self.model.end_of(hold) if hold is not None else None
             return end.sequence if end is not None else 0
+        if draw == 4 and self.model.handed_out:
+            return self.rng.choice(list(self.model.handed_out))
         return self.past((Kind.REFUND, Kind.EXPIRE))
 
     def spoilt_out(self, row: Row) -> Row:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from switch.codes import Kind, Link, Result, RowFlag, Tender
+from switch.counter import handouts
 from switch.ledger import four_eyes
 from switch.ledger.templates import template
 from tests.core.case_desk import AMOUNT, CaseDesk, Told
@@ -203,6 +204,34 @@ def test_what_was_paid_after_all(desk: CaseDesk) -> None:
     made = desk.one(four_eyes.approved_correction(asked, hold, checker=desk.checker))
     told = hand_out(desk, back)
     assert (told.result, told.other) == (Result.CASES_OPEN, made.sequence)
+
+
+def test_what_is_left_of_what_was_paid_after_all(desk: CaseDesk) -> None:
+    """Its biller has credited a part, which the wallet has paid: the rest is cash."""
+    held = desk.expired()
+    back = desk.ledger.resolution(held)[0]
+    desk.confirm(held, PART)
+    hold = desk.ledger.row(held)
+    asked = desk.proposed(
+        four_eyes.propose_correction(
+            next(desk.ids), hold, PART, "late", sender=desk.treasury
+        )
+    )
+    assert hand_out(desk, back, amount=AMOUNT - PART).result is Result.NET_DIFFERS
+    assert hand_out(desk, back).result is Result.CASES_OPEN
+    made = desk.one(four_eyes.approved_correction(asked, hold, checker=desk.checker))
+    assert made.result is OK
+    desk.reopen()
+    for amount in (AMOUNT, PART):
+        assert hand_out(desk, back, amount=amount).result is Result.NET_DIFFERS
+    found = handouts.handout_of(desk.ledger, desk.ledger.row(back))
+    assert found is not None
+    assert (found.amount, found.is_disputed) == (AMOUNT - PART, False)
+    told = hand_out(desk, back, amount=AMOUNT - PART)
+    assert told.result is OK
+    desk.rebuild()
+    again = hand_out(desk, back, amount=AMOUNT - PART)
+    assert (again.result, again.other) == (Result.ALREADY_HANDED_OUT, told.sequence)
 
 
 SHAPES: list[tuple[dict[str, Any], Result]] = [

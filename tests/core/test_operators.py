@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from switch._core import Request
 from switch.codes import Kind, PersonRole, Record, Result, Role, RowFlag
 from switch.register.operators import find_operator, operators_of
+from switch.v1 import payments_pb2 as pb
 from tests.core.council import (
     ALPHA,
     BETA,
@@ -28,6 +30,8 @@ from tests.core.council import (
     switched_off,
 )
 from tests.core.counter import RESTS, Counter, centre_record, operator_record
+from tests.core.pair import rows_request
+from tests.core.wire import encode_request
 from tests.records import Row, ShiftRecord
 from tests.signing import PersonRecord, public_key
 
@@ -223,6 +227,24 @@ def test_a_payment_names_one(signed_on: Counter, how: str) -> None:
     assert counter.tell(other)[0].result == Result.INSUFFICIENT_FUNDS
     counter.sign_on(0)
     assert counter.tell(pay_row(counter, 77))[0].result == OK
+
+
+@pytest.mark.parametrize("goes_off", [False, True])
+def test_who_is_signed_on_counts_by_the_register_at_its_place(
+    signed_on: Counter, goes_off: bool
+) -> None:
+    """A row before it in its group may end that its centre signs on."""
+    counter = signed_on
+    payment = counter.payment()
+    payment.operator = 0
+    code, centre = counter.net.centre_codes[0], counter.centre
+    record = centre_record(code, signs_on=int(not goes_off), hours=1)
+    changed = rows_request([counter.row(Kind.REGISTER, tail=record)])
+    body = encode_request([payment])
+    _, reply = counter.ask(changed, Request.payments(body, centre, centre, 4))
+    [outcome] = pb.CreatePaymentsResponse.FromString(bytes(reply)).outcomes
+    assert outcome.result == OK
+    assert counter.ledger.row(outcome.sequence).operator == (0 if goes_off else 4)
 
 
 def test_a_payment_is_asked_behind_its_id_and_its_centre(signed_on: Counter) -> None:

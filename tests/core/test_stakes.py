@@ -39,21 +39,32 @@ DEADLINE_S = 3_600
 @pytest.fixture
 def council(tmp_path: Path) -> Iterator[Council]:
     made = Council(tmp_path / "ledger").begin(GAMMA, MAKER)
-    record = ServiceRecord(
-        b"WATER",
-        BILLER,
-        (HEAD,),
-        mode=Mode.CONFIRMED,
-        deadline_policy=Policy.KEEP,
-        deadline_s=DEADLINE_S,
-    )
-    made.do(top_up(100_000, b"UTR"), register(record.pack()))
+    records = [
+        ServiceRecord(
+            code,
+            BILLER,
+            (HEAD,),
+            mode=Mode.CONFIRMED,
+            deadline_policy=policy,
+            deadline_s=DEADLINE_S,
+        )
+        for code, policy in ((b"WATER", Policy.KEEP), (b"LIGHT", Policy.RELEASE))
+    ]
+    made.do(top_up(100_000, b"UTR"), *(register(each.pack()) for each in records))
     yield made
     made.close()
 
 
 def kept(council: Council, count: int = 1) -> list[int]:
     """Payments of HELD each, in one basket if there are several, that were kept."""
+    holds = past_deadline(council, count, service=1)
+    image, _ = council.ledger.account(WALLET)
+    assert int(image["kept_count"]) >= count
+    return holds
+
+
+def past_deadline(council: Council, count: int, *, service: int) -> list[int]:
+    """Such payments, of a service, whose deadline has passed."""
     rows = [
         council.row(
             Kind.HOLD,
@@ -61,7 +72,7 @@ def kept(council: Council, count: int = 1) -> list[int]:
             amount=HELD,
             total=HELD,
             debit=WALLET,
-            service=1,
+            service=service,
             reference=b"BILL-%d" % index,
             basket=count << 8 | index if count > 1 else 0,
             deadline=DEADLINE_S,
@@ -73,8 +84,6 @@ def kept(council: Council, count: int = 1) -> list[int]:
     holds = [outcome.sequence for outcome in outcomes]
     council.now += DEADLINE_S * SECOND_NS
     council.ledger.commit([], council.now)
-    image, _ = council.ledger.account(WALLET)
-    assert int(image["kept_count"]) >= count
     return holds
 
 
@@ -135,6 +144,24 @@ def test_each_of_a_basket_weighs_as_much(council: Council) -> None:
     for hold in holds:
         assert needs_third(council, propose(council, Kind.VOID, hold))
         assert not needs_third(council, propose(council, Kind.POST, hold))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_verify_weighs_what_it_has_handed_out(council: Council, count: int) -> None:
+    """It states what it likes, and the cash of all of its basket may go out by it."""
+    for hold in past_deadline(council, count, service=2):
+        assert (
+            council.ledger.row(council.ledger.resolution(hold)[0]).kind == Kind.EXPIRE
+        )
+        asked = propose(council, Kind.VERIFY, hold)
+        assert not needs_third(council, asked)
+    thresholds(council, HELD * count, MOST, MOST)
+    assert not needs_third(council, propose(council, Kind.VERIFY, hold))
+    lower = ThresholdsRecord(HELD * count - 1, MOST, MOST)
+    changed = council.propose(ALPHA, register(lower.pack()))
+    last = council.have_approved(changed)
+    assert council.lines(changed, 1, last)[0].result == OK
+    assert needs_third(council, propose(council, Kind.VERIFY, hold))
 
 
 def test_a_post_of_one_paisa_waits_for_the_third(council: Council) -> None:

@@ -17,9 +17,12 @@ from switch.counter import handouts, shift_rows, shifts
 from switch.counter.handouts import HANDOUT_RULES, HandoutBook
 from switch.counter.shift_rows import Shift, read_shift
 from switch.counter.shifts import ShiftBook, ShiftTooLongError, count_shift
+from switch.errors import CorruptionError
 from switch.ids import new_id
+from switch.ledger.refunds import refunds_of
 from switch.ledger.templates import template
 from tests.counter.counter_story import DEADLINE_S, Counter
+from tests.damage import damage_row
 
 OPERATOR = 1
 
@@ -235,6 +238,33 @@ def test_a_book_of_a_ledger_that_goes_on(counter: Counter) -> None:
         assert one.waiting(counter.wallet + 1, 0, 99) == []
         assert len(one.handed_out(counter.wallet, 7, 0, counter.ledger.sequence)) == 1
         assert one.handed_out(counter.wallet, 8, 0, counter.ledger.sequence) == []
+
+
+def test_what_a_book_could_not_read_counts_once(
+    counter: Counter, tmp_path: Path
+) -> None:
+    """A page that is read wrongly for a while ends a question, and doubles nothing."""
+    run_rules(counter)
+    book = HandoutBook(counter.ledger)
+    kept = counter.paid(40, service="KEEPS")
+    direct = counter.paid(1_000, service="DIRECT")
+    counter.wait(DEADLINE_S + 1)
+    book.since()
+    for amount in (300, 100):
+        counter.refund(direct, amount)
+    first, second = (
+        one.sequence for one in refunds_of(counter.ledger, counter.ledger.row(direct))
+    )
+    assert hand_out(counter, first, 300) == Result.OK
+    counter.decide(Kind.POST, kept, 30)
+    rest = counter.ledger.resolution(kept)[0]
+    start = counter.ledger.row(kept).id
+    damage_row(tmp_path, start)
+    with pytest.raises(CorruptionError):
+        book.since()
+    damage_row(tmp_path, start)
+    assert book.waiting(counter.wallet, 0, 9) == [second, rest]
+    assert len(book.handed_out(counter.wallet, 7, 0, counter.ledger.sequence)) == 1
 
 
 def test_which_refund_it_is(counter: Counter) -> None:

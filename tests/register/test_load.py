@@ -5,7 +5,7 @@ once; a second load must commit nothing.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ from switch.register.load import (
 )
 from switch.register.tails import record_tariff, record_texts
 from switch.sample import sample_specs
+from switch.specs import PartialRecord
 from switch.tariffs import ITEMS_MAX, Fee
 
 MAP_SIZE = 1 << 30
@@ -238,6 +239,42 @@ def test_limits_are_part_of_the_state_given(ledger: Ledger) -> None:
     committing(ledger)(set_limit(wallet.index, 7, 7, row_id=new_id()).request())
     assert load(ledger, Specs((BILLER,)), register) == LoadCounts(0, 0, 1)
     assert describe(register).participants[2].day_count_max == 7
+
+
+class Interrupted(list[PartialRecord]):
+    """Records between whose reading somebody else does something, once."""
+
+    def __init__(
+        self, records: Iterable[PartialRecord], act: Callable[[], Any]
+    ) -> None:
+        super().__init__(records)
+        self.acts = [act]
+
+    def __iter__(self) -> Iterator[PartialRecord]:
+        while self.acts:
+            self.acts.pop()()
+        return super().__iter__()
+
+
+def test_limits_that_are_set_meanwhile_stay(ledger: Ledger) -> None:
+    """A record that says no limits undoes none, whenever somebody has set them."""
+    register = Register(ledger)
+    load(ledger, SPECS, register)
+    wallet = register.find_wallet("bsk-1")
+    assert wallet is not None
+    index = wallet.index
+
+    def lower() -> None:
+        committing(ledger)(set_limit(index, 7, 7, 7, row_id=new_id()).request())
+
+    named = PartialRecord("bsk-1", {"id": "bsk-1", "name_en": "Two"})
+    called = PartialRecord("WATER-01", {"code": "WATER-01", "name_en": "Charges"})
+    load_network(register, committing(ledger), [named], [called])
+    # Services are read behind participants, and limits are compared behind both.
+    requests = network_requests(register, [named], Interrupted([called], lower))
+    assert requests == []
+    image, _ = ledger.account(index)
+    assert [int(image[name]) for name in ("day_amount_max", "payment_max")] == [7, 7]
 
 
 def test_prices_read_back_as_they_were_given(ledger: Ledger) -> None:

@@ -6,7 +6,8 @@
 cdef int _handouts_read_end(State* s, const Row* end, uint64_t* amount) noexcept nogil:
     """What the end of a hold gave back long after it: of one that was kept, or of an expiry.
     Their citizens were sent away; whatever else ends a hold does it while its citizen waits."""
-    cdef Row hold
+    cdef Row hold, paid
+    cdef uint64_t corrected
     cdef int rc
     if end.flags & ROW_KEEP == 0 and end.kind != KIND_EXPIRE:
         return 0
@@ -14,9 +15,18 @@ cdef int _handouts_read_end(State* s, const Row* end, uint64_t* amount) noexcept
     if rc != 0:
         return rc
     native_assert(end.amount <= hold.amount, b"_handouts_read_end: no more than was held")
-    # Two people may have had a part of it paid.
-    amount[0] = hold.amount - end.amount if kinds_posts(end.kind) else hold.amount
-    return 0
+    amount[0] = hold.amount
+    if kinds_posts(end.kind):
+        # Two people may have had a part of it paid.
+        amount[0] -= end.amount
+        return 0
+    rc = rows_find_link(s, end.resolves, LINK_CORRECTION, &corrected)
+    if rc == 0 and corrected != 0:
+        rc = rows_get(s, corrected, &paid)
+        if rc == 0 and paid.amount < hold.amount:
+            # Or a part after all.
+            amount[0] -= paid.amount
+    return rc
 
 
 cdef int _handouts_read(
@@ -35,19 +45,23 @@ cdef int _handouts_read(
 
 
 cdef int _handouts_find_doubt(State* s, const Row* back, uint64_t* other) noexcept nogil:
-    """The case or correction by which the biller has what an expiry or a void gave back, or
-    0: its citizen would have both."""
+    """The case or correction by which the biller has all that an expiry or a void gave back,
+    or 0: its citizen would have both."""
     cdef Standing standing
-    cdef Row end
+    cdef Row end, hold, paid
     cdef int rc
     if not kinds_resolves_hold(back.kind) or kinds_posts(back.kind):
         return 0
     rc = standing_get(s, back.resolves, &standing, &end)
-    if rc == 0:
-        if standing.corrected != 0:
-            other[0] = standing.corrected
-        elif standing_is_late(&standing):
+    if rc != 0 or standing.corrected == 0:
+        if rc == 0 and standing_is_late(&standing):
             other[0] = standing.confirmed
+        return rc
+    rc = rows_get(s, back.resolves, &hold)
+    if rc == 0:
+        rc = rows_get(s, standing.corrected, &paid)
+    if rc == 0 and paid.amount >= hold.amount:
+        other[0] = standing.corrected
     return rc
 
 

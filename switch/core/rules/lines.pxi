@@ -155,13 +155,13 @@ cdef int _lines_get_stake(State* s, const Row* row, uint64_t* stake) noexcept no
     cdef Row hold
     cdef int rc
     stake[0] = row.amount
-    if not kinds_resolves_hold(row.total):
+    if not kinds_resolves_hold(row.total) and row.total != KIND_VERIFY:
         return 0
     rc = rows_get(s, row.resolves, &hold)
     if rc != 0:
         return rc
-    if row.total == KIND_VOID:
-        # One proposal voids each hold of its basket.
+    if not kinds_posts(row.total):
+        # One proposal voids each hold of its basket, or has its cash handed out.
         return evidence_get_sum(s, &hold, stake)
     # What a post does not pay goes back to the wallet.
     stake[0] = hold.amount

@@ -59,7 +59,7 @@ cdef void _payment_sign_on(State* s, Draft* draft, uint32_t centre) noexcept nog
     """A message of the centre itself: its payments are of who is signed on, said or not."""
     if draft.row.operator_ == 0 and draft.signed_on != OPERATOR_NOBODY:
         draft.row.operator_ = draft.signed_on
-        draft.operator_filled = 1
+        draft.names_nobody = 1
     draft.no_operator = (
         draft.signed_on == OPERATOR_NOBODY
         or draft.row.operator_ != draft.signed_on
@@ -77,10 +77,10 @@ cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
     draft.row.debit = 0
     draft.no_centre = 1
     draft.no_operator = 0
-    if draft.operator_filled:
-        # It was looked up before, and its centre may have signed on by then.
+    if draft.names_nobody:
+        # Once more, by another register: the centre may sign on no longer.
+        draft.names_nobody = 0
         draft.row.operator_ = 0
-        draft.operator_filled = 0
     if draft.centre_size > 0:
         centre = 0
         if register_pad(draft.centre_code, draft.centre_size, code, CODE_MAX):
