@@ -9,6 +9,7 @@ closed counts as not looked at.
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,11 @@ class ComplaintBook:
         """Whether there is an answer that nobody here has looked at."""
         seen = self.seen.get(complaint.number, 0)
         return complaint.state in _DONE and newest_sequence(complaint) > seen
+
+    def expire(self) -> None:
+        """Have the next page ask the switch, however lately it was asked."""
+        if self.asked_s is not None:
+            self.asked_s = -math.inf
 
     def counts(self) -> Counts | None:
         """None while the switch was not asked yet."""

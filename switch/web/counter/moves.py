@@ -147,6 +147,8 @@ def _stands(desk: Desk, session: Session, found: Move) -> dict[str, Any]:
         values["difference"] = _DIFFERENCES.get(reply.shift.difference, "none")
     if found.kind is Kind.COMPLAINT and found.answer:
         told = complaints_pb2.RaiseComplaintResponse.FromString(found.answer)
+        # The first page counts it, however lately the switch was asked.
+        desk.complaints.expire()
         if told.HasField("complaint"):
             # Of one that is open already its number, too.
             values["complaint"] = told.complaint
