@@ -243,7 +243,7 @@ def test_who_is_signed_on_counts_by_the_register_at_its_place(
     body = encode_request([payment])
     _, reply = counter.ask(changed, Request.payments(body, centre, centre, 4))
     [outcome] = pb.CreatePaymentsResponse.FromString(bytes(reply)).outcomes
-    assert outcome.result == OK
+    assert int(outcome.result) == OK
     assert counter.ledger.row(outcome.sequence).operator == (0 if goes_off else 4)
 
 
