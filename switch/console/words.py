@@ -215,7 +215,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "signed": ("The shift is signed off", "শিফট অনুমোদিত হয়েছে"),
     "spent today": ("Spent on", "খরচের দিন"),
     "state": ("State", "অবস্থা"),
-    "tender": ("Paid by", "কীসে জমা"),
     "state hash": ("State hash", "অবস্থার হ্যাশ"),
     "status": ("Status questions", "অবস্থা-প্রশ্ন"),
     "resting": ("Centres resting", "বিরামে থাকা কেন্দ্র"),
