@@ -118,7 +118,7 @@ def test_one_signs_and_another_stands_by_it(council: Council) -> None:
     assert outcomes[0].sequence == outcomes[1].sequence
     # It is nobody's to approve, and no stop.
     assert list(council.client().stops()) == []
-    with pytest.raises(CallError, match="no stop"):
+    with pytest.raises(CallError, match="nor a stop"):
         council.client().proposal(sequence)
     council.restart()
     assert listed(council)[b"\3"] == found
