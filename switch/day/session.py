@@ -53,8 +53,10 @@ def replay(args: argparse.Namespace, screen: Screen) -> Exit:
         with Pages(args.data, server.address, server.tls, day.counter) as pages:
             for name, address in pages.addresses.items():
                 screen.note(f"the {name} page is at {address}")
-            money = format_amount(day.counter_paise)
-            screen.note(f"the counter is that of {day.counter}, which can pay {money}")
+            if not screen.as_json:
+                money = format_amount(day.counter_paise)
+                who = f"the counter is that of {day.counter}"
+                screen.note(f"{who}, which can pay {money}")
             pages.ask()
             value["pages"] = pages.addresses
             value["counter_centre"] = day.counter
