@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from switch._core import FOLLOW_CHUNKS_MAX, Ledger
 from switch.codes import Kind, Link, Result, RowFlag, Tender
 from switch.counter import handouts
 from switch.ledger import four_eyes
 from switch.ledger.templates import template
 from tests.core.case_desk import AMOUNT, CaseDesk, Told
+from tests.core.chunks import MemoryLog, read_chunks
 
 OK, NOT_FOUND = Result.OK, Result.PAYMENT_NOT_FOUND
 PART = 2_000
@@ -114,6 +116,30 @@ def test_cash_is_handed_out_once(desk: CaseDesk, name: str) -> None:
         assert again.other == told.sequence
         assert desk.ledger.link(back, Link.HANDED_OUT) == told.sequence
         go_on()
+
+
+def test_a_follower_that_leads_refuses_the_second(
+    desk: CaseDesk, tmp_path: Path
+) -> None:
+    back = refunded(desk)
+    told = hand_out(desk, back)
+    chunks = read_chunks(desk.path)
+    before = desk.ledger
+    options: dict[str, Any] = {"map_size": 1 << 30, "reserve_size": 0}
+    with Ledger(
+        str(tmp_path / "far"), instance=before.instance, threads=False, **options
+    ) as far:
+        for at in range(0, len(chunks), FOLLOW_CHUNKS_MAX):
+            far.follow(chunks[at : at + FOLLOW_CHUNKS_MAX])
+        assert far.link(back, Link.HANDED_OUT) == told.sequence
+        far.replicate(MemoryLog(), 1)
+        desk.ledger = far
+        try:
+            again = hand_out(desk, back, operator=8)
+        finally:
+            desk.ledger = before
+        assert again.result is Result.ALREADY_HANDED_OUT
+        assert again.other == told.sequence
 
 
 def test_what_is_left_of_a_part(desk: CaseDesk) -> None:
