@@ -4,7 +4,7 @@ May use the words alone, and needs neither the core nor the switch: what a paper
 comes from what GetReceipt and GetAcknowledgement give, and is only laid out here.
 """
 
-from switch.papers.checks import check_base, check_url
+from switch.papers.checks import check_base, check_url, inline_square
 from switch.papers.facts import Facts, PaperError, read_paper
 from switch.papers.fonts import find_fonts
 from switch.papers.press import Press
@@ -18,6 +18,7 @@ __all__ = [
     "check_base",
     "check_url",
     "find_fonts",
+    "inline_square",
     "read_paper",
     "send",
 ]

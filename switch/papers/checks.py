@@ -71,3 +71,12 @@ def squares(url: str) -> list[bytearray]:
     """The QR code of an address, without its margin: 1 is black, a row each."""
     made = segno.make_qr(url, error="m")
     return [bytearray(row) for row in made.matrix]
+
+
+def inline_square(url: str) -> str:
+    """The QR code of an address as SVG for a page, with the white margin that it needs.
+
+    Black and white are said by names alone: no style in it that a page could forbid.
+    """
+    made = segno.make_qr(url, error="m")
+    return made.svg_inline(svgclass="square", lineclass=None, omitsize=True)

@@ -409,6 +409,7 @@ async def paper_of(
         "paper_error": "",
         "id": payment_id.hex(),
         "code": "",
+        "check": None,
     }
     try:
         reply = await in_thread(desk.line.read, call)
@@ -417,9 +418,13 @@ async def paper_of(
         return {**found, "paper_error": say("offline now")}
     except CallError as error:
         return {**found, "paper_error": reason_of(error, session.language)}
+    found["paper"] = reply.text
     # An acknowledgement has no code: it proves nothing.
-    code = format_code(reply.code) if kind != "acknowledgement" else ""
-    found |= {"paper": reply.text, "number": _number(reply.json), "code": code}
+    if kind != "acknowledgement":
+        is_bengali = session.language == "bn"
+        number = _number(reply.json, kind)
+        found["code"] = format_code(reply.code)
+        found["check"] = desk.printer.check(number, reply.code, is_bengali=is_bengali)
     if kind == "receipt":
         # What was given back by now, and of how much: its paper never says that.
         found |= {"refunded": reply.refunded, "paid": _paid(reply.json)}
@@ -464,12 +469,13 @@ async def _given_back(
     }
 
 
-def _number(text: str) -> str:
-    try:
-        number = json.loads(text).get("number", "")
-    except (ValueError, AttributeError):
-        return ""
-    return number if isinstance(number, str) else ""
+def _number(text: str, kind: str) -> str:
+    """The number that a paper says it has, by which it is checked."""
+    name = "receipt" if kind == "receipt" else "refund_receipt"
+    number = json.loads(text)[name]
+    if not isinstance(number, str):
+        raise TypeError(f"{name} of a paper is {number!r}")
+    return number
 
 
 async def _of_before(desk: Desk, session: Session, payment_id: bytes) -> Response:

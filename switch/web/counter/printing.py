@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from switch import papers
 from switch.errors import ConfigError, SwitchError, UsageError
+from switch.paper_words import FORM_WORDS
+from switch.receipt_numbers import format_code
 
 
 class PrintError(SwitchError):
@@ -22,6 +24,18 @@ class Paper(NamedTuple):
     code: str = ""
     refunded: int = 0
     is_bengali: bool = False
+
+
+class Check(NamedTuple):
+    """How a citizen checks a paper that the browser prints."""
+
+    label: str
+    code: str
+    how: str = ""
+    """Empty, as what follows, while the counter knows no public check."""
+    address: str = ""
+    square: str = ""
+    """SVG."""
 
 
 class Printer:
@@ -54,6 +68,19 @@ class Printer:
     def pdf(self, paper: Paper) -> bytes:
         """The paper on A5. Raises PrintError."""
         return self._made(paper, lambda press, facts, how: press.pdf(facts, **how))
+
+    def check(self, number: str, code: str, *, is_bengali: bool) -> Check:
+        """What the browser's own paper has below its text, as A5 and rolls have it."""
+
+        def word(name: str) -> str:
+            return FORM_WORDS[name][is_bengali]
+
+        label, shown = word("code"), format_code(code)
+        if not self._base:
+            return Check(label, shown)
+        url = papers.check_url(self._base, number, code)
+        square = papers.inline_square(url)
+        return Check(label, shown, word("check how"), self._base, square)
 
     def _made(self, paper: Paper, make: Callable[[Any, Any, Any], bytes]) -> bytes:
         try:
