@@ -418,19 +418,20 @@ class AdminCalls:
             request.page_token = reply.next_page_token
 
     def network(self) -> admin_pb2.ListNetworkResponse:
-        """The register: all participants and services, as of the last page's entry.
+        """The register: all participants and services, as of the first page's entry.
 
         It is no picture of one moment: what is changed while pages are asked for may
-        be told as it was or as it is.
+        be told as it was or as it is, and counts as newer than that entry.
         """
         request = admin_pb2.ListNetworkRequest(page_size=PAGE_SIZE)
         found = admin_pb2.ListNetworkResponse()
         while True:
             reply = self._caller.read(self._admin.ListNetwork, request)
+            if not request.page_token:
+                found.as_of_sequence = reply.as_of_sequence
             found.participants.extend(reply.participants)
             found.services.extend(reply.services)
             if not reply.next_page_token:
-                found.as_of_sequence = reply.as_of_sequence
                 return found
             request.page_token = reply.next_page_token
 

@@ -5,6 +5,7 @@ client reads page by page is compared with what was loaded and paid.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -95,3 +96,23 @@ def test_a_window_lists_every_head_that_moved(live: Live, treasury: Client) -> N
     sequence = window.outcome.sequence
     settled = treasury.settle(sequence, last.biller, last.head, last.payable)
     assert settled.result == results_pb2.RESULT_OK
+
+
+def test_what_changes_between_pages_is_newer(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or who proposes by it would pass over what has changed since its first page."""
+    with live.client(Role.TREASURY, TREASURY) as treasury:
+        read, pages = treasury._caller.read, []
+
+        def reading(call: Any, request: Any) -> Any:
+            reply = read(call, request)
+            pages.append(reply.as_of_sequence)
+            treasury.top_up(CENTRE, 100, f"UTR{len(pages)}")
+            return reply
+
+        monkeypatch.setattr(treasury._caller, "read", reading)
+        found = treasury.network()
+    assert len(found.services) == SERVICES
+    assert pages[0] < pages[-1]
+    assert found.as_of_sequence == pages[0]
