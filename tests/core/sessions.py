@@ -10,6 +10,7 @@ Used by tests/core/test_restarts.py and tests/torture/restarts.py.
 """
 
 import bisect
+import gc
 import json
 import math
 import os
@@ -348,6 +349,8 @@ def in_child(work: Callable[[], Any], seconds: float = SESSION_S) -> tuple[str, 
 
 def run_and_exit(work: Callable[[], Any], pipe: int) -> None:
     """The child's whole life; it never returns into the parent's code."""
+    # To look for garbage copies each page of what the parent has.
+    gc.disable()
     try:
         said = ["value", work()]
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent is told
