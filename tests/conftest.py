@@ -27,7 +27,7 @@ settings.register_profile(
 settings.load_profile("any-machine")
 
 GARBAGE = (50_000, 20, 20)
-"""Objects more, and looks at the newest, before the garbage collector looks."""
+"""So many more objects, and looks at newer ones, before garbage is looked for."""
 
 
 def load_built(folder: Path, package: ModuleType, name: str) -> None:
@@ -70,8 +70,8 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.collect()
         gc.freeze()
-        # What a model keeps is no garbage: to look through it took a quarter of the time
-        # of the largest ledgers.
+        # What a model keeps is no garbage: to look through it took a quarter of the
+        # time of the largest ledgers.
         gc.set_threshold(*GARBAGE)
         gc.enable()
 

@@ -16,8 +16,8 @@ WITHOUT_ACCOUNTS = COMPLAINS | {Kind.REGISTER}
 """Rows of which `debit` is something else's number."""
 REFUSED, HELD, COMPLETED, REVERSED, EXPIRED, REFUNDED = range(1, 7)
 UNVERIFIED, KEPT = 8, 9
-CHECKS = {kind: f"check_{kind.name.lower()}" for kind in Kind}
-DEEDS = {kind: f"do_{kind.name.lower()}" for kind in Kind}
+CHECKS: dict[int, str] = {kind: f"check_{kind.name.lower()}" for kind in Kind}
+DEEDS: dict[int, str] = {kind: f"do_{kind.name.lower()}" for kind in Kind}
 """What the rule of each kind is called."""
 ALREADY = {
     Kind.POST: Result.ALREADY_POSTED,
