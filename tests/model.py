@@ -30,6 +30,17 @@ BASKET_SIZES = range(2, 17)
 WITH_TOTAL = PAYS | COMPLAINS | {Kind.PROPOSE}
 GIVEN = int(RowFlag.UNFREEZE) | HEAD_MASK | TENDER_MASK
 DECIDED = int(RowFlag.CLAIM | RowFlag.RECENT | RowFlag.RELEASE | RowFlag.PARTIAL)
+LINKED = {
+    int(Link.CORRECTION): "corrected",
+    int(Link.VERIFY): "verified",
+    int(Link.ADVANCE): "advanced",
+    int(Link.RECOVERY): "recovered",
+    int(Link.ENDING): "ended",
+    int(Link.MATCHED): "matched",
+    int(Link.PAYOUT): "paid_out",
+    int(Link.HANDED_OUT): "handed_out",
+}
+"""Where the newest row of each link is kept; complaints and cases have their own."""
 
 Part = tuple[list[Row], list[int]]
 
@@ -381,21 +392,12 @@ class Model(BillersAnswers):
 
     def link(self, sequence: int, what: int) -> int:
         """The newest row that is linked to another in this way, 0 if there is none."""
-        links = {
-            Link.CORRECTION: self.corrected,
-            Link.VERIFY: self.verified,
-            Link.ADVANCE: self.advanced,
-            Link.RECOVERY: self.recovered,
-            Link.ENDING: self.ended,
-            Link.MATCHED: self.matched,
-            Link.PAYOUT: self.paid_out,
-            Link.HANDED_OUT: self.handed_out,
-        }
         if what == Link.COMPLAINT:
             number = self.complaint_of.get(sequence, 0)
             return self.raised_by(number) if number else 0
-        if what in links:
-            return links[Link(what)].get(sequence, 0)
+        if what in LINKED:
+            linked: dict[int, int] = getattr(self, LINKED[what])
+            return linked.get(sequence, 0)
         return self.cases.get((sequence, what - Link.CORRECTION), 0)
 
     def settled(self, window: int, account: int) -> int:

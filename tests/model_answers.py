@@ -16,6 +16,9 @@ WITHOUT_ACCOUNTS = COMPLAINS | {Kind.REGISTER}
 """Rows of which `debit` is something else's number."""
 REFUSED, HELD, COMPLETED, REVERSED, EXPIRED, REFUNDED = range(1, 7)
 UNVERIFIED, KEPT = 8, 9
+CHECKS: dict[int, str] = {kind: f"check_{kind.name.lower()}" for kind in Kind}
+DEEDS: dict[int, str] = {kind: f"do_{kind.name.lower()}" for kind in Kind}
+"""What the rule of each kind is called."""
 ALREADY = {
     Kind.POST: Result.ALREADY_POSTED,
     Kind.VOID: Result.ALREADY_VOIDED,
@@ -37,13 +40,12 @@ class Told(Shapes):
         """The first check that refuses the row, or OK."""
         if row.kind in PAYS:
             return self.check_pay(row)
-        name = f"check_{Kind(row.kind).name.lower()}"
-        answer: Answer = getattr(self, name)(row)
+        answer: Answer = getattr(self, CHECKS[row.kind])(row)
         return answer
 
     def do(self, row: Row) -> None:
         """Make the change; no check is left that could fail."""
-        getattr(self, f"do_{Kind(row.kind).name.lower()}")(row)
+        getattr(self, DEEDS[row.kind])(row)
 
     # --- what is told -----------------------------------------------------------------
 

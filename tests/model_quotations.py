@@ -6,7 +6,8 @@ and by changing a byte what it must not.
 
 import hashlib
 import struct
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 SIZE = 144
 SEALED = 128
@@ -39,6 +40,10 @@ class Quotation:
     due_time: int = 0
 
 
+VALUES = attrgetter(*(each.name for each in fields(Quotation)))
+"""All that it says."""
+
+
 def seal_of(said: bytes, secret: bytes, instance: bytes, epoch: int = 0) -> bytes:
     """The seal of 128 bytes."""
     return hashlib.blake2b(
@@ -55,7 +60,7 @@ def seal(
 ) -> bytes:
     """Its token, by the first of the keys or another of them."""
     number, secret = keys[which]
-    said = BYTES.pack(FORMAT, number, *astuple(quotation))
+    said = BYTES.pack(FORMAT, number, *VALUES(quotation))
     return said + seal_of(said, secret, instance, epoch)
 
 

@@ -11,6 +11,7 @@ Used by tests/core/test_old_pages.py and tests/torture/old_pages.py.
 """
 
 import copy
+import itertools
 import shutil
 import time
 from collections import deque
@@ -377,7 +378,7 @@ def read_all(
     def read_each(call: Any, sequences: Iterable[int], *more: int) -> None:
         # A handler around all of them costs nothing; one that is refused begins anew.
         try:
-            found.extend([call(at, *more) for at in sequences])
+            found.extend(list(map(call, sequences, *map(itertools.repeat, more))))
         except CorruptionError:
             for at in sequences:
                 read(call, at, *more)

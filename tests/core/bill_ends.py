@@ -54,11 +54,9 @@ class Ends(Walk):
             policy = self.records[paid.service].deadline_policy
             assert not paid.unverified or policy == Policy.RELEASE, paid
             credit = self.department.credit(sequence)
-            told = f"{paid}: credited {credit}, listed {listed}"
-            if credit > paid.money:
-                assert listed & MORE, told
-            elif credit < paid.money:
-                assert listed & LESS, told
+            if credit != paid.money:
+                lists = MORE if credit > paid.money else LESS
+                assert listed & lists, f"{paid}: credited {credit}, listed {listed}"
         self.moved.clear()
 
     def judge_all(self) -> None:

@@ -287,10 +287,10 @@ class Teller(Staff):
     def items(self, from_: AccountKind) -> list[Row]:
         """The last open items of money that has come, or gone."""
         model = self.model
-        last = [model.rows[at - 1] for at in self.rare["item"][-300:]]
+        last = self.rare["item"][-300:]
         ended = {} if self.chance(5) else model.ended
-        left = [row for row in last if row.sequence not in ended]
-        return [row for row in left if model.kinds_of(row)[0] == from_]
+        left = [model.rows[at - 1] for at in last if at not in ended]
+        return [row for row in left if model.accounts[row.debit].kind == from_]
 
     def came_by_hand(self) -> Row | None:
         """An open item of money that has come and that another row has claimed."""

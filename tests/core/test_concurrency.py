@@ -246,11 +246,16 @@ from tests.core.test_concurrency import NOW, OPTIONS, make, transfers
 path = Path(sys.argv[1])
 """
 CLOSE = """
+from tests.core.network import make_network
+requests = [
+    rows_request(transfers(make_network(), (group + 1) << 40, 8000))
+    for group in range(8)
+]
 for turn in range(10):
     ledger, network = make(path / str(turn), threads=False)
-    for group in range(8):
-        rows = transfers(network, (turn * 10 + group + 1) << 40, 8000)
-        ledger.commit([rows_request(rows)], NOW)
+    for request in requests:
+        ledger.commit([request], NOW)
+    assert ledger.sequence > 64000
     def read():
         try:
             while True:

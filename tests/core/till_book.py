@@ -170,11 +170,13 @@ class Book:
             self.check_addition(paid)
         else:
             before = [each for each in self.all_of(debt) if each.taken]
-            told = f"{debt} was paid by {before}, and again by {paid}"
-            assert self.taken(debt) + amount <= debt.total, told
-            assert debt.in_parts or not before, told
-            assert debt.in_parts or amount == debt.total, told
-            assert not any(each.is_doubtful for each in before), told
+            wrong = (
+                self.taken(debt) + amount > debt.total,
+                not debt.in_parts and bool(before),
+                not debt.in_parts and amount != debt.total,
+                any(each.is_doubtful for each in before),
+            )
+            assert not any(wrong), f"{debt} was paid by {before}, and again by {paid}"
             self.check_fetched(paid, self.fetched[key])
         self.paid[sequence] = paid
         self.all_of(debt).append(paid)

@@ -7,6 +7,8 @@ client should send.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
+from operator import attrgetter
 
 from tests.records import OUTCOME_FIELDS, ZERO_ID, Outcome, Payment, Said
 
@@ -38,6 +40,7 @@ def padded(value: int, size: int) -> bytes:
     return bytes(out)
 
 
+@lru_cache
 def key(number: int, wire_type: int) -> bytes:
     """A field's key."""
     return varint(number << 3 | wire_type)
@@ -184,21 +187,21 @@ def encode_reply(ids: Iterable[bytes], outcomes: Iterable[Outcome]) -> bytes:
 
 
 NUMBERED = sorted((number, name) for number, name in OUTCOME_NUMBERS.items())
-BEFORE_OTHER_ID = [(number, name) for number, name in NUMBERED if number < 11]
+BEFORE_OTHER_ID = [number for number, _ in NUMBERED if number < 11]
+VALUES_BEFORE = attrgetter(*(name for number, name in NUMBERED if number < 11))
 
 
 def told(outcome: Outcome) -> Outcome:
     """What of an outcome the wire tells: no index, and no stranger's payment."""
     if outcome.foreign:
         return replace(outcome, index=0, other=0, other_id=ZERO_ID, foreign=0)
-    return replace(outcome, index=0)
+    return replace(outcome, index=0) if outcome.index else outcome
 
 
 def encode_outcome(id_: bytes, outcome: Outcome) -> bytes:
     """One PaymentOutcome."""
     out = data(1, id_) if id_ else b""
-    for number, name in BEFORE_OTHER_ID:
-        value = getattr(outcome, name)
+    for number, value in zip(BEFORE_OTHER_ID, VALUES_BEFORE(outcome), strict=True):
         if value:
             out += scalar(number, value)
     if outcome.other_id != ZERO_ID:
