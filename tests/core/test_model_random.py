@@ -42,7 +42,7 @@ from tests.office import Office
 
 LONG = TIMES > 1
 """Whether it is the walk of `make torture`."""
-OPERATIONS = 100_000 if LONG else quarter(24_000)
+OPERATIONS = 100_000 if LONG else quarter(17_000)
 """Requests of one seed."""
 RECALLS_ASKED = quarter(1_600)
 """Requests of one seed behind these, of what comes back from a bank."""
