@@ -43,7 +43,7 @@ from switch.cli import (
     files,
     handouts,
     instructions,
-    matching,
+    match,
     network,
     office,
     openings,
@@ -305,7 +305,7 @@ def _parser() -> argparse.ArgumentParser:
     bank_statements.add_arguments(statement)
     status = add("payment-status", instructions.payment_status, instructions.TEXT)
     instructions.add_arguments(status)
-    matching.add_arguments(add("match", matching.match, matching.TEXT))
+    match.add_arguments(add("match", match.match, match.TEXT))
     close_day.add_arguments(add("close-day", close_day.close_day, close_day.TEXT))
     verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")
