@@ -214,6 +214,9 @@ def _serve(module: str, asked: socket.socket) -> None:
     importlib.import_module(name)
     for later in LATER.get(module, ()):
         importlib.import_module(later)
+    if module == "switch":
+        # What reads its words is made once.
+        sys.modules["switch.cli.entry"]._parser()
     # It is run as another module; what it has imported stays.
     del sys.modules[name]
     gc.freeze()

@@ -16,7 +16,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import grpc
@@ -247,7 +247,9 @@ def _remote() -> argparse.ArgumentParser:
     return remote
 
 
+@cache
 def _parser() -> argparse.ArgumentParser:
+    """Of all commands. It is made once: to make it takes longer than most commands."""
     parser = argparse.ArgumentParser(
         prog="payswitch",
         description="Pay, look, and prove: the command line of the payment switch.",
