@@ -240,13 +240,18 @@ class _Audit:
                 notes.append(f"the totals are compared as of {totals.sequence}")
         return notes
 
+    def _begin(self, log: Log | None) -> tuple[Chain, Iterable[Block]]:
+        """What checks the bytes, and all blocks that are to be read."""
+        chain = Chain(self.journal.instance, self.findings, log)
+        return chain, self.journal.blocks(self.last)
+
     def read(self, progress: Progress | None, log: Log | None) -> list[str]:
         """Read, check and apply every block up to the last sequence; notes of that."""
-        chain = Chain(self.journal.instance, self.findings, log)
+        chain, blocks = self._begin(log)
         waiting = sorted(self.stops)
         while waiting and waiting[0] == 0:
             self._compare(waiting.pop(0))
-        for block in self.journal.blocks(self.last):
+        for block in blocks:
             chain.block(block)
             self._apply(block, chain.tails, waiting)
             if progress:

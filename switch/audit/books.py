@@ -133,7 +133,7 @@ class Books:
         self.handouts = Handouts(self.register, findings)
         put_bills = PutBills(self.register, findings)
         self._apart: dict[int, Callable[[np.void, bytes | None], None]] = {
-            Kind.REQUEST: lambda row, _: self.booked.requests.take(row),
+            Kind.REQUEST: self._request,
             Kind.COMPLAINT: self.complaints.take,
             Kind.REPLY: self.complaints.take,
             Kind.BILLS: put_bills.take,
@@ -173,6 +173,9 @@ class Books:
                 self.handouts.hear(row)
         elif self.claims:
             self.refusals.single(row, tail)
+
+    def _request(self, row: np.void, _tail: bytes | None) -> None:
+        self.booked.requests.take(row)
 
     def _span(self, rows: Rows, parts: Parts) -> None:
         """Apply money rows, accepted and refused."""

@@ -5,8 +5,8 @@ stories, of which the one has no finding and the other one of its own words.
 from collections.abc import Callable
 from pathlib import Path
 
-from switch.audit import audit
 from switch.codes import CaseType, Kind
+from tests.audit.again import audit
 from tests.audit.journal_story import (
     FLOAT,
     KEEPING,

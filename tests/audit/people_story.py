@@ -8,7 +8,6 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from switch.audit import audit
 from switch.codes import (
     PROPOSE_LINES,
     RULES_VERSION,
@@ -21,6 +20,7 @@ from switch.codes import (
     RowFlag,
 )
 from tests import records, signing
+from tests.audit.again import audit
 from tests.audit.journal_writer import INSTANCE, Row, write_journal
 from tests.audit.test_audit_certificates import person as participant
 from tests.records import RULES_RECORD, AccountRecord

@@ -499,6 +499,8 @@ def test_many_lines_are_judged_in_parts(
 ) -> None:
     """Requests that several lines name are not parted."""
     monkeypatch.setattr("switch.audit.booked.TOGETHER", 3)
+    # What was kept was judged without that.
+    monkeypatch.setattr("tests.audit.again._kept", {})
     desk = BankDesk()
     for at in range(4):
         asked = desk.asks(500 + at)

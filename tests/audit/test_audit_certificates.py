@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from switch.audit import audit
 from switch.codes import RULES_VERSION, Kind, Record, Result, Role, RowFlag
+from tests.audit.again import audit
 from tests.audit.journal_writer import Row, write_journal
 from tests.records import (
     RULES_RECORD,

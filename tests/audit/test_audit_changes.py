@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from switch.audit import audit
 from switch.audit.findings import CHECKS
 from switch.codes import HEAD_SHIFT, Kind, Result
+from tests.audit.again import audit
 from tests.audit.journal_story import (
     EVIDENCE,
     KEEP,

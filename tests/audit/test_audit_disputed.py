@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from switch.audit import audit
 from switch.audit.approvals import deed_id
 from switch.audit.exceptions import What
 from switch.codes import PROPOSE_ADVANCE, CaseType, Kind, Result
 from tests.audit import price_story as p
+from tests.audit.again import audit
 from tests.audit.doubt_story import (
     DIFFERS,
     LATE,

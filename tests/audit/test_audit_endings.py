@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from switch.audit import audit
 from switch.codes import AccountKind, Kind, Result
+from tests.audit.again import audit
 from tests.audit.bank_story import (
     MIRROR,
     OTHER_MIRROR,

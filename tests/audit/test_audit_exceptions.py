@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from switch.audit import audit
 from switch.audit.exceptions import TEXTS, What
 from switch.audit.report import as_dict, as_text
 from switch.codes import PROPOSE_ADVANCE, CaseType, Kind
+from tests.audit.again import audit
 from tests.audit.doubt_story import (
     expired,
     held,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from switch.audit import audit
 from switch.codes import AccountKind, CaseType, KeyRule, Kind, Role, RowFlag
+from tests.audit.again import audit
 from tests.audit.journal_story import (
     HARNESS,
     HOUR,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from switch.audit import audit
 from switch.codes import Kind, Result
+from tests.audit.again import audit
 from tests.audit.counter_story import DESK, NOBODY, CounterDesk
 from tests.audit.doubt_story import (
     LATE,

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from switch.audit import audit
 from switch.audit.books import Books
 from switch.audit.findings import Findings
 from switch.audit.layout import ROW
 from switch.audit.stakes import Stakes
 from switch.codes import Kind
+from tests.audit.again import audit
 from tests.audit.journal_story import SUSPENSE, WORD, A, B, Story
 from tests.audit.journal_writer import INSTANCE, Row, write_index, write_journal
 from tests.audit.payout_story import (

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from switch._core import next_cutoff
-from switch.audit import audit
 from switch.audit.cutoffs import Schedule
 from switch.codes import Kind, Result
+from tests.audit.again import audit
 from tests.audit.bank_story import KINDS, bank_account
 from tests.audit.journal_story import (
     FLOAT,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from switch.audit import audit
 from switch.codes import AmountRule, KeyRule, Result, Role, RowFlag
 from tests.audit import price_story as p
+from tests.audit.again import audit
 from tests.audit.journal_story import (
     MINUTE,
     ONCE,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from switch.audit import audit
 from switch.codes import AccountKind, Kind, Result
+from tests.audit.again import audit
 from tests.audit.bank_story import (
     MATCHED,
     OTHER_TRANSIT,

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from switch.audit import audit
 from switch.audit.utrs import canonical
 from switch.codes import Kind, Result
+from tests.audit.again import audit
 from tests.audit.bank_story import (
     MATCHED,
     MIRROR,
