@@ -14,7 +14,7 @@ from typing import Any
 
 from switch.cli.arguments import to_count
 from switch.cli.commands import open_office
-from switch.cli.match import write_file
+from switch.cli.match_files import write_file
 from switch.client import Client
 from switch.console.output import Exit, Screen
 from switch.errors import UsageError

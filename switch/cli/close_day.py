@@ -28,7 +28,7 @@ from switch.cli.day_files import (
     new_of,
     write_day,
 )
-from switch.cli.match import write_file
+from switch.cli.match_files import write_file
 from switch.cli.written_files import make_folder, one_run
 from switch.client import Client, Point
 from switch.codes import Result

@@ -11,7 +11,7 @@ from pathlib import Path
 from switch.calendar import parse_date
 from switch.cli.arguments import as_argument, to_count
 from switch.cli.commands import credentials_of
-from switch.cli.match import bytes_of, opened
+from switch.cli.match_files import bytes_of, opened
 from switch.codes import Role
 from switch.column_maps import MAP_MAX
 from switch.console.output import Exit, Screen

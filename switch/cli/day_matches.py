@@ -20,7 +20,7 @@ from switch.bank.payees import read_payees
 from switch.calendar import parse_date
 from switch.cli.acknowledged import write_words
 from switch.cli.day_files import DayFiles, Matches
-from switch.cli.match import bytes_of, write_file
+from switch.cli.match_files import bytes_of, write_file
 from switch.cli.matching import booked_lines, match_files
 from switch.client import Client, Point
 from switch.column_maps import MAP_MAX, read_object

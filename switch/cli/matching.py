@@ -17,7 +17,7 @@ from switch.bank.payees import read_payees
 from switch.bank.sequence import distinct_lines
 from switch.calendar import ist_date
 from switch.cli.bank_statements import read_files
-from switch.cli.match import bytes_of, opened, show_breaks, write_file
+from switch.cli.match_files import bytes_of, opened, show_breaks, write_file
 from switch.column_maps import MAP_MAX
 from switch.console.output import Exit, Screen
 from switch.errors import UsageError

@@ -34,8 +34,8 @@ from switch.audit.reader import (
 )
 from tests.audit.journal_writer import INSTANCE
 
-WORTH: Final = 6
-"""Chunks that are read again rather than kept."""
+WORTH: Final = 16
+"""So few chunks are read again sooner than a state is kept and taken up."""
 KEPT_MAX: Final = 8
 """Beginnings that are kept, the latest used last."""
 SPARSE: Final = 1 << 15
