@@ -32,6 +32,8 @@ from tests.started import registry
 
 ROOT = Path(__file__).parents[1]
 MESSAGE_MAX = 1 << 20
+LATER = {"switch": ("switch.cli.day_matches", "switch.matching.day_lines")}
+"""What a program imports only for some commands, and many tests run just these."""
 STREAMS = 3
 REPORT = struct.Struct("q")
 """What is told of a command: its process id, later its exit code."""
@@ -210,6 +212,11 @@ def _serve(module: str, asked: socket.socket) -> None:
     is_package = hasattr(importlib.import_module(module), "__path__")
     name = f"{module}.__main__" if is_package else module
     importlib.import_module(name)
+    for later in LATER.get(module, ()):
+        importlib.import_module(later)
+    if module == "switch":
+        # What reads its words is made once.
+        sys.modules["switch.cli.entry"]._parser()
     # It is run as another module; what it has imported stays.
     del sys.modules[name]
     gc.freeze()

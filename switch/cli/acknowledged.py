@@ -14,11 +14,11 @@ from typing import Any
 
 from switch.cli.arguments import to_count
 from switch.cli.commands import open_office
-from switch.cli.matching import write_file
+from switch.cli.match_files import write_file
 from switch.client import Client
 from switch.console.output import Exit, Screen
 from switch.errors import UsageError
-from switch.matching.acknowledged import LINES_MAX, Word, first_line
+from switch.matching.acknowledgements import LINES_MAX, Word, first_line
 from switch.v1 import exceptions_pb2, types_pb2
 
 TEXT = "which completed payments a biller has acknowledged, as a file for match"

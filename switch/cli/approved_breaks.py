@@ -11,7 +11,7 @@ from typing import Final
 
 from switch.cli.abouts import about_text, amount_text
 from switch.cli.commands import who
-from switch.cli.matching import bytes_of
+from switch.cli.match_files import bytes_of
 from switch.console.output import Screen, enum_word
 from switch.errors import UsageError
 from switch.matching.breaks import FILE_MAX, Break, read_breaks

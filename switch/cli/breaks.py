@@ -19,7 +19,7 @@ from switch.cli.approved_breaks import breaks_of, show_proposals, wrong_with
 from switch.cli.arguments import as_argument, to_count
 from switch.cli.commands import open_office
 from switch.cli.exceptions import PROPOSALS
-from switch.cli.matching import SHOWN, bytes_of, show_breaks, write_file
+from switch.cli.match_files import SHOWN, bytes_of, show_breaks, write_file
 from switch.cli.refunds_since import asked_before, refunds_since
 from switch.cli.signing import add_person, agreed, signer_of
 from switch.client import Client, Point

@@ -21,9 +21,14 @@ from switch.cli.arguments import as_argument
 from switch.cli.commands import open_office
 from switch.cli.day_checks import Check, audit_check, checks
 from switch.cli.day_end import CUTOFFS_ASKED, goes_on_until, kept_payments
-from switch.cli.day_files import DayFiles, days_to_write, new_of, write_day
-from switch.cli.day_matches import Matches, match_day
-from switch.cli.matching import write_file
+from switch.cli.day_files import (
+    DayFiles,
+    Matches,
+    days_to_write,
+    new_of,
+    write_day,
+)
+from switch.cli.match_files import write_file
 from switch.cli.written_files import make_folder, one_run
 from switch.client import Client, Point
 from switch.codes import Result
@@ -220,6 +225,9 @@ class Closing:
         self.waits += [f"the bank's word: {one}" for one in day.recalled]
 
     def _match(self, day: DayFiles, folder: Path) -> None:
+        # It needs NumPy, which no other command should wait for.
+        from switch.cli.day_matches import match_day
+
         found = match_day(self._client, day, folder, self._args, self._screen)
         self.matches[day.day] = found
         # A list comes late, or again: the day is not held up by it.

@@ -63,6 +63,33 @@ class DayFiles:
         return self.credits - self.debits
 
 
+@dataclass(slots=True)
+class Matches:
+    """What came of the lists of one day."""
+
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    without: list[str] = field(default_factory=list)
+    """Billers with a map, whose list has not come."""
+    refused: list[str] = field(default_factory=list)
+    """Lists that are not believed, and why."""
+    unknown: list[int] = field(default_factory=list)
+    """Payouts, by their entries, to beneficiaries that were changed since."""
+    stale: list[str] = field(default_factory=list)
+    """Biller and day of what was matched on from something else than there is now."""
+    unasked: list[str] = field(default_factory=list)
+    """Billers of whom an earlier run's look at the bank stands: this one has none."""
+    earlier: list[dict[str, Any]] = field(default_factory=list)
+    """What earlier runs have said of this day, of billers not matched by this one."""
+    standing: int = 0
+    """Open breaks of those."""
+
+    @property
+    def open(self) -> int:
+        """Breaks that travel on."""
+        counts: list[int] = [one["breaks"]["open"] for one in self.reports]
+        return sum(counts) + self.standing
+
+
 def days_to_write(client: Client, only: date | None) -> list[DayFiles]:
     """The newest accounting days, or one, oldest first, with the names of their files.
 

@@ -11,13 +11,12 @@ from pathlib import Path
 from switch.calendar import parse_date
 from switch.cli.arguments import as_argument, to_count
 from switch.cli.commands import credentials_of
-from switch.cli.matching import bytes_of, opened
+from switch.cli.match_files import bytes_of, opened
 from switch.codes import Role
 from switch.column_maps import MAP_MAX
 from switch.console.output import Exit, Screen
 from switch.errors import UsageError
 from switch.matching.cells import ListError
-from switch.matching.day_lines import read_day
 from switch.matching.maps import read_map
 from switch.money import parse_amount
 from switch.simulator.day_list import list_messages, send_day_list
@@ -32,6 +31,9 @@ def day_list(args: Namespace, screen: Screen) -> Exit:
     """Send it, and say what came of it."""
     if args.identity is None or args.identity[0] is not Role.BILLER:
         raise UsageError("a biller alone sends its list: --as biller/ID")
+    # It needs NumPy, which no other command should wait for.
+    from switch.matching.day_lines import read_day
+
     columns = read_map(bytes_of(args.map, MAP_MAX), str(args.map))
     try:
         with opened(args.file) as file:

@@ -11,7 +11,6 @@ import json
 import re
 from argparse import Namespace
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +19,9 @@ from switch.bank.lines import StatementError
 from switch.bank.payees import read_payees
 from switch.calendar import parse_date
 from switch.cli.acknowledged import write_words
-from switch.cli.day_files import DayFiles
-from switch.cli.matching import booked_lines, bytes_of, match_files, write_file
+from switch.cli.day_files import DayFiles, Matches
+from switch.cli.match_files import bytes_of, write_file
+from switch.cli.matching import booked_lines, match_files
 from switch.client import Client, Point
 from switch.column_maps import MAP_MAX, read_object
 from switch.console.output import Screen, plain
@@ -45,33 +45,6 @@ LISTS_MAX: Final = 1_000
 CHAIN_MAX: Final = 31
 """Matches before one that must go on from each other."""
 _BILLER: Final = re.compile(r"[a-z0-9-]{1,32}")
-
-
-@dataclass(slots=True)
-class Matches:
-    """What came of the lists of one day."""
-
-    reports: list[dict[str, Any]] = field(default_factory=list)
-    without: list[str] = field(default_factory=list)
-    """Billers with a map, whose list has not come."""
-    refused: list[str] = field(default_factory=list)
-    """Lists that are not believed, and why."""
-    unknown: list[int] = field(default_factory=list)
-    """Payouts, by their entries, to beneficiaries that were changed since."""
-    stale: list[str] = field(default_factory=list)
-    """Biller and day of what was matched on from something else than there is now."""
-    unasked: list[str] = field(default_factory=list)
-    """Billers of whom an earlier run's look at the bank stands: this one has none."""
-    earlier: list[dict[str, Any]] = field(default_factory=list)
-    """What earlier runs have said of this day, of billers not matched by this one."""
-    standing: int = 0
-    """Open breaks of those."""
-
-    @property
-    def open(self) -> int:
-        """Breaks that travel on."""
-        counts: list[int] = [one["breaks"]["open"] for one in self.reports]
-        return sum(counts) + self.standing
 
 
 def match_day(

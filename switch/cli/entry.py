@@ -16,7 +16,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import grpc
@@ -43,7 +43,7 @@ from switch.cli import (
     files,
     handouts,
     instructions,
-    matching,
+    match,
     network,
     office,
     openings,
@@ -247,7 +247,9 @@ def _remote() -> argparse.ArgumentParser:
     return remote
 
 
+@cache
 def _parser() -> argparse.ArgumentParser:
+    """Of all commands. It is made once: to make it takes longer than most commands."""
     parser = argparse.ArgumentParser(
         prog="payswitch",
         description="Pay, look, and prove: the command line of the payment switch.",
@@ -305,7 +307,7 @@ def _parser() -> argparse.ArgumentParser:
     bank_statements.add_arguments(statement)
     status = add("payment-status", instructions.payment_status, instructions.TEXT)
     instructions.add_arguments(status)
-    matching.add_arguments(add("match", matching.match, matching.TEXT))
+    match.add_arguments(add("match", match.match, match.TEXT))
     close_day.add_arguments(add("close-day", close_day.close_day, close_day.TEXT))
     verify = add("verify", others.verify, "prove a copy: its pages, chunks and sums")
     verify.add_argument("copy", type=Path, metavar="COPY", help="its directory")

@@ -1,28 +1,26 @@
-"""`payswitch match`: scrolls against a biller's list and a bank, as files.
+"""What `payswitch match` does: scrolls against a biller's list and a bank, as files.
 
 May use `bank` and `matching`. Asks no switch: what the same files give is the same.
 """
 
 import datetime as dt
 import json
-import os
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from switch.bank.lines import StatementError, canonical_account, tidy_text
+from switch.bank.lines import canonical_account, tidy_text
 from switch.bank.payees import read_payees
 from switch.bank.sequence import distinct_lines
-from switch.calendar import ist_date, parse_date
-from switch.cli.arguments import as_argument, to_count
+from switch.calendar import ist_date
 from switch.cli.bank_statements import read_files
-from switch.cli.written_files import make_folder, part_of, sync_folder
+from switch.cli.match_files import bytes_of, opened, show_breaks, write_file
 from switch.column_maps import MAP_MAX
 from switch.console.output import Exit, Screen
-from switch.errors import ConfigError, UsageError
+from switch.errors import UsageError
 from switch.ids import parse_id
 from switch.matching.acknowledged import read_words, with_words
 from switch.matching.breaks import (
@@ -53,11 +51,7 @@ from switch.matching.report import (
 )
 from switch.matching.scrolls import DAYS_BEFORE, read_scrolls
 from switch.matching.sides import Undecided, Wanted
-from switch.money import parse_amount
 
-TEXT = "lay scrolls, a biller's list and the bank side by side, and write what differs"
-SHOWN = 20
-"""Breaks that a person is shown when no number is asked for."""
 LINES_MAX = 400_000
 """Lines of the file of undecided payments."""
 LINE_MAX = 65_536
@@ -67,15 +61,7 @@ DAYS_MAX = 366
 
 
 def match(args: Namespace, screen: Screen) -> Exit:
-    """Match the files, write the breaks, and say where the difference lies."""
-    try:
-        return _match(args, screen)
-    except (ListError, StatementError) as error:
-        screen.note(f"not believed: {error}")
-        return Exit.REFUSED
-
-
-def _match(args: Namespace, screen: Screen) -> Exit:
+    """See `match`. Raises ListError, StatementError, ConfigError, UsageError."""
     breaks, wanted, report = match_files(args, screen)
     _show(breaks, wanted, report, args, screen)
     return Exit.FINDINGS if report["breaks"]["open"] else Exit.DONE
@@ -210,32 +196,6 @@ def _days(args: Namespace) -> tuple[dt.date, dt.date]:
 # --- files that are read --------------------------------------------------------------
 
 
-def opened(path: Path) -> Any:
-    """A file to be read. Raises ConfigError."""
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> ConfigError:
-    why = os.strerror(error.errno) if error.errno else str(error)
-    return ConfigError(f"cannot read {path}: {why}")
-
-
-def bytes_of(path: Path, size_max: int) -> bytes:
-    """All of a file. Raises ListError if it is too long, ConfigError."""
-    try:
-        with path.open("rb") as file:
-            # Not from a pipe or a device that has no end, either.
-            data = file.read(size_max + 1)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if len(data) > size_max:
-        raise ListError(str(path), f"has more than {size_max} bytes")
-    return data
-
-
 def _undecided(path: Path, biller: str, by: By) -> Iterator[Undecided]:
     """The lines of `payswitch exceptions --json`: payments without a biller's word."""
     if by in (By.RECEIPT, By.BILLER_REFERENCE):
@@ -348,21 +308,6 @@ def booked_lines(args: Namespace, screen: Screen) -> Iterator[Booked]:
 # --- what is written, and shown -------------------------------------------------------
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """The whole of it, or nothing: what a match of the same days has left goes."""
-    try:
-        make_folder(path.parent)
-        with part_of(path) as (part, file):
-            file.truncate(0)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            part.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
-
-
 def _show(
     breaks: list[Break],
     wanted: Wanted,
@@ -417,130 +362,3 @@ def _not_looked_at(report: dict[str, Any], screen: Screen) -> list[tuple[str, st
     if not report.get("bank", {"looked_at": True})["looked_at"]:
         found.append(word("the bank"))
     return [("not looked at", ", ".join(found))] if found else []
-
-
-def show_breaks(breaks: list[Break], as_of: Any, limit: int, screen: Screen) -> None:
-    """A table of breaks, the oldest first."""
-    language, word = screen.language, screen.language.word
-    breaks = sorted(breaks, key=lambda one: (one.since, one.number))
-    shown = breaks[: limit or None]
-    if not shown:
-        screen.line(word("no breaks"))
-        return
-    screen.table(
-        (
-            *("break", "type", "head", "match key", "entry", "here", "there"),
-            *("differs", "age", "decide by", "turn"),
-        ),
-        [
-            (
-                one.number,
-                word(f"break {one.type}"),
-                one.head or one.list_head,
-                one.key,
-                str(one.entry or one.undecided or ""),
-                language.amount(one.amount_here) if one.amount_here else "",
-                language.amount(one.amount_there) if one.amount_there else "",
-                one.differs or one.text,
-                language.count(one.age(as_of)),
-                one.decide_by.isoformat(),
-                word(f"turn {one.owner(as_of)}"),
-            )
-            for one in shown
-        ],
-        right=("entry", "here", "there", "age"),
-        drop=("turn", "entry", "head", "age", "decide by", "differs"),
-    )
-    if len(shown) < len(breaks):
-        screen.note(f"{len(breaks) - len(shown)} more; --limit 0 shows them")
-
-
-# --- arguments ------------------------------------------------------------------------
-
-
-def add_arguments(command: ArgumentParser) -> None:
-    """What it takes."""
-    date = as_argument(parse_date)
-    command.add_argument(
-        "--scrolls", type=Path, required=True, metavar="DIR", help="of the ledger"
-    )
-    command.add_argument("--biller", required=True, metavar="BILLER", help="whose list")
-    command.add_argument("--list", type=Path, metavar="FILE", help="CSV")
-    command.add_argument(
-        "--map", type=Path, metavar="FILE", help="of the list's columns"
-    )
-    command.add_argument(
-        "--acknowledged",
-        type=Path,
-        metavar="FILE",
-        help="in the place of a list, what `acknowledged` has written",
-    )
-    command.add_argument("--day", type=date, metavar="DATE", help="of the list (IST)")
-    command.add_argument(
-        "--from",
-        dest="first",
-        type=date,
-        metavar="DATE",
-        help="the first day that is matched",
-    )
-    command.add_argument(
-        "--to",
-        dest="last",
-        type=date,
-        metavar="DATE",
-        help="the last day that is matched",
-    )
-    command.add_argument(
-        "--count", type=to_count, metavar="N", help="lines, as they were announced"
-    )
-    command.add_argument(
-        "--total",
-        type=as_argument(parse_amount),
-        metavar="AMOUNT",
-        help="in rupees, as it was announced",
-    )
-    command.add_argument(
-        "--open", type=Path, metavar="FILE", help="the breaks of the match before"
-    )
-    command.add_argument(
-        "--undecided",
-        type=Path,
-        metavar="FILE",
-        help="the lines of `exceptions --json`: payments without their biller's word",
-    )
-    command.add_argument(
-        "--payouts",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a payment instruction (pain.001); may be given again",
-    )
-    command.add_argument(
-        "--payees",
-        type=Path,
-        metavar="FILE",
-        help="the lines of `beneficiaries --json`: whose accounts it pays",
-    )
-    command.add_argument(
-        "--bank",
-        dest="files",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a bank's statement or advice; may be given again",
-    )
-    command.add_argument(
-        "--bank-map", type=Path, metavar="FILE", help="the bank's files are CSV"
-    )
-    command.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="where it is written"
-    )
-    command.add_argument(
-        "--limit",
-        type=to_count,
-        default=SHOWN,
-        metavar="N",
-        help="breaks to show at most, 0 for all (default: %(default)s)",
-    )

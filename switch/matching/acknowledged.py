@@ -1,20 +1,20 @@
 """What a biller has acknowledged, in the place of a list: which payments it has said it
 has credited.
 
-May use `lists`, `lines`, `sides` and the words. Its word is the entry that completed
-the payment, so that amounts, dates, heads and what is missing here are the ledger's
-own: of these it says nothing, and nobody may take them for compared.
+May use `acknowledgements`, `lists`, `lines`, `sides` and the words. Its word is the
+entry that completed the payment, so that amounts, dates, heads and what is missing here
+are the ledger's own: of these it says nothing, and nobody may take them for compared.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 
+from switch.matching.acknowledgements import LINES_MAX, Word
 from switch.matching.breaks import Type
 from switch.matching.cells import ListError
 from switch.matching.lines import Numbers, There, exact_sum, pick
@@ -22,8 +22,6 @@ from switch.matching.lists import FILE_MAX, BillerList
 from switch.matching.maps import By
 from switch.matching.sides import Acknowledged, Wanted, expected, travelling
 
-LINES_MAX: Final = 4_000_000
-"""Payments, as of the lines of scrolls."""
 LINE_MAX: Final = 4_096
 """Bytes of a line."""
 NOT_LOOKED_AT: Final = (
@@ -35,19 +33,6 @@ NOT_LOOKED_AT: Final = (
     Type.UNKNOWN,
 )
 """What acknowledgements cannot differ in."""
-
-
-class Word(StrEnum):
-    """What stands behind a completed payment."""
-
-    BILLER = "biller"
-    """Its biller has said that it has credited it, and nothing else since."""
-    NOBODY = "nobody"
-    """Of this service its biller is not asked."""
-    PEOPLE = "people"
-    """It was completed without its biller's word."""
-    WITHDRAWN = "withdrawn"
-    """Its biller has said otherwise since, and nobody has decided."""
 
 
 _WHY: Final = {
@@ -66,11 +51,6 @@ class Words:
     after: int
     to: int
     by_entry: dict[int, Word]
-
-
-def first_line(biller: str, after: int, to: int) -> dict[str, Any]:
-    """What such a file begins with."""
-    return {"acknowledged": {"biller": biller, "after": after, "to": to}}
 
 
 def read_words(file: BinaryIO, name: str) -> Words:

@@ -16,8 +16,8 @@ from typing import Any, cast
 
 import pytest
 
-from switch.cli.day_files import DayFiles
-from switch.cli.day_matches import Matches, match_day
+from switch.cli.day_files import DayFiles, Matches
+from switch.cli.day_matches import match_day
 from switch.client import Client, Point
 from switch.console.output import Screen
 from switch.console.words import Language

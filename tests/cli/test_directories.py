@@ -18,6 +18,7 @@ from switch._core import Ledger
 from switch.console.output import Exit
 from switch.day.server import ServerProcess
 from switch.programs import program
+from tests import forked
 
 PAYSWITCH = Path(sys.executable).with_name("payswitch")
 EXIT_CONFIG = 78
@@ -149,69 +150,59 @@ def like_anybody() -> list[str]:
     return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--"]
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        *(a_file, below_a_file, a_file_for_the_journal, a_directory_for_its_data),
-        *(a_directory_for_the_lock, a_name_without_end, nobodys),
-        a_journal_that_only_reads,
-    ],
-)
-def test_a_directory_that_cannot_be_used(
-    tmp_path: Path, make: Callable[[Path], Path]
-) -> None:
-    data = make(tmp_path)
-    words = (
-        "serve",
-        "--dev",
-        "--data",
-        data,
-        "--tls",
-        tmp_path / "tls",
-        "--listen",
-        "127.0.0.1:0",
-    )
-    done = run(*words, cwd=tmp_path, prefix=like_anybody())
+def serving(data: Path, tls: Path) -> list[str | Path]:
+    """The words of a server for development."""
+    where = ("--data", data, "--tls", tls, "--listen", "127.0.0.1:0")
+    return ["--dev", *where]
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == EXIT_CONFIG, done.stderr
     [line] = done.stderr.splitlines()
     assert "cannot start: " in line
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("make", [a_file, below_a_file, nobodys])
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(a_file, below_a_file, a_file_for_the_journal, a_directory_for_its_data),
+        *(a_directory_for_the_lock, a_name_without_end),
+    ],
+)
+def test_a_directory_that_cannot_be_used(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    """By anybody: the server is asked, which need not be started from nothing."""
+    words = serving(make(tmp_path), tmp_path / "tls")
+    refused(forked.run("server", *words, cwd=tmp_path))
+
+
+@pytest.mark.parametrize("make", [a_file, below_a_file])
 def test_certificates_that_cannot_be_made(
     tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
-    tls = make(tmp_path)
-    words = (
-        "serve",
-        "--dev",
-        "--data",
-        tmp_path / "data",
-        "--tls",
-        tls,
-        "--listen",
-        "127.0.0.1:0",
-    )
-    done = run(*words, cwd=tmp_path, prefix=like_anybody())
-    assert done.returncode == EXIT_CONFIG, done.stderr
-    [line] = done.stderr.splitlines()
-    assert "cannot start: " in line
+    words = serving(tmp_path / "data", make(tmp_path))
+    refused(forked.run("server", *words, cwd=tmp_path))
+
+
+@pytest.mark.parametrize("make", [a_file, nobodys, a_journal_that_only_reads])
+def test_a_directory_that_the_installed_command_cannot_use(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    """What permissions are against among them, which the command itself meets."""
+    words = serving(make(tmp_path), tmp_path / "tls")
+    refused(run("serve", *words, cwd=tmp_path, prefix=like_anybody()))
+
+
+def test_certificates_that_the_installed_command_cannot_make(tmp_path: Path) -> None:
+    words = serving(tmp_path / "data", nobodys(tmp_path))
+    refused(run("serve", *words, cwd=tmp_path, prefix=like_anybody()))
 
 
 def test_the_same_directory_when_it_can_be_used(tmp_path: Path) -> None:
     """What the tests above refuse is the directory and nothing else."""
-    data = nothing(tmp_path)
-    words = (
-        "serve",
-        "--dev",
-        "--data",
-        data,
-        "--tls",
-        tmp_path / "tls",
-        "--listen",
-        "127.0.0.1:0",
-    )
+    words = ["serve", *serving(nothing(tmp_path), tmp_path / "tls")]
     with subprocess.Popen(
         [*like_anybody(), PAYSWITCH, *words],
         cwd=tmp_path,

@@ -8,6 +8,8 @@ another program are held against that program's own parser.
 import argparse
 import contextlib
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -89,3 +91,12 @@ def test_the_server_has_all_arguments_of_serve() -> None:
         parse_serve(["--json"])
     assert caught.value.code == Exit.USAGE
     assert "payswitch serve: error: unrecognized arguments: --json" in text.getvalue()
+
+
+def test_only_who_matches_waits_for_numpy() -> None:
+    """To import it takes as long as all else that a command needs."""
+    code = "import sys, switch.cli; print('numpy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"

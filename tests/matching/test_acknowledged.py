@@ -16,7 +16,8 @@ import pytest
 
 from switch.cli import main
 from switch.console.output import Exit
-from switch.matching.acknowledged import Words, first_line, read_words, with_words
+from switch.matching.acknowledged import Words, read_words, with_words
+from switch.matching.acknowledgements import first_line
 from switch.matching.breaks import Break, State, read_match, write_breaks
 from switch.matching.cells import ListError
 from switch.matching.judging import Found, match
