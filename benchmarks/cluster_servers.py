@@ -187,6 +187,7 @@ def options_of(mode: str, seconds: float, rate: float = 0.0) -> argparse.Namespa
         outstanding=OPEN_OUTSTANDING[mode] if rate else outstanding,
         payload=payload,
         ids="random",
+        centres=CENTRES,
         quoted=False,
     )
 
