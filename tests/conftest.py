@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 import switch.billing
 import switch.cluster
 import switch.totals
-from tests import guard
+from tests import guard, rewriting
 
 # What a machine that stands still for a second does to a draw says nothing of the code.
 settings.register_profile(
@@ -59,10 +59,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """What is collected stays: to look for garbage in it took ten seconds a process."""
     gc.disable()
     try:
+        rewriting.share_work(session.config)
         return (yield)
     finally:
         gc.collect()
