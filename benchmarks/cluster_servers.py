@@ -29,6 +29,7 @@ from benchmarks.load_network import (
     work_of,
 )
 from benchmarks.meters import process_s
+from benchmarks.network import CENTRES
 from switch.audit.reader import Journal
 from switch.authority.development import DevAuthority
 from switch.client import Client
