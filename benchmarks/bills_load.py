@@ -1,7 +1,7 @@
 """Runs of a load of bills against one server and its billers, for `benchmarks.load`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,12 @@ OF_HOLDS = ("payments", "accepted", "payments_per_reply", "p99_9_ms", "max_ms")
 
 
 def measure_bills(
-    rates: list[float], server: ServerProcess, treasury: Client, pay: Pay, times: Path
+    rates: list[float],
+    server: ServerProcess,
+    treasury: Client,
+    pay: Pay,
+    times: Path,
+    centres: Sequence[str],
 ) -> list[Figures]:
     """A run for each rate; the clients leave their times in a directory.
 
@@ -61,7 +66,7 @@ def measure_bills(
             said.append(one)
         summary = billers.stop()
     work = work_of(said, day, 2)
-    check_books(treasury, base, work)
+    check_books(treasury, base, work, centres)
     posts = read_posts(server.ledger, base, runs[-1].posted_ns)
     check_credits(summary, work, posts)
     asked = {

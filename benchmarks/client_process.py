@@ -35,6 +35,7 @@ from benchmarks.messages import (
     places,
 )
 from benchmarks.meters import process_s
+from benchmarks.network import CENTRES
 from benchmarks.quoted import QuotedMaker, Sealer
 from switch.credentials import Credentials
 
@@ -222,7 +223,13 @@ class Load:
 
     def _questions(self, options: argparse.Namespace) -> Questions:
         """Pay some, unless none are to be made, and ask for these."""
-        maker = Maker(KNOWN, "random", seed=options.seed, first=options.first)
+        maker = Maker(
+            KNOWN,
+            "random",
+            seed=options.seed,
+            first=options.first,
+            centres=options.centres,
+        )
         message = maker.take(1)
         if not options.made_up:
             self._pay_before(options, maker, message)
@@ -314,6 +321,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=0.0, help="0: a closed loop")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--first", type=int, default=1, help="number of the first bill")
+    parser.add_argument("--centres", type=int, default=CENTRES, help="that pay")
     parser.add_argument("--ledger", type=Path, help="directory of the server's ledger")
     parser.add_argument("--instance", default="", help="of that ledger")
     parser.add_argument(
@@ -327,11 +335,14 @@ def arguments() -> argparse.ArgumentParser:
 
 def maker_of(options: argparse.Namespace, shares: Shares = EVEN) -> Maker:
     """What makes the messages of a load, with quotations if there are to be any."""
-    payload, ids, seed, first = (
-        getattr(options, name) for name in ("payload", "ids", "seed", "first")
+    payload, ids, seed, first, centres = (
+        getattr(options, name)
+        for name in ("payload", "ids", "seed", "first", "centres")
     )
     if not options.ahead:
-        return Maker(payload, ids, seed=seed, first=first, shares=shares)
+        return Maker(
+            payload, ids, seed=seed, first=first, shares=shares, centres=centres
+        )
     return QuotedMaker(
         payload,
         ids,
@@ -340,6 +351,7 @@ def maker_of(options: argparse.Namespace, shares: Shares = EVEN) -> Maker:
         seed=seed,
         first=first,
         shares=shares,
+        centres=centres,
     )
 
 

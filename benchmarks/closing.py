@@ -19,10 +19,18 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.load import CLIENT, DEFAULTS, READY_S, client, log_tail
-from benchmarks.load_network import SETTINGS, Figures, LoadError, load_network
+from benchmarks.load import (
+    CLIENT,
+    DEFAULTS,
+    READY_S,
+    check_centres,
+    client,
+    log_tail,
+)
+from benchmarks.load_network import ALL, SETTINGS, Figures, LoadError, load_network
 from benchmarks.machine import machine
 from benchmarks.meters import scratch
+from benchmarks.network import CENTRES
 from switch.authority.development import DevAuthority
 from switch.client import Client
 from switch.codes import Role
@@ -87,7 +95,8 @@ def measure(options: argparse.Namespace, directory: Path) -> Figures:
         credentials = authority.leaf(Role.TREASURY, "treasury")
         with Client(server.address, credentials) as treasury:
             treasury.wait_ready(READY_S)
-            load_network(treasury, network_pb2.SERVICE_MODE_DIRECT)
+            centres = ALL[: options.centres]
+            load_network(treasury, network_pb2.SERVICE_MODE_DIRECT, centres=centres)
             process = [CLIENT, "--ledger", str(server.ledger)]
             process += ["--instance", treasury.ledger().instance.hex()]
             pay = client(options, server.address, server.tls, server.pid, *process)
@@ -138,6 +147,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each half")
     parser.add_argument("--warm-up", type=float, default=2.0, help="seconds before")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--centres", type=int, default=CENTRES, help="that pay")
     parser.add_argument("--directory", type=Path, help="parent of the fresh directory")
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     options = parser.parse_args()
@@ -145,6 +155,7 @@ def main() -> int:
         parser.error(f"--windows is 1 to {WINDOWS_MAX}")
     if not 1 <= options.rounds <= ROUNDS_MAX:
         parser.error(f"--rounds is 1 to {ROUNDS_MAX}")
+    check_centres(parser, options)
     options.mode, options.ids, options.quoted = "unary", "random", False
     connections, outstanding, payload = DEFAULTS["unary"]
     options.connections, options.outstanding = connections, outstanding

@@ -29,6 +29,7 @@ from benchmarks.load_network import (
     work_of,
 )
 from benchmarks.meters import process_s
+from benchmarks.network import CENTRES
 from switch.audit.reader import Journal
 from switch.authority.development import DevAuthority
 from switch.client import Client
@@ -187,6 +188,7 @@ def options_of(mode: str, seconds: float, rate: float = 0.0) -> argparse.Namespa
         outstanding=OPEN_OUTSTANDING[mode] if rate else outstanding,
         payload=payload,
         ids="random",
+        centres=CENTRES,
         quoted=False,
     )
 

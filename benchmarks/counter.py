@@ -176,9 +176,10 @@ class Bench:
             outstanding=OUTSTANDING if options.rate else options.calls,
             payload=1,
             ids="random",
+            centres=options.centres,
             quoted=False,
         )
-        command = ["benchmarks.counter_client", "--centres", str(options.centres)]
+        command = ["benchmarks.counter_client"]
         command += ["--signed"] if is_signed else []
         pay = client(given, server.address, server.tls, server.pid, *command)
         said = pay(options.rate, len(self.said))

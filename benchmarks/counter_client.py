@@ -65,7 +65,6 @@ def credentials_of(tls: Path, centre: str) -> Credentials:
 def main() -> None:
     """Run one load."""
     parser = arguments()
-    parser.add_argument("--centres", type=int, required=True)
     parser.add_argument("--signed", action="store_true", help="with sessions")
     options = parser.parse_args()
     report(OwnLoad(options), options)

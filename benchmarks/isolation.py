@@ -28,8 +28,9 @@ import numpy as np
 
 from benchmarks.bills import CONNECTIONS, Posts, Run, Simulator, figures, read_posts
 from benchmarks.bills_load import check_credits, run_of, wait_posted, wait_until
-from benchmarks.load import READY_S, client, run_once
+from benchmarks.load import READY_S, check_centres, client, run_once
 from benchmarks.load_network import (
+    ALL,
     SETTINGS,
     Figures,
     LoadError,
@@ -39,7 +40,7 @@ from benchmarks.load_network import (
     today,
     work_of,
 )
-from benchmarks.network import BILLERS, FIRST_SERVICE
+from benchmarks.network import BILLERS, CENTRES, FIRST_SERVICE
 from switch.authority.development import DevAuthority
 from switch.client import Client
 from switch.codes import Role
@@ -54,9 +55,11 @@ SCRIPT = f"biller-{SLOW} slow +10s"
 RATE_MAX = 8_000.0
 BACKLOG_RATE = 20_000.0
 """Payments a second to the two, before a troubled phase."""
-BACKLOG_S = 1.5
+BACKLOG = 30_000
+BACKLOG_MIN = 5_000
+"""So many are more than the slow one is asked at a time."""
 WARM_UP_S = 2.0
-"""Of a phase."""
+"""Of a phase, at most."""
 SECONDS_MAX = 20.0
 """Of a phase: at RATE_MAX no queue is full by then."""
 PHASES_MAX = 100
@@ -111,7 +114,8 @@ class Bench:
         script.write_text(SCRIPT)
         more = (*self._state, "--script", str(script))
         with self._billers((SLOW,), BILLERS - 1, *more) as one:
-            self._pay(BACKLOG_RATE, BACKLOG_S, 1.0, 0.0)
+            backlog_s = options.backlog / BACKLOG_RATE
+            self._pay(options.centres, BACKLOG_RATE, backlog_s, 1.0, 0.0)
             self._pay_phase("troubled", options)
             found = {one.biller: one for one in self._treasury.billers()}
             one.stop()
@@ -143,13 +147,18 @@ class Bench:
 
     def _pay_phase(self, kind: str, options: argparse.Namespace) -> None:
         self.phases[kind].append(len(self.said))
-        self._pay(options.rate, options.seconds, SHARE, WARM_UP_S)
+        self._pay(
+            options.centres, options.rate, options.seconds, SHARE, options.warm_up
+        )
 
-    def _pay(self, rate: float, seconds: float, share: float, warm_up_s: float) -> None:
+    def _pay(
+        self, centres: int, rate: float, seconds: float, share: float, warm_up_s: float
+    ) -> None:
         """Payments at a rate, `share` of them to the two."""
         options = argparse.Namespace(mode="bills", seconds=seconds, warm_up=warm_up_s)
         options.connections, options.payload, options.ids = 2, 1, "random"
         options.outstanding, options.quoted = OUTSTANDING, False
+        options.centres = centres
         server = self._server
         command = ["benchmarks.bills_client", "--ledger", str(server.ledger)]
         command += ["--times", str(self._directory), "--biller-share", str(share)]
@@ -168,7 +177,8 @@ def measure(options: argparse.Namespace, directory: Path) -> Figures:
         credentials = authority.leaf(Role.TREASURY, "treasury")
         with Client(server.address, credentials) as treasury:
             treasury.wait_ready(READY_S)
-            load_network(treasury, network_pb2.SERVICE_MODE_CONFIRMED)
+            centres = ALL[: options.centres]
+            load_network(treasury, network_pb2.SERVICE_MODE_CONFIRMED, centres=centres)
             base, day = treasury.ledger().sequence, today()
             bench = Bench(directory, server, treasury)
             bench.run(options)
@@ -177,7 +187,7 @@ def measure(options: argparse.Namespace, directory: Path) -> Figures:
                 for number, said in enumerate(bench.said)
             ]
             work = work_of(bench.said, day, 2)
-            check_books(treasury, base, work)
+            check_books(treasury, base, work, centres)
             posts = read_posts(server.ledger, base, bench.posted_ns[-1])
             check_credits(bench.credited, work, posts)
             found = compare(bench.phases, posts, runs)
@@ -222,6 +232,16 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=11.0, help="of each phase")
     parser.add_argument("--phases", type=int, default=3, help="that are troubled")
     parser.add_argument("--rate", type=float, default=4_000.0, help="payments a second")
+    parser.add_argument(
+        "--warm-up", type=float, default=WARM_UP_S, help="seconds before each phase"
+    )
+    parser.add_argument(
+        "--backlog",
+        type=int,
+        default=BACKLOG,
+        help="payments to the two, before a troubled phase",
+    )
+    parser.add_argument("--centres", type=int, default=CENTRES, help="that pay")
     parser.add_argument("--directory", type=Path, help="parent of the fresh directory")
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     options = parser.parse_args()
@@ -229,6 +249,11 @@ def main() -> int:
         parser.error(f"at most {SECONDS_MAX:.0f} seconds and {RATE_MAX:,.0f} a second")
     if not 1 <= options.phases <= PHASES_MAX:
         parser.error(f"--phases is 1 to {PHASES_MAX}")
+    if not 0 <= options.warm_up <= WARM_UP_S:
+        parser.error(f"--warm-up is at most {WARM_UP_S:.0f} s")
+    if not BACKLOG_MIN <= options.backlog <= BACKLOG:
+        parser.error(f"--backlog is {BACKLOG_MIN:,} to {BACKLOG:,}")
+    check_centres(parser, options)
     asked = ("rate", "seconds", "phases")
     return run_once(options, "isolation", measure, asked)
 

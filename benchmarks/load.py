@@ -7,7 +7,8 @@
     python -m benchmarks.load --mode empty                            the yardstick
     python -m benchmarks.load --mode batch --quoted --beside 3        with quotations
 
-Starts `python -m server` on a fresh directory, loads 3,561 centres and 97 services,
+Starts `python -m server` on a fresh directory, loads 3,561 centres (`--centres`) and 97
+services,
 and pays from another process with a harness's certificate:
 
     unary    CreatePayment, one payment a call
@@ -44,7 +45,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ import numpy as np
 from benchmarks.beside import in_turn
 from benchmarks.bills_load import measure_bills
 from benchmarks.load_network import (
+    ALL,
     SETTINGS,
     Figures,
     LoadError,
@@ -67,6 +69,7 @@ from benchmarks.load_network import (
 )
 from benchmarks.machine import machine
 from benchmarks.meters import scratch
+from benchmarks.network import CENTRES
 from benchmarks.singles import Bare, quantiles_ms
 from switch.authority.development import DevAuthority
 from switch.client import Client
@@ -123,6 +126,8 @@ OPEN_OUTSTANDING = {
     "get": 1_000,
     "empty": 1_000,
 }
+GIVEN = ("mode", "seconds", "connections", "outstanding", "payload", "ids", "centres")
+"""Options that the client's process has, too."""
 CALLS = ("unary", "get", "empty")
 """Modes of calls that pay, or ask for, one payment."""
 CEILING_S = 1.0
@@ -146,7 +151,7 @@ def client(
         command += ["--warm-up", str(options.warm_up), "--rate", str(rate)]
         command += ["--first", str(first_bill(number))]
         command += ["--seed", str(SEED + number)]
-        for name in ("mode", "seconds", "connections", "outstanding", "payload", "ids"):
+        for name in GIVEN:
             command += [f"--{name}", str(getattr(options, name))]
         limit_s = options.warm_up + options.seconds + START_S
         if options.quoted:
@@ -188,7 +193,8 @@ def measure_switch(options: argparse.Namespace, directory: Path) -> list[Figures
                 if is_bills
                 else network_pb2.SERVICE_MODE_DIRECT
             )
-            load_network(treasury, kind, quoted=options.quoted)
+            centres = ALL[: options.centres]
+            load_network(treasury, kind, quoted=options.quoted, centres=centres)
             to = (server.address, server.tls, server.pid)
             beside = measure_ceiling(options, server.tls)
             process = ["benchmarks.bills_client" if is_bills else CLIENT]
@@ -196,12 +202,14 @@ def measure_switch(options: argparse.Namespace, directory: Path) -> list[Figures
             process += ["--instance", treasury.ledger().instance.hex()]
             if is_bills:
                 pay = client(options, *to, *process, "--times", str(directory))
-                runs = measure_bills(options.rates, server, treasury, pay, directory)
+                runs = measure_bills(
+                    options.rates, server, treasury, pay, directory, centres
+                )
             else:
                 pay = client(options, *to, *process)
                 if options.connections * options.outstanding == 1:
                     pay = beside_bare(pay, directory)
-                runs = measure_payments(options.rates, treasury, pay)
+                runs = measure_payments(options.rates, treasury, pay, centres)
             return [{**one, **beside} for one in runs]
 
 
@@ -236,7 +244,9 @@ def beside_bare(pay: Pay, directory: Path) -> Pay:
     return pay_beside
 
 
-def measure_payments(rates: list[float], treasury: Client, pay: Pay) -> list[Figures]:
+def measure_payments(
+    rates: list[float], treasury: Client, pay: Pay, centres: Sequence[str]
+) -> list[Figures]:
     """Payments that are done at once, or questions. Raises LoadError."""
     runs = []
     base = treasury.ledger().sequence
@@ -245,7 +255,7 @@ def measure_payments(rates: list[float], treasury: Client, pay: Pay) -> list[Fig
         figures = pay(rate, number)
         figures["index_wait_s"] = round(wait_index(treasury), 3)
         runs.append(figures)
-    check_books(treasury, base, work_of(runs, day, 1))
+    check_books(treasury, base, work_of(runs, day, 1), centres)
     return runs
 
 
@@ -317,7 +327,7 @@ def measure_once(options: argparse.Namespace, directory: Path) -> Figures:
     """One run, or a sweep. Raises LoadError."""
     kind = measure_empty if options.mode == "empty" else measure_switch
     runs = [{"payments_per_s": rate_of(run), **run} for run in kind(options, directory)]
-    names = ("connections", "outstanding", "payload", "ids")
+    names = ("connections", "outstanding", "payload", "ids", "centres")
     load = {name: getattr(options, name) for name in names}
     if options.quoted:
         load["quoted"] = True
@@ -360,6 +370,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--payload", type=int, help="payments in a message")
     parser.add_argument("--ids", choices=("ordered", "random"), default="random")
     parser.add_argument(
+        "--centres", type=int, default=CENTRES, help="that pay; fewer are loaded sooner"
+    )
+    parser.add_argument(
         "--quoted", action="store_true", help="payments present quotations"
     )
     parser.add_argument(
@@ -392,6 +405,7 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
             setattr(options, name, default)
         if getattr(options, name) < 1:
             parser.error(f"--{name} is at least 1")
+    check_centres(parser, options)
     if options.mode in CALLS and options.payload != 1:
         parser.error("a unary call pays 1")
     if options.payload > 8190:
@@ -409,6 +423,12 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         parser.error(f"a run has at most {QUOTED_MAX:,} quotations")
     if options.mode in ("stream", "bills") and options.outstanding < options.payload:
         parser.error("--outstanding is at least one message")
+
+
+def check_centres(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse more centres than there are, or none."""
+    if not 1 <= options.centres <= CENTRES:
+        parser.error(f"--centres is 1 to {CENTRES:,}")
 
 
 def run_once(

@@ -31,7 +31,7 @@ ACCEPTED_MIN = 0.99
 DEADLINE_S = 600
 """Of a bill that its biller must confirm."""
 ALL = [centre_code(number) for number in range(CENTRES)]
-"""The centres, unless a load has others."""
+"""The centres, unless a load has others, or only the first of these."""
 BILLS_APART = 10**12
 """Bills of one run on a server: the next begins so many later."""
 

@@ -138,8 +138,12 @@ class Maker:
         seed: int = 2026,
         first: int = 1,
         shares: Shares = EVEN,
+        centres: int = CENTRES,
     ) -> None:
-        """`ids`: "random", or "ordered" as UUIDv7 are. `first`: of the bills."""
+        """`ids`: "random", or "ordered" as UUIDv7 are. `first`: of the bills.
+
+        `centres`: how many pay, from the first on.
+        """
         self.payload = payload
         self.size = PREFIX_SIZE + payload * self.layout.itemsize
         self._next = first
@@ -166,7 +170,7 @@ class Maker:
             {name: int(fields[name][1]) for name in _DRAWN if name in fields},
             chosen.astype(np.uint16),
             np.array([service_code(n).encode() for n in range(SERVICES)]),
-            np.array([centre_code(n).encode() for n in range(CENTRES)]),
+            np.array([centre_code(n).encode() for n in range(centres)]),
             first_share=shares.wallet,
             operators=self.operators,
             amounts=(AMOUNT_MIN, AMOUNT_MAX),

@@ -23,7 +23,7 @@ from benchmarks.messages import (
     Maker,
     Shares,
 )
-from benchmarks.network import FIRST_CENTRE, FIRST_SERVICE
+from benchmarks.network import CENTRES, FIRST_CENTRE, FIRST_SERVICE
 from switch import _core as core
 from switch.codes import AmountRule
 from switch.ledger.quotation_keys import read_keys
@@ -82,12 +82,15 @@ class QuotedMaker(Maker):
         seed: int = 2026,
         first: int = 1,
         shares: Shares = EVEN,
+        centres: int = CENTRES,
     ) -> None:
         """`ahead`: payments whose quotations are sealed now, and there are no more.
 
         0: each is sealed when its payment is made.
         """
-        super().__init__(payload, ids, seed=seed, first=first, shares=shares)
+        super().__init__(
+            payload, ids, seed=seed, first=first, shares=shares, centres=centres
+        )
         self._sealer = sealer
         self._used = 0
         self._seals: Bytes | None = None

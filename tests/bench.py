@@ -15,6 +15,10 @@ from switch.v1 import payments_pb2 as pb
 from switch.v1 import results_pb2
 
 
+SMALL = ("--centres", "100", "--json")
+"""Of a load that is run to see that it works: its network is loaded at once."""
+
+
 def read(message: memoryview) -> list[pb.Payment]:
     size = int.from_bytes(message[1:PREFIX_SIZE], "big")
     assert message[0] == 0

@@ -43,6 +43,7 @@ from switch.references import canonical
 from switch.v1 import network_pb2, results_pb2
 from switch.v1 import payments_pb2 as pb
 from tests.bench import (
+    SMALL,
     answer,
     check_closed_loop,
     check_open_loop,
@@ -276,7 +277,7 @@ def test_load(mode: str) -> None:
     """Batches, streams and bills: tests/test_benchmarks_quoted.py."""
     result = run_json(
         *("benchmarks.load", "--mode", mode),
-        *("--seconds", "0.5", "--warm-up", "0.2", "--json"),
+        *("--seconds", "0.3", "--warm-up", "0.1", *SMALL),
     )
     assert result["mode"] == mode
     check_closed_loop(result)
@@ -286,7 +287,7 @@ def test_load(mode: str) -> None:
 def test_one_caller_has_bare_commits_beside() -> None:
     result = run_json(
         *("benchmarks.load", "--mode", "unary", "--connections", "1", "--calls", "1"),
-        *("--seconds", "0.5", "--warm-up", "0.2", "--json"),
+        *("--seconds", "0.3", "--warm-up", "0.1", *SMALL),
     )
     check_closed_loop(result)
     over = result["p50_ms"] - result["bare_p50_ms"]
@@ -298,7 +299,7 @@ def test_open_loop() -> None:
     """Streams: tests/test_benchmarks_quoted.py."""
     result = run_json(
         *("benchmarks.load", "--mode", "unary", "--sweep", "100,200"),
-        *("--seconds", "0.5", "--warm-up", "0.1", "--json"),
+        *("--seconds", "0.3", "--warm-up", "0.1", *SMALL),
     )
     check_open_loop(result, 100, 200)
     assert all(one["accepted"] == one["payments"] for one in result["sweep"])

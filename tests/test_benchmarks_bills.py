@@ -16,7 +16,7 @@ from benchmarks.load_network import LoadError, first_bill
 from benchmarks.messages import PAYMENT, Maker, Shares, places
 from benchmarks.network import BILLERS
 from switch.v1 import payments_pb2 as pb
-from tests.bench import answer, check_open_loop, read, run_json
+from tests.bench import SMALL, answer, check_open_loop, read, run_json
 
 
 def test_one_wallet_and_one_biller_have_their_shares() -> None:
@@ -87,7 +87,7 @@ def test_open_loop_of_bills() -> None:
     """A closed one: tests/test_benchmarks_quoted.py."""
     result = run_json(
         *("benchmarks.load", "--mode", "bills", "--sweep", "100,200"),
-        *("--seconds", "0.5", "--warm-up", "0.1", "--json"),
+        *("--seconds", "0.3", "--warm-up", "0.1", *SMALL),
     )
     check_open_loop(result, 100, 200)
     # A post comes after the hold was answered, or the clocks are not to be trusted.

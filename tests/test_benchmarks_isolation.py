@@ -73,6 +73,7 @@ def test_isolation() -> None:
         [
             *(sys.executable, "-m", "benchmarks.isolation", "--json"),
             *("--seconds", "0.5", "--phases", "1", "--rate", "500"),
+            *("--warm-up", "0.2", "--backlog", "6000", "--centres", "100"),
         ],
         capture_output=True,
         text=True,
@@ -96,7 +97,8 @@ def test_windows_are_closed_beside_payments() -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks.closing", "--json", "--rounds", "2"),
-            *("--windows", "20", "--seconds", "0.5", "--warm-up", "0.2"),
+            *("--windows", "20", "--seconds", "0.3", "--warm-up", "0.1"),
+            *("--centres", "100"),
         ],
         capture_output=True,
         text=True,

@@ -30,6 +30,7 @@ from switch.codes import AmountRule, PriceRule, Result, RowFlag
 from switch.ledger.payment_tails import payment_tail
 from switch.ledger.quotation_keys import Key, write_keys
 from tests.bench import (
+    SMALL,
     answer,
     check_closed_loop,
     check_open_loop,
@@ -266,7 +267,7 @@ def test_ledger_of_messages() -> None:
 def test_load_with_quotations(mode: str) -> None:
     result = run_json(
         *("benchmarks.load", "--mode", mode, "--quoted"),
-        *("--seconds", "0.5", "--warm-up", "0.2", "--json"),
+        *("--seconds", "0.3", "--warm-up", "0.1", *SMALL),
     )
     assert result["quoted"]
     assert result["refused"] == {}
@@ -286,7 +287,7 @@ def test_load_with_quotations(mode: str) -> None:
 def test_load_with_quotations_beside_the_same_without() -> None:
     result = run_json(
         *("benchmarks.load", "--mode", "stream", "--quoted", "--beside", "1"),
-        *("--seconds", "0.5", "--warm-up", "0.2", "--json"),
+        *("--seconds", "0.3", "--warm-up", "0.1", *SMALL),
     )
     assert result["quoted"]
     assert "quoted" not in result["stated"]
@@ -303,7 +304,7 @@ def test_load_with_quotations_beside_the_same_without() -> None:
 def test_open_loop_with_quotations() -> None:
     result = run_json(
         *("benchmarks.load", "--mode", "stream", "--quoted", "--sweep", "100,200"),
-        *("--seconds", "0.5", "--warm-up", "0.1", "--json"),
+        *("--seconds", "0.3", "--warm-up", "0.1", *SMALL),
     )
     check_open_loop(result, 100, 200)
     assert all(one["accepted"] == one["payments"] for one in result["sweep"])

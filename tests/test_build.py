@@ -2,11 +2,13 @@
 
 Method: copy what is ours into an empty folder, install it into an empty environment
 with pip's build isolation, and use it from another folder. The C that `make build` has
-made goes along, and is compiled without optimisation; `make torture` does neither. Then
-ask for LMDB's sources under a wrong hash, which must be refused.
+made goes along, and what it has compiled of the same text is not compiled once more
+(tests/same_compiler.py); `make torture` does all of it. Then ask for LMDB's sources
+under a wrong hash, which must be refused.
 """
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from Cython.Build.Dependencies import create_dependency_tree
 
 from tests.longer import TIMES
 
@@ -33,25 +36,30 @@ def clean_environment() -> dict[str, str]:
     }
 
 
-def bring_made_c(sources: Path) -> None:
-    """What Cython has made of these very files, and takes a minute for."""
-    modules = [*ROOT.glob("switch/**/*.pyx"), *ROOT.glob("server/*.pyx")]
-    parts = [*modules, *ROOT.glob("s*/**/*.px[di]"), ROOT / "setup.py"]
-    newest = max(part.stat().st_mtime for part in parts)
-    for module in modules:
-        made = ROOT / "build/c" / module.relative_to(ROOT).with_suffix(".c")
+def bring_made_c(sources: Path) -> list[Path]:
+    """What Cython has made of these very files, and takes a minute for; where from."""
+    tree = create_dependency_tree(quiet=True)  # type: ignore[no-untyped-call]
+    brought = []
+    for module in [*Path().glob("switch/**/*.pyx"), *Path().glob("server/*.pyx")]:
+        made = Path("build/c", module).with_suffix(".c")
+        # Each is held against the files that it was made of. An older one stays as it
+        # is when Cython finds that another module's parts have changed.
+        parts = {*map(Path, tree.all_dependencies(str(module))), Path("setup.py")}
+        newest = max(one.stat().st_mtime for one in parts if not one.is_absolute())
         if made.exists() and made.stat().st_mtime > newest:
-            there = sources / made.relative_to(ROOT)
+            there = sources / made
             there.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(made, there)
             # Newer than what else Cython reads, which pip is yet to install.
             later = time.time() + 3_600
             os.utime(there, (later, later))
+            brought.append(module)
+    return brought
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
-def test_isolated_install(tmp_path: Path) -> None:
+def test_isolated_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = tmp_path / "sources"
     sources.mkdir()
     made = ("_core.c", "_front.c", "_hot.c", "_pq.c", "_sums.c")
@@ -62,26 +70,25 @@ def test_isolated_install(tmp_path: Path) -> None:
         elif (ROOT / name).exists():
             shutil.copy(ROOT / name, sources / name)
     if TIMES == 1:
+        monkeypatch.chdir(ROOT)  # from where Cython names its files
         bring_made_c(sources)
-        # How fast it will be is not asked here: the compiler has half of the work.
-        setup = sources / "setup.py"
-        setup.write_text(setup.read_text().replace('"-O2"', '"-O0"'))
     environment = tmp_path / "environment"
     venv.create(environment)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
 
-    # The optimizer takes half of the time, and nothing here depends on it.
     compiler = tmp_path / "compiler"
-    compiler.write_text('#!/bin/sh\nexec gcc "$@" -O0 -g0\n')
+    again = ROOT / "tests" / "same_compiler.py"
+    compiler.write_text(f'#!/bin/sh\nexec {sys.executable} -IS {again} "$@"\n')
     compiler.chmod(0o700)
+    # What others have written need not be compiled before it is imported.
+    more = {"CC": str(compiler), "PIP_NO_COMPILE": "1"} if TIMES == 1 else {}
 
     def run(program: Path | str, *arguments: str, cwd: Path = elsewhere) -> str:
         done = subprocess.run(
             [environment / "bin" / program, *arguments],
             cwd=cwd,
-            # What others have written need not be compiled before it is imported.
-            env={**clean_environment(), "CC": str(compiler), "PIP_NO_COMPILE": "1"},
+            env={**clean_environment(), **more},
             capture_output=True,
             text=True,
         )
@@ -112,6 +119,37 @@ def test_isolated_install(tmp_path: Path) -> None:
         assert {path.name for path in (package / folder).glob(pattern)} == {
             path.name for path in (ROOT / "switch" / folder).glob(pattern)
         }
+
+
+def test_only_the_same_text_is_not_compiled_again(tmp_path: Path) -> None:
+    """Else the installed product would be another than that of its sources."""
+    name = "server/front/timers.c"
+    headers = shutil.ignore_patterns("*.py*", "*.so", "__pycache__")
+    for folder in ("server/front", "switch"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=headers)
+    [made] = ROOT.glob(f"build/core/temp.*/{name.replace('.c', '.o')}")
+    find = [sys.executable, "tools/find_front.py"]
+    found = subprocess.run(find, cwd=ROOT, capture_output=True, text=True, check=True)
+    folders = json.loads(found.stdout)["include_dirs"]
+    options = [f"-I{one}" for one in ("server/front", "switch", *folders)]
+    options += ["-D_GNU_SOURCE", "-O2", "-std=gnu11", "-c", name, "-o", "made.o"]
+
+    def compiled() -> bytes:
+        again = str(ROOT / "tests/same_compiler.py")
+        subprocess.run(
+            [sys.executable, "-IS", again, *options], cwd=tmp_path, check=True
+        )
+        return (tmp_path / "made.o").read_bytes()
+
+    assert compiled() == made.read_bytes()
+    with (tmp_path / name).open("a") as file:
+        file.write("\nint timers_of_another(void);\n")
+        file.write("int timers_of_another(void) { return 1; }\n")
+    assert b"timers_of_another" in compiled()
+    # What lacks a header is not had from elsewhere.
+    (tmp_path / "server/front/parts.h").unlink()
+    with pytest.raises(subprocess.CalledProcessError):
+        compiled()
 
 
 def fetch_module() -> ModuleType:

@@ -1,0 +1,72 @@
+"""The C compiler of tests/test_build.py: gcc, but for what `make build` has compiled.
+
+`make build` gave gcc the same text, with the same options, minutes ago, and took a
+minute for it. So each file is preprocessed here as it is asked for, which needs all of
+its headers, and there as it was; where both are one text, the object is brought. Where
+they are not, gcc does its work: without optimisation, as nothing here asks how fast it
+will be.
+
+Run by its path, by any Python: it uses nothing but the standard library.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = (
+    *("setup.py", "switch/**/*.h", "server/front/*.[ch]", "build/lmdb-*/*.h"),
+    # Of which NumPy's headers are.
+    ".venv/ready.stamp",
+)
+"""What an object is of, beside its source: it is newer than all of them."""
+NUMPY = "numpy/_core/include"
+
+
+def made_of(source: str) -> Path | None:
+    """The object that `make build` has of a source, if it is not out of date."""
+    found = [*ROOT.glob(f"build/core/temp.*/{Path(source).with_suffix('.o')}")]
+    if len(found) != 1 or not (ROOT / source).exists():
+        return None
+    parts = [ROOT / source, *(one for part in PARTS for one in ROOT.glob(part))]
+    newest = max(part.stat().st_mtime for part in parts)
+    return found[0] if found[0].stat().st_mtime > newest else None
+
+
+def text_of(options: list[str], folder: Path) -> bytes | None:
+    """What the preprocessor makes of a file, or None if it cannot."""
+    done = subprocess.run(
+        ["gcc", *options, "-E", "-P"], cwd=folder, capture_output=True, check=False
+    )
+    return done.stdout if done.returncode == 0 else None
+
+
+def there(option: str) -> str:
+    """An option as `make build` has it: its NumPy is that of the environment there."""
+    if option.endswith(NUMPY):
+        [numpy] = ROOT.glob(f".venv/lib/python3*/site-packages/{NUMPY}")
+        return ("-I" if option.startswith("-I") else "") + str(numpy)
+    return option
+
+
+def brought(options: list[str]) -> bool:
+    """Whether the object that is asked for was there already."""
+    if "-c" not in options or "-o" not in options:
+        return False
+    source, wanted = (options[options.index(name) + 1] for name in ("-c", "-o"))
+    made = None if Path(source).is_absolute() else made_of(source)
+    if made is None:
+        return False
+    rest = [one for one in options if one not in ("-c", "-o", wanted)]
+    here = text_of(rest, Path.cwd())
+    if here is None or here != text_of([there(one) for one in rest], ROOT):
+        return False
+    shutil.copyfile(made, wanted)
+    return True
+
+
+if __name__ == "__main__":
+    if not brought(sys.argv[1:]):
+        os.execvp("gcc", ["gcc", *sys.argv[1:], "-O0", "-g0"])
