@@ -14,7 +14,6 @@ from benchmarks.messages import PREFIX_SIZE
 from switch.v1 import payments_pb2 as pb
 from switch.v1 import results_pb2
 
-
 SMALL = ("--centres", "100", "--json")
 """Of a load that is run to see that it works: its network is loaded at once."""
 
