@@ -74,7 +74,7 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 # What the tests run on and with; each is mostly one compiler after another.
 .PHONY: test-builds
 test-builds: asserts nosync interop build/bank/schemas.stamp build/front/fuzz build/front/threads \
-    build/front/memory build/browser/axe.min.js  ## what `make test` needs (--jobs 2)
+    build/front/memory build/browser/axe.min.js build/collected.stamp  ## what `make test` needs (--jobs 2)
 
 .PHONY: test
 test: build test-builds  ## every test, on the core with asserts
@@ -90,6 +90,14 @@ test: build test-builds  ## every test, on the core with asserts
 	    | tee build/skipped/postgresql >&2
 	CLOCK="$(CLOCK)" SWITCH_TEST_LIB=build/assert/lib \
 	    bash tools/run_tests.sh $(PYTHON) $(PROCESSES) $(ARGS)
+
+# In a fresh clone each process of the tests would rewrite the assertions of all files, which
+# takes sixteen seconds: it is done once here, and kept where tools/run_tests.sh looks.
+build/collected.stamp: | build
+	@mkdir -p build
+	PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache PYTHONDONTWRITEBYTECODE= \
+	    $(PYTEST) --collect-only -q -p no:cacheprovider tests >/dev/null
+	@touch $@
 
 # What a browser needs that looks at pages: Chromium, and axe-core by its hash.
 build/browser/axe.min.js: tests/browser/axe.lock tools/fetch_assets.py
