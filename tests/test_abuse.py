@@ -1,7 +1,7 @@
 """Goal: the abuse suite sees what it judges, and a few attacks fail on a real server.
 
 Method: the judge is given figures that break each bound; attacks run end to end for
-a second, which says nothing of times: an attacker that floods is thrown out,
+about two seconds, which says nothing of times: an attacker that floods is thrown out,
 memory stays, and nothing of the victim's is refused.
 """
 
@@ -94,7 +94,7 @@ def test_whatever_was_thought_of_is_tried() -> None:
     "case", ["rapid_reset", "continuation", "unread", "refusals", "reads"]
 )
 def test_attack_fails(case: str) -> None:
-    result = run_json("benchmarks.abuse", "--case", case, "--seconds", "1", "--json")
+    result = run_json("benchmarks.abuse", "--case", case, "--seconds", "2.5", "--json")
     assert result["broken"] == []
     assert result["payments"] > 0
     assert result["attack"]["sent"] > 0

@@ -1,7 +1,7 @@
 """Goal: whatever is asked in whatever order, the core answers and keeps what the
 model does.
 
-Method: a seeded generator drives both, 400,000 requests in all (`make torture`: 1.6
+Method: a seeded generator drives both, 540,000 requests in all (`make torture`: 1.6
 million, of a seed of its own); every outcome and every row is compared, and regularly
 everything that can be read. In between the ledger is closed and opened, with and
 without its index, and the index is brought forward at random moments, in steps small
@@ -42,7 +42,7 @@ from tests.office import Office
 
 LONG = TIMES > 1
 """Whether it is the walk of `make torture`."""
-OPERATIONS = 100_000 if LONG else quarter(17_000)
+OPERATIONS = 100_000 if LONG else quarter(24_000)
 """Requests of one seed."""
 RECALLS_ASKED = quarter(1_600)
 """Requests of one seed behind these, of what comes back from a bank."""
