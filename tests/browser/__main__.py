@@ -14,8 +14,7 @@ import pytest
 from tests.browser.operator import REPORT
 
 FILES = (
-    *("test_journey.py", "all_states.py", "all_ends.py", "all_kills.py"),
-    *("test_slow_line.py", "all_slow.py"),
+    *("test_walks.py", "all_states.py", "all_ends.py", "all_kills.py", "all_slow.py"),
 )
 
 
