@@ -128,7 +128,7 @@ def test_each_state_can_be_read(
     operator.look("shift-closed")
     operator.page.fill("#operator", "8")
     operator.press("Enter")
-    operator.page.wait_for_selector("text=/signed|সই করেছেন/")
+    operator.page.wait_for_selector("text=/signed by operator|সই করেছেন/")
     operator.look("shift-signed")
     operator.go("/wallet")
     operator.page.fill("#amount", "5000")
