@@ -6,16 +6,16 @@ The report is build/browser/report/report.md: strokes, states and what axe-core 
 beside the pictures. Ends with pytest's exit code.
 """
 
+import os
 import shutil
 import sys
 
 import pytest
 
-from tests.browser.operator import REPORT
+from tests.browser.operator import PICTURES, REPORT
 
 FILES = (
-    *("test_journey.py", "all_states.py", "all_ends.py", "all_kills.py"),
-    *("test_slow_line.py", "all_slow.py"),
+    *("test_walks.py", "all_states.py", "all_ends.py", "all_kills.py", "all_slow.py"),
 )
 
 
@@ -23,6 +23,7 @@ def main() -> int:
     """Runs them; the exit code."""
     shutil.rmtree(REPORT, ignore_errors=True)
     REPORT.mkdir(parents=True)
+    os.environ[PICTURES] = "yes"
     files = [f"tests/browser/{name}" for name in FILES]
     code = int(pytest.main(["-q", "--durations=10", *files, *sys.argv[1:]]))
     lines = ["# The counter's page in a browser", ""]

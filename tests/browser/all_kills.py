@@ -1,7 +1,7 @@
 """Goal: whoever dies between any two steps of an operator's way, counter or switch, the
 cash pays once, and the operator is told what to do.
 
-Method: the way of test_journey.py, cut by kill -9 after each of its steps; then the
+Method: the way of test_walks.py, cut by kill -9 after each of its steps; then the
 operator does what the page says, and goes on.
 """
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.browser.conftest import Opens
 from tests.browser.operator import Operator
-from tests.browser.test_journey import paid, reference
+from tests.browser.ways import paid, reference
 from tests.web.world import Counter, World, answering_later
 
 STEPS = ("operator", "find", "form", "due", "paying", "paid")

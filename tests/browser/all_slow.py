@@ -1,7 +1,7 @@
 """Goal: at 50 kbit/s and 600 ms there and back, whoever dies, an outcome that a page
 has shown never disappears and never goes back, and the cash pays once.
 
-Method: the way of test_journey.py with the slow line between counter and switch, then
+Method: the way of test_walks.py with the slow line between counter and switch, then
 between browser and counter; counter or switch killed while the page stays open, which
 nobody reloads. The page writes down all that it says (watched.py).
 """
@@ -14,9 +14,8 @@ import pytest
 from tests.browser.all_kills import kill_counter, kill_switch
 from tests.browser.conftest import Opens, OpensSlow
 from tests.browser.operator import Operator
-from tests.browser.test_journey import paid, reference
-from tests.browser.test_slow_line import POLLS_MS
-from tests.browser.watched import check_outcomes, watch
+from tests.browser.watched import POLLS_MS, check_outcomes, watch
+from tests.browser.ways import paid, reference
 from tests.server.scripted_biller import reject
 from tests.web.world import Counter, World, answering_later
 

@@ -57,19 +57,19 @@ def slow_counter(
         yield counter
 
 
+Beside = Callable[[Counter, str, str], Operator]
 Opens = Callable[[str, str], Operator]
 OpensSlow = Callable[[str], Operator]
 
 
 @pytest.fixture
-def opens(browser: Any, counter: Counter) -> Iterator[Opens]:
-    """Opens a new browser of a size, with an operator before it."""
+def beside(browser: Any) -> Iterator[Beside]:
+    """Opens a new browser of a size at any counter, with an operator before it."""
     contexts = []
 
-    def open_one(name: str, size: str) -> Operator:
-        context = context_of(browser, size)
-        contexts.append(context)
-        return Operator(context.new_page(), counter, name)
+    def open_one(counter: Counter, name: str, size: str) -> Operator:
+        contexts.append(context_of(browser, size))
+        return Operator(contexts[-1].new_page(), counter, name)
 
     yield open_one
     for context in contexts:
@@ -77,16 +77,18 @@ def opens(browser: Any, counter: Counter) -> Iterator[Opens]:
 
 
 @pytest.fixture
-def opens_slow(browser: Any, slow_counter: Counter) -> Iterator[OpensSlow]:
-    """Opens a new browser at the slow counter, whose pages write down what they say."""
-    contexts = []
+def opens(beside: Beside, counter: Counter) -> Opens:
+    """The same at the file's counter."""
+    return lambda name, size: beside(counter, name, size)
+
+
+@pytest.fixture
+def opens_slow(beside: Beside, slow_counter: Counter) -> OpensSlow:
+    """The same at the slow counter; its pages write down what they say."""
 
     def open_one(name: str) -> Operator:
-        contexts.append(context_of(browser, "narrow"))
-        page = contexts[-1].new_page()
-        watch(page)
-        return Operator(page, slow_counter, name)
+        operator = beside(slow_counter, name, "narrow")
+        watch(operator.page)
+        return operator
 
-    yield open_one
-    for context in contexts:
-        context.close()
+    return open_one

@@ -20,6 +20,8 @@ from tests.web.world import POWER, Counter
 CHROMIUM = Path("/usr/bin/chromium")
 AXE = ROOT / "build" / "browser" / "axe.min.js"
 REPORT = ROOT / "build" / "browser" / "report"
+PICTURES = "SWITCH_TEST_PICTURES"
+"""Set by `make browser`: a picture costs half as much as to judge the state."""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 WAIT_MS = 20_000
 FONTS: dict[str, str | float | bool] = {
@@ -79,6 +81,13 @@ class Operator:
             self.page.wait_for_selector(f"html[lang={language}]")
         self.page.wait_for_selector("#q:focus")
 
+    def sign_on(self, pin: str, number: str = "3") -> None:
+        """Where operators have a PIN: type both into the page that is open."""
+        self.page.fill("#operator", number)
+        self.press("Tab")
+        self.type(pin)
+        self.press("Enter")
+
     def search(self, text: str) -> None:
         """Find a service and open the first one."""
         self.page.wait_for_selector("#q:focus")
@@ -91,6 +100,14 @@ class Operator:
         """Find out what is due of a reference."""
         self.search("bidyut")
         self.type(owed)
+        self.press("Enter")
+        self.wait("due")
+
+    def give(self, service: str, owed: str, amount: str) -> None:
+        """What is due of a service whose amount the citizen chooses."""
+        self.go(f"/service/{service}")
+        self.page.fill("#reference", owed)
+        self.page.fill("#amount", amount)
         self.press("Enter")
         self.wait("due")
 
@@ -144,13 +161,10 @@ class Operator:
         """Judge a state: by axe-core, and for what stands out of the screen."""
         self.seen.append(state)
         REPORT.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=REPORT / f"{self.name}-{state}.png", full_page=True)
-        found = self.page.evaluate(
-            "async (rules) => (await axe.run(document,"
-            " {runOnly: {type: 'tag', values: rules}})).violations.map("
-            " v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 120)).join(' | '))",
-            RULES,
-        )
+        if PICTURES in os.environ:
+            path = REPORT / f"{self.name}-{state}.png"
+            self.page.screenshot(path=path, full_page=True)
+        found = violations(self.page)
         self.violations += [f"{state}: {one}" for one in found]
         # As it is laid out: one kind of digits in a line, in both languages.
         mixed = mixed_lines(self.page.inner_text("body").splitlines())
@@ -169,6 +183,21 @@ class Operator:
         assert not self.complaints, "\n".join(self.complaints)
 
 
+def violations(page: Page) -> list[str]:
+    """What axe-core has against a page as it is now."""
+    # By the driver, for the page's own policy lets no script in; and only where it is
+    # asked: half a megabyte of it costs each page that is opened.
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE.read_text())
+    found: list[str] = page.evaluate(
+        "async (rules) => (await axe.run(document,"
+        " {runOnly: {type: 'tag', values: rules}})).violations.map("
+        " v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 120)).join(' | '))",
+        RULES,
+    )
+    return found
+
+
 @contextmanager
 def chromium() -> Iterator[Any]:
     """The browser."""
@@ -183,13 +212,11 @@ def chromium() -> Iterator[Any]:
 
 
 def context_of(browser: Any, size: str = "wide") -> BrowserContext:
-    """A browser that knows nothing yet, of this size; axe-core is in each page."""
+    """A browser that knows nothing yet, of this size."""
     width, height = SIZES[size]
-    # axe is put there by the driver: the page's own policy lets no script in.
     context: BrowserContext = browser.new_context(
         viewport={"width": width, "height": height}
     )
-    context.add_init_script(path=AXE)
     return context
 
 

@@ -27,6 +27,8 @@ UNKNOWN = ("sending", "offline", "sign-on")
 """Outcomes that the counter has of itself: the switch has said nothing yet."""
 OPEN = ("waiting", "kept", "unverified")
 """Outcomes that the switch has said, and that are not the last."""
+POLLS_MS = 2_500
+"""So long after an outcome has come late polls could take it away."""
 
 
 def watch(page: Page) -> None:

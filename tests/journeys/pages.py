@@ -72,6 +72,8 @@ _RUN: Final[Places] = (
     (r"(?<=BSK0199 )123456789(?= 9)", "623456789"),
     (r"2026-(11-\d\d|04-01)", "{today}"),
     (r"\bC00000042KQX\b", "{complaint}"),
+    # The first file that this biller puts in.
+    (r"(?<=BSK0243 --number )7\b", "1"),
     (r"\b(27412|81932)\b", "{window}"),
     (r"3f0c…", "3f0c"),
     (r"security-\*\.jsonl", "data/ledger/security/security-*.jsonl"),

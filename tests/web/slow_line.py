@@ -76,7 +76,7 @@ class SlowLine:
                 self._join(near)
 
     def _join(self, near: socket.socket) -> None:
-        host, _, port = self._world.server.address.rpartition(":")
+        host, _, port = self._world.switch_address.rpartition(":")
         if self.is_cut:
             near.close()
             return

@@ -23,7 +23,16 @@ from tests.server.harness import RUPEE, payment
 from tests.web.browsing import Browser, lines_of, mixed_lines
 from tests.web.test_counter_handouts import hand_out, handout_form, refunded
 from tests.web.test_counter_page import reference
-from tests.web.world import BOOKING, CENTRE, POWER, RECORDS, RELIEF, Counter, World
+from tests.web.world import (
+    BOOKING,
+    CENTRE,
+    KEEPS,
+    POWER,
+    RECORDS,
+    RELIEF,
+    Counter,
+    World,
+)
 
 _LETTER = re.compile("[\u0980-\u09e5]")
 
@@ -93,6 +102,17 @@ def paid_with_complaint(browser: Browser) -> tuple[str, str]:
     browser.send(f"{where}/complain", **fields)
     browser.settled("done")
     return where, browser.path
+
+
+def test_a_service_that_no_catalogue_has_yet(world: World, counter: Counter) -> None:
+    """It is named by its code; the counter asks for the catalogue each minute."""
+    with Browser(counter.address) as browser:
+        # By now it has asked.
+        browser.sign_on(3, "bn").fetch(POWER, reference())
+        world.short()
+        assert world.peers.centre(CENTRE).pay(payment(KEEPS, operator=3)).result == 1
+        browser.get("/today")
+        assert not mixed_lines(lines_of(browser.text))
 
 
 @pytest.mark.parametrize("language", ["en", "bn"])

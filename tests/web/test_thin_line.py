@@ -4,14 +4,16 @@ needs no switch is shown at once.
 Method: a proxy between counter and switch that passes on each piece late.
 """
 
+import socket
 import statistics
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.server.harness import until
+from tests.server.harness import CALL_S, until
 from tests.web.browsing import Browser
 from tests.web.slow_line import SlowLine
 from tests.web.world import POWER, World, counting
@@ -54,6 +56,27 @@ def test_nothing_is_begun_half_a_second_after_the_line_was_cut(
         )
         browser.settled("paid")
         assert len(counter.moves()) == 1
+
+
+def test_a_line_outlives_a_switch_that_begins_again(world: World) -> None:
+    """Somebody knocks at each moment of it, and finds the switch afterwards."""
+    has_begun = threading.Event()
+
+    def knock() -> None:
+        while not has_begun.wait(0.01):
+            socket.create_connection(address).close()
+
+    with SlowLine(world, delay_s=0.0, bytes_per_s=1e9) as line:
+        host, _, port = line.switch_address.rpartition(":")
+        address = (host, int(port))
+        knocks = threading.Thread(target=knock)
+        knocks.start()
+        world.restart()
+        has_begun.set()
+        knocks.join()
+        with socket.create_connection(address, CALL_S) as far:
+            far.sendall(b"This is no TLS: it is turned away, by the switch.")
+            far.recv(1)
 
 
 def test_a_citizen_is_served_on_a_thin_line(

@@ -223,8 +223,8 @@ class World:
         self.arguments = settings()
         # It begins again there.
         [port] = ports_to_keep(1)
-        listen = f"127.0.0.1:{port}"
-        self.server = ServerProcess(directory, *self.arguments, listen=listen)
+        self._listen = f"127.0.0.1:{port}"
+        self.server = ServerProcess(directory, *self.arguments, listen=self._listen)
         self.server.wait_ready()
         self.peers = Peers(self.server)
         load(self.peers)
@@ -254,8 +254,8 @@ class World:
 
     @property
     def switch_address(self) -> str:
-        """Where a counter reaches the switch."""
-        return self.server.address
+        """Where a counter reaches the switch, also while it begins again."""
+        return self._listen
 
     def serve(self, script: Any = bills) -> ScriptedBiller:
         """The biller, connected."""
@@ -270,10 +270,11 @@ class World:
         if self.biller is not None:
             self.biller.close()
             self.biller = None
-        address = self.server.address
         self.server.stop(signal.SIGKILL)
         meanwhile()
-        self.server = ServerProcess(self.directory, *self.arguments, listen=address)
+        self.server = ServerProcess(
+            self.directory, *self.arguments, listen=self._listen
+        )
         self.server.wait_ready()
         self.peers = Peers(self.server)
 

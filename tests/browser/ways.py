@@ -1,15 +1,6 @@
-"""Goal: an operator finds, fetches, takes exact cash and hands over a receipt by
-keyboard alone, in both languages, on a telephone's and a desk's screen; four strokes
-after the reference at most, and a key that is held down pays nothing.
-
-Method: Chromium at a real counter and switch. Each state on the way is judged by
-axe-core (WCAG 2.1 A and AA) and must not stand out of the screen; the console stays
-silent.
-"""
+"""The main way, from the search to the receipt, and what several files ask of it."""
 
 from typing import Any
-
-import pytest
 
 from tests.browser.conftest import Opens
 from tests.browser.operator import REPORT
@@ -27,13 +18,6 @@ def reference() -> str:
 def paid(world: World, owed: str) -> list[Any]:
     """The payments of a reference."""
     return [one for one in world.payments() if owed in one.reference]
-
-
-@pytest.mark.parametrize(("language", "size"), [("en", "narrow"), ("bn", "wide")])
-def test_the_main_way_by_keyboard(
-    world: World, opens: Opens, language: str, size: str
-) -> None:
-    main_way(world, opens, language, size)
 
 
 def main_way(world: World, opens: Opens, language: str, size: str) -> None:
@@ -67,31 +51,3 @@ def main_way(world: World, opens: Opens, language: str, size: str) -> None:
     operator.press("Tab", "Enter")
     operator.page.wait_for_selector("#q:focus")
     operator.check()
-
-
-def test_a_key_that_is_held_down_pays_nothing(world: World, opens: Opens) -> None:
-    operator = opens("held", "wide")
-    operator.begin()
-    owed = reference()
-    operator.search("bidyut")
-    operator.type(owed)
-    for _ in range(60):
-        operator.page.keyboard.down("Enter")
-    operator.wait("due", "problem")
-    for _ in range(60):
-        operator.page.keyboard.down("Enter")
-        # Where a browser does not say that it repeats, too.
-        operator.page.keyboard.up("Enter")
-    # Pages that were asked for meanwhile have come.
-    operator.page.wait_for_timeout(700)
-    operator.page.wait_for_selector("#cash_in:focus")
-    assert not paid(world, owed)
-    operator.type("=")
-    for _ in range(60):
-        operator.page.keyboard.down("Enter")
-    operator.wait("paid")
-    for _ in range(60):
-        operator.page.keyboard.down("Enter")
-    operator.page.wait_for_timeout(300)
-    operator.wait("paid")
-    assert len(paid(world, owed)) == 1
