@@ -332,6 +332,7 @@ class Closing:
                 *("closed windows", "scrolls", "nil scrolls", "amount"),
                 *("to the bank", "breaks open"),
             ),
+            drop=("nil scrolls", "scrolls", "closed windows"),
         )
         if self.days:
             screen.line(word("amount counts"))
