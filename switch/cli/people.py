@@ -250,7 +250,7 @@ def withdraw(args: Namespace, screen: Screen) -> Exit:
         outcome = client.withdraw_signed(
             args.entry, args.reason, signer, move_id=args.id or new_id()
         )
-    return show_outcome(outcome, screen)
+    return show_outcome(outcome, screen, state="proposal withdrawn")
 
 
 def do(args: Namespace, screen: Screen) -> Exit:
