@@ -37,6 +37,7 @@ from switch.errors import shown
 from switch.ledger import moves
 from switch.ledger.lines import line_of, sizes
 from switch.ledger.templates import REFERENCE_SIZE
+from switch.money import format_amount
 from switch.register.budgets import budget_tail
 from switch.register.certificates import (
     PIN_SIZE,
@@ -371,6 +372,8 @@ def _payment(
         reason=request.reason,
     )
     [row] = proposed(node, asked, caller).rows
+    if row["total"] == Kind.REFUND:
+        _check_left(node, int(row["resolves"]), int(row["amount"]))
     response = pb.PrepareResponse()
     response.row.kind = int(Kind.PROPOSE)  # type: ignore[assignment]
     response.row.total = int(row["total"])
@@ -380,6 +383,16 @@ def _payment(
     # Who signs it sees the payment, as who approves it will.
     say_about(node, response.row.resolves, response)
     return response
+
+
+def _check_left(node: Node, paid: int, amount: int) -> None:
+    """Raise PreconditionError if a refund is more than is left."""
+    _, refunded = node.ledger.resolution(paid)
+    left = node.ledger.row(paid).amount - refunded
+    if amount > left:
+        text = f"{format_amount(refunded)} was given back so far, and "
+        text += f"{format_amount(left)} is left: {format_amount(amount)} is more"
+        raise PreconditionError("EXCEEDS_PAYMENT", text)
 
 
 def _stop(node: Node, request: pb.PrepareRequest) -> pb.PrepareResponse:

@@ -6,9 +6,12 @@ are called is the switch's word, as it is of accounts.
 
 from switch.calendar import financial_year, format_financial_year
 from switch.cli.bank_lines import lines_text
+from switch.client import Client
+from switch.codes import Kind
 from switch.console.output import enum_word
 from switch.console.words import Language
 from switch.errors import SwitchError
+from switch.signed import Row
 from switch.v1 import proposals_pb2, types_pb2
 
 _CLOSE = types_pb2.PROPOSAL_KIND_CLOSE_CASE
@@ -58,6 +61,25 @@ def payment_facts(
         if about.reported_amount not in (0, payment.amount):
             facts.append(("says", language.amount(about.reported_amount)))
     return [(name, value) for name, value in facts if value]
+
+
+def refund_facts(
+    client: Client, row: Row, payment: types_pb2.Entry, language: Language
+) -> list[tuple[str, str]]:
+    """Of a refund that is to be signed: what was given back of its payment before, and
+    what is left; a warning if it is more. Of anything else nothing.
+    """
+    if row.kind is not Kind.PROPOSE or row.total != Kind.REFUND:
+        return []
+    paid = client.get_payment(payment.id, payment.sender.participant)
+    left = paid.entry.amount - paid.refunded_amount
+    facts = [
+        ("given back so far", language.amount(paid.refunded_amount)),
+        ("left of payment", language.amount(left)),
+    ]
+    if row.amount > left:
+        facts.append(("warning", language.word("more than is left")))
+    return facts
 
 
 def receipt_text(entry: types_pb2.Entry) -> str:

@@ -8,6 +8,7 @@ written is compared. Breaks never stop a day; they travel on.
 """
 
 import json
+import shlex
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ from switch.cli.match_files import write_file
 from switch.cli.written_files import make_folder, one_run
 from switch.client import Client, Point
 from switch.codes import Result
-from switch.console.output import Exit, Screen
+from switch.console.output import Exit, Screen, program_name
 from switch.errors import SwitchError
 from switch.money import format_crore
 from switch.v1 import results_pb2, types_pb2
@@ -332,10 +333,12 @@ class Closing:
                 *("closed windows", "scrolls", "nil scrolls", "amount"),
                 *("to the bank", "breaks open"),
             ),
+            drop=("nil scrolls", "scrolls", "closed windows"),
         )
         if self.days:
             screen.line(word("amount counts"))
             screen.line(word("to the bank counts"))
+        self._show_breaks()
         if self.totals:
             as_of_time = format_ist(self.totals["as_of_time_ns"])
             text = f"{self.totals['gross_crore']} {word('crore')}"
@@ -357,6 +360,26 @@ class Closing:
             screen.line(word("day closed"))
         for one in self.in_the_way:
             screen.line(f"{word('in the way')}: {one}")
+
+    def _show_breaks(self) -> None:
+        """How one looks at what is open: the files of the day lie here, and no switch
+        is asked.
+        """
+        files = [
+            path
+            for day in self.days
+            if self.matches.get(day.day, Matches()).open
+            for path in sorted(
+                (self._args.files / day.day[:7]).glob(
+                    f"breaks-*-{day.day.replace('-', '')}.csv"
+                )
+            )
+        ]
+        if files:
+            self._screen.line(self._screen.language.word("see breaks"))
+        for path in files:
+            words = (program_name(), "breaks", "list", str(path))
+            self._screen.line(f"  {shlex.join(words)}")
 
 
 def _canonical(value: dict[str, Any]) -> bytes:

@@ -137,7 +137,7 @@ def statement(args: Namespace, screen: Screen) -> Exit:
             )
             for line in lines
         ],
-        drop=("who", "service", "kind", "entry"),
+        drop=("who", "service", "entry", "reference"),
     )
     return Exit.DONE
 

@@ -308,7 +308,7 @@ def withdraw(args: Namespace, screen: Screen) -> Exit:
         return people.withdraw(args, screen)
     with open_office(args) as client:
         outcome = client.withdraw(args.entry, args.reason, move_id=args.id or new_id())
-    return show_outcome(outcome, screen)
+    return show_outcome(outcome, screen, state="proposal withdrawn")
 
 
 def approve(args: Namespace, screen: Screen) -> Exit:
@@ -353,7 +353,11 @@ COMMANDS: tuple[Command, ...] = (
     ("exceptions", exceptions, "what people must see to, whose turn it is, by when"),
     ("proposals", proposals, "what was proposed and by whom, and who answered"),
     ("withdraw", withdraw, "take a proposal back that nobody has approved"),
-    ("approve", approve, "approve a proposal of somebody else, and do it"),
+    (
+        "approve",
+        approve,
+        "approve a proposal of somebody else; what is signed is then done by `do`",
+    ),
     ("fund-suspense", fund_suspense, "put money aside, for advances"),
     ("recover", recover, "get an advance back from the wallet that was given it"),
 )

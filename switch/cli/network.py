@@ -97,10 +97,17 @@ def export(args: Namespace, screen: Screen) -> Exit:
     with open_office(args) as client:
         reply = client.network()
     text = specs_to_json(_sorted(_told(specs_of(reply.participants, reply.services))))
-    if args.file is None:
+    if args.file in (None, Path("-")):
         sys.stdout.write(text)
     else:
         _write(args.file, text)
+        count, word = screen.language.count, screen.language.word
+        counts = [
+            ("participant", count(len(reply.participants))),
+            ("service", count(len(reply.services))),
+            ("written", str(args.file)),
+        ]
+        screen.note("; ".join(f"{word(name)} {value}" for name, value in counts))
     if any(not one.key for each in reply.participants for one in each.operators):
         screen.note(screen.language.word("no operators"))
     return Exit.DONE
@@ -213,7 +220,7 @@ def add_verbs(add: Any) -> None:
         type=Path,
         nargs="?",
         metavar="FILE",
-        help="a new file (default: standard output)",
+        help="a new file (default, and of `-`: standard output)",
     )
     shown = add("show", show, "one participant, or one service, field by field")
     shown.add_argument(

@@ -90,14 +90,18 @@ def rotate_key(args: Namespace, screen: Screen) -> Exit:
     return Exit.DONE
 
 
-def show_outcome(outcome: results_pb2.Outcome, screen: Screen) -> Exit:
-    """The answer to one move; its entry is what the next command names."""
+def show_outcome(
+    outcome: results_pb2.Outcome, screen: Screen, *, state: str = "done"
+) -> Exit:
+    """The answer to one move; its entry is what the next command names. `state` is the
+    key of what an accepted one has come to.
+    """
     result = Result(outcome.result)
     if screen.as_json:
         screen.value(plain(outcome))
     elif result is Result.OK:
         screen.facts(
-            [("state", screen.language.word("done")), ("entry", str(outcome.sequence))]
+            [("state", screen.language.word(state)), ("entry", str(outcome.sequence))]
         )
         if outcome.repeat:
             screen.line(screen.language.word("repeat"))

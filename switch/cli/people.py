@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from switch.calendar import format_ist
-from switch.cli.abouts import about_facts
+from switch.cli.abouts import about_facts, refund_facts
 from switch.cli.arguments import add_id, span_text, to_count, to_reason
 from switch.cli.commands import open_office
 from switch.cli.next_steps import hint_approval, show_approved
@@ -30,6 +30,7 @@ from switch.cli.signing import (
     signer_of,
     warnings_of,
 )
+from switch.client import Client
 from switch.client.people import Shown
 from switch.codes import PROPOSE_LINES, Kind, PersonRole, Result
 from switch.console.output import Exit, Screen, enum_word, plain
@@ -200,6 +201,7 @@ def approve(args: Namespace, screen: Screen) -> Exit:
         shown = client.proposal(args.entry)
         if not screen.as_json:
             _show(shown, screen)
+            _show_left(shown, client, screen)
         _check_releases(shown)
         if not agreed(args, screen):
             return Exit.REFUSED
@@ -216,6 +218,15 @@ def approve(args: Namespace, screen: Screen) -> Exit:
         return show_outcome(outcome, screen)
     show_approved(args.entry, outcome, screen, waits=waits)
     return Exit.DONE
+
+
+def _show_left(shown: Shown, client: Client, screen: Screen) -> None:
+    """Of a refund, what is left of its payment before somebody signs."""
+    proposal = shown.answer.proposal
+    if not proposal.HasField("payment") or proposal.HasField("done"):
+        return
+    row, language = shown.stored.row, screen.language
+    screen.facts(refund_facts(client, row, proposal.payment, language))
 
 
 def _check_releases(shown: Shown) -> None:
@@ -239,7 +250,7 @@ def withdraw(args: Namespace, screen: Screen) -> Exit:
         outcome = client.withdraw_signed(
             args.entry, args.reason, signer, move_id=args.id or new_id()
         )
-    return show_outcome(outcome, screen)
+    return show_outcome(outcome, screen, state="proposal withdrawn")
 
 
 def do(args: Namespace, screen: Screen) -> Exit:

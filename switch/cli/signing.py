@@ -15,7 +15,7 @@ from typing import Final
 from switch.bank_numbers import find_number
 from switch.bank_rows import read_booked
 from switch.calendar import format_ist
-from switch.cli.abouts import amount_text, payment_facts
+from switch.cli.abouts import amount_text, payment_facts, refund_facts
 from switch.cli.arguments import to_count
 from switch.cli.bank_lines import item_facts
 from switch.cli.commands import open_office
@@ -302,7 +302,10 @@ def sign_prepared(
             show_lines(made.lines, signer.ledger, screen)
         facts_of(made.row, len(made.lines), digest, signer.ledger, screen)
         if made.about is not None:
-            screen.facts(payment_facts(*made.about, made.row.resolves, screen.language))
+            language = screen.language
+            facts = payment_facts(*made.about, made.row.resolves, language)
+            facts += refund_facts(client, made.row, made.about[1], language)
+            screen.facts(facts)
         if made.already_count:
             screen.facts([("already so", str(made.already_count))])
     if not agreed(args, screen):

@@ -1,6 +1,10 @@
 """Words for the close of a day, in English and Bengali; a part of `words`."""
 
 CLOSING_WORDS: dict[str, tuple[str, str]] = {
+    "see breaks": (
+        "What is open, and whose turn it is:",
+        "যা খোলা আছে, আর কার পালা:",
+    ),
     "closed day": ("Day", "দিন"),
     "closed windows": ("Windows", "জানালা"),
     "scrolls": ("Scrolls", "স্ক্রল"),

@@ -41,6 +41,13 @@ EXCEPTION_WORDS: dict[str, tuple[str, str]] = {
     "case unverified": ("unverified", "যাচাই হয়নি"),
     "case amount_differs": ("amount differs", "অঙ্ক মেলে না"),
     "paid": ("Paid", "দেওয়া টাকা"),
+    "given back so far": ("Given back so far", "এ পর্যন্ত ফেরত"),
+    "left of payment": ("Left of the payment", "লেনদেনের বাকি"),
+    "warning": ("Warning", "সতর্কতা"),
+    "more than is left": (
+        "This is more than is left: it cannot be done.",
+        "এটি বাকির চেয়ে বেশি: এটি করা যাবে না।",
+    ),
     "nothing moves": ("nothing moves", "কিছুই সরে না"),
     # Columns.
     "age": ("Days", "দিন"),

@@ -122,14 +122,18 @@ def fit(
         max(_widest_word(head), *map(_least, cells)) if cells else _widest_word(head)
         for head, cells in zip(heads, texts, strict=True)
     ]
-    waiting = list(order)
+    # What is empty in all rows tells nothing: it goes first.
+    waiting = sorted(order, key=lambda at: any(map(str.strip, texts[at])))
     gone: list[int] = []
     while _total([least[at] for at in shown]) > width and waiting:
         gone.append(waiting.pop(0))
         shown.remove(gone[-1])
     # A column that is too wide by itself takes no other one with it.
     for at in reversed(gone):
-        if _total([least[at], *(least[other] for other in shown)]) <= width:
+        if (
+            any(map(str.strip, texts[at]))
+            and _total([least[at], *(least[other] for other in shown)]) <= width
+        ):
             shown = sorted((*shown, at))
     widths = _spread([least[at] for at in shown], [most[at] for at in shown], width)
     left_out = tuple(at for at in range(len(heads)) if at not in shown)

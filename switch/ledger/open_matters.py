@@ -130,12 +130,14 @@ class OpenMatters:
 
     def proposals(self, *, unanswered_only: bool, now_ns: int = 0) -> Numbers:
         """The sequences of proposals, ascending; of those that wait for somebody, or
-        have lines to be done, or of all.
+        are approved and not done, or of all.
         """
         with self._lock:
             if not unanswered_only:
                 return np.array(self._proposed, np.uint64)
-            waiting = {*self._unanswered, *self._people.undone(now_ns)}
+            self._drop_over(self._ledger.kept(), self._ledger.unverified())
+            undone = self._people.undone(now_ns)
+            waiting = {*self._unanswered, *undone, *self._owed}
             return np.array(sorted(waiting), np.uint64)
 
     def first_approval(self, proposal: int) -> int:
@@ -191,12 +193,7 @@ class OpenMatters:
             kept, unverified = self._ledger.kept(), self._ledger.unverified()
             for hold in [one for one in self._differing if not _has(kept, one)]:
                 del self._differing[hold]
-            for proposal in [
-                at
-                for at, (owed, deed) in self._owed.items()
-                if self._is_over(owed, deed, kept, unverified)
-            ]:
-                self._forget(proposal)
+            self._drop_over(kept, unverified)
             found: list[Matter] = []
             for asked in (self._proposals, self._owed):
                 found += [matter for matter, _ in asked.values()]
@@ -207,10 +204,19 @@ class OpenMatters:
                 found += matters.values()
         return found, kept, unverified
 
+    def _drop_over(self, kept: Numbers, unverified: Numbers) -> None:
+        """Forget what was approved and is over."""
+        for proposal in [
+            at
+            for at, (owed, deed) in self._owed.items()
+            if self._is_over(owed, deed, kept, unverified)
+        ]:
+            self._forget(proposal)
+
     def _is_over(
         self, owed: Matter, deed: _Deed, kept: Numbers, unverified: Numbers
     ) -> bool:
-        """Whether what was approved is done, or can be no more, whatever is tried."""
+        """Whether what was approved is done, or its matter has ended otherwise."""
         about, asks = owed.about, owed.asks
         if asks in (Kind.POST, Kind.VOID) and not _has(kept, about):
             return True
@@ -232,12 +238,11 @@ class OpenMatters:
             if asks == PROPOSE_ADVANCE:
                 lent = self._ledger.link(about, Link.ADVANCE)
                 return lent != 0 or not _has(kept, about)
-            _, refunded = self._ledger.resolution(about)
-            paid = self._ledger.row(about).amount
         except CorruptionError:
             # It cannot be done now, and may be once the journal is restored.
             return False
-        return owed.amount > paid - refunded
+        # A refund of more than is left waits, too: people withdraw it.
+        return False
 
     def _newest_word(self, owed: Matter) -> int:
         """The newest case of what a biller has said of the payment, 0 for none. Raises
@@ -334,6 +339,7 @@ class OpenMatters:
             self._proposals[entry.sequence] = (asked, deed)
         elif kind == Kind.WITHDRAW:
             self._proposals.pop(entry.resolves, None)
+            self._forget(entry.resolves)
         elif kind == Kind.APPROVE:
             asked, deed = self._proposals.pop(entry.resolves)
             owed = asked._replace(sequence=entry.sequence, kind=ExceptionKind.OWED)

@@ -255,6 +255,8 @@ def test_lists_are_matched_and_stop_nothing(
     assert found["breaks"] == payments - 2 + 1
     assert found["waits"] == ["the list of water has not come"]
     [breaks] = folder.glob("*/breaks-power-*.csv")
+    shown = shell.run("close-day", "--files", str(folder), "--lists", str(lists))
+    assert f"  payswitch breaks list {breaks}\n" in shown.out
     before = breaks.read_bytes()
     assert before.count(b"missing_there") == payments - 2
     again = close(shell, folder, "--lists", str(lists))

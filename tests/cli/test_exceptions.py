@@ -121,7 +121,7 @@ def test_a_refund_is_asked_for_by_one_and_approved_by_another(
     second = entry_of(live, "propose", "refund", paid, "the rest of it")
     [one] = office.exceptions()
     assert one.amount == 1_450
-    assert "Done" in done(live, "withdraw", second, "not the rest")
+    assert "withdrawn" in done(live, "withdraw", second, "not the rest")
     late = live.command("approve", second, *SECOND, "--lang", "bn")
     assert late.returncode == Exit.REFUSED
     assert RESULTS[Result.PROPOSAL_WITHDRAWN][1] in late.stdout

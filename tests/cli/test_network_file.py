@@ -130,6 +130,9 @@ def test_every_field_goes_in_and_out_and_in_again(
         done = one.run("network", "export", str(tmp_path / "exported.json"))
         assert done.code == Exit.DONE
         assert (tmp_path / "exported.json").read_text() == first
+        for told in (str(len(PARTICIPANTS)), str(len(SERVICES)), "exported.json"):
+            assert told in done.err
+        assert one.export("-") == first
         # What is there is not overwritten.
         done = one.run("network", "export", str(tmp_path / "exported.json"))
         assert done.code == Exit.CONFIG

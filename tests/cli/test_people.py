@@ -237,7 +237,13 @@ def test_a_proposal_is_withdrawn(office: Office) -> None:
     entry = office.proposed(
         "propose", "top-up", CENTRES[0], "10", "--utr", "UTR-30", by="beta"
     )
-    assert office.ask("withdraw", entry, "a slip", by="alpha").returncode == Exit.DONE
+    own = office.ask("approve", entry, by="beta")
+    assert own.returncode == Exit.REFUSED
+    assert "SAME_PERSON" in own.stdout
+    withdrawn = office.ask("withdraw", entry, "a slip", by="alpha")
+    assert withdrawn.returncode == Exit.DONE
+    assert "withdrawn" in withdrawn.stdout
+    assert "Done" not in withdrawn.stdout
     refused = office.ask("approve", entry, by="alpha")
     assert refused.returncode == Exit.REFUSED
     assert "PROPOSAL_WITHDRAWN" in refused.stdout

@@ -136,6 +136,39 @@ def test_the_payment_of_a_refund(council: Council, shell: Shell) -> None:
         holds(flat(said), CENTRES[0], "/000001", "REF-77", "power/0801-01", "₹45.00")
 
 
+def test_a_refund_of_more_than_is_left(council: Council, shell: Shell) -> None:
+    payment = make_payment("SVC-1", 19_600, "REF-78", operator=1, centre=CENTRES[0])
+    paid = str(council.client("harness", Role.HARNESS).pay(payment).sequence)
+
+    def propose(amount: str) -> Said:
+        wish = ("propose", "refund", paid, amount, "letter 10")
+        return shell.run(*wish, *signed(council, ALPHA))
+
+    # Each is within the payment when it is asked for.
+    first, second = propose("50"), propose("150")
+    entry, late = entry_of(first), entry_of(second)
+    assert shell.run("approve", entry, *signed(council, BETA)).code == Exit.DONE
+    holds(flat(shell.run("proposals")), entry, "approved, not done")
+    assert shell.run("do", entry).code == Exit.DONE
+    for asked in ("150", "200"):
+        refused = propose(asked)
+        assert refused.code == Exit.USAGE, refused
+        holds(flat(refused) + refused.err, "₹50.00", "₹146.00", "is more")
+        assert "approve" not in refused.out
+    holds(flat(propose("146")), "Given back so far ₹50.00", "Left of", "₹146.00")
+    approved = shell.run("approve", late, *signed(council, BETA))
+    assert approved.code == Exit.DONE, approved
+    holds(flat(approved), "₹50.00", "₹146.00", "This is more than is left")
+    assert "EXCEEDS_PAYMENT" in shell.run("do", late).out
+    listed = {str(one["proposed"]["sequence"]) for one in shell.said("proposals")}
+    assert late in listed
+    assert entry not in listed
+    owed = [one for one in shell.said("exceptions") if one.get("kind") == "owed"]
+    waiting = {str(one["proposal_sequence"]) for one in owed}
+    assert late in waiting
+    assert entry not in waiting
+
+
 def test_what_waits_is_not_done_and_its_hint_runs(
     council: Council, shell: Shell
 ) -> None:

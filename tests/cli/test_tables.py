@@ -306,3 +306,39 @@ def test_columns_go_in_their_order() -> None:
 def test_what_goes_first_is_stated() -> None:
     assert drop_order(("a", "b", "c", "d"), ("c",)) == [2, 3, 1]
     assert drop_order(("a",), ()) == []
+
+
+def test_a_column_that_is_empty_goes_first_and_does_not_come_back() -> None:
+    heads = ("first", "empty", "told", "last")
+    cells = [["x" * 10], [""], ["y" * 10], ["z" * 40]]
+    order = drop_order(heads, ("told",))
+    assert fit(cells, heads, order, 75).shown == (0, 2, 3)
+    assert fit(cells, heads, order, 60).shown == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("where", "told", "kept"),
+    [
+        (
+            "close_day:",
+            {"closed day": "2026-12-02", "amount": "₹12,34,567.89"},
+            ("amount", "to the bank", "breaks open"),
+        ),
+        (
+            "commands:statement",
+            {"time": "2026-12-02 08:25:08 IST", "kind": "transfer"},
+            ("kind", "change", "balance"),
+        ),
+    ],
+)
+def test_what_matters_stays_on_eighty_columns(
+    where: str, told: dict[str, str], kept: tuple[str, ...]
+) -> None:
+    drawn = next(
+        each for each in DRAWN if where in each.where and {*kept} <= {*each.columns}
+    )
+    row = [told.get(column, "₹12,345.00") for column in drawn.columns]
+    table = _columns(_shown(drawn, [row], 80, language=Language.ENGLISH))
+    heads = [column[: len(WORDS[name][0].split())] for column in table for name in kept]
+    for name in kept:
+        assert WORDS[name][0].split() in heads
