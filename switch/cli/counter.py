@@ -61,6 +61,8 @@ def _show_shift(shift: counter_pb2.Shift, screen: Screen) -> None:
     difference = enum_word(counter_pb2.ShiftDifference.DESCRIPTOR, shift.difference)
     paise = abs(shift.cash_counted - shift.cash_expected)
     words = language.word(difference)
+    before = shift.cash_from_before
+    told = f"{words} {language.amount(paise)}" if paise else words
     screen.line(language.word("closed"))
     screen.facts(
         [
@@ -72,7 +74,9 @@ def _show_shift(shift: counter_pb2.Shift, screen: Screen) -> None:
             ("open", language.count(shift.open_count)),
             ("cash expected", language.amount(shift.cash_expected)),
             ("cash counted", language.amount(shift.cash_counted)),
-            ("difference", f"{words} {language.amount(paise)}" if paise else words),
+            *([("cash from before", language.amount(before))] if before else []),
+            # Nothing is expected then: that nothing was counted is no agreement.
+            *([("difference", told)] if paise or not before else []),
         ]
     )
 

@@ -121,6 +121,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "department": ("Department", "বিভাগ"),
     "detail": ("Detail", "বিবরণ"),
     "difference": ("Difference", "পার্থক্য"),
+    "cash from before": (
+        "More given back than taken, from money of before",
+        "যত নেওয়া হয়েছে তার চেয়ে বেশি ফেরত, আগের টাকা থেকে",
+    ),
     "disputed": (
         "the biller says that it credited it; the treasury decides: take no money",
         "প্রাপক বলছে জমা হয়েছে; ট্রেজারি সিদ্ধান্ত নেবে: টাকা নেবেন না",

@@ -29,6 +29,8 @@ class Shift(NamedTuple):
     """Payments of it that are held still."""
     to_sequence: int = 0
     """The last row that was counted; what came after it belongs to the next shift."""
+    cash_from_before: int = 0
+    """Cash given back beyond the cash taken; nothing is expected then."""
 
     @property
     def difference(self) -> Difference:
@@ -54,7 +56,11 @@ def shift(
     """
     record = np.zeros(1, SHIFT_RECORD)
     values = counted._asdict()
-    last = values.pop("to_sequence")
+    texts = {"to_sequence": str(values.pop("to_sequence"))}
+    # Left out where it is none: what a shift of before has recorded is sent again as it
+    # is.
+    if before := values.pop("cash_from_before"):
+        texts["cash_from_before"] = str(before)
     for name, value in values.items():
         record[name] = value
     record["operator_"] = operator
@@ -66,7 +72,7 @@ def shift(
         debit=wallet,
         operator=operator,
         resolves=previous,
-        tail=record.tobytes() + people_json({"to_sequence": str(last)}),
+        tail=record.tobytes() + people_json(texts),
     )
 
 
@@ -77,4 +83,8 @@ def read_shift(tail: bytes) -> Shift:
     values = {
         name: int(record[name]) for name in Shift._fields if name in record.dtype.names
     }
-    return Shift(**values, to_sequence=int(texts["to_sequence"]))
+    return Shift(
+        **values,
+        to_sequence=int(texts["to_sequence"]),
+        cash_from_before=int(texts.get("cash_from_before", "0")),
+    )

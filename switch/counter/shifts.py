@@ -70,7 +70,8 @@ def count_shift(
     are payments that were reversed while their citizen waited, of this shift or an
     earlier one, and what the operator has handed out, as the `book` of the ledger has
     it. What came back before the rules of handouts counts where it came back. The cash
-    that is expected is 0 where more was given back than taken.
+    that is expected is 0 where more was given back than taken: the rest came from money
+    of before.
 
     Raises ShiftTooLongError, CorruptionError, OverloadError.
     """
@@ -106,6 +107,7 @@ def count_shift(
         cash_counted=cash_counted,
         open_count=int(still.sum()),
         to_sequence=to,
+        cash_from_before=max(-cash_gained, 0),
     )
 
 

@@ -536,6 +536,7 @@ class Shift(_message.Message):
     OPEN_COUNT_FIELD_NUMBER: _builtins.int
     SIGNED_SEQUENCE_FIELD_NUMBER: _builtins.int
     TO_SEQUENCE_FIELD_NUMBER: _builtins.int
+    CASH_FROM_BEFORE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     centre: _builtins.str
     """Participant id of the centre."""
@@ -553,7 +554,9 @@ class Shift(_message.Message):
     """
     refunds_amount: _builtins.int
     cash_expected: _builtins.int
-    """Cash payments less cash given back; 0 where more was given back than taken."""
+    """Cash payments less cash given back; 0 where more was given back than taken, which
+    `cash_from_before` says.
+    """
     cash_counted: _builtins.int
     difference: Global___ShiftDifference.ValueType
     open_count: _builtins.int
@@ -561,6 +564,10 @@ class Shift(_message.Message):
     signed_sequence: _builtins.int
     """Sequence of the entry that signed it off, 0 while nobody has."""
     to_sequence: _builtins.int
+    cash_from_before: _builtins.int
+    """Cash given back beyond the cash taken: it came from money that was in the drawer before. 0 in older
+    shifts, which do not say it.
+    """
     def __init__(
         self,
         *,
@@ -578,10 +585,11 @@ class Shift(_message.Message):
         open_count: _builtins.int = ...,
         signed_sequence: _builtins.int = ...,
         to_sequence: _builtins.int = ...,
+        cash_from_before: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "cash_counted", b"cash_counted", "cash_expected", b"cash_expected", "centre", b"centre", "difference", b"difference", "open_count", b"open_count", "operator", b"operator", "payments_amount", b"payments_amount", "payments_count", b"payments_count", "refunds_amount", b"refunds_amount", "refunds_count", b"refunds_count", "sequence", b"sequence", "signed_sequence", b"signed_sequence", "to_sequence", b"to_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "cash_counted", b"cash_counted", "cash_expected", b"cash_expected", "cash_from_before", b"cash_from_before", "centre", b"centre", "difference", b"difference", "open_count", b"open_count", "operator", b"operator", "payments_amount", b"payments_amount", "payments_count", b"payments_count", "refunds_amount", b"refunds_amount", "refunds_count", b"refunds_count", "sequence", b"sequence", "signed_sequence", b"signed_sequence", "to_sequence", b"to_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -100,6 +100,7 @@ def test_more_given_back_than_taken(counter: Counter) -> None:
     second = count(counter, first.to_sequence)
     assert second.cash_expected == 0
     assert second.refunds_amount == 1_000
+    assert (first.cash_from_before, second.cash_from_before) == (0, 1_000)
 
 
 def test_the_end_of_a_doubt_changes_no_shift(counter: Counter) -> None:

@@ -100,6 +100,8 @@ def test_the_shift_of_who_handed_it_out(peers: Peers) -> None:
     shift = giver.close(0).shift
     assert (shift.refunds_count, shift.refunds_amount) == (2, 9 * RUPEE)
     assert (shift.payments_count, shift.cash_expected) == (0, 0)
+    # The card's two rupees are not of the drawer.
+    assert shift.cash_from_before == 7 * RUPEE
     assert taker.close(0).shift.refunds_count == 0
 
 

@@ -207,3 +207,26 @@ def test_nothing_is_told_to_who_did_not_sign_on(counter: Counter) -> None:
     with Browser(counter.address) as stranger:
         stranger.get("/handouts")
         assert stranger.path == "/operator"
+
+
+def close_shift(browser: Browser, coins: str = "0") -> str:
+    browser.get("/shift")
+    browser.send("/shift/close", id=browser.form_id, coins=coins)
+    assert browser.settled("done") == "done"
+    return browser.text
+
+
+def test_a_shift_that_gave_back_more_than_it_took(
+    world: World, browser: Browser
+) -> None:
+    """That nothing was counted is no agreement then."""
+    path = refunded(world, 5 * RUPEE)
+    close_shift(browser)
+    assert "No difference" in close_shift(browser)
+    browser.get(path)
+    assert hand_out(browser, handout_form(browser.text)) == "done"
+    text = close_shift(browser)
+    assert "₹5.00 more was given back than taken" in text
+    assert "No difference" not in text
+    browser.get("/shift")
+    assert "No difference" in close_shift(browser)

@@ -343,3 +343,21 @@ def test_training_says_so_and_keeps_apart(world: World, tmp_path: Path) -> None:
             )
     assert (tmp_path / f"{CENTRE}-training" / "till" / "MODE").exists()
     assert not (tmp_path / f"{CENTRE}-counter" / "till").exists()
+
+
+def test_a_biller_that_comes_is_soon_no_longer_away(
+    world: World, tmp_path: Path
+) -> None:
+    """The counter of a centre may be on before the departments have dialled in."""
+    if world.biller is not None:
+        world.biller.close()
+        world.biller = None
+    with counting(world, tmp_path) as counter, Browser(counter.address) as browser:
+        browser.sign_on()
+
+        def is_away() -> bool:
+            return "does not answer" in browser.get("/services?q=bidyut").text
+
+        until(is_away)
+        world.serve()
+        until(lambda: not is_away(), 25)

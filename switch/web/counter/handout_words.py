@@ -52,6 +52,13 @@ HANDOUT_WORDS: dict[str, tuple[str, str]] = {
         "Give the citizen this cash and the paper.",
         "নাগরিককে এই নগদ ও কাগজটি দিন।",
     ),
+    "cash from before": (
+        (
+            "{amount} more was given back than taken: it came from money that was in "
+            "the drawer before."
+        ),
+        "যত নেওয়া হয়েছে তার চেয়ে {amount} বেশি ফেরত দেওয়া হয়েছে: তা ড্রয়ারে আগে থেকে থাকা টাকা।",
+    ),
     "move hand_out": ("A refund that is handed out", "ফেরতের টাকা দেওয়া"),
     "refund paper": ("Receipt of the refund", "ফেরতের রসিদ"),
 }

@@ -17,6 +17,9 @@ _log = logging.getLogger(__name__)
 
 REFRESH_S = 60.0
 """A new fee, or a biller that has gone, is known after so long."""
+AWAY_FIRST_S, AWAY_MAX_S = 2.0, 20.0
+"""The same while a biller is away: soon at first, for it may just be coming; then the
+pause doubles."""
 RETRY_S = 2.0
 """The same as long as there is no catalogue at all."""
 _PRICES = {
@@ -83,13 +86,24 @@ def _free(one: catalogue_pb2.CatalogueFreeService) -> Service:
 
 async def keep_fresh(desk: Desk) -> None:
     """Ask for the catalogue from time to time, for as long as the counter runs."""
+    away, asked = desk.away, 0
     while True:
         try:
             await refresh(desk)
         except (CallError, SwitchError, OSError) as error:
             _log.warning("the catalogue: %s", error)
-        has_some = bool(desk.catalogue.services)
-        await asyncio.sleep(REFRESH_S if has_some and desk.line.is_up else RETRY_S)
+        asked = asked + 1 if desk.away == away else 0
+        away = desk.away
+        await asyncio.sleep(_pause_s(desk, asked))
+
+
+def _pause_s(desk: Desk, asked: int) -> float:
+    """Until it is asked again; `asked` is how often the same billers were away."""
+    if not desk.catalogue.services or not desk.line.is_up:
+        return RETRY_S
+    if not desk.away:
+        return REFRESH_S
+    return min(AWAY_FIRST_S * 2.0 ** min(asked, 16), AWAY_MAX_S)
 
 
 async def refresh(desk: Desk) -> None:
