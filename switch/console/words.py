@@ -17,6 +17,7 @@ from switch.console.explain_words import EXPLAIN_WORDS
 from switch.console.matching_words import MATCHING_WORDS
 from switch.console.office_words import OFFICE_WORDS
 from switch.console.people_words import PEOPLE_WORDS
+from switch.console.shift_words import SHIFT_WORDS
 from switch.console.totals_words import TOTALS_WORDS
 from switch.console.treasury_words import TREASURY_WORDS
 from switch.money import format_amount, group_digits
@@ -104,8 +105,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "cases": ("Cases", "কেস"),
     "called": ("People call it", "লোকে যা বলে"),
     "cancelled by": ("Cancelled by", "বাতিল করেছেন"),
-    "cash counted": ("Cash counted", "গোনা নগদ"),
-    "cash expected": ("Cash expected", "প্রত্যাশিত নগদ"),
     "centre": ("Centre", "কেন্দ্র"),
     "change": ("Change", "পরিবর্তন"),
     "chunks": ("Chunks", "খণ্ড"),
@@ -121,10 +120,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "department": ("Department", "বিভাগ"),
     "detail": ("Detail", "বিবরণ"),
     "difference": ("Difference", "পার্থক্য"),
-    "cash from before": (
-        "More given back than taken, from money of before",
-        "যত নেওয়া হয়েছে তার চেয়ে বেশি ফেরত, আগের টাকা থেকে",
-    ),
     "disputed": (
         "the biller says that it credited it; the treasury decides: take no money",
         "প্রাপক বলছে জমা হয়েছে; ট্রেজারি সিদ্ধান্ত নেবে: টাকা নেবেন না",
@@ -281,6 +276,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **COMPLAINT_WORDS,
     **MATCHING_WORDS,
     **PEOPLE_WORDS,
+    **SHIFT_WORDS,
     **TOTALS_WORDS,
     **TREASURY_WORDS,
 }
