@@ -216,7 +216,7 @@ class OpenMatters:
     def _is_over(
         self, owed: Matter, deed: _Deed, kept: Numbers, unverified: Numbers
     ) -> bool:
-        """Whether what was approved is done, or its matter has ended otherwise."""
+        """Whether what was approved is done, or can be no more, whatever is tried."""
         about, asks = owed.about, owed.asks
         if asks in (Kind.POST, Kind.VOID) and not _has(kept, about):
             return True
@@ -238,11 +238,12 @@ class OpenMatters:
             if asks == PROPOSE_ADVANCE:
                 lent = self._ledger.link(about, Link.ADVANCE)
                 return lent != 0 or not _has(kept, about)
+            _, refunded = self._ledger.resolution(about)
+            paid = self._ledger.row(about).amount
         except CorruptionError:
             # It cannot be done now, and may be once the journal is restored.
             return False
-        # A refund of more than is left waits, too: people withdraw it.
-        return False
+        return owed.amount > paid - refunded
 
     def _newest_word(self, owed: Matter) -> int:
         """The newest case of what a biller has said of the payment, 0 for none. Raises
