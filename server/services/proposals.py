@@ -147,10 +147,15 @@ def _asked_before(node: Node, request: pb.ProposeRequest, caller: Identity) -> i
     return node.ledger.row(sequence).amount if sequence else 0
 
 
-def _left(node: Node, paid: Entry) -> int:
-    """What can still be refunded of a payment."""
+def given_back(node: Node, paid: Entry) -> tuple[int, int]:
+    """The paise of a payment that were refunded so far, and those that are left."""
     _, refunded = node.ledger.resolution(paid.sequence)
-    left = paid.amount - refunded
+    return refunded, paid.amount - refunded
+
+
+def _left(node: Node, paid: Entry) -> int:
+    """What can still be refunded of a payment; ArgumentError if that is nothing."""
+    _, left = given_back(node, paid)
     if not left:
         raise ArgumentError("sequence", "all of this payment has been given back")
     return left

@@ -16,7 +16,7 @@ from server.services.certificates import check_revocation
 from server.services.line_words import proposed_lines
 from server.services.network_specs import read_network
 from server.services.proposal_list import say_about
-from server.services.proposals import advance_at, proposed
+from server.services.proposals import advance_at, given_back, proposed
 from server.services.stops import stopped
 from server.services.wished import About, plain, record, utr_of
 from server.services.wished import amount_of as paise
@@ -387,8 +387,7 @@ def _payment(
 
 def _check_left(node: Node, paid: int, amount: int) -> None:
     """Raise PreconditionError if a refund is more than is left."""
-    _, refunded = node.ledger.resolution(paid)
-    left = node.ledger.row(paid).amount - refunded
+    refunded, left = given_back(node, node.ledger.row(paid))
     if amount > left:
         text = f"{format_amount(refunded)} was given back so far, and "
         text += f"{format_amount(left)} is left: {format_amount(amount)} is more"
