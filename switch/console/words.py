@@ -523,6 +523,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "this was handed out before; hand out nothing",
         "এটি আগেই দেওয়া হয়েছে; আর কিছু দেবেন না",
     ),
+    Result.ALREADY_DONE: (
+        "all of this proposal is done; it cannot be withdrawn any more",
+        "প্রস্তাবের সবটাই করা হয়ে গেছে; এটি আর তুলে নেওয়া যায় না",
+    ),
     Result.NOT_APPROVED: (
         "another person must approve exactly this first",
         "আগে অন্য একজনকে ঠিক এটিই অনুমোদন করতে হবে",

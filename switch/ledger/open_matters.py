@@ -333,7 +333,9 @@ class OpenMatters:
             deed = _Deed(entry.participant, refund_id(entry.id))
             self._proposals[entry.sequence] = (asked, deed)
         elif kind == Kind.WITHDRAW:
+            # Approved or not: it is done no more.
             self._proposals.pop(entry.resolves, None)
+            self._forget(entry.resolves)
         elif kind == Kind.APPROVE:
             asked, deed = self._proposals.pop(entry.resolves)
             owed = asked._replace(sequence=entry.sequence, kind=ExceptionKind.OWED)
