@@ -528,8 +528,8 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "প্রস্তাবের সবটাই করা হয়ে গেছে; এটি আর তুলে নেওয়া যায় না",
     ),
     Result.NOT_APPROVED: (
-        "another person must approve exactly this first",
-        "আগে অন্য একজনকে ঠিক এটিই অনুমোদন করতে হবে",
+        "another person must have approved exactly this, and that must still hold",
+        "অন্য একজনকে ঠিক এটিই অনুমোদন করতে হবে, আর সেই অনুমোদন বহাল থাকতে হবে",
     ),
     Result.HOLD_NOT_FOUND: (
         "it is no payment that waits for a biller, or it does not wait any more",
