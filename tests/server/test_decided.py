@@ -100,7 +100,7 @@ def test_from_the_command_line(
     words = ["withdraw", str(sequence), "not wanted", "--person", "1"]
     words += ["--key", str(council.key_file(BETA))]
     assert main([*words, *where]) == Exit.DONE
-    assert json.loads(capsys.readouterr().out)["result"] == "OK"
+    assert json.loads(capsys.readouterr().out)["result"] == "ok"
     assert council.do(sequence) == ["NOT_APPROVED"]
     assert main([*words, *where]) == Exit.REFUSED
     assert "PROPOSAL_WITHDRAWN" in capsys.readouterr().out

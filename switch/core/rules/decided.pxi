@@ -74,16 +74,25 @@ cdef int _decided_find_line(State* s, const Draft* draft, bint* wanted) noexcept
     """Whether a row is that of a line whose proposal stands. That it does is asked once in a
     group, and again behind each row by which it may not stand any more."""
     cdef Proposed* p = &s.group.proposed
-    cdef int rc = lines_get(s, draft.proposal, wanted)
-    if rc == 0 and wanted[0] and not p.stands:
-        rc = _decided_find_approval(s, &p.asked, &p.approval, wanted)
-        p.stands = rc == 0 and wanted[0]
-    wanted[0] = rc == 0 and wanted[0] and lines_is_row(p, draft)
+    cdef Row asked, approval
+    cdef int rc = 0
+    wanted[0] = draft.proposal != 0 and p.sequence == draft.proposal and p.stands
+    if not wanted[0]:
+        # Only behind its approval is the item of a proposal read, which may be long.
+        rc = lines_find(s, draft.proposal, &asked, wanted)
+        if rc == 0 and wanted[0]:
+            rc = _decided_find_approval(s, &asked, &approval, wanted)
+        if rc == 0 and wanted[0]:
+            rc = lines_get(s, &asked)
+        if rc != 0 or not wanted[0]:
+            return rc
+        p.approval = approval
+        p.stands = 1
     native_assert(
-        not wanted[0] or p.approval.resolves == p.sequence,
-        b"_decided_find_line: the approval is of it",
+        p.approval.resolves == p.sequence, b"_decided_find_line: the approval is of it"
     )
-    return rc
+    wanted[0] = lines_is_row(p, draft)
+    return 0
 
 
 cdef int _decided_find_deed(
@@ -222,10 +231,9 @@ cdef int _decided_find_lines(State* s, const Row* asked, uint64_t* done) noexcep
     cdef uint8_t[16] id
     cdef uint64_t sequence
     cdef uint32_t number
-    cdef bint found
-    cdef int rc = lines_get(s, asked.sequence, &found)
+    cdef int rc = lines_get(s, asked)
     done[0] = 0
-    if rc != 0 or not found:
+    if rc != 0:
         return rc
     memcpy(id, p.name, 12)
     # Lines are done in their order: one that is lacking is found soon.

@@ -275,23 +275,26 @@ cdef int lines_judge(State* s, Draft* draft, int* result) noexcept nogil:
 
 # --- the row of a line ----------------------------------------------------------------------
 
-cdef int lines_get(State* s, uint64_t sequence, bint* found) noexcept nogil:
-    """Have a proposal of lines at hand: the item of one is read, verified and walked through
-    once in a group, however many of its rows are asked for."""
+cdef int lines_find(State* s, uint64_t sequence, Row* asked, bint* found) noexcept nogil:
+    """An accepted proposal of lines."""
+    cdef int rc = rows_find_accepted(s, sequence, asked, found)
+    found[0] = found[0] and asked.kind == KIND_PROPOSE and asked.total == PROPOSE_LINES
+    return rc
+
+
+cdef int lines_get(State* s, const Row* asked) noexcept nogil:
+    """Have an accepted proposal of lines at hand: the item of one is read, verified and walked
+    through once in a group, however many of its rows are asked for."""
     cdef Proposed* p = &s.group.proposed
     cdef uint8_t[20] name
     cdef uint32_t size
     cdef int rc
-    found[0] = sequence != 0 and p.sequence == sequence
-    if found[0]:
+    if p.sequence == asked.sequence:
         return 0
     p.sequence = 0
     p.stands = 0
-    rc = rows_find_accepted(s, sequence, &p.asked, found)
-    found[0] = found[0] and p.asked.kind == KIND_PROPOSE and p.asked.total == PROPOSE_LINES
-    if rc != 0 or not found[0]:
-        return rc
-    rc = rows_get_tail(s, sequence, &p.tail, &size)
+    p.asked = asked[0]
+    rc = rows_get_tail(s, asked.sequence, &p.tail, &size)
     if rc != 0:
         return rc
     p.count = _lines_walk(p.tail, size, p.offsets)
@@ -302,7 +305,7 @@ cdef int lines_get(State* s, uint64_t sequence, bint* found) noexcept nogil:
     memcpy(&name[4], p.asked.id, 16)
     native_blake2b_256(name, 20, p.name)
     native_assert(p.count <= LINES_MAX, b"lines_get: each has a place")
-    p.sequence = sequence
+    p.sequence = asked.sequence
     return 0
 
 
