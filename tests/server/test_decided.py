@@ -103,7 +103,7 @@ def test_from_the_command_line(
     assert json.loads(capsys.readouterr().out)["result"] == "ok"
     assert council.do(sequence) == ["NOT_APPROVED"]
     assert main([*words, *where]) == Exit.REFUSED
-    assert "PROPOSAL_WITHDRAWN" in capsys.readouterr().out
+    assert json.loads(capsys.readouterr().out)["result"] == "proposal_withdrawn"
 
 
 def test_what_is_done_of_it_stays(council: Council) -> None:
