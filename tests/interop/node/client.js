@@ -158,8 +158,12 @@ const cases = {
   deadline: async (_, biller) => {
     const stream = biller.makeServerStreamRequest(
       "/payswitch.v1.BillerService/FollowFeed", same, same, Buffer.alloc(0), soon(300));
+    const begun = Date.now();
     const status = await all(stream, () => {});
-    if (status.code !== grpc.status.DEADLINE_EXCEEDED) throw Error(status.details);
+    // A server that is within a message has no place for a status, and resets the stream:
+    // that Node's library calls cancelled, where others know that their time is over.
+    const torn = status.code === grpc.status.CANCELLED && Date.now() - begun >= 300;
+    if (status.code !== grpc.status.DEADLINE_EXCEEDED && !torn) throw Error(status.details);
   },
   gzip: async (_, __) => {
     const zipped = client("centre-centre-a", {
