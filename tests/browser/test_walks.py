@@ -85,6 +85,34 @@ def test_a_key_that_is_held_down_pays_nothing(world: World, opens: Opens) -> Non
     assert len(paid(world, owed)) == 1
 
 
+def test_only_a_print_that_is_noted_has_the_paper(world: World, opens: Opens) -> None:
+    """Of the browser's own printing nobody would know: it would be another original."""
+    operator = opens("printed", "wide")
+    operator.begin()
+    operator.fetch(reference())
+    operator.type("=")
+    operator.press("Enter")
+    operator.wait("paid")
+    page = operator.page
+    paper, line = page.locator("pre[data-paper]"), page.get_by_text("button Print")
+    assert paper.is_visible()
+    assert not line.is_visible()
+    page.evaluate(
+        "() => { window.printed = []; window.print = () => window.printed.push("
+        "document.querySelector('pre[data-paper]').checkVisibility()); }"
+    )
+    page.emulate_media(media="print")
+    assert not paper.is_visible()
+    assert line.is_visible()
+    for prints in (1, 2):
+        page.locator("[data-print]").dispatch_event("click")
+        page.wait_for_selector("pre:has-text('REPRINT')", state="attached")
+        assert page.evaluate("window.printed") == [True] * prints
+        page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        assert not paper.is_visible()
+        assert line.is_visible()
+
+
 # --- refunds and complaints -----------------------------------------------------------
 
 

@@ -211,6 +211,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "payment title": ("The payment", "লেনদেন"),
     "print": ("Print", "ছাপুন"),
+    "press print": (
+        "This paper is printed by the page's button Print.",
+        "এই কাগজ পাতার ‘ছাপুন’ বোতাম দিয়ে ছাপতে হয়।",
+    ),
     "printed": ("Sent to the printer.", "প্রিন্টারে পাঠানো হয়েছে।"),
     "print failed": (
         "The printer does not print: {reason}. The payment is not touched by that.",

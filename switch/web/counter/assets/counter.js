@@ -31,9 +31,13 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) window.location.reload();
 });
 
+// Only a print that is noted has the paper: of the browser's own nobody would know.
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-print]")) window.print();
+  if (!event.target.closest("[data-print]")) return;
+  document.body.classList.add("printing");
+  window.print();
 });
+window.addEventListener("afterprint", () => document.body.classList.remove("printing"));
 
 // Down from the search goes into what was found, and up again.
 document.addEventListener("keydown", (event) => {
