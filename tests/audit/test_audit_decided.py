@@ -7,6 +7,7 @@ thing forged, of lines and of a refund; then the same by rules that did not ask 
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -277,7 +278,10 @@ def refused_by_another_row(desk: Desk, forged: bool) -> None:
 
 def refused_as_approved(desk: Desk, forged: bool) -> None:
     asked = two_lines(desk)
-    said = {"result": Result.ALREADY_APPROVED, "total": desk.rows[-1].sequence}
+    said: dict[str, Any] = {
+        "result": Result.ALREADY_APPROVED,
+        "total": desk.rows[-1].sequence,
+    }
     if forged:
         withdraw(desk, asked, **said)
     else:
@@ -287,7 +291,7 @@ def refused_as_approved(desk: Desk, forged: bool) -> None:
 def approved_as_done(desk: Desk, forged: bool) -> None:
     asked = two_lines(desk)
     last = [desk.do(asked, number) for number in (0, 1)][-1]
-    said = {"result": Result.ALREADY_DONE, "total": last.sequence}
+    said: dict[str, Any] = {"result": Result.ALREADY_DONE, "total": last.sequence}
     if forged:
         desk.approve(asked, CHECKER, **said)
     else:
@@ -365,7 +369,10 @@ def test_by_earlier_rules_what_is_approved_stays(tmp_path: Path, rules: int) -> 
     assert list(found) == (["approvals"] if rules == BEFORE else [])
     desk = Desk(rules=rules)
     asked = two_lines(desk)
-    said = {"result": Result.ALREADY_APPROVED, "total": desk.rows[-1].sequence}
+    said: dict[str, Any] = {
+        "result": Result.ALREADY_APPROVED,
+        "total": desk.rows[-1].sequence,
+    }
     withdraw(desk, asked, **said)
     found = desk.found(tmp_path / "refused")
     assert list(found) == ([] if rules == BEFORE else ["refusals"])
