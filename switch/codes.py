@@ -138,6 +138,7 @@ class Result(IntEnum):
     COMPLAINT_NOT_FOUND = 95
     COMPLAINT_CLOSED = 96
     ALREADY_HANDED_OUT = 97
+    ALREADY_DONE = 98
 
 
 class Field(IntEnum):
@@ -500,6 +501,8 @@ class Link(IntEnum):
     """Of a payment: the newest complaint about it."""
     HANDED_OUT = CORRECTION + 23
     """Of a refund, or of what ended a hold: the row that hands its cash out."""
+    LIMIT = (1 << 23) + 4
+    """Of an account, in a ledger with people: its newest limit."""
 
 
 HEAD_SHIFT = 9

@@ -89,7 +89,7 @@ class People(Beneficiaries):
         asked = self.accepted(row.proposal)
         if asked is None or asked.kind != Kind.PROPOSE:
             return False
-        approval = self.approval_of(asked)
+        approval = self.approval_now(asked)
         if approval is None:
             return False
         if approval.participant != row.checker or asked.total != self.asks_for(row):
@@ -110,8 +110,7 @@ class People(Beneficiaries):
             return first_of_basket(one) == first_of_basket(other)
         if row.kind == Kind.POST:
             return (row.resolves, row.amount) == (asked.resolves, asked.amount)
-        id_ = hashlib.blake2b(b"refund" + asked.id, digest_size=32).digest()[:16]
-        if (row.id, row.participant) != (id_, asked.participant):
+        if (row.id, row.participant) != (deed_id(asked), asked.participant):
             return False
         if row.resolves != asked.resolves:
             return False
@@ -140,6 +139,49 @@ class People(Beneficiaries):
             return None
         third = asked.kind == Kind.PROPOSE and asked.flags & RowFlag.THIRD
         return link if link.total or not third else None
+
+    def approval_now(self, asked: Row) -> Row | None:
+        """That approval, if what was wanted may be done by it now: it is not too old,
+        and all who have wanted it could say so still.
+        """
+        approval = self.approval_of(asked)
+        if approval is None or self.clock() - approval.timestamp >= PROPOSAL_LIFE_NS:
+            return None
+        if not self.persons:
+            return approval
+        first = self.rows[approval.total - 1] if approval.total else approval
+        able = self.may_propose((asked.participant, asked.operator_))
+        for said in (first, approval):
+            able = able and self.may_approve((said.participant, said.operator_))
+        return approval if able else None
+
+    def wanted_rows(self, asked: Row) -> list[list[Row]]:
+        """For each row that a proposal asks for those that are it; one at most."""
+        mine = [row for row in self.rows if row.result == Result.OK]
+        if asked.total in (Kind.POST, Kind.VOID, Kind.VERIFY):
+            hold = self.rows[asked.resolves - 1]
+            first, size = hold.sequence, 1
+            if asked.total != Kind.POST and hold.basket:
+                first, size = first_of_basket(hold), hold.basket >> 8
+            mine = [
+                row
+                for row in mine
+                if (row.kind, row.total) == (asked.total, asked.sequence)
+                and row.checker
+            ]
+            about = range(first, first + size)
+            return [[row for row in mine if row.resolves == one] for one in about]
+        id_ = deed_id(asked)
+        kind = Kind.TRANSFER if asked.total == PROPOSE_ADVANCE else asked.total
+        mine = [row for row in mine if (row.kind, row.id) == (kind, id_)]
+        mine = [row for row in mine if row.participant == asked.participant]
+        names = kind == Kind.REFUND
+        return [[row for row in mine if names or row.total == asked.sequence]]
+
+    def done_by(self, asked: Row) -> int:
+        """The newest row of a proposal that is done, 0 if a row of it lacks."""
+        rows = self.wanted_rows(asked)
+        return max(row.sequence for [row] in rows) if all(rows) else 0
 
     def is_for_approval(self, asked: Row) -> bool:
         """Whether an accepted row is one that another person approves."""
@@ -220,7 +262,11 @@ class People(Beneficiaries):
         asked = self.accepted(row.resolves)
         if asked is None or asked.kind != Kind.PROPOSE:
             return Answer(Result.PROPOSAL_NOT_FOUND)
-        return self.check_undecided(asked)
+        decided = self.check_undecided(asked)
+        if decided.result == Result.PROPOSAL_WITHDRAWN:
+            return decided
+        done = self.done_by(asked)
+        return Answer(Result.ALREADY_DONE, done) if done else OK
 
     def do_withdraw(self, row: Row) -> None:
         self.append(row)
@@ -413,3 +459,8 @@ class People(Beneficiaries):
     def do_shift(self, row: Row) -> None:
         self.append(row)
         self.followed[row.debit, row.operator_, row.resolves] = row.sequence
+
+
+def deed_id(asked: Row) -> bytes:
+    """The id of the one row that follows from a proposal."""
+    return hashlib.blake2b(b"refund" + asked.id, digest_size=32).digest()[:16]

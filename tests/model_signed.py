@@ -199,21 +199,38 @@ class Signed(People):
         asked = self.accepted(row.proposal)
         if asked is None or asked.kind != Kind.PROPOSE or asked.total != PROPOSE_LINES:
             return False
-        approval = self.approval_of(asked)
-        checker = approval.participant if approval else 0
-        if asked.flags & RowFlag.EVIDENCE:
-            # A channel's needs nobody, as long as nobody has taken it back.
-            stands = self.link_of(asked) is None and self.is_as_it_was(asked)
-            approval = asked if stands else None
-        if approval is None or self.clock() - approval.timestamp >= PROPOSAL_LIFE_NS:
+        approval = self.approval_now(asked)
+        if approval is None or row.checker != approval.participant:
             return False
-        if row.checker != checker or not self.is_line_of(row, asked):
+        if not self.is_line_of(row, asked):
             return False
         if row.kind == Kind.FREEZE and row.flags & RowFlag.UNFREEZE:
             return self.freezes.get(row.debit, 0) < asked.sequence
+        if row.kind == Kind.LIMIT:
+            return self.limits.get(row.debit, 0) < asked.sequence
         if row.kind != Kind.REGISTER:
             return True
         return self.newest_about(row.tail or b"") < asked.sequence
+
+    def approval_now(self, asked: Row) -> Row | None:
+        if not asked.flags & RowFlag.EVIDENCE:
+            return super().approval_now(asked)
+        # A channel's needs nobody, as long as nobody has taken it back.
+        late = self.clock() - asked.timestamp >= PROPOSAL_LIFE_NS
+        stands = self.link_of(asked) is None and self.is_as_it_was(asked)
+        return Row(Kind.APPROVE) if stands and not late else None
+
+    def wanted_rows(self, asked: Row) -> list[list[Row]]:
+        if asked.total != PROPOSE_LINES:
+            return super().wanted_rows(asked)
+        found: list[list[Row]] = []
+        for number, line in enumerate(lines_of(asked.tail or b"")):
+            id_ = signing.line_id(asked.id, number)
+            row = self.accepted(self.ids.get((asked.participant, id_), 0))
+            named = row is not None and row.total == asked.sequence
+            known = row is not None and named and row.kind == line.kind
+            found.append([row] if row is not None and known else [])
+        return found
 
     def is_line_of(self, row: Row, asked: Row) -> bool:
         """Whether the proposal has a line that asks for just this."""

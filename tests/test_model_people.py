@@ -509,12 +509,17 @@ def test_the_second_of_two_approvals(office: Treasury) -> None:
     assert late.other == first.sequence + 2
     assert office.results(*office.line_rows(asked, MAIN)) == [Result.NOT_APPROVED]
     assert office.results(*office.line_rows(asked)) == [Result.OK]
-    # Until there are two, it can be withdrawn.
-    asked = office.propose(GAMMA, top_up(5, b"UTR 2"))
-    office.approve(asked, ALPHA)
     gone = office.row(Kind.WITHDRAW, BETA, resolves=asked, reference=b"why")
-    assert office.result(office.signed(gone)) == Result.OK
-    assert office.approve(asked, BETA).result == Result.PROPOSAL_WITHDRAWN
+    assert office.result(office.signed(gone)) == Result.ALREADY_DONE
+    # Until it is done, it can be withdrawn: by whomever, whoever has approved it.
+    for checkers in ((ALPHA,), (ALPHA, BETA)):
+        asked = office.propose(GAMMA, top_up(5, b"UTR %d" % len(checkers)))
+        for who in checkers:
+            assert office.approve(asked, who).result == Result.OK
+        gone = office.row(Kind.WITHDRAW, BETA, resolves=asked, reference=b"why")
+        assert office.result(office.signed(gone)) == Result.OK
+        assert office.approve(asked, DELTA).result == Result.PROPOSAL_WITHDRAWN
+        assert office.results(*office.line_rows(asked)) == [Result.NOT_APPROVED]
 
 
 def test_proposals_of_a_day(office: Treasury) -> None:

@@ -19,7 +19,7 @@ from server.services.line_words import proposed_lines, whom
 from server.services.noted import page_of
 from server.services.proposal_list import proposal_message
 from server.services.proposals import deed, do, proposal_at
-from server.services.replaced import check_unchanged, newest_record
+from server.services.replaced import check_unchanged, newest_sequence
 from server.services.stops import check_stop, is_stop
 from server.services.wishes import prepare
 from server.status import ArgumentError, NotFoundError, PreconditionError
@@ -302,8 +302,8 @@ def _check_unchanged(node: Node, request: pb.SubmitRequest, caller: Identity) ->
 
 
 def _say_changed(node: Node, proposal: int, response: pb.DoLinesResponse) -> None:
-    """Say which entry has changed the record of a line since it was proposed: for that
-    alone the ledger refuses what is approved.
+    """Say which entry has changed the record, or the limits, of a line since it was
+    proposed. Of what is withdrawn, too old or decided by nobody any more none has.
     """
     entry = node.ledger.row(proposal)
     if entry.kind != Kind.PROPOSE or entry.total != PROPOSE_LINES:
@@ -311,10 +311,10 @@ def _say_changed(node: Node, proposal: int, response: pb.DoLinesResponse) -> Non
     node.register.refresh()
     lines = lines_of(node.ledger.tail(proposal))
     for outcome in response.outcomes:
-        newest = newest_record(node.register, read_line(lines[outcome.line]))
+        newest = newest_sequence(node.register, read_line(lines[outcome.line]))
         is_refused = outcome.outcome.result == results_pb2.RESULT_NOT_APPROVED
-        if is_refused and newest and newest.sequence > proposal:
-            outcome.changed_sequence = newest.sequence
+        if is_refused and newest > proposal:
+            outcome.changed_sequence = newest
 
 
 def _check_no_shift(node: Node, sequence: int) -> None:

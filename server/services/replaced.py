@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from server.status import PreconditionError
 from switch._core import Ledger
 from switch.bank_rows import read_bank_account, read_beneficiary
-from switch.codes import Budget, Kind, Record, Result
+from switch.codes import Budget, Kind, Link, Record, Result
 from switch.ledger.lines import line_of
 from switch.ledger.templates import set_limit
 from switch.money import format_amount
@@ -54,6 +54,16 @@ def newest_record(register: Register, line: Line) -> Newest | None:
     """
     sequence = _sequence_of(register, line.tail) if line.kind is Kind.REGISTER else 0
     return Newest(sequence, register.record(sequence)) if sequence else None
+
+
+def newest_sequence(register: Register, line: Line) -> int:
+    """The newest entry of what a line replaces, limits too, 0 for none. The ledger does
+    no line behind it that was proposed before. Raises CorruptionError.
+    """
+    if line.kind is Kind.LIMIT:
+        return register.ledger.link(line.debit, Link.LIMIT)
+    newest = newest_record(register, line)
+    return newest.sequence if newest else 0
 
 
 def _sequence_of(register: Register, tail: bytes) -> int:

@@ -6,8 +6,8 @@ and closes of cases always, behind verifies without a biller's word, and behind 
 and voids without one of what is kept, or of what its deadline keeps once that has come.
 A proposal with `ROW_THIRD` is approved by two others.
 Before it a void needs nobody: it cancels. Who wants something has the biller's newest
-word before him: what was proposed before it is not done. Memory: 128 bytes for each of
-these.
+word before him: what was proposed before it is not done. That all of this still holds
+when something is done: `decided`. Memory: 128 bytes for each of these.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from switch.audit.accounts import Accounts
+from switch.audit.decided import Abilities, Decided
 from switch.audit.findings import Findings
 from switch.audit.holds import due_times
 from switch.audit.kinds import Move
@@ -40,7 +41,8 @@ from switch.codes import Kind
 Undone = dict[int, np.void]
 """Approvals behind which no deed stands, by the proposals' sequences."""
 PLACE: Final = np.uint16(0xFF)
-"""The bits of `basket` that say which place in it a row has."""
+"""The bits of `basket` that say which place in it a row has; above is its size."""
+SIZE_SHIFT: Final = 8
 SAME: Final[dict[int, tuple[str, ...]]] = {
     Kind.POST: ("resolves", "amount"),
     Kind.VOID: ("basket",),
@@ -91,13 +93,15 @@ class Approvals:
         """When `finish` is done: what was approved and not done."""
         self.proposals: dict[int, np.void] = {}
         self.approved: dict[int, np.void] = {}
-        self.withdrawn: dict[int, int] = {}
+        self.decided = Decided(Abilities(), NOT_YET)
         self.channels: Collection[int] = ()
         self.firsts: dict[int, np.void] = {}
         """And all accepted proposals; of those that have as many approvals as they need
-        the last; what has withdrawn them; which of them are of banks' connections; of
+        the last; what has become of them; which of them are of banks' connections; of
         those that need two approvals the first.
         """
+        # The rows that were made of each, but for lines.
+        self._made: dict[int, list[int]] = {}
 
     def needed(self, rows: Rows) -> None:
         """Note accepted rows that need two people."""
@@ -133,12 +137,13 @@ class Approvals:
         since: int,
         unsigned: set[int],
         channels: Collection[int],
+        decided: Decided,
     ) -> None:
         """Judge by the people's accepted rows, but for those that are `unsigned`; from
         the row `since` on it is not only a verify that must be newer than all its
         biller has said. Proposals of `channels` are approved by nobody.
         """
-        self.channels = channels
+        self.channels, self.decided = channels, decided
         self.answered(pick(rows, rows["kind"] == Kind.VERIFY))
         proposals = self.proposals = {
             int(row["sequence"]): row for row in rows[rows["kind"] == Kind.PROPOSE]
@@ -160,7 +165,7 @@ class Approvals:
         own = deeds["resolves"] - (deeds["basket"] & PLACE).astype(np.uint64)
         words = _Words(rows)
         about = self._holds(journal, deeds["resolves"], asked)
-        done = set[int]()
+        done = self._made
         for deed, what, number, lead, hold in zip(
             *(deeds, asked.tolist(), named.tolist(), own.tolist(), about.tolist()),
             strict=True,
@@ -180,13 +185,20 @@ class Approvals:
             ):
                 text = f"it is not what {number} proposed"
                 self.findings.add("approvals", int(deed["sequence"]), text)
+            elif wrong := decided.wrong(proposal, self.behind(number), deed):
+                self.findings.add("approvals", int(deed["sequence"]), wrong)
             else:
-                done.add(number)
+                done.setdefault(number, []).append(int(deed["sequence"]))
                 judged = what != Kind.VERIFY and deed["sequence"] < since
                 if not judged and words.before(hold, int(deed["sequence"])) > number:
                     text = "its proposal is older than what its biller has said"
                     self.findings.add("approvals", int(deed["sequence"]), text)
-        left = [number for number in approved if number not in done]
+        self._complete(journal)
+        left = [
+            number
+            for number in approved
+            if number not in done and number not in decided.withdrawn
+        ]
         about = self._holds(
             journal,
             np.array([proposals[one]["resolves"] for one in left], np.uint64),
@@ -198,6 +210,28 @@ class Approvals:
             for number, hold in zip(left, about.tolist(), strict=True)
             if words.before(hold, NOT_YET) < number
         }
+
+    def behind(self, number: int) -> list[np.void]:
+        """All approvals that a proposal needed, the last one last."""
+        first = self.firsts.get(number)
+        return [*([] if first is None else [first]), self.approved[number]]
+
+    def _complete(self, journal: Journal) -> None:
+        """Note which proposals without lines are done: one row for each, or of a void
+        or a verify one for each hold of its basket.
+        """
+        several = [
+            number
+            for number in self._made
+            if self.proposals[number]["total"] in (Kind.VOID, Kind.VERIFY)
+        ]
+        about = [int(self.proposals[number]["resolves"]) for number in several]
+        holds = journal.rows_at(np.array(about, np.uint64))
+        sizes = np.maximum(holds["basket"] >> np.uint16(SIZE_SHIFT), 1).tolist()
+        wanted = dict(zip(several, sizes, strict=True))
+        for number, made in self._made.items():
+            if len(made) >= wanted.get(number, 1):
+                self.decided.done[number] = max(made)
 
     @staticmethod
     def _holds(journal: Journal, about: U64, asked: Index) -> U64:
@@ -234,7 +268,7 @@ class Approvals:
         """The last approval that each proposal needed, if it has as many, as they may
         be.
         """
-        approved, withdrawn = dict[int, np.void](), self.withdrawn
+        approved, withdrawn = dict[int, np.void](), self.decided.withdrawn
         good = set[int]()
         for number in unsigned:
             proposals.pop(number, None)
@@ -244,7 +278,9 @@ class Approvals:
             if number in withdrawn:
                 text = f"it {does} what sequence {withdrawn[number]} has withdrawn"
                 self.findings.add("approvals", sequence, text)
-            elif number in approved:
+            elif number in approved and (
+                row["kind"] == Kind.APPROVE or sequence < self.decided.since
+            ):
                 first = approved[number]["sequence"]
                 text = f"it {does} what sequence {first} has approved"
                 self.findings.add("approvals", sequence, text)

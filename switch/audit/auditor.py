@@ -128,10 +128,10 @@ def _finish(journal: Journal, books: Books, last: int) -> Exceptions | None:
     books.claims.people(*books.cases.settling())
     books.claims.finish(journal, last)
     refunds = books.claims.refunds
-    exceptions = books.cases.finish(journal, refunds, books.refusals)
+    now = int(journal.rows_at(np.array([last], np.uint64))["timestamp"][0])
+    exceptions = books.cases.finish(journal, refunds, books.refusals, now)
     lines, endings = books.people.lines, books.refusals.endings
     books.booked.finish(journal, lines, books.claims.utrs, endings)
-    exceptions.now = int(journal.rows_at(np.array([last], np.uint64))["timestamp"][0])
     books.deadlines.finish(books.holds, last)
     books.complaints.finish(journal)
     books.handouts.finish(journal)

@@ -12,12 +12,23 @@ import numpy as np
 
 from switch.audit.approvals import Approvals
 from switch.audit.deadlines import Deadlines
+from switch.audit.decided import Decided
 from switch.audit.doubts import Doubts
 from switch.audit.exceptions import Exceptions
 from switch.audit.findings import Findings
 from switch.audit.holds import Holds, due_times, sequences_of
 from switch.audit.kinds import CENTRE, HARNESS, KEEPS, NUMBERED, TREASURY, Move
-from switch.audit.layout import CASE, KEEP, OK, ROW, SHIFT_RECORD, U64, Mask, Rows
+from switch.audit.layout import (
+    CASE,
+    DECIDED_RULES,
+    KEEP,
+    OK,
+    ROW,
+    SHIFT_RECORD,
+    U64,
+    Mask,
+    Rows,
+)
 from switch.audit.people import People
 from switch.audit.reader import Journal
 from switch.audit.refunds import Refunds
@@ -179,10 +190,10 @@ class Cases:
         return rows, (rows["kind"] == Kind.TRANSFER) & moves
 
     def finish(
-        self, journal: Journal, refunds: Refunds, refusals: Refusals
+        self, journal: Journal, refunds: Refunds, refusals: Refusals, now: int
     ) -> Exceptions:
         """Judge what these rows speak of, and what was refused for it, reading it
-        again; gives what is open at the end. `refunds` are finished.
+        again; gives what is open at the end, the time `now`. `refunds` are finished.
         """
         rows = self.rows()
         spoken_of = journal.rows_at(rows["resolves"])
@@ -194,9 +205,16 @@ class Cases:
         since = self.register.rules_since(JUDGED_SINCE)
         unsigned = self.people.unsigned
         channels = self.people.channels
-        self.approvals.finish(journal, self.accounts, rows, since, unsigned, channels)
+        decided = Decided(
+            self.people.persons.abilities, self.register.rules_since(DECIDED_RULES)
+        )
+        self.approvals.finish(
+            journal, self.accounts, rows, since, unsigned, channels, decided
+        )
         self.people.lines.finish(journal, self.approvals)
-        undone, exceptions = self.approvals.undone, Exceptions()
+        for sequence, text in decided.withdrew_done():
+            self.findings.add("approvals", sequence, text)
+        undone, exceptions = self.approvals.undone, Exceptions(now=now)
         doubts = Doubts(journal, self.accounts, refunds, self.findings, exceptions)
         doubts.replay(rows, self._ends, refusals.doubtful, undone)
         expiries = doubts.ends.find(sequences_of(self.holds.unverified))

@@ -47,6 +47,7 @@ class Causes:
         self.register = cases.register
         self.people = cases.people
         self.firsts = cases.approvals.firsts
+        self.decided = cases.approvals.decided
         self.findings = findings
 
     def judge(self, parts: list[Rows]) -> None:
@@ -73,6 +74,13 @@ class Causes:
             return self._credited(row, named)
         if result == R.BOOKED_DIFFERS:
             return differs(row, named)
+        again = self.decided.since <= row["sequence"] and kind == Kind.WITHDRAW
+        if result == R.ALREADY_DONE:
+            # All of it was done, and the newest row of it is named.
+            newest = self.decided.done.get(int(row["resolves"]), 0)
+            return bool(again and newest and named["sequence"] == newest)
+        if result == R.ALREADY_APPROVED and again:
+            return False
         if result in ANSWERED:
             same = named["sequence"] and named["resolves"] == row["resolves"]
             three = about["kind"] == Kind.PROPOSE and int(about["flags"]) & THIRD

@@ -220,6 +220,10 @@ class Chain:
                 result == Result.ALREADY_HANDED_OUT
             )
             & (kind != Kind.HANDED_OUT),
+            "it is refused for what only withdrawals are": (
+                result == Result.ALREADY_DONE
+            )
+            & (kind != Kind.WITHDRAW),
             "its flags speak of claims or dues, and it has none": (
                 flags & np.uint16(PRICE_FLAGS) & ~CLAIMED[kind]
             )

@@ -13,7 +13,7 @@ import numpy as np
 
 from switch.audit.approvals import Undone
 from switch.audit.doubt import Doubt
-from switch.audit.layout import NS, U64
+from switch.audit.layout import NS, PROPOSAL_LIFE_NS, U64
 from switch.audit.reader import Journal
 from switch.audit.refunds import Refunds
 
@@ -94,8 +94,14 @@ class Exceptions:
             self._add(What.ADVANCE, doubt.advanced, int(doubt.advanced["amount"]))
         for row in doubt.proposed:
             approval = undone.get(int(row["sequence"]))
-            if approval is not None and doubt.possible(row):
+            if approval is None or self._is_late(approval):
+                continue
+            if doubt.possible(row):
                 self._add(What.APPROVED, approval, int(row["amount"]))
+
+    def _is_late(self, approval: np.void) -> bool:
+        """Whether what was approved is too old to be done by now."""
+        return self.now - int(approval["timestamp"]) >= PROPOSAL_LIFE_NS
 
     def unverified(self, journal: Journal, expiries: U64) -> None:
         """Take the rows that gave back what is not verified."""
@@ -114,7 +120,7 @@ class Exceptions:
         for row in asked:
             number = int(row["resolves"])
             approval = undone.get(int(row["sequence"]))
-            if approval is None:
+            if approval is None or self._is_late(approval):
                 continue
             payment = journal.rows_at(row["resolves"].reshape(1))[0]
             given = refunds.refunded_before(number, THE_END) + int(row["amount"])

@@ -434,6 +434,9 @@ HANDOUT_RULES: Final = 14
 STAKE_RULES: Final = 14
 """The first rules whose thresholds look at what a proposal moves or releases."""
 
+DECIDED_RULES: Final = 14
+"""The first rules by which what people decided is asked again when it is done."""
+
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
 SEGMENT_SIZE: Final = 32

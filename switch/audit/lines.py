@@ -32,6 +32,7 @@ from switch.audit.layout import (
     LINE_TAIL_MAX,
     LINES_ITEM_MAX,
     LINES_MAX,
+    OK,
     OWED,
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
@@ -57,7 +58,7 @@ from switch.audit.persons import LAYOUTS as PEOPLES
 from switch.audit.persons import broken as broken_person
 from switch.audit.reader import Journal
 from switch.audit.references import bad_references
-from switch.audit.register import ACCOUNT_KINDS, NOT_YET
+from switch.audit.register import ACCOUNT_KINDS
 from switch.audit.services import broken_rules, broken_tariff
 from switch.codes import AMOUNT_MAX, PROPOSE_LINES, Kind, Record, Source
 
@@ -179,6 +180,14 @@ class Lines:
                     self.findings.add_rows("lines", mine["sequence"][wrong], text)
 
             self._written(journal, number, lines, mine)
+            self._complete(approvals, number, len(lines), mine)
+
+    @staticmethod
+    def _complete(approvals: Approvals, number: int, count: int, rows: Rows) -> None:
+        """Note that each line of a proposal has a row."""
+        done = rows[rows["result"] == OK]
+        if len(np.unique(done["id"][:, 1] >> NUMBER_SHIFT)) >= count:
+            approvals.decided.done[number] = int(done["sequence"].max())
 
     def _written(self, journal: Journal, number: int, lines: Rows, rows: Rows) -> None:
         """What a bank has written of a line is what was proposed."""
@@ -223,8 +232,8 @@ def _approval(
     yield text, late
     other = rows["checker"] != (0 if channel else approval["participant"])
     yield "it names another as who approved it", other
-    since = approvals.withdrawn.get(sequence, NOT_YET)
-    yield f"proposal {sequence} was withdrawn before it", rows["sequence"] > since
+    behind = [] if channel else approvals.behind(sequence)
+    yield from approvals.decided.grounds(asked, behind, rows)
 
 
 def _places(asked: np.void, lines: Rows, rows: Rows) -> Iterator[tuple[str, Mask]]:

@@ -308,6 +308,10 @@ class People:
         """The newest row that must be older than the proposal of this one, or 0."""
         if row["kind"] == Kind.REGISTER:
             return self.register.newest(tail)
+        if row["kind"] == Kind.LIMIT:
+            # Those of rules that did not ask for it are older than any proposal.
+            known = self.register.know_decided
+            return self.register.limits.get(int(row["debit"]), 0) if known else 0
         thaws = row["kind"] == Kind.FREEZE and int(row["flags"]) & UNFREEZE
         return self.register.freezes.get(int(row["debit"]), 0) if thaws else 0
 

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from switch.audit.banks import BANKS_RULES
+from switch.audit.decided import Abilities
 from switch.audit.layout import PAYOUT_RULES, PERSON_RECORD, THRESHOLDS_RECORD
 from switch.codes import PersonRole, Record, Result, RowFlag
 
@@ -79,6 +80,8 @@ class Persons:
         self.of: dict[int, set[Who]] = {}
         """By participant."""
         self.thresholds: Thresholds | None = None
+        self.abilities = Abilities()
+        """Who could do what, for rows that are judged later."""
 
     @property
     def some(self) -> bool:
@@ -151,10 +154,20 @@ class Persons:
             self.people[person.who] = person
             self.keys[person.key] = person.who
             self.of.setdefault(person.who[0], set()).add(person.who)
+            self._note(person, int(row["sequence"]))
             place = self.places.setdefault(person.who, len(self.places) + 1)
         update = bool(int(row["flags"]) & RowFlag.UPDATE)
         if int(row["debit"]) != place or update != known:
             yield f"it is number {place}, the row says {row['debit']}"
+
+    def _note(self, person: Person, sequence: int) -> None:
+        able = self.can_act(person)
+        self.abilities.note(person.who, sequence, role=person.role, able=able)
+
+    def moved(self, participant: int, sequence: int) -> None:
+        """Note that an accepted row is about the participant of some."""
+        for who in self.of.get(participant, ()):
+            self._note(self.people[who], sequence)
 
     def switches_off(self, tail: bytes) -> bool:
         """Whether a person's record leaves it as it is, but not active."""

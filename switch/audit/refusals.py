@@ -103,7 +103,7 @@ SPEAKING: Final = (
     *(R.CASE_NOT_FOUND, R.CASE_CLOSED),
     *(R.PROPOSAL_NOT_FOUND, R.SAME_PERSON, R.ALREADY_APPROVED),
     *(R.HOLD_NOT_FOUND, R.PROPOSAL_WITHDRAWN, R.PROPOSAL_EXPIRED),
-    R.BOOKED_DIFFERS,
+    *(R.BOOKED_DIFFERS, R.ALREADY_DONE),
 )
 """Results that other rows prove or disprove, read again at the end."""
 

@@ -32,6 +32,7 @@ from switch.audit.layout import (
     ACCOUNTS_MAX,
     CANCEL_RULES,
     COUNTER_RULES,
+    DECIDED_RULES,
     HANDOUT_RULES,
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
@@ -123,6 +124,7 @@ class Register:
         self.tariffs: dict[int, Rows] = {}
         self.sequences: dict[tuple[int, int], int] = {}
         self.freezes: dict[int, int] = {}
+        self.limits: dict[int, int] = {}
         self.closes: dict[int, int] = {}
         self.restricted: set[int] = set()
         self.last_window = 0
@@ -206,6 +208,8 @@ class Register:
         if self.accounts["kind"][index] != AccountKind.WALLET:
             self._add("accounts", row, f"account {index} is no wallet")
         take_limit(self.accounts, index, tail, int(row["sequence"]))
+        if self.know_decided:
+            self.limits[index] = int(row["sequence"])
 
     def _freeze(self, row: np.void) -> None:
         index = int(row["debit"])
@@ -302,6 +306,11 @@ class Register:
     def know_stakes(self) -> bool:
         """Whether by them thresholds look at what a proposal moves or releases."""
         return not 0 < self.version < STAKE_RULES
+
+    @property
+    def know_decided(self) -> bool:
+        """Whether by them what people decided is asked again when it is done."""
+        return not 0 < self.version < DECIDED_RULES
 
     def asked(self, row: np.void, tail: bytes) -> tuple[str, str, Result]:
         """Of a row with one of the records `CHECKED`: the check that it belongs to,
@@ -442,6 +451,7 @@ class Register:
                 index, role, active=bool(record["active"] == 1)
             )
             self.parties.take(index, record)
+            self.persons.moved(index, int(row["sequence"]))
         for name in broken_participant(record, self.version):
             self._add("services", row, f"its record's {name} is not one")
 

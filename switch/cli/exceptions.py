@@ -352,7 +352,7 @@ Command = tuple[str, Callable[[Namespace, Screen], Exit], str]
 COMMANDS: tuple[Command, ...] = (
     ("exceptions", exceptions, "what people must see to, whose turn it is, by when"),
     ("proposals", proposals, "what was proposed and by whom, and who answered"),
-    ("withdraw", withdraw, "take a proposal back that nobody has approved"),
+    ("withdraw", withdraw, "take a proposal back that is not done, approved or not"),
     (
         "approve",
         approve,

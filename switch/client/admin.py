@@ -155,7 +155,7 @@ class AdminCalls:
     def withdraw(
         self, proposal_sequence: int, reason: str, *, move_id: bytes = b""
     ) -> results_pb2.Outcome:
-        """Take a proposal back that nobody has approved."""
+        """Take a proposal back that is not done, approved or not."""
         request = admin_pb2.WithdrawRequest(
             id=move_id or new_id(), proposal_sequence=proposal_sequence, reason=reason
         )

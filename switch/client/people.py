@@ -183,7 +183,7 @@ class PeopleCalls:
     def withdraw_signed(
         self, proposal: int, reason: str, signer: Signer, *, move_id: bytes = b""
     ) -> results_pb2.Outcome:
-        """Take a proposal back that nobody has approved."""
+        """Take a proposal back that is not done, approved or not."""
         row = Row(Kind.WITHDRAW, resolves=proposal, reference=reason.encode())
         return self.submit(row, signer, move_id=move_id)
 

@@ -105,6 +105,7 @@ cdef struct Proposed:         # the proposal of lines that a row of this group a
     uint32_t[LINES_MAX] offsets  # of its lines, in the tail
     uint32_t count
     uint8_t name[32]          # what the ids of their rows begin with, 12 bytes of it
+    uint8_t stands            # that it may be done was found, and nothing since has changed that
 
 cdef struct RefusalBudget:    # of one role, for each of its participants
     uint32_t per_s            # 0: no bound

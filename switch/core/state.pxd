@@ -71,6 +71,7 @@ cdef enum:  # the three maps of the index
     # -> case; (hold, LINK_CORRECTION, LINK_VERIFY or LINK_ADVANCE), (advance, LINK_RECOVERY)
     # -> that; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first;
     # (person, LINK_PROPOSALS + day) -> what it proposed; (account, LINK_FREEZE) -> its freeze;
+    # (account, LINK_LIMIT) -> its limit;
     # (payment, LINK_COMPLAINT) -> complaint; (service, LINK_BILLS) -> bills;
     # (refund or end, LINK_HANDED_OUT) -> its handed_out
     MAP_LINKS = 2
@@ -267,6 +268,7 @@ cdef struct Table:            # account images of one holder
     # asked. Readers' table has none.
     Fixed* fixed
     uint8_t people            # there is a person: a ledger with people
+    uint32_t rules            # by which these rows run, 0 before the first that says so
     uint32_t count            # indices in use, the unused 0 included
     uint32_t day              # of `year`, a memory of one
     uint16_t year
@@ -506,7 +508,6 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint32_t biller_accounts_count
     int register_changed      # in this group
     uint64_t working_window
-    uint32_t working_rules
     TokenKey handle_keys[TOKEN_KEYS_MAX]  # those of `shared` that the group was decided with
     Holds holds
     # Holds as they were before the rows of this group that speak of them, in the rows' order;

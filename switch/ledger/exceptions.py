@@ -125,7 +125,9 @@ class Exceptions:
             items = items[oldest]
         items = self._describe(items)
         too_old = items["since"] + np.uint64(PROPOSAL_LIFE_NS) <= np.uint64(now_ns)
-        items = items[~(too_old & (items["kind"] == ExceptionKind.PROPOSAL))]
+        # Of what is owed `since` is its approval's, and done it is no more either.
+        dated = np.isin(items["kind"], [ExceptionKind.PROPOSAL, ExceptionKind.OWED])
+        items = items[~(too_old & dated)]
         damaged = self.damaged()
         for name in ("sequence", "about", "payment"):
             items = items[~np.isin(items[name], damaged)]

@@ -133,7 +133,7 @@ def approve(row_id: bytes, asked: int, *, sender: int, operator: int = 0) -> Tem
 def withdraw(
     row_id: bytes, asked: int, reason: str, *, sender: int, operator: int = 0
 ) -> Templates:
-    """Take a proposal out of the way, by its sequence, that nobody has approved."""
+    """Take a proposal out of the way, by its sequence, that is not done."""
     return template(
         Kind.WITHDRAW,
         row_id=row_id,

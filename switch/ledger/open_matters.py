@@ -339,6 +339,7 @@ class OpenMatters:
             deed = _Deed(entry.participant, refund_id(entry.id))
             self._proposals[entry.sequence] = (asked, deed)
         elif kind == Kind.WITHDRAW:
+            # Approved or not: it is done no more.
             self._proposals.pop(entry.resolves, None)
             self._forget(entry.resolves)
         elif kind == Kind.APPROVE:

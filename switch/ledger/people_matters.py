@@ -158,9 +158,12 @@ class PeopleMatters:
             self._done[proposal] = self._count(proposal)
 
     def answered(self, answer: Entry) -> None:
-        """Note the last answer to a proposal, or an approval of a stop."""
+        """Note the last answer to a proposal so far, or an approval of a stop. What is
+        approved may be withdrawn.
+        """
         self._stops.pop(answer.resolves, None)
         self._third.pop(answer.resolves, None)
+        self._approved.pop(answer.resolves, None)
         self._forget_said(answer.resolves)
         if answer.kind == Kind.APPROVE and answer.resolves in self._done:
             count = self._count(answer.resolves)

@@ -257,7 +257,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Withdraw(self, request, context):
-        """Takes a proposal back, whosever it is, as long as it is not approved.
+        """Takes a proposal back, whosever it is, until it is done: after its approval, too. Of lines, and
+        of a basket, what is done stays and the rest is done no more. RESULT_ALREADY_DONE: all is done.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -266,8 +267,9 @@ class AdminServiceServicer:
     def Approve(self, request, context):
         """Approves a proposal of somebody else and does it, in one commit, once. If what was
         approved was refused (a frozen wallet, no funds), sent again with the same id it is
-        tried again: what is done has its answer, what is not is done now. What was proposed
-        before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
+        tried again: what is done has its answer, what is not is done now. In `done` it is
+        NOT_APPROVED for ever if it was proposed before the newest word of the payment's biller, was
+        withdrawn, or its last approval is 30 days old.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,12 +60,15 @@ class AdminServiceStub:
     Propose: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ProposeRequest, _admin_pb2.ProposeResponse]
     """Asks for what two people must want; nothing moves until another person approves."""
     Withdraw: _grpc.UnaryUnaryMultiCallable[_admin_pb2.WithdrawRequest, _admin_pb2.WithdrawResponse]
-    """Takes a proposal back, whosever it is, as long as it is not approved."""
+    """Takes a proposal back, whosever it is, until it is done: after its approval, too. Of lines, and
+    of a basket, what is done stays and the rest is done no more. RESULT_ALREADY_DONE: all is done.
+    """
     Approve: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ApproveRequest, _admin_pb2.ApproveResponse]
     """Approves a proposal of somebody else and does it, in one commit, once. If what was
     approved was refused (a frozen wallet, no funds), sent again with the same id it is
-    tried again: what is done has its answer, what is not is done now. What was proposed
-    before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
+    tried again: what is done has its answer, what is not is done now. In `done` it is
+    NOT_APPROVED for ever if it was proposed before the newest word of the payment's biller, was
+    withdrawn, or its last approval is 30 days old.
     """
     ListProposals: _grpc.UnaryUnaryMultiCallable[_proposals_pb2.ListProposalsRequest, _proposals_pb2.ListProposalsResponse]
     """What was proposed, and by whom, newest first: what waits, or all of it."""
@@ -164,12 +167,15 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Propose: _aio.UnaryUnaryMultiCallable[_admin_pb2.ProposeRequest, _admin_pb2.ProposeResponse]  # type: ignore[assignment]
     """Asks for what two people must want; nothing moves until another person approves."""
     Withdraw: _aio.UnaryUnaryMultiCallable[_admin_pb2.WithdrawRequest, _admin_pb2.WithdrawResponse]  # type: ignore[assignment]
-    """Takes a proposal back, whosever it is, as long as it is not approved."""
+    """Takes a proposal back, whosever it is, until it is done: after its approval, too. Of lines, and
+    of a basket, what is done stays and the rest is done no more. RESULT_ALREADY_DONE: all is done.
+    """
     Approve: _aio.UnaryUnaryMultiCallable[_admin_pb2.ApproveRequest, _admin_pb2.ApproveResponse]  # type: ignore[assignment]
     """Approves a proposal of somebody else and does it, in one commit, once. If what was
     approved was refused (a frozen wallet, no funds), sent again with the same id it is
-    tried again: what is done has its answer, what is not is done now. What was proposed
-    before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
+    tried again: what is done has its answer, what is not is done now. In `done` it is
+    NOT_APPROVED for ever if it was proposed before the newest word of the payment's biller, was
+    withdrawn, or its last approval is 30 days old.
     """
     ListProposals: _aio.UnaryUnaryMultiCallable[_proposals_pb2.ListProposalsRequest, _proposals_pb2.ListProposalsResponse]  # type: ignore[assignment]
     """What was proposed, and by whom, newest first: what waits, or all of it."""
@@ -313,7 +319,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.WithdrawRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.WithdrawResponse, _abc.Awaitable[_admin_pb2.WithdrawResponse]]:
-        """Takes a proposal back, whosever it is, as long as it is not approved."""
+        """Takes a proposal back, whosever it is, until it is done: after its approval, too. Of lines, and
+        of a basket, what is done stays and the rest is done no more. RESULT_ALREADY_DONE: all is done.
+        """
 
     @_abc_1.abstractmethod
     def Approve(
@@ -323,8 +331,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.ApproveResponse, _abc.Awaitable[_admin_pb2.ApproveResponse]]:
         """Approves a proposal of somebody else and does it, in one commit, once. If what was
         approved was refused (a frozen wallet, no funds), sent again with the same id it is
-        tried again: what is done has its answer, what is not is done now. What was proposed
-        before the newest word of the payment's biller is NOT_APPROVED in `done`, for ever.
+        tried again: what is done has its answer, what is not is done now. In `done` it is
+        NOT_APPROVED for ever if it was proposed before the newest word of the payment's biller, was
+        withdrawn, or its last approval is 30 days old.
         """
 
     @_abc_1.abstractmethod

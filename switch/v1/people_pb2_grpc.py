@@ -112,6 +112,8 @@ class PeopleServiceServicer:
     def DoLines(self, request, context):
         """Does what is not done yet of an approved proposal, in the order of its lines, and what
         proposals without lines ask for. A line that is refused stays open; call it again to go on.
+        NOT_APPROVED: it was withdrawn, its last approval is 30 days old, who proposed or approved it
+        cannot act any more, or something newer speaks of the same (`changed_sequence`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

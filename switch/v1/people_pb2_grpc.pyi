@@ -53,6 +53,8 @@ class PeopleServiceStub:
     DoLines: _grpc.UnaryUnaryMultiCallable[_people_pb2.DoLinesRequest, _people_pb2.DoLinesResponse]
     """Does what is not done yet of an approved proposal, in the order of its lines, and what
     proposals without lines ask for. A line that is refused stays open; call it again to go on.
+    NOT_APPROVED: it was withdrawn, its last approval is 30 days old, who proposed or approved it
+    cannot act any more, or something newer speaks of the same (`changed_sequence`).
     """
     ListStops: _grpc.UnaryUnaryMultiCallable[_people_pb2.ListStopsRequest, _people_pb2.ListStopsResponse]
     """What one person has stopped, until another has approved it or it was started again."""
@@ -82,6 +84,8 @@ class PeopleServiceAsyncStub(PeopleServiceStub):
     DoLines: _aio.UnaryUnaryMultiCallable[_people_pb2.DoLinesRequest, _people_pb2.DoLinesResponse]  # type: ignore[assignment]
     """Does what is not done yet of an approved proposal, in the order of its lines, and what
     proposals without lines ask for. A line that is refused stays open; call it again to go on.
+    NOT_APPROVED: it was withdrawn, its last approval is 30 days old, who proposed or approved it
+    cannot act any more, or something newer speaks of the same (`changed_sequence`).
     """
     ListStops: _aio.UnaryUnaryMultiCallable[_people_pb2.ListStopsRequest, _people_pb2.ListStopsResponse]  # type: ignore[assignment]
     """What one person has stopped, until another has approved it or it was started again."""
@@ -138,6 +142,8 @@ class PeopleServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_people_pb2.DoLinesResponse, _abc.Awaitable[_people_pb2.DoLinesResponse]]:
         """Does what is not done yet of an approved proposal, in the order of its lines, and what
         proposals without lines ask for. A line that is refused stays open; call it again to go on.
+        NOT_APPROVED: it was withdrawn, its last approval is 30 days old, who proposed or approved it
+        cannot act any more, or something newer speaks of the same (`changed_sequence`).
         """
 
     @_abc_1.abstractmethod

@@ -33,9 +33,10 @@ class _ProposalStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Proposa
     PROPOSAL_STATE_EXPIRED: _ProposalState.ValueType  # 2
     """Nobody has answered it, and it is too old to be approved."""
     PROPOSAL_STATE_WITHDRAWN: _ProposalState.ValueType  # 3
+    """Of lines some may have been done before."""
     PROPOSAL_STATE_APPROVED: _ProposalState.ValueType  # 4
     """Approved, and not done: what was refused is tried again with Approve, or with DoLines; of lines
-    some may be done.
+    some may be done. It can be withdrawn still.
     """
     PROPOSAL_STATE_DONE: _ProposalState.ValueType  # 5
 
@@ -48,9 +49,10 @@ PROPOSAL_STATE_OPEN: ProposalState.ValueType  # 1
 PROPOSAL_STATE_EXPIRED: ProposalState.ValueType  # 2
 """Nobody has answered it, and it is too old to be approved."""
 PROPOSAL_STATE_WITHDRAWN: ProposalState.ValueType  # 3
+"""Of lines some may have been done before."""
 PROPOSAL_STATE_APPROVED: ProposalState.ValueType  # 4
 """Approved, and not done: what was refused is tried again with Approve, or with DoLines; of lines
-some may be done.
+some may be done. It can be withdrawn still.
 """
 PROPOSAL_STATE_DONE: ProposalState.ValueType  # 5
 Global___ProposalState: _TypeAlias = ProposalState  # noqa: Y015

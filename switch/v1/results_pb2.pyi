@@ -201,6 +201,8 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """Nothing is added to it any more."""
     RESULT_ALREADY_HANDED_OUT: _Result.ValueType  # 97
     """Its cash was handed out before: `other_sequence` says where. Hand out none."""
+    RESULT_ALREADY_DONE: _Result.ValueType  # 98
+    """All that was proposed is done: `other_sequence` is the last of it. It is undone by other entries."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -383,6 +385,8 @@ RESULT_COMPLAINT_CLOSED: Result.ValueType  # 96
 """Nothing is added to it any more."""
 RESULT_ALREADY_HANDED_OUT: Result.ValueType  # 97
 """Its cash was handed out before: `other_sequence` says where. Hand out none."""
+RESULT_ALREADY_DONE: Result.ValueType  # 98
+"""All that was proposed is done: `other_sequence` is the last of it. It is undone by other entries."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

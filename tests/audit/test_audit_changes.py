@@ -34,6 +34,7 @@ from tests.audit.journal_writer import (
     copied,
     write_journal,
 )
+from tests.audit.test_audit_decided import DECIDED
 from tests.audit.test_audit_forgeries import PAIRS as FORGERIES
 from tests.audit.test_audit_lines import LINES
 from tests.audit.test_audit_people import PEOPLE
@@ -323,7 +324,7 @@ def test_every_check_has_a_change() -> None:
     found = {check for check, _ in CHANGES.values()}
     for pairs in (FORGERIES, PRICES):
         found |= {check for check, _, _ in pairs.values()}
-    for forgeries in (PEOPLE, LINES):
+    for forgeries in (PEOPLE, LINES, DECIDED):
         found |= {check for check, _, _ in forgeries.values()}
     # Theirs are in test_audit_refusals.py, test_audit_certificates.py,
     # test_audit_budgets.py, test_audit_booked.py, test_audit_payouts.py,

@@ -14,8 +14,9 @@ import pytest
 from switch.cli.entry import main
 from switch.codes import Result
 from switch.console.output import Exit
+from switch.console.result_words import RESULTS
 from switch.console.tokens import format_token
-from switch.console.words import ERRORS, RESULTS, WORDS
+from switch.console.words import ERRORS, WORDS
 from switch.ids import format_id
 from switch.v1 import counter_pb2, network_pb2, payments_pb2, results_pb2
 from tests.client.scripted import INTERNAL, Fault, Scripted, serving

@@ -21,7 +21,8 @@ from switch.cli.commands import credentials_of, to_identity
 from switch.client.messages import messages_of
 from switch.codes import Result, Role
 from switch.console.output import Exit, plain
-from switch.console.words import RESULTS, STATES, WORDS, Language, language_of
+from switch.console.result_words import RESULTS
+from switch.console.words import STATES, WORDS, Language, language_of
 from switch.errors import ConfigError
 from switch.ids import format_id, new_id
 from switch.payment_states import PaymentState

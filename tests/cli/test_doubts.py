@@ -13,7 +13,8 @@ import pytest
 
 from switch.codes import Result
 from switch.console.output import Exit
-from switch.console.words import RESULTS, STATES, WORDS
+from switch.console.result_words import RESULTS
+from switch.console.words import STATES, WORDS
 from switch.payment_states import PaymentState
 from tests.cli.test_cli import answer
 from tests.client.live import CENTRE, FREE, LAPSES, WAITS, Live, running

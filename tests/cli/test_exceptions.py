@@ -18,7 +18,7 @@ from switch.client import Client
 from switch.codes import Result, Role
 from switch.console.exception_words import EXCEPTION_WORDS
 from switch.console.output import Exit
-from switch.console.words import RESULTS
+from switch.console.result_words import RESULTS
 from switch.ids import new_id
 from switch.specs import TREASURY
 from switch.v1 import payments_pb2

@@ -111,8 +111,7 @@ DEEDS: dict[str, set[Result]] = {
     },
     "close": {OK, Result.NOT_APPROVED, Result.CASE_CLOSED},
     "withdraw": {
-        OK, Result.PROPOSAL_NOT_FOUND, Result.PROPOSAL_WITHDRAWN,
-        Result.ALREADY_APPROVED,
+        OK, Result.PROPOSAL_NOT_FOUND, Result.PROPOSAL_WITHDRAWN, Result.ALREADY_DONE,
     },
     "approve": {
         OK, Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON, Result.PROPOSAL_WITHDRAWN,
@@ -134,7 +133,7 @@ DEEDS: dict[str, set[Result]] = {
     # From here on where people are registered.
     "signed withdraw": {
         OK, Result.NOT_SIGNED, Result.PROPOSAL_NOT_FOUND, Result.PROPOSAL_WITHDRAWN,
-        Result.ALREADY_APPROVED,
+        Result.ALREADY_DONE,
     },
     "signed approve": {
         OK, Result.NOT_SIGNED, Result.PROPOSAL_NOT_FOUND, Result.SAME_PERSON,

@@ -177,6 +177,9 @@ class Decisions(Drawing):
         """A proposal is taken back, or something that is none or is decided."""
         row = self.by_treasury(Kind.WITHDRAW)
         asked = self.decided()
+        if self.chance(2):
+            # One that is approved, of which all, some or nothing is done.
+            asked = self.model.accepted(self.last_of("proposal", 12))
         row.resolves = asked.sequence if asked else self.last_of("shift")
         return [row]
 

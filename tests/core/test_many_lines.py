@@ -166,10 +166,13 @@ def test_a_proposal_that_no_core_accepted(tmp_path: Path, item: bytes) -> None:
     told = [
         Written(Kind.REGISTER, debit=1, tail=participant(1)),
         Written(Kind.REGISTER, debit=1, tail=ALPHA.record()),
-        Written(Kind.REGISTER, debit=2, tail=BETA.record()),
+        Written(Kind.REGISTER, debit=2, tail=GAMMA.record()),
         Written(Kind.PROPOSE, amount=5, total=PROPOSE_LINES, participant=1, tail=item),
-        Written(Kind.APPROVE, resolves=4, participant=2, tail=bytes(64)),
+        Written(Kind.APPROVE, resolves=4, participant=1, tail=bytes(64)),
     ]
+    for said, who in ((told[3], ALPHA), (told[4], GAMMA)):
+        # Of people who can act: else nothing of it is read.
+        said.operator_ = who.number
     for at, written in enumerate(told, 1):
         written.id = at.to_bytes(16, "big")
         written.sequence, written.timestamp = at, NOW + at
@@ -185,7 +188,8 @@ def test_a_proposal_that_no_core_accepted(tmp_path: Path, item: bytes) -> None:
         credit=row.credit,
         reference=b"UTR",
         participant=1,
-        checker=2,
+        operator_=ALPHA.number,
+        checker=1,
         total=4,
     )
     for _ in range(2):

@@ -178,8 +178,17 @@ def test_a_proposal_is_withdrawn(desk: CaseDesk) -> None:
         assert desk.one(refund_) == Told(Result.NOT_APPROVED)
         reopen()
     approved = desk.approve(kept)
-    assert withdraw(kept)[::2] == (Result.ALREADY_APPROVED, approved.sequence)
     assert desk.approve(kept)[::2] == (Result.ALREADY_APPROVED, approved.sequence)
+    # Approved it can be withdrawn as well, until it is done.
+    other = ask()
+    desk.approve(other)
+    assert withdraw(other).result is Result.OK
+    refund_ = moves.approved_refund(desk.ledger.row(other), checker=desk.checker)
+    assert desk.one(refund_) == Told(Result.NOT_APPROVED)
+    refund_ = moves.approved_refund(desk.ledger.row(kept), checker=desk.checker)
+    given = desk.one(refund_)
+    assert given.result is Result.OK
+    assert withdraw(kept)[::2] == (Result.ALREADY_DONE, given.sequence)
 
 
 @pytest.mark.parametrize("late_ns", [-1, 0])

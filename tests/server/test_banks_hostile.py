@@ -253,7 +253,8 @@ def test_what_is_done_passes_for_nothing_withdrawn(
     [advice] = banking.advice(line(RUPEE, utr()), line(RUPEE, utr()))
     proposal = banking.put(advice).proposal
     client, signer = council.client(), council.signer(ALPHA)
-    assert name_of(client.withdraw_signed(proposal, "hide it", signer)) == "OK"
+    told = client.withdraw_signed(proposal, "hide it", signer)
+    assert name_of(told) == "ALREADY_DONE"
     shown = client.proposal(proposal).answer.proposal
     assert shown.state == proposals_pb2.PROPOSAL_STATE_DONE
     # One of which half is done was taken back all the same.

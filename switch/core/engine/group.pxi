@@ -265,7 +265,7 @@ cdef void group_publish(State* s) noexcept nogil:
     s.shared.sequence = s.group.first + s.group.rows_count - 1
     s.shared.timestamp = s.group.last_timestamp
     s.shared.last_window = s.group.working_window
-    s.shared.rules_version = s.group.working_rules
+    s.shared.rules_version = s.group.working.rules
     rows_publish_holds(s)
     native_assert(
         s.shared.sequence >= s.shared.indexed,

@@ -102,7 +102,7 @@ cdef int _recall_records(
 
 cdef int recall_fixed(State* s, MDB_txn* txn) noexcept nogil:
     """What of each service never changes, for the claims of the steps to come. Any of its
-    records says it."""
+    records says it. And by which rules they go on."""
     cdef Walk walk
     cdef uint32_t index
     cdef const Row* row
@@ -116,7 +116,12 @@ cdef int recall_fixed(State* s, MDB_txn* txn) noexcept nogil:
         if rc != 0:
             return rc
         effect_apply(&s.index.images, row, NULL, tail, sizeof(ServiceRecord))
-    return 0
+    if s.index.head.records_count[RECORD_RULES] == 0:
+        return 0
+    rc = _recall_get_record(s, txn, &walk, RECORD_RULES, 1, &row, &tail)
+    if rc == 0:
+        effect_apply(&s.index.images, row, NULL, tail, sizeof(RulesRecord))
+    return rc
 
 
 cdef int recall_register(State* s, MDB_txn* txn) noexcept nogil:

@@ -284,6 +284,7 @@ cdef int _replay_take_back(State* s) noexcept nogil:
     s.index.images.count = 1
     s.index.images_window = 0
     s.index.images.people = 0
+    s.index.images.rules = 0
     s.index.segments_turns.stored = 0
     holds_free(&s.index.images_holds)
     if holds_init(&s.index.images_holds) != 0:
@@ -392,6 +393,7 @@ cdef int _replay_fill_working(State* s) noexcept nogil:
     )
     s.group.working.count = s.index.images.count
     s.group.working.people = s.index.images.people
+    s.group.working.rules = s.index.images.rules
     memcpy(s.group.working.fixed, s.index.images.fixed, SERVICES_MAX * sizeof(Fixed))
     s.group.working_window = s.index.images_window
     for i in range(s.index.images_holds.count):
@@ -506,6 +508,6 @@ cdef int replay_open(State* s) noexcept nogil:
     complaints_publish_all(s)
     s.shared.timestamp = s.group.last_timestamp
     s.shared.last_window = s.group.working_window
-    s.shared.rules_version = s.group.working_rules
+    s.shared.rules_version = s.group.working.rules
     rows_publish_holds(s)
     return 0

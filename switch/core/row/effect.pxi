@@ -258,11 +258,13 @@ cdef void _effect_limit(Account* account, const uint8_t* tail, uint32_t tail_siz
 
 cdef inline void _effect_register(Table* table, const Row* row, const uint8_t* tail) noexcept nogil:
     """Whose bills a service's are and who says their price: what its rows' claims are made of.
-    And that there are people, whose proposals have a link."""
+    And that there are people, and by which rules: what proposals and limits are found by."""
     cdef const ServiceRecord* record = <const ServiceRecord*>tail
     cdef uint16_t series
     if tail[0] == RECORD_PERSON:
         table.people = 1
+    elif tail[0] == RECORD_RULES:
+        table.rules = (<const RulesRecord*>tail).version
     if tail[0] != RECORD_SERVICE:
         return
     series = record.series if record.series != 0 else <uint16_t>row.debit

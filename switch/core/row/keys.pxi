@@ -363,6 +363,11 @@ cdef void keys_derive(
         _keys_derive_one(out, MAP_LINKS, high, low, row.sequence)
     elif row.kind == KIND_FREEZE and table.people and not row.flags & ROW_UNFREEZE:
         _keys_derive_one(out, MAP_LINKS, row.debit, LINK_FREEZE, row.sequence)
+    elif row.kind == KIND_LIMIT and table.people and (
+        table.rules == 0 or table.rules >= <uint32_t>LIMIT_RULES
+    ):
+        # An index of earlier rules has none: so none is derived of their rows, ever.
+        _keys_derive_one(out, MAP_LINKS, row.debit, LINK_LIMIT, row.sequence)
     elif row.kind == KIND_COMPLAINT:
         _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_COMPLAINT, row.sequence)
     elif row.kind == KIND_BILLS:

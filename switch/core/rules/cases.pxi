@@ -84,22 +84,6 @@ cdef int cases_propose(State* s, const Row* row, int* result, uint64_t* other) n
     return rc
 
 
-cdef int cases_find_approval(
-    State* s, const Row* asked, Row* approval, bint* found
-) noexcept nogil:
-    """The approval of a proposal that was the last needed, if it is there."""
-    cdef uint64_t link
-    cdef int rc = rows_find_link(s, asked.sequence, 0, &link)
-    found[0] = False
-    if rc != 0 or link == 0:
-        return rc
-    rc = rows_get(s, link, approval)
-    found[0] = rc == 0 and approval.kind == KIND_APPROVE and (
-        not fields_needs_third(asked) or approval.total != 0
-    )
-    return rc
-
-
 # --- what two people wanted ---------------------------------------------------------------------
 
 cdef int _cases_is_of(
@@ -112,33 +96,26 @@ cdef int _cases_is_of(
     return rc
 
 
-cdef int _cases_has_judged(
-    State* s, const Row* asked, const Row* row, bint* judged
-) noexcept nogil:
-    """Whether who wanted a row had all before him that its biller has said of the payment."""
-    cdef Row spoken_of
-    cdef uint64_t word
-    cdef uint64_t hold = row.resolves
-    cdef int rc = rows_get(s, row.resolves, &spoken_of)
-    judged[0] = rc == 0 and spoken_of.kind == KIND_PAY
-    if rc != 0 or judged[0]:
-        # Of a direct payment no biller is asked.
-        return rc
-    if not kinds_is_payment(spoken_of.kind):
-        hold = spoken_of.resolves
-    rc = standing_find_word(s, hold, &word)
-    judged[0] = rc == 0 and word < asked.sequence
-    return rc
+cdef void cases_make_id(const Row* asked, uint8_t* id) noexcept nogil:
+    """The id that follows from a proposal's, so that it is done once however often it is sent:
+    16 bytes of 32."""
+    cdef uint8_t[22] name
+    memcpy(name, <const char*>b"refund", 6)
+    memcpy(&name[6], asked.id, 16)
+    native_blake2b_256(name, 22, id)
+
+
+cdef uint64_t cases_asks(const Table* table, const Row* row) noexcept nogil:
+    """What a proposal asks for that is of such a row."""
+    if row.kind == KIND_TRANSFER and keys_transfer(table, row) == LINK_ADVANCE:
+        return PROPOSE_ADVANCE
+    return row.kind
 
 
 cdef bint _cases_is_same(const Row* asked, const Row* row) noexcept nogil:
-    """Whether a row with an id is what was proposed: its content, and the id that follows
-    from the proposal's, so that it is done once however often it is sent."""
-    cdef uint8_t[22] name
+    """Whether a row with an id is what was proposed: its content, and the id that follows."""
     cdef uint8_t[32] digest
-    memcpy(name, <const char*>b"refund", 6)
-    memcpy(&name[6], asked.id, 16)
-    native_blake2b_256(name, 22, digest)
+    cases_make_id(asked, digest)
     return (
         memcmp(digest, row.id, 16) == 0 and asked.participant == row.participant
         and asked.resolves == row.resolves
@@ -150,10 +127,11 @@ cdef bint _cases_is_same(const Row* asked, const Row* row) noexcept nogil:
     )
 
 
-cdef int _cases_is_wanted(
+cdef int cases_is_wanted(
     State* s, const Row* asked, const Row* row, const Row* hold, bint* same
 ) noexcept nogil:
-    """Whether a row is what a proposal asks for. `hold`: of a post, void or verify."""
+    """Whether a row is what a proposal asks for. `hold`: of a post, void or verify. Whether it
+    may be done now is asked in decided.pxi."""
     cdef Row held
     cdef int rc = 0
     same[0] = False
@@ -174,38 +152,6 @@ cdef int _cases_is_wanted(
         )
     elif rc == 0:
         same[0] = row.debit == held.debit and row.credit == held.credit
-    return rc
-
-
-cdef int cases_approved(
-    State* s, const Draft* draft, const Row* hold, int* result
-) noexcept nogil:
-    """What two people must want: a proposal of just this, which is newer than all that its
-    biller has said, and its approval by the checker.
-
-    That these are two is the approval's own rule. `hold`: what a post or void ends, or of
-    which a verify ends the doubt.
-    """
-    cdef const Row* row = &draft.row
-    cdef Row asked, approval
-    cdef uint64_t wanted = row.kind
-    cdef bint found, same
-    cdef int rc = rows_find_accepted(s, draft.proposal, &asked, &found)
-    result[0] = RESULT_NOT_APPROVED
-    if row.kind == KIND_TRANSFER and (
-        keys_transfer(&s.group.working, row) == LINK_ADVANCE
-    ):
-        wanted = PROPOSE_ADVANCE
-    if rc != 0 or not found or asked.kind != KIND_PROPOSE or asked.total != wanted:
-        return rc
-    rc = _cases_is_wanted(s, &asked, row, hold, &same)
-    if rc == 0 and same:
-        rc = _cases_has_judged(s, &asked, row, &same)
-    if rc != 0 or not same:
-        return rc
-    rc = cases_find_approval(s, &asked, &approval, &found)
-    if rc == 0 and found and approval.participant == row.checker:
-        result[0] = RESULT_OK
     return rc
 
 
@@ -308,7 +254,7 @@ cdef int cases_transfer(State* s, Row* row, int* result, uint64_t* other) noexce
 
 # --- approvals ----------------------------------------------------------------------------------
 
-cdef int _cases_find_answer(
+cdef int cases_find_answer(
     State* s, const Row* asked, Row* first, int* result, uint64_t* other
 ) noexcept nogil:
     """What was made of a proposal, shift or stop: OK if nothing was yet, or one of two has
@@ -383,7 +329,7 @@ cdef int cases_approve(State* s, Row* row, int* result, uint64_t* other) noexcep
     ):
         result[0] = RESULT_SAME_PERSON
         return 0
-    rc = _cases_find_answer(s, &asked, &first, result, other)
+    rc = cases_find_answer(s, &asked, &first, result, other)
     if rc == 0 and result[0] == RESULT_OK and first.sequence != 0:
         if _cases_is_by(row, &first):
             result[0] = RESULT_SAME_PERSON
@@ -395,17 +341,6 @@ cdef int cases_approve(State* s, Row* row, int* result, uint64_t* other) noexcep
     ):
         result[0] = RESULT_PROPOSAL_EXPIRED
     return rc
-
-
-cdef int cases_withdraw(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
-    """Take a proposal out of the way that nobody, or not everybody needed, has approved."""
-    cdef Row asked, first
-    cdef bint found
-    cdef int rc = rows_find_accepted(s, row.resolves, &asked, &found)
-    result[0] = RESULT_PROPOSAL_NOT_FOUND
-    if rc != 0 or not found or asked.kind != KIND_PROPOSE:
-        return rc
-    return _cases_find_answer(s, &asked, &first, result, other)
 
 
 # --- shifts -------------------------------------------------------------------------------------

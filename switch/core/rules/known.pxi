@@ -146,26 +146,35 @@ cdef int _known_compare(State* s, const Draft* draft, const Row* row, int* field
     return 0
 
 
-cdef int _known_find_id(State* s, const Draft* draft, Row* row, bint* found) noexcept nogil:
+cdef int _known_find_id(
+    State* s, const uint8_t* id, uint32_t participant, uint64_t high, uint64_t low, bint before,
+    Row* row, bint* found
+) noexcept nogil:
     """The row that this sender gave this id to, among those whose keys collide."""
     cdef uint64_t sequence
     cdef uint32_t nth = 0
     cdef int rc
     found[0] = False
     while True:
-        rc = lookup_find(
-            s, s.group.index_txn, MAP_IDS, draft.id_high, draft.id_low, nth, draft.maybe_id,
-            &sequence,
-        )
+        rc = lookup_find(s, s.group.index_txn, MAP_IDS, high, low, nth, before, &sequence)
         if rc != 0:
             return 0 if rc == MDB_NOTFOUND else rc
         rc = rows_get(s, sequence, row)
         if rc != 0:
             return rc
-        if row.participant == draft.row.participant and memcmp(row.id, draft.row.id, 16) == 0:
+        if row.participant == participant and memcmp(row.id, id, 16) == 0:
             found[0] = True
             return 0
         nth += 1
+
+
+cdef int known_find_id(
+    State* s, const uint8_t* id, uint32_t participant, Row* row, bint* found
+) noexcept nogil:
+    """The row that a sender gave an id to, of all that are there."""
+    cdef uint64_t high, low
+    keys_id(s, id, participant, &high, &low)
+    return _known_find_id(s, id, participant, high, low, True, row, found)
 
 
 cdef int known_answer(
@@ -174,7 +183,10 @@ cdef int known_answer(
     """Answer a request whose id has an answer already."""
     cdef Row row
     cdef int field
-    cdef int rc = _known_find_id(s, draft, &row, known)
+    cdef int rc = _known_find_id(
+        s, draft.row.id, draft.row.participant, draft.id_high, draft.id_low, draft.maybe_id, &row,
+        known,
+    )
     if rc != 0 or not known[0]:
         return rc
     rc = _known_compare(s, draft, &row, &field)

@@ -1,5 +1,6 @@
 # Proposals of lines: rows of the treasury that people have proposed and approved together.
-# And what a ledger with people asks of all that the treasury wants.
+# And what a ledger with people asks of all that the treasury wants. Whether a line may be done
+# is asked in decided.pxi.
 #
 # Refuses in the documented order and changes nothing on the way.
 
@@ -274,46 +275,26 @@ cdef int lines_judge(State* s, Draft* draft, int* result) noexcept nogil:
 
 # --- the row of a line ----------------------------------------------------------------------
 
-cdef int _lines_find_approval(State* s, Proposed* p, bint* found) noexcept nogil:
-    """Whether a proposal of lines is approved; of a channel, that nobody has withdrawn it, and
-    that it is still the one that has signed: what was stopped says nothing more."""
-    cdef const Person* channel
-    cdef uint64_t link
-    cdef int rc
-    if not fields_is_of_channel(&p.asked):
-        return cases_find_approval(s, &p.asked, &p.approval, found)
-    memset(&p.approval, 0, sizeof(Row))
-    p.approval.resolves = p.asked.sequence
-    p.approval.timestamp = p.asked.timestamp
-    rc = rows_find_link(s, p.asked.sequence, 0, &link)
-    channel = &s.group.people[people_find(s, p.asked.participant, p.asked.operator_)]
-    found[0] = (
-        rc == 0 and link == 0 and channel.sequence < p.asked.sequence
-        and s.group.participants[channel.participant].sequence < p.asked.sequence
-        and people_may_speak(s, channel)
-    )
+cdef int lines_find(State* s, uint64_t sequence, Row* asked, bint* found) noexcept nogil:
+    """An accepted proposal of lines."""
+    cdef int rc = rows_find_accepted(s, sequence, asked, found)
+    found[0] = found[0] and asked.kind == KIND_PROPOSE and asked.total == PROPOSE_LINES
     return rc
 
 
-cdef int _lines_get(State* s, uint64_t sequence, bint* found) noexcept nogil:
-    """Have an approved proposal of lines at hand: the item of one is read, verified and
-    walked through once in a group, however many of its rows are asked for."""
+cdef int lines_get(State* s, const Row* asked) noexcept nogil:
+    """Have an accepted proposal of lines at hand: the item of one is read, verified and walked
+    through once in a group, however many of its rows are asked for."""
     cdef Proposed* p = &s.group.proposed
     cdef uint8_t[20] name
     cdef uint32_t size
     cdef int rc
-    found[0] = sequence != 0 and p.sequence == sequence
-    if found[0]:
-        # One that was approved is not withdrawn any more.
-        return _lines_find_approval(s, p, found) if fields_is_of_channel(&p.asked) else 0
+    if p.sequence == asked.sequence:
+        return 0
     p.sequence = 0
-    rc = rows_find_accepted(s, sequence, &p.asked, found)
-    found[0] = found[0] and p.asked.kind == KIND_PROPOSE and p.asked.total == PROPOSE_LINES
-    if rc == 0 and found[0]:
-        rc = _lines_find_approval(s, p, found)
-    if rc != 0 or not found[0]:
-        return rc
-    rc = rows_get_tail(s, sequence, &p.tail, &size)
+    p.stands = 0
+    p.asked = asked[0]
+    rc = rows_get_tail(s, asked.sequence, &p.tail, &size)
     if rc != 0:
         return rc
     p.count = _lines_walk(p.tail, size, p.offsets)
@@ -323,14 +304,13 @@ cdef int _lines_get(State* s, uint64_t sequence, bint* found) noexcept nogil:
     memcpy(name, <const char*>b"line", 4)
     memcpy(&name[4], p.asked.id, 16)
     native_blake2b_256(name, 20, p.name)
-    native_assert(p.count <= LINES_MAX, b"_lines_get: each has a place")
-    native_assert(p.approval.resolves == sequence, b"_lines_get: the approval is of it")
-    p.sequence = sequence
+    native_assert(p.count <= LINES_MAX, b"lines_get: each has a place")
+    p.sequence = asked.sequence
     return 0
 
 
-cdef bint _lines_is_row(const Proposed* p, const Draft* draft) noexcept nogil:
-    """Whether a row is just that of the line that its id names."""
+cdef bint lines_is_row(const Proposed* p, const Draft* draft) noexcept nogil:
+    """Whether a row is just that of the line that its id names, by the approval at hand."""
     cdef const Row* row = &draft.row
     cdef const ProposedLine* line
     cdef uint32_t number
@@ -358,67 +338,6 @@ cdef bint _lines_is_row(const Proposed* p, const Draft* draft) noexcept nogil:
     )
 
 
-cdef uint64_t _lines_newest_record(State* s, const uint8_t* tail) noexcept nogil:
-    """The newest register row about the participant, service, person, operator, bank account or
-    beneficiary that a record is of, or about thresholds or schedule; 0 of one that is new, or
-    of anything else."""
-    cdef const PersonRecord* person = <const PersonRecord*>tail
-    if tail[0] == RECORD_PARTICIPANT:
-        return s.group.participants[
-            register_find_participant(s, (<const ParticipantRecord*>tail).code)
-        ].sequence
-    elif tail[0] == RECORD_SERVICE:
-        return s.group.services[
-            register_find_service(s, (<const ServiceRecord*>tail).code)
-        ].sequence
-    elif tail[0] == RECORD_PERSON:
-        return s.group.people[people_find(s, person.participant, person.number)].sequence
-    elif tail[0] == RECORD_OPERATOR:
-        return s.group.operators[operators_find(s, person.participant, person.number)].sequence
-    elif tail[0] == RECORD_THRESHOLDS:
-        return s.group.thresholds.sequence
-    elif tail[0] == RECORD_SCHEDULE:
-        return s.group.schedule.sequence
-    elif tail[0] == RECORD_BANK_ACCOUNT:
-        return s.group.banks[
-            banks_find(s, (<const BankAccountRecord*>tail).account)
-        ].sequence
-    elif tail[0] == RECORD_BENEFICIARY:
-        return s.group.beneficiaries[
-            beneficiaries_find(s, (<const BeneficiaryRecord*>tail).account)
-        ].sequence
-    return 0
-
-
-cdef int _lines_newest(State* s, const Draft* draft, uint64_t* newest) noexcept nogil:
-    """The newest row that must not be newer than the proposal of this one: about the same in
-    the register, or the freeze that it ends; 0 for none."""
-    newest[0] = 0
-    if draft.row.kind == KIND_REGISTER:
-        newest[0] = _lines_newest_record(s, draft.tail)
-    elif draft.row.kind == KIND_FREEZE and draft.row.flags & ROW_UNFREEZE:
-        return rows_find_link(s, draft.row.debit, LINK_FREEZE, newest)
-    return 0
-
-
-cdef int _lines_check(State* s, const Draft* draft, int* result) noexcept nogil:
-    """Whether a row is the row of a line that was proposed and approved, not too long ago."""
-    cdef const Proposed* p = &s.group.proposed
-    cdef uint64_t newest
-    cdef bint found
-    cdef int rc = _lines_get(s, draft.proposal, &found)
-    result[0] = RESULT_NOT_APPROVED
-    if rc != 0 or not found or not _lines_is_row(p, draft):
-        return rc
-    if rows_time(s) - p.approval.timestamp >= PROPOSAL_LIFE_NS:
-        return 0
-    rc = _lines_newest(s, draft, &newest)
-    # What was stopped since is not started by what was asked for before.
-    if rc == 0 and newest < p.asked.sequence:
-        result[0] = RESULT_OK
-    return rc
-
-
 cdef bint _lines_is_free(State* s, const Draft* draft) noexcept nogil:
     """Whether a register row needs neither a proposal nor a signature: of the clock, the
     rules, and of the first two people."""
@@ -429,8 +348,8 @@ cdef bint _lines_is_free(State* s, const Draft* draft) noexcept nogil:
 
 
 cdef int lines_ask(State* s, const Draft* draft, bint* line, int* result) noexcept nogil:
-    """What a ledger with people asks of a row first: that it is signed if it must be, or is
-    the row of a line that people have approved. Others have their own approvals, or none."""
+    """What a ledger with people asks of a row first: that it is signed if it must be, and
+    whether it must be the row of a line that people have approved."""
     cdef const Row* row = &draft.row
     cdef Row asked
     cdef bint found
@@ -463,4 +382,4 @@ cdef int lines_ask(State* s, const Draft* draft, bint* line, int* result) noexce
     if row.kind == KIND_REGISTER and _lines_is_free(s, draft):
         return 0
     line[0] = True
-    return _lines_check(s, draft, result)
+    return 0

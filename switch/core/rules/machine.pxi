@@ -203,7 +203,7 @@ cdef int _machine_end(
             return _machine_cancel(s, row, operator_, result)
     if two:
         row.total = draft.proposal
-        rc = cases_approved(s, draft, hold, result)
+        rc = decided_check(s, draft, hold, False, result)
     return rc
 
 
@@ -267,8 +267,8 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         two = False
     if not two:
         rc = lines_ask(s, draft, &line, &result)
-    else:
-        rc = cases_approved(s, draft, NULL, &result)
+    if rc == 0 and (two or line):
+        rc = decided_check(s, draft, NULL, line, &result)
     if rc != 0 or result != RESULT_OK:
         out.result = <uint8_t>result
         return rc
@@ -303,7 +303,7 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
     elif kind == KIND_APPROVE:
         rc = cases_approve(s, row, &result, &other)
     elif kind == KIND_WITHDRAW:
-        rc = cases_withdraw(s, row, &result, &other)
+        rc = decided_withdraw(s, row, &result, &other)
     elif kind == KIND_SHIFT:
         rc = cases_shift(s, row, &result, &other)
     elif kind == KIND_COMPLAINT:

@@ -81,6 +81,8 @@ cdef void people_apply(State* s, const Row* row, const uint8_t* tail) noexcept n
     person.role = record.role
     person.active = record.active
     memcpy(person.key, record.key, 32)
+    # Whoever has wanted something may not act by now.
+    s.group.proposed.stands = 0
 
 
 cdef void people_publish(State* s, const Row* row) noexcept nogil:
@@ -150,6 +152,21 @@ cdef bint people_may_speak(const State* s, const Person* channel) noexcept nogil
     return (
         channel.role == PERSON_CHANNEL and channel.active != 0
         and _people_can_act_for(&s.group.participants[channel.participant])
+    )
+
+
+cdef bint people_could_sign(const State* s, const Row* said) noexcept nogil:
+    """Whether who has signed a proposal or an approval could sign one by now. By which key
+    that would be is not asked."""
+    cdef const Person* person = &s.group.people[
+        people_find(s, said.participant, said.operator_)
+    ]
+    return (
+        person.active != 0 and _people_can_act_for(&s.group.participants[person.participant])
+        and (
+            person.role == PERSON_CHECKER
+            or (person.role == PERSON_MAKER and said.kind == KIND_PROPOSE)
+        )
     )
 
 

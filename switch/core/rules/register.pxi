@@ -275,6 +275,8 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         s.group.participants[index].answer_hours = participant.answer_hours
         s.group.participants[index].sequence = row.sequence
         s.group.treasuries_count += _register_counts(&s.group.participants[index])
+        # Whose people have wanted something may not act by now.
+        s.group.proposed.stands = 0
     elif tail[0] == RECORD_SERVICE:
         native_assert(
             0 < index and index < SERVICES_MAX, b"register_apply: a service has a place"
@@ -297,8 +299,6 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
             s.group.services[index].record.items_count * sizeof(TariffItem),
         )
         s.group.services[index].sequence = row.sequence
-    elif tail[0] == RECORD_RULES:
-        s.group.working_rules = (<const RulesRecord*>tail).version
     elif RECORD_REVOCATION <= tail[0] <= RECORD_BUDGET:
         _register_apply_noted(s, row, tail)
     elif RECORD_PERSON <= tail[0] <= RECORD_THRESHOLDS:

@@ -208,6 +208,8 @@ cdef int rows_note(
                 _rows_touch(s, row.credit)
             if row.kind == KIND_OPEN:
                 register_add_account(s, row.debit)
+        elif row.kind == KIND_WITHDRAW:
+            s.group.proposed.stands = 0
         _rows_keep_hold(s, row)
         rc = hold_pieces_learn(&s.group.holds, row)
         if rc != 0:

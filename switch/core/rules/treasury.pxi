@@ -459,11 +459,11 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
             return result
     elif tail[0] == RECORD_RULES:
         native_assert(
-            s.group.working_rules <= (<const RulesRecord*>tail).version,
+            s.group.working.rules <= (<const RulesRecord*>tail).version,
             b"treasury_register: rules do not go back",
         )
         row.debit = 1
-        existing = s.group.working_rules
+        existing = s.group.working.rules
     elif tail[0] == RECORD_THRESHOLDS:
         row.debit = 1
         existing = s.group.thresholds.sequence != 0
