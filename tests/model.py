@@ -39,6 +39,7 @@ LINKED = {
     int(Link.MATCHED): "matched",
     int(Link.PAYOUT): "paid_out",
     int(Link.HANDED_OUT): "handed_out",
+    int(Link.LIMIT): "limits",
 }
 """Where the newest row of each link is kept; complaints and cases have their own."""
 

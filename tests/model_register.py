@@ -166,7 +166,8 @@ class Register(Persons, Budgets):
             account.low_balance = struct.unpack_from("<Q", row.tail or b"", 24)[0]
         self.append(row)
         self.touch(row.debit, row.sequence)
-        self.limits[row.debit] = row.sequence
+        if self.persons:
+            self.limits[row.debit] = row.sequence
 
     def check_freeze(self, row: Row) -> Answer:
         account = self.account(row.debit)

@@ -158,7 +158,7 @@ class State:
         self.cases: dict[tuple[int, int], int] = {}  # (hold, type) -> the newest case
         self.verified: dict[int, int] = {}  # hold -> the newest verify
         self.freezes: dict[int, int] = {}  # account -> the newest freeze
-        self.limits: dict[int, int] = {}  # account -> the newest limit
+        self.limits: dict[int, int] = {}  # account -> the newest limit, with people
         self.corrected: dict[int, int] = {}  # hold -> the transfer that corrected it
         self.advanced: dict[int, int] = {}  # hold -> the transfer that advanced it
         self.recovered: dict[int, int] = {}  # advance -> the transfer back

@@ -105,11 +105,12 @@ def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
     message.state = pb.PROPOSAL_STATE_APPROVED
     if proposed.total == PROPOSE_LINES:
         message.state = _of_lines(message)
-        return message
-    deed = deed_of(ledger, proposed)
-    if deed is not None:
+    elif (deed := deed_of(ledger, proposed)) is not None:
         message.state = pb.PROPOSAL_STATE_DONE
         message.done.CopyFrom(convert.entry(deed, ledger, register))
+    is_late = now_ns >= answer.timestamp + PROPOSAL_LIFE_NS
+    if is_late and message.state != pb.PROPOSAL_STATE_DONE:
+        message.state = pb.PROPOSAL_STATE_EXPIRED
     return message
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from switch._core import Ledger, Rows, entries_of
 from switch.codes import (
     AMOUNT_MAX,
+    PROPOSAL_LIFE_NS,
     PROPOSE_ADVANCE,
     AccountKind,
     CaseType,
@@ -77,6 +78,15 @@ class _Deed(NamedTuple):
     id: bytes
 
 
+class _Owed(NamedTuple):
+    """What was approved, and is not done."""
+
+    matter: Matter
+    deed: _Deed
+    approved_ns: int
+    """When; 30 days later it is done no more."""
+
+
 _FOLLOWED = (
     *(Kind.CASE, Kind.CASE_CLOSE, Kind.PROPOSE, Kind.WITHDRAW, Kind.APPROVE),
     *(Kind.VERIFY, Kind.TRANSFER, Kind.REFUND),
@@ -110,7 +120,7 @@ class OpenMatters:
         self._posts: dict[int, tuple[int, int]] = {}
         # By the proposal, with what its deed will be known by; approved ones apart.
         self._proposals: dict[int, tuple[Matter, _Deed]] = {}
-        self._owed: dict[int, tuple[Matter, _Deed]] = {}
+        self._owed: dict[int, _Owed] = {}
         self._deeds: dict[_Deed, int] = {}
         self._people = PeopleMatters(ledger)
         self._banks = BankMatters(ledger)
@@ -130,14 +140,16 @@ class OpenMatters:
 
     def proposals(self, *, unanswered_only: bool, now_ns: int = 0) -> Numbers:
         """The sequences of proposals, ascending; of those that wait for somebody, or
-        are approved and not done, or of all.
+        are approved and can still be done, or of all.
         """
         with self._lock:
             if not unanswered_only:
                 return np.array(self._proposed, np.uint64)
             self._drop_over(self._ledger.kept(), self._ledger.unverified())
-            undone = self._people.undone(now_ns)
-            waiting = {*self._unanswered, *undone, *self._owed}
+            waiting = {*self._unanswered, *self._people.undone(now_ns)}
+            for proposal, owed in self._owed.items():
+                if now_ns < owed.approved_ns + PROPOSAL_LIFE_NS:
+                    waiting.add(proposal)
             return np.array(sorted(waiting), np.uint64)
 
     def first_approval(self, proposal: int) -> int:
@@ -194,9 +206,8 @@ class OpenMatters:
             for hold in [one for one in self._differing if not _has(kept, one)]:
                 del self._differing[hold]
             self._drop_over(kept, unverified)
-            found: list[Matter] = []
-            for asked in (self._proposals, self._owed):
-                found += [matter for matter, _ in asked.values()]
+            found = [matter for matter, _ in self._proposals.values()]
+            found += [owed.matter for owed in self._owed.values()]
             for matters in (
                 *(self._late, self._rejected, self._differing, self._differed),
                 self._advances,
@@ -208,8 +219,8 @@ class OpenMatters:
         """Forget what was approved and is over."""
         for proposal in [
             at
-            for at, (owed, deed) in self._owed.items()
-            if self._is_over(owed, deed, kept, unverified)
+            for at, owed in self._owed.items()
+            if self._is_over(owed.matter, owed.deed, kept, unverified)
         ]:
             self._forget(proposal)
 
@@ -345,7 +356,7 @@ class OpenMatters:
         elif kind == Kind.APPROVE:
             asked, deed = self._proposals.pop(entry.resolves)
             owed = asked._replace(sequence=entry.sequence, kind=ExceptionKind.OWED)
-            self._owed[entry.resolves] = (owed, deed)
+            self._owed[entry.resolves] = _Owed(owed, deed, entry.timestamp)
             self._deeds[deed] = entry.resolves
 
     def _take_case(self, entry: Entry) -> None:
@@ -394,8 +405,7 @@ class OpenMatters:
     def _forget(self, proposal: int) -> None:
         """What was approved is done, or can be done no more."""
         if proposal in self._owed:
-            _, deed = self._owed.pop(proposal)
-            del self._deeds[deed]
+            del self._deeds[self._owed.pop(proposal).deed]
 
     def _ended_by(self, hold: int) -> int:
         """The row that ended a hold, or 0 also if that cannot be read."""

@@ -31,7 +31,9 @@ class _ProposalStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Proposa
     PROPOSAL_STATE_OPEN: _ProposalState.ValueType  # 1
     """Waits for another person, or for a third."""
     PROPOSAL_STATE_EXPIRED: _ProposalState.ValueType  # 2
-    """Nobody has answered it, and it is too old to be approved."""
+    """Nobody has answered it, and it is too old to be approved; or it was approved, and its last
+    approval is too old for it to be done. Of lines some may have been done before.
+    """
     PROPOSAL_STATE_WITHDRAWN: _ProposalState.ValueType  # 3
     """Of lines some may have been done before."""
     PROPOSAL_STATE_APPROVED: _ProposalState.ValueType  # 4
@@ -47,7 +49,9 @@ PROPOSAL_STATE_UNSPECIFIED: ProposalState.ValueType  # 0
 PROPOSAL_STATE_OPEN: ProposalState.ValueType  # 1
 """Waits for another person, or for a third."""
 PROPOSAL_STATE_EXPIRED: ProposalState.ValueType  # 2
-"""Nobody has answered it, and it is too old to be approved."""
+"""Nobody has answered it, and it is too old to be approved; or it was approved, and its last
+approval is too old for it to be done. Of lines some may have been done before.
+"""
 PROPOSAL_STATE_WITHDRAWN: ProposalState.ValueType  # 3
 """Of lines some may have been done before."""
 PROPOSAL_STATE_APPROVED: ProposalState.ValueType  # 4

@@ -105,10 +105,14 @@ def approval(after_ns: int, *, before: str = "") -> Tell:
 
 def withdrawal(*answers: str, sender: int = 1) -> Tell:
     def tell(s: Story) -> None:
-        asked = s.asked(Kind.POST, kept(s), 200, b"so it says")
+        hold = kept(s)
+        asked = s.asked(Kind.POST, hold, 200, b"so it says")
         for answer in answers:
             if answer == "approve":
                 s.approve(asked)
+            elif answer == "do":
+                done = s.resolve(Kind.POST, hold, 200)
+                done.checker, done.total = SECOND, asked.sequence
             else:
                 s.add(
                     Kind.WITHDRAW,
@@ -241,11 +245,17 @@ ENDS: Pairs = {
         approval(MINUTE),
         approval(MINUTE, before="approved"),
     ),
-    "a withdraw of what was approved": (
+    "a withdraw of what was done": (
         "approvals",
-        "it withdraws what sequence",
-        withdrawal("withdraw"),
+        "which was done",
         withdrawal("approve", "withdraw"),
+        withdrawal("approve", "do", "withdraw"),
+    ),
+    "a post behind the withdraw of it": (
+        "approvals",
+        "was withdrawn before it",
+        withdrawal("approve", "do"),
+        withdrawal("approve", "withdraw", "do"),
     ),
     "a second withdraw": (
         "approvals",
