@@ -208,11 +208,13 @@ def check_row(
 def open_and_read(path: Path, model: Model) -> list[StorageError]:
     """What the damaged copy refused with; one error if it does not open.
 
-    A read that meets damage of the index leaves a mark, and nothing else does.
+    A read that meets damage of the index leaves a mark, and nothing else does. Whether
+    the header of the chunk that the index ends with is damaged or is another chunk's
+    cannot be told.
     """
     try:
         ledger = Ledger(str(path), create=False, **OPTIONS)
-    except (CorruptionError, FormatError) as error:
+    except (CorruptionError, FormatError, JournalBehindError) as error:
         return [error]
     with ledger:
         refused = read_everything(ledger, model)
