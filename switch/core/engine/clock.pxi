@@ -60,6 +60,14 @@ cdef void clock_look(const Guard* guard, Reading* reading) noexcept nogil:
     )
 
 
+cdef inline uint64_t clock_passed(const Reading* reading) noexcept nogil:
+    """The wall clock less what it is ahead of its anchor: by this time holds are due. What
+    it has leapt nobody has vouched for, and a biller may still credit a payment meanwhile."""
+    if reading.ahead_ns <= 0:
+        return reading.wall
+    return reading.wall - <uint64_t>reading.ahead_ns
+
+
 cdef void _clock_anchor(Guard* guard, const Reading* reading) noexcept nogil:
     """Believe this reading: the budget is whole again."""
     guard.anchor_wall = reading.wall
@@ -108,7 +116,7 @@ cdef int _clock_judge(Guard* guard, const Reading* reading) noexcept nogil:
     return CLOCK_LEAPT
 
 
-cdef void _clock_believe(Guard* guard, const Reading* reading, int verdict) noexcept nogil:
+cdef void _clock_believe(Guard* guard, Reading* reading, int verdict) noexcept nogil:
     """After the row that says so is durable. A clock that came back gains no budget."""
     native_assert(
         verdict == CLOCK_KEPT or (verdict == CLOCK_AGREES and guard.has_leapt),
@@ -118,6 +126,7 @@ cdef void _clock_believe(Guard* guard, const Reading* reading, int verdict) noex
         guard.has_leapt = 0
     else:
         _clock_anchor(guard, reading)
+        reading.ahead_ns = 0
 
 
 cdef void _clock_make_row(
@@ -169,7 +178,10 @@ cdef int clock_take(
     call.tails = tail
     call.rows_count = 1
     call.form = FORM_ROWS
-    rc = group_commit(s, &call, 1, now.wall, outs, replies)
+    rc = group_commit(
+        s, &call, 1, now.wall, now.wall if verdict == CLOCK_KEPT else clock_passed(now), outs,
+        replies,
+    )
     if rc == 0:
         native_assert(outs[0].result == RESULT_OK, b"clock_take: nothing refuses its row")
         native_assert(
@@ -197,7 +209,7 @@ cdef int clock_accept(
         -CLOCK_LEAP_MAX_NS <= more <= CLOCK_LEAP_MAX_NS
     ):
         return RC_CLOCK
-    rc = group_commit(s, call, 1, now.wall, outs, replies)
+    rc = group_commit(s, call, 1, now.wall, now.wall, outs, replies)
     if rc == 0 and outs[0].result == RESULT_OK:
         _clock_anchor(guard, &now)
     return rc
