@@ -33,6 +33,7 @@ from switch.audit.layout import (
     CANCEL_RULES,
     COUNTER_RULES,
     HANDOUT_RULES,
+    HEADS_RULES,
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
     PERSON_RECORD,
@@ -58,6 +59,7 @@ from switch.audit.services import (
     broken_rules,
     broken_tariff,
     joins_series,
+    moved_heads,
     other_form,
     read_tariff,
 )
@@ -298,6 +300,10 @@ class Register:
         """Whether they know cash that a row of its own hands out."""
         return not 0 < self.version < HANDOUT_RULES
 
+    def has(self, rules: int) -> bool:
+        """Whether they are of this version, or newer."""
+        return not 0 < self.version < rules
+
     @property
     def know_stakes(self) -> bool:
         """Whether by them thresholds look at what a proposal moves or releases."""
@@ -496,6 +502,8 @@ class Register:
         for name in self.changed_rules(record):
             yield f"it changes {name}, and claims are made by it"
 
+        if self.moves_heads(record):
+            yield "a head of it has another account than before, or is gone"
     def promised(self, record: np.void) -> bool:
         """Whether the biller of a service that releases has promised what that needs;
         of any other service nothing is needed.
@@ -514,6 +522,11 @@ class Register:
         return [name for name in FIXED if record[name] != before[name]]
 
     def alien_heads(self, record: np.void) -> list[int]:
+    def moves_heads(self, record: np.void) -> bool:
+        """Whether a place of a service's heads does not keep its account."""
+        before = self.services[self.codes.get(bytes(record["code"]), 0)]
+        return self.has(HEADS_RULES) and moved_heads(before, record)
+
         """The heads of a service's record that are no accounts of its biller."""
         heads = record["heads"][: int(record["heads_count"])]
         known = np.where(heads <= self.accounts.count, heads, 0)

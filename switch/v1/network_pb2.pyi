@@ -597,7 +597,9 @@ class Service(_message.Message):
     """Paise, of PRICE_RULE_OPEN: amounts are multiples of it; 0 for none."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Which of the biller's heads it can pay, the default first; 1 to 8."""
+        """Which of the biller's heads it can pay, the default first; 1 to 8. They only grow: all that it has stand
+        first, in their order, and new ones behind.
+        """
 
     @_builtins.property
     def ignored(self) -> _containers.RepeatedScalarFieldContainer[Global___Ignored.ValueType]:

@@ -531,6 +531,7 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
             register_keeps_rules(&s.group.services[existing].record, record)
         ):
             return RESULT_RULE_FIXED
+            and register_keeps_heads(&s.group.services[existing].record, record)
         if existing == 0 and s.group.services_count >= SERVICES_MAX:
             return RESULT_TABLE_FULL
         native_assert(
