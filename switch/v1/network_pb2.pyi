@@ -344,7 +344,7 @@ class Participant(_message.Message):
     low_balance: _builtins.int
     """A centre's wallet is low with less than so many paise available, at most 10^18; 0 is none."""
     signs_on: _builtins.bool
-    """Of a centre: whoever pays there has signed on."""
+    """Of a centre: whoever pays there has signed on, and nobody else pays for it."""
     answer_hours: _builtins.int
     """Of a biller: hours within which it answers a complaint; 0 is 72."""
     @_builtins.property
