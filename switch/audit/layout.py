@@ -252,7 +252,7 @@ PERSON_RECORD: Final = np.dtype(
         ("reserved_0", "V1"),
         ("participant", "<u4"),
         ("number", "<u4"),
-        ("reserved_1", "V4"),
+        ("bank", "<u4"),
         ("key", "V32"),
     ]
 )

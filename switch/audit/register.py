@@ -327,7 +327,8 @@ class Register:
                 wanted = self.budgets.answer(tail, count)
         elif record in PEOPLES:
             if not (wrong := broken_person(tail, rules)):
-                wanted = self.persons.answer(tail, count, self.accounts.count)
+                banks = len(self.banks.known)
+                wanted = self.persons.answer(tail, count, self.accounts.count, banks)
         elif record in BANKS:
             wrong = broken_bank(tail, rules)
             if not wrong and record == Record.BANK_ACCOUNT:
@@ -501,9 +502,9 @@ class Register:
             yield f"its {name} is not that of its series, whose bills have one form"
         for name in self.changed_rules(record):
             yield f"it changes {name}, and claims are made by it"
-
         if self.moves_heads(record):
             yield "a head of it has another account than before, or is gone"
+
     def promised(self, record: np.void) -> bool:
         """Whether the biller of a service that releases has promised what that needs;
         of any other service nothing is needed.
@@ -521,12 +522,12 @@ class Register:
             return []
         return [name for name in FIXED if record[name] != before[name]]
 
-    def alien_heads(self, record: np.void) -> list[int]:
     def moves_heads(self, record: np.void) -> bool:
         """Whether a place of a service's heads does not keep its account."""
         before = self.services[self.codes.get(bytes(record["code"]), 0)]
         return self.has(HEADS_RULES) and moved_heads(before, record)
 
+    def alien_heads(self, record: np.void) -> list[int]:
         """The heads of a service's record that are no accounts of its biller."""
         heads = record["heads"][: int(record["heads_count"])]
         known = np.where(heads <= self.accounts.count, heads, 0)

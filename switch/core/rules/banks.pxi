@@ -62,6 +62,15 @@ cdef uint32_t banks_find_place(
     return 0
 
 
+cdef uint32_t banks_get_mirror(const State* s, uint32_t index) noexcept nogil:
+    """The account of kind bank of a bank account, or 0 of one that is not there."""
+    if not 0 < index < s.group.banks_count:
+        return 0
+    return register_find_account(
+        s, s.group.banks[index].participant, s.group.banks[index].purpose
+    )
+
+
 cdef void banks_apply(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
     """Note an accepted register row of a bank account, or of a statement of one."""
     cdef const BankAccountRecord* record = <const BankAccountRecord*>tail
