@@ -32,9 +32,7 @@ class CancelCalls:
 
         found = await find()
         centre = node.register.account(found.entry.debit).participant
-        request.operator = operator_of(
-            node.register, caller, request.operator, centre
-        )
+        request.operator = operator_of(node.register, caller, request.operator, centre)
         is_given_back = False
         was_offered = False
         if not _is_cancelled(found):

@@ -92,7 +92,7 @@ def _person(args: Namespace) -> pb.Wish:
         role=int(PersonRole[args.role.upper()]),  # type: ignore[arg-type]
         active=not args.inactive,
         key=args.public,
-        bank_account=args.bank_account,
+        bank_account=args.bank_account or "",
     )
     return pb.Wish(person=wish)
 
@@ -302,7 +302,6 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
             },
             "--bank-account": {
                 "type": as_argument(_bank_number),
-                "default": "",
                 "metavar": "NUMBER",
                 "help": "of a channel: the bank account that it books for (default: "
                 "as it is)",

@@ -307,8 +307,8 @@ def _check_fixed(place: str, before: ServiceSpec, service: ServiceSpec) -> None:
         # A bill that was fetched for one is paid by the head's place.
         raise _problem(
             f"{place}.heads",
-            f"service {service.code} has {', '.join(before.heads)}: heads stay, in this "
-            "order, and new ones go behind; without one of them it is another service",
+            f"service {service.code} has {', '.join(before.heads)}: heads stay, in "
+            "this order, and new ones go behind; without one it is another service",
         )
     changed = [
         name for name in FOR_EVER if getattr(before, name) != getattr(service, name)

@@ -27,7 +27,7 @@ cdef uint64_t clock_read(int clock) noexcept nogil:
     return <uint64_t>now.tv_sec * 1000000000 + <uint64_t>now.tv_nsec
 
 
-cdef uint64_t clock_wall(const Guard* guard) noexcept nogil:
+cdef uint64_t _clock_wall(const Guard* guard) noexcept nogil:
     return guard.fake[0] if guard.fake != NULL else clock_read(CLOCK_REALTIME)
 
 
@@ -53,7 +53,7 @@ cdef int _clock_ask_kernel(const Guard* guard) noexcept nogil:
 
 
 cdef void clock_look(const Guard* guard, Reading* reading) noexcept nogil:
-    reading.wall = clock_wall(guard)
+    reading.wall = _clock_wall(guard)
     reading.boot = _clock_boot(guard)
     reading.ahead_ns = <int64_t>(
         reading.wall - guard.anchor_wall - (reading.boot - guard.anchor_boot)

@@ -62,12 +62,14 @@ cdef uint32_t banks_find_place(
     return 0
 
 
-cdef uint32_t banks_get_mirror(const State* s, uint32_t index) noexcept nogil:
-    """The account of kind bank of a bank account, or 0 of one that is not there."""
-    if not 0 < index < s.group.banks_count:
-        return 0
-    return register_find_account(
-        s, s.group.banks[index].participant, s.group.banks[index].purpose
+cdef inline bint banks_is_mirror(
+    const State* s, uint32_t index, const Account* image
+) noexcept nogil:
+    """Whether an account is the one of kind bank of a bank account; of 0 none is."""
+    return (
+        0 < index < s.group.banks_count
+        and s.group.banks[index].purpose == image.purpose
+        and s.group.banks[index].participant == image.participant
     )
 
 

@@ -134,17 +134,20 @@ cdef bint _lines_are_of_channel(const State* s, const Draft* draft) noexcept nog
     bank has booked for its one bank account, with or without a statement of that."""
     cdef const ProposedLine* line
     cdef uint32_t bank = people_get_bank(s, &draft.row)
-    cdef uint32_t mirror = banks_get_mirror(s, bank)
+    cdef uint32_t account
     cdef uint32_t at = 8
     cdef uint32_t end = signed_size(draft.tail_size)
     if draft.row.total != PROPOSE_LINES or draft.row.amount > CHANNEL_AMOUNT_MAX:
         return False
-    if mirror == 0:
+    if bank == 0:
         return False
     while at < end:
         line = <const ProposedLine*>(draft.tail + at)
         if line.kind == KIND_BOOKED:
-            if line.debit | line.credit != mirror:
+            account = line.debit | line.credit
+            if not treasury_knows(s, account) or not (
+                banks_is_mirror(s, bank, &s.group.working.accounts[account])
+            ):
                 return False
         elif not (
             _lines_is_of(line, RECORD_STATEMENT)

@@ -71,8 +71,10 @@ cdef inline bint operators_is_missing(
     none that is active. Of all others it costs one look."""
     if not s.group.participants[participant].signs_on:
         return False
-    # Nobody else has the session of one of its operators.
-    return sender != participant or not s.group.operators[operators_find(s, participant, number)].active
+    if sender != participant:
+        # Nobody else has the session of one of its operators.
+        return True
+    return not s.group.operators[operators_find(s, participant, number)].active
 
 
 cdef int operators_decide(

@@ -91,7 +91,7 @@ cdef void register_limit_biller(State* s, uint32_t biller, uint32_t below) noexc
 
 
 cdef uint32_t register_find_account(
-    const State* s, uint32_t participant, uint16_t purpose
+    State* s, uint32_t participant, uint16_t purpose
 ) noexcept nogil:
     cdef uint32_t mask = REGISTER_ACCOUNT_SLOTS - 1
     cdef uint64_t key = (<uint64_t>participant << 16) | purpose
