@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -400,8 +401,13 @@ def test_a_channel_books_for_its_own_bank_account_only(
     assert told[other.channel[1]] == "OTHER9"
     # Nobody becomes one without: it would book nothing.
     key = council.keys[MAKER].public
-    values = {"participant": SECOND, "number": 77, "active": True, "key": key}
-    for changes, text in (
+    values: dict[str, Any] = {
+        "participant": SECOND,
+        "number": 77,
+        "active": True,
+        "key": key,
+    }
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"role": int(PersonRole.CHANNEL)}, "bank_account: must be given"),
         (
             {"role": int(PersonRole.CHANNEL), "bank_account": "NONE"},
@@ -411,7 +417,8 @@ def test_a_channel_books_for_its_own_bank_account_only(
             {"role": int(PersonRole.MAKER), "bank_account": "OTHER9"},
             "bank_account: is a channel's",
         ),
-    ):
+    )
+    for changes, text in cases:
         wish = people_pb2.Wish(person=people_pb2.PersonWish(**values, **changes))
         request = people_pb2.PrepareRequest(wishes=[wish], reason="to book")
         with pytest.raises(CallError, match=text):

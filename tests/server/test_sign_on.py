@@ -290,12 +290,13 @@ def test_who_acts_for_centres_does_nothing_where_operators_sign_on(
             shift_sequence=closed.sequence,
         )
         cancelling = counter_pb2.CancelPaymentRequest(id=before.id, operator=number)
-        for call, request in (
+        calls: tuple[tuple[Any, Any], ...] = (
             (counter.PayBill, paying),
             (counter.CloseShift, again),
             (counter.SignShift, signing),
             (counter.CancelPayment, cancelling),
-        ):
+        )
+        for call, request in calls:
             with failing(UNAUTHENTICATED) as failures:
                 call(request, timeout=CALL_S)
             assert failures[0].reason == "SIGN_ON_NEEDED"
