@@ -416,7 +416,7 @@ class Teller(Staff):
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
         soon = self.payouts_soon() if self.chance(2 if self.tells_much else 3) else []
-        if soon:
+        if soon and not self.is_other(who):
             lines = self.foretold(bank, soon[0].credit, soon[0].amount)
             who = self.teller_of(soon[0].credit, who)
         elif self.chance(6):
@@ -494,7 +494,7 @@ class Teller(Staff):
         moved = sum(line.amount if line.debit else -line.amount for line in lines)
         draw = rng.randrange(right)
         if right == RIGHT_OF_PEOPLE and self.chance(2):
-            draw = rng.choice((0, 0, 6, 6, 6, 6, 6, 6, 8, 8, 10, 10))
+            draw = rng.choice((0, 0, 3, 3, 6, 6, 6, 6, 6, 6, 8, 8, 10, 10))
         if draw == 0:
             record.opening += 1
         elif draw in (6, 7, 9, 11):
