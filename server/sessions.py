@@ -322,15 +322,19 @@ class Sessions:
         return said[1], said[3], said[5], said[7]
 
 
-def operator_of(register: Centres, caller: Identity, operator: int) -> int:
+def operator_of(
+    register: Centres, caller: Identity, operator: int, centre: int = 0
+) -> int:
     """The operator of a call of a caller that names `operator`; 0 names nobody.
+    `centre` is the participant index of the centre at whose counter another caller
+    asks, 0 for none.
 
-    Of a centre whose operators sign on it is who is signed on. Raises SessionError,
+    Of a centre whose operators sign on it is who is signed on; as a session is the
+    centre's own, nobody else asks for anything there. Raises SessionError,
     OperatorDiffersError.
     """
-    if caller.role is not Role.CENTRE:
-        return operator
-    if not register.participant(caller.index).spec.signs_on:
+    at = caller.index if caller.role is Role.CENTRE else centre
+    if not at or not register.participant(at).spec.signs_on:
         return operator
     if caller.operator == 0:
         raise needed()

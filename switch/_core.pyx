@@ -206,7 +206,7 @@ cdef class Ledger(_Following):
             self._bring_index_on()
             with nogil:
                 rc = group_commit(
-                    self.s, self.calls, count, now_ns, self.outcomes, self.replies
+                    self.s, self.calls, count, now_ns, now_ns, self.outcomes, self.replies
                 )
             self._check_commit(rc)
             return [

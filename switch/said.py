@@ -232,6 +232,7 @@ def _say_record(tail: bytes) -> Said:
     if record is Record.PERSON:
         one = read_person(tail)
         facts = {"number": one.number, "role": one.role.name.lower()}
+        facts |= {"bank no": one.bank} if one.bank else {}
         facts |= {"active": _yes(one.active), "key": one.key.hex()}
         return Said("person", _facts(facts))
     if record is Record.OPERATOR:

@@ -31,7 +31,7 @@ _FIELDS: Final = (
 )
 _LINE: Final = struct.Struct("<BBHIQQII32s")
 _HEAD: Final = struct.Struct("<II")
-_PERSON: Final = struct.Struct("<BBBxII4x32s")
+_PERSON: Final = struct.Struct("<BBBxIII32s")
 PERSON_SIZE: Final = _PERSON.size
 """Bytes of a person's record."""
 _THRESHOLDS: Final = struct.Struct("<B3xIQQQ")
@@ -254,10 +254,18 @@ def line_id(proposal_id: bytes, number: int) -> bytes:
 
 
 def person_tail(
-    participant: int, number: int, role: PersonRole, key: bytes, *, active: bool = True
+    participant: int,
+    number: int,
+    role: PersonRole,
+    key: bytes,
+    *,
+    active: bool = True,
+    bank: int = 0,
 ) -> bytes:
-    """The record of a person, as it stands in a `register` row's tail."""
-    values = (int(role), int(active), participant, number, key)
+    """The record of a person, as it stands in a `register` row's tail. `bank` is the
+    index of a channel's bank account, 0 for none.
+    """
+    values = (int(role), int(active), participant, number, bank, key)
     return _PERSON.pack(int(Record.PERSON), *values)
 
 
@@ -289,12 +297,14 @@ class PersonRecord(NamedTuple):
     participant: int
     number: int
     key: bytes
+    bank: int = 0
+    """Of a channel: the index of its bank account; 0: none."""
 
 
 def read_person(tail: bytes) -> PersonRecord:
     """A person out of a tail."""
-    _, role, active, participant, number, key = _PERSON.unpack_from(tail)
-    return PersonRecord(PersonRole(role), bool(active), participant, number, key)
+    _, role, active, participant, number, bank, key = _PERSON.unpack_from(tail)
+    return PersonRecord(PersonRole(role), bool(active), participant, number, key, bank)
 
 
 def read_thresholds(tail: bytes) -> ThresholdsRecord:

@@ -35,7 +35,7 @@ from tests.test_model_people import (
     of_record,
 )
 
-CHANNEL = (MAIN, 5)
+CHANNEL, THEIR_CHANNEL = (MAIN, 5), (MAIN, 6)
 SETTLEMENT, BANK, ITEMS, TRANSIT, OTHER, OTHER_ITEMS, OTHER_TRANSIT = range(4, 11)
 NUMBER, OTHER_NUMBER = b"SBIN0000001234", b"HDFC9"
 OK, NO_ROW = Result.OK, 0
@@ -82,20 +82,31 @@ def statement(*lines: Line, opening: int = 0, **other: Any) -> list[Line]:
 
 
 class Desk(Treasury):
-    """The same with a bank's two accounts, and its connection."""
+    """The same with two bank accounts, and the connection of each."""
 
     def open(self) -> None:
         super().open()
         self.lines(
             *(of_record(AccountRecord(*one).pack(), Kind.OPEN) for one in ACCOUNTS)
         )
-        channel = self.person(CHANNEL, 5, role=PersonRole.CHANNEL)
-        banks = (of_record(one.pack()) for one in (channel, MINE, THEIRS))
-        assert self.by_three(*banks) == [OK] * 3
+        mine = self.person(CHANNEL, 5, role=PersonRole.CHANNEL, bank=1)
+        theirs = self.person(THEIR_CHANNEL, 15, role=PersonRole.CHANNEL, bank=2)
+        banks = (of_record(one.pack()) for one in (MINE, THEIRS, mine, theirs))
+        assert self.by_three(*banks) == [OK] * 4
 
     def told(self, *lines: Line) -> list[int]:
-        """What comes of lines that the connection proposes."""
-        asked = self.propose(CHANNEL, *lines)
+        """What comes of lines that their bank's connection proposes, or two people
+        where they are no bank account's, or of several.
+        """
+        named = {
+            line.debit | line.credit
+            if line.kind == Kind.BOOKED
+            else {1: BANK, 2: OTHER}.get(line.tail[4], 0)
+            for line in lines
+        }
+        if named not in ({BANK}, {OTHER}):
+            return self.wanted(*lines)
+        asked = self.propose(THEIR_CHANNEL if named == {OTHER} else CHANNEL, *lines)
         assert asked
         return self.results(*self.line_rows(asked, 0))
 

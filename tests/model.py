@@ -49,11 +49,15 @@ Part = tuple[list[Row], list[int]]
 class Model(BillersAnswers):
     """A ledger. `commit` is the only way in; everything else reads."""
 
-    def commit(self, requests: Sequence["Ask"], now_ns: int) -> list[list[Outcome]]:
+    def commit(
+        self, requests: Sequence["Ask"], now_ns: int, ahead_ns: int = 0
+    ) -> list[list[Outcome]]:
         """Apply one group: before it the windows that cut-offs close, each a nanosecond
-        later than the one before, then what is due, then the requests in order.
+        later than the one before, then what is due, then the requests in order. Of the
+        clock `ahead_ns` have not passed as far as anybody knows.
         """
         self.now = now_ns
+        self.passed = now_ns - max(0, ahead_ns)
         while self.close_if_due():
             pass
         self.expire_due(GROUP_MAX - sum(request.size() for request in requests))
@@ -73,8 +77,7 @@ class Model(BillersAnswers):
 
     def expire_due(self, room: int) -> None:
         """End the holds whose deadline has come, or keep them; the earliest first."""
-        now = self.clock()
-        while self.due and self.due[0][0] <= now:
+        while self.due and self.due[0][0] <= self.passed:
             first = self.rows[self.due[0][1] - 1]
             behind = (
                 (first.basket >> 8) - 1 - (first.basket & 0xFF) if first.basket else 0

@@ -133,6 +133,13 @@ class Banks(Signed):
         purposes = purpose, purpose + 1, purpose + 2
         return [self.accounts[self.account_of.get((whose, at), 0)] for at in purposes]
 
+    def banks_count(self) -> int:
+        return len(self.banks)
+
+    def mirror_of(self, number: int) -> int:
+        [bank] = [one for one in self.banks.values() if one.index == number]
+        return self.account_of[bank.participant, bank.purpose]
+
     def bank_with(self, account: int) -> Bank | None:
         """The bank account that this account is the mirror of."""
         one = self.accounts[account]

@@ -127,12 +127,16 @@ class Counters(Banks):
         return wallet.participant if wallet and of_wallet else 0
 
     def has_operator(self, row: Row) -> bool:
-        """Whether a centre that signs on knows who asks for this; others need not."""
+        """Whether a centre that signs on asks for this itself, and knows who it was;
+        others need not.
+        """
         centre = self.counter_of(row)
         if row.stranger:
             return False
         if not self.participants[centre].signs_on:
             return True
+        if row.participant != centre:
+            return False
         operator = self.operators.get((centre, row.operator_))
         return operator is not None and operator.active == 1
 

@@ -33,6 +33,8 @@ class Person:
     key: bytes
     index: int
     sequence: int
+    bank: int = 0
+    """Of a channel: its bank account, by number."""
 
 
 class Persons(Certificates):
@@ -101,12 +103,14 @@ class Persons(Certificates):
         return any(one.key == key for at, one in self.persons.items() if at != who)
 
     def check_person(self, row: Row) -> Answer:
-        _, role, active, _, whose, number, _, key = PERSON_BYTES.unpack_from(
+        _, role, active, _, whose, number, bank, key = PERSON_BYTES.unpack_from(
             row.tail or b""
         )
         who = whose, number
         if whose >= len(self.participants):
             return Answer(Result.PARTICIPANT_UNKNOWN)
+        if bank > self.banks_count():
+            return Answer(Result.ACCOUNT_UNKNOWN)
         if self.is_another_s(key, who):
             return Answer(Result.SAME_PERSON)
         checker = role == PersonRole.CHECKER and active == 1
@@ -124,6 +128,10 @@ class Persons(Certificates):
         full = who not in self.persons and len(self.persons) >= PEOPLE_MAX
         return Answer(Result.TABLE_FULL) if full else OK
 
+    def banks_count(self) -> int:
+        """How many bank accounts there are; those who know banks say it."""
+        return 0
+
     def do_of_people(self, row: Row) -> None:
         """A person, or the thresholds."""
         tail = row.tail or b""
@@ -135,12 +143,12 @@ class Persons(Certificates):
             self.append(row)
             self.thresholds_row = row.sequence
             return
-        _, role, active, _, whose, number, _, key = PERSON_BYTES.unpack_from(tail)
+        _, role, active, _, whose, number, bank, key = PERSON_BYTES.unpack_from(tail)
         before = self.persons.get((whose, number))
         row.flags |= RowFlag.UPDATE if before else 0
         row.debit = before.index if before else len(self.persons) + 1
         self.append(row)
-        person = Person(role, active, key, row.debit, row.sequence)
+        person = Person(role, active, key, row.debit, row.sequence, bank)
         self.persons[whose, number] = person
 
 
@@ -153,8 +161,8 @@ def person_record_is_valid(tail: bytes) -> bool:
         return wait_s <= WAIT_MAX_S and not any(zeros)
     if len(tail) < PERSON_BYTES.size:
         return False
-    _, role, active, zero, whose, number, zeros, key = PERSON_BYTES.unpack_from(tail)
+    _, role, active, zero, whose, number, bank, key = PERSON_BYTES.unpack_from(tail)
     named = whose and number and any(key)
-    return bool(role in list(PersonRole) and active <= 1 and named) and not (
-        zero or zeros
-    )
+    if bank and role != PersonRole.CHANNEL:
+        return False
+    return bool(role in list(PersonRole) and active <= 1 and named) and not zero

@@ -246,6 +246,10 @@ class Register(Persons, Budgets):
                 return Answer(Result.RULE_FIXED)
         if before and rules_of(self.services[before - 1]) != rules_of(service):
             return Answer(Result.RULE_FIXED)
+        if before:
+            heads = self.services[before - 1].heads
+            if service.heads[: len(heads)] != heads:
+                return Answer(Result.RULE_FIXED)
         if not before and len(self.services) >= SERVICES_MAX:
             return Answer(Result.TABLE_FULL)
         return OK

@@ -135,11 +135,17 @@ class Signed(People):
         able = self.can_person_act(who)
         return able and self.persons[who].role == PersonRole.CHANNEL
 
+    def mirror_of(self, number: int) -> int:
+        """The account of kind bank of a bank account; those who know banks say it."""
+        raise NotImplementedError
+
     def is_as_it_was(self, asked: Row) -> bool:
         """Whether a connection is one now, and neither it nor its participant was
         touched since it said this.
         """
         if not self.is_by_channel(asked):
+            return False
+        if not self.persons[asked.participant, asked.operator_].bank:
             return False
         who = asked.participant, asked.operator_
         newest = self.persons[who].sequence, self.participants[who[0]].sequence
@@ -147,21 +153,30 @@ class Signed(People):
 
     def may_as_channel(self, row: Row) -> bool:
         """Whether a bank's connection asks for what it may: not too much of what its
-        bank has booked, with or without the statement that a program of it wrote.
+        bank has booked for its own bank account, with or without the statement of
+        that which a program of it wrote.
         """
         of_lines = row.kind == Kind.PROPOSE and row.total == PROPOSE_LINES
         if not of_lines or not self.is_by_channel(row):
             return False
         if row.amount > CHANNEL_AMOUNT_MAX:
             return False
+        own = self.persons[row.participant, row.operator_].bank
+        if not own:
+            return False
+        mirror, number = self.mirror_of(own), own.to_bytes(4, "little")
         lines = lines_of(row.tail or b"")
-        booked = [line for line in lines if line.kind == Kind.BOOKED]
-        others = [line for line in lines if line.kind != Kind.BOOKED]
+        booked = [
+            line
+            for line in lines
+            if line.kind == Kind.BOOKED and line.debit | line.credit == mirror
+        ]
         statements = [
             line
-            for line in others
+            for line in lines
             if line.kind == Kind.REGISTER
             and line.tail[:2] == bytes([Record.STATEMENT, Source.CAMT])
+            and line.tail[4:8] == number
         ]
         return len(booked) + len(statements) == len(lines)
 

@@ -182,7 +182,7 @@ class State:
         # By participant and budget: its index, and its value.
         self.budgets: dict[tuple[int, int], tuple[int, int]] = {}
         self.timestamp = 0
-        self.now = 0
+        self.now = self.passed = 0
         self.tried: int | None = None  # of a basket that is tried: the last row before
         self.history: list[list[tuple[int, tuple[int, int, int, int]]]] = [[]]
 

@@ -6,7 +6,7 @@ either. Keys, hashes and lines are those of tests/signing.py.
 
 from collections.abc import Callable, Sequence
 
-from switch.codes import Kind, PersonRole
+from switch.codes import Kind, PersonRole, Record
 from tests import signing
 from tests.flags import RowFlag
 from tests.model import Ask, Model, Rows
@@ -15,6 +15,7 @@ from tests.records import KINDS_WITHOUT_ID, Outcome, Row
 from tests.signing import Line, PersonRecord
 
 SECOND_NS = 10**9
+BANK_ACCOUNT = bytes([Record.BANK_ACCOUNT])
 LINES_AT_ONCE = 200
 """Of a proposal when a network is built."""
 
@@ -146,10 +147,14 @@ class Office:
         makers = [
             self.person((one[0], 3), 3, role=PersonRole.MAKER),
             self.person((one[0], 4), 4, role=PersonRole.MAKER),
-            self.person((one[0], 5), 5, role=PersonRole.CHANNEL),
         ]
-        records = [self.row(Kind.REGISTER, one, tail=each.pack()) for each in makers]
-        everything = [*records, *rows[first:]]
+        has_banks = any((row.tail or b"")[:1] == BANK_ACCOUNT for row in rows)
+        channel = self.person((one[0], 5), 5, role=PersonRole.CHANNEL)
+        channel.bank = 1 if has_banks else 0
+        people = *makers, channel
+        records = [self.row(Kind.REGISTER, one, tail=each.pack()) for each in people]
+        # The connection is of a bank account that is there.
+        everything = [*records[:-1], *rows[first:], records[-1]]
         for at in range(0, len(everything), LINES_AT_ONCE):
             part = everything[at : at + LINES_AT_ONCE]
             assert len(self.have_done(one, [other], *part)) == len(part)

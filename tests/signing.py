@@ -103,11 +103,12 @@ class PersonRecord:
     key: bytes
     role: int = PersonRole.CHECKER
     active: int = 1
+    bank: int = 0
 
     def pack(self) -> bytes:
         """48 bytes."""
         fixed = (Record.PERSON, self.role, self.active, self.participant, self.number)
-        return struct.pack("<BBBxII4x32s", *fixed, self.key)
+        return struct.pack("<BBBxIII32s", *fixed, self.bank, self.key)
 
 
 @dataclass(slots=True)

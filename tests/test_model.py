@@ -395,6 +395,11 @@ def test_a_bill_is_one_however_it_is_spelled(story: Story) -> None:
     changed = replace(record, letters=Letters.LOWER, pattern=b"")
     fixed = story.tell(Kind.REGISTER, tail=changed.pack())
     assert fixed.result == Result.RULE_FIXED
+    # Its heads only grow.
+    more = replace(record, heads=(HEAD, HEAD), heads_count=2)
+    assert story.tell(Kind.REGISTER, tail=more.pack()).result == Result.OK
+    fixed = story.tell(Kind.REGISTER, tail=record.pack())
+    assert fixed.result == Result.RULE_FIXED
     other = replace(record, code=b"OTHER", series=tax, ignored=0x0F)
     assert story.tell(Kind.REGISTER, tail=other.pack()).result == Result.RULE_FIXED
     itself = replace(record, series=tax)

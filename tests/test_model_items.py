@@ -423,7 +423,8 @@ def test_what_a_channel_may_sign(desk: Desk) -> None:
     wrong = (
         [top_up(5)], [credit(5), top_up(5)], by_hand, [of_record(MINE.pack())],
         [credit(5), of_record(MINE.pack())], [move(5, FLOAT, SUSPENSE)],
-        [freeze(WALLET)],
+        [freeze(WALLET)], [credit(5), replace(credit(5, b"N9"), debit=OTHER)],
+        statement(bank=2), [replace(debit(5), credit=OTHER)],
     )  # fmt: skip
     for lines in wrong:
         proposal = desk.proposal(CHANNEL, *lines)
@@ -446,6 +447,25 @@ def test_what_a_channel_may_sign(desk: Desk) -> None:
     asked = desk.model.rows[-3]
     flags = RowFlag.TAIL | RowFlag.EVIDENCE
     assert (asked.flags, asked.kind) == (flags, Kind.PROPOSE)
+
+
+def test_a_channel_without_a_bank_account_says_nothing(desk: Desk) -> None:
+    early = desk.propose(CHANNEL, credit(5))
+    person = desk.person(CHANNEL, 5, role=PersonRole.CHANNEL)
+    assert desk.by_three(of_record(person.pack())) == [OK]
+    assert desk.result(desk.proposal(CHANNEL, credit(6))) == Result.NOT_SIGNED
+    assert desk.results(*desk.line_rows(early, 0)) == [Result.NOT_APPROVED]
+    none = replace(person, bank=3)
+    assert desk.by_three(of_record(none.pack())) == [Result.ACCOUNT_UNKNOWN]
+    # Another's lines are its own from then on.
+    theirs = replace(person, bank=2)
+    assert desk.by_three(of_record(theirs.pack())) == [OK]
+    assert desk.result(desk.proposal(CHANNEL, credit(6))) == Result.NOT_SIGNED
+    asked = desk.propose(CHANNEL, replace(credit(6), debit=OTHER))
+    assert desk.results(*desk.line_rows(asked, 0)) == [OK]
+    for role in set(PersonRole) - {PersonRole.CHANNEL}:
+        wrong = of_record(replace(theirs, role=role).pack())
+        assert desk.result(desk.proposal(GAMMA, wrong)) == Result.INVALID_RECORD
 
 
 def test_nobody_approves_what_a_channel_says(desk: Desk) -> None:
@@ -494,7 +514,7 @@ def test_people_tell_what_a_bank_has_booked(desk: Desk) -> None:
 
 def test_a_channel_that_is_off_says_nothing(desk: Desk) -> None:
     early = desk.propose(CHANNEL, credit(5))
-    off = desk.person(CHANNEL, 5, role=PersonRole.CHANNEL, active=0)
+    off = desk.person(CHANNEL, 5, role=PersonRole.CHANNEL, active=0, bank=1)
     row = desk.row(Kind.REGISTER, GAMMA, tail=off.pack())
     assert desk.result(desk.signed(row)) == OK
     assert desk.result(desk.proposal(CHANNEL, credit(6))) == Result.NOT_SIGNED
@@ -519,7 +539,7 @@ def test_a_channel_that_was_changed_says_nothing_that_it_said_before(
     desk: Desk,
 ) -> None:
     early = desk.propose(CHANNEL, credit(5))
-    same = desk.person(CHANNEL, 5, role=PersonRole.CHANNEL)
+    same = desk.person(CHANNEL, 5, role=PersonRole.CHANNEL, bank=1)
     assert desk.by_three(of_record(same.pack())) == [OK]
     assert desk.results(*desk.line_rows(early, 0)) == [Result.NOT_APPROVED]
     early = desk.propose(CHANNEL, credit(5))
@@ -529,7 +549,7 @@ def test_a_channel_that_was_changed_says_nothing_that_it_said_before(
     # What is refused changes nobody.
     assert desk.by_three(of_record(same.pack())) == [OK]
     early = desk.propose(CHANNEL, credit(5))
-    taken = desk.person(CHANNEL, 1, role=PersonRole.CHANNEL)
+    taken = desk.person(CHANNEL, 1, role=PersonRole.CHANNEL, bank=1)
     assert desk.by_three(of_record(taken.pack())) == [Result.SAME_PERSON]
     assert desk.results(*desk.line_rows(early, 0)) == [OK]
 
@@ -539,7 +559,7 @@ def test_a_channel_of_a_stopped_participant_says_nothing(desk: Desk) -> None:
     desk.lines(of_record(third.pack()))
     whose = last(desk).debit
     theirs = whose, 1
-    record = desk.person(theirs, 6, role=PersonRole.CHANNEL)
+    record = desk.person(theirs, 6, role=PersonRole.CHANNEL, bank=1)
     assert desk.by_three(of_record(record.pack())) == [OK]
     asked = desk.propose(theirs, credit(5))
     row = desk.row(Kind.REGISTER, ALPHA, tail=replace(third, active=0).pack())

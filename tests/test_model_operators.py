@@ -162,18 +162,26 @@ def is_asked(counter: Counter, number: int, result: int) -> None:
     """Who that is of the centre, for whatever it asks."""
     before = len(counter.model.rows)
     assert counter.pay(number).result == result
-    assert counter.pay(number, participant=TREASURY).result == result
+    # Nobody else asks for it there, whomever they name.
+    for sender in (TREASURY, OTHER, FREE):
+        assert counter.pay(number, participant=sender).result == UNKNOWN
     hold = counter.template(
         Kind.HOLD, debit=WALLET, amount=5, reference=b"H", service=HELD, deadline=60,
-        operator_=number,
+        operator_=number, participant=CENTRE,
     )  # fmt: skip
     assert counter.rows(hold)[0].result == result
+    assert counter.rows(replace(hold, id=b"x" * 16, participant=OTHER))[0].result == (
+        UNKNOWN
+    )
     sent = Payment(b"i%15d" % number, b"HELD", 5, b"M", number, amount_due=5)
     told = counter.commit([Payments([sent], [], CENTRE, CENTRE)], counter.now)
     assert told[0][0].result == result
     shift = ShiftRecord(number).pack()
-    asked = counter.row(Kind.SHIFT, debit=WALLET, operator_=number, tail=shift)
-    assert asked.result == result
+    for sender, answer in ((CENTRE, result), (TREASURY, UNKNOWN)):
+        asked = counter.row(
+            Kind.SHIFT, debit=WALLET, operator_=number, tail=shift, participant=sender
+        )
+        assert asked.result == answer
     paid = counter.model.rows[before - 1].sequence
     assert counter.complain(paid, operator_=number).result in (
         result,
@@ -181,7 +189,7 @@ def is_asked(counter: Counter, number: int, result: int) -> None:
     )
     # Nobody's id is used up by it.
     made = len(counter.model.rows) - before
-    assert made == (0 if result == UNKNOWN else 6)
+    assert made == (0 if result == UNKNOWN else 5)
 
 
 def test_another_centre_counts_its_operators_as_it_likes(counter: Counter) -> None:
@@ -198,8 +206,9 @@ def test_another_centre_counts_its_operators_as_it_likes(counter: Counter) -> No
 
 
 def test_both_of_a_shift_are_known(counter: Counter) -> None:
+    tail = ShiftRecord(ACTIVE).pack()
     closed = counter.row(
-        Kind.SHIFT, debit=WALLET, operator_=ACTIVE, tail=ShiftRecord(ACTIVE).pack()
+        Kind.SHIFT, debit=WALLET, operator_=ACTIVE, tail=tail, participant=CENTRE
     )
     results = {
         0: UNKNOWN,
@@ -209,12 +218,18 @@ def test_both_of_a_shift_are_known(counter: Counter) -> None:
         7: OK,
     }
     for number, result in results.items():
-        # Whoever sends it: what counts is whose wallet it is.
-        told = counter.row(
-            Kind.APPROVE, resolves=closed.sequence, operator_=number, participant=OTHER
-        )
-        assert told.result == result, number
-    again = counter.row(Kind.APPROVE, resolves=closed.sequence, operator_=LEFT)
+        # What counts is whose wallet it is, and nobody else sends it.
+        for sender, answer in ((OTHER, UNKNOWN), (CENTRE, result)):
+            told = counter.row(
+                Kind.APPROVE,
+                resolves=closed.sequence,
+                operator_=number,
+                participant=sender,
+            )
+            assert told.result == answer, number
+    again = counter.row(
+        Kind.APPROVE, resolves=closed.sequence, operator_=LEFT, participant=CENTRE
+    )
     assert again.result == UNKNOWN
     nothing = counter.row(Kind.APPROVE, resolves=999, operator_=0, participant=CENTRE)
     assert nothing.result == Result.PROPOSAL_NOT_FOUND
@@ -280,7 +295,7 @@ def basket(counter: Counter, *numbers: int, **fields: Any) -> list[Row]:
     for place, number in enumerate(numbers):
         row = counter.template(Kind.PAY, debit=WALLET, amount=5, total=5, service=1)
         row.reference, row.operator_ = b"P%d" % counter.number, number
-        row.basket = len(numbers) << 8 | place
+        row.basket, row.participant = len(numbers) << 8 | place, CENTRE
         rows.append(replace(row, **fields))
     return rows
 

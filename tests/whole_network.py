@@ -198,7 +198,7 @@ CHANGED: dict[type, dict[str, tuple[str, Any]]] = {
         "operators": (CENTRE, (OperatorSpec(number=9, key=KEYS[5]),)),
     },
     ServiceSpec: {
-        "heads": (BILLED, ("WB:0990-00-900-001-01",)),
+        "heads": (ARREARS, PARTICIPANTS[1].heads),
         "amount_rule": (BILLED, AmountRule.EXACT),
         "mode": (BILLED, Mode.DIRECT),
         "active": (FEES, True),

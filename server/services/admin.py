@@ -19,7 +19,7 @@ from server.services.noted import page_of
 from server.services.proposal_list import list_proposals
 from server.services.proposals import do
 from server.services.windows import get_schedule, list_windows
-from server.services.wished import utr_of
+from server.services.wished import utr_of, warnings_of
 from server.status import ArgumentError, NotFoundError
 from switch._core import GROUP_MAX, WINDOW_LINE, Rows
 from switch.codes import Kind, Role
@@ -85,6 +85,7 @@ class AdminService:
             replaced_count=counts.replaced,
             unchanged_count=counts.unchanged,
             sequence=self._node.ledger.sequence,
+            warnings=warnings_of(self._node.register),
         )
 
     async def _load(

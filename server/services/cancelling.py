@@ -4,7 +4,7 @@ from server import convert
 from server.node import Node
 from server.services.payments import find_payment
 from server.sessions import operator_of
-from server.status import ArgumentError, PreconditionError
+from server.status import PreconditionError
 from switch._core import Request
 from switch.codes import Result, RowFlag
 from switch.ledger import statements
@@ -31,7 +31,8 @@ class CancelCalls:
             )
 
         found = await find()
-        request.operator = operator_of(node.register, caller, request.operator)
+        centre = node.register.account(found.entry.debit).participant
+        request.operator = operator_of(node.register, caller, request.operator, centre)
         is_given_back = False
         was_offered = False
         if not _is_cancelled(found):
@@ -64,11 +65,6 @@ class CancelCalls:
         node = self._node
         if found.state is not PaymentState.HELD:
             raise _not_held(found)
-        centre = node.register.account(found.entry.debit).participant
-        signs_on = node.register.participant(centre).spec.signs_on
-        if signs_on and not node.ledger.find_operator(centre, operator):
-            # Whoever asks for the centre says who stands there, as of its payments.
-            raise ArgumentError("operator", "must be an operator of the centre")
         # Here, in the event loop's thread: nobody is asked about it from now on.
         return node.dispatch.cancel(found.entry, operator)
 

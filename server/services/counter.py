@@ -90,7 +90,10 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
         # What was sent before has its answer in the ledger, whatever became of its
         # service and its biller since.
         if not await node.read(self._is_known, payment.id, caller):
-            payment.operator = operator_of(node.register, caller, payment.operator)
+            named = node.register.find_participant(payment.centre)
+            payment.operator = operator_of(
+                node.register, caller, payment.operator, named.index if named else 0
+            )
             self._check_door(payment, caller)
         body = payments_pb2.CreatePaymentRequest(payment=payment).SerializeToString()
         reply = await node.pay(
@@ -230,8 +233,9 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
     ) -> pb.CloseShiftResponse:
         """Close an operator's shift: count, and record."""
         register = self._node.register
-        wallet = arguments.own_wallet(register, caller, request.centre).index
-        request.operator = operator_of(register, caller, request.operator)
+        account = arguments.own_wallet(register, caller, request.centre)
+        wallet, centre = account.index, account.participant
+        request.operator = operator_of(register, caller, request.operator, centre)
         if request.cash_counted > AMOUNT_MAX:
             raise ArgumentError("cash_counted", f"must be at most {AMOUNT_MAX}")
         if len(self._closes) >= CLOSES_MAX:
@@ -313,8 +317,9 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
     ) -> pb.SignShiftResponse:
         """Sign another person's shift off."""
         node = self._node
-        wallet = arguments.own_wallet(node.register, caller, request.centre).index
-        operator = operator_of(node.register, caller, request.operator)
+        account = arguments.own_wallet(node.register, caller, request.centre)
+        wallet, centre = account.index, account.participant
+        operator = operator_of(node.register, caller, request.operator, centre)
         await node.read(self._check_shift, request.shift_sequence, wallet)
         move = moves.approve(
             request.id,

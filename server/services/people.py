@@ -345,6 +345,7 @@ def _person(one: Person, register: Register) -> pb.Person:
         role=cast("pb.PersonRole.ValueType", int(one.role)),
         active=one.active,
         key=one.key,
+        bank_account=register.banks.number_of(one.bank),
         time_ns=one.time_ns,
         sequence=one.sequence,
     )

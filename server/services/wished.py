@@ -6,6 +6,10 @@ from server.status import ArgumentError
 from switch.bank.lines import canonical_reference
 from switch.codes import Kind
 from switch.ledger.templates import REFERENCE_SIZE, Templates, template
+from switch.register.register import Register
+
+_PEOPLE_MAX = 4_096
+"""All that a register may have."""
 
 
 class About(NamedTuple):
@@ -20,6 +24,22 @@ class About(NamedTuple):
 def record(tail: bytes, about: tuple[str, str | int]) -> About:
     """A row of the register."""
     return About(template(Kind.REGISTER, tail=tail), about)
+
+
+def warnings_of(register: Register) -> list[str]:
+    """What in the register does nothing as it stands: channels without a bank account,
+    as all were before each had one of its own.
+    """
+    found = []
+    for person in register.people_after(0, _PEOPLE_MAX):
+        if person.is_idle_channel:
+            whose = register.participant(person.participant).spec.id
+            name = f"person {whose} {person.number} channel"
+            found.append(
+                f"{name}: it has no bank account and books nothing; `payswitch propose "
+                f"{name} --bank-account NUMBER` gives it one"
+            )
+    return found
 
 
 def amount_of(amount: int) -> int:

@@ -18,7 +18,7 @@ from server.services.network_specs import read_network
 from server.services.proposal_list import say_about
 from server.services.proposals import advance_at, given_back, proposed
 from server.services.stops import stopped
-from server.services.wished import About, plain, record, utr_of
+from server.services.wished import About, plain, record, utr_of, warnings_of
 from server.services.wished import amount_of as paise
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch.codes import (
@@ -79,6 +79,7 @@ def prepare(
     as_of = node.ledger.sequence
     response = _prepare(node, request, caller)
     response.as_of_sequence = as_of
+    response.warnings.extend(warnings_of(node.register))
     return response
 
 
@@ -273,10 +274,36 @@ def _person(node: Node, wish: pb.PersonWish) -> About | None:
     if len(key) != KEY_SIZE or not any(key):
         raise ArgumentError("key", f"must be {KEY_SIZE} bytes")
     role = PersonRole(int(wish.role))
-    if known and (known.role, known.active, known.key) == (role, wish.active, key):
+    bank = _bank_of(node, wish, role, known)
+    wanted = role, wish.active, key, bank
+    if known and (known.role, known.active, known.key, known.bank) == wanted:
         return _ALREADY
-    tail = person_tail(whose.index, wish.number, role, key, active=wish.active)
+    tail = person_tail(
+        whose.index, wish.number, role, key, active=wish.active, bank=bank
+    )
     return record(tail, (f"person {wish.number}", whose.index))
+
+
+def _bank_of(
+    node: Node, wish: pb.PersonWish, role: PersonRole, known: Person | None
+) -> int:
+    """The index of the bank account that a channel is of, 0 for anybody else."""
+    if role is not PersonRole.CHANNEL:
+        if wish.bank_account:
+            raise ArgumentError("bank_account", "is a channel's")
+        return 0
+    if wish.bank_account:
+        found = node.register.banks.find(wish.bank_account)
+        if found is None:
+            # Its index is not known before it is registered.
+            text = f"the register has no bank account {shown(wish.bank_account)}"
+            raise NotFoundError(f"bank_account: {text}; register it before the channel")
+        return found.index
+    bank = known.bank if known else 0
+    if not bank and wish.active:
+        text = "must be given: a channel books for its own bank account only"
+        raise ArgumentError("bank_account", text)
+    return bank
 
 
 def _thresholds(node: Node, wish: pb.Thresholds) -> About | None:

@@ -3,7 +3,8 @@
 Each group begins with the rows of what is due, as far as its requests leave room. How
 many requests there were is not in the journal: one that was answered before leaves no
 row. So a hold is late only if GROUPS_MIN groups that are known to be later than its due
-time had room for all that could have been before it. Memory: 40 bytes for each group,
+time, by more than the clock may have been ahead, had room for all that could have been
+before it. Memory: 40 bytes for each group,
 24 for each hold that was due before it ended.
 """
 
@@ -28,6 +29,8 @@ from switch.codes import CaseType, Kind
 GROUPS_MIN: Final = 16
 """Groups whose requests may all have been answered before: what a queue holds at most
 is eight full groups, twice that is allowed."""
+AHEAD_MAX_NS: Final = np.uint64(60 * 10**9)
+"""What a clock may be ahead of the time that has passed; holds are not due by that."""
 DEADLINE_MAX_S: Final = 31 * 86_400
 GROUP_FIELDS: Final = 5
 
@@ -111,7 +114,7 @@ class Deadlines:
         groups = np.empty((0, GROUP_FIELDS), dtype=np.uint64)
         groups = np.concatenate([groups, *self._groups])
         begin = np.maximum(
-            np.searchsorted(groups[:, 1], due),
+            np.searchsorted(groups[:, 1], due + np.minimum(~due, AHEAD_MAX_NS)),
             np.searchsorted(groups[:, 0], sequences, side="right"),
         )
         # The group of the end itself is none of those that left the hold behind.

@@ -252,7 +252,7 @@ PERSON_RECORD: Final = np.dtype(
         ("reserved_0", "V1"),
         ("participant", "<u4"),
         ("number", "<u4"),
-        ("reserved_1", "V4"),
+        ("bank", "<u4"),
         ("key", "V32"),
     ]
 )
@@ -430,6 +430,15 @@ CANCEL_RULES: Final = 13
 
 HANDOUT_RULES: Final = 14
 """The first rules that know cash which a row of its own hands out."""
+
+CHANNEL_RULES: Final = 14
+"""The first rules by which a bank's connection is of one bank account."""
+
+COUNTERS_OWN_RULES: Final = 14
+"""The first rules by which a centre that signs on asks for what its counter does."""
+
+HEADS_RULES: Final = 14
+"""The first rules by which the heads of a service only grow."""
 
 STAKE_RULES: Final = 14
 """The first rules whose thresholds look at what a proposal moves or releases."""

@@ -89,6 +89,10 @@ class Proposed:
     """One of them is of a person, a bank account or a beneficiary."""
     told: bool = False
     """They are what a bank has booked, and a statement that it has made at most."""
+    mirrors: frozenset[int] = frozenset()
+    """Accounts that booked lines among them name."""
+    bank: int = 0
+    """Number of the bank account that a statement behind them is of."""
 
 
 class Lines:
@@ -351,11 +355,14 @@ def said_by(lines: Rows, tails: list[bytes]) -> Proposed:
     records = [_record(kind, tail) for kind, tail in zip(kinds, tails, strict=True)]
     states = records[-1] == Record.STATEMENT and tails[-1][1:2] == bytes([Source.CAMT])
     told = kinds[:-1] if states else kinds
+    booked = lines[lines["kind"] == Kind.BOOKED]
     return Proposed(
         max(lines["amount"].tolist()),
         thresholds=Record.THRESHOLDS in records,
         people=not LOOKED_AT.isdisjoint(records),
         told=all(kind == Kind.BOOKED for kind in told),
+        mirrors=frozenset((booked["debit"] | booked["credit"]).tolist()),
+        bank=int.from_bytes(tails[-1][4:8], "little") if states else 0,
     )
 
 

@@ -22,6 +22,7 @@ from switch.audit.accounts import Accounts
 from switch.audit.findings import Findings
 from switch.audit.kinds import LINE, MONEY, Move
 from switch.audit.layout import (
+    CHANNEL_RULES,
     EVIDENCE,
     OK,
     SIGNATURE_SIZE,
@@ -68,6 +69,7 @@ CHANNEL_AMOUNT_MAX: Final = 10**15
 """Of one proposal of a bank's connection, paise."""
 TOO_MUCH: Final = "a bank's connection proposes more money than it may"
 ALIEN: Final = "a bank's connection proposes more than its bank has booked"
+OTHERS: Final = "a bank's connection speaks of a bank account that is not its own"
 STOPPED: Final = "who told it, or its participant, was stopped, or changed, before it"
 UNDONE: Final = "what needs a proposal of lines is refused without a row"
 
@@ -160,6 +162,8 @@ class People:
         if self.register.know_payouts:
             same &= said.get((int(Record.PARTICIPANT), who[0]), 0) < number
         able = person.role == PersonRole.CHANNEL and self.persons.can_act(person)
+        if self.register.has(CHANNEL_RULES):
+            able &= person.bank != 0
         return same and able
 
     def _without(self, row: np.void, kind: int, *, accepted: bool) -> None:
@@ -186,8 +190,10 @@ class People:
         if not accepted:
             totals = PROPOSES if row["amount"] and not channel else PROPOSES[-1:]
             self._sign(row, tail, PROPOSERS, totals)
-            if channel and not _told(tail):
+            if channel and not ((told := _told(tail)) and told.told):
                 self._add("people", row, ALIEN)
+            elif channel and told and not self._is_own(person, told):
+                self._add("people", row, OTHERS)
             if channel and row["amount"] > CHANNEL_AMOUNT_MAX:
                 self._add("people", row, TOO_MUCH)
             who = _who(row)
@@ -205,8 +211,8 @@ class People:
             self.channels[int(row["sequence"])] = _who(row)
             begin = line_id(row["id"].tobytes(), 0)[:ID_SIZE]
             self._begins[begin] = int(row["sequence"])
-            if not said.told:
-                self._add("people", row, ALIEN)
+            if not said.told or not self._is_own(person, said):
+                self._add("people", row, OTHERS if said.told else ALIEN)
                 self.unsigned.add(int(row["sequence"]))
             if row["amount"] > CHANNEL_AMOUNT_MAX:
                 self._add("people", row, TOO_MUCH)
@@ -229,6 +235,15 @@ class People:
         if bool(int(row["flags"]) & THIRD) != three:
             text = "its flags do not say whether a third person is needed"
             self._add("people", row, text)
+
+    def _is_own(self, person: Person | None, said: Proposed) -> bool:
+        """Whether all that a bank's connection says is of its one bank account."""
+        if person is None or not self.register.has(CHANNEL_RULES):
+            return True
+        if not 0 < person.bank <= len(self.register.banks.known):
+            return False
+        own = self.register.banks.known[person.bank - 1]
+        return said.mirrors <= {own.mirror} and said.bank in (0, person.bank)
 
     def _day(self, row: np.void) -> list[int]:
         """Of the person of a proposal: the IST day, how many of it, the sums of their
@@ -400,10 +415,10 @@ class People:
         return True
 
 
-def _told(tail: bytes | None) -> bool:
-    """Whether a proposal's item says nothing but what a bank has booked."""
+def _told(tail: bytes | None) -> Proposed | None:
+    """What the lines of a proposal's item say; None if they are not whole."""
     found = parse(tail or b"")
-    return found is not None and said_by(*found).told
+    return said_by(*found) if found else None
 
 
 def _who(row: np.void) -> Who:

@@ -12,7 +12,12 @@ import numpy as np
 
 from switch.audit.banks import BANKS_RULES
 from switch.audit.decided import Abilities
-from switch.audit.layout import PAYOUT_RULES, PERSON_RECORD, THRESHOLDS_RECORD
+from switch.audit.layout import (
+    CHANNEL_RULES,
+    PAYOUT_RULES,
+    PERSON_RECORD,
+    THRESHOLDS_RECORD,
+)
 from switch.codes import PersonRole, Record, Result, RowFlag
 
 PEOPLE_RULES: Final = 8
@@ -37,6 +42,8 @@ class Person:
     role: int
     active: bool
     key: bytes
+    bank: int = 0
+    """Of a channel: the number of its bank account."""
 
     @classmethod
     def of(cls, tail: bytes) -> "Person":
@@ -44,7 +51,8 @@ class Person:
         record = np.frombuffer(tail, PERSON_RECORD, 1)[0]
         who = int(record["participant"]), int(record["number"])
         active = bool(record["active"] == 1)
-        return cls(who, int(record["role"]), active, bytes(record["key"]))
+        key, bank = bytes(record["key"]), int(record["bank"])
+        return cls(who, int(record["role"]), active, key, bank)
 
     @property
     def checks(self) -> bool:
@@ -121,7 +129,9 @@ class Persons:
         able = self.approvers()
         return len(able - self.of[participant]) < STAY <= len(able)
 
-    def answer(self, tail: bytes, participants: int, accounts: int) -> Result:
+    def answer(
+        self, tail: bytes, participants: int, accounts: int, banks: int
+    ) -> Result:
         """The result that a row with a whole record must have."""
         if tail[0] == Record.THRESHOLDS:
             return Result.OK
@@ -129,6 +139,8 @@ class Persons:
         first = len(self.people) < STAY and not (accounts and self.people)
         if person.who[0] > participants:
             return Result.PARTICIPANT_UNKNOWN
+        if person.bank > banks:
+            return Result.ACCOUNT_UNKNOWN
         other = self.keys.get(person.key, person.who) != person.who
         if other or person.key in self.others:
             return Result.SAME_PERSON
@@ -201,5 +213,7 @@ def broken(tail: bytes, rules: int) -> str:
     early = role == PersonRole.CHANNEL and 0 < rules < BANKS_RULES
     if role not in set(PersonRole) or early or record["active"] > 1:
         return "is of no role, or neither active nor not"
+    if record["bank"] and (0 < rules < CHANNEL_RULES or role != PersonRole.CHANNEL):
+        return "is of a bank account, and of no channel"
     named = record["participant"] and record["number"] and any(bytes(record["key"]))
     return "" if named else "names nobody, or no key"

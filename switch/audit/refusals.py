@@ -496,7 +496,9 @@ class Refusals:
             R.RELEASE_NOT_PROMISED: not register.promised(record),
             R.SERVICE_UNKNOWN: not joins_series(record, register.services, own),
             R.RULE_FIXED: bool(
-                register.changed_rules(record) or other_form(record, register.services)
+                register.changed_rules(record)
+                or register.moves_heads(record)
+                or other_form(record, register.services)
             ),
         }
         if not caused.get(int(row["result"]), True):

@@ -34,6 +34,7 @@ from switch.audit.layout import (
     COUNTER_RULES,
     DECIDED_RULES,
     HANDOUT_RULES,
+    HEADS_RULES,
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
     PERSON_RECORD,
@@ -59,6 +60,7 @@ from switch.audit.services import (
     broken_rules,
     broken_tariff,
     joins_series,
+    moved_heads,
     other_form,
     read_tariff,
 )
@@ -302,6 +304,10 @@ class Register:
         """Whether they know cash that a row of its own hands out."""
         return not 0 < self.version < HANDOUT_RULES
 
+    def has(self, rules: int) -> bool:
+        """Whether they are of this version, or newer."""
+        return not 0 < self.version < rules
+
     @property
     def know_stakes(self) -> bool:
         """Whether by them thresholds look at what a proposal moves or releases."""
@@ -330,7 +336,8 @@ class Register:
                 wanted = self.budgets.answer(tail, count)
         elif record in PEOPLES:
             if not (wrong := broken_person(tail, rules)):
-                wanted = self.persons.answer(tail, count, self.accounts.count)
+                banks = len(self.banks.known)
+                wanted = self.persons.answer(tail, count, self.accounts.count, banks)
         elif record in BANKS:
             wrong = broken_bank(tail, rules)
             if not wrong and record == Record.BANK_ACCOUNT:
@@ -505,6 +512,8 @@ class Register:
             yield f"its {name} is not that of its series, whose bills have one form"
         for name in self.changed_rules(record):
             yield f"it changes {name}, and claims are made by it"
+        if self.moves_heads(record):
+            yield "a head of it has another account than before, or is gone"
 
     def promised(self, record: np.void) -> bool:
         """Whether the biller of a service that releases has promised what that needs;
@@ -522,6 +531,11 @@ class Register:
         if before["record"] != Record.SERVICE:
             return []
         return [name for name in FIXED if record[name] != before[name]]
+
+    def moves_heads(self, record: np.void) -> bool:
+        """Whether a place of a service's heads does not keep its account."""
+        before = self.services[self.codes.get(bytes(record["code"]), 0)]
+        return self.has(HEADS_RULES) and moved_heads(before, record)
 
     def alien_heads(self, record: np.void) -> list[int]:
         """The heads of a service's record that are no accounts of its biller."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from switch.audit.findings import Findings
 from switch.audit.kinds import CENTRE, SENDERS, SPENDING
-from switch.audit.layout import U64, Rows
+from switch.audit.layout import COUNTERS_OWN_RULES, U64, Rows
 from switch.audit.people import People
 from switch.audit.register import Register
 from switch.audit.spans import Span
@@ -26,6 +26,7 @@ INACTIVE: Final = "its wallet is of a centre that is not active"
 CANCELLED: Final = "it says that somebody cancelled who is no operator of its centre"
 UNNEEDED: Final = "nobody had to approve it, and it names a proposal or who approved it"
 NUMBER_MAX: Final = 2**32 - 1
+STRANGER: Final = "its centre signs on, and another has asked for it"
 NOBODY: Final = "its centre signs on, and it names no active operator of that"
 
 
@@ -70,8 +71,8 @@ def check_sender(register: Register, row: np.void, findings: Findings) -> None:
 
 
 def check_operators(register: Register, rows: Rows, findings: Findings) -> None:
-    """Payments, accepted or not, of wallets of centres that sign on name operators of
-    theirs.
+    """Payments, accepted or not, of wallets of centres that sign on are asked for by
+    these, and name operators of theirs.
     """
     if not register.parties.signing:
         return
@@ -85,6 +86,9 @@ def check_operators(register: Register, rows: Rows, findings: Findings) -> None:
     wrong = signs & ~register.operators.sit(owner, rows["operator_"])
     if wrong.any():
         findings.add_rows("people", rows["sequence"][wrong], NOBODY)
+    wrong = signs & (rows["participant"] != owner)
+    if wrong.any() and register.has(COUNTERS_OWN_RULES):
+        findings.add_rows("people", rows["sequence"][wrong], STRANGER)
 
 
 def check_cancels(register: Register, rows: Rows, findings: Findings) -> None:
@@ -129,3 +133,5 @@ def check_operator(
         one = np.array([centre], np.uint32), np.array([row["operator_"]], np.uint32)
         if not register.operators.sit(*one)[0]:
             findings.add("people", int(row["sequence"]), NOBODY)
+        if register.has(COUNTERS_OWN_RULES) and centre != row["participant"]:
+            findings.add("people", int(row["sequence"]), STRANGER)

@@ -51,6 +51,15 @@ FIXED: Final = ("biller", "duplicate_rule", "series", *FORM)
 """What makes bills of a service. No update changes it, as claims are for ever."""
 
 
+def moved_heads(before: np.void, record: np.void) -> bool:
+    """Whether a place of a service's heads does not keep the account that it had
+    before; a service that is new has none.
+    """
+    heads = before["heads"][: int(before["heads_count"])].tolist()
+    said = record["heads"][: int(record["heads_count"])].tolist()
+    return bool(said[: len(heads)] != heads)
+
+
 @dataclass(frozen=True)
 class Price:
     """What a price rule asks of the rest of a service's record."""

@@ -51,6 +51,8 @@ def load(args: Namespace, screen: Screen) -> Exit:
     messages = partial_messages(read_network(args))
     with open_office(args) as client:
         reply = client.load_network(*messages)
+    for warning in reply.warnings:
+        screen.note(warning)
     if screen.as_json:
         screen.value(plain(reply))
         return Exit.DONE

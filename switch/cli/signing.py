@@ -288,6 +288,8 @@ def sign_prepared(
 ) -> Exit:
     """Show what was made, and sign it."""
     word = screen.language.word
+    for warning in made.warnings:
+        screen.note(warning)
     if made.row is None:
         if screen.as_json:
             screen.value({"lines_count": 0, "already_count": made.already_count})

@@ -92,6 +92,7 @@ def _person(args: Namespace) -> pb.Wish:
         role=int(PersonRole[args.role.upper()]),  # type: ignore[arg-type]
         active=not args.inactive,
         key=args.public,
+        bank_account=args.bank_account or "",
     )
     return pb.Wish(person=wish)
 
@@ -298,6 +299,12 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
                 "default": b"",
                 "metavar": "KEY",
                 "help": "the public key, as `person-key` prints it (default: as it is)",
+            },
+            "--bank-account": {
+                "type": as_argument(_bank_number),
+                "metavar": "NUMBER",
+                "help": "of a channel: the bank account that it books for (default: "
+                "as it is)",
             },
             "--inactive": {"action": "store_true", "help": "may do nothing any more"},
         },

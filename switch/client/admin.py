@@ -72,6 +72,8 @@ class AdminCalls:
             total.replaced_count += reply.replaced_count
             total.unchanged_count += reply.unchanged_count
             total.sequence = reply.sequence
+            del total.warnings[:]
+            total.warnings.extend(reply.warnings)
         return total
 
     def top_up(

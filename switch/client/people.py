@@ -57,6 +57,8 @@ class Prepared(NamedTuple):
     """Of a proposal about one payment: the entry that it names, and the payment."""
     as_of: int = 0
     """The newest entry that the switch had looked at; 0: it does not say."""
+    warnings: tuple[str, ...] = ()
+    """What in the register does nothing as it stands."""
 
 
 class Shown(NamedTuple):
@@ -147,7 +149,8 @@ class PeopleCalls:
             check_prepared(request, row, lines)
         about = (reply.about, reply.payment) if reply.HasField("about") else None
         counts = reply.already_count, reply.left_count
-        return Prepared(row, lines, *counts, about, reply.as_of_sequence)
+        warnings = tuple(reply.warnings)
+        return Prepared(row, lines, *counts, about, reply.as_of_sequence, warnings)
 
     def submit(
         self, row: Row, signer: Signer, *, move_id: bytes = b"", as_of: int = 0

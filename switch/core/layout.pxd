@@ -345,7 +345,7 @@ cdef struct PersonRecord:       # 48 bytes, tail of a `register` row
     uint8_t reserved_0[1]
     uint32_t participant        # for whom it acts
     uint32_t number             # as `operator_` of rows
-    uint8_t reserved_1[4]
+    uint32_t bank               # of a channel: index of its bank account, or 0
     uint8_t key[32]             # Ed25519 public key
 
 cdef struct ThresholdsRecord:   # 32 bytes, tail of a `register` row; paise, more needs three

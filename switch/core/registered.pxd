@@ -47,6 +47,7 @@ cdef struct Person:
     uint64_t durable          # the same, as published
     uint32_t participant
     uint32_t number           # as `operator_` of rows
+    uint32_t bank             # of a channel: index of its bank account, or 0
     uint8_t role              # PERSON_*; 0: nobody's place in the table
     uint8_t active
     uint8_t key[32]

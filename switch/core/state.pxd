@@ -431,6 +431,8 @@ cdef struct Shared:           # what several threads touch, under `lock`
     uint64_t kept_count       # of them
     uint64_t unverified_count
     uint64_t due              # when a group has something to do by itself, 0: never
+    uint64_t hold_due         # the same of holds alone
+    uint64_t window_due       # of the window of a cut-off
     uint64_t indexed          # as_of of the index
     uint64_t reserve_left     # bytes of the journal's file ahead of use
     int space_failed          # errno of the last try to extend it, 0 if it worked
@@ -523,6 +525,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint32_t rows_sealed      # of them, with their checks
     uint64_t first            # sequence of the first row of the group
     uint64_t now              # wall clock of the group
+    uint64_t passed           # the same, less what that clock is ahead of its anchor
     uint64_t last_timestamp
     uint32_t chain            # check of the last chunk
     uint64_t ordinal          # of the last chunk

@@ -128,9 +128,11 @@ class BankDesk:
             role=int(PersonRole.CHANNEL),  # type: ignore[arg-type]
             active=True,
             key=key.public,
+            bank_account=ACCOUNT,
         )
-        wishes = [pb.Wish(bank_account=account), pb.Wish(person=channel)]
-        self._council.do_all(wishes, "the bank")
+        # A channel is of a bank account that the register has.
+        self._council.do_all([pb.Wish(bank_account=account)], "the bank")
+        self._council.do_all([pb.Wish(person=channel)], "the bank")
 
     @property
     def account(self) -> banks_pb2.BankAccount:

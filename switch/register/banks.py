@@ -157,6 +157,10 @@ class Banks:
         """The bank account with this number, in its one form."""
         return self._by_number.get(number)
 
+    def number_of(self, index: int) -> str:
+        """The bank's number of the bank account with this index; empty of 0."""
+        return self._accounts[index].number if index else ""
+
     def owner_of(self, participant: int, purpose: int) -> BankAccount | None:
         """The bank account one of whose three accounts this participant's is."""
         return self._by_purpose.get((participant, purpose))

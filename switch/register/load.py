@@ -303,6 +303,13 @@ def _check_fixed(place: str, before: ServiceSpec, service: ServiceSpec) -> None:
         # Its open holds are the old biller's to answer, and so are their bills.
         text = f"service {service.code} is of {before.biller} for ever"
         raise _problem(f"{place}.biller", text)
+    if service.heads[: len(before.heads)] != before.heads:
+        # A bill that was fetched for one is paid by the head's place.
+        raise _problem(
+            f"{place}.heads",
+            f"service {service.code} has {', '.join(before.heads)}: heads stay, in "
+            "this order, and new ones go behind; without one it is another service",
+        )
     changed = [
         name for name in FOR_EVER if getattr(before, name) != getattr(service, name)
     ]

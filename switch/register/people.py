@@ -23,6 +23,13 @@ class Person:
     role: PersonRole
     active: bool
     key: bytes
+    bank: int = 0
+    """Of a channel: the index of its bank account; 0: none."""
+
+    @property
+    def is_idle_channel(self) -> bool:
+        """Whether it is a channel that books nothing, as it has no bank account."""
+        return self.active and self.role is PersonRole.CHANNEL and not self.bank
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ def person_of(tail: bytes, index: int, sequence: int, time_ns: int) -> Person:
         one.role,
         one.active,
         one.key,
+        one.bank,
     )
 
 

@@ -132,11 +132,18 @@ class LoadNetworkResponse(_message.Message):
     REPLACED_COUNT_FIELD_NUMBER: _builtins.int
     UNCHANGED_COUNT_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     added_count: _builtins.int
     """How many were added, replaced, and already as given."""
     replaced_count: _builtins.int
     unchanged_count: _builtins.int
     sequence: _builtins.int
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What in the register does nothing as it stands, in English: each active channel without a bank
+        account, which books nothing.
+        """
+
     def __init__(
         self,
         *,
@@ -144,10 +151,11 @@ class LoadNetworkResponse(_message.Message):
         replaced_count: _builtins.int = ...,
         unchanged_count: _builtins.int = ...,
         sequence: _builtins.int = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_count", b"added_count", "replaced_count", b"replaced_count", "sequence", b"sequence", "unchanged_count", b"unchanged_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_count", b"added_count", "replaced_count", b"replaced_count", "sequence", b"sequence", "unchanged_count", b"unchanged_count", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

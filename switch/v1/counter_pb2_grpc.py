@@ -31,7 +31,8 @@ if _version_not_supported:
 
 
 class CounterServiceStub:
-    """Callers: a centre for itself; a harness or aggregator for the centre it names.
+    """Callers: a centre for itself; a harness or aggregator for the centre it names, unless its operators
+    sign on: a session is the centre's own.
     """
 
     def __init__(self, channel):
@@ -143,7 +144,8 @@ class CounterServiceStub:
 
 
 class CounterServiceServicer:
-    """Callers: a centre for itself; a harness or aggregator for the centre it names.
+    """Callers: a centre for itself; a harness or aggregator for the centre it names, unless its operators
+    sign on: a session is the centre's own.
     """
 
     def FetchBill(self, request, context):
@@ -441,7 +443,8 @@ def add_CounterServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CounterService:
-    """Callers: a centre for itself; a harness or aggregator for the centre it names.
+    """Callers: a centre for itself; a harness or aggregator for the centre it names, unless its operators
+    sign on: a session is the centre's own.
     """
 
     @staticmethod

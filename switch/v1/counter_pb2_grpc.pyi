@@ -32,7 +32,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CounterServiceStub:
-    """Callers: a centre for itself; a harness or aggregator for the centre it names."""
+    """Callers: a centre for itself; a harness or aggregator for the centre it names, unless its operators
+    sign on: a session is the centre's own.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -140,7 +142,9 @@ class CounterServiceStub:
 
 @_typing.type_check_only
 class CounterServiceAsyncStub(CounterServiceStub):
-    """Callers: a centre for itself; a harness or aggregator for the centre it names."""
+    """Callers: a centre for itself; a harness or aggregator for the centre it names, unless its operators
+    sign on: a session is the centre's own.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     FetchBill: _aio.UnaryUnaryMultiCallable[_counter_pb2.FetchBillRequest, _counter_pb2.FetchBillResponse]  # type: ignore[assignment]
@@ -244,7 +248,9 @@ class CounterServiceAsyncStub(CounterServiceStub):
     """Ends a session. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's."""
 
 class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Callers: a centre for itself; a harness or aggregator for the centre it names."""
+    """Callers: a centre for itself; a harness or aggregator for the centre it names, unless its operators
+    sign on: a session is the centre's own.
+    """
 
     @_abc_1.abstractmethod
     def FetchBill(

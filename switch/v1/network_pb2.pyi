@@ -344,7 +344,7 @@ class Participant(_message.Message):
     low_balance: _builtins.int
     """A centre's wallet is low with less than so many paise available, at most 10^18; 0 is none."""
     signs_on: _builtins.bool
-    """Of a centre: whoever pays there has signed on."""
+    """Of a centre: whoever pays there has signed on, and nobody else pays for it."""
     answer_hours: _builtins.int
     """Of a biller: hours within which it answers a complaint; 0 is 72."""
     @_builtins.property
@@ -597,7 +597,9 @@ class Service(_message.Message):
     """Paise, of PRICE_RULE_OPEN: amounts are multiples of it; 0 for none."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Which of the biller's heads it can pay, the default first; 1 to 8."""
+        """Which of the biller's heads it can pay, the default first; 1 to 8. They only grow: all that it has stand
+        first, in their order, and new ones behind.
+        """
 
     @_builtins.property
     def ignored(self) -> _containers.RepeatedScalarFieldContainer[Global___Ignored.ValueType]:

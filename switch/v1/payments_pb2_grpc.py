@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class PaymentServiceStub:
     """Pays bills. Callers: a centre for itself; a harness or aggregator for the centre
-    that each payment names.
+    that each payment names, unless its operators sign on (RESULT_OPERATOR_UNKNOWN).
 
     Order: the payments of one message are applied in the order they are sent, and
     the messages of one stream likewise. Durability: a reply is written only after
@@ -87,7 +87,7 @@ class PaymentServiceStub:
 
 class PaymentServiceServicer:
     """Pays bills. Callers: a centre for itself; a harness or aggregator for the centre
-    that each payment names.
+    that each payment names, unless its operators sign on (RESULT_OPERATOR_UNKNOWN).
 
     Order: the payments of one message are applied in the order they are sent, and
     the messages of one stream likewise. Durability: a reply is written only after
@@ -217,7 +217,7 @@ def add_PaymentServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PaymentService:
     """Pays bills. Callers: a centre for itself; a harness or aggregator for the centre
-    that each payment names.
+    that each payment names, unless its operators sign on (RESULT_OPERATOR_UNKNOWN).
 
     Order: the payments of one message are applied in the order they are sent, and
     the messages of one stream likewise. Durability: a reply is written only after

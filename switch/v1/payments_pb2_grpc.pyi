@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class PaymentServiceStub:
     """Pays bills. Callers: a centre for itself; a harness or aggregator for the centre
-    that each payment names.
+    that each payment names, unless its operators sign on (RESULT_OPERATOR_UNKNOWN).
 
     Order: the payments of one message are applied in the order they are sent, and
     the messages of one stream likewise. Durability: a reply is written only after
@@ -80,7 +80,7 @@ class PaymentServiceStub:
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
     """Pays bills. Callers: a centre for itself; a harness or aggregator for the centre
-    that each payment names.
+    that each payment names, unless its operators sign on (RESULT_OPERATOR_UNKNOWN).
 
     Order: the payments of one message are applied in the order they are sent, and
     the messages of one stream likewise. Durability: a reply is written only after
@@ -128,7 +128,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Pays bills. Callers: a centre for itself; a harness or aggregator for the centre
-    that each payment names.
+    that each payment names, unless its operators sign on (RESULT_OPERATOR_UNKNOWN).
 
     Order: the payments of one message are applied in the order they are sent, and
     the messages of one stream likewise. Durability: a reply is written only after

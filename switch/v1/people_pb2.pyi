@@ -40,7 +40,7 @@ class _PersonRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PersonRole
     PERSON_ROLE_SUPPORT: _PersonRole.ValueType  # 3
     PERSON_ROLE_AUDITOR: _PersonRole.ValueType  # 4
     PERSON_ROLE_CHANNEL: _PersonRole.ValueType  # 5
-    """A bank's connection: proposes what the bank has booked, and nothing else."""
+    """A bank's connection: proposes what the bank has booked for one bank account, and nothing else."""
 
 class PersonRole(_PersonRole, metaclass=_PersonRoleEnumTypeWrapper):
     """What a registered person may do."""
@@ -53,7 +53,7 @@ PERSON_ROLE_CHECKER: PersonRole.ValueType  # 2
 PERSON_ROLE_SUPPORT: PersonRole.ValueType  # 3
 PERSON_ROLE_AUDITOR: PersonRole.ValueType  # 4
 PERSON_ROLE_CHANNEL: PersonRole.ValueType  # 5
-"""A bank's connection: proposes what the bank has booked, and nothing else."""
+"""A bank's connection: proposes what the bank has booked for one bank account, and nothing else."""
 Global___PersonRole: _TypeAlias = PersonRole  # noqa: Y015
 
 @_typing.final
@@ -70,6 +70,7 @@ class Person(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     TIME_NS_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    BANK_ACCOUNT_FIELD_NUMBER: _builtins.int
     participant: _builtins.str
     """Participant id of whom it acts for."""
     participant_index: _builtins.int
@@ -83,6 +84,8 @@ class Person(_message.Message):
     time_ns: _builtins.int
     sequence: _builtins.int
     """Of the entry that says so."""
+    bank_account: _builtins.str
+    """Of a channel: the bank's number of the one bank account that it books for. Empty: it books nothing."""
     def __init__(
         self,
         *,
@@ -94,10 +97,11 @@ class Person(_message.Message):
         key: _builtins.bytes = ...,
         time_ns: _builtins.int = ...,
         sequence: _builtins.int = ...,
+        bank_account: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "key", b"key", "number", b"number", "participant", b"participant", "participant_index", b"participant_index", "role", b"role", "sequence", b"sequence", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "bank_account", b"bank_account", "key", b"key", "number", b"number", "participant", b"participant", "participant_index", b"participant_index", "role", b"role", "sequence", b"sequence", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -506,12 +510,17 @@ class PersonWish(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     ACTIVE_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
+    BANK_ACCOUNT_FIELD_NUMBER: _builtins.int
     participant: _builtins.str
     number: _builtins.int
     role: Global___PersonRole.ValueType
     active: _builtins.bool
     key: _builtins.bytes
     """Ed25519 public key, 32 bytes; empty: the key it has."""
+    bank_account: _builtins.str
+    """Of a channel: the bank's number of the bank account that it books for, which the register has by
+    then; empty: the one it has. An active channel must have one.
+    """
     def __init__(
         self,
         *,
@@ -520,10 +529,11 @@ class PersonWish(_message.Message):
         role: Global___PersonRole.ValueType = ...,
         active: _builtins.bool = ...,
         key: _builtins.bytes = ...,
+        bank_account: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "key", b"key", "number", b"number", "participant", b"participant", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "bank_account", b"bank_account", "key", b"key", "number", b"number", "participant", b"participant", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1238,6 +1248,7 @@ class PrepareResponse(_message.Message):
     ABOUT_FIELD_NUMBER: _builtins.int
     PAYMENT_FIELD_NUMBER: _builtins.int
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     already_count: _builtins.int
     """Wishes that are left out because it is so already."""
     left_count: _builtins.int
@@ -1258,6 +1269,10 @@ class PrepareResponse(_message.Message):
 
     @_builtins.property
     def payment(self) -> _types_pb2.Entry: ...
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in LoadNetworkResponse."""
+
     def __init__(
         self,
         *,
@@ -1268,10 +1283,11 @@ class PrepareResponse(_message.Message):
         about: _types_pb2.Entry | None = ...,
         payment: _types_pb2.Entry | None = ...,
         as_of_sequence: _builtins.int = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "payment", b"payment", "row", b"row"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "already_count", b"already_count", "as_of_sequence", b"as_of_sequence", "left_count", b"left_count", "lines", b"lines", "payment", b"payment", "row", b"row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "already_count", b"already_count", "as_of_sequence", b"as_of_sequence", "left_count", b"left_count", "lines", b"lines", "payment", b"payment", "row", b"row", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

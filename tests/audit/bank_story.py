@@ -9,6 +9,7 @@ explains.
 import hashlib
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,10 @@ from tests.signing import Line
 
 CHANNEL: Who = (ONE, 15)
 """The sixth person, a bank's connection."""
+OTHER_CHANNEL: Who = (ONE, 16)
+"""That of the second bank account."""
+CHANNEL_RULES = 14
+"""The first rules by which each is of one bank account."""
 MIRROR, WAITING, TRANSIT = range(6, 9)
 OTHER_MIRROR, OTHER_WAITING, OTHER_TRANSIT = range(9, 12)
 """Of the second bank account."""
@@ -73,6 +78,11 @@ def bank_account(
     return struct.pack(
         "<BB2xIH6x40s", Record.BANK_ACCOUNT, active, owner, purpose, code
     )
+
+
+def connection(who: Who = CHANNEL, active: int = 1, bank: int = 1) -> bytes:
+    """The record of a bank's connection."""
+    return replace(keyed(who, PersonRole.CHANNEL, active), bank=bank).pack()
 
 
 def statement_record(
@@ -148,9 +158,12 @@ class BankDesk(Desk):
         self.approve(asked)
         for at in range(len(opened)):
             self.do(asked, at, debit=6 + at)
-        self.done(register(keyed(CHANNEL, PersonRole.CHANNEL).pack()), debit=6)
         self.done(register(bank_account()), debit=1)
         self.done(register(bank_account(OTHER_CODE, OTHER_PURPOSE)), debit=2)
+        self.has_accounts = rules >= CHANNEL_RULES
+        bank = 1 if self.has_accounts else 0
+        self.done(register(connection(bank=bank)), debit=6)
+        self.has_other = False
 
     def asks(self, amount: int, **fields: object) -> Row:
         """A request of the centre for its wallet."""
@@ -158,8 +171,16 @@ class BankDesk(Desk):
         return self.add(Kind.REQUEST, amount=amount, **{**said, **fields})
 
     def tells(self, lines: Sequence[Line], **fields: object) -> Row:
-        """A proposal of the bank's connection."""
-        return self.propose(lines, CHANNEL, **{"flags": EVIDENCE, **fields})
+        """A proposal of the bank's connection; that of the second bank account is
+        registered when it has something to say.
+        """
+        who = CHANNEL
+        if self.has_accounts and all(map(is_other_s, lines)):
+            who = OTHER_CHANNEL
+            if not self.has_other:
+                self.done(register(connection(who, bank=2)), debit=7)
+            self.has_other = True
+        return self.propose(lines, who, **{"flags": EVIDENCE, **fields})
 
     def books(self, asked: Row, at: int = 0, **fields: Any) -> Row:
         """The row of a booked line: unmatched, if nothing else is said."""
@@ -237,6 +258,13 @@ class BankDesk(Desk):
         assert asked.flags & THIRD
         self.approve(asked, SECOND)
         return self.approve(asked, FIRST)
+
+
+def is_other_s(line: Line) -> bool:
+    """Whether a line is what is said of the second bank account."""
+    if line.kind == Kind.BOOKED:
+        return OTHER_MIRROR in (line.debit, line.credit)
+    return line.tail[:1] == bytes([Record.STATEMENT]) and line.tail[4] == 2
 
 
 def written(reference: bytes) -> bytes:

@@ -38,6 +38,8 @@ ONE, TWO, CENTRE, OTHER, BILLER, THIRD = range(1, 7)
 FLOAT, SUSPENSE, SETTLEMENT, WALLET, OTHER_WALLET, HEAD = range(1, 7)
 MIRRORS = {7: (8, 9), 10: (11, 12)}
 """Of each mirror the two accounts behind it; the first is that of bank account 1."""
+MIRROR = 7
+"""That of the bank's connection."""
 ACCOUNTS = 13
 AMOUNTS = (100, 200, 300)
 UTRS = [b"UTR%09d" % at for at in range(120)]
@@ -184,7 +186,6 @@ class Walk:
                 self.commit(self._record(_person(who, PersonRole.CHECKER), who))
             for role, who in (
                 (PersonRole.MAKER, MAKER),
-                (PersonRole.CHANNEL, CHANNEL),
                 (PersonRole.CHECKER, CHECKER),
             ):
                 self.do(register(_person(who, role)), who=FIRST)
@@ -200,6 +201,8 @@ class Walk:
             self.do(Line(Kind.OPEN, tail=record.pack()))
         self.do(register(bank_account()))
         self.do(register(bank_account(OTHER_CODE, OTHER_PURPOSE)))
+        if self.people:
+            self.do(register(_person(CHANNEL, PersonRole.CHANNEL, bank=1)))
 
     # --- steps ------------------------------------------------------------------------
 
@@ -281,7 +284,12 @@ class Walk:
 
     def book(self) -> None:
         lines = [self._line() for _ in range(self.rng.randrange(1, 4))]
-        self._book(lines, self.rng.choice((CHANNEL, CHANNEL, MAKER)))
+        who = self.rng.choice((CHANNEL, CHANNEL, MAKER))
+        if who == CHANNEL and self.rng.random() < 0.95:
+            # Of its own bank account; what else it says is refused.
+            own = [line for line in lines if MIRROR in (line.debit, line.credit)]
+            lines = own or lines
+        self._book(lines, who)
 
     def top_up(self) -> None:
         rng = self.rng
@@ -353,7 +361,7 @@ class Walk:
         said = stated(lines, opening, bank=bank, days=(DAY_ONE, last), number=0)
         if rng.random() < 0.05:
             said = stated(lines, opening, bank=bank, lines_count=7)
-        who = rng.choice((CHANNEL, MAKER))
+        who = CHANNEL if bank == 1 and rng.random() < 0.7 else MAKER
         told = self.do(*lines, said, who=who)
         for sequence, result in told:
             row = self.ledger.rows(sequence, 1)[0] if sequence else None
@@ -387,8 +395,8 @@ class Walk:
         """The bank's connection is stopped and goes on, or is said again."""
         if self.people:
             if self.rng.random() < 0.7:
-                self.do(register(_person(CHANNEL, PersonRole.CHANNEL, 0)))
-            self.do(register(_person(CHANNEL, PersonRole.CHANNEL)))
+                self.do(register(_person(CHANNEL, PersonRole.CHANNEL, 0, bank=1)))
+            self.do(register(_person(CHANNEL, PersonRole.CHANNEL, bank=1)))
 
     def freeze(self) -> None:
         rng = self.rng
@@ -404,8 +412,8 @@ class Walk:
         self.do(Line(Kind.CLOSE, 0, 0, account, 0, b"gone"))
 
 
-def _person(who: Who, role: int, active: int = 1) -> bytes:
-    return PersonRecord(*who, public_key(who[1]), role, active).pack()
+def _person(who: Who, role: int, active: int = 1, bank: int = 0) -> bytes:
+    return PersonRecord(*who, public_key(who[1]), role, active, bank).pack()
 
 
 def main(path: str, seed: str, steps: str, who: str) -> None:

@@ -102,7 +102,10 @@ def too_early(desk: CounterDesk, forged: bool) -> None:
 
 def of_harness(desk: CounterDesk, forged: bool) -> None:
     """Who only sends it has not paid: the wallet is another's."""
+    # Before the centre signed on: then nobody else pays there.
+    desk.signs_on(0)
     paid = desk.pay(participant=HARNESS)
+    desk.signs_on()
     desk.complain(paid, participant=HARNESS if forged else CENTRE)
 
 

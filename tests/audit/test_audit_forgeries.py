@@ -20,6 +20,7 @@ from tests.audit.journal_story import (
     SECOND,
     WORD,
     X0,
+    X1,
     A,
     B,
     Story,
@@ -119,6 +120,12 @@ def settling(s: Story, sender: int) -> None:
     s.pay(A, 1, 3_000, "BILL-90")
     window = s.window()
     s.settle(window, X0, s_payable(window, X0)).participant = sender
+
+
+def of_heads(s: Story, before: list[int], after: list[int], biller: int = 5) -> None:
+    """A service whose record says other heads."""
+    s.service(6, 1, 2, biller, before)
+    s.service(6, 1, 2, biller, after, flags=UPDATE)
 
 
 def periodic(s: Story, reference: str) -> None:
@@ -330,6 +337,16 @@ PAIRS: dict[str, Pair] = {
         "services",
         lambda s: periodic(s, "METER-1/2026-12"),
         lambda s: periodic(s, "METER-1/2026-13"),
+    ),
+    "a head that is gone": (
+        "services",
+        lambda s: of_heads(s, [Y, Y], [Y, Y, Y]),
+        lambda s: of_heads(s, [Y, Y], [Y]),
+    ),
+    "a head that is another": (
+        "services",
+        lambda s: of_heads(s, [X0, X1], [X0, X1, X0], biller=4),
+        lambda s: of_heads(s, [X0, X1], [X1, X0], biller=4),
     ),
     "due and never ended": (
         "deadlines",

@@ -54,6 +54,8 @@ THIRD_SEAT = (CENTRE, 11)
 SAME = "it should be SAME_PERSON"
 UNKNOWN = "it should be PARTICIPANT_UNKNOWN"
 ABSENT = "names no active operator"
+FEW: dict[str, Any] = {"amount": 90, "result": R.AMOUNT_BELOW_MINIMUM}
+ALIEN = "and another has asked for it"
 CALLED_OFF = "somebody cancelled who is no operator"
 
 
@@ -152,8 +154,7 @@ def among_many(desk: CounterDesk, forged: bool) -> None:
 def holds(desk: CounterDesk, forged: bool) -> None:
     """What is taken with what is refused, in one span of rows."""
     desk.pay()
-    said = {"amount": 90, "result": R.AMOUNT_BELOW_MINIMUM}
-    desk.pay(operator_=NOBODY if forged else DESK[1], **said)
+    desk.pay(operator_=NOBODY if forged else DESK[1], **FEW)
     desk.pay(operator_=DESK[1])
 
 
@@ -173,12 +174,17 @@ def signs_off(desk: CounterDesk, forged: bool) -> None:
 
 
 def signs_off_from_there(desk: CounterDesk, forged: bool) -> None:
-    """The number is one of another centre's, which sends it."""
+    """The number is one of another centre's."""
     if not forged:
         desk.seat((CENTRE, 11))
     desk.seat((THERE, 11))
     shift = desk.shift()
-    desk.sign_off(shift, (HARNESS, 11))
+    desk.sign_off(shift, (CENTRE, 11))
+
+
+def signed_off_by_harness(desk: CounterDesk, forged: bool) -> None:
+    shift = desk.shift()
+    desk.sign_off(shift, (HARNESS if forged else CENTRE, DESK[1]))
 
 
 def complains(desk: CounterDesk, forged: bool) -> None:
@@ -246,14 +252,16 @@ FORGERIES: dict[str, Forgery] = {
     "paid before it came": ("people", ABSENT, before_it_came),
     "paid by who sleeps among many": ("people", ABSENT, among_many),
     "it signs on still": ("people", ABSENT, until_then),
-    "for anybody": (
-        *("people", ABSENT),
-        pays(
-            right={"participant": HARNESS},
-            participant=HARNESS,
-            operator_=NOBODY,
-        ),
+    "paid by a harness": ("people", ALIEN, pays(participant=HARNESS)),
+    "refused to a harness": (
+        *("people", ALIEN),
+        pays(right=FEW, participant=HARNESS, **FEW),
     ),
+    "closed by a harness": (
+        *("people", ALIEN),
+        lambda desk, forged: desk.shift(participant=HARNESS if forged else CENTRE),
+    ),
+    "signed off by a harness": ("people", ALIEN, signed_off_by_harness),
     "refused": ("people", ABSENT, holds),
     "a shift": ("people", ABSENT, closes),
     "a refused shift": ("people", ABSENT, closes_refused),

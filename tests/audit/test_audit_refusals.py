@@ -214,6 +214,17 @@ def registered(result: Result, **changes: object) -> Tell:
     return tell
 
 
+def of_heads(heads: list[int]) -> Tell:
+    """Refused for the heads that a service of two would have."""
+
+    def tell(s: Story) -> None:
+        s.service(6, 1, 2, 5, [Y, Y])
+        s.service(6, 1, 2, 5, heads, result=R.RULE_FIXED)
+        s.rows[-1].debit = 0
+
+    return tell
+
+
 def claimed_through(service: int) -> Tell:
     """Refused for a payment through service 6; 7 is of its series, 8 is not."""
 
@@ -294,6 +305,10 @@ PAIRS: dict[str, tuple[Tell, Tell]] = {
     "RULE_FIXED": (
         registered(R.RULE_FIXED, pattern=b"9"),
         registered(R.RULE_FIXED, amount_min=7),
+    ),
+    "RULE_FIXED of heads": (
+        of_heads([Y]),
+        of_heads([Y, Y, Y]),
     ),
     "RULE_FIXED of a biller": (
         registered(R.RULE_FIXED, biller=4, heads=[X0], series=0),

@@ -22,6 +22,7 @@ from tests.audit.bank_story import (
     Forgery,
     Tell,
     came,
+    connection,
     ends,
     found_by_its_words,
     is_statement,
@@ -347,12 +348,12 @@ def resigned(desk: BankDesk, forged: bool) -> None:
 
 def gone(desk: BankDesk, forged: bool) -> None:
     """A connection that is switched off tells nothing."""
-    record = keyed(CHANNEL, PersonRole.CHANNEL, 0)
+    record = connection(active=0)
     if forged:
-        desk.off(record.pack(), 6)
+        desk.off(record, 6)
     desk.tells([came(500)])
     if not forged:
-        desk.off(record.pack(), 6)
+        desk.off(record, 6)
 
 
 def approved(desk: BankDesk, forged: bool) -> None:
@@ -380,7 +381,7 @@ def changed(desk: BankDesk, forged: bool) -> None:
     asked = desk.tells([came(500)])
     if not forged:
         desk.books(asked)
-    record = PersonRecord(*CHANNEL, public_key(77), PersonRole.CHANNEL)
+    record = PersonRecord(*CHANNEL, public_key(77), PersonRole.CHANNEL, bank=1)
     desk.done(register(record.pack()), debit=6, flags=UPDATE)
     if forged:
         desk.books(asked)
@@ -389,9 +390,7 @@ def changed(desk: BankDesk, forged: bool) -> None:
 def said_again(desk: BankDesk, forged: bool) -> None:
     """What it says behind the change is done."""
     early = desk.tells([came(500)])
-    desk.done(
-        register(keyed(CHANNEL, PersonRole.CHANNEL).pack()), debit=6, flags=UPDATE
-    )
+    desk.done(register(connection()), debit=6, flags=UPDATE)
     asked = desk.tells([came(500)])
     desk.books(early if forged else asked)
 
@@ -401,7 +400,7 @@ def stopped(desk: BankDesk, forged: bool) -> None:
     asked = desk.tells([came(500)])
     if not forged:
         desk.books(asked)
-    desk.off(keyed(CHANNEL, PersonRole.CHANNEL, 0).pack(), 6)
+    desk.off(connection(active=0), 6)
     if forged:
         desk.books(asked)
 
@@ -409,10 +408,8 @@ def stopped(desk: BankDesk, forged: bool) -> None:
 def on_again(desk: BankDesk, forged: bool) -> None:
     """Nor when it is switched on again."""
     early = desk.tells([came(500)])
-    desk.off(keyed(CHANNEL, PersonRole.CHANNEL, 0).pack(), 6)
-    desk.done(
-        register(keyed(CHANNEL, PersonRole.CHANNEL).pack()), debit=6, flags=UPDATE
-    )
+    desk.off(connection(active=0), 6)
+    desk.done(register(connection()), debit=6, flags=UPDATE)
     asked = desk.tells([came(500)])
     desk.books(early if forged else asked)
 
@@ -423,7 +420,7 @@ def stopped_before_statement(desk: BankDesk, forged: bool) -> None:
     desk.books(asked)
     if not forged:
         desk.closes(asked)
-    desk.off(keyed(CHANNEL, PersonRole.CHANNEL, 0).pack(), 6)
+    desk.off(connection(active=0), 6)
     if forged:
         desk.closes(asked)
 
@@ -435,7 +432,7 @@ def stopped_before_refusal(desk: BankDesk, forged: bool) -> None:
     said = {"credit": 0, "flags": 0, "total": first.sequence}
     if not forged:
         desk.books(asked, result=R.BOOKED_DIFFERS, **said)
-    desk.off(keyed(CHANNEL, PersonRole.CHANNEL, 0).pack(), 6)
+    desk.off(connection(active=0), 6)
     if forged:
         desk.books(asked, result=R.BOOKED_DIFFERS, **said)
 
@@ -444,7 +441,7 @@ def owner_stopped(desk: BankDesk, forged: bool) -> None:
     """While its participant takes no part, nor behind that."""
     who, record = (THREE, 33), participant(THREE, Role.TREASURY)
     desk.done(register(record), debit=THREE)
-    desk.done(register(keyed(who, PersonRole.CHANNEL).pack()), debit=7)
+    desk.done(register(connection(who)), debit=7)
     asked = desk.propose([came(500), came(400, b"UTR000000002")], who, flags=EVIDENCE)
     if not forged:
         desk.books(asked)
@@ -457,7 +454,7 @@ def owner_changed(desk: BankDesk, forged: bool) -> None:
     """Whoever changes its participant stops what it has said."""
     who, record = (THREE, 33), participant(THREE, Role.TREASURY)
     desk.done(register(record), debit=THREE)
-    desk.done(register(keyed(who, PersonRole.CHANNEL).pack()), debit=7)
+    desk.done(register(connection(who)), debit=7)
     early = desk.propose([came(500)], who, flags=EVIDENCE)
     desk.done(register(record), debit=THREE, flags=UPDATE)
     asked = desk.propose([came(500)], who, flags=EVIDENCE)

@@ -77,6 +77,7 @@ PEOPLE = {
     "beta": ("checker", 1),
     "gamma": ("checker", 2),
     "channel": ("checker", 9),
+    "other": ("checker", 10),
 }
 
 

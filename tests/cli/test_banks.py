@@ -18,7 +18,7 @@ import pytest
 from switch.console.output import Exit
 from tests.bank.mock import IBAN, Bank, mock_bank
 from tests.bank.writer import ACCOUNT, OTHER_UTR, SHORT_UTR, UTR, Detail, Entry, Sheet
-from tests.cli.office import CENTRES, Office, balance, begun
+from tests.cli.office import CENTRES, PEOPLE, Office, balance, begun
 
 REFERENCE = ("--reference", "EndToEndId")
 """Where mock-bank writes what stands for the bank's reference."""
@@ -27,9 +27,7 @@ REFERENCE = ("--reference", "EndToEndId")
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     with begun(tmp_path_factory.mktemp("office") / "banks") as found:
-        key = json.loads((found.directory / "keys.json").read_text())["channel"]
-        who = ("propose", "person", "checker", "9", "channel", "--public", key)
-        found.agreed(found.proposed(*who))
+        keys = json.loads((found.directory / "keys.json").read_text())
         for number, name in ((IBAN, "mock"), (ACCOUNT, "written")):
             words = ("propose", "bank-account", number, "--name", name)
             entry = found.proposed(*words)
@@ -37,6 +35,12 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             assert "bank_transit" in shown
             assert number in shown.replace("\n", "")
             found.agreed(entry)
+        # Each has a channel of its own.
+        for who, number in (("channel", IBAN), ("other", ACCOUNT)):
+            at, place = PEOPLE[who]
+            words = ("propose", "person", at, str(place), "channel", "--public")
+            words = (*words, keys[who], "--bank-account", number)
+            found.agreed(found.proposed(*words))
         yield found
 
 
@@ -218,7 +222,7 @@ def test_people_say_what_a_bank_says(office: Office, tmp_path: Path) -> None:
         "DBIT",
         details=(Detail("50.00", "HAND00000003", remittance=release["number"]),),
     )
-    [told] = put(office, sheet(tmp_path, 2, "148.00", paid))
+    [told] = put(office, sheet(tmp_path, 2, "148.00", paid), by="other")
     assert told["naming"] == 1
     assert [one["kind"] for one in stands(office, ACCOUNT)["items"]] == ["debit"]
 
@@ -229,18 +233,18 @@ def test_what_does_not_follow_is_not_signed(office: Office, tmp_path: Path) -> N
         (sheet(tmp_path, 4, "99.00", credit("1.00", "GAPS00000001")), 1, "is missing"),
         (tmp_path / "no.xml", 1, "not believed"),
     ):
-        done = office.ask("propose", "statement", str(file), by="channel")
+        done = office.ask("propose", "statement", str(file), by="other")
         assert done.returncode == code, done.stdout
         assert what in done.stderr
     # Findings of the files together.
     twice = sheet(tmp_path, 5, "98.00", credit("1.00", "GAPS00000002"))
     other = sheet(tmp_path, 6, "99.50", credit("1.00", "GAPS00000003"))
-    done = office.ask("propose", "statement", str(twice), str(other), by="channel")
+    done = office.ask("propose", "statement", str(twice), str(other), by="other")
     assert done.returncode == Exit.FINDINGS
     assert "gap" in done.stdout
     unknown = Sheet((credit("1.00", "GAPS00000004"),), "0.00", "1.00", account="9")
     (tmp_path / "9.xml").write_bytes(unknown.xml())
-    done = office.ask("propose", "statement", str(tmp_path / "9.xml"), by="channel")
+    done = office.ask("propose", "statement", str(tmp_path / "9.xml"), by="other")
     assert done.returncode == Exit.REFUSED
     assert "not registered" in done.stderr
     assert newest(office) == sequence
@@ -261,7 +265,7 @@ def test_a_channel_signs_no_table(office: Office, tmp_path: Path) -> None:
     file = tmp_path / "day.csv"
     file.write_text("Date,Ref,In,Out,Balance\n03/11/2026,CSVS00000001,7.00,,105.00\n")
     words = ("propose", "statement", str(file), "--map", str(tmp_path / "map.json"))
-    done = office.ask(*words, by="channel")
+    done = office.ask(*words, by="other")
     assert done.returncode == Exit.REFUSED
     assert "NOT_SIGNED" in done.stdout
     office.agreed(office.proposed(*words))
@@ -276,7 +280,7 @@ def test_a_bank_that_contradicts_itself_is_shown(
     file = tmp_path / "advice.xml"
     made = Sheet((credit("8.00", "CSVS00000001"),), advice=True, name="A-1")
     file.write_bytes(made.but(first="2026-11-03T00:00:00+05:30").xml())
-    done = office.ask("propose", "statement", str(file), by="channel")
+    done = office.ask("propose", "statement", str(file), by="other")
     assert done.returncode == Exit.REFUSED
     assert "BOOKED_DIFFERS" in done.stdout
     shown = office.ask("bank", "--account", ACCOUNT)

@@ -64,7 +64,8 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
         biller = ParticipantSpec(id="power", role=Role.BILLER, heads=HEADS)
         one.load(Specs((*centres().participants, biller), ()))
         one.done(bank_account(IBAN))
-        one.done(person(CHANNEL, one, role=int(PersonRole.CHANNEL)))
+        role = int(PersonRole.CHANNEL)
+        one.done(person(CHANNEL, one, role=role, bank_account=IBAN))
         one.done(opened("settlement", LAKH), thresholds(1))
         one.done(
             beneficiary(HEADS[0], name="বিদ্যুৎ পর্ষদ"),

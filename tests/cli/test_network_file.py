@@ -179,7 +179,7 @@ def test_each_field_changes_alone(
 
 
 _STAYING = {"heads", "operators"}
-"""Fields of participants of which nothing goes; of services heads go, too."""
+"""Fields of which nothing goes."""
 
 
 def _of(specs: Specs, kind: type) -> tuple[Any, ...]:

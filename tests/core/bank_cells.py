@@ -54,9 +54,10 @@ BANK_DEEDS: dict[str, set[Result]] = {
     "line ending of a debit": {*_ENDING, Result.NOT_APPROVED},
     "line booked": {*_BOOKED, Result.NOT_APPROVED, Result.ACCOUNT_UNKNOWN},
     "line bank account": {*_BANK, Result.NOT_APPROVED},
-    "line statement": _STATEMENT,
+    # A channel's is always of its own bank account.
+    "line statement": {*_STATEMENT, Result.ACCOUNT_UNKNOWN, Result.ACCOUNT_KIND_WRONG},
     "told booked": {*_BOOKED, Result.NOT_APPROVED},
-    "told statement": {*_STATEMENT, Result.ACCOUNT_UNKNOWN, Result.ACCOUNT_KIND_WRONG},
+    "told statement": _STATEMENT,
     "propose as a channel": {OK, Result.NOT_SIGNED},
     "approve what was told": {Result.PROPOSAL_NOT_FOUND, Result.NOT_SIGNED},
     "withdraw what was told": {OK, Result.NOT_SIGNED, Result.PROPOSAL_WITHDRAWN},

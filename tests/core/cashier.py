@@ -32,7 +32,7 @@ ACCOUNTS = (
     (2, 42, AccountKind.BANK_TRANSIT),
 )
 NUMBER, OTHER_NUMBER = b"000123456789", b"SB77"
-CHANNEL = Person(1, 20, 20, PersonRole.CHANNEL)
+CHANNEL = Person(1, 20, 20, PersonRole.CHANNEL, bank=1)
 NOBODY = Person(0, 0, 0)
 """Who approves what a channel proposes."""
 MATCHED, REVERSAL, CLAIM = RowFlag.MATCHED, RowFlag.REVERSAL, RowFlag.CLAIM

@@ -329,6 +329,8 @@ class Clerk(Recaller):
         for row in rows:
             if self.counters and (not row.resolves or self.chance(6)):
                 row.operator_ = self.number_of_operator(self.owner(row.debit))
+                if not self.chance(5):
+                    row.participant = self.owner(row.debit)
                 whose = row.operator_.to_bytes(4, "little")
                 tail = row.tail or b""
                 row.tail = tail[:52] + whose + tail[56:]

@@ -37,12 +37,14 @@ class Person:
     number: int
     key: int
     role: int = PersonRole.CHECKER
+    bank: int = 0
+    """Of a channel: the index of its bank account."""
 
     def record(self, *, active: int = 1, key: int = 0) -> bytes:
         """As it is registered."""
         known = public_key(key or self.key)
         return PersonRecord(
-            self.participant, self.number, known, self.role, active
+            self.participant, self.number, known, self.role, active, self.bank
         ).pack()
 
 

@@ -81,6 +81,12 @@ OPERATORS = (
     | {
         ("message", "who is not signed on", True),
     }
+    | {
+        # A complaint is its sender's own.
+        (what, "of another sender", True)
+        for what in ASKED_BY_OPERATORS
+        if what != "complaint"
+    }
     | {(what, "where nobody signs on", False) for what in ASKED_BY_OPERATORS}
 )
 """Whose number is named for what, and whether that is turned away for it."""
@@ -112,6 +118,8 @@ class WatchedCounters(WatchedPayouts):
             who = self.kind_of_operator(centre, row.operator_)
             if not self.participants[centre].signs_on:
                 who = "where nobody signs on"
+            elif row.participant != centre:
+                who = "of another sender"
             if row.stranger:
                 what, who = "message", "who is not signed on"
             self.operators_met[what, who, not has] += 1

@@ -333,7 +333,10 @@ class Generator(Clerk):
         row.debit = self.wallet()
         row.participant = self.rng.choice((self.net.harness, self.centres[0]))
         accounts = self.model.accounts
-        row.operator_ = self.number_of_operator(accounts[row.debit].participant)
+        centre = accounts[row.debit].participant
+        if self.counters and not self.chance(5):
+            row.participant = centre
+        row.operator_ = self.number_of_operator(centre)
         return row
 
     def pay(self) -> list[Row]:
@@ -366,9 +369,10 @@ class Generator(Clerk):
     def basket(self) -> list[Row]:
         kind, wallet = self.rng.choice((Kind.PAY, Kind.HOLD)), self.wallet()
         rows = [self.from_counter(row) for row in self.basket_contents()]
+        own = self.counters and not self.chance(3)
         for place, row in enumerate(rows):
             row.kind, row.debit = kind, wallet
-            row.participant = self.net.harness
+            row.participant = self.net.harness if not own else self.owner(wallet)
             row.deadline = 3_600 if kind == Kind.HOLD else 0
             row.basket = len(rows) << 8 | place
         if self.chance(10):

@@ -21,6 +21,7 @@ from switch.codes import (
     PriceRule,
     Role,
 )
+from switch.specs import SERVICE_HEADS_MAX
 from tests.core.decisions import Decisions
 from tests.core.network import BILL_HOURS, BILL_RULES, DUPLICATES, STEP
 from tests.flags import RowFlag
@@ -307,7 +308,11 @@ class Moves(Decisions):
         own = [head for heads in self.net.heads for head in heads]
         if record.heads[0] in own and self.chance(2):
             heads = self.net.heads[self.net.billers.index(record.biller)]
-            record.heads = tuple(self.rng.sample(heads, len(heads)))
+            if len(record.heads) < SERVICE_HEADS_MAX:
+                record.heads = (*record.heads, self.rng.choice(heads))
+            if self.chance(6):
+                # Each place has its account for ever.
+                record.heads = tuple(self.rng.sample(heads, len(heads)))
         row.reference = b""
         draw = self.rng.randrange(14)
         if draw == 0:
@@ -321,6 +326,7 @@ class Moves(Decisions):
             self.change_what_is_fixed(record)
         record.heads_count = len(record.heads)
         row.tail = record.pack()
-        if draw > 4 and not self.model.persons:
+        kept = self.services[at].heads
+        if draw > 4 and not self.model.persons and record.heads[: len(kept)] == kept:
             self.services[at] = record
         return [row]

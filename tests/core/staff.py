@@ -20,6 +20,7 @@ from tests import signing
 from tests.core.mutation import vary_row
 from tests.core.priced import Priced
 from tests.flags import RowFlag
+from tests.model_banks import Bank
 from tests.model_persons import WAIT_MAX_S, Who
 from tests.model_register import read_service
 from tests.model_signed import LINES, SIGNED_RECORDS
@@ -86,6 +87,38 @@ class Staff(Priced):
         """Whether this is a bank's connection that can act."""
         able = self.model.can_person_act(who)
         return able and self.model.persons[who].role == PersonRole.CHANNEL
+
+    def is_other(self, who: Who) -> bool:
+        """Whether this is a connection of a participant that may well be stopped."""
+        return who[0] != self.net.treasury and self.is_channel(who)
+
+    def own_bank(self, who: Who) -> Bank | None:
+        """The bank account that somebody is the connection of, if there is one."""
+        person = self.model.persons.get(who)
+        index = person.bank if person else 0
+        found = [bank for bank in self.model.banks.values() if bank.index == index]
+        return found[0] if found else None
+
+    def teller_of(self, transit: int, who: Who) -> Who:
+        """In place of a connection the one that may speak of this account."""
+        if not self.is_channel(who):
+            return who
+        model, named = self.model, self.model.accounts[transit]
+        found = [
+            each
+            for each in filter(self.is_channel, model.persons)
+            if (own := self.own_bank(each))
+            and (own.participant, own.purpose + 2) == (named.participant, named.purpose)
+        ]
+        # Or somebody who proposes what a bank's files say.
+        return self.rng.choice(found) if found else self.one_of(model.may_propose)
+
+    def a_bank(self) -> int:
+        """Whose connection somebody becomes: most often an account's that is used."""
+        if self.chance(20):
+            return self.rng.choice((0, 0, 9_999))
+        banks = list(self.model.banks.values())
+        return self.rng.choice(banks[:2]).index if banks else 0
 
     def is_maker(self, who: Who) -> bool:
         """Whether this person can act, and approves nothing."""
@@ -346,7 +379,7 @@ class Staff(Priced):
         if not any(map(self.is_channel, model.persons)) and not self.chance(3):
             key = signing.public_key(rng.randrange(1, 33))
             who = self.net.treasury, rng.randrange(9, 12)
-            more = PersonRecord(*who, key, PersonRole.CHANNEL)
+            more = PersonRecord(*who, key, PersonRole.CHANNEL, bank=self.a_bank())
             return self.hire(more)
         whose = [self.net.treasury, self.net.great_treasury, rng.randrange(9)]
         whose += [who for who, _ in model.persons]
@@ -361,6 +394,8 @@ class Staff(Priced):
         checker = PersonRole.CHECKER
         role = rng.choice((*PersonRole, checker, checker, PersonRole.MAKER))
         record_ = PersonRecord(*who, key, role, active=0 if self.chance(10) else 1)
+        if role == PersonRole.CHANNEL or self.chance(60):
+            record_.bank = self.a_bank()
         self.wanted.append(Line(Kind.REGISTER, tail=record_.pack()))
         stopped = not model.participants[self.net.treasury].active
         if self.chance(3 if stopped else 40):

@@ -381,7 +381,14 @@ class Teller(Staff):
         if self.has_window:
             return []
         by_channel = rng.randrange(5) < 3
+        able = self.is_channel if by_channel else self.model.may_propose
+        others = any(map(self.is_other, self.model.persons))
+        if by_channel and self.chance(2) and others:
+            able = self.is_other
+        who = self.one_of(able)
         bank = self.bank()
+        if by_channel and not self.chance(12):
+            bank = self.own_bank(who) or bank
         if not by_channel and not self.chance(3):
             # People say their own in peace, of those of which banks say little.
             bank = rng.choice(list(self.model.banks.values()))
@@ -409,32 +416,22 @@ class Teller(Staff):
         if self.chance(20):
             lines.insert(0, Line(Kind.TOP_UP, 5, 0, self.net.float_, 1, b"UTR"))
         soon = self.payouts_soon() if self.chance(2 if self.tells_much else 3) else []
-        if soon:
-            lines = self.foretold(soon[0].credit, soon[0].amount)
+        if soon and not self.is_other(who):
+            lines = self.foretold(bank, soon[0].credit, soon[0].amount)
+            who = self.teller_of(soon[0].credit, who)
         elif self.chance(6):
-            lines = self.foretold(0, FORETOLD)[: FORETOLD_LINES // 3]
-        able = self.is_channel if by_channel else self.model.may_propose
-        if (
-            by_channel
-            and self.chance(2)
-            and any(map(self.is_other, self.model.persons))
-        ):
-            able = self.is_other
+            lines = self.foretold(bank, 0, FORETOLD)[: FORETOLD_LINES // 3]
         row = self.by_treasury(Kind.PROPOSE)
-        row.participant, row.operator_ = self.one_of(able)
+        row.participant, row.operator_ = who
         row = signing.proposal_of_lines(
             row.id, lines, participant=row.participant, operator=row.operator_
         )
         row.amount = min(row.amount, ROOM)
         return [row, *soon]
 
-    def is_other(self, who: Who) -> bool:
-        """Whether this is a connection of a participant that may well be stopped."""
-        return who[0] != self.net.treasury and self.is_channel(who)
-
-    def foretold(self, transit: int, amount: int) -> list[Line]:
+    def foretold(self, bank: Bank, transit: int, amount: int) -> list[Line]:
         """Lines of all of this amount that is soon asked for, or released to there."""
-        between = (self.of_bank(self.bank()), 0)
+        between = (self.of_bank(bank), 0)
         if transit:
             one = self.model.accounts[transit]
             mirror = self.model.account_of.get((one.participant, one.purpose - 2), 0)
@@ -497,7 +494,7 @@ class Teller(Staff):
         moved = sum(line.amount if line.debit else -line.amount for line in lines)
         draw = rng.randrange(right)
         if right == RIGHT_OF_PEOPLE and self.chance(2):
-            draw = rng.choice((0, 0, 6, 6, 6, 6, 6, 6, 8, 8, 10, 10))
+            draw = rng.choice((0, 0, 3, 3, 6, 6, 6, 6, 6, 6, 8, 8, 10, 10))
         if draw == 0:
             record.opening += 1
         elif draw in (6, 7, 9, 11):
@@ -554,13 +551,16 @@ class Teller(Staff):
         if not any(map(self.is_other, found)) or self.chance(6):
             who = self.net.great_treasury, self.rng.randrange(9, 12)
             key = signing.public_key(self.rng.randrange(1, 33))
-            return self.hire(PersonRecord(*who, key, PersonRole.CHANNEL))
+            more = PersonRecord(*who, key, PersonRole.CHANNEL, bank=self.a_bank())
+            return self.hire(more)
         others = [who for who in found if who[0] != self.net.treasury]
         who = self.rng.choice(others if others and self.chance(2) else found)
         record: PersonRecord | ParticipantRecord
-        record = PersonRecord(*who, model.persons[who].key, PersonRole.CHANNEL)
+        key, bank = model.persons[who].key, model.persons[who].bank
+        bank = self.a_bank() if self.chance(8) or not bank else bank
+        record = PersonRecord(*who, key, PersonRole.CHANNEL, bank=bank)
         if self.chance(4):
-            record.role = PersonRole.SUPPORT
+            record.role, record.bank = PersonRole.SUPPORT, 0
         if not self.chance(3):
             return self.hire(record)
         if who[0] != self.net.treasury or self.chance(6):

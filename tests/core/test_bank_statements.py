@@ -8,6 +8,7 @@ References that a bank has booked are tried by hand; lines name what is to be.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -174,8 +175,8 @@ def test_a_bank_account_that_is_not_there(cashier: Cashier) -> None:
 
 def test_lines_of_another_account(cashier: Cashier) -> None:
     lines = [credit(300, b"IN", account=OTHER), statement(0, 300, 1)]
-    asked = cashier.say(*lines)
-    assert cashier.done(asked, 0, 1) == [OK, Result.ACCOUNT_KIND_WRONG]
+    told = [each.result for each in cashier.tell(*lines)]
+    assert told == [OK, Result.ACCOUNT_KIND_WRONG]
 
 
 def test_one_that_is_off_has_statements_yet(cashier: Cashier) -> None:
@@ -319,6 +320,17 @@ REFUSED: dict[str, Callable[[Cashier], list[Line]]] = {
         IN,
         statement(0, 300, 1, source=CSV),
     ],
+    "a line of another bank account": lambda cashier: [credit(5, b"X", account=OTHER)],
+    "one among its own": lambda cashier: [IN, debit(5, b"X", account=OTHER)],
+    "a statement of another": lambda cashier: [statement(0, 0, 0, bank=2)],
+    "another's lines, its statement": lambda cashier: [
+        credit(300, b"IN", account=OTHER),
+        statement(0, 300, 1),
+    ],
+    "its lines, another's statement": lambda cashier: [
+        IN,
+        statement(0, 300, 1, bank=2),
+    ],
 }
 
 
@@ -329,6 +341,56 @@ def test_what_a_channel_does_not_propose(
     [told] = cashier.commit(cashier.proposal(CHANNEL, what(cashier)))
     no_row(cashier, told, Result.NOT_SIGNED)
     cashier.propose(ALPHA, *what(cashier))
+
+
+def test_a_channel_is_of_one_bank_account(cashier: Cashier) -> None:
+    """Each of two says what its own bank has booked; one without an account nothing."""
+    other, nobody_s = (
+        Person(2, number, number, PersonRole.CHANNEL, bank=bank)
+        for number, bank in ((21, 2), (22, 0))
+    )
+    cashier.do(register(other.record()), register(nobody_s.record()))
+    theirs = credit(300, b"IN", account=OTHER)
+    asked = cashier.propose(other, theirs, statement(0, 300, 1, bank=2))
+    assert cashier.done(asked, 0, 1) == [OK, OK]
+    for who, line in ((other, IN), (nobody_s, IN), (nobody_s, theirs)):
+        [told] = cashier.commit(cashier.proposal(who, [line]))
+        no_row(cashier, told, Result.NOT_SIGNED)
+    none = statement(0, 0, 0, bank=0)
+    [told] = cashier.commit(cashier.proposal(nobody_s, [none]))
+    no_row(cashier, told, INVALID)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_channel_that_goes_to_another_bank_account(
+    cashier: Cashier, again: bool
+) -> None:
+    """What it has said before is not done; what it says then is of the other."""
+    asked = cashier.say(IN, OUT)
+    assert cashier.done(asked, 0) == [OK]
+    moved = replace(CHANNEL, bank=2)
+    # That is no stop, which one person could do.
+    alone = cashier.row(Kind.REGISTER, who=ALPHA, tail=moved.record(active=0))
+    no_row(cashier, cashier.commit(alone)[0], NOT_APPROVED)
+    cashier.do(register(moved.record()))
+    if again:
+        cashier.catch_up()
+        cashier.reopen()
+    assert cashier.done(asked, 1) == [NOT_APPROVED]
+    [told] = cashier.commit(cashier.proposal(moved, [OUT]))
+    no_row(cashier, told, Result.NOT_SIGNED)
+    asked = cashier.propose(moved, credit(5, b"X", account=OTHER))
+    assert cashier.done(asked, 0) == [OK]
+
+
+def test_a_channel_of_a_bank_account_that_is_none(cashier: Cashier) -> None:
+    for bank, result in ((3, Result.ACCOUNT_UNKNOWN), (2, OK), (0, OK)):
+        told = cashier.told(register(replace(CHANNEL, bank=bank).record()))
+        assert told.result == result
+    for role in set(PersonRole) - {PersonRole.CHANNEL}:
+        person = Person(1, 30, 30, role, bank=1)
+        row = cashier.proposal(ALPHA, [register(person.record())])
+        no_row(cashier, cashier.commit(row)[0], INVALID)
 
 
 def test_what_else_a_channel_does_not_sign(cashier: Cashier) -> None:
@@ -378,7 +440,7 @@ def test_a_channel_that_is_off(cashier: Cashier) -> None:
 @pytest.mark.parametrize("again", [False, True])
 def test_a_channel_whose_participant_was_off(cashier: Cashier, again: bool) -> None:
     """It says nothing more, as if it had been stopped itself."""
-    channel = Person(3, 20, 21, PersonRole.CHANNEL)
+    channel = Person(3, 20, 21, PersonRole.CHANNEL, bank=1)
     cashier.do(register(channel.record()))
     asked = cashier.propose(channel, IN)
     off = cashier.row(Kind.REGISTER, who=BETA, tail=participant(3, active=0))

@@ -76,7 +76,8 @@ def test_holds_that_are_due_at_the_same_moment(house: Scheduled, offset: int) ->
     [window] = house.windows()
     assert house.ledger.row(window).timestamp == CUT
     assert window == hold + 1
-    if offset > 1:
+    if offset > 0:
+        # Also if the window's nanosecond has its time: the clock has not.
         assert house.ledger.sequence == window
         house.commit(now=CUT + offset)
     row = house.ledger.row(window + 1)

@@ -9,6 +9,7 @@ operators are lines, and stopped by one person.
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -309,6 +310,51 @@ def shift(counter: Counter, operator: int, **given: int) -> Row:
             **given,
         },
     )
+
+
+@pytest.mark.parametrize("how", RESTS)
+def test_nobody_else_acts_at_its_counter(signed_on: Counter, how: str) -> None:
+    """A harness names an operator who is there, and has no session of hers."""
+    counter = signed_on
+    net = counter.net
+    counter.rest(how)
+    [closed] = counter.tell(shift(counter, 3))
+    before = counter.ledger.sequence
+    code = net.centre_codes[0]
+    for sender in (net.harness, net.centres[1]):
+        two = [replace(counter.payment(), centre=code) for _ in range(2)]
+        for message in (encode_request(two), encode_request([], [two])):
+            [reply] = counter.ask(Request.payments(message, net.harness, 0))
+            outcomes = pb.CreatePaymentsResponse.FromString(bytes(reply)).outcomes
+            assert [int(one.result) for one in outcomes] == [UNKNOWN, UNKNOWN]
+        rows = [
+            pay_row(counter, 3, participant=sender),
+            shift(counter, 4, participant=sender),
+            counter.row(
+                Kind.APPROVE,
+                resolves=closed.sequence,
+                operator_=4,
+                participant=sender,
+            ),
+            counter.row(
+                Kind.HANDED_OUT,
+                amount=1,
+                resolves=closed.sequence,
+                debit=counter.wallet,
+                operator_=4,
+                participant=sender,
+            ),
+        ]
+        for told in counter.tell(*rows):
+            assert (told.result, told.sequence) == (UNKNOWN, 0)
+    assert counter.ledger.sequence == before
+    # What it sent before the centre signed on has its answer.
+    counter.sign_on(0)
+    row = pay_row(counter, 3, participant=net.harness)
+    assert counter.tell(row)[0].result == OK
+    counter.sign_on()
+    [again] = counter.tell(row)
+    assert (again.result, again.repeat) == (OK, 1)
 
 
 def test_shifts_and_their_approvals_name_one(signed_on: Counter) -> None:

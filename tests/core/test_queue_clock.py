@@ -7,6 +7,7 @@ array that the test sets.
 """
 
 import json
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +21,10 @@ from switch._core import Ledger, Queue
 from switch.codes import Kind, Record, Result
 from switch.errors import ClockError
 from switch.ledger.committer import CLOCK_KERNEL_MAX_NS, CLOCK_LEAP_MAX_NS, clock_row
-from tests.core.network import NOW
+from tests.core.network import NOW, top_up
 from tests.core.pair import rows_request
 from tests.core.queues import OPTIONS, WAIT_S, fresh, load_network, refused
+from tests.model import Model, Rows
 from tests.records import Row
 
 SECOND = 10**9
@@ -152,6 +154,137 @@ def test_a_leap_ends_no_hold(queue: Queue, ledger: Ledger, clock: Clock) -> None
     passes(clock, 3_601 * SECOND)
     queue.commit(refused())
     assert ledger.holds_count == 0
+
+
+def held(ledger: Ledger, queue: Queue) -> int:
+    """A payment is held for an hour, and its money comes back then; when that is."""
+    net = load_network(ledger)
+    hold = Row(
+        Kind.HOLD,
+        id=fresh()[0],
+        amount=1,
+        reference=b"BILL",
+        debit=net.wallets[0],
+        service=net.great_service,
+        participant=net.harness,
+        deadline=3_600,
+    )
+    queue.commit(rows_request([hold]))
+    assert ledger.holds_count == 1
+    return int(ledger.row(ledger.sequence).timestamp) + 3_600 * SECOND
+
+
+def test_a_minute_that_nobody_asks_about_ends_no_hold(
+    queue: Queue, ledger: Ledger, clock: Clock
+) -> None:
+    """Its biller's last moment is a minute before the hold's: a biller whose clock is
+    right could still credit what is given back.
+    """
+    due = held(ledger, queue)
+    leap(clock, CLOCK_LEAP_MAX_NS)
+    passes(clock, due - int(clock[WALL]))
+    queue.commit(refused())
+    # Nor does the loop, which looks for holds that are due about once a second.
+    before = ledger.sequence
+    time.sleep(1.2)
+    assert (ledger.holds_count, ledger.sequence) == (1, before)
+    passes(clock, 59 * SECOND + SECOND - 1)
+    queue.commit(refused())
+    assert ledger.holds_count == 1
+    passes(clock, 1)
+    queue.commit(refused())
+    assert ledger.holds_count == 0
+    rows = ledger.rows(before + 1, 3)
+    assert Kind.EXPIRE in rows["kind"]
+    assert int(rows["timestamp"].max()) - due >= CLOCK_LEAP_MAX_NS
+
+
+def test_the_loop_ends_a_hold_when_its_time_has_passed(
+    queue: Queue, ledger: Ledger, clock: Clock
+) -> None:
+    held(ledger, queue)
+    leap(clock, 30 * SECOND)
+    passes(clock, 3_601 * SECOND)
+    end = time.monotonic() + WAIT_S
+    while ledger.holds_count and time.monotonic() < end:
+        time.sleep(0.05)
+    assert ledger.holds_count == 0
+
+
+@pytest.mark.parametrize("vouches", ["kernel", "person", "nobody"])
+def test_who_vouches_for_the_clock_vouches_for_deadlines(
+    queue: Queue, ledger: Ledger, clock: Clock, vouches: str
+) -> None:
+    held(ledger, queue)
+    passes(clock, 3_501 * SECOND)
+    leap(clock, 100 * SECOND)
+    if vouches == "kernel":
+        clock[SYNCHRONISED] = 1
+        queue.commit(refused())
+    elif vouches == "person":
+        state = queue.clock_state()
+        request = clock_row(state, "operator", reason="looked at").request()
+        queue.accept_clock(request, state.ahead_ns)
+    else:
+        # It comes back by itself, to within the minute.
+        leap(clock, -50 * SECOND)
+    queue.commit(refused())
+    assert ledger.holds_count == (1 if vouches == "nobody" else 0)
+    if vouches == "nobody":
+        passes(clock, 100 * SECOND)
+        queue.commit(refused())
+        assert ledger.holds_count == 0
+
+
+def test_time_that_only_rows_have_ends_no_hold(
+    queue: Queue, ledger: Ledger, clock: Clock
+) -> None:
+    """A clock that leapt and went back has left its time in the rows."""
+    held(ledger, queue)
+    passes(clock, 3_560 * SECOND)
+    leap(clock, 60 * SECOND)
+    queue.commit(refused())
+    assert ledger.holds_count == 1
+    leap(clock, -60 * SECOND)
+    queue.commit(refused())
+    assert ledger.timestamp > NOW + 3_600 * SECOND
+    assert ledger.holds_count == 1
+    passes(clock, 41 * SECOND)
+    queue.commit(refused())
+    assert ledger.holds_count == 0
+
+
+def test_a_clock_that_is_ahead_ends_holds_as_the_model_has_it(
+    queue: Queue, ledger: Ledger, clock: Clock
+) -> None:
+    """Random steps of a clock that leaps and comes back, within its minute."""
+    rng = random.Random(4)
+    model = Model()
+    model.instance = ledger.instance
+    net = load_network(ledger)
+    model.commit([Rows(net.rows)], NOW - 2)
+    filled = [top_up(net, w, 10**12, b"UTR-FIRST-%d" % w) for w in net.wallets]
+    model.commit([Rows(filled)], NOW - 1)
+    anchor = int(clock[WALL]) - int(clock[BOOT])
+    for number in range(120):
+        passes(clock, rng.randrange(20 * SECOND))
+        ahead = rng.randrange(61) * SECOND
+        clock[WALL] = anchor + int(clock[BOOT]) + ahead
+        row = Row(
+            Kind.HOLD,
+            id=b"model%011d" % number,
+            amount=1,
+            reference=b"BILL-%d" % number,
+            debit=net.wallets[0],
+            service=net.great_service,
+            participant=net.harness,
+            deadline=rng.choice((1, 30, 60, 90, 200)),
+        )
+        model.commit([Rows([row.copy()])], int(clock[WALL]), ahead)
+        queue.commit(rows_request([row]))
+        assert ledger.holds_count == len(model.due)
+        assert ledger.sequence == len(model.rows)
+    assert any(row.kind == Kind.EXPIRE for row in model.rows)
 
 
 # --- recovery -------------------------------------------------------------------------

@@ -54,6 +54,7 @@ class Town:
         self.head = net.account(self.biller, 0, AccountKind.BILLER)
         self.other = net.participant(b"other", Role.BILLER)
         self.other_head = net.account(self.other, 0, AccountKind.BILLER)
+        self.second = net.account(self.biller, 1, AccountKind.BILLER)
         self.centre, self.wallet = net.centre(b"centre")
         self.pair = Pair(path, threads=False, index_step_rows=16)
         self.pair.commit([Rows(net.rows)], NOW)
@@ -451,6 +452,24 @@ def test_the_biller_is_fixed(town: Town) -> None:
     town.service(b"TAX")
     record = replace(town.record(b"TAX"), biller=town.other, heads=(town.other_head,))
     assert town.register(record).result == Result.RULE_FIXED
+
+
+def test_heads_only_grow(town: Town) -> None:
+    """A payment names a head by its place, and pays the account that was there."""
+    first, second = town.head, town.second
+
+    def registered(*heads: int, code: bytes = b"TAX") -> tuple[int, int]:
+        told = town.register(replace(town.record(code), heads=heads, heads_count=-1))
+        return told.result, told.index
+
+    fixed = Result.RULE_FIXED, 0
+    assert registered(first, second) == (Result.OK, 1)
+    for heads in ((second, first), (first,), (second,), (second, first, second)):
+        assert registered(*heads) == fixed
+    assert registered(first, second, first) == (Result.OK, 1)
+    assert registered(first, second) == fixed
+    # Of what is new nothing is asked.
+    assert registered(second, code=b"NEW") == (Result.OK, 2)
 
 
 # --- by chance --------------------------------------------------------------------

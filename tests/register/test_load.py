@@ -227,6 +227,28 @@ def test_a_new_head_goes_behind_and_old_ones_stay(ledger: Ledger) -> None:
     assert heads == ["WB:1", "WB:2", "WB:9"]
 
 
+def test_a_head_of_a_service_keeps_its_place(ledger: Ledger) -> None:
+    """Whoever has a bill that was fetched pays it by the place of its head."""
+    register = Register(ledger)
+    load(ledger, SPECS, register)
+    biller = dataclasses.replace(BILLER, heads=("WB:1", "WB:2", "WB:3"))
+    before = register.find_service("WATER-01")
+    assert before is not None
+    wrong = ("WB:1", "WB:2"), ("WB:2",), ("WB:3", "WB:2", "WB:1"), ("WB:2", "WB:3")
+    for heads in wrong:
+        changed = dataclasses.replace(SERVICE, heads=heads)
+        partial = PartialRecord("WATER-01", {"heads": heads})
+        for record in (changed, partial):
+            with pytest.raises(NetworkError, match="has WB:2, WB:1: heads stay"):
+                load_network(register, committing(ledger), (biller,), (record,))
+    more = dataclasses.replace(SERVICE, heads=("WB:2", "WB:1", "WB:3"))
+    assert load(ledger, Specs((biller,), (more,)), register) == LoadCounts(0, 2, 0)
+    after = register.find_service("WATER-01")
+    assert after is not None
+    assert after.heads[:2] == before.heads
+    assert len(after.heads) == 3
+
+
 def test_limits_are_part_of_the_state_given(ledger: Ledger) -> None:
     register = Register(ledger)
     load(ledger, SPECS, register)
@@ -405,7 +427,10 @@ def test_what_makes_bills_is_for_ever(ledger: Ledger, change: dict[str, Any]) ->
     [
         (Specs((), (dataclasses.replace(SERVICE, biller="gas"),)), "no biller gas"),
         (Specs((), (dataclasses.replace(SERVICE, biller="bsk-1"),)), "no biller bsk-1"),
-        (Specs((), (dataclasses.replace(SERVICE, heads=("X",)),)), "no head X"),
+        (
+            Specs((), (dataclasses.replace(SERVICE, heads=(*SERVICE.heads, "X")),)),
+            "no head X",
+        ),
         (
             Specs((GAS,), (dataclasses.replace(SERVICE, biller="gas", heads=("G",)),)),
             "of water for ever",

@@ -50,14 +50,25 @@ class Banking:
     """The bank's side of a council."""
 
     def __init__(self, council: Council, number: str = NUMBER) -> None:
-        """Registers the account, and the channel if there is none."""
+        """Registers the account, and its channel if it has none: the first account's
+        is CHANNEL.
+        """
         self.council = council
         self.number = number
         council.done(bank_account(number))
         people = council.client().people().people
-        if CHANNEL not in {(one.participant, one.number) for one in people}:
+        known = {one.bank_account: one for one in people}
+        self.channel = CHANNEL
+        """Who speaks for the bank."""
+        if number in known:
+            self.channel = CHANNEL[0], known[number].number
+        else:
+            if CHANNEL in {(one.participant, one.number) for one in people}:
+                self.channel = CHANNEL[0], 100 + len(people)
+            council.know(self.channel)
             role = int(PersonRole.CHANNEL)
-            council.done(person(CHANNEL, council, role=role))
+            wish = person(self.channel, council, role=role, bank_account=number)
+            council.done(wish)
         self._numbered = 0
 
     @property
@@ -99,16 +110,18 @@ class Banking:
         one = Statement(self.number, "A", lines, is_advice=True)
         return book_advice(one, self.bank)
 
-    def book(self, statement: Statement, by: Name = CHANNEL) -> list[Told]:
+    def book(self, statement: Statement, by: Name | None = None) -> list[Told]:
         """Have a statement proposed, and done if it is the channel's."""
         pieces = book(statement, self.bank, Source.CAMT)
         return [self.put(piece, by) for piece in pieces]
 
-    def put(self, piece: Piece, by: Name = CHANNEL) -> Told:
+    def put(self, piece: Piece, by: Name | None = None) -> Told:
         """Have a piece proposed, and done if it is the channel's."""
+        by = by or self.channel
         client, signer = self.council.client(by[0]), self.council.signer(by)
         row = booking_row(piece.lines, "statement")
         outcome = client.submit(row, signer, move_id=booking_id(row, signer))
         assert outcome.result == results.RESULT_OK, name_of(outcome)
-        found = self.council.do(outcome.sequence) if by == CHANNEL else []
+        is_done = by == self.channel
+        found = self.council.do(outcome.sequence) if is_done else []
         return Told(outcome.sequence, outcome.repeat, found)

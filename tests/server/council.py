@@ -49,6 +49,10 @@ class Council:
         file = self.key_file(name)
         return read_key(file, bytes) if file.exists() else make_key(file)
 
+    def know(self, name: Name) -> None:
+        """Have a key for somebody more."""
+        self.keys[name] = self._key(name)
+
     def key_file(self, name: Name) -> Path:
         """Where a person's key lies."""
         return self.directory / f"{name[0]}-{name[1]}.key"

@@ -10,25 +10,33 @@ import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.budgets import cost_of
+from server.services.wished import warnings_of
 from switch.bank import booking
 from switch.bank.booking import book
 from switch.bank.lines import Side
 from switch.bank_numbers import Letter, make_number
+from switch.client.banks import booking_row
 from switch.client.calls import CallError
-from switch.codes import REQUEST_LIFE_NS, REQUESTS_DAY_MAX, Role, Source
+from switch.codes import REQUEST_LIFE_NS, REQUESTS_DAY_MAX, PersonRole, Role, Source
 from switch.ids import new_id
+from switch.register.register import Register
 from switch.v1 import banks_pb2 as pb
 from switch.v1 import exceptions_pb2, people_pb2, proposals_pb2
+from tests.core.cashier import Cashier
+from tests.core.council import Person, register
 from tests.server.banking import Banking, Told, ending, line
 from tests.server.council import (
     ALPHA,
     BETA,
     CENTRES,
     CHANNEL,
+    MAKER,
+    SECOND,
     Council,
     balance,
     name_of,
@@ -362,6 +370,59 @@ def test_a_bank_that_contradicts_itself(council: Council, banking: Banking) -> N
 
 
 # --- who may, and at what cost ------------------------------------------------------
+
+
+def test_a_channel_of_older_rules_is_named(tmp_path: Path) -> None:
+    """It has no bank account: it books nothing, and whoever loads a network is told."""
+    with Cashier(tmp_path / "ledger").begin().ledger as ledger:
+        assert warnings_of(Register(ledger)) == []
+    older = Cashier(tmp_path / "older").begin()
+    older.do(register(Person(2, 22, 22, PersonRole.CHANNEL).record()))
+    [warning] = warnings_of(Register(older.ledger))
+    assert warning.startswith("person treasury-b 22 channel: it has no bank account")
+    older.close()
+
+
+def test_a_channel_books_for_its_own_bank_account_only(
+    council: Council, banking: Banking
+) -> None:
+    """What it signs for another is not even recorded; that has a channel of its own."""
+    other = Banking(council, "OTHER9")
+    assert other.channel != banking.channel
+    [advice] = other.advice(line(19 * RUPEE, utr()))
+    row = booking_row(advice.lines, "statement")
+    client = council.client(CHANNEL[0])
+    refused = client.submit(row, council.signer(banking.channel))
+    assert name_of(refused) == "NOT_SIGNED"
+    assert refused.sequence == 0
+    assert other.put(advice).results == ["OK"]
+    told = {one.number: one.bank_account for one in client.people().people}
+    assert told[CHANNEL[1]] == banking.number
+    assert told[other.channel[1]] == "OTHER9"
+    # Nobody becomes one without: it would book nothing.
+    key = council.keys[MAKER].public
+    values: dict[str, Any] = {
+        "participant": SECOND,
+        "number": 77,
+        "active": True,
+        "key": key,
+    }
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"role": int(PersonRole.CHANNEL)}, "bank_account: must be given"),
+        (
+            {"role": int(PersonRole.CHANNEL), "bank_account": "NONE"},
+            "the register has no bank account",
+        ),
+        (
+            {"role": int(PersonRole.MAKER), "bank_account": "OTHER9"},
+            "bank_account: is a channel's",
+        ),
+    )
+    for changes, text in cases:
+        wish = people_pb2.Wish(person=people_pb2.PersonWish(**values, **changes))
+        request = people_pb2.PrepareRequest(wishes=[wish], reason="to book")
+        with pytest.raises(CallError, match=text):
+            council.client().prepare(request)
 
 
 def test_a_channel_proposes_nothing_else(council: Council, banking: Banking) -> None:

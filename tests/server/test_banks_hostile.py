@@ -225,7 +225,7 @@ def test_a_line_names_no_request_that_is_still_to_come(
 def test_a_bank_account_cannot_be_filled_up(council: Council) -> None:
     """Totals only grow: who fills them ends the account, for ever."""
     banking = Banking(council, "FILLED1")
-    client, signer = council.client(CHANNEL[0]), council.signer(CHANNEL)
+    client, signer = council.client(CHANNEL[0]), council.signer(banking.channel)
     of = banking.account.account
     made = Line(Kind.BOOKED, 0, 10**15 + 1, 0, of, 0, utr().encode("ascii"))
     told = client.submit(booking_row([made.pack()], "all there is"), signer)

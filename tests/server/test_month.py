@@ -111,7 +111,8 @@ class Month:
         self.council = council
         self.bank = SimulatedBank(NUMBER, FIRST, opening=OPENING, number=NUMBERED)
         council.done(bank_account(NUMBER))
-        council.done(person(CHANNEL, council, role=int(PersonRole.CHANNEL)))
+        role = int(PersonRole.CHANNEL)
+        council.done(person(CHANNEL, council, role=role, bank_account=NUMBER))
         self.connect()
         # What the ledger has been told of the bank's book.
         self.told: list[Movement] = []

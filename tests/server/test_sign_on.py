@@ -262,26 +262,63 @@ def test_who_is_signed_on_cancels(peers: Peers) -> None:
     assert (found.entry.operator, found.resolution.operator) == (1, 1)
     by = found.resolution.sender
     assert (by.participant, by.operator) == (HERE, 2)
-    # Whoever calls for the centre says who stands there; who has left did, too.
-    harness = peers.get(Role.HARNESS, "harness")
-    theirs = payment("WATER", centre=HERE, operator=1)
-    assert harness.pay(theirs).result == OK
-    request = counter_pb2.CancelPaymentRequest(id=theirs.id)
-    for number in (0, 77):
-        request.operator = number
-        with failing(grpc.StatusCode.INVALID_ARGUMENT) as failures:
-            harness.counter.CancelPayment(request, timeout=CALL_S)
-        assert failures[0].fields == ["operator"]
-    request.operator = 3
-    assert not harness.counter.CancelPayment(request, timeout=CALL_S).repeat
 
 
-def test_who_acts_for_centres_needs_no_session(peers: Peers) -> None:
-    harness = peers.get(Role.HARNESS, "harness")
-    # It says who was at the counter, and the register has to know them.
-    assert harness.pay(payment(centre=HERE, operator=1)).result == OK
-    assert harness.pay(payment(centre=HERE, operator=3)).result == UNKNOWN
-    assert harness.pay(payment(centre=HERE, operator=0)).result == UNKNOWN
+def test_who_acts_for_centres_does_nothing_where_operators_sign_on(
+    peers: Peers,
+) -> None:
+    """A harness has no session of theirs, whoever it says was at the counter."""
+    harness, counter = peers.harness, peers.harness.counter
+    signs(peers, False)
+    before = payment("WATER", centre=THERE, operator=1)
+    assert harness.pay(before).result == OK
+    closing = counter_pb2.CloseShiftRequest(id=new_id(), centre=THERE, operator=1)
+    closed = counter.CloseShift(closing, timeout=CALL_S).outcome
+    assert closed.result == OK
+    signs(peers, True)
+    for number in (1, 2, 3, 0):
+        one = payment(centre=THERE, operator=number)
+        assert harness.pay(one).result == UNKNOWN
+        paying = counter_pb2.PayBillRequest(payment=one)
+        again = counter_pb2.CloseShiftRequest(
+            id=new_id(), centre=THERE, operator=number
+        )
+        signing = counter_pb2.SignShiftRequest(
+            id=new_id(),
+            centre=THERE,
+            operator=number,
+            shift_sequence=closed.sequence,
+        )
+        cancelling = counter_pb2.CancelPaymentRequest(id=before.id, operator=number)
+        calls: tuple[tuple[Any, Any], ...] = (
+            (counter.PayBill, paying),
+            (counter.CloseShift, again),
+            (counter.SignShift, signing),
+            (counter.CancelPayment, cancelling),
+        )
+        for call, request in calls:
+            with failing(UNAUTHENTICATED) as failures:
+                call(request, timeout=CALL_S)
+            assert failures[0].reason == "SIGN_ON_NEEDED"
+    # What it has sent before has its answer; and elsewhere it goes on.
+    told = harness.pay(before)
+    assert (told.result, told.repeat) == (OK, True)
+    assert harness.pay(payment(centre="centre-b", operator=9)).result == OK
+    # With that operator's session the centre itself does it.
+    peer = peers.centre(THERE)
+    on = sign_on(peer, 2, THERE, at=1)
+    request = counter_pb2.SignShiftRequest(id=new_id(), shift_sequence=closed.sequence)
+    signed = peer.counter.SignShift(request, timeout=CALL_S, metadata=on.metadata)
+    assert signed.outcome.result == OK
+
+
+def signs(peers: Peers, on: bool) -> None:
+    """Have the second centre's operators sign on, or not any more."""
+    request = admin_pb2.LoadNetworkRequest(
+        participants=[network_pb2.Participant(id=THERE, signs_on=on)],
+        participant_fields=[network_pb2.FieldNames(names=["signs_on"])],
+    )
+    peers.treasury.admin.LoadNetwork(request, timeout=CALL_S)
 
 
 def test_what_is_paid_has_its_answer_whoever_asks(peers: Peers) -> None:

@@ -27,7 +27,7 @@ cdef uint64_t clock_read(int clock) noexcept nogil:
     return <uint64_t>now.tv_sec * 1000000000 + <uint64_t>now.tv_nsec
 
 
-cdef uint64_t clock_wall(const Guard* guard) noexcept nogil:
+cdef uint64_t _clock_wall(const Guard* guard) noexcept nogil:
     return guard.fake[0] if guard.fake != NULL else clock_read(CLOCK_REALTIME)
 
 
@@ -53,11 +53,19 @@ cdef int _clock_ask_kernel(const Guard* guard) noexcept nogil:
 
 
 cdef void clock_look(const Guard* guard, Reading* reading) noexcept nogil:
-    reading.wall = clock_wall(guard)
+    reading.wall = _clock_wall(guard)
     reading.boot = _clock_boot(guard)
     reading.ahead_ns = <int64_t>(
         reading.wall - guard.anchor_wall - (reading.boot - guard.anchor_boot)
     )
+
+
+cdef inline uint64_t clock_passed(const Reading* reading) noexcept nogil:
+    """The wall clock less what it is ahead of its anchor: by this time holds are due. What
+    it has leapt nobody has vouched for, and a biller may still credit a payment meanwhile."""
+    if reading.ahead_ns <= 0:
+        return reading.wall
+    return reading.wall - <uint64_t>reading.ahead_ns
 
 
 cdef void _clock_anchor(Guard* guard, const Reading* reading) noexcept nogil:
@@ -108,7 +116,7 @@ cdef int _clock_judge(Guard* guard, const Reading* reading) noexcept nogil:
     return CLOCK_LEAPT
 
 
-cdef void _clock_believe(Guard* guard, const Reading* reading, int verdict) noexcept nogil:
+cdef void _clock_believe(Guard* guard, Reading* reading, int verdict) noexcept nogil:
     """After the row that says so is durable. A clock that came back gains no budget."""
     native_assert(
         verdict == CLOCK_KEPT or (verdict == CLOCK_AGREES and guard.has_leapt),
@@ -118,6 +126,7 @@ cdef void _clock_believe(Guard* guard, const Reading* reading, int verdict) noex
         guard.has_leapt = 0
     else:
         _clock_anchor(guard, reading)
+        reading.ahead_ns = 0
 
 
 cdef void _clock_make_row(
@@ -169,7 +178,10 @@ cdef int clock_take(
     call.tails = tail
     call.rows_count = 1
     call.form = FORM_ROWS
-    rc = group_commit(s, &call, 1, now.wall, outs, replies)
+    rc = group_commit(
+        s, &call, 1, now.wall, now.wall if verdict == CLOCK_KEPT else clock_passed(now), outs,
+        replies,
+    )
     if rc == 0:
         native_assert(outs[0].result == RESULT_OK, b"clock_take: nothing refuses its row")
         native_assert(
@@ -197,7 +209,7 @@ cdef int clock_accept(
         -CLOCK_LEAP_MAX_NS <= more <= CLOCK_LEAP_MAX_NS
     ):
         return RC_CLOCK
-    rc = group_commit(s, call, 1, now.wall, outs, replies)
+    rc = group_commit(s, call, 1, now.wall, now.wall, outs, replies)
     if rc == 0 and outs[0].result == RESULT_OK:
         _clock_anchor(guard, &now)
     return rc

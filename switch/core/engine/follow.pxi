@@ -182,7 +182,7 @@ cdef int _follow_learn(State* s, const Piece* pieces, uint32_t count) noexcept n
     cdef int rc = group_wait(s, 0)
     if rc != 0:
         return rc
-    group_begin(s, 0)
+    group_begin(s, 0, 0)
     rc = group_renew(s)
     for i in range(count):
         if rc == 0:

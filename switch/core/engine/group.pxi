@@ -78,8 +78,9 @@ cdef int _group_decode(State* s, Call* calls, uint32_t calls_count, uint32_t* co
 
 
 cdef int _group_expire(State* s, uint32_t requested) noexcept nogil:
-    """Expire what is due, the earliest first, as far as the group has room."""
-    cdef uint64_t now = rows_time(s)
+    """Expire what is due, the earliest first, as far as the group has room: what is due by
+    the time that has passed, whatever time its row will have."""
+    cdef uint64_t now = s.group.passed
     cdef uint64_t aside = s.shared.aside_count
     cdef bint done = True
     cdef int rc = 0
@@ -284,12 +285,14 @@ cdef void group_publish(State* s) noexcept nogil:
         pthread_cond_broadcast(&s.shared.space_due)
 
 
-cdef void group_begin(State* s, uint64_t now) noexcept nogil:
+cdef void group_begin(State* s, uint64_t now, uint64_t passed) noexcept nogil:
     native_assert(
         s.shared.sequence == 0 or s.group.last_timestamp >= s.shared.timestamp,
         b"group_begin: time goes on",
     )
+    native_assert(passed <= now, b"group_begin: no more has passed than the clock says")
     s.group.now = now
+    s.group.passed = passed
     memcpy(s.group.handle_keys, s.shared.token_keys, sizeof(s.shared.token_keys))
     s.group.first = s.shared.sequence + 1
     s.group.fresh = s.shared.sequence // s.config.step_rows
@@ -440,7 +443,7 @@ cdef int _group_cut_off(State* s, uint64_t now, uint32_t windows) noexcept nogil
     pthread_mutex_lock(&s.shared.lock)
     rc = group_wait(s, windows)
     if rc == 0:
-        group_begin(s, now)
+        group_begin(s, now, now)
         rc = group_renew(s)
         if rc == 0:
             rc = machine_cut_off(s)
@@ -452,14 +455,15 @@ cdef int _group_cut_off(State* s, uint64_t now, uint32_t windows) noexcept nogil
 
 
 cdef int _group_decide(
-    State* s, Call* calls, uint32_t calls_count, uint64_t now, uint32_t windows, Outcome* outs
+    State* s, Call* calls, uint32_t calls_count, uint64_t now, uint64_t passed,
+    uint32_t windows, Outcome* outs
 ) noexcept nogil:
     """Under the lock: everything up to the chunk that is to be committed."""
     cdef uint32_t count
     cdef int rc = group_wait(s, windows)
     if rc != 0:
         return rc
-    group_begin(s, now)
+    group_begin(s, now, passed)
     rc = group_renew(s)
     if rc == 0:
         rc = _group_decode(s, calls, calls_count, &count)
@@ -479,10 +483,11 @@ cdef int _group_decide(
 
 
 cdef int group_commit(
-    State* s, Call* calls, uint32_t calls_count, uint64_t now, Outcome* outs,
-    uint8_t* replies
+    State* s, Call* calls, uint32_t calls_count, uint64_t now, uint64_t passed,
+    Outcome* outs, uint8_t* replies
 ) noexcept nogil:
-    """Decide, make durable, answer. Anything but 0: nothing was answered.
+    """Decide, make durable, answer. Anything but 0: nothing was answered. Rows have the time
+    `now`; holds are due by `passed`, which is no later.
 
     RC_DEAD and RC_SPACE: nothing of it happened, though a cut-off's window may have closed
     before. Any other: the ledger is dead from here on, and only after RC_FENCED is it certain
@@ -503,7 +508,7 @@ cdef int group_commit(
         native_assert(windows <= 2, b"group_commit: they are minutes apart")
     before = fault_enter(&s.shared.in_both)
     pthread_mutex_lock(&s.shared.lock)
-    rc = _group_decide(s, calls, calls_count, now, windows, outs)
+    rc = _group_decide(s, calls, calls_count, now, passed, windows, outs)
     pthread_mutex_unlock(&s.shared.lock)
     fault_leave(before)
     if rc != 0:

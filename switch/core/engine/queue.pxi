@@ -19,15 +19,22 @@ cdef int _queue_sleep(
 
 
 cdef uint64_t _queue_idle(const QueueState* q) noexcept nogil:
-    """Nanoseconds until a hold is due, 0 if one is; IDLE_WAIT_MAX_NS at the most."""
-    cdef uint64_t due = q.s.shared.due
-    cdef uint64_t now
-    if due == 0:
-        return IDLE_WAIT_MAX_NS
-    now = clock_wall(&q.guard)
-    if due <= now:
-        return 0
-    return min(due - now, <uint64_t>IDLE_WAIT_MAX_NS)
+    """Nanoseconds until a group has something to do by itself, 0 if it has; IDLE_WAIT_MAX_NS
+    at the most."""
+    cdef uint64_t hold_due = q.s.shared.hold_due
+    cdef uint64_t window_due = q.s.shared.window_due
+    cdef uint64_t wait_ns = IDLE_WAIT_MAX_NS
+    cdef uint64_t passed
+    cdef Reading now
+    if q.s.shared.due == 0:
+        return wait_ns
+    clock_look(&q.guard, &now)
+    passed = clock_passed(&now)
+    if hold_due != 0:
+        wait_ns = min(wait_ns, hold_due - passed if hold_due > passed else 0)
+    if window_due != 0:
+        wait_ns = min(wait_ns, window_due - now.wall if window_due > now.wall else 0)
+    return wait_ns
 
 
 # --- from the beginning to the end ------------------------------------------------------
@@ -326,8 +333,8 @@ cdef int _queue_commit(QueueState* q, Group* group) noexcept nogil:
         group.ahead_ns = now.ahead_ns
         if rc == 0:
             rc = group_commit(
-                q.s, group.calls, group.calls_count, now.wall, group.outcomes,
-                group.replies,
+                q.s, group.calls, group.calls_count, now.wall, clock_passed(&now),
+                group.outcomes, group.replies,
             )
         died = q.s.shared.dead
         meter_end(

@@ -60,6 +60,7 @@ cdef bint _effect_record_is_within(
     elif record == RECORD_PERSON:
         return tail_size >= sizeof(PersonRecord) and 0 < row.debit < PEOPLE_MAX and (
             (<const PersonRecord*>tail).participant < PARTICIPANTS_MAX
+            and (<const PersonRecord*>tail).bank < BANK_ACCOUNTS_MAX
         )
     elif record == RECORD_THRESHOLDS:
         return tail_size >= sizeof(ThresholdsRecord) and row.debit == 1

@@ -62,6 +62,17 @@ cdef uint32_t banks_find_place(
     return 0
 
 
+cdef inline bint banks_is_mirror(
+    const State* s, uint32_t index, const Account* image
+) noexcept nogil:
+    """Whether an account is the one of kind bank of a bank account; of 0 none is."""
+    return (
+        0 < index < s.group.banks_count
+        and s.group.banks[index].purpose == image.purpose
+        and s.group.banks[index].participant == image.participant
+    )
+
+
 cdef void banks_apply(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
     """Note an accepted register row of a bank account, or of a statement of one."""
     cdef const BankAccountRecord* record = <const BankAccountRecord*>tail

@@ -130,19 +130,30 @@ cdef bint lines_are_valid(const Row* row, const uint8_t* tail, uint32_t size) no
     return left == 0
 
 
-cdef bint _lines_are_of_channel(const Draft* draft) noexcept nogil:
+cdef bint _lines_are_of_channel(const State* s, const Draft* draft) noexcept nogil:
     """Whether a proposal whose shape is right is what a bank's connection may say: what the
-    bank has booked, with or without its statement."""
+    bank has booked for its one bank account, with or without a statement of that."""
     cdef const ProposedLine* line
+    cdef uint32_t bank = people_get_bank(s, &draft.row)
+    cdef uint32_t account
     cdef uint32_t at = 8
     cdef uint32_t end = signed_size(draft.tail_size)
     if draft.row.total != PROPOSE_LINES or draft.row.amount > CHANNEL_AMOUNT_MAX:
         return False
+    if bank == 0:
+        return False
     while at < end:
         line = <const ProposedLine*>(draft.tail + at)
-        if line.kind != KIND_BOOKED and not (
+        if line.kind == KIND_BOOKED:
+            account = line.debit | line.credit
+            if not treasury_knows(s, account) or not (
+                banks_is_mirror(s, bank, &s.group.working.accounts[account])
+            ):
+                return False
+        elif not (
             _lines_is_of(line, RECORD_STATEMENT)
             and (<const StatementRecord*>_lines_tail(line)).source == SOURCE_CAMT
+            and (<const StatementRecord*>_lines_tail(line)).bank == bank
         ):
             return False
         at += _lines_size(line)
@@ -369,7 +380,7 @@ cdef int lines_ask(State* s, const Draft* draft, bint* line, int* result) noexce
             return rc
         return people_check(s, draft, result)
     if kinds_is_said(row.kind):
-        if people_is_channel(s, row) and not _lines_are_of_channel(draft):
+        if people_is_channel(s, row) and not _lines_are_of_channel(s, draft):
             result[0] = RESULT_NOT_SIGNED
             return 0
         return people_check(s, draft, result)

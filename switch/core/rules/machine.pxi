@@ -209,7 +209,7 @@ cdef int _machine_end(
 
 cdef int _machine_find_operator(State* s, const Row* row, bint* missing) noexcept nogil:
     """Whether a shift of a wallet, the approval of one, a complaint or what hands cash out is of
-    a centre that signs on, and names none of its operators."""
+    a centre that signs on, and of another sender, or names none of its operators."""
     cdef Row shift
     cdef bint found
     cdef uint32_t wallet = 0
@@ -231,7 +231,7 @@ cdef int _machine_find_operator(State* s, const Row* row, bint* missing) noexcep
     if treasury_knows(s, wallet) and s.group.working.accounts[wallet].kind == ACCOUNT_WALLET:
         centre = s.group.working.accounts[wallet].participant
     if 0 < centre < s.group.participants_count:
-        missing[0] = operators_is_missing(s, centre, row.operator_)
+        missing[0] = operators_is_missing(s, centre, row.operator_, row.participant)
     return 0
 
 

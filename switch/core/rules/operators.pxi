@@ -65,12 +65,15 @@ cdef bint operators_has_key(
 
 
 cdef inline bint operators_is_missing(
-    const State* s, uint32_t participant, uint32_t number
+    const State* s, uint32_t participant, uint32_t number, uint32_t sender
 ) noexcept nogil:
-    """Whether a centre signs on, and has no such operator, or none that is active. Of all
-    others it costs one look."""
+    """Whether a centre signs on, and does not ask for this itself, or has no such operator, or
+    none that is active. Of all others it costs one look."""
     if not s.group.participants[participant].signs_on:
         return False
+    if sender != participant:
+        # Nobody else has the session of one of its operators.
+        return True
     return not s.group.operators[operators_find(s, participant, number)].active
 
 

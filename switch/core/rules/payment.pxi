@@ -63,7 +63,7 @@ cdef void _payment_sign_on(State* s, Draft* draft, uint32_t centre) noexcept nog
     draft.no_operator = (
         draft.signed_on == OPERATOR_NOBODY
         or draft.row.operator_ != draft.signed_on
-        or operators_is_missing(s, centre, draft.row.operator_)
+        or operators_is_missing(s, centre, draft.row.operator_, draft.row.participant)
     )
 
 
@@ -93,8 +93,9 @@ cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
             draft.row.debit == 0 or s.group.participants[centre].role != ROLE_CENTRE
             or not s.group.participants[centre].active
         )
-        draft.no_operator = operators_is_missing(s, centre, draft.row.operator_)
-        # Others who act for a centre say who was at its counter.
+        draft.no_operator = operators_is_missing(
+            s, centre, draft.row.operator_, draft.row.participant
+        )
         if draft.signed_on != 0 and draft.bound != 0 and s.group.participants[centre].signs_on:
             _payment_sign_on(s, draft, centre)
 
@@ -187,7 +188,7 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
             or s.group.working.accounts[row.debit].kind != ACCOUNT_WALLET
         )
         draft.no_operator = not draft.no_centre and operators_is_missing(
-            s, s.group.working.accounts[row.debit].participant, row.operator_
+            s, s.group.working.accounts[row.debit].participant, row.operator_, row.participant
         )
     native_assert(kinds_is_payment(row.kind), b"payment_resolve: a payment")
     native_assert(

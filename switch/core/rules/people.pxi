@@ -18,7 +18,8 @@ cdef bint people_record_is_valid(const uint8_t* tail, uint32_t size) noexcept no
         and record.active <= 1
         and record.participant != 0 and record.number != 0
         and not keys_is_zero(record.key, 32)
-        and keys_is_zero(record.reserved_0, 1) and keys_is_zero(record.reserved_1, 4)
+        and keys_is_zero(record.reserved_0, 1)
+        and (record.bank == 0 or record.role == PERSON_CHANNEL)
     )
 
 
@@ -80,6 +81,7 @@ cdef void people_apply(State* s, const Row* row, const uint8_t* tail) noexcept n
     person.number = record.number
     person.role = record.role
     person.active = record.active
+    person.bank = record.bank
     memcpy(person.key, record.key, 32)
     # Whoever has wanted something may not act by now.
     s.group.proposed.stands = 0
@@ -147,10 +149,15 @@ cdef inline bint people_is_channel(const State* s, const Row* row) noexcept nogi
     return s.group.people[people_find(s, row.participant, row.operator_)].role == PERSON_CHANNEL
 
 
+cdef uint32_t people_get_bank(const State* s, const Row* row) noexcept nogil:
+    """Index of the bank account whose connection a row names, or 0."""
+    return s.group.people[people_find(s, row.participant, row.operator_)].bank
+
+
 cdef bint people_may_speak(const State* s, const Person* channel) noexcept nogil:
     """Whether somebody is a bank's connection that may say what it has booked."""
     return (
-        channel.role == PERSON_CHANNEL and channel.active != 0
+        channel.role == PERSON_CHANNEL and channel.active != 0 and channel.bank != 0
         and _people_can_act_for(&s.group.participants[channel.participant])
     )
 

@@ -442,6 +442,16 @@ cdef bint register_keeps_rules(
     )
 
 
+cdef bint register_keeps_heads(
+    const ServiceRecord* before, const ServiceRecord* record
+) noexcept nogil:
+    """Whether each head of a service has its account still: a payment names one by its place,
+    chosen when the bill was fetched."""
+    return before.heads_count <= record.heads_count and memcmp(
+        before.heads, record.heads, before.heads_count * sizeof(uint32_t)
+    ) == 0
+
+
 cdef inline bint register_keeps(State* s, const ServiceRecord* record) noexcept nogil:
     """Whether a hold of a service outlives its deadline: it may be released only as long as
     its biller promises to credit nothing late."""

@@ -95,7 +95,8 @@ cdef inline void rows_publish_holds(State* s) noexcept nogil:
     s.shared.holds_count = s.group.holds.count - s.group.holds.unverified
     s.shared.kept_count = s.group.holds.kept
     s.shared.unverified_count = s.group.holds.unverified
-    s.shared.due = holds_due(&s.group.holds)
+    s.shared.hold_due = s.shared.due = holds_due(&s.group.holds)
+    s.shared.window_due = s.group.cutoff
     if s.group.cutoff != 0 and (s.shared.due == 0 or s.group.cutoff < s.shared.due):
         s.shared.due = s.group.cutoff
 

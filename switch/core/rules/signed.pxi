@@ -45,7 +45,8 @@ cdef bint _signed_stops_person(State* s, const PersonRecord* record) noexcept no
         people_find(s, record.participant, record.number)
     ]
     return not record.active and person.active and (
-        record.role == person.role and memcmp(record.key, person.key, 32) == 0
+        record.role == person.role and record.bank == person.bank
+        and memcmp(record.key, person.key, 32) == 0
     )
 
 

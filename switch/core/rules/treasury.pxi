@@ -353,6 +353,8 @@ cdef int _treasury_person(
     """The same of a person."""
     if record.participant >= s.group.participants_count:
         return RESULT_PARTICIPANT_UNKNOWN
+    if record.bank >= s.group.banks_count and record.bank != 0:
+        return RESULT_ACCOUNT_UNKNOWN
     existing[0] = people_find(s, record.participant, record.number)
     if people_has_key(s, record.key, existing[0]) or operators_has_key(s, record.key, 0):
         return RESULT_SAME_PERSON
@@ -529,6 +531,7 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
             return RESULT_RULE_FIXED
         if existing != 0 and not (
             register_keeps_rules(&s.group.services[existing].record, record)
+            and register_keeps_heads(&s.group.services[existing].record, record)
         ):
             return RESULT_RULE_FIXED
         if existing == 0 and s.group.services_count >= SERVICES_MAX:
