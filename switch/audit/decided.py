@@ -36,29 +36,29 @@ class Abilities:
     def __init__(self) -> None:
         """Nobody yet."""
         self._of: dict[Who, tuple[list[int], list[int]]] = {}
-        self._first = NOT_YET
-        """The first row about any of them: nobody is asked before there are people."""
 
     def note(self, who: Who, sequence: int, *, role: int, able: bool) -> None:
         """From the row behind `sequence` on somebody has a role, and can act or not."""
         sequences, abilities = self._of.setdefault(who, ([], []))
-        self._first = min(self._first, sequence)
         sequences.append(sequence)
         abilities.append(MAY.get(role, 0) if able else 0)
 
+    def knows(self, who: Who) -> bool:
+        """Whether somebody was ever registered."""
+        return who in self._of
+
     def could(self, who: Who, sequence: int, what: int) -> bool:
         """Whether somebody could do something when a row was made."""
-        sequences, abilities = self._of.get(who, ([], []))
+        sequences, abilities = self._of[who]
         at = bisect_left(sequences, sequence)
-        could = at > 0 and abilities[at - 1] & what == what
-        return could or sequence <= self._first
+        return bool(at and abilities[at - 1] & what == what)
 
     def all_could(self, who: Who, rows: Rows, what: int) -> Mask:
         """The same of several rows."""
-        sequences, abilities = self._of.get(who, ([], []))
+        sequences, abilities = self._of[who]
         at = np.searchsorted(np.array(sequences, np.uint64), rows["sequence"])
         could: Mask = np.array([0, *abilities])[at] & what == what
-        return could | (rows["sequence"] <= np.uint64(self._first))
+        return could
 
 
 class Decided:
@@ -74,12 +74,15 @@ class Decided:
         self._abilities = abilities
 
     def _wanted(self, asked: np.void, approvals: list[np.void]) -> dict[Who, int]:
-        """Who has wanted something, and what each must be able to do."""
+        """Who has wanted something, and what each must be able to do. Who was never
+        registered has signed nothing, as another check says.
+        """
         wanted = {_who(asked): PROPOSES}
         for approval in approvals:
             who = _who(approval)
             wanted[who] = wanted.get(who, 0) | APPROVES
-        return wanted
+        knows = self._abilities.knows
+        return {who: what for who, what in wanted.items() if knows(who)}
 
     def wrong(self, asked: np.void, approvals: list[np.void], deed: np.void) -> str:
         """Why one row was not decided any more when it was made; empty if it was."""
