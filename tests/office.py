@@ -119,6 +119,12 @@ class Office:
         """What comes of it."""
         return self.tell(self.approval(sequence, who))[0]
 
+    def withdraw(self, sequence: int, who: Who) -> int:
+        """What comes of taking a proposal back."""
+        row = self.row(Kind.WITHDRAW, who, resolves=sequence, reference=b"why")
+        [told] = self.tell(self.signed(row))
+        return told.result
+
     def line_rows(self, sequence: int, checker: int | None = None) -> list[Row]:
         """The rows of all lines of a proposal, as its last approval makes them."""
         asked = self.model.rows[sequence - 1]

@@ -509,15 +509,12 @@ def test_the_second_of_two_approvals(office: Treasury) -> None:
     assert late.other == first.sequence + 2
     assert office.results(*office.line_rows(asked, MAIN)) == [Result.NOT_APPROVED]
     assert office.results(*office.line_rows(asked)) == [Result.OK]
-    gone = office.row(Kind.WITHDRAW, BETA, resolves=asked, reference=b"why")
-    assert office.result(office.signed(gone)) == Result.ALREADY_DONE
+    assert office.withdraw(asked, BETA) == Result.ALREADY_DONE
     # Until it is done, it can be withdrawn: by whomever, whoever has approved it.
     for checkers in ((ALPHA,), (ALPHA, BETA)):
         asked = office.propose(GAMMA, top_up(5, b"UTR %d" % len(checkers)))
-        for who in checkers:
-            assert office.approve(asked, who).result == Result.OK
-        gone = office.row(Kind.WITHDRAW, BETA, resolves=asked, reference=b"why")
-        assert office.result(office.signed(gone)) == Result.OK
+        assert all(office.approve(asked, who).result == Result.OK for who in checkers)
+        assert office.withdraw(asked, BETA) == Result.OK
         assert office.approve(asked, DELTA).result == Result.PROPOSAL_WITHDRAWN
         assert office.results(*office.line_rows(asked)) == [Result.NOT_APPROVED]
 
@@ -593,8 +590,7 @@ def test_two_stay_who_may_approve(office: Treasury) -> None:
     gamma = PersonRecord(*GAMMA, office.model.persons[GAMMA].key, PersonRole.MAKER)
     done = office.by_three(of_record(gamma.pack()), maker=ALPHA, checkers=checkers)
     assert done == [Result.OK]
-    done = office.by_three(of_record(maker.pack()), checkers=checkers)
-    assert done == [Result.OK]
+    assert office.by_three(of_record(maker.pack()), checkers=checkers) == [Result.OK]
     asked = office.propose(ALPHA, of_record(replace(maker, participant=2).pack()))
     office.approve(asked, BETA)
     assert office.results(*office.line_rows(asked)) == [Result.SAME_PERSON]

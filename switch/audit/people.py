@@ -23,9 +23,11 @@ from switch.audit.findings import Findings
 from switch.audit.kinds import LINE, MONEY, Move
 from switch.audit.layout import (
     CHANNEL_RULES,
+    DECIDED_RULES,
     EVIDENCE,
     OK,
     SIGNATURE_SIZE,
+    STAKE_RULES,
     THIRD,
     UNFREEZE,
     Mask,
@@ -227,7 +229,7 @@ class People:
         day[2] += int(row["amount"])
         day[3] += stake
         today = day[2]
-        if self.register.know_stakes:
+        if self.register.has(STAKE_RULES):
             today, said = day[3], said if lines else replace(said, most=stake)
         else:
             stake = int(row["amount"])
@@ -325,7 +327,7 @@ class People:
             return self.register.newest(tail)
         if row["kind"] == Kind.LIMIT:
             # Those of rules that did not ask for it are older than any proposal.
-            known = self.register.know_decided
+            known = self.register.has(DECIDED_RULES)
             return self.register.limits.get(int(row["debit"]), 0) if known else 0
         thaws = row["kind"] == Kind.FREEZE and int(row["flags"]) & UNFREEZE
         return self.register.freezes.get(int(row["debit"]), 0) if thaws else 0

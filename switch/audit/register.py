@@ -42,7 +42,6 @@ from switch.audit.layout import (
     RULES_RECORD,
     SERVICE_RECORD,
     SERVICES_MAX,
-    STAKE_RULES,
     TARIFF_ITEM,
     WINDOW_LINE,
     Rows,
@@ -210,7 +209,7 @@ class Register:
         if self.accounts["kind"][index] != AccountKind.WALLET:
             self._add("accounts", row, f"account {index} is no wallet")
         take_limit(self.accounts, index, tail, int(row["sequence"]))
-        if self.know_decided:
+        if self.has(DECIDED_RULES):
             self.limits[index] = int(row["sequence"])
 
     def _freeze(self, row: np.void) -> None:
@@ -307,16 +306,6 @@ class Register:
     def has(self, rules: int) -> bool:
         """Whether they are of this version, or newer."""
         return not 0 < self.version < rules
-
-    @property
-    def know_stakes(self) -> bool:
-        """Whether by them thresholds look at what a proposal moves or releases."""
-        return not 0 < self.version < STAKE_RULES
-
-    @property
-    def know_decided(self) -> bool:
-        """Whether by them what people decided is asked again when it is done."""
-        return not 0 < self.version < DECIDED_RULES
 
     def asked(self, row: np.void, tail: bytes) -> tuple[str, str, Result]:
         """Of a row with one of the records `CHECKED`: the check that it belongs to,

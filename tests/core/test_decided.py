@@ -490,7 +490,7 @@ def run_by_rules(path: Path, version: int) -> Iterator[bytes]:
 # --- what a bank's connection has told -----------------------------------------------
 
 
-CHANNEL = Person(2, 13, 13, PersonRole.CHANNEL)
+CHANNEL = Person(2, 13, 13, PersonRole.CHANNEL, bank=1)
 
 
 def test_what_a_channel_has_told(council: Council) -> None:

@@ -8,13 +8,10 @@ the test did, by a reader that follows and by one that begins anew.
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 
-from server.services.proposal_list import proposal_message
 from switch._core import Rows
 from switch.codes import PROPOSE_ADVANCE, Kind, Result
 from switch.errors import OverloadError
@@ -32,24 +29,8 @@ from switch.ledger.exceptions import (
 from switch.ledger.follower import Follower
 from switch.ledger.histories import Histories
 from switch.ledger.open_matters import ExceptionKind as E
-from switch.ledger.open_matters import OpenMatters
-from switch.v1.proposals_pb2 import (
-    PROPOSAL_STATE_APPROVED as APPROVED,
-)
-from switch.v1.proposals_pb2 import (
-    PROPOSAL_STATE_DONE as DONE,
-)
-from switch.v1.proposals_pb2 import (
-    PROPOSAL_STATE_EXPIRED as EXPIRED,
-)
-from switch.v1.proposals_pb2 import (
-    PROPOSAL_STATE_WITHDRAWN as WITHDRAWN,
-)
 from tests.damage import damage_row
 from tests.ledger.office import AMOUNT, DAY_S, DEADLINE_S, Office, offices
-
-if TYPE_CHECKING:
-    from server.node import Node
 
 ALL = Wanted()
 PAST_S = DEADLINE_S + 1
@@ -401,50 +382,6 @@ def test_what_can_be_done_no_more_is_not_owed(office: Office, reader: Reader) ->
         asked, moves.approved_refund(office.row(asked), checker=office.second)
     )
     assert reader.listed() == []
-
-
-def test_proposals_are_listed_while_they_can_be_done(office: Office) -> None:
-    """Of approved refunds: by what is left, a withdrawal, and their age."""
-
-    def listed() -> list[int]:
-        matters = OpenMatters(office.ledger)
-        matters.read_on()
-        now_ns = office.now_ns
-        return matters.proposals(unanswered_only=True, now_ns=now_ns).tolist()
-
-    def state(proposal: int) -> int:
-        exceptions = Exceptions(office.ledger)
-        exceptions.find(ALL, office.now_ns)
-        node = SimpleNamespace(
-            ledger=office.ledger, register=office.register, exceptions=exceptions
-        )
-        return proposal_message(cast("Node", node), proposal, office.now_ns).state
-
-    holds = office.pay()[0], office.pay()[0]
-    for hold in holds:
-        office.confirm(hold)
-    posts = [office.ledger.resolution(hold)[0] for hold in holds]
-    whole = office.propose(Kind.REFUND, posts[0], AMOUNT)
-    part, taken, old = (
-        office.propose(Kind.REFUND, post, 1) for post in (posts[0], *posts[1:] * 2)
-    )
-    office.approve(whole)
-    office.approve(taken)
-    office.approve(part)
-    approved_ns = office.row(office.approve(old)).timestamp
-    assert listed() == [whole, part, taken, old]
-    deed = moves.approved_refund(office.row(part), checker=office.second)
-    office.do(deed)
-    assert listed() == [taken, old]
-    assert [state(one) for one in (whole, part)] == [APPROVED, DONE]
-    office.do(moves.withdraw(new_id(), taken, "not so", sender=office.second))
-    assert (listed(), state(taken)) == ([old], WITHDRAWN)
-    office.now_ns = approved_ns + 30 * DAY_S * 10**9 - 1
-    assert (listed(), state(old)) == ([old], APPROVED)
-    office.now_ns += 1
-    assert (listed(), state(old), state(part)) == ([], EXPIRED, DONE)
-    late = moves.approved_refund(office.row(old), checker=office.second)
-    assert office.attempt(late)["result"].tolist() == [Result.NOT_APPROVED]
 
 
 # --- time ---

@@ -1,0 +1,75 @@
+"""Goal: what is approved is listed while it can be done, and its state says the same.
+
+Method: a real ledger and a clock that the test moves, read anew for each question.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from server.services.proposal_list import proposal_message
+from switch.codes import Kind, Result
+from switch.ids import new_id
+from switch.ledger import moves
+from switch.ledger.exceptions import Exceptions, Wanted
+from switch.ledger.open_matters import OpenMatters
+from switch.v1 import proposals_pb2 as pb
+from tests.ledger.office import AMOUNT, DAY_S, Office, offices
+
+if TYPE_CHECKING:
+    from server.node import Node
+
+APPROVED, EXPIRED = pb.PROPOSAL_STATE_APPROVED, pb.PROPOSAL_STATE_EXPIRED
+WITHDRAWN, DONE = pb.PROPOSAL_STATE_WITHDRAWN, pb.PROPOSAL_STATE_DONE
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    yield from offices(tmp_path)
+
+
+def test_proposals_are_listed_while_they_can_be_done(office: Office) -> None:
+    """Of approved refunds: by what is left, a withdrawal, and their age."""
+
+    def listed() -> list[int]:
+        matters = OpenMatters(office.ledger)
+        matters.read_on()
+        now_ns = office.now_ns
+        return matters.proposals(unanswered_only=True, now_ns=now_ns).tolist()
+
+    def state(proposal: int) -> int:
+        exceptions = Exceptions(office.ledger)
+        exceptions.find(Wanted(), office.now_ns)
+        node = SimpleNamespace(
+            ledger=office.ledger, register=office.register, exceptions=exceptions
+        )
+        return proposal_message(cast("Node", node), proposal, office.now_ns).state
+
+    holds = office.pay()[0], office.pay()[0]
+    for hold in holds:
+        office.confirm(hold)
+    posts = [office.ledger.resolution(hold)[0] for hold in holds]
+    whole = office.propose(Kind.REFUND, posts[0], AMOUNT)
+    part, taken, old = (
+        office.propose(Kind.REFUND, post, 1) for post in (posts[0], *posts[1:] * 2)
+    )
+    office.approve(whole)
+    office.approve(taken)
+    office.approve(part)
+    approved_ns = office.row(office.approve(old)).timestamp
+    assert listed() == [whole, part, taken, old]
+    deed = moves.approved_refund(office.row(part), checker=office.second)
+    office.do(deed)
+    assert listed() == [taken, old]
+    assert [state(one) for one in (whole, part)] == [APPROVED, DONE]
+    office.do(moves.withdraw(new_id(), taken, "not so", sender=office.second))
+    assert (listed(), state(taken)) == ([old], WITHDRAWN)
+    office.now_ns = approved_ns + 30 * DAY_S * 10**9 - 1
+    assert (listed(), state(old)) == ([old], APPROVED)
+    office.now_ns += 1
+    assert (listed(), state(old), state(part)) == ([], EXPIRED, DONE)
+    late = moves.approved_refund(office.row(old), checker=office.second)
+    assert office.attempt(late)["result"].tolist() == [Result.NOT_APPROVED]
