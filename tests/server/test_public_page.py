@@ -279,7 +279,10 @@ def paper(peers: Peers) -> Paper:
 def test_a_real_receipt(page: Page, paper: Paper, peers: Peers) -> None:
     english, bengali = (page.check(*paper[:2], path=path) for path in ("/en", "/bn"))
     for answer, words in (
-        (english, ["This receipt is real.", "₹1,234.56", "Land", "Nothing was refunded"]),
+        (
+            english,
+            ["This receipt is real.", "₹1,234.56", "Land", "Nothing was refunded"],
+        ),
         (bengali, ["রসিদটি আসল।", "₹১,২৩৪.৫৬", "ভূমি", "কোনো টাকা ফেরত"]),
     ):
         assert (answer.status, answer.outcome) == (200, "real")
