@@ -389,7 +389,7 @@ def test_what_it_does_not_serve(page: Page) -> None:
         answer = page.get(path)
         assert (answer.status, answer.outcome) == (404, "missing"), path
         assert "root:" not in answer.body
-    for path in ("/totals", "/totals/"):
+    for path in ("/totals", "/totals/", "/en/totals"):
         answer = page.get(path, headers={"Accept-Language": "en"})
         assert answer.headers["location"] == "/totals/en/index.html"
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE"):
