@@ -39,7 +39,7 @@ from switch.cli.written_files import make_folder, one_run
 from switch.client import Client, Point
 from switch.codes import Result
 from switch.console.output import Exit, Screen, program_name
-from switch.errors import SwitchError
+from switch.errors import SwitchError, UsageError
 from switch.money import format_crore
 from switch.v1 import results_pb2, types_pb2
 
@@ -102,6 +102,9 @@ def add_arguments(command: ArgumentParser) -> None:
 
 def close_day(args: Namespace, screen: Screen) -> Exit:
     """End the day; what stands in the way is said, and all else is done."""
+    if args.bank_files and args.lists is None:
+        text = "--bank goes with --lists: it is looked at beside billers' lists"
+        raise UsageError(text)
     make_folder(args.files)
     with one_run(args.files), open_office(args) as client:
         closing = Closing(client, args, screen)
@@ -374,14 +377,7 @@ class Closing:
         is asked.
         """
         files = [
-            path
-            for day in self.days
-            if self.matches.get(day.day, Matches()).open
-            for path in sorted(
-                (self._args.files / day.day[:7]).glob(
-                    f"breaks-*-{day.day.replace('-', '')}.csv"
-                )
-            )
+            path for matches in self.matches.values() for path in sorted(matches.breaks)
         ]
         if files:
             self._screen.line(self._screen.language.word("see breaks"))

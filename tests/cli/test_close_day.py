@@ -257,6 +257,8 @@ def test_lists_are_matched_and_stop_nothing(
     [breaks] = folder.glob("*/breaks-power-*.csv")
     shown = shell.run("close-day", "--files", str(folder), "--lists", str(lists))
     assert f"  payswitch breaks list {breaks}\n" in shown.out
+    alone = shell.run("close-day", "--files", str(folder), "--bank", "camt.xml")
+    assert (alone.code, "--bank goes with --lists" in alone.err) == (Exit.USAGE, True)
     before = breaks.read_bytes()
     assert before.count(b"missing_there") == payments - 2
     again = close(shell, folder, "--lists", str(lists))
@@ -266,6 +268,12 @@ def test_lists_are_matched_and_stop_nothing(
     assert len(wrong["waits"]) == 1
     assert wrong["waits"][0].startswith("the list of water: ")
     assert wrong["breaks"] == found["breaks"]
+    # A biller of whom nothing is open is not named, matched now or before.
+    (lists / day / "water.csv").write_text("Consumer,Date,Amount\n")
+    for words in (("--lists", str(lists)), ()):
+        shown = shell.run("close-day", "--files", str(folder), *words)
+        assert len(list(folder.glob("*/breaks-*-*.csv"))) == 2
+        assert shown.out.count("payswitch breaks list ") == 1
 
 
 def test_a_biller_without_lists(council: Council, shell: Shell, tmp_path: Path) -> None:
