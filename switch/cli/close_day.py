@@ -21,7 +21,12 @@ from switch.calendar import format_ist, ist_date, parse_date
 from switch.cli.arguments import as_argument
 from switch.cli.commands import open_office
 from switch.cli.day_checks import Check, audit_check, checks
-from switch.cli.day_end import CUTOFFS_ASKED, goes_on_until, kept_payments
+from switch.cli.day_end import (
+    CUTOFFS_ASKED,
+    goes_on_until,
+    kept_payments,
+    unsettled_windows,
+)
 from switch.cli.day_files import (
     DayFiles,
     Matches,
@@ -34,7 +39,7 @@ from switch.cli.written_files import make_folder, one_run
 from switch.client import Client, Point
 from switch.codes import Result
 from switch.console.output import Exit, Screen, program_name
-from switch.errors import SwitchError
+from switch.errors import SwitchError, UsageError
 from switch.money import format_crore
 from switch.v1 import results_pb2, types_pb2
 
@@ -97,6 +102,9 @@ def add_arguments(command: ArgumentParser) -> None:
 
 def close_day(args: Namespace, screen: Screen) -> Exit:
     """End the day; what stands in the way is said, and all else is done."""
+    if args.bank_files and args.lists is None:
+        text = "--bank goes with --lists: it is looked at beside billers' lists"
+        raise UsageError(text)
     make_folder(args.files)
     with one_run(args.files), open_office(args) as client:
         closing = Closing(client, args, screen)
@@ -162,6 +170,9 @@ class Closing:
             self.checks += checks(self._client)
         with self._step("kept payments"):
             self.waits += kept_payments(self._client)
+        if self.days:
+            with self._step("unsettled windows"):
+                self.waits += unsettled_windows(self._client, self.days[-1].day)
         if self._args.ledger is not None:
             with self._step("audit"):
                 self.checks.append(audit_check(self._args.ledger))
@@ -366,14 +377,7 @@ class Closing:
         is asked.
         """
         files = [
-            path
-            for day in self.days
-            if self.matches.get(day.day, Matches()).open
-            for path in sorted(
-                (self._args.files / day.day[:7]).glob(
-                    f"breaks-*-{day.day.replace('-', '')}.csv"
-                )
-            )
+            path for matches in self.matches.values() for path in sorted(matches.breaks)
         ]
         if files:
             self._screen.line(self._screen.language.word("see breaks"))

@@ -82,6 +82,8 @@ class Matches:
     """What earlier runs have said of this day, of billers not matched by this one."""
     standing: int = 0
     """Open breaks of those."""
+    breaks: list[Path] = field(default_factory=list)
+    """Files of breaks of which some are open."""
 
     @property
     def open(self) -> int:

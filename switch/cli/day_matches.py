@@ -66,7 +66,10 @@ def match_day(
         if biller in matched:
             continue
         _, breaks = _match_of(path)
-        found.standing += sum(one.state is State.OPEN for one in breaks)
+        still_open = sum(one.state is State.OPEN for one in breaks)
+        found.standing += still_open
+        if still_open:
+            found.breaks.append(path)
         report = _earlier_report(folder, f"{biller}-{bare}")
         if report is not None:
             found.earlier.append(report | {"earlier": True})
@@ -141,6 +144,9 @@ def _match_lists(
             found.refused.append(f"{biller}: {error}")
         else:
             found.reports.append(report)
+            if report["breaks"]["open"]:
+                bare = day.replace("-", "")
+                found.breaks.append(folder / f"breaks-{biller}-{bare}.csv")
             if "bank" in report and not report["bank"]["looked_at"]:
                 found.unasked.append(biller)
             matched.add(biller)

@@ -278,6 +278,7 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
             "proposed",
             "reason",
             "proposed by",
+            "amount",
         ),
     )
     show_listed_changes(found, screen)

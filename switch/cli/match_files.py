@@ -85,7 +85,7 @@ def show_breaks(breaks: list[Break], as_of: Any, limit: int, screen: Screen) -> 
             for one in shown
         ],
         right=("entry", "here", "there", "age"),
-        drop=("turn", "entry", "head", "age", "decide by", "differs"),
+        drop=("entry", "head", "match key", "there", "here", "differs", "age"),
     )
     if len(shown) < len(breaks):
         screen.note(f"{len(breaks) - len(shown)} more; --limit 0 shows them")

@@ -205,7 +205,12 @@ def set_field(args: Namespace, screen: Screen) -> Exit:
     wish = pb.NetworkWish(**partial_messages(network)._asdict())
     request = pb.PrepareRequest(network=wish, reason=args.because)
     args.id = args.id or new_id()
-    return propose(args, screen, request)
+    shown = propose(args, screen, request)
+    if shown is Exit.DONE and len(args.fields) > 1 and not screen.as_json:
+        # Limits, say, stand in another phase than a name.
+        screen.line(screen.language.word("next phase"))
+        screen.command("network", "set", args.name, *args.fields, *signer_words(args))
+    return shown
 
 
 def add_verbs(add: Any) -> None:
@@ -236,7 +241,8 @@ def add_verbs(add: Any) -> None:
         "fields",
         nargs="+",
         metavar="FIELD=VALUE",
-        help="as in a file: a text or a word as it is, all else as JSON",
+        help="as in a file: a text or a word as it is, all else as JSON; "
+        "amounts are in paise",
     )
     _add_signed(field, "a field")
 

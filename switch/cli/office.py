@@ -6,7 +6,7 @@ Over the wire only, as `commands`, whose ways they share.
 from argparse import Namespace
 from collections.abc import Callable
 
-from switch.cli.arguments import APPROVER
+from switch.cli.arguments import APPROVER, SIGNER
 from switch.cli.commands import open_office
 from switch.codes import Result
 from switch.console.output import Exit, Screen, enum_word, plain
@@ -121,6 +121,7 @@ def show_people(screen: Screen) -> None:
     screen.command("propose", "--help")
     screen.command("approve", "ENTRY", *APPROVER)
     screen.command("do", "ENTRY")
+    screen.command("withdraw", "ENTRY", "REASON", *SIGNER)
 
 
 COMMANDS: tuple[tuple[str, Callable[[Namespace, Screen], Exit], str], ...] = (

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import grpc
 
-from switch.calendar import format_financial_year, format_ist
+from switch.calendar import format_ist
 from switch.cli.bills import find_bill, show_bill
 from switch.cli.commands import centre_named, open_client, open_office
 from switch.client import CallError, Client, make_payment
@@ -20,6 +20,7 @@ from switch.console.tokens import format_token
 from switch.errors import UsageError
 from switch.ids import format_id
 from switch.payment_states import PaymentState
+from switch.receipt_numbers import ReceiptNumber
 from switch.v1 import counter_pb2, payments_pb2, types_pb2
 
 TENDERS = {
@@ -161,7 +162,7 @@ def show_payment(
     screen.facts(
         [
             ("state", language.state(state)),
-            ("receipt", _receipt(outcome.receipt, outcome.receipt_year)),
+            ("receipt", _receipt(args.centre, outcome)),
             ("id", format_id(outcome.id)),
             ("entry", str(outcome.sequence)),
             ("time", format_ist(outcome.time_ns)),
@@ -205,8 +206,11 @@ def _show_refusal(
         screen.line(f"  --in-addition-to={format_token(outcome.additional_to)}")
 
 
-def _receipt(number: int, year: int) -> str:
-    return f"{number} / {format_financial_year(year)}" if number else "-"
+def _receipt(centre: str, outcome: payments_pb2.PaymentOutcome) -> str:
+    """As it stands on the paper, and is searched for."""
+    if not outcome.receipt:
+        return "-"
+    return ReceiptNumber(centre, outcome.receipt_year, outcome.receipt).text
 
 
 def status(args: Namespace, screen: Screen) -> Exit:

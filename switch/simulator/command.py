@@ -134,6 +134,10 @@ def run(
     if not screen.as_json:
         _show(value, screen)
     screen.value(value)
+    refused = value.get("ended_unauthenticated", 0)
+    if refused and refused == value.get("connections"):
+        screen.note("the switch has let none of them in: is its network loaded?")
+        return Exit.REFUSED
     return Exit.DONE
 
 

@@ -6,6 +6,7 @@ two that change one record at a time.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,10 @@ def test_one_field_is_set_and_shown_old_and_new(council: Council, shell: Shell) 
     centre = CENTRES[1]
     fields = ["name_en=Kendra [red]5[/] → 6", "payment_max=500"]
     words = ["network", "set", centre, *fields]
-    entry = proposed(council, shell, *words)
+    told = shell.run(*signed(council, *words))
+    assert "propose what is left" in told.out
+    assert f"payswitch network set {centre} 'name_en=Kendra" in told.out
+    [entry] = re.findall(r"^Entry +(\d+)", told.out, re.MULTILINE)
     [shown] = shell.said("proposal", entry)
     [line] = shown["lines"]
     assert line["changes"] == [

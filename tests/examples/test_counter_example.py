@@ -26,10 +26,16 @@ def left(world: World) -> list[Path]:
     return sorted((world.directory / "open").glob("*.payment"))
 
 
-def asking(world: World, *arguments: str, typed: str = "1") -> Program:
-    """A counter whose operator has seen the bills and typed a number."""
+def asking(
+    world: World, *arguments: str, typed: str = "1", freezes: Program | None = None
+) -> Program:
+    """A counter whose operator has seen the bills and typed a number; before that the
+    biller `freezes`, if one is named.
+    """
     counter = world.counter(*BILL, *arguments)
     until(lambda: "Number of the bill" in counter.log())
+    if freezes is not None:
+        freezes.freeze()
     counter.type(typed)
     return counter
 
@@ -58,9 +64,8 @@ def test_who_types_nothing_pays_nothing(world: World) -> None:
 
 def test_a_counter_that_is_killed_pays_once(world: World) -> None:
     biller = world.serving()
-    counter = asking(world)
     # The department does not answer before the counter is gone.
-    biller.freeze()
+    counter = asking(world, freezes=biller)
     until(lambda: world.payments())
     [path] = left(world)
     sent = payments_pb2.Payment.FromString(path.read_bytes())
@@ -98,8 +103,7 @@ def test_it_is_on_disk_before_it_is_sent(world: World, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_what_is_not_known_stays_and_is_settled_later(world: World) -> None:
     biller = world.serving()
-    counter = asking(world, "--patience", "1")
-    biller.freeze()
+    counter = asking(world, "--patience", "1", freezes=biller)
     until(lambda: world.payments())
     assert counter.wait(120) == NOT_KNOWN, counter.log()
     assert "Take no cash again, return none" in counter.log()

@@ -65,6 +65,7 @@ class Pages:
             Route("/robots.txt", self.robots),
             Route("/favicon.ico", self.icon),
             Route("/totals", self.totals_begin),
+            *(Route(f"/{one}/totals", self.totals_begin) for one in LANGUAGES),
             Route(TOTALS, self.totals_begin),
             Route(f"{TOTALS}{{name:path}}", self.totals),
         ]
