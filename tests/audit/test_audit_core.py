@@ -52,7 +52,14 @@ for _ in turns(count // 100, enough):
     while rng.randrange(3) == 0 and pair.ledger.index_step():
         pass
 generator.begin_recalls(seed)
-while pair.operations < count + 1_000:
+def is_recalled():
+    return any(
+        row.kind == Kind.TRANSFER and row.result == Result.OK and pair.model.is_recall(row)
+        for row in pair.model.rows
+    )
+while pair.operations < count + 1_000 or (
+    pair.operations < count + 8_000 and not is_recalled()
+):
     pair.commit(*generator.group_of_recalls())
 generator.begin_counters(seed)
 COUNTED = Kind.COMPLAINT, Kind.REPLY, Kind.BILLS

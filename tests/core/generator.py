@@ -115,7 +115,7 @@ class Generator(Clerk):
             (self.tell, 28 if self.tells_much else 16),
             (self.do_told, 20 if self.tells_much else 16),
             (self.of_told, 2),
-            (self.renew, 1),
+            (self.renew, 2),
             *self.payer_kinds(),
             (self.opening, 8),
             (self.payout, 3),

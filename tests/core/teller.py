@@ -494,7 +494,7 @@ class Teller(Staff):
         moved = sum(line.amount if line.debit else -line.amount for line in lines)
         draw = rng.randrange(right)
         if right == RIGHT_OF_PEOPLE and self.chance(2):
-            draw = rng.choice((0, 0, 3, 3, 6, 6, 6, 6, 6, 6, 8, 8, 10, 10))
+            draw = rng.choice((0, 0, 3, 3, 6, 6, 6, 6, 6, 6, 8, 8, 8, 10, 10, 10))
         if draw == 0:
             record.opening += 1
         elif draw in (6, 7, 9, 11):
@@ -561,10 +561,14 @@ class Teller(Staff):
         record = PersonRecord(*who, key, PersonRole.CHANNEL, bank=bank)
         if self.chance(4):
             record.role, record.bank = PersonRole.SUPPORT, 0
-        if not self.chance(3):
+        if self.chance(2):
             return self.hire(record)
-        if who[0] != self.net.treasury or self.chance(6):
+        if self.chance(6 if who[0] == self.net.treasury else 2):
             record = self.participant_off(who[0])
+        else:
+            # Who stops somebody changes nothing else.
+            own = model.persons[who].bank
+            record = PersonRecord(*who, key, PersonRole.CHANNEL, bank=own)
         record = replace(record, active=0)
         row = self.by_treasury(Kind.REGISTER)
         row.reference, row.tail = b"", record.pack()
