@@ -147,10 +147,10 @@ def test_one_field_is_set_and_shown_old_and_new(council: Council, shell: Shell) 
     centre = CENTRES[1]
     fields = ["name_en=Kendra [red]5[/] → 6", "payment_max=500"]
     words = ["network", "set", centre, *fields]
-    told = shell.run(*signed(council, *words))
-    assert "propose what is left" in told.out
-    assert f"payswitch network set {centre} 'name_en=Kendra" in told.out
-    [entry] = re.findall(r"^Entry +(\d+)", told.out, re.MULTILINE)
+    done = shell.run(*signed(council, *words))
+    assert "propose what is left" in done.out
+    assert f"payswitch network set {centre} 'name_en=Kendra" in done.out
+    [entry] = re.findall(r"^Entry +(\d+)", done.out, re.MULTILINE)
     [shown] = shell.said("proposal", entry)
     [line] = shown["lines"]
     assert line["changes"] == [
