@@ -249,7 +249,8 @@ def test_pay_look_and_refuse(live: Live) -> None:
     printed = live.command(*words).stdout
     [number] = re.findall(rf"^Receipt +({CENTRE}/\S+)$", printed, re.MULTILINE)
     found = live.command("search", "--receipt", number, "--json")
-    assert [one["id"] for one in answer(found)["payments"]] == [outcome["id"]]
+    payments = json.loads(found.stdout)["payments"]
+    assert [one["id"] for one in payments] == [outcome["id"]]
     same = live.command(
         *("pay", CENTRE, FREE, "1234.50", "one", "--id", str(outcome["id"]))
     )
