@@ -1,6 +1,6 @@
 """Lets the tests run on another build of what is compiled: see SWITCH_TEST_LIB.
 
-And apart from those that bear no more than one other beside them: see `--alone`.
+And apart from those that bear one other beside them, or none: see `--alone`.
 """
 
 import gc
@@ -79,14 +79,17 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--alone",
-        choices=("only", "without"),
-        help="run only the tests marked `alone`, or all but these",
+        choices=("without", "pair", "only"),
+        help="of the tests marked `alone` none; those that bear another; the others",
     )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Files without a test marked `alone` need not be read for `--alone only`."""
-    if config.getoption("--alone") != "only" or collection_path.suffix != ".py":
+    """Where only tests marked `alone` are wanted other files need not be read."""
+    if (
+        config.getoption("--alone") not in ("pair", "only")
+        or collection_path.suffix != ".py"
+    ):
         return None
     return "mark.alone" not in collection_path.read_text() or None
 
@@ -99,7 +102,7 @@ def pytest_collection_modifyitems(
     Files that fork come first: each process takes files in this order, and so has not
     used gRPC before (tests/guard.py).
 
-    Both parts are sorted: files with the most slow tests first, so that no process has
+    All parts are sorted: files with the most slow tests first, so that no process has
     one left when the other has none. The files of each folder are then spread over the
     run: those that wait for servers stand beside those that compute.
     """
@@ -108,16 +111,23 @@ def pytest_collection_modifyitems(
     wanted = config.getoption("--alone")
     if wanted is None:
         return
-    parts: dict[bool, list[pytest.Item]] = {True: [], False: []}
-    for item in items:
-        parts[item.get_closest_marker("alone") is not None].append(item)
-    config.hook.pytest_deselected(items=parts[wanted != "only"])
-    items[:] = parts[wanted == "only"]
+    config.hook.pytest_deselected(
+        items=[item for item in items if part_of(item) != wanted]
+    )
+    items[:] = [item for item in items if part_of(item) == wanted]
     slow = Counter(i.path for i in items if i.get_closest_marker("slow"))
     place = spread(dict.fromkeys(item.path for item in items))
     items.sort(
         key=lambda item: (item.path not in forks, -slow[item.path], place[item.path])
     )
+
+
+def part_of(item: pytest.Item) -> str:
+    """With what of a run a test goes, as `--alone` names it."""
+    marker = item.get_closest_marker("alone")
+    if marker is None:
+        return "without"
+    return "pair" if marker.kwargs.get("beside") else "only"
 
 
 def spread(paths: Iterable[Path]) -> dict[Path, float]:

@@ -2,7 +2,8 @@
 # Run the tests, several processes at a time:
 #     tools/run_tests.sh PYTHON PROCESSES [argument of pytest …]
 # A file stays with one process, in its order: its tests share servers and counts. Those
-# marked `alone` come afterwards, two at a time.
+# marked `alone` come afterwards: first, two at a time, those that bear another beside
+# them, then the rest with the machine to themselves.
 #
 # Whatever tests have started or made has ended and gone when they are through: what is
 # left is named, ended and removed, and the run has failed.
@@ -93,14 +94,15 @@ ended=$?
 if ((ended > 1 && ended != nothing_selected)); then
     finish "$ended"
 fi
-# They wait more than they compute, and bear one other beside them.
-"$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --alone only \
-    --basetemp "$disk/alone" "$@"
+"$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --alone pair \
+    --basetemp "$disk/pair" "$@"
+pair=$?
+"$python" -m pytest --alone only --basetemp "$disk/alone" "$@"
 alone=$?
-if ((alone == nothing_selected)); then
-    finish "$ended"
-fi
-if ((ended == nothing_selected)); then
-    finish "$alone"
-fi
-finish $((ended > alone ? ended : alone))
+# The worst of them; a part of which nothing was asked for says nothing.
+worst=$nothing_selected
+for code in "$ended" "$pair" "$alone"; do
+    ((code == nothing_selected)) && continue
+    ((worst == nothing_selected || code > worst)) && worst=$code
+done
+finish "$worst"

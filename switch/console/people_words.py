@@ -45,8 +45,8 @@ PEOPLE_WORDS: dict[str, tuple[str, str]] = {
     "bank words": ("The bank's words", "ব্যাঙ্কের কথা"),
     "do it": ("It is approved; this does it:", "অনুমোদিত; এটি চালালে কাজ হবে:"),
     "next phase": (
-        "When that is done, propose what is left:",
-        "সেটি হয়ে গেলে বাকিটুকু প্রস্তাব করুন:",
+        "When that is done, propose what is left, if there is anything:",
+        "সেটি হয়ে গেলে কিছু বাকি থাকলে প্রস্তাব করুন:",
     ),
     "what they change": ("What they change:", "কী বদলায়:"),
     "not set": ("none", "নেই"),

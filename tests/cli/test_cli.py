@@ -246,11 +246,12 @@ def test_pay_look_and_refuse(live: Live) -> None:
     assert "PAID_RECENTLY" in again.stdout
     assert str(outcome["id"]) in again.stdout
     # Its receipt's number is printed as it is searched for.
-    same = ("pay", CENTRE, FREE, "1,234.50", "one", "--id", str(outcome["id"]))
-    shown = live.command(*same).stdout
-    [number] = re.findall(rf"^Receipt +({CENTRE}/\S+)$", shown, re.MULTILINE)
+    words = ("pay", CENTRE, FREE, "1,234.50", "one", "--id", str(outcome["id"]))
+    printed = live.command(*words).stdout
+    [number] = re.findall(rf"^Receipt +({CENTRE}/\S+)$", printed, re.MULTILINE)
     found = live.command("search", "--receipt", number, "--json")
-    assert [one["id"] for one in answer(found)["payments"]] == [outcome["id"]]
+    payments = json.loads(found.stdout)["payments"]
+    assert [one["id"] for one in payments] == [outcome["id"]]
     same = live.command(
         *("pay", CENTRE, FREE, "1234.50", "one", "--id", str(outcome["id"]))
     )

@@ -113,15 +113,31 @@ def test_a_list_that_is_cut_says_so(
     live: Live, paid: list[payments_pb2.PaymentOutcome]
 ) -> None:
     assert len(paid) > 1
-    for words in (("payments", CENTRE), ("statement", CENTRE)):
-        for how in ((), ("--json",)):
-            cut = live.command(*words, "--limit", "1", *how)
-            is_told = words[0] == "statement" or not how
-            assert ("--limit 0 shows it all" in cut.stderr) is is_told
-        assert "--limit 0" not in live.command(*words, "--limit", "0").stderr
+    # The other says it in its JSON.
+    for name, hows in (("payments", [()]), ("statement", [(), ("--json",)])):
+        for how in hows:
+            cut = live.command(name, CENTRE, "--limit", "1", *how)
+            assert "--limit 0 shows it all" in cut.stderr
+        assert "--limit 0" not in live.command(name, CENTRE, "--limit", "0").stderr
+    # As many as were asked for, and not a word if that is all.
+    whole = live.command("statement", CENTRE, "--limit", "0", "--json").stdout
+    count = len(whole.splitlines())
+    for limit, is_cut in ((count - 1, True), (count, False), (count + 1, False)):
+        some = live.command("statement", CENTRE, "--limit", str(limit), "--json")
+        assert some.stdout.splitlines() == whole.splitlines()[:limit]
+        assert ("--limit 0" in some.stderr) is is_cut
     none = live.command("complaint", "list", "--overdue")
     assert none.returncode == Exit.DONE, none.stderr
     assert none.stdout == "There is no such complaint.\n"
+
+
+def test_billers_that_nobody_knows_end_with_an_error(live: Live) -> None:
+    """Of the sample network, which this switch has not."""
+    words = ("biller", "wbsedcl", "--seconds", "2", "--json")
+    done = live.command(*words)
+    assert done.returncode == Exit.REFUSED, done.stderr
+    assert "has let none of them in" in done.stderr
+    assert json.loads(done.stdout)["ended_unauthenticated"] > 0
 
 
 def test_the_catalogue(live: Live) -> None:

@@ -7,18 +7,22 @@ two that change one record at a time.
 
 import json
 import re
+from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from switch.cli import people
 from switch.cli.register_changes import record_texts
 from switch.client.calls import CallError
 from switch.client.messages import partial_messages
 from switch.client.network_file import PartialNetwork
 from switch.codes import Role
-from switch.console.output import Exit
+from switch.console.output import Exit, Screen
 from switch.console.words import Language
 from switch.errors import SwitchError
 from switch.ids import new_id
@@ -147,10 +151,10 @@ def test_one_field_is_set_and_shown_old_and_new(council: Council, shell: Shell) 
     centre = CENTRES[1]
     fields = ["name_en=Kendra [red]5[/] → 6", "payment_max=500"]
     words = ["network", "set", centre, *fields]
-    told = shell.run(*signed(council, *words))
-    assert "propose what is left" in told.out
-    assert f"payswitch network set {centre} 'name_en=Kendra" in told.out
-    [entry] = re.findall(r"^Entry +(\d+)", told.out, re.MULTILINE)
+    done = shell.run(*signed(council, *words))
+    assert "propose what is left" in done.out
+    assert f"payswitch network set {centre} 'name_en=Kendra" in done.out
+    [entry] = re.findall(r"^Entry +(\d+)", done.out, re.MULTILINE)
     [shown] = shell.said("proposal", entry)
     [line] = shown["lines"]
     assert line["changes"] == [
@@ -176,6 +180,35 @@ def test_one_field_is_set_and_shown_old_and_new(council: Council, shell: Shell) 
     assert "a payment none → ₹5.00" in text
     agreed(council, shell, entry)
     assert proposed(council, shell, *words) == ""
+
+
+@pytest.mark.parametrize("lines", [0, 2])
+def test_the_bar_of_what_is_done_ends_full(
+    monkeypatch: pytest.MonkeyPatch, lines: int
+) -> None:
+    """Also of a proposal without lines, which is one thing."""
+    totals: list[int] = []
+    steps: list[int] = []
+
+    @contextmanager
+    def progress(_: Screen, total: int, text: str) -> Iterator[Any]:
+        totals.append(total)
+        yield SimpleNamespace(advance=steps.append)
+
+    def do_lines(_: int, *, lines_max: int, progress: Any) -> list[Any]:
+        for done in range(lines and 1, lines + 1):
+            progress(pb.DoLinesResponse(lines_count=lines, lines_done=done))
+        return []
+
+    proposal = SimpleNamespace(proposal=SimpleNamespace(lines_count=lines))
+    client = SimpleNamespace(
+        proposal=lambda _: SimpleNamespace(answer=proposal), do_lines=do_lines
+    )
+    monkeypatch.setattr(people, "open_office", lambda _: nullcontext(client))
+    monkeypatch.setattr(Screen, "progress", progress)
+    screen = Screen(as_json=True, language=Language.ENGLISH)
+    people.do(Namespace(entry=1, lines_max=0), screen)
+    assert sum(steps) == totals[0] == max(lines, 1)
 
 
 def _entry(listed: Any) -> int:

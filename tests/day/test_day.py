@@ -360,7 +360,7 @@ def run_day(data: Path, *words: str) -> tuple[int, dict[str, object], str]:
 
 
 @pytest.mark.slow
-@pytest.mark.alone  # what waits for seconds here comes hours too late there
+@pytest.mark.alone(beside=1)  # what waits for seconds here is hours there
 def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
     pytest.importorskip("switch._core")
     words = ("--payments", "2000", "--speed", "3600")

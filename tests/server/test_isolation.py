@@ -40,10 +40,7 @@ WAITING = 4_000
 SLOW_S = 1.0
 EACH_S = 0.02
 """Between two more payments of these."""
-RATIO_MAX = {50: 2.0, 90: 2.5}
-"""By percentile, with room for a machine that does other work: on one at rest it is 1.0
-(benchmarks.isolation), and a biller that held the others up would cost its timeout.
-"""
+RATIO_MAX = {50: 1.25, 90: 1.5}
 SETTINGS = {
     "biller.answer_timeout_ms": 2_000,
     "billers.gas.concurrency_max": 100,

@@ -112,7 +112,10 @@ def test_its_paper_is_a_reprint_from_the_second_on(
     world: World, browser: Browser
 ) -> None:
     path = refunded(world, 5 * RUPEE)
+    # Who has not handed it out has no paper of it: it would be an original, too.
+    assert browser.get(f"{path}/refund/1").status_code == 404
     browser.get(path)
+    assert f"{path}/refund/" not in browser.text
     assert hand_out(browser, handout_form(browser.text)) == "done"
     page = browser.path
     assert "REPRINT" not in browser.text
@@ -126,7 +129,7 @@ def test_its_paper_is_a_reprint_from_the_second_on(
     browser.get(f"{path}/refund/1")
     assert 'data-paper="refund-1"' in browser.text
     assert "REPRINT" in browser.text
-    for wrong in ("0", "x", "-1"):
+    for wrong in ("0", "2", "x", "-1"):
         assert browser.get(f"{path}/refund/{wrong}").status_code == 404
     for wrong in ("refund-0", "refund-x", "refund-", "refund-99", "REFUND-1"):
         browser.get(page)

@@ -234,6 +234,13 @@ async def refund_paper(desk: Desk, request: Request, session: Session) -> Respon
     kind = f"{REFUND}{request.path_params['which']}"
     if payment_id is None or not _PAPERS.fullmatch(kind):
         return message(desk, session, "not found", 404)
+    handouts = await of_payment(desk, payment_id)
+    if handouts is None:
+        return message(desk, session, "offline now", 503)
+    # Before that its paper goes with the cash, and is printed there.
+    done = [one["found"].refund for one in handouts if one["found"].handed_out_sequence]
+    if _which(kind) not in done:
+        return message(desk, session, "not found", 404)
     values = await paper_of(desk, session, payment_id, kind)
     has_printer = desk.printer.has_device
     return show(desk, session, "refund.html", **values, has_printer=has_printer)
