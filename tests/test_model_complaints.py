@@ -113,8 +113,10 @@ def test_of_what_can_be_complained(counter: Counter) -> None:
     paid = counter.pay().sequence
     refused = counter.pay(service=77).sequence
     assert refused
-    posted = counter.template(Kind.HOLD, participant=CENTRE, debit=WALLET, amount=5, reference=b"H",
-                              service=HELD, deadline=60, operator_=1)  # fmt: skip
+    posted = counter.template(
+        Kind.HOLD, participant=CENTRE, debit=WALLET, amount=5, reference=b"H",
+        service=HELD, deadline=60, operator_=1,
+    )  # fmt: skip
     hold = counter.rows(posted)[0].sequence
     post = counter.rows(Row(Kind.POST, resolves=hold, amount=5))[0].sequence
     not_found = Result.PAYMENT_NOT_FOUND

@@ -54,8 +54,9 @@ for _ in turns(count // 100, enough):
 generator.begin_recalls(seed)
 def is_recalled():
     return any(
-        row.kind == Kind.TRANSFER and row.result == Result.OK and pair.model.is_recall(row)
+        row.result == Result.OK and pair.model.is_recall(row)
         for row in pair.model.rows
+        if row.kind == Kind.TRANSFER
     )
 while pair.operations < count + 1_000 or (
     pair.operations < count + 8_000 and not is_recalled()

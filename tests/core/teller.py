@@ -563,7 +563,8 @@ class Teller(Staff):
             record.role, record.bank = PersonRole.SUPPORT, 0
         if self.chance(2):
             return self.hire(record)
-        if self.chance(6 if who[0] == self.net.treasury else 2):
+        alone = who[0] != self.net.treasury
+        if not self.chance(3) if alone else self.chance(6):
             record = self.participant_off(who[0])
         else:
             # Who stops somebody changes nothing else.
