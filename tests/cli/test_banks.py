@@ -38,9 +38,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         # Each has a channel of its own.
         for who, number in (("channel", IBAN), ("other", ACCOUNT)):
             at, place = PEOPLE[who]
-            words = ("propose", "person", at, str(place), "channel", "--public")
-            words = (*words, keys[who], "--bank-account", number)
-            found.agreed(found.proposed(*words))
+            person = "person", at, str(place), "channel", "--public", keys[who]
+            found.agreed(found.proposed("propose", *person, "--bank-account", number))
         yield found
 
 

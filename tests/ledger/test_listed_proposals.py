@@ -37,8 +37,8 @@ def test_proposals_are_listed_while_they_can_be_done(office: Office) -> None:
     def listed() -> list[int]:
         matters = OpenMatters(office.ledger)
         matters.read_on()
-        now_ns = office.now_ns
-        return matters.proposals(unanswered_only=True, now_ns=now_ns).tolist()
+        found = matters.proposals(unanswered_only=True, now_ns=office.now_ns)
+        return [int(proposal) for proposal in found]
 
     def state(proposal: int) -> int:
         exceptions = Exceptions(office.ledger)
