@@ -170,7 +170,7 @@ def test_large_bounds_match_the_layout() -> None:
         "CHANNEL_AMOUNT_MAX": codes.CHANNEL_AMOUNT_MAX,
         "NO_AMOUNT_LIMIT": codes.NO_AMOUNT_LIMIT,
         "NO_COUNT_LIMIT": codes.NO_COUNT_LIMIT,
-        "OPERATOR_NOBODY": 2**32 - 1,  # the core's own: nobody is signed on
+        "OPERATOR_NOBODY": 2**32,  # the core's own: nobody is signed on
         "NEVER": 2**64 - 1,  # the core's own: when a kept hold is due
         "UNVERIFIED": 2**64 - 3,  # and one that has expired and is in question
         "PROPOSAL_LIFE_NS": codes.PROPOSAL_LIFE_NS,

@@ -24,8 +24,6 @@ from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch.codes import (
     AMOUNT_MAX,
     BUDGET_BOUNDS,
-    NO_AMOUNT_LIMIT,
-    NO_COUNT_LIMIT,
     PROPOSE_LINES,
     WAIT_MAX_S,
     AccountState,
@@ -47,6 +45,7 @@ from switch.register.certificates import (
 )
 from switch.register.identity import Identity
 from switch.register.load import network_counts, next_phase
+from switch.register.merge import limits_of
 from switch.register.people import Person
 from switch.register.register import (
     PURPOSE_FLOAT,
@@ -193,19 +192,13 @@ def _limit(node: Node, wish: pb.LimitWish) -> About | None:
     wallet = arguments.centre_wallet(node.register, wish.centre).index
     if wish.low_balance > AMOUNT_MAX:
         raise ArgumentError("low_balance", "must be at most 10^18 paise")
-    wanted = (
-        wish.day_amount_max,
-        wish.day_count_max,
-        wish.payment_max,
-        wish.low_balance,
-    )
     image, _ = node.ledger.account(wallet)
-    names = "day_amount_max", "day_count_max", "payment_max", "low_balance"
-    none = NO_AMOUNT_LIMIT, NO_COUNT_LIMIT, NO_AMOUNT_LIMIT, 0
-    now = tuple(int(image[name]) for name in names)
-    if now == tuple(one or no for one, no in zip(wanted, none, strict=True)):
+    now = limits_of(image)
+    said = limits_of({name: getattr(wish, name) for name in now})
+    wanted = {name: (said if wish.HasField(name) else now)[name] for name in now}
+    if wanted == now:
         return _ALREADY
-    return About(moves.set_limit(wallet, *wanted, row_id=b""))
+    return About(moves.set_limit(wallet, **wanted, row_id=b""), ("limit", wallet))
 
 
 def _close(node: Node, wish: pb.CloseWish) -> About | None:

@@ -369,6 +369,8 @@ class Closing:
             screen.line(f"{word('day goes on')} {until}")
         elif not self.in_the_way:
             screen.line(word("day closed"))
+            last = max(self.days[-1].windows)
+            screen.line(f"{word('paid since')}: {count(last)}.")
         for one in self.in_the_way:
             screen.line(f"{word('in the way')}: {one}")
 

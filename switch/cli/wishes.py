@@ -186,9 +186,9 @@ _RUPEES = {"amount": {"type": _AMOUNT, "metavar": "AMOUNT", "help": "in rupees"}
 _REASON = {"reason": {"metavar": "REASON", "help": "1 to 32 plain characters"}}
 _WHOSE = {"participant": {"metavar": "PARTICIPANT", "help": "of the register"}}
 _OFF = {"--off": {"action": "store_true", "help": "off, not on"}}
-_AT_MOST = {"type": _AMOUNT, "default": 0, "metavar": "AMOUNT"}
-_DAY_AMOUNT = {**_AT_MOST, "help": "in rupees: what it may spend in a day"}
-_ONE_AMOUNT = {**_AT_MOST, "help": "in rupees: what one payment may be of"}
+_AT_MOST = {"type": _AMOUNT, "metavar": "AMOUNT"}
+_DAY_AMOUNT = {**_AT_MOST, "help": "in rupees: what it may spend in a day; 0: no limit"}
+_ONE_AMOUNT = {**_AT_MOST, "help": "in rupees: what one payment may be of; 0: no limit"}
 
 _Arguments = Mapping[str, Mapping[str, Any]]
 _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] = (
@@ -220,22 +220,20 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
     (
         "limit",
         _limit,
-        "say what a wallet may spend, and when it is low; what is left out has none",
+        "say what a wallet may spend, and when it is low; what is left out stays",
         {
             **_CENTRE,
             "--day-amount": _DAY_AMOUNT,
             "--day-count": {
                 "type": to_count,
-                "default": 0,
                 "metavar": "N",
-                "help": "payments in a day",
+                "help": "payments in a day; 0: any number",
             },
             "--payment": _ONE_AMOUNT,
             "--low": {
                 "type": _AMOUNT,
-                "default": 0,
                 "metavar": "AMOUNT",
-                "help": "in rupees: with less available the wallet is low",
+                "help": "in rupees: with less available the wallet is low; 0: never",
             },
         },
     ),
@@ -433,7 +431,7 @@ def _batched(row: Mapping[str, str | None], place: str) -> tuple[pb.Wish, int]:
         elif value and name != "what":
             raise UsageError(f"{place}: {what} takes no {name}")
     # A column that came later: older files have it not.
-    values.setdefault("low", 0)
+    values.setdefault("low", None)
     missing = [name for name in wanted if name not in values]
     if missing:
         raise UsageError(f"{place}: {what} needs {', '.join(missing)}")
@@ -445,7 +443,7 @@ def _batched(row: Mapping[str, str | None], place: str) -> tuple[pb.Wish, int]:
 def _value(name: str, text: str, place: str) -> object:
     is_optional = name in _OPTIONAL
     if is_optional and not text:
-        return 0
+        return None
     try:
         if name in _AMOUNTS:
             return parse_amount(text)

@@ -28,6 +28,10 @@ CLOSING_WORDS: dict[str, tuple[str, str]] = {
         "দিন এখনও শেষ হয়নি: ফাইলে এ পর্যন্ত বন্ধ জানালার হিসাব আছে। আবার চালান এর পরে:",
     ),
     "day closed": ("The day is closed.", "দিন বন্ধ হয়েছে।"),
+    "paid since": (
+        "What is paid behind its last window is in the next one's files; its last is",
+        "দিনের শেষ জানালার পরে যা দেওয়া হয়, তা পরের জানালার ফাইলে থাকে; শেষ জানালা",
+    ),
     "in the way": ("It stands in the way", "বাধা"),
     "still to come": ("Still to come", "এখনও বাকি"),
 }

@@ -105,7 +105,7 @@ cdef extern from *:
     #define CHANNEL_AMOUNT_MAX 1000000000000000ULL  /* paise of one proposal of a channel */
     #define NO_AMOUNT_LIMIT 0xFFFFFFFFFFFFFFFFULL
     #define NO_COUNT_LIMIT 0xFFFFFFFFU
-    #define OPERATOR_NOBODY 0xFFFFFFFFU  /* nobody is signed on */
+    #define OPERATOR_NOBODY 0x100000000ULL  /* nobody is signed on; no operator's number */
     #define LINK_CORRECTION (1ULL << 22)  /* of a hold: the transfer that pays it after all */
     #define LINK_CASE (1ULL << 22)  /* plus its type: of a hold */
     #define LINK_VERIFY ((1ULL << 22) + 16)  /* of a hold */
@@ -132,7 +132,7 @@ cdef extern from *:
     const uint64_t CHANNEL_AMOUNT_MAX
     const uint64_t NO_AMOUNT_LIMIT
     const uint32_t NO_COUNT_LIMIT
-    const uint32_t OPERATOR_NOBODY
+    const uint64_t OPERATOR_NOBODY
     const uint64_t LINK_CORRECTION
     const uint64_t LINK_CASE
     const uint64_t LINK_VERIFY

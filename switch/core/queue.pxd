@@ -43,7 +43,7 @@ cdef struct Call:             # one request of a group
     size_t size
     uint32_t sender
     uint32_t bound
-    uint32_t operator_        # of the centre that it is bound to, as Draft.signed_on
+    uint64_t operator_        # of the centre that it is bound to, as Draft.signed_on
     uint32_t rows_count
     uint32_t first            # index of its first draft
     size_t reply              # where its answer begins in the group's replies

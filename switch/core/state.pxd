@@ -317,7 +317,7 @@ cdef struct Draft:            # one requested row on its way through a group
     # participant whose centre it must be, 0 for any; of an answer the biller that gave it
     uint32_t bound
     # of that centre's operators; OPERATOR_NOBODY; 0: the row's own counts. Asked of who signs on
-    uint32_t signed_on
+    uint64_t signed_on
     uint8_t shape             # the least of these, or 0
     uint8_t claims_taken      # bit n: takes the claim n
     uint8_t maybe_id          # something before this group may hold the id

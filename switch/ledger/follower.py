@@ -43,16 +43,19 @@ class Follower:
         ledger: Ledger,
         take: Callable[[Rows], None],
         *,
+        forget: Callable[[], None] | None = None,
         passes_over: bool = False,
     ) -> None:
-        """Nothing is read before it is needed. `take` gets all rows, in order, once;
-        where it raises they come again, so that it must have kept nothing of them.
+        """Nothing is read before it is needed. `take` gets all rows, in order, once.
+        Where it raises they come again, so that it must have kept nothing of them; or
+        `forget` drops all that was kept, and all rows come again.
 
         Damaged rows end the reading unless it `passes_over` them: only for a list that
         is of use without them.
         """
         self._ledger = ledger
         self._take = take
+        self._forget = forget
         self._passes_over = passes_over
         self._lock = threading.Lock()
         self._cursor = 0
@@ -79,7 +82,13 @@ class Follower:
                 else:
                     rows = self._ledger.rows(first, STEP_ROWS)
                     last = int(rows["sequence"][-1])
-                self._take(rows)
+                try:
+                    self._take(rows)
+                except BaseException:
+                    if self._forget:
+                        self._cursor = 0
+                        self._forget()
+                    raise
                 self._cursor = last
             return self._cursor
         finally:

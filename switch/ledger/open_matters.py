@@ -106,9 +106,15 @@ class OpenMatters:
     def __init__(self, ledger: Ledger) -> None:
         """Nothing is read before it is asked for."""
         self._ledger = ledger
-        self._follower = Follower(ledger, self._take, passes_over=True)
-        self._histories = Histories(ledger)
+        self._follower = Follower(
+            ledger, self._take, forget=self._forget_all, passes_over=True
+        )
         self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing is open."""
+        self._histories = Histories(self._ledger)
         # Each by what ends it: cases of late confirmations, and of other amounts while
         # the hold is open, by the hold; other cases and advances by themselves.
         self._late: dict[int, Matter] = {}
@@ -122,9 +128,9 @@ class OpenMatters:
         self._proposals: dict[int, tuple[Matter, _Deed]] = {}
         self._owed: dict[int, _Owed] = {}
         self._deeds: dict[_Deed, int] = {}
-        self._people = PeopleMatters(ledger)
-        self._banks = BankMatters(ledger)
-        self._paid_out = PaidOut(ledger)
+        self._people = PeopleMatters(self._ledger)
+        self._banks = BankMatters(self._ledger)
+        self._paid_out = PaidOut(self._ledger)
         # All proposals, by sequence, and those that nobody has answered.
         self._proposed = array("Q")
         self._unanswered: set[int] = set()
@@ -269,6 +275,11 @@ class OpenMatters:
         return max(self._ledger.link(hold, word) for word in _WORDS)
 
     # --- following ---------------------------------------------------------------
+
+    def _forget_all(self) -> None:
+        """A block was taken in part: what comes again would count twice."""
+        with self._lock:
+            self._begin()
 
     def _take(self, rows: Rows) -> None:
         accepted = rows[rows["result"] == Result.OK]

@@ -338,7 +338,9 @@ Global___RecoverAdvanceWish: _TypeAlias = RecoverAdvanceWish  # noqa: Y015
 
 @_typing.final
 class LimitWish(_message.Message):
-    """What a wallet may spend, and below which available balance it is low; 0 is none."""
+    """What a wallet may spend, and below which available balance it is low. What is not set stays as it is
+    when this is prepared; 0 is none.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -356,16 +358,31 @@ class LimitWish(_message.Message):
         self,
         *,
         centre: _builtins.str = ...,
-        day_amount_max: _builtins.int = ...,
-        day_count_max: _builtins.int = ...,
-        payment_max: _builtins.int = ...,
-        low_balance: _builtins.int = ...,
+        day_amount_max: _builtins.int | None = ...,
+        day_count_max: _builtins.int | None = ...,
+        payment_max: _builtins.int | None = ...,
+        low_balance: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_day_amount_max", b"_day_amount_max", "_day_count_max", b"_day_count_max", "_low_balance", b"_low_balance", "_payment_max", b"_payment_max", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "low_balance", b"low_balance", "payment_max", b"payment_max"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "low_balance", b"low_balance", "payment_max", b"payment_max"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_amount_max", b"_day_amount_max", "_day_count_max", b"_day_count_max", "_low_balance", b"_low_balance", "_payment_max", b"_payment_max", "centre", b"centre", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "low_balance", b"low_balance", "payment_max", b"payment_max"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__day_amount_max: _TypeAlias = _typing.Literal["day_amount_max"]  # noqa: Y015
+    _WhichOneofArgType__day_amount_max: _TypeAlias = _typing.Literal["_day_amount_max", b"_day_amount_max"]  # noqa: Y015
+    _WhichOneofReturnType__day_count_max: _TypeAlias = _typing.Literal["day_count_max"]  # noqa: Y015
+    _WhichOneofArgType__day_count_max: _TypeAlias = _typing.Literal["_day_count_max", b"_day_count_max"]  # noqa: Y015
+    _WhichOneofReturnType__low_balance: _TypeAlias = _typing.Literal["low_balance"]  # noqa: Y015
+    _WhichOneofArgType__low_balance: _TypeAlias = _typing.Literal["_low_balance", b"_low_balance"]  # noqa: Y015
+    _WhichOneofReturnType__payment_max: _TypeAlias = _typing.Literal["payment_max"]  # noqa: Y015
+    _WhichOneofArgType__payment_max: _TypeAlias = _typing.Literal["_payment_max", b"_payment_max"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__day_amount_max) -> _WhichOneofReturnType__day_amount_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__day_count_max) -> _WhichOneofReturnType__day_count_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low_balance) -> _WhichOneofReturnType__low_balance | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payment_max) -> _WhichOneofReturnType__payment_max | None: ...
 
 Global___LimitWish: _TypeAlias = LimitWish  # noqa: Y015
 

@@ -168,6 +168,7 @@ def test_a_day_that_is_over_is_closed(
     shown = shell.run("close-day", "--files", str(folder), "--day", day)
     assert shown.code == Exit.DONE
     assert "The day is closed." in shown.out
+    assert "What is paid behind its last window is in the next one's files" in shown.out
     assert "not over" not in shown.out
     assert close(shell, folder, "--day", day)["goes_on_until_ns"] == 0
 

@@ -37,7 +37,7 @@ from tests.records import (
 
 MAP_SIZE = 8 << 30
 ROWS_AT_ONCE = 65_536
-OPERATOR_NOT_SAID, OPERATOR_NOBODY = 0, 2**32 - 1
+OPERATOR_NOT_SAID, OPERATOR_NOBODY = 0, 2**32
 """What the core is told of who is signed on, where that is not a number."""
 SAMPLE = 40
 """Rows, ids and accounts that one comparison looks up one by one."""

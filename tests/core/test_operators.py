@@ -31,7 +31,7 @@ from tests.core.council import (
     switched_off,
 )
 from tests.core.counter import RESTS, Counter, centre_record, operator_record
-from tests.core.pair import rows_request
+from tests.core.pair import OPERATOR_NOBODY, rows_request
 from tests.core.wire import encode_request
 from tests.records import Row, ShiftRecord
 from tests.signing import PersonRecord, public_key
@@ -228,6 +228,25 @@ def test_a_payment_names_one(signed_on: Counter, how: str) -> None:
     assert counter.tell(other)[0].result == Result.INSUFFICIENT_FUNDS
     counter.sign_on(0)
     assert counter.tell(pay_row(counter, 77))[0].result == OK
+
+
+def test_an_operator_may_have_the_largest_number(signed_on: Counter) -> None:
+    """It is not nobody."""
+    counter, last = signed_on, 2**32 - 1
+    assert counter.operator(last, 6).result == OK
+
+    def told(operator: int, signed: int) -> tuple[Result, int]:
+        payment = counter.payment()
+        payment.operator = operator
+        body, centre = encode_request([payment]), counter.centre
+        [reply] = counter.ask(Request.payments(body, centre, centre, signed))
+        [outcome] = pb.CreatePaymentsResponse.FromString(bytes(reply)).outcomes
+        row = counter.ledger.row(outcome.sequence) if outcome.sequence else None
+        return Result(outcome.result), row.operator if row else 0
+
+    assert told(0, last) == told(last, last) == (OK, last)
+    assert told(3, last) == told(last, 3) == (UNKNOWN, 0)
+    assert told(0, OPERATOR_NOBODY) == told(last, OPERATOR_NOBODY) == (UNKNOWN, 0)
 
 
 @pytest.mark.parametrize("goes_off", [False, True])

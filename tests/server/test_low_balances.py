@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from switch.client.calls import CallError
-from switch.codes import Role
+from switch.codes import NO_AMOUNT_LIMIT, NO_COUNT_LIMIT, Role
 from switch.specs import Specs
 from switch.v1 import people_pb2 as pb
 from switch.v1 import wallets_pb2
@@ -96,6 +96,34 @@ def test_each_crossing_is_told_once(council: Council) -> None:
     assert centre == A
     assert again > since
     assert len(set(told)) == len(told) == 3
+
+
+def test_what_a_limit_leaves_out_stays(council: Council) -> None:
+    centre, names = CENTRES[3], ("payment_max", "day_count_max", "low_balance")
+    no_amount, no_count = NO_AMOUNT_LIMIT, NO_COUNT_LIMIT
+
+    def limits() -> list[int]:
+        wallet = council.client().wallet(centre).wallet
+        return [getattr(wallet, name) for name in names]
+
+    council.done(limit(centre, 7, payment_max=500))
+    assert limits() == [500, no_count, 7]
+    council.done(pb.Wish(limit=pb.LimitWish(centre=centre, day_count_max=9)))
+    assert limits() == [500, 9, 7]
+    council.done(limit(centre, 0, payment_max=0))
+    assert limits() == [no_amount, 9, 0]
+    council.done(pb.Wish(limit=pb.LimitWish(centre=centre, day_count_max=0)))
+    assert limits() == [no_amount, no_count, 0]
+    client = council.client()
+    for nothing in (
+        pb.Wish(limit=pb.LimitWish(centre=centre)),
+        limit(centre, 0, day_count_max=no_count, payment_max=no_amount),
+    ):
+        told = client.prepare(pb.PrepareRequest(wishes=[nothing], reason="none"))
+        assert (len(told.lines), told.already_count) == (0, 1)
+    twice = [limit(centre, 3), limit(centre, 4)]
+    with pytest.raises(CallError, match="of this one it does already"):
+        client.prepare(pb.PrepareRequest(wishes=twice, reason="twice"))
 
 
 def test_a_centre_sees_its_own_alone(council: Council) -> None:

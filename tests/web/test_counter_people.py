@@ -34,7 +34,9 @@ from tests.web.world import (
     counting,
 )
 
-PINS = {3: "482915", 4: "739184"}
+LAST = 2**32 - 1
+"""The largest number that an operator may have."""
+PINS = {3: "482915", LAST: "739184"}
 _numbers = iter(range(300_000_001, 1 << 30))
 
 
@@ -57,7 +59,7 @@ def signing(
 
 def test_who_has_no_pin_is_nobody(signing: Counter) -> None:
     with Browser(signing.address) as browser:
-        for number, pin in [(3, "000111"), (5, "482915"), (3, ""), (4, PINS[3])]:
+        for number, pin in [(3, "000111"), (5, "482915"), (3, ""), (LAST, PINS[3])]:
             browser.get("/operator")
             reply = browser.send("/operator/on", operator=number, pin=pin)
             assert reply.status_code == 403
@@ -92,8 +94,8 @@ def test_payments_and_shifts_are_of_who_signed_on(
 ) -> None:
     with Browser(signing.address) as browser, Browser(signing.address) as other:
         browser.sign_on(3, pin=PINS[3])
-        other.sign_on(4, pin=PINS[4])
-        for one, number in ((browser, 3), (other, 4)):
+        other.sign_on(LAST, pin=PINS[LAST])
+        for one, number in ((browser, 3), (other, LAST)):
             owed = reference()
             one.fetch(POWER, owed)
             one.pay()
@@ -104,11 +106,11 @@ def test_payments_and_shifts_are_of_who_signed_on(
         browser.send("/shift/close", id=browser.form_id, coins="950.00")
         browser.settled("done")
         sign = f"{browser.path}/sign"
-        form = {"id": browser.form_id, "operator": 4}
+        form = {"id": browser.form_id, "operator": LAST}
         assert browser.send(sign, **form, pin="000111").status_code == 422
-        browser.send(sign, **form, pin=PINS[4])
+        browser.send(sign, **form, pin=PINS[LAST])
         browser.settled("done")
-        assert "signed by operator 4" in browser.text
+        assert f"signed by operator {LAST}" in browser.text
 
 
 def test_a_session_that_is_over_costs_a_pin_and_no_payment(
@@ -128,7 +130,7 @@ def test_a_session_that_is_over_costs_a_pin_and_no_payment(
         where = browser.path
         assert not [one for one in world.payments(SIGNS) if owed in one.reference]
         # Another operator does not pay it for the first.
-        other.sign_on(4, pin=PINS[4])
+        other.sign_on(LAST, pin=PINS[LAST])
         other.get(where)
         other.settled("sign-on")
         other.sign_on(3, pin=PINS[3])
@@ -143,7 +145,7 @@ def test_a_switch_that_was_started_anew_knows_the_session(
 ) -> None:
     owed = reference()
     with Browser(signing.address) as browser:
-        browser.sign_on(4, pin=PINS[4])
+        browser.sign_on(LAST, pin=PINS[LAST])
         world.restart()
         world.serve()
         until(lambda: "due" in browser.fetch(POWER, owed).text)

@@ -122,7 +122,7 @@ cdef void queue_abandon(QueueState* q) noexcept nogil:
 
 cdef void queue_make_call(
     Call* call, const uint8_t* body, size_t size, uint32_t rows_count, uint32_t sender,
-    uint32_t centre, uint32_t operator_,
+    uint32_t centre, uint64_t operator_,
 ) noexcept nogil:
     """A call from a message of so many payments, which was checked. The bytes stay there."""
     memset(call, 0, sizeof(Call))

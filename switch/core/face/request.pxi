@@ -10,7 +10,7 @@ cdef class Request:
     cdef bytes tails
     cdef uint32_t sender
     cdef uint32_t bound
-    cdef uint32_t operator_
+    cdef uint64_t operator_
     cdef uint8_t form
 
     cdef void fill(self, Call* call) noexcept:

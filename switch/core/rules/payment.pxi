@@ -58,7 +58,7 @@ cdef bint payment_text_is_valid(const uint8_t* text, uint32_t size) noexcept nog
 cdef void _payment_sign_on(State* s, Draft* draft, uint32_t centre) noexcept nogil:
     """A message of the centre itself: its payments are of who is signed on, said or not."""
     if draft.row.operator_ == 0 and draft.signed_on != OPERATOR_NOBODY:
-        draft.row.operator_ = draft.signed_on
+        draft.row.operator_ = <uint32_t>draft.signed_on
         draft.names_nobody = 1
     draft.no_operator = (
         draft.signed_on == OPERATOR_NOBODY

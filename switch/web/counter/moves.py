@@ -13,6 +13,7 @@ from switch.client import CallError
 from switch.codes import AMOUNT_MAX, Result
 from switch.ids import new_id, parse_id
 from switch.money import parse_amount
+from switch.operator_rows import NUMBER_MAX
 from switch.v1 import banks_pb2, complaints_pb2, counter_pb2, handouts_pb2
 from switch.web.counter import words
 from switch.web.counter.desk import (
@@ -30,7 +31,6 @@ from switch.web.counter.desk import (
 from switch.web.counter.line import OfflineError
 from switch.web.counter.operators import signed
 from switch.web.counter.payment import REFUND, paper_of
-from switch.web.counter.pins import OPERATOR_MAX
 from switch.web.counter.till import Kind, Move, Stage
 from switch.web.forms import whole_number
 from switch.web.sessions import Session
@@ -234,7 +234,7 @@ async def sign_shift(
         return message(desk, session, "not found", 404)
     if not move_id:
         return message(desk, session, "form wrong", 400)
-    number = whole_number(fields.get("operator", ""), OPERATOR_MAX)
+    number = whole_number(fields.get("operator", ""), NUMBER_MAX)
     error = ""
     if not number:
         error = say("operator wrong")

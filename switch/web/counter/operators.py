@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from switch.client import CallError
+from switch.operator_rows import NUMBER_MAX
 from switch.web.counter import words
 from switch.web.counter.desk import (
     Desk,
@@ -17,7 +18,7 @@ from switch.web.counter.desk import (
     unchanged,
 )
 from switch.web.counter.line import OfflineError
-from switch.web.counter.pins import OPERATOR_MAX, LockedError, WrongPinError
+from switch.web.counter.pins import LockedError, WrongPinError
 from switch.web.forms import latin_digits, whole_number
 from switch.web.sessions import Session
 
@@ -52,7 +53,7 @@ async def sign_on(
 ) -> Response:
     """An operator begins: with a PIN where operators have keys here."""
     say = desk.say(session)
-    number = whole_number(fields.get("operator", ""), OPERATOR_MAX)
+    number = whole_number(fields.get("operator", ""), NUMBER_MAX)
     if not number:
         return _operator(desk, session, say("operator wrong"), 422)
     wrong = await signed(desk, session, number, fields.get("pin", ""))

@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from switch.errors import ConfigError, SwitchError
+from switch.operator_rows import NUMBER_MAX
 from switch.web.counter.till import make_folder, write_whole
 
 PIN = re.compile(r"[0-9]{6,12}")
-OPERATOR_MAX = 99
 FREE = 3
 """Wrong PINs before the first lock."""
 LOCK_FIRST_S, LOCK_MAX_S = 30, 24 * 3_600
@@ -75,8 +75,8 @@ class PinStore:
         """
         if not PIN.fullmatch(pin) or len(set(pin)) < 3:
             raise ValueError("a PIN has 6 to 12 digits, three different ones at least")
-        if not 1 <= operator <= OPERATOR_MAX:
-            raise ValueError(f"an operator's number is 1 to {OPERATOR_MAX}")
+        if not 1 <= operator <= NUMBER_MAX:
+            raise ValueError(f"an operator's number is 1 to {NUMBER_MAX}")
         key = Ed25519PrivateKey.generate()
         with self._alone():
             self._seal(operator, pin, key)

@@ -366,8 +366,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "operator title": ("Who is at the counter?", "কাউন্টারে কে আছেন?"),
     "operator label": ("Operator's number", "অপারেটরের নম্বর"),
     "operator wrong": (
-        "Type your operator's number, 1 to 99.",
-        "আপনার অপারেটর নম্বর লিখুন, ১ থেকে ৯৯।",
+        "Type your operator's number, in digits.",
+        "আপনার অপারেটর নম্বর লিখুন, সংখ্যায়।",
     ),
     "operator here": ("Operator {number}", "অপারেটর {number}"),
     "operator none": ("Nobody", "কেউ নেই"),
