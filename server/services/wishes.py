@@ -195,7 +195,8 @@ def _limit(node: Node, wish: pb.LimitWish) -> About | None:
     image, _ = node.ledger.account(wallet)
     now = limits_of(image)
     said = limits_of({name: getattr(wish, name) for name in now})
-    wanted = {name: (said if wish.HasField(name) else now)[name] for name in now}
+    named = now.keys() & {field.name for field, _ in wish.ListFields()}
+    wanted = now | {name: said[name] for name in named}
     if wanted == now:
         return _ALREADY
     return About(moves.set_limit(wallet, **wanted, row_id=b""), ("limit", wallet))

@@ -140,6 +140,15 @@ class Door:
             assert time.monotonic() < deadline, self.front.counters()
             time.sleep(0.002)
 
+    def wait_until_held(self, condition: Callable[[int], bool]) -> None:
+        """Wait for what the bytes that are held come to."""
+
+        def is_so(counts: dict[str, int]) -> bool:
+            self.front.want(0)  # a turn, in which what was taken is counted off
+            return condition(counts["bytes_held"])
+
+        self.wait_until(is_so)
+
     def _run(self) -> None:
         poll = select.poll()
         poll.register(self.front.fileno(), select.POLLIN)

@@ -319,7 +319,7 @@ def test_what_is_open_moves_with_its_connection_to_another(reached: Reached) -> 
         assert other.status(5) == RESOURCE_EXHAUSTED
         for number in (call[1], moved[1]):
             reached.front.finish(number, 0, "", b"")
-    reached.door.wait_until(lambda counts: counts["bytes_held"] == 0)
+    reached.door.wait_until_held(lambda held: held == 0)
 
 
 # --- at a time ------------------------------------------------------------------------

@@ -284,10 +284,6 @@ def has_turned(turns: int, counts: dict[str, int]) -> bool:
     return counts["turns"] > turns
 
 
-def holds_less(size: int, counts: dict[str, int]) -> bool:
-    return counts["bytes_held"] < size
-
-
 @bounds(owner_bytes_max=MIB)
 def test_what_is_not_taken_counts_though_its_call_is_over(
     reached: Reached, peer: Peer
@@ -331,7 +327,7 @@ def test_what_the_caller_has_counts_until_it_is_answered(
         assert 60_000 <= held < 70_000
     reached.front.reply(event[1], b"answer")
     assert peer.status(3) == 0
-    reached.door.wait_until(partial(holds_less, before + 60_000))
+    reached.door.wait_until_held(lambda held: held < before + 60_000)
 
 
 @bounds(process_bytes_max=8 * MIB, message_bytes_max=MIB)
@@ -355,7 +351,7 @@ def test_who_holds_most_gives_way_when_the_process_is_full(reached: Reached) -> 
         assert not any(got.stream == 1 and got.kind == HEADERS for got in large.seen)
         reached.front.reply(held, b"stayed")
         assert small.read_until(DATA, 1).body == message(b"stayed")
-    reached.door.wait_until(lambda counts: counts["bytes_held"] == 0)
+    reached.door.wait_until_held(lambda held: held == 0)
 
 
 def test_a_stream_that_nobody_reads_is_held_back(reached: Reached, peer: Peer) -> None:

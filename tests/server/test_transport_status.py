@@ -444,9 +444,4 @@ def test_many_threads_of_calls_end_well(reached: Reached) -> None:
         thread.join()
     reached.door.wait_until(lambda counts: counts["connections_open"] == 0)
     assert reached.front.counters()["calls_open"] == 0
-
-    def is_nothing_held(counts: dict[str, int]) -> bool:
-        reached.front.want(0)  # a turn, in which what was taken is counted off
-        return counts["bytes_held"] == 0
-
-    reached.door.wait_until(is_nothing_held)
+    reached.door.wait_until_held(lambda held: held == 0)
