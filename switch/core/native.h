@@ -37,6 +37,17 @@ __attribute__((noreturn, cold)) static void native_failed(const char *text, cons
 #define native_assert(holds, text) ((void)sizeof(!!(holds)), (void)sizeof(text))
 #endif
 
+/* Whether PLANT names a rule: such a build then does without it, so that it can be seen which
+ * test notices that. Any other build has no way to. */
+#if SWITCH_ASSERT
+static int native_planted(const char *rule) {
+    const char *named = getenv("PLANT");
+    return named != NULL && strcmp(named, rule) == 0;
+}
+#else
+#define native_planted(rule) ((void)sizeof(rule), 0)
+#endif
+
 #define native_prefetch(p) __builtin_prefetch((p))
 #define native_likely(x) __builtin_expect(!!(x), 1)
 

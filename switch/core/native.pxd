@@ -62,3 +62,4 @@ cdef extern from "core/native.h" nogil:
     int SWITCH_ASSERT
     # `holds` must have no effect of its own: without SWITCH_ASSERT nobody asks it.
     void native_assert(bint holds, const char* text)
+    bint native_planted(const char* rule)

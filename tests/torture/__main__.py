@@ -1,8 +1,8 @@
 """All long tests, one after the other, from one seed: `make torture ARGS="--seed 7"`.
 
 Kills under load and on a hard day, 1.6 million requests beside the model, 100,000
-bills, 30 days, an installation from nothing, answers after changes in any order, row
-templates of any shape, damaged files, old pages, restarts, messages, a million frames
+bills, 30 days, an installation from nothing, answers after changes in any order,
+100,000 steps between which what people decided may change, row templates of any shape, damaged files, old pages, restarts, messages, a million frames
 against the front door, 100,000 histories of three switches on one log, a follower that
 is asked for 100,000 ids, two servers on a log of three databases. Each begins with a
 line of what it does and how long it takes, tells how far it is in its own words, and
@@ -28,6 +28,7 @@ MINUTES = {
     "bills": 10,
     "days": 30,
     "answers": 1,
+    "changes": 4,
     "shapes": 7,
     "damage": 10,
     "full": 1,
@@ -53,6 +54,7 @@ BY_CHANCE = {
     "model": ("tests/core/test_model_random.py",),
     "install": ("tests/test_build.py",),
     "answers": ("tests/core/test_answers_stay.py",),
+    "changes": ("tests/core/test_changes.py",),
     "shapes": ("tests/core/test_wild_rows.py", "tests/core/test_segments.py"),
     "damage": (
         "tests/core/test_row_checks.py",

@@ -59,7 +59,7 @@ cdef int _decided_find_approval(
         return rc
     if fields_needs_third(asked) and approval.total == 0:
         return 0
-    stands[0] = not people_are(s) or (
+    stands[0] = native_planted(b"people_can_act") or not people_are(s) or (
         people_could_sign(s, asked) and people_could_sign(s, approval)
     )
     if stands[0] and fields_needs_third(asked):
@@ -172,7 +172,7 @@ cdef int _decided_newest(
         newest[0] = _decided_newest_record(s, draft.tail)
     elif row.kind == KIND_FREEZE and row.flags & ROW_UNFREEZE:
         return rows_find_link(s, row.debit, LINK_FREEZE, newest)
-    elif row.kind == KIND_LIMIT:
+    elif row.kind == KIND_LIMIT and not native_planted(b"newest_limit_wins"):
         return rows_find_link(s, row.debit, LINK_LIMIT, newest)
     return 0
 
@@ -198,7 +198,9 @@ cdef int decided_check(
         return rc
     sequence = s.group.proposed.sequence if line else asked.sequence
     approved = s.group.proposed.approval.timestamp if line else approval.timestamp
-    if rows_time(s) - approved >= PROPOSAL_LIFE_NS:
+    if rows_time(s) - approved >= PROPOSAL_LIFE_NS and not (
+        native_planted(b"approvals_are_young")
+    ):
         return 0
     rc = _decided_newest(s, draft, line, &newest)
     if rc == 0 and newest < sequence:
@@ -328,6 +330,8 @@ cdef int decided_withdraw(
     if rc != 0 or result[0] == RESULT_PROPOSAL_WITHDRAWN:
         return rc
     found = result[0] == RESULT_ALREADY_APPROVED or fields_is_of_channel(&asked)
+    if found and native_planted(b"withdrawn_until_done"):
+        return rc
     result[0] = RESULT_OK
     other[0] = 0
     if found:

@@ -71,7 +71,7 @@ cdef inline bint operators_is_missing(
     none that is active. Of all others it costs one look."""
     if not s.group.participants[participant].signs_on:
         return False
-    if sender != participant:
+    if sender != participant and not native_planted(b"operators_are_their_centre_s"):
         # Nobody else has the session of one of its operators.
         return True
     return not s.group.operators[operators_find(s, participant, number)].active

@@ -531,7 +531,10 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
             return RESULT_RULE_FIXED
         if existing != 0 and not (
             register_keeps_rules(&s.group.services[existing].record, record)
-            and register_keeps_heads(&s.group.services[existing].record, record)
+            and (
+                register_keeps_heads(&s.group.services[existing].record, record)
+                or native_planted(b"heads_only_grow")
+            )
         ):
             return RESULT_RULE_FIXED
         if existing == 0 and s.group.services_count >= SERVICES_MAX:
