@@ -11,6 +11,7 @@ import hashlib
 import shutil
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -366,6 +367,43 @@ def test_between_the_lines_of_one_group(council: Council) -> None:
     assert [each.result for each in told] == [OK, OK, NOT_APPROVED]
 
 
+# --- by which id ---------------------------------------------------------------------
+
+
+def test_two_participants_have_proposed_with_one_id(council: Council) -> None:
+    """Ids of different senders never meet; nor does the auditor take one for the other."""
+    posts = [posted(council), posted(council)]
+    id_, asked = council.id(), list[Asked]()
+    for who, about in zip((MAKER, ALPHA), posts, strict=True):
+        row = council.row(
+            Kind.PROPOSE, who=who, id=id_, total=Kind.REFUND, resolves=about,
+            amount=100, reference=b"as asked",
+        )  # fmt: skip
+        asked.append(Asked(row, council.commit(row)[0].sequence, who))
+        assert council.approve(GAMMA, asked[-1]).result == OK
+    first, second = (deed(council, one, GAMMA) for one in asked)
+    assert council.commit(first)[0].result == OK
+    assert council.withdraw(BETA, asked[0]).result == DONE
+    assert council.withdraw(BETA, asked[1]).result == OK
+    refused(council, second)
+    council.close()
+    assert {one.check for one in audit(council.path).findings.kept} == {"senders"}
+
+
+def test_two_participants_have_told_with_one_id(council: Council) -> None:
+    bank, *_ = with_bank(council)
+    council.do(register(CHANNEL.record()))
+    told = Line(Kind.BOOKED, 5, debit=bank, reference=b"%012d" % 1)
+    council.do(told)
+    other = council.propose(CHANNEL, replace(told, amount=6))
+    later = council.proposal(ALPHA, [replace(told, amount=7)], id_=other.row.id)
+    assert council.commit(later)[0].result == OK
+    [differs] = council.commit(council.line(other, 0, NOBODY))
+    assert differs.result == Result.BOOKED_DIFFERS
+    council.close()
+    assert {one.check for one in audit(council.path).findings.kept} == {"senders"}
+
+
 # --- how old it is -------------------------------------------------------------------
 
 
@@ -493,8 +531,11 @@ def run_by_rules(path: Path, version: int) -> Iterator[bytes]:
 CHANNEL = Person(2, 13, 13, PersonRole.CHANNEL, bank=1)
 
 
-def test_what_a_channel_has_told(council: Council) -> None:
-    """Nobody approves it; it is withdrawn until all of it is done, and no longer."""
+NOBODY = Person(0, 0, 0)
+
+
+def with_bank(council: Council) -> list[int]:
+    """The three accounts of a bank account, which is registered."""
     purposes = ((16, AccountKind.BANK), (17, AccountKind.BANK_SUSPENSE),
                 (18, AccountKind.BANK_TRANSIT))  # fmt: skip
     opened = council.do(
@@ -503,18 +544,21 @@ def test_what_a_channel_has_told(council: Council) -> None:
             for purpose, kind in purposes
         )
     )
-    bank = opened[0].index
-    council.do(
-        register(BankAccountRecord(1, 16, b"SBI1").pack()), register(CHANNEL.record())
-    )
+    council.do(register(BankAccountRecord(1, 16, b"SBI1").pack()))
+    return [one.index for one in opened]
+
+
+def test_what_a_channel_has_told(council: Council) -> None:
+    """Nobody approves it; it is withdrawn until all of it is done, and no longer."""
+    bank, *_ = with_bank(council)
+    council.do(register(CHANNEL.record()))
     lines = [
         Line(Kind.BOOKED, 5, debit=bank, reference=b"%012d" % number)
         for number in range(2)
     ]
-    nobody = Person(0, 0, 0)
     for done in (1, 2):
         asked = council.propose(CHANNEL, *lines)
-        rows = [council.line(asked, number, nobody) for number in range(2)]
+        rows = [council.line(asked, number, NOBODY) for number in range(2)]
         told = council.commit(*rows[:done])
         assert [each.result for each in told] == [OK] * done
         told_last = told[-1]
