@@ -236,6 +236,35 @@ def test_who_vouches_for_the_clock_vouches_for_deadlines(
         assert ledger.holds_count == 0
 
 
+def test_a_person_whose_row_is_refused_vouches_for_nothing(
+    queue: Queue, ledger: Ledger, clock: Clock
+) -> None:
+    held(ledger, queue)
+    leap(clock, 7_200 * SECOND)
+    state, hold = queue.clock_state(), ledger.row(ledger.sequence)
+    row = clock_row(
+        state, "operator", reason="looked at", row_id=hold.id, sender=hold.participant
+    )
+    [told] = queue.accept_clock(row.request(), state.ahead_ns)
+    assert told["result"] == Result.ID_REUSED
+    assert (ledger.holds_count, ledger.timestamp) == (1, hold.timestamp)
+    assert queue.clock_state().ahead_ns == state.ahead_ns
+    # As it is accepted it counts from the next group on.
+    row = clock_row(state, "operator", reason="looked at")
+    [told] = queue.accept_clock(row.request(), state.ahead_ns)
+    assert (told["result"], ledger.holds_count) == (Result.OK, 1)
+    # What it was sent for once it is not sent for again.
+    leap(clock, 7_200 * SECOND)
+    [again] = queue.accept_clock(row.request(), state.ahead_ns)
+    assert (again["result"], again["repeat"]) == (Result.OK, 1)
+    assert queue.clock_state().ahead_ns == state.ahead_ns
+    with pytest.raises(ClockError):
+        queue.commit(refused())
+    leap(clock, -7_200 * SECOND)
+    queue.commit(refused())
+    assert ledger.holds_count == 0
+
+
 def test_time_that_only_rows_have_ends_no_hold(
     queue: Queue, ledger: Ledger, clock: Clock
 ) -> None:
