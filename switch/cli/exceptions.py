@@ -290,7 +290,7 @@ def _proposed(one: proposals_pb2.Proposal) -> str:
 
 
 def _answered_by(one: proposals_pb2.Proposal) -> str:
-    """Who has withdrawn it, or approved it; of what needs a third also who has so far."""
+    """Who has withdrawn, or approved it; of what needs a third also who has so far."""
     found = list(map(people.actor, one.approvals))
     if not found or one.state == proposals_pb2.PROPOSAL_STATE_WITHDRAWN:
         found = [people.actor(one.answer.sender)]

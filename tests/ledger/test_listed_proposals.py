@@ -95,7 +95,10 @@ def test_who_withdraws_has_approved_nothing(office: Office) -> None:
     office.do(moves.withdraw(new_id(), asked, "not so", sender=office.treasury))
     assert office.ledger.resolution(other)[0] == 0
     entry = convert.entry(office.row(done), office.ledger, office.register)
-    assert (entry.maker.participant, entry.checker.participant) == ("treasury", "second")
+    assert [entry.maker.participant, entry.checker.participant] == [
+        "treasury",
+        "second",
+    ]
     stands = message(office, asked)
     assert stands.state == WITHDRAWN
     assert [by.participant for by in stands.approvals] == ["second"]
