@@ -31,7 +31,7 @@ from switch.codes import (
     RowFlag,
 )
 from tests import people
-from tests.core.chunks import head_of, read_chunks, sealed
+from tests.core.chunks import ROW_SIZE, head_of, read_chunks, sealed
 from tests.core.council import (
     ALPHA,
     BETA,
@@ -367,41 +367,13 @@ def test_between_the_lines_of_one_group(council: Council) -> None:
     assert [each.result for each in told] == [OK, OK, NOT_APPROVED]
 
 
-# --- by which id ---------------------------------------------------------------------
-
-
-def test_two_participants_have_proposed_with_one_id(council: Council) -> None:
-    """Ids of different senders never meet; nor does the auditor take one for the other."""
-    posts = [posted(council), posted(council)]
-    id_, asked = council.id(), list[Asked]()
-    for who, about in zip((MAKER, ALPHA), posts, strict=True):
-        row = council.row(
-            Kind.PROPOSE, who=who, id=id_, total=Kind.REFUND, resolves=about,
-            amount=100, reference=b"as asked",
-        )  # fmt: skip
-        asked.append(Asked(row, council.commit(row)[0].sequence, who))
-        assert council.approve(GAMMA, asked[-1]).result == OK
-    first, second = (deed(council, one, GAMMA) for one in asked)
-    assert council.commit(first)[0].result == OK
-    assert council.withdraw(BETA, asked[0]).result == DONE
-    assert council.withdraw(BETA, asked[1]).result == OK
-    refused(council, second)
-    council.close()
-    assert {one.check for one in audit(council.path).findings.kept} == {"senders"}
-
-
-def test_two_participants_have_told_with_one_id(council: Council) -> None:
-    bank, *_ = with_bank(council)
-    council.do(register(CHANNEL.record()))
-    told = Line(Kind.BOOKED, 5, debit=bank, reference=b"%012d" % 1)
-    council.do(told)
-    other = council.propose(CHANNEL, replace(told, amount=6))
-    later = council.proposal(ALPHA, [replace(told, amount=7)], id_=other.row.id)
-    assert council.commit(later)[0].result == OK
-    [differs] = council.commit(council.line(other, 0, NOBODY))
-    assert differs.result == Result.BOOKED_DIFFERS
-    council.close()
-    assert {one.check for one in audit(council.path).findings.kept} == {"senders"}
+def test_their_participant_between_the_lines_of_one_group(council: Council) -> None:
+    third = Person(3, 30, 30)
+    council.do(register(third.record()))
+    lines = [top_up(5, b"A"), register(participant(3, active=0)), top_up(6, b"B")]
+    asked = approved(council, *lines, maker=third)
+    told = council.lines(asked, 3, BETA)
+    assert [each.result for each in told] == [OK, OK, NOT_APPROVED]
 
 
 # --- how old it is -------------------------------------------------------------------
@@ -472,13 +444,7 @@ def test_limits_of_earlier_rules_are_older_than_any_proposal(tmp_path: Path) -> 
     council.do(limit(200))
     assert newest(council)
     council.close()
-    chunks = [*run_by_rules(council.path, BEFORE)]
-    council.path = tmp_path / "before"
-    instance = head_of(chunks[0])["instance"]
-    council.ledger = Ledger(str(council.path), instance=instance, **council.options)
-    for chunk in chunks:
-        council.ledger.follow([chunk])
-        council.catch_up()
+    by_rules_before(council)
     assert council.ledger.index_sequence
     for path in (council.path, council.path / "index"):
         # As that index was, and as it is made anew.
@@ -505,24 +471,41 @@ def test_limits_of_earlier_rules_are_older_than_any_proposal(tmp_path: Path) -> 
     assert {one.check for one in audit(council.path).findings.kept} == {"senders"}
 
 
-def run_by_rules(path: Path, version: int) -> Iterator[bytes]:
-    """The chunks of a closed ledger whose first row says by which rules it runs, as if
-    it said others.
+def by_rules_before(council: Council) -> None:
+    """A closed ledger whose first row says by which rules it runs, as if it said those
+    of before, is followed and open.
     """
+    chunks = [*run_by_rules(council.path, BEFORE)]
+    council.path = council.path.parent / "before"
+    instance = head_of(chunks[0])["instance"]
+    council.ledger = Ledger(str(council.path), instance=instance, **council.options)
+    for chunk in chunks:
+        council.ledger.follow([chunk])
+        council.catch_up()
+
+
+def run_by_rules(path: Path, version: int) -> Iterator[bytes]:
+    """The chunks of such a ledger; of these rules a channel has no bank account."""
     previous = 0
     for number, chunk in enumerate(read_chunks(path)):
         fields: dict[str, Any] = {"previous": previous}
         if number == 0:
-            head = head_of(chunk)
-            item = struct.pack("<B3xI", Record.RULES, version)
-            check = crc32c(struct.pack("<QI", 1, len(item)), crc32c(head["instance"]))
-            check = crc32c(item, check)
-            fields["tail"] = struct.pack("<II", len(item), check) + item
-            digest = hashlib.blake2b(item, digest_size=32).digest()
-            fields["row_0"] = (48, digest)
+            fields |= said(chunk, struct.pack("<B3xI", Record.RULES, version))
+        elif chunk[72 + ROW_SIZE :] == CHANNEL.record():
+            fields |= said(chunk, replace(CHANNEL, bank=0).record())
         chunk = sealed(chunk, **fields)
         previous = head_of(chunk)["check"]
         yield chunk
+
+
+def said(chunk: bytes, item: bytes) -> dict[str, Any]:
+    """What is other in a chunk of one register row if this is its item."""
+    head = head_of(chunk)
+    check = struct.pack("<QI", head["first"], len(item))
+    whole = crc32c(item, crc32c(check, crc32c(head["instance"])))
+    digest = hashlib.blake2b(item, digest_size=32).digest()
+    tail = struct.pack("<II", len(item), whole) + item
+    return {"tail": tail, "row_0": (48, digest)}
 
 
 # --- what a bank's connection has told -----------------------------------------------
@@ -573,3 +556,28 @@ def test_what_a_channel_has_told(council: Council) -> None:
             Line(Kind.BOOKED, 5, debit=bank, reference=b"%012d" % number)
             for number in range(2, 4)
         ]
+
+
+def test_what_a_channel_has_told_before_it_had_a_bank_account(tmp_path: Path) -> None:
+    """By rules of before it spoke of all; nothing of that is done any more."""
+    council = Council(tmp_path / "ledger")
+    assert council.ask(Kind.REGISTER, tail=RULES_RECORD, participant=0).result == OK
+    council.begin(GAMMA)
+    bank, *_ = with_bank(council)
+    council.do(register(CHANNEL.record()))
+    booked = Line(Kind.BOOKED, 5, debit=bank, reference=b"%012d" % 1)
+    asked = council.propose(CHANNEL, booked)
+    council.close()
+    by_rules_before(council)
+    for _ in range(2):
+        refused(council, council.line(asked, 0, NOBODY))
+        council.reopen()
+    assert council.ask(Kind.REGISTER, tail=RULES_RECORD, participant=0).result == OK
+    refused(council, council.line(asked, 0, NOBODY))
+    no_row(
+        council,
+        council.commit(council.proposal(CHANNEL, [booked]))[0],
+        Result.NOT_SIGNED,
+    )
+    assert council.withdraw(ALPHA, asked).result == OK
+    council.close()
