@@ -284,9 +284,7 @@ def test_who_acts_for_centres_does_nothing_where_operators_sign_on(
         one = payment(centre=THERE, operator=number)
         assert harness.pay(one).result == UNKNOWN
         paying = counter_pb2.PayBillRequest(payment=one)
-        more = counter_pb2.CloseShiftRequest(
-            id=new_id(), centre=THERE, operator=number
-        )
+        more = counter_pb2.CloseShiftRequest(id=new_id(), centre=THERE, operator=number)
         signing = counter_pb2.SignShiftRequest(
             id=new_id(),
             centre=THERE,
