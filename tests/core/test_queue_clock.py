@@ -189,7 +189,7 @@ def test_a_minute_that_nobody_asks_about_ends_no_hold(
     time.sleep(1.2)
     assert (ledger.holds_count, ledger.sequence) == (1, before)
     # It sleeps meanwhile, and does not look again and again.
-    assert time.process_time() - busy_s < 0.2
+    assert time.process_time() - busy_s < 0.02
     passes(clock, 59 * SECOND + SECOND - 1)
     queue.commit(refused())
     assert ledger.holds_count == 1
