@@ -26,6 +26,7 @@ from tests.core.test_decided import (
     CHANNEL,
     DONE,
     NOBODY,
+    WANTED,
     ask_for,
     deed,
     posted,
@@ -112,5 +113,23 @@ def test_two_participants_have_told_with_one_id(council: Council) -> None:
     assert council.commit(later)[0].result == OK
     [differs] = council.commit(council.line(other, 0, NOBODY))
     assert differs.result == Result.BOOKED_DIFFERS
+    council.close()
+    assert {one.check for one in audit(council.path).findings.kept} == {"senders"}
+
+
+@pytest.mark.parametrize("what", WANTED)
+@pytest.mark.parametrize("done", [1, 2])
+def test_the_auditor_counts_as_the_ledger_does(
+    council: Council, what: str, done: int
+) -> None:
+    """Half of a basket, or of two lines, is not all of it."""
+    asked, rows = wanted(council, what)
+    told = council.commit(*rows[:done])
+    assert {each.result for each in told} == {OK}
+    gone = council.withdraw(GAMMA, asked)
+    whole = len(told) == len(rows)
+    assert (gone.result, gone.other) == (
+        (DONE, told[-1].sequence) if whole else (OK, 0)
+    )
     council.close()
     assert {one.check for one in audit(council.path).findings.kept} == {"senders"}
