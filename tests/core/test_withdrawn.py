@@ -113,6 +113,8 @@ def test_two_participants_have_told_with_one_id(council: Council) -> None:
     assert council.commit(later)[0].result == OK
     [differs] = council.commit(council.line(other, 0, NOBODY))
     assert differs.result == Result.BOOKED_DIFFERS
+    # It has a row, and is not done by it.
+    assert council.withdraw(ALPHA, other).result == OK
     council.close()
     assert {one.check for one in audit(council.path).findings.kept} == {"senders"}
 
