@@ -31,6 +31,20 @@ def named(register: Register, find: Callable[[int], T], index: int) -> T:
         return find(index)
 
 
+def approvals_of(ledger: Ledger, proposal: int) -> list[Entry]:
+    """The approvals of a proposal or shift, in order; also of one that was withdrawn
+    since.
+    """
+    answered_by, _ = ledger.resolution(proposal)
+    answer = ledger.row(answered_by) if answered_by else None
+    if answer is not None and answer.kind == Kind.WITHDRAW:
+        before = [ledger.row(one) for one in ledger.replies(proposal)[1:2].tolist()]
+        answer = before[0] if before else None
+    if answer is None:
+        return []
+    return [*([ledger.row(answer.total)] if answer.total else []), answer]
+
+
 def say_who(
     result: types_pb2.Entry, said: Entry, ledger: Ledger, register: Register
 ) -> None:
@@ -54,8 +68,8 @@ def say_who(
             _act(result.checker, said, register)
     elif said.checker and said.total and kind != Kind.REFUND:
         _act(result.maker, ledger.row(said.total), register)
-        approved_by, _ = ledger.resolution(said.total)
-        _act(result.checker, ledger.row(approved_by), register)
+        for approval in approvals_of(ledger, said.total)[-1:]:
+            _act(result.checker, approval, register)
     elif said.checker:
         # It does not name its proposal: whose that was is its sender.
         _act(result.maker, said, register)

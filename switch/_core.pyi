@@ -471,7 +471,7 @@ class Ledger:
         the newest row about each. `limit` 1 to 1,000."""
 
     def replies(self, complaint: int) -> npt.NDArray[np.uint64]:
-        """Accepted replies to the complaint of this row: the 64 newest, descending."""
+        """Replies to a complaint, or answers to a proposal: 64 newest, descending."""
 
     def find_operator(self, participant: int, number: int) -> int:
         """Sequence of the newest row about an operator of a centre, or 0."""

@@ -6,7 +6,7 @@ from server.services.payments import find_payment
 from server.sessions import operator_of
 from server.status import PreconditionError
 from switch._core import Request
-from switch.codes import Result, RowFlag
+from switch.codes import Result, Role, RowFlag
 from switch.ledger import statements
 from switch.ledger.committer import Reply
 from switch.payment_states import PaymentState
@@ -32,7 +32,11 @@ class CancelCalls:
 
         found = await find()
         centre = node.register.account(found.entry.debit).participant
-        request.operator = operator_of(node.register, caller, request.operator, centre)
+        if not (_is_cancelled(found) and caller.role is not Role.CENTRE):
+            # What was cancelled before has its answer, if they sign on by now, too.
+            request.operator = operator_of(
+                node.register, caller, request.operator, centre
+            )
         is_given_back = False
         was_offered = False
         if not _is_cancelled(found):

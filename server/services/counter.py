@@ -21,7 +21,7 @@ from server.sessions import operator_of
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch._core import Request
 from switch.calendar import financial_year
-from switch.codes import AMOUNT_MAX, Kind, Mode, Result
+from switch.codes import AMOUNT_MAX, Kind, Mode, Result, Role
 from switch.counter import shift_rows, shifts
 from switch.counter.acknowledgements import acknowledgement_json, acknowledgement_text
 from switch.counter.handouts import HandoutBook
@@ -108,6 +108,14 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
             except SwitchError as error:
                 log.warning("cannot wait for entry %d: %s", outcome.sequence, error)
         return pb.PayBillResponse(outcome=outcome)
+
+    async def _is_others(self, row_id: bytes, caller: Identity) -> bool:
+        """Whether who acts for a centre has sent this before: it has its answer, if the
+        centre's operators sign on by now, too.
+        """
+        if caller.role is Role.CENTRE:
+            return False
+        return await self._node.read(self._is_known, row_id, caller)
 
     def _is_known(self, payment_id: bytes, caller: Identity) -> bool:
         if len(payment_id) != ID_SIZE:
@@ -235,7 +243,8 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
         register = self._node.register
         account = arguments.own_wallet(register, caller, request.centre)
         wallet, centre = account.index, account.participant
-        request.operator = operator_of(register, caller, request.operator, centre)
+        if not await self._is_others(request.id, caller):
+            request.operator = operator_of(register, caller, request.operator, centre)
         if request.cash_counted > AMOUNT_MAX:
             raise ArgumentError("cash_counted", f"must be at most {AMOUNT_MAX}")
         if len(self._closes) >= CLOSES_MAX:
@@ -319,7 +328,9 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
         node = self._node
         account = arguments.own_wallet(node.register, caller, request.centre)
         wallet, centre = account.index, account.participant
-        operator = operator_of(node.register, caller, request.operator, centre)
+        operator = request.operator
+        if not await self._is_others(request.id, caller):
+            operator = operator_of(node.register, caller, operator, centre)
         await node.read(self._check_shift, request.shift_sequence, wallet)
         move = moves.approve(
             request.id,

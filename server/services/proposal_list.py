@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from server import arguments, convert
+from server.actors import approvals_of
 from server.node import Node
 from server.page_tokens import make_token, read_token
 from server.services.line_states import first_changes
@@ -84,7 +85,7 @@ def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
         say_about(node, proposed.resolves, message)
     answered_by, _ = ledger.resolution(sequence)
     answer = ledger.row(answered_by) if answered_by else None
-    for approval in _approvals(ledger, answer):
+    for approval in approvals_of(ledger, sequence):
         sender = convert.entry(approval, ledger, register).sender
         message.approvals.append(sender)
     if answer is None or (answer.kind == Kind.APPROVE and standing.first_approval):
@@ -138,14 +139,6 @@ def _of_lines(message: pb.Proposal) -> pb.ProposalState.ValueType:
     if message.lines_done >= message.lines_count:
         return pb.PROPOSAL_STATE_DONE
     return pb.PROPOSAL_STATE_APPROVED
-
-
-def _approvals(ledger: Ledger, answer: Entry | None) -> list[Entry]:
-    """The approvals of a proposal, in order, by its newest answer."""
-    if answer is None or answer.kind != Kind.APPROVE:
-        return []
-    first = [ledger.row(answer.total)] if answer.total else []
-    return [*first, answer]
 
 
 def deed_of(ledger: Ledger, proposal: Entry) -> Entry | None:

@@ -152,13 +152,15 @@ class Approvals:
         deeds, asked = self._deeds(accounts, rows)
         named = deeds["total"].copy()
         refunds = asked == Kind.REFUND
+        # An id is its sender's own.
         of_ids = {
-            deed_id(row["id"].tobytes()): sequence
+            (int(row["participant"]), deed_id(row["id"].tobytes())): sequence
             for sequence, row in proposals.items()
             if row["total"] == Kind.REFUND
         }
+        senders = deeds["participant"][refunds].tolist()
         ids = [one.tobytes() for one in deeds["id"][refunds]]
-        named[refunds] = [of_ids.get(one, 0) for one in ids]
+        named[refunds] = [of_ids.get(one, 0) for one in zip(senders, ids, strict=True)]
         holds = {int(row["resolves"]) for row in proposals.values()}
         leads = self._leads(journal, np.array(sorted(holds), dtype=np.uint64))
         # What ends or verifies a hold says its place in its basket.

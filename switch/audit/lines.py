@@ -66,6 +66,8 @@ HEAD: Final = struct.Struct("<II")
 """How many lines there are, and zero."""
 ID_SIZE: Final = 12
 """Bytes of a row's id before the number of its line."""
+Begin = tuple[int, bytes]
+"""Whose rows these are, and what their ids begin with: ids of two never meet."""
 NUMBER_SHIFT: Final = np.uint64(32)
 """The upper half of an id's second word is the number of its line."""
 SAME: Final = ("kind", "amount", "resolves", "reference")
@@ -145,13 +147,12 @@ class Lines:
         """All rows that must be those of lines, each with its proposal."""
         if self._refused:
             begins = {
-                line_id(asked["id"].tobytes(), 0)[:ID_SIZE]: number
+                begin_of(asked): number
                 for number, asked in proposals.items()
                 if number in self.proposed
             }
             rows = np.concatenate(self._refused)
-            ids = [one.tobytes()[:ID_SIZE] for one in rows["id"]]
-            rows["total"] = [begins.get(one, 0) for one in ids]
+            rows["total"] = [begins.get(named_by(row), 0) for row in rows]
             self._rows.append(rows)
             self._refused.clear()
         rows = np.concatenate([np.empty(0, ROW), *self._rows])
@@ -284,6 +285,16 @@ def line_id(proposal: bytes, number: int) -> bytes:
     """The id of the row of a line, by its proposal's id and its number from 0."""
     digest = hashlib.blake2b(b"line" + proposal, digest_size=32).digest()
     return digest[:ID_SIZE] + number.to_bytes(4, "little")
+
+
+def begin_of(proposal: np.void) -> Begin:
+    """What the rows of a proposal's lines have in common."""
+    return int(proposal["participant"]), line_id(proposal["id"].tobytes(), 0)[:ID_SIZE]
+
+
+def named_by(row: np.void) -> Begin:
+    """The same of a row of a line, which does not say its proposal."""
+    return int(row["participant"]), row["id"].tobytes()[:ID_SIZE]
 
 
 def parse(item: bytes) -> tuple[Rows, list[bytes]] | None:

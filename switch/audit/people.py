@@ -35,7 +35,15 @@ from switch.audit.layout import (
     ist_days,
     pick,
 )
-from switch.audit.lines import ID_SIZE, Lines, Proposed, line_id, parse, said_by
+from switch.audit.lines import (
+    Begin,
+    Lines,
+    Proposed,
+    begin_of,
+    named_by,
+    parse,
+    said_by,
+)
 from switch.audit.persons import PEOPLE_RULES, STAY, Person, Who
 from switch.audit.register import Register
 from switch.audit.stakes import Stakes
@@ -93,7 +101,7 @@ class People:
         """Accepted rows that no person who might has signed."""
         self.channels = register.banks.channels
         # What the ids of the rows of each of these begin with.
-        self._begins: dict[bytes, int] = {}
+        self._begins: dict[Begin, int] = {}
         self._ledger = MAGIC + ledger
         self._stakes = stakes
         self._shifts, self._wallets = array("Q"), array("I")
@@ -147,8 +155,7 @@ class People:
                 rows = pick(rows, told)
                 self.lines.refused(rows)
                 for row in rows:
-                    begin = row["id"].tobytes()[:ID_SIZE]
-                    if not self._lasts(self._begins.get(begin, 0)):
+                    if not self._lasts(self._begins.get(named_by(row), 0)):
                         self._add("lines", row, STOPPED)
 
     def _lasts(self, number: int) -> bool:
@@ -211,8 +218,7 @@ class People:
             said = self.lines.propose(row, tail or b"", self.register.version)
         if channel:
             self.channels[int(row["sequence"])] = _who(row)
-            begin = line_id(row["id"].tobytes(), 0)[:ID_SIZE]
-            self._begins[begin] = int(row["sequence"])
+            self._begins[begin_of(row)] = int(row["sequence"])
             if not said.told or not self._is_own(person, said):
                 self._add("people", row, OTHERS if said.told else ALIEN)
                 self.unsigned.add(int(row["sequence"]))

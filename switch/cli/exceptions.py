@@ -290,8 +290,10 @@ def _proposed(one: proposals_pb2.Proposal) -> str:
 
 
 def _answered_by(one: proposals_pb2.Proposal) -> str:
-    """Who has approved or withdrawn it; of what needs a third also who has so far."""
-    found = list(map(people.actor, one.approvals)) or [people.actor(one.answer.sender)]
+    """Who has withdrawn, or approved it; of what needs a third also who has so far."""
+    found = list(map(people.actor, one.approvals))
+    if not found or one.state == proposals_pb2.PROPOSAL_STATE_WITHDRAWN:
+        found = [people.actor(one.answer.sender)]
     if one.third_needed:
         found.append("(3)")
     return " ".join(found)

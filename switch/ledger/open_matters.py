@@ -222,11 +222,15 @@ class OpenMatters:
         return found, kept, unverified
 
     def _drop_over(self, kept: Numbers, unverified: Numbers) -> None:
-        """Forget what was approved and is over."""
+        """Forget what was approved and is over, or too old: the time of rows never goes
+        back.
+        """
+        last_ns = self._ledger.timestamp - PROPOSAL_LIFE_NS
         for proposal in [
             at
             for at, owed in self._owed.items()
-            if self._is_over(owed.matter, owed.deed, kept, unverified)
+            if owed.approved_ns <= last_ns
+            or self._is_over(owed.matter, owed.deed, kept, unverified)
         ]:
             self._forget(proposal)
 

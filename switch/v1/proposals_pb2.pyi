@@ -108,7 +108,9 @@ class Proposal(_message.Message):
 
     @_builtins.property
     def approvals(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Actor]:
-        """Who has approved it, in order: one, or of what needs a third person two."""
+        """Who has approved it, in order: one, or of what needs a third person two. Whoever has withdrawn
+        it since is in `answer` alone.
+        """
 
     @_builtins.property
     def about(self) -> _types_pb2.Entry:

@@ -11,6 +11,7 @@ import hashlib
 import shutil
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from switch.codes import (
     RowFlag,
 )
 from tests import people
-from tests.core.chunks import head_of, read_chunks, sealed
+from tests.core.chunks import ROW_SIZE, head_of, read_chunks, sealed
 from tests.core.council import (
     ALPHA,
     BETA,
@@ -366,6 +367,15 @@ def test_between_the_lines_of_one_group(council: Council) -> None:
     assert [each.result for each in told] == [OK, OK, NOT_APPROVED]
 
 
+def test_their_participant_between_the_lines_of_one_group(council: Council) -> None:
+    third = Person(3, 30, 30)
+    council.do(register(third.record()))
+    lines = [top_up(5, b"A"), register(participant(3, active=0)), top_up(6, b"B")]
+    asked = approved(council, *lines, maker=third)
+    told = council.lines(asked, 3, BETA)
+    assert [each.result for each in told] == [OK, OK, NOT_APPROVED]
+
+
 # --- how old it is -------------------------------------------------------------------
 
 
@@ -434,13 +444,7 @@ def test_limits_of_earlier_rules_are_older_than_any_proposal(tmp_path: Path) -> 
     council.do(limit(200))
     assert newest(council)
     council.close()
-    chunks = [*run_by_rules(council.path, BEFORE)]
-    council.path = tmp_path / "before"
-    instance = head_of(chunks[0])["instance"]
-    council.ledger = Ledger(str(council.path), instance=instance, **council.options)
-    for chunk in chunks:
-        council.ledger.follow([chunk])
-        council.catch_up()
+    by_rules_before(council)
     assert council.ledger.index_sequence
     for path in (council.path, council.path / "index"):
         # As that index was, and as it is made anew.
@@ -467,24 +471,41 @@ def test_limits_of_earlier_rules_are_older_than_any_proposal(tmp_path: Path) -> 
     assert {one.check for one in audit(council.path).findings.kept} == {"senders"}
 
 
-def run_by_rules(path: Path, version: int) -> Iterator[bytes]:
-    """The chunks of a closed ledger whose first row says by which rules it runs, as if
-    it said others.
+def by_rules_before(council: Council) -> None:
+    """A closed ledger whose first row says by which rules it runs, as if it said those
+    of before, is followed and open.
     """
+    chunks = [*run_by_rules(council.path, BEFORE)]
+    council.path = council.path.parent / "before"
+    instance = head_of(chunks[0])["instance"]
+    council.ledger = Ledger(str(council.path), instance=instance, **council.options)
+    for chunk in chunks:
+        council.ledger.follow([chunk])
+        council.catch_up()
+
+
+def run_by_rules(path: Path, version: int) -> Iterator[bytes]:
+    """The chunks of such a ledger; of these rules a channel has no bank account."""
     previous = 0
     for number, chunk in enumerate(read_chunks(path)):
         fields: dict[str, Any] = {"previous": previous}
         if number == 0:
-            head = head_of(chunk)
-            item = struct.pack("<B3xI", Record.RULES, version)
-            check = crc32c(struct.pack("<QI", 1, len(item)), crc32c(head["instance"]))
-            check = crc32c(item, check)
-            fields["tail"] = struct.pack("<II", len(item), check) + item
-            digest = hashlib.blake2b(item, digest_size=32).digest()
-            fields["row_0"] = (48, digest)
+            fields |= said(chunk, struct.pack("<B3xI", Record.RULES, version))
+        elif chunk[72 + ROW_SIZE :] == CHANNEL.record():
+            fields |= said(chunk, replace(CHANNEL, bank=0).record())
         chunk = sealed(chunk, **fields)
         previous = head_of(chunk)["check"]
         yield chunk
+
+
+def said(chunk: bytes, item: bytes) -> dict[str, Any]:
+    """What is other in a chunk of one register row if this is its item."""
+    head = head_of(chunk)
+    check = struct.pack("<QI", head["first"], len(item))
+    whole = crc32c(item, crc32c(check, crc32c(head["instance"])))
+    digest = hashlib.blake2b(item, digest_size=32).digest()
+    tail = struct.pack("<II", len(item), whole) + item
+    return {"tail": tail, "row_0": (48, digest)}
 
 
 # --- what a bank's connection has told -----------------------------------------------
@@ -493,8 +514,11 @@ def run_by_rules(path: Path, version: int) -> Iterator[bytes]:
 CHANNEL = Person(2, 13, 13, PersonRole.CHANNEL, bank=1)
 
 
-def test_what_a_channel_has_told(council: Council) -> None:
-    """Nobody approves it; it is withdrawn until all of it is done, and no longer."""
+NOBODY = Person(0, 0, 0)
+
+
+def with_bank(council: Council) -> list[int]:
+    """The three accounts of a bank account, which is registered."""
     purposes = ((16, AccountKind.BANK), (17, AccountKind.BANK_SUSPENSE),
                 (18, AccountKind.BANK_TRANSIT))  # fmt: skip
     opened = council.do(
@@ -503,18 +527,21 @@ def test_what_a_channel_has_told(council: Council) -> None:
             for purpose, kind in purposes
         )
     )
-    bank = opened[0].index
-    council.do(
-        register(BankAccountRecord(1, 16, b"SBI1").pack()), register(CHANNEL.record())
-    )
+    council.do(register(BankAccountRecord(1, 16, b"SBI1").pack()))
+    return [one.index for one in opened]
+
+
+def test_what_a_channel_has_told(council: Council) -> None:
+    """Nobody approves it; it is withdrawn until all of it is done, and no longer."""
+    bank, *_ = with_bank(council)
+    council.do(register(CHANNEL.record()))
     lines = [
         Line(Kind.BOOKED, 5, debit=bank, reference=b"%012d" % number)
         for number in range(2)
     ]
-    nobody = Person(0, 0, 0)
     for done in (1, 2):
         asked = council.propose(CHANNEL, *lines)
-        rows = [council.line(asked, number, nobody) for number in range(2)]
+        rows = [council.line(asked, number, NOBODY) for number in range(2)]
         told = council.commit(*rows[:done])
         assert [each.result for each in told] == [OK] * done
         told_last = told[-1]
@@ -529,3 +556,28 @@ def test_what_a_channel_has_told(council: Council) -> None:
             Line(Kind.BOOKED, 5, debit=bank, reference=b"%012d" % number)
             for number in range(2, 4)
         ]
+
+
+def test_what_a_channel_has_told_before_it_had_a_bank_account(tmp_path: Path) -> None:
+    """By rules of before it spoke of all; nothing of that is done any more."""
+    council = Council(tmp_path / "ledger")
+    assert council.ask(Kind.REGISTER, tail=RULES_RECORD, participant=0).result == OK
+    council.begin(GAMMA)
+    bank, *_ = with_bank(council)
+    council.do(register(CHANNEL.record()))
+    booked = Line(Kind.BOOKED, 5, debit=bank, reference=b"%012d" % 1)
+    asked = council.propose(CHANNEL, booked)
+    council.close()
+    by_rules_before(council)
+    for _ in range(2):
+        refused(council, council.line(asked, 0, NOBODY))
+        council.reopen()
+    assert council.ask(Kind.REGISTER, tail=RULES_RECORD, participant=0).result == OK
+    refused(council, council.line(asked, 0, NOBODY))
+    no_row(
+        council,
+        council.commit(council.proposal(CHANNEL, [booked]))[0],
+        Result.NOT_SIGNED,
+    )
+    assert council.withdraw(ALPHA, asked).result == OK
+    council.close()

@@ -185,9 +185,11 @@ def test_a_minute_that_nobody_asks_about_ends_no_hold(
     passes(clock, due - int(clock[WALL]))
     queue.commit(refused())
     # Nor does the loop, which looks for holds that are due about once a second.
-    before = ledger.sequence
+    before, busy_s = ledger.sequence, time.process_time()
     time.sleep(1.2)
     assert (ledger.holds_count, ledger.sequence) == (1, before)
+    # It sleeps meanwhile, and does not look again and again.
+    assert time.process_time() - busy_s < 0.02
     passes(clock, 59 * SECOND + SECOND - 1)
     queue.commit(refused())
     assert ledger.holds_count == 1
@@ -216,8 +218,10 @@ def test_who_vouches_for_the_clock_vouches_for_deadlines(
     queue: Queue, ledger: Ledger, clock: Clock, vouches: str
 ) -> None:
     held(ledger, queue)
-    passes(clock, 3_501 * SECOND)
+    passes(clock, 3_550 * SECOND)
     leap(clock, 100 * SECOND)
+    with pytest.raises(ClockError):
+        queue.commit(refused())
     if vouches == "kernel":
         clock[SYNCHRONISED] = 1
         queue.commit(refused())
@@ -226,14 +230,43 @@ def test_who_vouches_for_the_clock_vouches_for_deadlines(
         request = clock_row(state, "operator", reason="looked at").request()
         queue.accept_clock(request, state.ahead_ns)
     else:
-        # It comes back by itself, to within the minute.
-        leap(clock, -50 * SECOND)
+        # It comes back by itself, to within the minute; the hold's moment is by then.
+        leap(clock, -45 * SECOND)
     queue.commit(refused())
     assert ledger.holds_count == (1 if vouches == "nobody" else 0)
     if vouches == "nobody":
         passes(clock, 100 * SECOND)
         queue.commit(refused())
         assert ledger.holds_count == 0
+
+
+def test_a_person_whose_row_is_refused_vouches_for_nothing(
+    queue: Queue, ledger: Ledger, clock: Clock
+) -> None:
+    held(ledger, queue)
+    leap(clock, 7_200 * SECOND)
+    state, hold = queue.clock_state(), ledger.row(ledger.sequence)
+    row = clock_row(
+        state, "operator", reason="looked at", row_id=hold.id, sender=hold.participant
+    )
+    [told] = queue.accept_clock(row.request(), state.ahead_ns)
+    assert told["result"] == Result.ID_REUSED
+    assert (ledger.holds_count, ledger.timestamp) == (1, hold.timestamp)
+    assert queue.clock_state().ahead_ns == state.ahead_ns
+    # As it is accepted it counts from the next group on.
+    row = clock_row(state, "operator", reason="looked at")
+    [told] = queue.accept_clock(row.request(), state.ahead_ns)
+    assert (told["result"], ledger.holds_count) == (Result.OK, 1)
+    # What it was sent for once it is not sent for again.
+    leap(clock, 7_200 * SECOND)
+    [again] = queue.accept_clock(row.request(), state.ahead_ns)
+    assert (again["result"], again["repeat"]) == (Result.OK, 1)
+    assert queue.clock_state().ahead_ns == state.ahead_ns
+    with pytest.raises(ClockError):
+        queue.commit(refused())
+    leap(clock, -7_200 * SECOND)
+    queue.commit(refused())
+    assert ledger.holds_count == 0
 
 
 def test_time_that_only_rows_have_ends_no_hold(

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from server import convert
 from server.services.proposal_list import proposal_message
 from switch.codes import Kind, Result
 from switch.ids import new_id
 from switch.ledger import moves
 from switch.ledger.exceptions import Exceptions, Wanted
 from switch.ledger.open_matters import OpenMatters
+from switch.ledger.templates import Templates
 from switch.v1 import proposals_pb2 as pb
-from tests.ledger.office import AMOUNT, DAY_S, Office, offices
+from tests.ledger.office import AMOUNT, DAY_S, DEADLINE_S, SECOND, Office, offices
 
 if TYPE_CHECKING:
     from server.node import Node
@@ -31,6 +33,16 @@ def office(tmp_path: Path) -> Iterator[Office]:
     yield from offices(tmp_path)
 
 
+def message(office: Office, proposal: int) -> pb.Proposal:
+    """How a proposal stands."""
+    exceptions = Exceptions(office.ledger)
+    exceptions.find(Wanted(), office.now_ns)
+    node = SimpleNamespace(
+        ledger=office.ledger, register=office.register, exceptions=exceptions
+    )
+    return proposal_message(cast("Node", node), proposal, office.now_ns)
+
+
 def test_proposals_are_listed_while_they_can_be_done(office: Office) -> None:
     """Of approved refunds: by what is left, a withdrawal, and their age."""
 
@@ -41,12 +53,7 @@ def test_proposals_are_listed_while_they_can_be_done(office: Office) -> None:
         return [int(proposal) for proposal in found]
 
     def state(proposal: int) -> int:
-        exceptions = Exceptions(office.ledger)
-        exceptions.find(Wanted(), office.now_ns)
-        node = SimpleNamespace(
-            ledger=office.ledger, register=office.register, exceptions=exceptions
-        )
-        return proposal_message(cast("Node", node), proposal, office.now_ns).state
+        return message(office, proposal).state
 
     holds = office.pay()[0], office.pay()[0]
     for hold in holds:
@@ -73,3 +80,42 @@ def test_proposals_are_listed_while_they_can_be_done(office: Office) -> None:
     assert (listed(), state(old), state(part)) == ([], EXPIRED, DONE)
     late = moves.approved_refund(office.row(old), checker=office.second)
     assert office.attempt(late)["result"].tolist() == [Result.NOT_APPROVED]
+
+
+def test_who_withdraws_has_approved_nothing(office: Office) -> None:
+    """Half of it is done then, by the word of another."""
+    first, other = office.pay(count=2)
+    office.pass_s(DEADLINE_S + 1)
+    asked = office.propose(Kind.VOID, first)
+    approval = moves.approve(new_id(), asked, sender=office.second)
+    office.do(approval)
+    hold = office.row(first)
+    whole = moves.approved_void(office.row(asked), hold, checker=office.second)
+    done = office.do(Templates(whole.rows[:1], whole.tails[:1]))
+    office.do(moves.withdraw(new_id(), asked, "not so", sender=office.treasury))
+    assert office.ledger.resolution(other)[0] == 0
+    entry = convert.entry(office.row(done), office.ledger, office.register)
+    assert [entry.maker.participant, entry.checker.participant] == [
+        "treasury",
+        "second",
+    ]
+    stands = message(office, asked)
+    assert stands.state == WITHDRAWN
+    assert [by.participant for by in stands.approvals] == ["second"]
+    assert stands.answer.sender.participant == "treasury"
+
+
+def test_what_is_too_old_is_looked_at_no_more(office: Office) -> None:
+    """What was approved and is never done is forgotten when it cannot be done."""
+    [hold] = office.pay()
+    office.confirm(hold)
+    post = office.ledger.resolution(hold)[0]
+    asked = office.propose(Kind.REFUND, post, 1)
+    office.approve(asked)
+    matters = OpenMatters(office.ledger)
+    matters.read_on()
+    assert [one.proposal for one in matters.collect()[0]] == [asked]
+    office.now_ns += 30 * DAY_S * 10**9 + SECOND
+    office.top_up("bsk-1", 1)
+    matters.read_on()
+    assert matters.collect()[0] == []

@@ -275,14 +275,16 @@ def test_who_acts_for_centres_does_nothing_where_operators_sign_on(
     closing = counter_pb2.CloseShiftRequest(id=new_id(), centre=THERE, operator=1)
     closed = counter.CloseShift(closing, timeout=CALL_S).outcome
     assert closed.result == OK
+    undone = payment("WATER", centre=THERE, operator=1)
+    assert harness.pay(undone).result == OK
+    undoing = counter_pb2.CancelPaymentRequest(id=undone.id, operator=1)
+    assert not counter.CancelPayment(undoing, timeout=CALL_S).repeat
     signs(peers, True)
     for number in (1, 2, 3, 0):
         one = payment(centre=THERE, operator=number)
         assert harness.pay(one).result == UNKNOWN
         paying = counter_pb2.PayBillRequest(payment=one)
-        again = counter_pb2.CloseShiftRequest(
-            id=new_id(), centre=THERE, operator=number
-        )
+        more = counter_pb2.CloseShiftRequest(id=new_id(), centre=THERE, operator=number)
         signing = counter_pb2.SignShiftRequest(
             id=new_id(),
             centre=THERE,
@@ -292,7 +294,7 @@ def test_who_acts_for_centres_does_nothing_where_operators_sign_on(
         cancelling = counter_pb2.CancelPaymentRequest(id=before.id, operator=number)
         calls: tuple[tuple[Any, Any], ...] = (
             (counter.PayBill, paying),
-            (counter.CloseShift, again),
+            (counter.CloseShift, more),
             (counter.SignShift, signing),
             (counter.CancelPayment, cancelling),
         )
@@ -303,6 +305,9 @@ def test_who_acts_for_centres_does_nothing_where_operators_sign_on(
     # What it has sent before has its answer; and elsewhere it goes on.
     told = harness.pay(before)
     assert (told.result, told.repeat) == (OK, True)
+    again = counter.CloseShift(closing, timeout=CALL_S)
+    assert (again.outcome.sequence, again.outcome.repeat) == (closed.sequence, True)
+    assert counter.CancelPayment(undoing, timeout=CALL_S).repeat
     assert harness.pay(payment(centre="centre-b", operator=9)).result == OK
     # With that operator's session the centre itself does it.
     peer = peers.centre(THERE)

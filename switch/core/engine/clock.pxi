@@ -197,7 +197,8 @@ cdef int clock_accept(
     """Commit a person's row, and believe the clock from here on.
 
     RC_CLOCK if it is not as they saw it, or has not leapt: a leap that nobody has looked
-    at is not accepted.
+    at is not accepted. As long as its own row is not durable nobody vouches for it, and no
+    hold ends by it; a row of before vouches for a leap of before.
     """
     cdef Reading now
     cdef int64_t more
@@ -209,7 +210,7 @@ cdef int clock_accept(
         -CLOCK_LEAP_MAX_NS <= more <= CLOCK_LEAP_MAX_NS
     ):
         return RC_CLOCK
-    rc = group_commit(s, call, 1, now.wall, now.wall, outs, replies)
-    if rc == 0 and outs[0].result == RESULT_OK:
+    rc = group_commit(s, call, 1, now.wall, clock_passed(&now), outs, replies)
+    if rc == 0 and outs[0].result == RESULT_OK and not outs[0].repeat:
         _clock_anchor(guard, &now)
     return rc
