@@ -108,7 +108,8 @@ def test_what_one_person_wrote_lets_nothing_through(
     [spec] = [one for one in PARTICIPANTS if one.id == "water"]
     said = replace(spec, day_list=told.let_through)
     load_network(bench.register, bench.commit, [said], [])
-    assert bench.register.participant(bench.index("water")).spec == said
+    known = bench.register.participant(bench.index("water"))
+    assert known.spec.day_list == said.day_list
     assert send(bench).lacks is not None
     assert bench.ledger.kept().tolist() == kept
     # It is just what two people could have let through.
