@@ -7,16 +7,19 @@ of the journal, are read page by page. Works on arrays; Python acts once for eac
 import numpy as np
 
 from switch._core import Ledger, Rows
+from switch.billing.answers import GATHER_MAX
 from switch.billing.heads import heads_of
 from switch.billing.lines import Mask, Numbers
-from switch.codes import Kind, Result, RowFlag
+from switch.codes import Kind, Link, Result, RowFlag
 from switch.ledger import baskets
 from switch.ledger.follower import read_whole
 from switch.ledger.overdue import undecided
 from switch.ledger.totals import PAGE_ROWS
 
-SAMPLE_MAX = 1_000
+SAMPLE_MAX = 10_000
 """Payments whose ends are looked up one by one, to say how much a list lacks."""
+
+_LOW = np.uint64(0xFFFF_FFFF)
 
 
 def not_listed(
@@ -53,12 +56,11 @@ def are_waited_for(heads: Rows, ledger: Ledger) -> Mask:
     For payments that may be credited yet: the rows behind them are read, no more than
     those of the longest deadline.
     """
-    firsts = np.ascontiguousarray(heads["sequence"])
-    ends = firsts + baskets.sizes(heads)
-    left = undecided(ledger)
-    found: Mask = np.searchsorted(left, firsts) < np.searchsorted(left, ends)
+    found = are_undecided(heads, ledger)
     if found.all():
         return found
+    firsts = np.ascontiguousarray(heads["sequence"])
+    ends = firsts + baskets.sizes(heads)
     for at in range(int(firsts[~found][0]), ledger.sequence + 1, PAGE_ROWS):
         rows, _ = read_whole(ledger, at, PAGE_ROWS)
         paid_after_all = (rows["kind"] == Kind.TRANSFER) & (
@@ -73,18 +75,82 @@ def are_waited_for(heads: Rows, ledger: Ledger) -> Mask:
     return found
 
 
-def count_completed(heads: Rows, ledger: Ledger) -> int:
-    """About how many of these the ledger has completed, and not given back wholly; at
-    most SAMPLE_MAX are looked at, spread evenly. Raises CorruptionError.
+def money_at_stake(heads: Rows, ledger: Ledger) -> tuple[int, int]:
+    """How many of these, ascending, are undecided, or completed and not wholly given
+    back, and their paise: what may be lost if a list lacks them by mistake.
+
+    Exact for SAMPLE_MAX that are not undecided; of more so many are looked at, spread
+    evenly. Raises CorruptionError.
     """
-    chosen = np.linspace(0, len(heads), min(len(heads), SAMPLE_MAX), endpoint=False)
-    found = 0
-    for number in heads["sequence"][chosen.astype(np.int64)].tolist():
-        end, _ = ledger.resolution(number)
-        if end and (final := ledger.row(end)).kind == Kind.POST:
-            _, refunded = ledger.resolution(end)
-            found += refunded < final.amount
-    return found * len(heads) // max(len(chosen), 1)
+    amounts = amounts_of(heads, ledger)
+    waiting = are_undecided(heads, ledger)
+    count, amount = int(np.count_nonzero(waiting)), exact_sum(amounts[waiting])
+    ended = np.flatnonzero(~waiting)
+    chosen = np.linspace(0, len(ended), min(len(ended), SAMPLE_MAX), endpoint=False)
+    looked_at = ended[chosen.astype(np.int64)]
+    numbers = heads["sequence"][looked_at].tolist()
+    held = [is_completed(number, ledger) for number in numbers]
+    found = looked_at[np.array(held, np.bool_)]
+    share = max(len(looked_at), 1)
+    count += len(found) * len(ended) // share
+    return count, amount + exact_sum(amounts[found]) * len(ended) // share
+
+
+def are_undecided(heads: Rows, ledger: Ledger) -> Mask:
+    """Which of these are open, kept or unverified, or a payment of their basket is."""
+    firsts = np.ascontiguousarray(heads["sequence"])
+    left = undecided(ledger)
+    ends = firsts + baskets.sizes(heads)
+    found: Mask = np.searchsorted(left, firsts) < np.searchsorted(left, ends)
+    return found
+
+
+def are_disputed(heads: Rows, ledger: Ledger) -> Mask:
+    """Which of these are undecided with an open case about their amount, or a payment
+    of their basket is: a case of a hold ends with it. Raises CorruptionError.
+    """
+    found = are_undecided(heads, ledger)
+    sizes = baskets.sizes(heads).tolist()
+    for at in np.flatnonzero(found).tolist():
+        first = int(heads["sequence"][at])
+        cases = [
+            ledger.link(number, Link.AMOUNT_DIFFERS)
+            for number in range(first, first + sizes[at])
+        ]
+        found[at] = any(case and not ledger.resolution(case)[0] for case in cases)
+    return found
+
+
+def is_completed(number: int, ledger: Ledger) -> bool:
+    """Whether the money of a hold is with its biller, and not wholly given back."""
+    if ledger.link(number, Link.CORRECTION):
+        return True
+    end, _ = ledger.resolution(number)
+    if not end or (final := ledger.row(end)).kind != Kind.POST:
+        return False
+    _, refunded = ledger.resolution(end)
+    return refunded < final.amount
+
+
+def amounts_of(heads: Rows, ledger: Ledger) -> Numbers:
+    """What each of these comes to, a basket with all its payments."""
+    amounts: Numbers = np.ascontiguousarray(heads["amount"])
+    firsts, sizes = heads["sequence"], baskets.sizes(heads)
+    for nth in range(1, int(sizes.max(initial=1))):
+        with_it = np.flatnonzero(sizes > nth)
+        numbers = firsts[with_it] + np.uint64(nth)
+        for at in range(0, len(numbers), GATHER_MAX):
+            # What is damaged is counted as nothing: nobody knows what it came to.
+            rows, _ = ledger.gather_whole(numbers[at : at + GATHER_MAX])
+            amounts[with_it[np.searchsorted(numbers, rows["sequence"])]] += rows[
+                "amount"
+            ]
+    return amounts
+
+
+def exact_sum(amounts: Numbers) -> int:
+    """Of any amounts: their halves do not overflow."""
+    return (int((amounts >> np.uint64(32)).sum()) << 32) + int((amounts & _LOW).sum())
 
 
 def _are_among(numbers: Numbers, ascending: Numbers) -> Mask:

@@ -18,7 +18,7 @@ from switch.console.output import Exit, Screen
 from switch.errors import UsageError
 from switch.matching.cells import ListError
 from switch.matching.maps import read_map
-from switch.money import parse_amount
+from switch.money import format_amount, parse_amount
 from switch.simulator.day_list import list_messages, send_day_list
 from switch.v1 import billers_pb2 as pb
 
@@ -65,10 +65,28 @@ def day_list(args: Namespace, screen: Screen) -> Exit:
     if screen.as_json:
         screen.value(said)
     else:
-        screen.facts([(name, str(value)) for name, value in said.items()])
+        lacks = said.get("lacks")
+        facts = {**said, "lacks": lacks["let_through"]} if lacks else said
+        screen.facts([(name, str(value)) for name, value in facts.items()])
     if "error" in said:
         return Exit.REFUSED if said["error"] == _CANNOT_BE else Exit.UNKNOWN
-    wrong = ("differing", "late", "unknown", "missing", "damaged", "too_early")
+    if lacks := said.get("lacks"):
+        screen.note(
+            f"the list lacks {lacks['count']} payments of "
+            f"{format_amount(lacks['amount'])}: nothing was done. Check the list. If "
+            "it is right, ask the treasury to let it through: two people set day_list "
+            f"of this biller to '{lacks['let_through']}' (payswitch network set)."
+        )
+        return Exit.REFUSED
+    wrong = (
+        "disputed",
+        "differing",
+        "late",
+        "unknown",
+        "missing",
+        "damaged",
+        "too_early",
+    )
     return Exit.FINDINGS if any(said.get(name) for name in wrong) else Exit.DONE
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from switch._core import ANSWER, OUTCOME, Rows, parse_answers
-from switch.billing import day_list, not_listed
+from switch.billing import lacks, not_listed
 from switch.billing.answers import answer_requests
 from switch.billing.day_list import (
     LINES_MAX,
@@ -264,16 +264,19 @@ def test_what_is_completed_and_not_listed_is_a_case_once(bench: Bench) -> None:
 def test_a_list_that_lacks_more_than_it_has_is_none(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(day_list, "LACKS_MAX", 2)
-    monkeypatch.setattr(not_listed, "SAMPLE_MAX", 3)
+    monkeypatch.setattr(lacks, "LACKS_MAX", 2)
     paid = bench.pay(5, code="KEPT")
     open_ = bench.pay(code="KEPT")[0]
     confirm(bench, *paid)
     bench.pass_s(61)
     last = bench.ledger.sequence
     for listed in (paid[:2], []):
-        with pytest.raises(WireError, match="confirmed"):
-            send(bench, *(line(bench, one) for one in listed))
+        found = send(bench, *(line(bench, one) for one in listed))
+        assert counts(found) == (0,) * 8
+        assert found.lacks is not None
+        assert found.lacks.payments == 6 - len(listed)
+        assert found.lacks.amount == found.lacks.payments * 100
+        assert found.lacks.numbers.tolist() == [*paid[len(listed) :], open_]
     assert bench.ledger.sequence == last
     # What was rejected by its own word a list lacks, however much that is.
     found = send(bench, *(line(bench, one) for one in paid[:3]))
@@ -282,10 +285,10 @@ def test_a_list_that_lacks_more_than_it_has_is_none(
     assert end_of(bench, open_).kind == Kind.VOID
 
 
-def test_a_day_of_rejections_may_have_an_empty_list(
+def test_a_day_of_many_rejections_is_for_two_people(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(day_list, "LACKS_MAX", 2)
+    monkeypatch.setattr(lacks, "LACKS_MAX", 5)
     held = bench.pay(5, code="KEPT")
     bench.pass_s(61)
     assert send(bench).rejected == len(held)
@@ -308,7 +311,7 @@ def test_a_list_may_lack_all_that_was_refunded(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A department that has closed its book of a day, and gave it all back."""
-    monkeypatch.setattr(day_list, "LACKS_MAX", 2)
+    monkeypatch.setattr(lacks, "LACKS_MAX", 2)
     whole, part = bench.pay(5, code="KEPT"), bench.pay(3, code="KEPT")
     confirm(bench, *whole, *part)
     for one in whole:
@@ -317,8 +320,9 @@ def test_a_list_may_lack_all_that_was_refunded(
         refund(bench, one, 99)
     bench.pass_s(61)
     # What it owes in part it still has to list.
-    with pytest.raises(WireError, match="confirmed"):
-        send(bench)
+    found = send(bench)
+    assert found.lacks is not None
+    assert (found.lacks.payments, found.lacks.amount) == (3, 300)
     last = bench.ledger.sequence
     found = send(bench, *(line(bench, one) for one in part))
     assert counts(found) == (0, 3, 0, 0, 0, 0, 0, 0)
