@@ -61,7 +61,9 @@ OPEN_LEAST = 100
 TREASURY = "treasury"
 """Participant id of the one treasury that owns float, suspense and settlement."""
 
-DAY_LIST = re.compile(r"\d{4}-\d\d-\d\d [0-9a-f]{64} [1-9]\d{0,6} [1-9]\d{0,18}")
+DAY_LIST = re.compile(
+    r"\d{4}-\d\d-\d\d [0-9a-f]{64} [1-9]\d{0,6} [1-9]\d{0,18}", re.ASCII
+)
 """A list of a day that is let through: day, hash, payments and paise that it lacks."""
 
 _ID = re.compile(r"[a-z0-9-]{1,32}")

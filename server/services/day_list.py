@@ -129,10 +129,15 @@ class DayLists:
             begun_ns,
         )
         requests = await self._compare(
-            day_list.requests_of, planned, caller.index, node.ledger
+            day_list.listed_requests, planned, caller.index, node.ledger
         )
-        nothing = np.zeros(0, OUTCOME)
-        outcomes = [nothing, *[await self._commit(one) for one in requests]]
+        listed = [await self._commit(one) for one in requests]
+        planned = await self._compare(day_list.without_disputed, planned, node.ledger)
+        requests = await self._compare(
+            day_list.rejected_requests, planned, caller.index, node.ledger
+        )
+        rejected = [await self._commit(one) for one in requests]
+        outcomes = [np.zeros(0, OUTCOME), *listed, *rejected]
         told = await self._compare(day_list.report, planned, np.concatenate(outcomes))
         log.info(
             "the list of %s of %d lines: %d confirmed, %d already, %d rejected, "

@@ -23,6 +23,7 @@ from switch.billing.deadlines import moments
 from switch.billing.lacks import Lacks, lacks_of
 from switch.billing.lines import Mask, Numbers
 from switch.billing.not_listed import (
+    NOT_LISTED_REASON,
     are_disputed,
     are_waited_for,
     exact_sum,
@@ -40,8 +41,6 @@ LINES_MAX = 1_000_000
 """Lines of one list."""
 TOLD_MAX = 1_000
 """Numbers that are told of each sort of lines that are not as they should be."""
-NOT_LISTED_REASON = b"NOT_LISTED"
-"""The reason of a payment that is rejected because its biller's list has it not."""
 
 _LINES = "credited"
 """What the lines are called in a message."""
@@ -144,23 +143,35 @@ def plan(
     # Listed under another number: that is the biller's to put right, not to be undone.
     heads = heads[~np.isin(_marks(heads["id"]), _marks(lines["id"]))]
     final = moments(heads, config).final_from <= wall_ns
-    lacks = lacks_of(lines, day, heads[final], ledger)
+    lacks = lacks_of(lines, len(listed), day, heads[final], ledger)
     if lacks and not lacks.is_let_through(register.let_through(biller)):
         none = np.zeros(0, np.uint64)
         nothing = lines[:0], sizes[:0]
         return Plan(*nothing, none, *nothing, none, 0, 0, lacks)
     early = are_waited_for(heads[~final], ledger)
     gone = heads[final]
-    disputed = are_disputed(gone, ledger)
     return Plan(
         listed,
         sizes,
         unknown,
-        _rejections(gone[~disputed]),
-        baskets.sizes(gone[~disputed]),
-        gone["sequence"][disputed],
+        _rejections(gone),
+        baskets.sizes(gone),
+        np.zeros(0, np.uint64),
         _count(early),
         damaged + len(lost),
+    )
+
+
+def without_disputed(planned: Plan, ledger: Ledger) -> Plan:
+    """The same without what has an open case about its amount by now: what is listed
+    takes its time, and its biller may have said so meanwhile. Raises CorruptionError.
+    """
+    numbers, sizes = planned.rejected["number"], planned.rejected_sizes
+    disputed = are_disputed(numbers, sizes, ledger)
+    return planned._replace(
+        rejected=planned.rejected[~disputed],
+        rejected_sizes=sizes[~disputed],
+        disputed=numbers[disputed],
     )
 
 
@@ -260,12 +271,14 @@ class Report(NamedTuple):
     lacks: Lacks | None
 
 
-def requests_of(planned: Plan, biller: int, ledger: Ledger) -> list[Request]:
-    """For the committer, in order: first what is listed. Raises CorruptionError."""
-    return [
-        *answer_requests(planned.listed, planned.listed_sizes, biller, ledger),
-        *answer_requests(planned.rejected, planned.rejected_sizes, biller, ledger),
-    ]
+def listed_requests(planned: Plan, biller: int, ledger: Ledger) -> list[Request]:
+    """For the committer, first. Raises CorruptionError."""
+    return [*answer_requests(planned.listed, planned.listed_sizes, biller, ledger)]
+
+
+def rejected_requests(planned: Plan, biller: int, ledger: Ledger) -> list[Request]:
+    """And then, of a plan without what is disputed. Raises CorruptionError."""
+    return [*answer_requests(planned.rejected, planned.rejected_sizes, biller, ledger)]
 
 
 def report(planned: Plan, outcomes: Rows) -> Report:

@@ -15,7 +15,7 @@ from switch.calendar import day_date
 from switch.specs import DAY_LIST
 
 LACKS_MAX = 100
-"""Payments that a list may lack whatever it has; more if it lists more."""
+"""Payments that a list may lack whatever it lists; more if it lists more."""
 LACKS_AMOUNT_MAX = 100_000_000
 """Paise that it may lack: 10 lakh rupees."""
 
@@ -50,20 +50,22 @@ class Lacks(NamedTuple):
         )
 
 
-def lacks_of(lines: Rows, day: int, heads: Rows, ledger: Ledger) -> Lacks | None:
-    """What a list of `lines`, by number, lacks of a day, if that is too much. Not in
-    it are `heads`, payments that nobody can credit any more.
+def lacks_of(
+    lines: Rows, listed: int, day: int, heads: Rows, ledger: Ledger
+) -> Lacks | None:
+    """What a list of `lines`, by number, lacks of a day, if that is too much. So many
+    of them name a payment: what names none says nothing of the day. Not in it are
+    `heads`, payments that nobody can credit any more.
 
     Raises CorruptionError.
     """
-    most = max(LACKS_MAX, len(lines))
+    most = max(LACKS_MAX, listed)
     if len(heads) <= most and exact_sum(amounts_of(heads, ledger)) <= LACKS_AMOUNT_MAX:
         return None
-    count, amount = money_at_stake(heads, ledger)
-    if count <= most and amount <= LACKS_AMOUNT_MAX:
+    stake = money_at_stake(heads, ledger)
+    if stake.payments <= most and stake.amount <= LACKS_AMOUNT_MAX:
         return None
-    numbers = np.ascontiguousarray(heads["sequence"])
-    return Lacks(day, list_hash(lines, day), count, amount, numbers)
+    return Lacks(day, list_hash(lines, day), *stake)
 
 
 def list_hash(lines: Rows, day: int) -> bytes:

@@ -4,10 +4,12 @@ May use the core and the billers' parts. Blocks: the rows of the day, which are 
 of the journal, are read page by page. Works on arrays; Python acts once for each page.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from switch._core import Ledger, Rows
-from switch.billing.answers import GATHER_MAX
+from switch.billing.answers import GATHER_MAX, Sizes
 from switch.billing.heads import heads_of
 from switch.billing.lines import Mask, Numbers
 from switch.codes import Kind, Link, Result, RowFlag
@@ -16,6 +18,8 @@ from switch.ledger.follower import read_whole
 from switch.ledger.overdue import undecided
 from switch.ledger.totals import PAGE_ROWS
 
+NOT_LISTED_REASON = b"NOT_LISTED"
+"""The reason of a payment that is rejected because its biller's list has it not."""
 SAMPLE_MAX = 10_000
 """Payments whose ends are looked up one by one, to say how much a list lacks."""
 
@@ -75,9 +79,20 @@ def are_waited_for(heads: Rows, ledger: Ledger) -> Mask:
     return found
 
 
-def money_at_stake(heads: Rows, ledger: Ledger) -> tuple[int, int]:
-    """How many of these, ascending, are undecided, or completed and not wholly given
-    back, and their paise: what may be lost if a list lacks them by mistake.
+class Stake(NamedTuple):
+    """What may be lost if a list lacks payments by mistake."""
+
+    payments: int
+    amount: int
+    """Paise."""
+    numbers: Numbers
+    """Of those that were looked at."""
+
+
+def money_at_stake(heads: Rows, ledger: Ledger) -> Stake:
+    """What a list of a day loses of these, ascending, or has lost: they are undecided,
+    completed and not wholly given back, or an earlier list of the day has decided them.
+    So a list that is sent every hour takes no more than one does.
 
     Exact for SAMPLE_MAX that are not undecided; of more so many are looked at, spread
     evenly. Raises CorruptionError.
@@ -89,35 +104,44 @@ def money_at_stake(heads: Rows, ledger: Ledger) -> tuple[int, int]:
     chosen = np.linspace(0, len(ended), min(len(ended), SAMPLE_MAX), endpoint=False)
     looked_at = ended[chosen.astype(np.int64)]
     numbers = heads["sequence"][looked_at].tolist()
-    held = [is_completed(number, ledger) for number in numbers]
+    held = [
+        is_completed(number, ledger) or is_rejected_by_list(number, ledger)
+        for number in numbers
+    ]
     found = looked_at[np.array(held, np.bool_)]
     share = max(len(looked_at), 1)
-    count += len(found) * len(ended) // share
-    return count, amount + exact_sum(amounts[found]) * len(ended) // share
+    waiting[found] = True
+    return Stake(
+        count + len(found) * len(ended) // share,
+        amount + exact_sum(amounts[found]) * len(ended) // share,
+        np.ascontiguousarray(heads["sequence"][waiting]),
+    )
 
 
 def are_undecided(heads: Rows, ledger: Ledger) -> Mask:
     """Which of these are open, kept or unverified, or a payment of their basket is."""
-    firsts = np.ascontiguousarray(heads["sequence"])
-    left = undecided(ledger)
-    ends = firsts + baskets.sizes(heads)
-    found: Mask = np.searchsorted(left, firsts) < np.searchsorted(left, ends)
-    return found
+    return _are_left(heads["sequence"], baskets.sizes(heads), ledger)
 
 
-def are_disputed(heads: Rows, ledger: Ledger) -> Mask:
+def are_disputed(firsts: Numbers, sizes: Sizes, ledger: Ledger) -> Mask:
     """Which of these are undecided with an open case about their amount, or a payment
     of their basket is: a case of a hold ends with it. Raises CorruptionError.
     """
-    found = are_undecided(heads, ledger)
-    sizes = baskets.sizes(heads).tolist()
+    found = _are_left(firsts, sizes, ledger)
     for at in np.flatnonzero(found).tolist():
-        first = int(heads["sequence"][at])
+        first = int(firsts[at])
         cases = [
             ledger.link(number, Link.AMOUNT_DIFFERS)
-            for number in range(first, first + sizes[at])
+            for number in range(first, first + int(sizes[at]))
         ]
         found[at] = any(case and not ledger.resolution(case)[0] for case in cases)
+    return found
+
+
+def _are_left(firsts: Numbers, sizes: Sizes, ledger: Ledger) -> Mask:
+    left = undecided(ledger)
+    firsts = np.ascontiguousarray(firsts)
+    found: Mask = np.searchsorted(left, firsts) < np.searchsorted(left, firsts + sizes)
     return found
 
 
@@ -130,6 +154,17 @@ def is_completed(number: int, ledger: Ledger) -> bool:
         return False
     _, refunded = ledger.resolution(end)
     return refunded < final.amount
+
+
+def is_rejected_by_list(number: int, ledger: Ledger) -> bool:
+    """Whether a list has given a hold back, or said that nobody was credited what was
+    given back before.
+    """
+    end, _ = ledger.resolution(number)
+    said = ledger.link(number, Link.VERIFY) or end
+    if not said or ledger.row(said).kind not in (Kind.VOID, Kind.VERIFY):
+        return False
+    return ledger.tail(said) == NOT_LISTED_REASON
 
 
 def amounts_of(heads: Rows, ledger: Ledger) -> Numbers:

@@ -7,6 +7,7 @@ ledger's to decide.
 import asyncio
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 from switch.calendar import parse_date
 from switch.cli.arguments import as_argument, to_count
@@ -18,7 +19,7 @@ from switch.console.output import Exit, Screen
 from switch.errors import UsageError
 from switch.matching.cells import ListError
 from switch.matching.maps import read_map
-from switch.money import format_amount, parse_amount
+from switch.money import parse_amount
 from switch.simulator.day_list import list_messages, send_day_list
 from switch.v1 import billers_pb2 as pb
 
@@ -65,18 +66,10 @@ def day_list(args: Namespace, screen: Screen) -> Exit:
     if screen.as_json:
         screen.value(said)
     else:
-        lacks = said.get("lacks")
-        facts = {**said, "lacks": lacks["let_through"]} if lacks else said
-        screen.facts([(name, str(value)) for name, value in facts.items()])
+        _show(said, args.identity[1], screen)
     if "error" in said:
         return Exit.REFUSED if said["error"] == _CANNOT_BE else Exit.UNKNOWN
-    if lacks := said.get("lacks"):
-        screen.note(
-            f"the list lacks {lacks['count']} payments of "
-            f"{format_amount(lacks['amount'])}: nothing was done. Check the list. If "
-            "it is right, ask the treasury to let it through: two people set day_list "
-            f"of this biller to '{lacks['let_through']}' (payswitch network set)."
-        )
+    if "lacks" in said:
         return Exit.REFUSED
     wrong = (
         "disputed",
@@ -88,6 +81,30 @@ def day_list(args: Namespace, screen: Screen) -> Exit:
         "too_early",
     )
     return Exit.FINDINGS if any(said.get(name) for name in wrong) else Exit.DONE
+
+
+def _show(said: dict[str, Any], biller: str, screen: Screen) -> None:
+    """What came of it to a person."""
+    language = screen.language
+    lacks = said.get("lacks")
+    facts = []
+    for name, value in said.items():
+        if isinstance(value, list):
+            facts.append(("list numbers", ", ".join(map(str, value))))
+        elif isinstance(value, int):
+            facts.append((f"list {name}", language.count(value)))
+        elif name != "lacks":
+            facts.append((f"list {name}", str(value)))
+    if lacks is not None:
+        facts += [
+            ("list lacks", language.count(lacks["count"])),
+            ("list lacks amount", language.amount(lacks["amount"])),
+            ("list numbers", ", ".join(map(str, lacks["numbers"]))),
+        ]
+    screen.facts(facts)
+    if lacks is not None:
+        screen.line(language.word("list too little"))
+        screen.command("network", "set", biller, f"day_list={lacks['let_through']}")
 
 
 def add_arguments(command: ArgumentParser) -> None:

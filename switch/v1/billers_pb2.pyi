@@ -728,9 +728,10 @@ Global___SendDayListResponse: _TypeAlias = SendDayListResponse  # noqa: Y015
 
 @_typing.final
 class DayListLacks(_message.Message):
-    """What a list lacks that lacks more payments than max(100, its lines), or more than 10 lakh rupees:
-    open, kept, unverified and completed ones alike, a basket as one. What may be credited yet, was given
-    back or wholly refunded is not in it.
+    """What a list lacks that lacks more payments than max(100, its lines that name one), or more than 10
+    lakh rupees: open, kept, unverified and completed ones alike, a basket as one, and what an earlier
+    list of the day has rejected. What may be credited yet, was given back otherwise or wholly refunded
+    is not in it.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -741,7 +742,7 @@ class DayListLacks(_message.Message):
     HASH_FIELD_NUMBER: _builtins.int
     LET_THROUGH_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """Payments; exact up to 10,000 completed ones, and beyond them about so many."""
+    """Payments; exact up to 10,000 that somebody has decided, and beyond them about so many."""
     amount: _builtins.int
     """Paise, likewise."""
     hash: _builtins.bytes
@@ -750,11 +751,12 @@ class DayListLacks(_message.Message):
     """
     let_through: _builtins.str
     """What two people propose and approve as `day_list` of the biller to let it through: the day, the
-    hash in hexadecimal, payments and paise. It then may lack so much, and no more.
+    hash in hexadecimal, payments and paise. It then may lack so much, and no more, all sendings
+    together.
     """
     @_builtins.property
     def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """The first 1,000 that are not listed; one that was wholly refunded may be among them."""
+        """The first 1,000 of those; beyond 10,000 that somebody has decided, of those that were looked at."""
 
     def __init__(
         self,

@@ -5,24 +5,26 @@ Method: a real ledger and a clock that the test moves; what the ledger has after
 is what the list says.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from switch._core import ANSWER, OUTCOME, Rows, parse_answers
+from switch._core import ANSWER, OUTCOME, Request, Rows, parse_answers
 from switch.billing import lacks, not_listed
 from switch.billing.answers import answer_requests
 from switch.billing.day_list import (
     LINES_MAX,
-    NOT_LISTED_REASON,
     DayList,
     Report,
+    listed_requests,
     plan,
+    rejected_requests,
     report,
-    requests_of,
+    without_disputed,
 )
+from switch.billing.not_listed import NOT_LISTED_REASON
 from switch.calendar import day_number
 from switch.codes import Kind, Link
 from switch.entries import Entry
@@ -65,9 +67,13 @@ def parsed(lines: Sequence[pb.Answer]) -> Rows:
 
 
 def send(
-    bench: Bench, *lines: pb.Answer, biller: str = "water", day: int = DAY
+    bench: Bench,
+    *lines: pb.Answer,
+    biller: str = "water",
+    day: int = DAY,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Report:
-    """A whole list, committed."""
+    """A whole list, committed; `meanwhile` is between what it lists and the rest."""
     found = DayList(day, len(lines), sum(one.amount for one in lines))
     # In several messages, in no order.
     for part in (lines[1::2], lines[::2]):
@@ -83,10 +89,17 @@ def send(
         bench.wall_ns(),
     )
     outcomes = [np.zeros(0, OUTCOME)]
-    for request in requests_of(planned, who.index, bench.ledger):
-        reply = bench.commit(request)
-        assert not isinstance(reply, bytes)
-        outcomes.append(reply)
+
+    def commit(requests: Sequence[Request]) -> None:
+        for request in requests:
+            reply = bench.commit(request)
+            assert not isinstance(reply, bytes)
+            outcomes.append(reply)
+
+    commit(listed_requests(planned, who.index, bench.ledger))
+    meanwhile()
+    planned = without_disputed(planned, bench.ledger)
+    commit(rejected_requests(planned, who.index, bench.ledger))
     bench.dispatch.look()
     return report(planned, np.concatenate(outcomes))
 

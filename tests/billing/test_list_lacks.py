@@ -96,6 +96,84 @@ def test_a_list_gives_nothing_back_whose_amount_is_disputed(bench: Bench) -> Non
     assert end_of(bench, disputed).kind == Kind.VOID
 
 
+def test_what_is_disputed_while_the_list_is_done(bench: Bench) -> None:
+    """What it lists takes its time, and its biller says another amount meanwhile."""
+    listed, other = bench.pay(2, code="KEPT")
+    bench.pass_s(61)
+
+    def says_more() -> None:
+        answer = parsed([line(bench, other, more=5)])
+        sizes = np.ones(1, np.uint8)
+        for request in answer_requests(
+            answer, sizes, bench.index("water"), bench.ledger
+        ):
+            bench.commit(request)
+
+    found = send(bench, line(bench, listed), meanwhile=says_more)
+    assert (found.confirmed, found.rejected) == (1, 0)
+    assert found.disputed.tolist() == [other]
+    assert bench.ledger.resolution(other) == (0, 0)
+
+
+def test_a_list_that_is_sent_again_and_again_takes_no_more_than_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As what it lacks becomes final little by little, and the client sends it each
+    time; and by whichever way it was given back.
+    """
+    monkeypatch.setattr(lacks, "LACKS_MAX", 5)
+    bench.pay(2, code="WATER")
+    bench.pass_s(DEADLINE_S + 1)
+    bench.expire()
+    taken = 0
+    for at in range(4):
+        held = bench.pay(2 if at < 3 else 3, code="KEPT")
+        # What others gave back is no list's.
+        if at == 3:
+            bench.do(moves.void(held[2]))
+        bench.pass_s(61)
+        found = send(bench)
+        taken += found.rejected
+        assert (found.lacks is None) is (at == 0), at
+    assert taken == 4
+    assert found.lacks is not None
+    assert (found.lacks.payments, found.lacks.amount) == (10, 1_000)
+    assert len(found.lacks.numbers) == 10
+    assert held[2] not in found.lacks.numbers
+    # By money likewise.
+    monkeypatch.setattr(lacks, "LACKS_MAX", 100)
+    monkeypatch.setattr(lacks, "LACKS_AMOUNT_MAX", 999)
+    assert send(bench).lacks is not None
+    monkeypatch.setattr(lacks, "LACKS_AMOUNT_MAX", 1_000)
+    assert send(bench).lacks is None
+
+
+def test_lines_that_name_no_payment_let_nothing_through(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list of another system has lines enough."""
+    monkeypatch.setattr(lacks, "LACKS_MAX", 2)
+    held = bench.pay(5, code="KEPT")
+    bench.pass_s(61)
+    strange = [answer_of(10_000 + at) for at in range(5)]
+    last = bench.ledger.sequence
+    assert send(bench, *strange).lacks is not None
+    assert bench.ledger.sequence == last
+    found = send(bench, *(line(bench, one) for one in held[:3]), *strange)
+    assert (found.lacks, found.rejected, len(found.unknown)) == (None, 2, 5)
+
+
+def answer_of(number: int) -> pb.Answer:
+    """A line of a payment that is not there."""
+    return pb.Answer(
+        number=number,
+        id=number.to_bytes(16, "little"),
+        kind=pb.ANSWER_KIND_CONFIRMED,
+        amount=100,
+        biller_reference="B",
+    )
+
+
 def test_what_one_person_wrote_lets_nothing_through(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
