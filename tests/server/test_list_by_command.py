@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from switch.calendar import ist_date
-from switch.client import make_payment
 from switch.codes import Role
 from switch.console.list_words import LIST_WORDS
 from switch.console.output import Exit
@@ -21,16 +20,15 @@ from tests.cli.at_council import Said, Shell
 from tests.server.council import (
     ALPHA,
     BETA,
-    CENTRES,
     LAKH,
     Council,
     Name,
-    name_of,
     sitting,
     top_up,
 )
 from tests.server.harness import RUPEE, until
 from tests.server.test_list_let_through import held, payable
+from tests.server.test_list_let_through import pay as pay_one
 
 FEW, MANY = 60, 70
 """Each is less than a list may lack; together they are more."""
@@ -59,12 +57,9 @@ def shell(council: Council, capsys: pytest.CaptureFixture[str]) -> Shell:
 
 
 def pay(council: Council, count: int, first: int) -> None:
-    """Payments that their biller hears about, and says nothing of."""
-    harness = council.client("harness", Role.HARNESS)
+    """Payments that their biller hears about in time, and says nothing of."""
     for at in range(first, first + count):
-        payment = make_payment("KEPT", RUPEE, f"BILL-{at}", centre=CENTRES[0])
-        assert name_of(harness.pay(payment)) == "OK"
-    assert len(list(council.client("power", Role.BILLER).feed())) >= count
+        pay_one(council, RUPEE, f"BILL-{at}")
 
 
 class Sending:
