@@ -96,6 +96,15 @@ def test_a_list_gives_nothing_back_whose_amount_is_disputed(bench: Bench) -> Non
     assert end_of(bench, disputed).kind == Kind.VOID
 
 
+def test_what_may_be_credited_yet_is_not_lacking(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lacks, "LACKS_MAX", 1)
+    bench.pay(2, code="KEPT")
+    found = send(bench)
+    assert (found.too_early, found.lacks) == (2, None)
+
+
 def test_what_is_disputed_while_the_list_is_done(bench: Bench) -> None:
     """What it lists takes its time, and its biller says another amount meanwhile."""
     listed, other = bench.pay(2, code="KEPT")

@@ -21,7 +21,7 @@ from switch.register.tails import participant_tail
 from switch.signed import Row
 from switch.simulator.day_list import list_messages, send_day_list
 from switch.specs import ParticipantSpec, ServiceSpec, Specs
-from switch.v1 import network_pb2
+from switch.v1 import billers_pb2, network_pb2, types_pb2
 from switch.v1 import people_pb2 as pb
 from tests.server.council import (
     ALPHA,
@@ -126,6 +126,60 @@ def test_two_people_let_a_list_through(tmp_path: Path) -> None:
         assert council.do(proposal) == ["OK"]
         assert sent(council)["rejected"] == 2
         assert (held(council), balance(council)) == (0, 40 * LAKH)
+
+
+def test_an_amount_that_is_disputed_is_left(tmp_path: Path) -> None:
+    with sitting(tmp_path, "--set", "signatures_per_s=1000") as council:
+        council.load(payable())
+        council.done(top_up(LAKH))
+        for at in range(2):
+            pay(council, RUPEE, f"BILL-{at}")
+        biller = council.client("power", Role.BILLER)
+        entry = max(
+            (one for one in biller.feed() if one.kind == types_pb2.ENTRY_KIND_HOLD),
+            key=lambda one: one.sequence,
+        )
+        said = billers_pb2.Answer(
+            number=entry.sequence,
+            id=entry.id,
+            kind=billers_pb2.ANSWER_KIND_CONFIRMED,
+            amount=RUPEE + 1,
+            biller_reference="B",
+        )
+        biller.acknowledge([said])
+        until(lambda: held(council) == RUPEE or "rejected" in sent(council))
+        told = final(council)
+        assert told == {"disputed": 1, "disputed_numbers": [entry.sequence]}
+        assert held(council) == RUPEE
+
+
+def test_a_stop_ends_what_was_let_through(tmp_path: Path) -> None:
+    """It is one person's; and who starts the biller again has not seen the list."""
+    with sitting(tmp_path, "--set", "signatures_per_s=1000") as council:
+        council.load(payable())
+        council.done(top_up(40 * LAKH))
+        pay(council, WORTH, "BILL-1")
+        told = final(council)
+        proposal = let(council, told["lacks"]["let_through"])
+        assert name_of(council.approve(BETA, proposal)) == "OK"
+        assert council.do(proposal) == ["OK"]
+        client = council.client()
+        wish = pb.StopWish(participant="power")
+        stop = client.prepare(pb.PrepareRequest(stop=wish, reason=""))
+        assert stop.row is not None
+        assert name_of(client.submit(stop.row, council.signer(ALPHA))) == "OK"
+        network = pb.NetworkWish(
+            participants=[network_pb2.Participant(id="power", active=True)],
+            participant_fields=[network_pb2.FieldNames(names=["active"])],
+        )
+        request = pb.PrepareRequest(network=network, reason="again")
+        proposal = council.proposed(ALPHA, request)
+        [line] = client.proposal(proposal).lines
+        assert f'{told["lacks"]["let_through"]}" → none' in line.text
+        assert name_of(council.approve(BETA, proposal)) == "OK"
+        assert council.do(proposal) == ["OK"]
+        assert sent(council) == told
+        assert held(council) == WORTH
 
 
 def test_who_stops_a_biller_lets_nothing_through(tmp_path: Path) -> None:
