@@ -34,7 +34,6 @@ from switch.cli.day_files import (
     new_of,
     write_day,
 )
-from switch.cli.day_recalls import note_recalls
 from switch.cli.match_files import write_file
 from switch.cli.written_files import make_folder, one_run
 from switch.client import Client, Point
@@ -238,11 +237,12 @@ class Closing:
         self.waits += [f"the bank's word: {one}" for one in day.recalled]
 
     def _match(self, day: DayFiles, folder: Path) -> None:
+        # They need NumPy, which no other command should wait for.
+        from switch.cli.day_matches import match_day
+        from switch.cli.day_recalls import note_recalls
+
         if day.instructions or self._args.bank_files:
             note_recalls(self._client, day, folder)
-        # It needs NumPy, which no other command should wait for.
-        from switch.cli.day_matches import match_day
-
         found = match_day(self._client, day, folder, self._args, self._screen)
         self.matches[day.day] = found
         # A list comes late, or again: the day is not held up by it.

@@ -11,23 +11,11 @@ from tempfile import TemporaryDirectory
 from switch.bank.payees import Payee, read_payees
 from switch.cli.day_files import DayFiles
 from switch.cli.match_files import bytes_of
+from switch.cli.recalls import recalls_of
 from switch.cli.written_files import write_file
 from switch.client import Client
 from switch.matching.breaks import FILE_MAX
 from switch.matching.payouts import Payout
-from switch.said import BANK_PREFIX, BANK_TRANSIT
-from switch.v1 import banks_pb2, explain_pb2, types_pb2
-
-
-def recalls_of(
-    client: Client, bank: banks_pb2.BankAccount
-) -> Iterator[types_pb2.Entry]:
-    """The recalls of a bank account's releases: all transfers from its transit account
-    are that.
-    """
-    head = f"{BANK_PREFIX}{bank.number}{BANK_TRANSIT}"
-    kind, side = types_pb2.ENTRY_KIND_TRANSFER, explain_pb2.SIDE_DEBIT
-    yield from client.movements(bank.participant, head, kind, side)
 
 
 def note_recalls(client: Client, day: DayFiles, folder: Path) -> None:

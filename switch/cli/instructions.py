@@ -27,7 +27,7 @@ from switch.bank_numbers import Letter, make_number
 from switch.cli.arguments import to_count
 from switch.cli.bank_statements import FILES_MAX, read_bytes
 from switch.cli.commands import open_office
-from switch.cli.day_recalls import recalls_of
+from switch.cli.recalls import recalls_of
 from switch.client import Client
 from switch.client.calls import CallError
 from switch.console.output import Exit, Screen

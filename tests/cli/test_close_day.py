@@ -271,11 +271,11 @@ def test_lists_are_matched_and_stop_nothing(
     # If the match cannot be made at all, nobody knows how many are open.
     spoilt = breaks.with_name("payees-2020-01-01.jsonl")
     spoilt.write_text("no line\n")
-    words = ("--lists", str(lists))
-    failed = close(shell, folder, *words, code=Exit.FINDINGS)
+    asked = ("--lists", str(lists))
+    failed = close(shell, folder, *asked, code=Exit.FINDINGS)
     assert failed["breaks"] is None
     assert failed["in_the_way"][0].startswith(f"match of {day}: ")
-    shown = shell.run("close-day", "--files", str(folder), *words)
+    shown = shell.run("close-day", "--files", str(folder), *asked)
     [line] = [one for one in shown.out.splitlines() if one.startswith(f"│ {day}")]
     assert line.split()[-2] == "?"
     spoilt.unlink()

@@ -16,6 +16,7 @@ from switch.calendar import ist_date
 from switch.codes import Role
 from switch.console.list_words import LIST_WORDS
 from switch.console.output import Exit
+from switch.v1 import billers_pb2
 from tests.cli.at_council import Said, Shell
 from tests.server.council import (
     ALPHA,
@@ -40,6 +41,12 @@ MAP = {
     "date_format": "%Y-%m-%d",
     "amount": "Amount",
 }
+
+
+def test_all_that_is_said_of_a_list_has_words() -> None:
+    names = {one.name for one in billers_pb2.SendDayListResponse.DESCRIPTOR.fields}
+    said = {one for one in names if not one.endswith("_numbers")}
+    assert {f"list {one}" for one in said} <= LIST_WORDS.keys()
 
 
 @pytest.fixture
