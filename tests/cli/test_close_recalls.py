@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from switch.calendar import parse_date
+from switch.client import make_payment
+from switch.codes import Result, Role
 from switch.console.output import Exit
 from switch.matching.breaks import State, read_breaks
 from switch.v1 import banks_pb2
@@ -21,11 +23,13 @@ from tests.cli.at_council import Shell
 from tests.cli.test_close_day import HEADS, MAP, close, network, pay
 from tests.matching.test_bank import statement
 from tests.server.banking import NUMBER, bank_account, ending
-from tests.server.council import LAKH, Council, sitting, top_up
+from tests.server.council import CENTRES, LAKH, Council, sitting, top_up
 from tests.server.test_beneficiaries import beneficiary, opened, payout, thresholds
 
 RELEASE = banks_pb2.BANK_ITEM_KIND_RELEASE
 PAISE = 12_345
+OTHER = 770
+"""Of another head: the bank pays it, whatever becomes of the first."""
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +50,9 @@ def shell(council: Council, capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(council, capsys)
 
 
-def released(council: Council) -> banks_pb2.BankItem:
+def released(council: Council, head: int = 0, paise: int = PAISE) -> banks_pb2.BankItem:
     """A payout of what was collected, that is on its way."""
-    council.done(payout(PAISE, biller="power", head=HEADS[0]))
+    council.done(payout(paise, biller="power", head=HEADS[head]))
     newest, *_ = council.client().bank_items(NUMBER, RELEASE)
     return newest
 
@@ -60,10 +64,11 @@ class Office:
         self.files, self.lists = root / name, root / "lists"
         self._day, self._bank = day, root / "bank.xml"
 
-    def close(self, shell: Shell, paid: str, code: Exit) -> dict[str, Any]:
-        """Close the day; the bank has paid by this number, or by none."""
-        booked = [(paid, PAISE)] if paid else []
-        self._bank.write_bytes(statement(booked, LAKH, parse_date(self._day)))
+    def close(
+        self, shell: Shell, paid: list[tuple[str, int]], code: Exit
+    ) -> dict[str, Any]:
+        """Close the day; the bank has paid these."""
+        self._bank.write_bytes(statement(paid, LAKH, parse_date(self._day)))
         words = ("--lists", str(self.lists), "--bank", str(self._bank))
         return close(shell, self.files, *words, code=code)
 
@@ -88,23 +93,29 @@ def test_a_recalled_payout_leaves_nothing_behind(
     council: Council, shell: Shell, tmp_path: Path
 ) -> None:
     pay(council, "ONE", PAISE)
-    first = released(council)
+    harness = council.client("harness", Role.HARNESS)
+    more = make_payment("ANY", OTHER, "TWO", centre=CENTRES[0], head=1)
+    assert Result(harness.pay(more).result) is Result.OK
+    first, other = released(council), released(council, 1, OTHER)
+    paid = [(other.number, OTHER)]
     early = tmp_path / "early"
     # It closes the window; nobody has recalled anything, so the instruction is written.
     day = close(shell, early)["day"]
     [told] = json.loads((early / f"close-{day}.json").read_bytes())["instructions"]
-    assert told["amount_paise"] == PAISE
+    assert (told["payments"], told["amount_paise"]) == (2, PAISE + OTHER)
     lists = tmp_path / "lists"
     (lists / day).mkdir(parents=True)
     (lists / "power.json").write_text(json.dumps(MAP))
-    rows = ["Consumer,Date,Amount", f"ONE,{day},{PAISE / 100:.2f}", ""]
+    sums = {"ONE": PAISE, "TWO": OTHER}
+    rows = [f"{name},{day},{paise / 100:.2f}" for name, paise in sums.items()]
+    rows = ["Consumer,Date,Amount", *rows, ""]
     (lists / day / "power.csv").write_text("\n".join(rows))
     council.done(ending(first.sequence, recall=True))
 
     offices = [Office(tmp_path, name, day) for name in ("early", "late")]
     codes = (Exit.DONE, Exit.FINDINGS)
     for office, code in zip(offices, codes, strict=True):
-        found = office.close(shell, "", code)
+        found = office.close(shell, paid, code)
         # An instruction that was never written stays so, and that alone is in the way.
         why = found["in_the_way"]
         assert len(why) == (code is Exit.FINDINGS), why
@@ -113,25 +124,26 @@ def test_a_recalled_payout_leaves_nothing_behind(
         # What was collected is to be released again; all else is matched.
         assert office.open() == [("scroll", "not released")]
         assert found["breaks"] == 1
-        assert found["to_bank_paise"] == 0
+        assert found["to_bank_paise"] == OTHER
         [one] = office.report()["instructions"]
         assert (one["recalled_payments"], one["recalled_paise"]) == (1, PAISE)
         [match] = office.report()["matches"]
-        assert match["bank"]["released"] == 0
+        assert match["bank"]["released"] == match["bank"]["booked"] == OTHER
         assert match["bank"]["not_passed_on"] == PAISE
 
     # It is paid anew, by another number, and the bank books that one.
     second = released(council)
+    paid.append((second.number, PAISE))
     for office, code in zip(offices, codes, strict=True):
-        found = office.close(shell, second.number, code)
+        found = office.close(shell, paid, code)
         assert office.open() == []
-        assert (found["breaks"], found["to_bank_paise"]) == (0, PAISE)
+        assert (found["breaks"], found["to_bank_paise"]) == (0, PAISE + OTHER)
         [match] = office.report()["matches"]
-        assert match["bank"]["released"] == match["bank"]["booked"] == PAISE
+        assert match["bank"]["released"] == match["bank"]["booked"] == PAISE + OTHER
         shown = office.show(shell)
         [line] = [line for line in shown.splitlines() if line.startswith(f"│ {day}")]
         # Amount, and to the bank.
-        assert line.count("₹123.45") == 2, shown
+        assert line.count("₹131.15") == 2, shown
         # Nothing lies about by which a bank would pay what was taken back.
         for path in office.files.rglob("*"):
             if first.number.encode() in (path.read_bytes() if path.is_file() else b""):
