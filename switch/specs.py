@@ -61,6 +61,11 @@ OPEN_LEAST = 100
 TREASURY = "treasury"
 """Participant id of the one treasury that owns float, suspense and settlement."""
 
+DAY_LIST = re.compile(
+    r"\d{4}-\d\d-\d\d [0-9a-f]{64} [1-9]\d{0,6} [1-9]\d{0,18}", re.ASCII
+)
+"""A list of a day that is let through: day, hash, payments and paise that it lacks."""
+
 _ID = re.compile(r"[a-z0-9-]{1,32}")
 _SERVICE_CODE = re.compile(r"[A-Z0-9-]{1,16}")
 _SENDERS = frozenset({Role.CENTRE, Role.HARNESS})
@@ -119,6 +124,8 @@ class ParticipantSpec:
     """Of a centre: what its counter does names an operator of it that is active."""
     answer_hours: int = 0
     """In which a biller answers a complaint; 0 is 72."""
+    day_list: str = ""
+    """Of a biller: a list of a day that two people let through, as it was told."""
     operators: tuple[OperatorSpec, ...] = ()
     """Who sits at a centre's counter; those that are left out stay as they are."""
 
@@ -295,6 +302,10 @@ def _participant_problems(spec: ParticipantSpec) -> Iterator[Problem]:
         yield Problem("answer_hours", f"must be at most {HOURS_MAX}")
     elif spec.answer_hours and spec.role is not Role.BILLER:
         yield Problem("answer_hours", "are for billers only")
+    if spec.day_list and spec.role is not Role.BILLER:
+        yield Problem("day_list", "is for billers only")
+    elif spec.day_list and not DAY_LIST.fullmatch(spec.day_list):
+        yield Problem("day_list", "must be DATE HASH PAYMENTS PAISE, as it was told")
     yield from (Problem(*told) for told in operator_problems(spec.operators))
     if spec.role is not Role.CENTRE and spec.low_balance:
         yield Problem("low_balance", "is for centres only")

@@ -39,6 +39,7 @@ PARTICIPANTS = (
         heads=("WB:0990-00-900-001-01", "WB:0990-00-900-001-02"),
         never_credits_late=True,
         answer_hours=24,
+        day_list="2026-11-30 " + "5a" * 32 + " 101 7",
         free_services=(
             FreeService(
                 code="TAP",
@@ -195,6 +196,7 @@ CHANGED: dict[type, dict[str, tuple[str, Any]]] = {
         "free_services": (BILLER, ()),
         "signs_on": (CENTRE, False),
         "answer_hours": (BILLER, 48),
+        "day_list": (BILLER, ""),
         "operators": (CENTRE, (OperatorSpec(number=9, key=KEYS[5]),)),
     },
     ServiceSpec: {

@@ -317,6 +317,8 @@ def close_day(book: Book, args: argparse.Namespace) -> int:
         print(f"not known: {error.code()} {error.details()}")
         return 3
     print(f"{day}: {len(credited)} credited, {amount} paise", told, sep="\n")
+    if told.HasField("lacks") or told.disputed:
+        return 1  # it lacks too much, and nothing was done; or an amount is disputed
     if told.differing or told.late or told.missing or told.unknown or told.damaged:
         return 1  # for people: the numbers are printed
     return 3 if told.too_early else 0  # 3: send it again later, it does no harm

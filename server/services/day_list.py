@@ -21,6 +21,7 @@ from server.transport import Call
 from switch._core import OUTCOME, Request, Rows, parse_answers
 from switch.billing import day_list
 from switch.billing.day_list import TOLD_MAX, DayList, Report
+from switch.billing.lacks import Lacks
 from switch.calendar import day_number, day_start_ns, parse_date
 from switch.errors import OverloadError, WireError
 from switch.register.identity import Identity
@@ -128,14 +129,20 @@ class DayLists:
             begun_ns,
         )
         requests = await self._compare(
-            day_list.requests_of, planned, caller.index, node.ledger
+            day_list.listed_requests, planned, caller.index, node.ledger
         )
-        nothing = np.zeros(0, OUTCOME)
-        outcomes = [nothing, *[await self._commit(one) for one in requests]]
+        listed = [await self._commit(one) for one in requests]
+        planned = await self._compare(day_list.without_disputed, planned, node.ledger)
+        requests = await self._compare(
+            day_list.rejected_requests, planned, caller.index, node.ledger
+        )
+        rejected = [await self._commit(one) for one in requests]
+        outcomes = [np.zeros(0, OUTCOME), *listed, *rejected]
         told = await self._compare(day_list.report, planned, np.concatenate(outcomes))
         log.info(
             "the list of %s of %d lines: %d confirmed, %d already, %d rejected, "
-            "%d too early; %d differ, %d are late, %d missing, %d unknown, %d damaged",
+            "%d too early; %d differ, %d are late, %d missing, %d unknown, %d damaged, "
+            "%d disputed",
             biller.name,
             found.count,
             told.confirmed,
@@ -147,7 +154,14 @@ class DayLists:
             len(told.missing),
             len(told.unknown),
             told.damaged,
+            len(told.disputed),
         )
+        if told.lacks:
+            log.warning(
+                "the list of %s lacks too much, nothing was done: %s",
+                biller.name,
+                told.lacks.let_through,
+            )
         return told
 
     async def _commit(self, request: Request) -> Rows:
@@ -223,4 +237,17 @@ def _response(told: Report) -> pb.SendDayListResponse:
         unknown_numbers=told.unknown[:TOLD_MAX].tolist(),
         missing=len(told.missing),
         missing_numbers=told.missing[:TOLD_MAX].tolist(),
+        disputed=len(told.disputed),
+        disputed_numbers=told.disputed[:TOLD_MAX].tolist(),
+        lacks=_lacks(told.lacks) if told.lacks else None,
+    )
+
+
+def _lacks(told: Lacks) -> pb.DayListLacks:
+    return pb.DayListLacks(
+        count=told.payments,
+        amount=told.amount,
+        numbers=told.numbers[:TOLD_MAX].tolist(),
+        hash=told.hash,
+        let_through=told.let_through,
     )

@@ -20,8 +20,15 @@ from switch.billing.answers import (
     refuse,
 )
 from switch.billing.deadlines import moments
+from switch.billing.lacks import Lacks, lacks_of
 from switch.billing.lines import Mask, Numbers
-from switch.billing.not_listed import are_waited_for, count_completed, not_listed
+from switch.billing.not_listed import (
+    NOT_LISTED_REASON,
+    are_disputed,
+    are_waited_for,
+    exact_sum,
+    not_listed,
+)
 from switch.calendar import day_date, day_start_ns
 from switch.codes import Answered, Kind, Result
 from switch.config import BillerConfig
@@ -32,16 +39,11 @@ from switch.register.register import Register
 
 LINES_MAX = 1_000_000
 """Lines of one list."""
-LACKS_MAX = 100
-"""Completed payments that a list may lack whatever it has; more if it lists more."""
 TOLD_MAX = 1_000
 """Numbers that are told of each sort of lines that are not as they should be."""
-NOT_LISTED_REASON = b"NOT_LISTED"
-"""The reason of a payment that is rejected because its biller's list has it not."""
 
 _LINES = "credited"
 """What the lines are called in a message."""
-_LOW = np.uint64(0xFFFF_FFFF)
 _GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
 
 
@@ -74,7 +76,7 @@ class DayList:
             one = refused[0]
             text = f"the line of {one.number} cannot be kept: {one.field}"
             raise WireError(text, _LINES)
-        self._sum += _sum(lines["amount"])
+        self._sum += exact_sum(lines["amount"])
         self._parts.append(lines)
 
     def close(self) -> Rows:
@@ -106,8 +108,12 @@ class Plan(NamedTuple):
     """What is not listed, whatever became of it, as answers. Of what is completed that
     is a case, of what was given back nothing new."""
     rejected_sizes: Sizes
+    disputed: Numbers
+    """What is not listed and has an open case about its amount: that is people's."""
     too_early: int
     damaged: int
+    lacks: Lacks | None = None
+    """What it lacks, if that is too much: then there is nothing to be said for it."""
 
 
 def plan(
@@ -123,8 +129,8 @@ def plan(
 
     `wall_ns` is when it began to arrive: what could be credited after that says it
     nothing about. Raises CorruptionError; WireError if the list was made wrongly: who
-    lists a payment of another day, or part of a basket, may have left out as much; and
-    who lacks more of what it has confirmed than it lists has not made the whole list.
+    lists a payment of another day, or part of a basket, may have left out as much. Who
+    lacks too much has not made the whole list, if two people do not say so.
     """
     first = first_at(ledger, day_start_ns(day_date(day)))
     end = first_at(ledger, day_start_ns(day_date(day + 1)))
@@ -137,25 +143,35 @@ def plan(
     # Listed under another number: that is the biller's to put right, not to be undone.
     heads = heads[~np.isin(_marks(heads["id"]), _marks(lines["id"]))]
     final = moments(heads, config).final_from <= wall_ns
-    may_lack = max(LACKS_MAX, len(lines))
-    if np.count_nonzero(final) > may_lack:
-        lacks = count_completed(heads[final], ledger)
-        if lacks > may_lack:
-            raise WireError(
-                f"the list has {len(lines)} lines and lacks about {lacks} payments "
-                "that were confirmed: it is not the list of that day; reject "
-                "what is not credited one by one",
-                _LINES,
-            )
+    lacks = lacks_of(lines, len(listed), day, heads[final], ledger)
+    if lacks and not lacks.is_let_through(register.let_through(biller)):
+        none = np.zeros(0, np.uint64)
+        nothing = lines[:0], sizes[:0]
+        return Plan(*nothing, none, *nothing, none, 0, 0, lacks)
     early = are_waited_for(heads[~final], ledger)
+    gone = heads[final]
     return Plan(
         listed,
         sizes,
         unknown,
-        _rejections(heads[final]),
-        baskets.sizes(heads[final]),
+        _rejections(gone),
+        baskets.sizes(gone),
+        np.zeros(0, np.uint64),
         _count(early),
         damaged + len(lost),
+    )
+
+
+def without_disputed(planned: Plan, ledger: Ledger) -> Plan:
+    """The same without what has an open case about its amount by now: what is listed
+    takes its time, and its biller may have said so meanwhile. Raises CorruptionError.
+    """
+    numbers, sizes = planned.rejected["number"], planned.rejected_sizes
+    disputed = are_disputed(numbers, sizes, ledger)
+    return planned._replace(
+        rejected=planned.rejected[~disputed],
+        rejected_sizes=sizes[~disputed],
+        disputed=numbers[disputed],
     )
 
 
@@ -221,11 +237,6 @@ def _rejections(heads: Rows) -> Rows:
     return answers
 
 
-def _sum(amounts: Numbers) -> int:
-    """Of any amounts: their halves do not overflow."""
-    return (int((amounts >> np.uint64(32)).sum()) << 32) + int((amounts & _LOW).sum())
-
-
 # --- what came of it -----------------------------------------------------------------
 
 _ALREADY, _CONFIRMED, _LATE, _DIFFERS, _UNKNOWN, _DAMAGED = range(6)
@@ -256,14 +267,18 @@ class Report(NamedTuple):
     late: Numbers
     missing: Numbers
     unknown: Numbers
+    disputed: Numbers
+    lacks: Lacks | None
 
 
-def requests_of(planned: Plan, biller: int, ledger: Ledger) -> list[Request]:
-    """For the committer, in order: first what is listed. Raises CorruptionError."""
-    return [
-        *answer_requests(planned.listed, planned.listed_sizes, biller, ledger),
-        *answer_requests(planned.rejected, planned.rejected_sizes, biller, ledger),
-    ]
+def listed_requests(planned: Plan, biller: int, ledger: Ledger) -> list[Request]:
+    """For the committer, first. Raises CorruptionError."""
+    return [*answer_requests(planned.listed, planned.listed_sizes, biller, ledger)]
+
+
+def rejected_requests(planned: Plan, biller: int, ledger: Ledger) -> list[Request]:
+    """And then, of a plan without what is disputed. Raises CorruptionError."""
+    return [*answer_requests(planned.rejected, planned.rejected_sizes, biller, ledger)]
 
 
 def report(planned: Plan, outcomes: Rows) -> Report:
@@ -292,6 +307,8 @@ def report(planned: Plan, outcomes: Rows) -> Report:
         missing=planned.rejected["number"][missing > 0],
         # No number is in both. Sorting lets other threads go on; `union1d` does not.
         unknown=np.sort(np.concatenate([planned.unknown, numbers[said == _UNKNOWN]])),
+        disputed=planned.disputed,
+        lacks=planned.lacks,
     )
 
 

@@ -237,9 +237,12 @@ class Closing:
         self.waits += [f"the bank's word: {one}" for one in day.recalled]
 
     def _match(self, day: DayFiles, folder: Path) -> None:
-        # It needs NumPy, which no other command should wait for.
+        # They need NumPy, which no other command should wait for.
         from switch.cli.day_matches import match_day
+        from switch.cli.day_recalls import note_recalls
 
+        if day.instructions or self._args.bank_files:
+            note_recalls(self._client, day, folder)
         found = match_day(self._client, day, folder, self._args, self._screen)
         self.matches[day.day] = found
         # A list comes late, or again: the day is not held up by it.
@@ -279,11 +282,12 @@ class Closing:
             "debits_paise": day.debits,
             "amount_paise": day.amount,
             "instructions": day.instructions,
+            "to_bank_paise": day.to_bank,
             "files": [
                 {"name": one.name, "size": one.size, "sha256": one.sha256}
                 for one in day.written
             ],
-            "breaks": matches.open,
+            "breaks": self._breaks_open(day),
             "matches": [*matches.reports, *matches.earlier],
             "totals": self.totals,
             "checks": [one._asdict() for one in self.checks],
@@ -293,13 +297,20 @@ class Closing:
             "sequence": self.sequence,
         }
 
+    def _breaks_open(self, day: DayFiles) -> int | None:
+        """Of the day; None if its match could not be made: nobody knows how many."""
+        found = self.matches.get(day.day)
+        return None if found is None else found.open
+
     def tell(self) -> None:
         """For people, or one object for machines."""
         closed = [one for one in self.days if one.is_closed]
+        opened = (self._breaks_open(one) for one in closed)
+        known = [one for one in opened if one is not None]
         value = {
             "windows": sum(len(one.windows) for one in closed),
             "scrolls": sum(one.scrolls for one in closed),
-            "breaks": sum(one.open for one in self.matches.values()),
+            "breaks": None if len(known) < len(closed) else sum(known),
             "amount_paise": sum(one.amount for one in closed),
             "sequence": self.sequence,
             "ok": not self.in_the_way,
@@ -307,6 +318,7 @@ class Closing:
             "day": closed[0].day if closed else "",
             "days": [one.day for one in self.days],
             "instructions": sum(len(one.instructions) for one in closed),
+            "to_bank_paise": sum(one.to_bank for one in closed),
             "files": sum(len(one.names) for one in self.days),
             "new": new_of(self.days),
             "totals": self.totals,
@@ -334,8 +346,10 @@ class Closing:
                     count(one.scrolls),
                     count(one.nil),
                     amount(one.amount),
-                    amount(sum(each["amount_paise"] for each in one.instructions)),
-                    count(self.matches.get(one.day, Matches()).open),
+                    amount(one.to_bank),
+                    "?"
+                    if (opened := self._breaks_open(one)) is None
+                    else count(opened),
                 )
                 for one in self.days
                 if one.is_closed

@@ -19,7 +19,7 @@ from switch.client import CallError, Client
 from switch.console.output import Screen
 from switch.errors import ConfigError, WireError
 from switch.file_names import FileKind, parse_name
-from switch.v1 import files_pb2, schedules_pb2
+from switch.v1 import files_pb2, schedules_pb2, types_pb2
 
 DAYS_MAX: Final = 31
 """Accounting days that one run writes; older ones by `--day`."""
@@ -55,12 +55,26 @@ class DayFiles:
     wrong: list[str] = field(default_factory=list)
     """Files that are there with other bytes, and why they are not believed."""
     instructions: list[dict[str, Any]] = field(default_factory=list)
-    """What banks are to be told: file, payments, amount, what is left out."""
+    """What banks are to be told: file, payments, amount, what is left out, and what of
+    it was recalled since."""
+    after: int = 0
+    """The entry behind which the payouts of these begin."""
+    recalls: list[types_pb2.Entry] = field(default_factory=list)
+    """What was recalled of all payouts and returns, of whichever day."""
 
     @property
     def amount(self) -> int:
         """What the scrolls come to, in paise: credits less debits."""
         return self.credits - self.debits
+
+    @property
+    def to_bank(self) -> int:
+        """What its banks are to pay, in paise: what was recalled is paid anew, by
+        another instruction.
+        """
+        return sum(
+            one["amount_paise"] - one["recalled_paise"] for one in self.instructions
+        )
 
 
 @dataclass(slots=True)
@@ -177,6 +191,8 @@ def _count(day: DayFiles, kind: FileKind, manifest: Path) -> None:
         day.credits += credits_
         day.debits += debits
     elif kind is FileKind.INSTRUCTION:
+        after = int(said["after"])
+        day.after = min(day.after, after) if day.instructions else after
         day.instructions.append(
             {
                 "file": said["file"]["name"],
@@ -184,6 +200,8 @@ def _count(day: DayFiles, kind: FileKind, manifest: Path) -> None:
                 "payments": said["payments"],
                 "amount_paise": paise_of(said["amount"]),
                 "left_out": said["left_out_payments"],
+                "recalled_payments": 0,
+                "recalled_paise": 0,
             }
         )
 

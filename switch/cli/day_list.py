@@ -7,6 +7,7 @@ ledger's to decide.
 import asyncio
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 from switch.calendar import parse_date
 from switch.cli.arguments import as_argument, to_count
@@ -65,11 +66,45 @@ def day_list(args: Namespace, screen: Screen) -> Exit:
     if screen.as_json:
         screen.value(said)
     else:
-        screen.facts([(name, str(value)) for name, value in said.items()])
+        _show(said, args.identity[1], screen)
     if "error" in said:
         return Exit.REFUSED if said["error"] == _CANNOT_BE else Exit.UNKNOWN
-    wrong = ("differing", "late", "unknown", "missing", "damaged", "too_early")
+    if "lacks" in said:
+        return Exit.REFUSED
+    wrong = (
+        "disputed",
+        "differing",
+        "late",
+        "unknown",
+        "missing",
+        "damaged",
+        "too_early",
+    )
     return Exit.FINDINGS if any(said.get(name) for name in wrong) else Exit.DONE
+
+
+def _show(said: dict[str, Any], biller: str, screen: Screen) -> None:
+    """What came of it to a person."""
+    language = screen.language
+    lacks = said.get("lacks")
+    facts = []
+    for name, value in said.items():
+        if isinstance(value, list):
+            facts.append(("list numbers", ", ".join(map(str, value))))
+        elif isinstance(value, int):
+            facts.append((f"list {name}", language.count(value)))
+        elif name != "lacks":
+            facts.append((f"list {name}", str(value)))
+    if lacks is not None:
+        facts += [
+            ("list lacks", language.count(lacks["count"])),
+            ("list lacks amount", language.amount(lacks["amount"])),
+            ("list numbers", ", ".join(map(str, lacks["numbers"]))),
+        ]
+    screen.facts(facts)
+    if lacks is not None:
+        screen.line(language.word("list too little"))
+        screen.command("network", "set", biller, f"day_list={lacks['let_through']}")
 
 
 def add_arguments(command: ArgumentParser) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from switch.bank.lines import StatementError
-from switch.bank.payees import read_payees
-from switch.calendar import parse_date
+from switch.calendar import ist_date, parse_date
 from switch.cli.acknowledged import write_words
 from switch.cli.day_files import DayFiles, Matches
+from switch.cli.day_recalls import entry_of, instructions_at_hand, payees_of
 from switch.cli.match_files import bytes_of, write_file
 from switch.cli.matching import booked_lines, match_files
 from switch.client import Client, Point
@@ -34,7 +34,7 @@ from switch.matching.breaks import (
     read_match,
 )
 from switch.matching.cells import ListError
-from switch.matching.payouts import KeptPaid, Payout
+from switch.matching.payouts import KeptPaid
 from switch.matching.report import name_of
 from switch.matching.scrolls import DAYS_BEFORE
 from switch.matching.sides import Wanted
@@ -58,8 +58,11 @@ def match_day(
     believed.
     """
     found, matched = Matches(), set[str]()
-    if args.lists is not None:
-        matched = _match_lists(client, of, folder, args, screen, found)
+    if args.lists is not None and args.bank_files:
+        with instructions_at_hand(client, of, folder) as payouts:
+            matched = _match_lists(client, of, folder, payouts, args, screen, found)
+    elif args.lists is not None:
+        matched = _match_lists(client, of, folder, [], args, screen, found)
     bare = of.day.replace("-", "")
     for path in folder.glob(f"breaks-*-{bare}.csv"):
         biller = path.name.removeprefix("breaks-").removesuffix(f"-{bare}.csv")
@@ -80,20 +83,23 @@ def _match_lists(
     client: Client,
     of: DayFiles,
     folder: Path,
+    payouts: list[Path],
     args: Namespace,
     screen: Screen,
     found: Matches,
 ) -> set[str]:
-    """Note in `found` what came of the lists; the billers that were matched."""
+    """Note in `found` what came of the lists; the billers that were matched.
+
+    `payouts` are instructions to be laid beside the bank's files.
+    """
     day, matched = of.day, set[str]()
     of_bank = Namespace(files=args.bank_files, bank_map=None)
     booked = list(booked_lines(of_bank, screen)) if args.bank_files else []
     undecided = folder / f"undecided-{day}.jsonl"
     payees = folder / f"payees-{day}.jsonl"
+    recalls = folder / f"recalls-{day}.jsonl"
     _write_lines(undecided, map(plain, client.exceptions()))
-    payouts = []
-    if args.bank_files:
-        payouts = [folder / one["file"] for one in of.instructions]
+    _write_lines(recalls, _recalls_to(of))
     owners, found.unknown = _payees(client, args.files, payouts)
     _write_lines(payees, owners)
     chains = Chains(args.files)
@@ -131,6 +137,7 @@ def _match_lists(
             undecided=undecided,
             payouts=payouts,
             payees=payees,
+            recalls=recalls,
             files=[],
             bank_map=None,
             out=folder,
@@ -203,7 +210,7 @@ def _payees(
             raise ListError(str(path), "is not as a close has written it") from None
     unknown = []
     for path in instructions:
-        entries = _releases_of(path)
+        entries = {entry_of(one) for one in payees_of(path)}
         for payout in client.movements(
             kind=types_pb2.ENTRY_KIND_TRANSFER,
             after=Point(sequence=min(entries) - 1),
@@ -220,12 +227,15 @@ def _payees(
     return lines, unknown
 
 
-def _releases_of(instruction: Path) -> set[int]:
-    """The entries of its payouts. Raises StatementError, ListError, ConfigError."""
-    return {
-        Payout(one.reference, one.amount, one.day).entry
-        for one in read_payees(bytes_of(instruction, FILE_MAX), str(instruction))
-    }
+def _recalls_to(of: DayFiles) -> Iterable[dict[str, Any]]:
+    """What was recalled until a day: its match once more is the same, whatever is
+    recalled later.
+    """
+    return [
+        plain(one)
+        for one in sorted(of.recalls, key=lambda one: one.sequence)
+        if ist_date(one.time_ns).isoformat() <= of.day
+    ]
 
 
 def _kept_bank(folder: Path, before: Path | None, wanted: Wanted) -> KeptPaid | None:

@@ -27,13 +27,13 @@ from switch.bank_numbers import Letter, make_number
 from switch.cli.arguments import to_count
 from switch.cli.bank_statements import FILES_MAX, read_bytes
 from switch.cli.commands import open_office
+from switch.cli.recalls import recalls_of
 from switch.client import Client
 from switch.client.calls import CallError
 from switch.console.output import Exit, Screen
 from switch.file_names import parse_instruction_id
 from switch.money import format_amount
-from switch.said import BANK_PREFIX, BANK_TRANSIT
-from switch.v1 import banks_pb2, explain_pb2, types_pb2
+from switch.v1 import banks_pb2
 
 TEXT = "what a bank answers to payment instructions (pain.002), payment by payment"
 SHOWN = 200
@@ -111,19 +111,9 @@ def judge_with(client: Client, reports: Sequence[StatusReport]) -> list[Standing
         make_number(Letter.RELEASE, known.instance, sequence)
         for one in known.accounts
         if one.number in accounts
-        for sequence in _recalled(client, one)
+        for sequence in (entry.resolves for entry in recalls_of(client, one))
     }
     return judge(found, reports, Known(open_, recalled))
-
-
-def _recalled(client: Client, bank: banks_pb2.BankAccount) -> Iterator[int]:
-    """The releases of a bank account that people have taken back: all transfers from
-    its transit account are that.
-    """
-    head = f"{BANK_PREFIX}{bank.number}{BANK_TRANSIT}"
-    kind, side = types_pb2.ENTRY_KIND_TRANSFER, explain_pb2.SIDE_DEBIT
-    for entry in client.movements(bank.participant, head, kind, side):
-        yield entry.resolves
 
 
 def _instruction(client: Client, name: str) -> Instruction | None:

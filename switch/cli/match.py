@@ -97,6 +97,13 @@ def add_arguments(command: ArgumentParser) -> None:
         help="the lines of `beneficiaries --json`: whose accounts it pays",
     )
     command.add_argument(
+        "--recalls",
+        type=Path,
+        metavar="FILE",
+        help="payouts that were recalled: the lines of `explain 'bank/ACCOUNT transit' "
+        "--rows transfer-out --limit 0 --json`",
+    )
+    command.add_argument(
         "--bank",
         dest="files",
         type=Path,

@@ -24,6 +24,7 @@ from switch.errors import UsageError
 from switch.ids import parse_id
 from switch.matching.acknowledged import read_words, with_words
 from switch.matching.breaks import (
+    BANK_KEYS,
     FILE_MAX,
     Break,
     State,
@@ -41,6 +42,7 @@ from switch.matching.payouts import (
     KeptPaid,
     PaidFound,
     Payout,
+    Recall,
     match_payouts,
 )
 from switch.matching.report import (
@@ -140,6 +142,7 @@ def match_files(
             first=first,
             last=last,
             opened=before,
+            recalls=_recalls(args.recalls) if args.recalls else {},
         )
     else:
         paid = kept(wanted)
@@ -174,11 +177,7 @@ def _columns(args: Namespace) -> ListMap:
 
 def _of_a_bank(breaks: Iterable[Break]) -> Iterator[Break]:
     """What travels on although no bank was asked."""
-    return (
-        one
-        for one in breaks
-        if one.by in ("scroll", "payout") and one.state is State.OPEN
-    )
+    return (one for one in breaks if one.by in BANK_KEYS and one.state is State.OPEN)
 
 
 def _days(args: Namespace) -> tuple[dt.date, dt.date]:
@@ -249,6 +248,29 @@ def _payouts(args: Namespace) -> Iterator[Payout]:
                 biller, head = owners.of(payout, account, args.biller)
                 payout = replace(payout, biller=biller, head=head)
             yield payout
+
+
+def _recalls(path: Path) -> dict[int, Recall]:
+    """What was recalled, by the entries of the releases: the lines of `explain` with
+    --rows transfer-out of banks' transit accounts. Raises ListError, ConfigError.
+    """
+    found: dict[int, Recall] = {}
+    for number, raw in enumerate(bytes_of(path, FILE_MAX).splitlines(), 1):
+        try:
+            said = json.loads(raw)
+            release, entry = int(said["resolves"]), int(said["sequence"])
+            if said["kind"] != "transfer" or not 0 < release < entry:
+                raise ValueError("recalls no release")
+            if found.setdefault(release, made := Recall(entry, _day(said))) != made:
+                raise ValueError("recalls a release twice")
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            what = "is no line of `explain … --rows transfer-out --json`"
+            raise ListError(f"{path}, line {number}", what) from None
+    return found
+
+
+def _day(said: dict[str, Any]) -> dt.date:
+    return ist_date(int(said["time_ns"]))
 
 
 Owner = tuple[str, str]

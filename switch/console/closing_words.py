@@ -20,8 +20,14 @@ CLOSING_WORDS: dict[str, tuple[str, str]] = {
         "টাকার অঙ্ক: দিনের সব স্ক্রলের জমা, খরচ বাদে, সব খাত মিলিয়ে।",
     ),
     "to the bank counts": (
-        "To the bank: payouts in the day's instructions; they may settle earlier days.",
-        "ব্যাঙ্কে: দিনের পেমেন্ট নির্দেশে যত টাকা দেওয়া হবে; তা আগের দিনেরও হতে পারে।",
+        (
+            "To the bank: payouts in the day's instructions; they may settle earlier "
+            "days. What was recalled is not in it."
+        ),
+        (
+            "ব্যাঙ্কে: দিনের পেমেন্ট নির্দেশে যত টাকা দেওয়া হবে; তা আগের দিনেরও হতে "
+            "পারে। যা ফিরিয়ে নেওয়া হয়েছে তা এতে নেই।"
+        ),
     ),
     "day goes on": (
         "The day is not over, its files have its windows so far. Run this again after",

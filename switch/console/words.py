@@ -14,6 +14,7 @@ from switch.console.cluster_words import CLUSTER_WORDS
 from switch.console.complaint_words import COMPLAINT_WORDS
 from switch.console.exception_words import EXCEPTION_WORDS
 from switch.console.explain_words import EXPLAIN_WORDS
+from switch.console.list_words import LIST_WORDS
 from switch.console.matching_words import MATCHING_WORDS
 from switch.console.office_words import OFFICE_WORDS
 from switch.console.people_words import PEOPLE_WORDS
@@ -275,6 +276,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **CLOSING_WORDS,
     **CLUSTER_WORDS,
     **COMPLAINT_WORDS,
+    **LIST_WORDS,
     **MATCHING_WORDS,
     **PEOPLE_WORDS,
     **SHIFT_WORDS,

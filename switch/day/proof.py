@@ -365,7 +365,9 @@ def prove_budget(billers: Mapping[str, Mapping[str, int]], late_max: int) -> Pro
     )
 
 
-_NOT_IN_A_LIST = frozenset({"error", "unknown", "damaged", "too_early", "missing"})
+_NOT_IN_A_LIST = frozenset(
+    {"error", "unknown", "damaged", "too_early", "missing", "disputed", "lacks"}
+)
 
 
 def prove_lists(lists: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Proof:

@@ -60,7 +60,7 @@ class Owner(StrEnum):
 
 
 _SHARED = frozenset({Type.MISSING_HERE, Type.MISSING_THERE, Type.AMOUNT})
-BANK_KEYS = frozenset({"scroll", "payout"})
+BANK_KEYS = frozenset({"scroll", "payout", "recall"})
 """What a break between the ledger and a bank is by."""
 
 
@@ -101,7 +101,8 @@ class Break:
     """In what: `amount`, `head`, `date`, with blanks between."""
     text: str = ""
     linked: tuple[tuple[int, int], ...] = ()
-    """Entries that gave money of it back, and their amounts."""
+    """Entries that gave money of it back, and their amounts; by `scroll` and `recall`
+    entries that released it, by `payout` the one that recalled it."""
     undecided: int = 0
     """The entry of an undecided payment that it is about."""
     closed_by: str = ""

@@ -8,9 +8,9 @@ settled, or is an open break.
 import datetime as dt
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from switch.matching.breaks import (
     BANK_KEYS,
@@ -48,6 +48,13 @@ class Payout:
         """Of the release; 0 of a number that is none of ours."""
         found = _NUMBER.fullmatch(self.reference)
         return int(found[1]) if found else 0
+
+
+class Recall(NamedTuple):
+    """That two people have taken a release back: its money is in settlement again."""
+
+    entry: int
+    day: dt.date
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +118,13 @@ def match_payouts(
     first: dt.date,
     last: dt.date,
     opened: Iterable[Break] | None = None,
+    recalls: Mapping[int, Recall] | None = None,
 ) -> PaidFound:
     """Each scroll of these days against the payouts of its head, each of them against
-    the bank; and what is open from before. Raises ListError.
+    the bank; and what is open from before. Payouts of `recalls`, by their entries, have
+    released nothing. Raises ListError.
     """
-    found = _Payouts(biller, first, last, opened)
+    found = _Payouts(biller, first, last, opened, recalls or {})
     found.take_payouts(payouts)
     found.take_lines(booked)
     found.look_at_payouts()
@@ -155,7 +164,12 @@ class _Payouts:
         first: dt.date,
         last: dt.date,
         opened: Iterable[Break] | None,
+        recalls: Mapping[int, Recall],
     ) -> None:
+        # What was recalled later is seen by a later match.
+        self._recalls = {
+            entry: one for entry, one in recalls.items() if one.day <= last
+        }
         self._biller = biller
         self._first = first
         self._last = last
@@ -163,6 +177,9 @@ class _Payouts:
         self._again: dict[str, Break] = {}
         self._open: dict[tuple[str, str], Break] = {}
         self._mine: dict[str, Payout] = {}
+        # Those of them that were recalled, and did not leave.
+        self._returned: set[str] = set()
+        self._returns: list[Break] = []
         self._paid: dict[str, _Paid] = defaultdict(_Paid)
         for one in opened or ():
             self._take_open(one)
@@ -224,6 +241,11 @@ class _Payouts:
         for number, payout in self._mine.items():
             # Told again, and open from before: it is judged anew, by all lines at hand.
             before = self._open.pop(("payout", payout.reference), None)
+            if payout.entry in self._recalls and self._paid[number].net <= 0:
+                self._returned.add(number)
+                if before is not None:
+                    self._take_back(before)
+                continue
             if before is not None:
                 self._again[before.number] = before
             self._judge(payout, self._paid[number])
@@ -233,7 +255,7 @@ class _Payouts:
                 self._carry(before)
 
     def _judge(self, payout: Payout, paid: _Paid) -> None:
-        if paid.net == payout.amount:
+        if paid.net == payout.amount and payout.entry not in self._recalls:
             return
         made = self._new(Type.AMOUNT, "payout", payout.reference, payout.day)
         made = replace(
@@ -243,7 +265,34 @@ class _Payouts:
             scroll=payout.file,
             amount_here=payout.amount,
         )
-        self._breaks.append(_as_booked(made, paid))
+        self._breaks.append(self._as_known(_as_booked(made, paid)))
+
+    def _take_back(self, before: Break) -> None:
+        """An open break of a payout that was recalled ends with that. What it had
+        released is to be released again: scrolls that are still open say so, and of
+        others a break of its own does.
+        """
+        recall = self._recalls[before.entry]
+        # If this is the same match again, the scrolls were told already.
+        returned = dict(before.linked).get(recall.entry)
+        if returned is None:
+            returned = before.amount_here
+            for key, one in self._open.items():
+                linked = dict(one.linked)
+                returned -= linked.pop(before.entry, 0)
+                self._open[key] = replace(one, linked=tuple(sorted(linked.items())))
+        before = replace(before, linked=((recall.entry, returned),))
+        self._breaks.append(before.closed(f"entry {recall.entry}", self._last))
+        if returned:
+            made = self._new(Type.MISSING_THERE, "recall", before.key, before.day)
+            made = replace(made, entry=recall.entry, head=before.head)
+            self._returns.append(replace(made, amount_here=returned))
+
+    def _as_known(self, one: Break) -> Break:
+        """A break of a payout that the bank has booked although it was recalled."""
+        if one.entry not in self._recalls:
+            return one
+        return replace(one, type=Type.MISSING_HERE, text="booked, and recalled")
 
     def _carry(self, before: Break) -> None:
         """What is open from before; lines of days that were counted do not count."""
@@ -251,14 +300,15 @@ class _Payouts:
         seen = before.list_day
         if seen is not None:
             paid.lines = [one for one in paid.lines if one.day > seen]
-        if not paid.lines:
-            self._breaks.append(before)
-            return
         paid.before = before.amount_there
-        if paid.net == before.amount_here:
+        if before.entry in self._recalls and paid.net <= 0:
+            self._take_back(before)
+        elif not paid.lines:
+            self._breaks.append(self._as_known(before))
+        elif paid.net == before.amount_here and before.entry not in self._recalls:
             self._breaks.append(before.closed(paid.lines[-1].place, self._last))
         else:
-            self._breaks.append(_as_booked(before, paid))
+            self._breaks.append(self._as_known(_as_booked(before, paid)))
 
     # --- scrolls and payouts ----------------------------------------------------------
 
@@ -267,13 +317,14 @@ class _Payouts:
         queues: dict[str, list[Payout]] = defaultdict(list)
         in_order = sorted(self._mine.values(), key=lambda one: (one.day, one.entry))
         for payout in in_order:
-            queues[payout.head].append(payout)
+            if number_text(payout.reference) not in self._returned:
+                queues[payout.head].append(payout)
         today = {one.entry for one in self._mine.values()}
         waiting = [
             replace(
                 one, linked=tuple(link for link in one.linked if link[0] not in today)
             )
-            for one in self._open.values()
+            for one in (*self._open.values(), *self._returns)
         ]
         days = [one for one in scrolls if self._first <= one.day <= self._last]
         payable = sum(one.left for one in waiting) + sum(one.payable for one in days)
@@ -300,7 +351,11 @@ class _Payouts:
         return PaidFound(
             self._same_again(),
             payable=payable,
-            released=sum(one.amount for one in self._mine.values()),
+            released=sum(
+                one.amount
+                for number, one in self._mine.items()
+                if number not in self._returned
+            ),
             booked=sum(self._paid[number].now for number in self._mine),
             scrolls=told,
         )
@@ -358,10 +413,11 @@ def _release(
         if len(linked) >= LINKED_MAX:
             break
     released = sum(linked.values())
+    nothing = "recalled, not released again" if one.by == "recall" else "not released"
     return replace(
         one,
         linked=tuple(sorted(linked.items())),
         amount_there=released,
         type=Type.AMOUNT if released else Type.MISSING_THERE,
-        text="released otherwise" if released else "not released",
+        text="released otherwise" if released else nothing,
     )

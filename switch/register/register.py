@@ -228,8 +228,13 @@ class Register:
         """The tail item of a register row, without the signature of one that is signed:
         what one person has switched off is no line, and names that person.
         """
-        row, tail = self.ledger.row(sequence), self.ledger.tail(sequence)
-        return tail[:-SIGNATURE_SIZE] if row.operator and not row.total else tail
+        tail = self.ledger.tail(sequence)
+        return tail[:-SIGNATURE_SIZE] if self._is_stop(sequence) else tail
+
+    def _is_stop(self, sequence: int) -> bool:
+        """Whether a row is one person's alone, who has switched something off."""
+        row = self.ledger.row(sequence)
+        return bool(row.operator and not row.total)
 
     def _take_participant(self, index: int, sequence: int) -> None:
         tail = self.record(sequence)
@@ -249,6 +254,7 @@ class Register:
             signs_on=bool(record["signs_on"]),
             answer_hours=int(record["answer_hours"]),
             free_services=read_free(texts),
+            day_list="" if self._is_stop(sequence) else texts.get("day_list", ""),
         )
         participant = Participant(index, sequence, spec)
         self._participants[index] = participant
@@ -391,6 +397,14 @@ class Register:
         """The revocation of a certificate of this participant index."""
         index = self._revoked.get((participant, authority, serial), 0)
         return self._revocations.get(index)
+
+    def let_through(self, biller: int) -> str:
+        """The list of a day that two people let through for a biller, or nothing: its
+        record says one, and is a line of a proposal.
+        """
+        known = self.participant(biller)
+        row = self.ledger.row(known.sequence)
+        return known.spec.day_list if row.total and row.checker else ""
 
     def pins(self, participant: int) -> tuple[bytes, ...]:
         """The keys that the certificates of a participant index may have; none: any."""

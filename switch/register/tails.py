@@ -100,6 +100,7 @@ def participant_tail(spec: ParticipantSpec) -> bytes:
         "code": spec.code,
         "district": spec.district,
         "host_kind": spec.host_kind,
+        "day_list": spec.day_list,
         **free_texts(spec.free_services),
     }
     return record.tobytes() + people_json(texts)

@@ -120,7 +120,17 @@ async def _send(
 
 def _plain(response: pb.SendDayListResponse) -> dict[str, Any]:
     fields = MessageToDict(response, preserving_proto_field_name=True)
-    return {
+    lacks = fields.pop("lacks", None)
+    said: dict[str, Any] = {
         name: [int(one) for one in value] if isinstance(value, list) else int(value)
         for name, value in fields.items()
     }
+    if lacks is not None:
+        told = response.lacks
+        said["lacks"] = {
+            "count": told.count,
+            "amount": told.amount,
+            "numbers": list(told.numbers),
+            "let_through": told.let_through,
+        }
+    return said

@@ -613,8 +613,7 @@ class DayList(_message.Message):
     day: _builtins.str
     """IST date, "YYYY-MM-DD", of the payments' `time_ns`. Not one that is still to come. A list with
     a payment of another day is INVALID_ARGUMENT, as it lacks others of its own; likewise one with
-    a payment of a basket other than its first, and one that lacks more of what was confirmed than
-    it lists, and more than 100.
+    a payment of a basket other than its first.
     """
     count: _builtins.int
     """Lines of the whole list; may be 0."""
@@ -656,6 +655,9 @@ class SendDayListResponse(_message.Message):
     UNKNOWN_NUMBERS_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
     MISSING_NUMBERS_FIELD_NUMBER: _builtins.int
+    DISPUTED_FIELD_NUMBER: _builtins.int
+    DISPUTED_NUMBERS_FIELD_NUMBER: _builtins.int
+    LACKS_FIELD_NUMBER: _builtins.int
     confirmed: _builtins.int
     """Listed, and completed by it."""
     already: _builtins.int
@@ -678,6 +680,8 @@ class SendDayListResponse(_message.Message):
     """Not listed, but completed before, or paid after all, and not wholly refunded: a case is open. The
     switch owes the biller money that it says it has credited to nobody.
     """
+    disputed: _builtins.int
+    """Not listed and undecided, but a case about its amount is open: nothing was done. People decide."""
     @_builtins.property
     def differing_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Numbers of what differs, is late, is unknown or is missing: the first 1,000 of each."""
@@ -688,6 +692,12 @@ class SendDayListResponse(_message.Message):
     def unknown_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     @_builtins.property
     def missing_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def disputed_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def lacks(self) -> Global___DayListLacks:
+        """If it is there, the list lacks too much: nothing was done, and all else here is empty."""
+
     def __init__(
         self,
         *,
@@ -704,14 +714,66 @@ class SendDayListResponse(_message.Message):
         unknown_numbers: _abc.Iterable[_builtins.int] | None = ...,
         missing: _builtins.int = ...,
         missing_numbers: _abc.Iterable[_builtins.int] | None = ...,
+        disputed: _builtins.int = ...,
+        disputed_numbers: _abc.Iterable[_builtins.int] | None = ...,
+        lacks: Global___DayListLacks | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lacks", b"lacks"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["already", b"already", "confirmed", b"confirmed", "damaged", b"damaged", "differing", b"differing", "differing_numbers", b"differing_numbers", "late", b"late", "late_numbers", b"late_numbers", "missing", b"missing", "missing_numbers", b"missing_numbers", "rejected", b"rejected", "too_early", b"too_early", "unknown", b"unknown", "unknown_numbers", b"unknown_numbers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already", b"already", "confirmed", b"confirmed", "damaged", b"damaged", "differing", b"differing", "differing_numbers", b"differing_numbers", "disputed", b"disputed", "disputed_numbers", b"disputed_numbers", "lacks", b"lacks", "late", b"late", "late_numbers", b"late_numbers", "missing", b"missing", "missing_numbers", b"missing_numbers", "rejected", b"rejected", "too_early", b"too_early", "unknown", b"unknown", "unknown_numbers", b"unknown_numbers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SendDayListResponse: _TypeAlias = SendDayListResponse  # noqa: Y015
+
+@_typing.final
+class DayListLacks(_message.Message):
+    """What a list lacks that lacks more payments than max(100, its lines that name one), or more than 10
+    lakh rupees: open, kept, unverified and completed ones alike, a basket as one, and what an earlier
+    list of the day has rejected. What may be credited yet, was given back otherwise or wholly refunded
+    is not in it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    LET_THROUGH_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Payments; exact up to 10,000 that somebody has decided, and beyond them about so many."""
+    amount: _builtins.int
+    """Paise, likewise."""
+    hash: _builtins.bytes
+    """SHA-256 of the list: `payswitch day list`, the day as days since 1970-01-01 in 4 bytes, and of each
+    line, by number, number (8 bytes), id (16) and amount (8). Numbers are little-endian.
+    """
+    let_through: _builtins.str
+    """What two people propose and approve as `day_list` of the biller to let it through: the day, the
+    hash in hexadecimal, payments and paise. It then may lack so much, and no more, all sendings
+    together.
+    """
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The first 1,000 of those; beyond 10,000 that somebody has decided, of those that were looked at."""
+
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        amount: _builtins.int = ...,
+        numbers: _abc.Iterable[_builtins.int] | None = ...,
+        hash: _builtins.bytes = ...,
+        let_through: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "count", b"count", "hash", b"hash", "let_through", b"let_through", "numbers", b"numbers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DayListLacks: _TypeAlias = DayListLacks  # noqa: Y015
 
 @_typing.final
 class PutBillsRequest(_message.Message):

@@ -317,6 +317,7 @@ class Participant(_message.Message):
     SIGNS_ON_FIELD_NUMBER: _builtins.int
     ANSWER_HOURS_FIELD_NUMBER: _builtins.int
     OPERATORS_FIELD_NUMBER: _builtins.int
+    DAY_LIST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """[a-z0-9-]{1,32}, permanent; the last part of the certificate's SPIFFE id."""
     role: Global___Role.ValueType
@@ -347,6 +348,10 @@ class Participant(_message.Message):
     """Of a centre: whoever pays there has signed on, and nobody else pays for it."""
     answer_hours: _builtins.int
     """Of a biller: hours within which it answers a complaint; 0 is 72."""
+    day_list: _builtins.str
+    """Of a biller: a list of a day that two people let through although it lacks too much, as
+    `DayListLacks.let_through` has it. It holds in a row that a proposal asked for, and in no other.
+    """
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Heads of account of a biller, one account each, in order."""
@@ -381,10 +386,11 @@ class Participant(_message.Message):
         signs_on: _builtins.bool = ...,
         answer_hours: _builtins.int = ...,
         operators: _abc.Iterable[Global___Operator] | None = ...,
+        day_list: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "answer_hours", b"answer_hours", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "district", b"district", "free_services", b"free_services", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "low_balance", b"low_balance", "may_state_dues", b"may_state_dues", "name_bn", b"name_bn", "name_en", b"name_en", "never_credits_late", b"never_credits_late", "operators", b"operators", "payment_max", b"payment_max", "role", b"role", "signs_on", b"signs_on"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "answer_hours", b"answer_hours", "code", b"code", "day_amount_max", b"day_amount_max", "day_count_max", b"day_count_max", "day_list", b"day_list", "district", b"district", "free_services", b"free_services", "heads", b"heads", "host_kind", b"host_kind", "id", b"id", "low_balance", b"low_balance", "may_state_dues", b"may_state_dues", "name_bn", b"name_bn", "name_en", b"name_en", "never_credits_late", b"never_credits_late", "operators", b"operators", "payment_max", b"payment_max", "role", b"role", "signs_on", b"signs_on"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -269,6 +269,17 @@ def test_lists_are_matched_and_stop_nothing(
     assert len(wrong["waits"]) == 1
     assert wrong["waits"][0].startswith("the list of water: ")
     assert wrong["breaks"] == found["breaks"]
+    # If the match cannot be made at all, nobody knows how many are open.
+    spoilt = breaks.with_name("payees-2020-01-01.jsonl")
+    spoilt.write_text("no line\n")
+    asked = ("--lists", str(lists))
+    failed = close(shell, folder, *asked, code=Exit.FINDINGS)
+    assert failed["breaks"] is None
+    assert failed["in_the_way"][0].startswith(f"match of {day}: ")
+    shown = shell.run("close-day", "--files", str(folder), *asked)
+    [line] = [one for one in shown.out.splitlines() if one.startswith(f"│ {day}")]
+    assert line.split()[-2] == "?"
+    spoilt.unlink()
     # A biller of whom nothing is open is not named, matched now or before.
     (lists / day / "water.csv").write_text("Consumer,Date,Amount\n")
     for words in (("--lists", str(lists)), ()):

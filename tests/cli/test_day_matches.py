@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import pytest
 
+from switch.calendar import day_start_ns
 from switch.cli.day_files import DayFiles, Matches
 from switch.cli.day_matches import match_day
 from switch.client import Client, Point
@@ -86,6 +87,7 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.switch = Switch()
         self.bank: list[Path] = []
+        self.recalls: list[types_pb2.Entry] = []
         self.files, self.lists = root / "files", root / "lists"
         self.lists.mkdir()
         (self.lists / f"{BILLER}.json").write_text(
@@ -114,6 +116,7 @@ class Folder:
         args = Namespace(files=self.files, lists=lists, bank_files=self.bank)
         of = DayFiles(day.isoformat(), [PAID[DAYS.index(day)].entry + 1])
         of.instructions = [{"file": one} for one in instructions]
+        of.recalls = self.recalls
         client = cast("Client", self.switch)
         screen = Screen(as_json=True, language=Language.ENGLISH)
         return match_day(client, of, self.month(day), args, screen)
@@ -212,6 +215,25 @@ def test_a_run_without_the_bank_keeps_what_was_found(
     assert of_bank(folder, day) == [("payout", "amount", paid - 100)]
     folder.bank = [bank]
     assert not folder.match(day, "P.xml").unasked
+
+
+def test_what_is_recalled_later_is_not_of_the_day(folder: Folder) -> None:
+    """So the day once more is the same, and the next one has it."""
+    noon_ns = 12 * 3600 * 10**9
+    folder.recalls = [
+        types_pb2.Entry(
+            kind=types_pb2.ENTRY_KIND_TRANSFER,
+            sequence=1_000 + at,
+            resolves=1 + at,
+            time_ns=day_start_ns(day) + noon_ns,
+        )
+        for at, day in enumerate(DAYS)
+    ][::-1]
+    for at, day in enumerate(DAYS, 1):
+        folder.listed(day, [])
+        folder.match(day)
+        told = (folder.month(day) / f"recalls-{day}.jsonl").read_text().splitlines()
+        assert [json.loads(one)["resolves"] for one in told] == list(range(1, at + 1))
 
 
 def test_no_list_on_the_last_of_a_month(folder: Folder) -> None:

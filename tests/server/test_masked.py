@@ -48,7 +48,7 @@ PLAIN: Final = {
     "Account": "participant",
     "Service": "code name_en name_bn department_en department_bn biller heads pattern "
     "series called_en called_bn",
-    "Participant": "id name_en name_bn code district host_kind heads",
+    "Participant": "id name_en name_bn code district host_kind heads day_list",
     "FormField": "name label_en label_bn pattern example",
     "Words": "en bn",
     "FreeService": "code name_en name_bn where_en where_bn",
