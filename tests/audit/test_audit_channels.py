@@ -42,6 +42,11 @@ def of_no_account(desk: BankDesk, forged: bool) -> None:
     desk.tells([came(500)])
 
 
+def of_none(desk: BankDesk, forged: bool) -> None:
+    """No bank account of the register has such a number."""
+    desk.done(register(connection(bank=3 if forged else 2)), debit=6, flags=UPDATE)
+
+
 def theirs(desk: BankDesk, forged: bool) -> None:
     """A line of the other bank account, by its own connection or by the first."""
     if forged:
@@ -73,6 +78,7 @@ FORGERIES: dict[str, Forgery] = {
     ),
     "of another account now": ("people", OTHERS, moved),
     "of no account": ("people", OTHERS, of_no_account),
+    "of one that is none": ("people", "ACCOUNT_UNKNOWN", of_none),
     "another's, refused": ("people", OTHERS, refused_others),
 }
 

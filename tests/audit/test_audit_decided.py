@@ -13,6 +13,7 @@ import pytest
 
 from switch.audit.approvals import deed_id
 from switch.codes import Kind, PersonRole, Result, Role
+from tests.audit.counter_story import HARNESS, CounterDesk
 from tests.audit.journal_story import STATED
 from tests.audit.journal_writer import Row
 from tests.audit.people_story import (
@@ -416,3 +417,14 @@ def test_what_is_withdrawn_or_too_old_is_not_open(tmp_path: Path) -> None:
         assert exceptions is not None
         counts.append(exceptions.open[What.APPROVED].count)
     assert counts == [1, 0, 0]
+
+
+@pytest.mark.parametrize("rules", [BEFORE, BEFORE + 1])
+def test_by_earlier_rules_a_harness_acts_where_operators_sign_on(
+    tmp_path: Path, rules: int
+) -> None:
+    desk = CounterDesk(rules=rules)
+    desk.pay(participant=HARNESS)
+    desk.shift(participant=HARNESS)
+    found = desk.found(tmp_path / "ledger")
+    assert list(found) == ([] if rules == BEFORE else ["people"])

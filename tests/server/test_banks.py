@@ -399,6 +399,19 @@ def test_a_channel_books_for_its_own_bank_account_only(
     told = {one.number: one.bank_account for one in client.people().people}
     assert told[CHANNEL[1]] == banking.number
     assert told[other.channel[1]] == "OTHER9"
+    # It keeps the one that it has, as its key, or is given another.
+    for number, lines in (("", 0), (banking.number, 0), ("OTHER9", 1)):
+        named = people_pb2.PersonWish(
+            participant=SECOND,
+            number=CHANNEL[1],
+            role=int(PersonRole.CHANNEL),  # type: ignore[arg-type]
+            active=True,
+            bank_account=number,
+        )
+        wish = people_pb2.Wish(person=named)
+        request = people_pb2.PrepareRequest(wishes=[wish], reason="to book")
+        made = council.client().prepare(request)
+        assert (len(made.lines), made.already_count) == (lines, 1 - lines)
     # Nobody becomes one without: it would book nothing.
     key = council.keys[MAKER].public
     values: dict[str, Any] = {
