@@ -94,8 +94,30 @@ class PayoutDesk(BankDesk):
         return self.done(line, third=True, debit=1, flags=UPDATE)
 
     def pays_out(self, about: Row | int, amount: int = 500, **fields: Any) -> Row:
-        """A payout, of money that the settlement account has."""
-        self.fills(SETTLEMENT, amount)
+        """A payout, of what was settled for the account whose beneficiary it names."""
+        self.settles(amount)
+        return self.pays_out_unasked(about, amount, filled=True, **fields)
+
+    def settles(self, amount: int, head: int = HEAD) -> Row:
+        """So much is given to a biller account, and settled."""
+        self.fills(head, amount)
+        window = self.window(participant=1)
+        line = Line(
+            *(Kind.SETTLE, amount, window.sequence, head, SETTLEMENT), bytes(32)
+        )
+        return self.done(line)
+
+    def pays_out_unasked(
+        self,
+        about: Row | int,
+        amount: int = 500,
+        *,
+        filled: bool = False,
+        **fields: Any,
+    ) -> Row:
+        """A payout, of money that the settlement account has, settled for whom it may."""
+        if not filled:
+            self.fills(SETTLEMENT, amount)
         number = about.sequence if isinstance(about, Row) else about
         line = Line(Kind.TRANSFER, amount, number, SETTLEMENT, TRANSIT, b"payout")
         return self.done(line, **fields)

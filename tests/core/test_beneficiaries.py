@@ -65,6 +65,7 @@ from tests.signing import Line
 
 UTR = b"ALPHA0000000001"
 WRONG, WAITS = Result.BENEFICIARY_WRONG, Result.BENEFICIARY_WAITS
+EXCEEDS = Result.EXCEEDS_SETTLED
 NOT_APPROVED = Result.NOT_APPROVED
 SECOND_HEAD = 12
 WAIT_NS = BENEFICIARY_WAIT_S * SECOND_NS
@@ -75,7 +76,8 @@ def cashier(tmp_path: Path) -> Iterator[Cashier]:
     """10,000 on settlement, and a biller with two accounts."""
     made = Cashier(tmp_path / "ledger").begin()
     made.open((BILLER, 1, AccountKind.BILLER))
-    made.tell(top_up(20_000, b"FIRST"), transfer(10_000, WALLET, SETTLEMENT))
+    made.tell(top_up(20_000, b"FIRST"))
+    made.settle(10_000)
     yield made
     ended(made)
 
@@ -280,8 +282,11 @@ def test_then_it_names_the_newest_row(cashier: Cashier, how: str) -> None:
 def test_what_is_asked_behind_it(cashier: Cashier) -> None:
     new = registered(cashier)
     cashier.now += WAIT_NS
-    told = cashier.told(payout(new, 10_001))
+    no_row(cashier, cashier.told(payout(new, 10_001)), EXCEEDS)
+    assert cashier.told(transfer(1, SETTLEMENT, SUSPENSE)).result == OK
+    told = cashier.told(payout(new, 10_000))
     no_row(cashier, told, Result.INSUFFICIENT_FUNDS)
+    assert cashier.told(transfer(1, SUSPENSE, SETTLEMENT)).result == OK
     assert cashier.told(payout(new, 10_000)).result == OK
     # Whose row it names is asked before.
     is_wrong(cashier, 0)
