@@ -212,8 +212,9 @@ class Refusals:
             if exceeds and payout and row["resolves"] and told == (R.OK, 0):
                 # How much there was is judged when all rows have passed.
                 told = (
-                    R.EXCEEDS_SETTLED if self.register.has(SETTLED_RULES) else R.OK
-                ), 0
+                    (R.EXCEEDS_SETTLED if self.register.has(SETTLED_RULES) else R.OK),
+                    0,
+                )
             if told != (row["result"], row["total"]):
                 self._add(row.reshape(1), np.ones(1, np.bool_))
         return alien | named | paying

@@ -1,4 +1,4 @@
-"""Payouts against what was settled: whose money each was, and whether there was so much.
+"""Payouts against what was settled: whose money each was, and was there so much.
 
 A payout is of the account whose beneficiary it names, and so is its recall. What it
 could be depends on all settlements and payouts of that account before it, and is judged
