@@ -14,7 +14,7 @@ import pytest
 
 from switch.audit import audit
 
-STEPS = 600
+STEPS = 800
 ALWAYS = (
     *("paid", "paid-to", "owed", "opened", "cut-off", "ended", "record5", "record6"),
     *("REGISTER-OK", "WINDOW-OK", "LIMIT-OK"),

@@ -24,7 +24,13 @@ from tests.cli.test_close_day import HEADS, MAP, close, network, pay
 from tests.matching.test_bank import statement
 from tests.server.banking import NUMBER, bank_account, ending
 from tests.server.council import CENTRES, LAKH, Council, sitting, top_up
-from tests.server.test_beneficiaries import beneficiary, opened, payout, thresholds
+from tests.server.test_beneficiaries import (
+    beneficiary,
+    opened,
+    payout,
+    settled,
+    thresholds,
+)
 
 RELEASE = banks_pb2.BANK_ITEM_KIND_RELEASE
 PAISE = 12_345
@@ -40,6 +46,8 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
         one.done(top_up(LAKH))
         one.done(bank_account(NUMBER))
         one.done(opened("settlement", LAKH), thresholds(1))
+        for head in HEADS:
+            settled(one, LAKH // len(HEADS), head)
         one.done(beneficiary(HEADS[0]), beneficiary(HEADS[1], number="2"))
         time.sleep(1)
         yield one
