@@ -19,6 +19,7 @@ from switch.codes import Result, Role
 from switch.console.output import Exit
 from switch.matching.breaks import State, read_breaks
 from switch.v1 import banks_pb2
+from switch.v1 import people_pb2 as pb
 from tests.cli.at_council import Shell
 from tests.cli.test_close_day import HEADS, MAP, close, network, pay
 from tests.matching.test_bank import statement
@@ -28,7 +29,6 @@ from tests.server.test_beneficiaries import (
     beneficiary,
     opened,
     payout,
-    settled,
     thresholds,
 )
 
@@ -46,8 +46,6 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
         one.done(top_up(LAKH))
         one.done(bank_account(NUMBER))
         one.done(opened("settlement", LAKH), thresholds(1))
-        for head in HEADS:
-            settled(one, LAKH // len(HEADS), head)
         one.done(beneficiary(HEADS[0]), beneficiary(HEADS[1], number="2"))
         time.sleep(1)
         yield one
@@ -63,6 +61,16 @@ def released(council: Council, head: int = 0, paise: int = PAISE) -> banks_pb2.B
     council.done(payout(paise, biller="power", head=HEADS[head]))
     newest, *_ = council.client().bank_items(NUMBER, RELEASE)
     return newest
+
+
+def settle(council: Council, *amounts: int) -> None:
+    """The window is closed, and settled: so much of each head."""
+    client = council.client()
+    client.close_window(client.ledger().last_window)
+    window = client.ledger().last_window
+    for head, amount in zip(HEADS, amounts, strict=True):
+        wish = pb.SettleWish(window=window, biller="power", head=head, amount=amount)
+        council.done(pb.Wish(settle=wish))
 
 
 class Office:
@@ -104,6 +112,7 @@ def test_a_recalled_payout_leaves_nothing_behind(
     harness = council.client("harness", Role.HARNESS)
     more = make_payment("ANY", OTHER, "TWO", centre=CENTRES[0], head=1)
     assert Result(harness.pay(more).result) is Result.OK
+    settle(council, PAISE, OTHER)
     first, other = released(council), released(council, 1, OTHER)
     paid = [(other.number, OTHER)]
     early = tmp_path / "early"

@@ -386,19 +386,20 @@ def test_one_debt_is_paid_once(council: Council) -> None:
     """
     wait_for(council)
     client = council.client()
+    named = {"biller": "power", "head": HEADS[0]}
     [line] = client.prepare(
-        pb.PrepareRequest(wishes=[payout(1)], reason="a test")
+        pb.PrepareRequest(wishes=[payout(1, **named)], reason="a test")
     ).lines
     debt = line.standing.settled - line.standing.paid_out
     assert debt > RUPEE
-    old, new = (council.propose(ALPHA, payout(debt)) for _ in range(2))
+    old, new = (council.propose(ALPHA, payout(debt, **named)) for _ in range(2))
     for sequence in (old, new):
         assert name_of(council.approve(BETA, sequence)) == "OK"
     assert council.do(new) == ["OK"]
     council.restart()
     assert council.do(old) == ["EXCEEDS_SETTLED"]
     # The money is there, and it is nobody's: it was settled for no biller.
-    more = council.propose(ALPHA, payout(RUPEE))
+    more = council.propose(ALPHA, payout(RUPEE, **named))
     assert name_of(council.approve(BETA, more)) == "OK"
     assert council.do(more) == ["EXCEEDS_SETTLED"]
     withdrawn = council.client().withdraw_signed(old, "paid", council.signer(ALPHA))
