@@ -396,6 +396,9 @@ def test_a_channel_of_older_rules_is_named(tmp_path: Path) -> None:
     )
     assert (told.already_count, list(told.warnings)) == (1, [warning])
     assert warning.startswith("person treasury-b 22 channel: it has no bank account")
+    # Who is switched off books nothing anyway.
+    older.do(register(Person(2, 22, 22, PersonRole.CHANNEL).record(active=0)))
+    assert warnings_of(Register(older.ledger)) == []
     older.close()
 
 
