@@ -74,9 +74,7 @@ class Teller(Staff):
         return number if self.chance(4) else number[:4] + b" " + number[4:]
 
     def said(self) -> bytes:
-        """A reference by which money has come, by hand or by a bank's word, sometimes
-        as another would type it.
-        """
+        """A reference by which money has come, sometimes as another would type it."""
         rng = self.rng
         name = rng.choice(("booked", "top-up"))
         one = self.model.accepted(self.last_of(name, 200 if self.chance(2) else 20))
@@ -399,14 +397,12 @@ class Teller(Staff):
             # Of one account only: names of releases may have led to another.
             lines = [line for line in lines if mirror in (line.debit, line.credit)]
         if lines and self.chance(10):
-            # An account that is none of a bank's.
             lines[0] = replace(lines[0], debit=self.any_account() or 1, credit=0)
         if self.chance(8):
             # Just so much as a connection may say, or one more.
             left = CHANNEL_AMOUNT_MAX - sum(line.amount for line in lines)
-            left += rng.randrange(2)
+            left = max(left + rng.randrange(2), 1)  # a line of before may be so great
             between = (mirror, 0) if self.chance(2) else (0, mirror)
-            left = max(left, 1)  # as a line of before may be so great
             lines.append(Line(Kind.BOOKED, left, 0, *between, self.number()))
         right = RIGHT_OF_CHANNELS if by_channel else RIGHT_OF_PEOPLE
         if not lines or not self.chance(3):
@@ -538,9 +534,7 @@ class Teller(Staff):
         return not self.is_done(asked)
 
     def renew(self) -> list[Row]:
-        """A connection is stopped, or the register is told of it again, while some of
-        what it has said is not done.
-        """
+        """A connection is stopped, or told of again, while much of it is not done."""
         model = self.model
         if not model.participants[self.net.great_treasury].active:
             off = self.participant_off(self.net.great_treasury)

@@ -54,7 +54,8 @@ def test_proposals_are_listed_while_they_can_be_done(office: Office) -> None:
 
     def owed() -> list[int]:
         found = Exceptions(office.ledger).find(Wanted(), office.now_ns).items
-        return found["proposal"][found["kind"] == ExceptionKind.OWED].tolist()
+        found = found[found["kind"] == ExceptionKind.OWED]
+        return [int(proposal) for proposal in found["proposal"]]
 
     def state(proposal: int) -> int:
         return message(office, proposal).state
