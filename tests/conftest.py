@@ -1,6 +1,6 @@
 """Lets the tests run on another build of what is compiled: see SWITCH_TEST_LIB.
 
-And apart from those that need the machine to themselves: see `--alone`.
+And apart from those that bear no more than one other beside them: see `--alone`.
 """
 
 import gc
@@ -99,9 +99,9 @@ def pytest_collection_modifyitems(
     Files that fork come first: each process takes files in this order, and so has not
     used gRPC before (tests/guard.py).
 
-    What may share the machine is sorted: files with the most slow tests first, so that
-    no process has one left when the other has none. The files of each folder are then
-    spread over the run: those that wait for servers stand beside those that compute.
+    Both parts are sorted: files with the most slow tests first, so that no process has
+    one left when the other has none. The files of each folder are then spread over the
+    run: those that wait for servers stand beside those that compute.
     """
     forks = {item.path for item in items if item.get_closest_marker("forks")}
     items.sort(key=lambda item: item.path not in forks)
@@ -113,16 +113,11 @@ def pytest_collection_modifyitems(
         parts[item.get_closest_marker("alone") is not None].append(item)
     config.hook.pytest_deselected(items=parts[wanted != "only"])
     items[:] = parts[wanted == "only"]
-    if wanted == "without":
-        slow = Counter(i.path for i in items if i.get_closest_marker("slow"))
-        place = spread(dict.fromkeys(item.path for item in items))
-        items.sort(
-            key=lambda item: (
-                item.path not in forks,
-                -slow[item.path],
-                place[item.path],
-            )
-        )
+    slow = Counter(i.path for i in items if i.get_closest_marker("slow"))
+    place = spread(dict.fromkeys(item.path for item in items))
+    items.sort(
+        key=lambda item: (item.path not in forks, -slow[item.path], place[item.path])
+    )
 
 
 def spread(paths: Iterable[Path]) -> dict[Path, float]:

@@ -28,11 +28,12 @@ OURS = ["pyproject.toml", "setup.py", "README.md", "switch", "server", "tools"]
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without what would lead Python back to this checkout."""
+    """The environment without what would lead Python back to this checkout, or a make
+    to the variables of the one that runs the tests.
+    """
+    others = ("PYTHON", "VIRTUAL_ENV", "SWITCH_", "COV_", "MAKE", "MFLAGS")
     return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PYTHON", "VIRTUAL_ENV", "SWITCH_", "COV_"))
+        name: value for name, value in os.environ.items() if not name.startswith(others)
     }
 
 

@@ -2,7 +2,7 @@
 # Run the tests, several processes at a time:
 #     tools/run_tests.sh PYTHON PROCESSES [argument of pytest …]
 # A file stays with one process, in its order: its tests share servers and counts. Those
-# marked `alone` come afterwards, with the machine to themselves.
+# marked `alone` come afterwards, two at a time.
 #
 # Whatever tests have started or made has ended and gone when they are through: what is
 # left is named, ended and removed, and the run has failed.
@@ -98,7 +98,9 @@ ended=$?
 if ((ended > 1 && ended != nothing_selected)); then
     finish "$ended"
 fi
-"$python" -m pytest --alone only --basetemp "$disk/alone" "$@"
+# They wait more than they compute, and bear one other beside them.
+"$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --alone only \
+    --basetemp "$disk/alone" "$@"
 alone=$?
 if ((alone == nothing_selected)); then
     finish "$ended"

@@ -7,6 +7,7 @@ from typing import Any
 from server import arguments, convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
+from server.services import listed
 from server.services.payments import find_payment
 from server.sessions import operator_of
 from server.status import ArgumentError, NotFoundError, PreconditionError
@@ -166,6 +167,7 @@ class HandoutCalls:
             payment=convert.entry(found.payment.entry, node.ledger, node.register),
             refund=found.which,
             disputed=found.is_disputed,
+            line=listed.line_of(found.payment),
         )
         if row is not None:
             told.handed_out_sequence = row.sequence

@@ -54,10 +54,11 @@ def filter_of(register: Register, message: pb.PaymentFilter) -> Filter:
 
 def lines_of(found: Sequence[Payment]) -> list[pb.PaymentLine]:
     """How each stands, as the ledger knows it."""
-    return [_line(one) for one in found]
+    return [line_of(one) for one in found]
 
 
-def _line(found: Payment) -> pb.PaymentLine:
+def line_of(found: Payment) -> pb.PaymentLine:
+    """How one stands; of what is held it is not yet said whether it was asked about."""
     line = pb.PaymentLine(
         state=convert.wire_state(found.state), refunded_amount=found.refunded
     )
@@ -67,6 +68,7 @@ def _line(found: Payment) -> pb.PaymentLine:
         line.receipt_year = financial_year(final.timestamp)
         line.receipt_sequence = final.sequence
         line.receipt_time_ns = final.timestamp
+        line.paid_amount = final.amount
     return line
 
 

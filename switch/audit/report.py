@@ -92,7 +92,8 @@ def as_text(report: Report) -> str:
     lines.append(f"state hash {report.state_hash}")
     lines.append(
         f"{'ok' if report.ok else 'FAILED'}: {report.sequence:,} rows, "
-        f"{report.accounts:,} accounts, {report.holds:,} open holds in "
+        f"{report.accounts:,} account{'' if report.accounts == 1 else 's'}, "
+        f"{report.holds:,} open holds in "
         f"{report.seconds:.2f} s ({report.rows_per_s:,} rows/s)"
     )
     return "\n".join(lines)

@@ -6,11 +6,10 @@ Over the wire only, as `commands`, whose ways they share.
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
 
 from switch.calendar import DAY_S, NS_IN_S, day_date, format_ist
 from switch.cli.arguments import SIGNER, as_argument, to_count
-from switch.cli.commands import open_client, open_office
+from switch.cli.commands import limited, open_client, open_office
 from switch.cli.office import show_outcome
 from switch.client.banks import Banks
 from switch.codes import Result, Role
@@ -20,8 +19,6 @@ from switch.errors import UsageError
 from switch.ids import new_id
 from switch.money import parse_amount
 from switch.v1 import banks_pb2 as pb
-
-T = TypeVar("T")
 
 SHOWN = 100
 """Items or requests that a person is shown when no number is asked for."""
@@ -68,12 +65,12 @@ def top_ups(args: Namespace, screen: Screen) -> Exit:
     )
     with client:
         found = client.top_up_requests(args.centre, open_only=args.open)
-        listed, more = _first(found, args.limit)
+        lines = limited(found, args.limit, screen)
     if screen.as_json:
-        for one in listed:
+        for one in lines:
             screen.value(plain(one))
         return Exit.DONE
-    if not listed:
+    if not lines:
         screen.line(screen.language.word("no requests"))
         return Exit.DONE
     word, amount = screen.language.word, screen.language.amount
@@ -88,11 +85,10 @@ def top_ups(args: Namespace, screen: Screen) -> Exit:
                 word(f"request {enum_word(pb.TopUpState.DESCRIPTOR, one.state)}"),
                 str(one.booked_sequence or ""),
             )
-            for one in listed
+            for one in lines
         ],
         drop=("entry", "time"),
     )
-    _tell_more(more, screen)
     return Exit.DONE
 
 
@@ -103,7 +99,7 @@ def bank(args: Namespace, screen: Screen) -> Exit:
     """Each bank account against its statements, and what waits for people."""
     with open_office(args) as client:
         banks = client.bank_accounts()
-        items, more = _first(client.bank_items(args.account), args.limit)
+        items = limited(client.bank_items(args.account), args.limit, screen)
     now_ns = time.time_ns()
     if screen.as_json:
         screen.value(
@@ -120,7 +116,6 @@ def bank(args: Namespace, screen: Screen) -> Exit:
         return Exit.DONE
     _show_accounts(banks, screen)
     _show_items(items, now_ns, screen)
-    _tell_more(more, screen)
     return Exit.DONE
 
 
@@ -227,21 +222,6 @@ def _item(
         one.number,
         detail,
     )
-
-
-def _first(found: Iterator[T], limit: int) -> tuple[list[T], bool]:
-    """As many as are to be shown, and whether there are more."""
-    listed: list[T] = []
-    for one in found:
-        if limit and len(listed) == limit:
-            return listed, True
-        listed.append(one)
-    return listed, False
-
-
-def _tell_more(more: bool, screen: Screen) -> None:
-    if more:
-        screen.note(screen.language.word("there is more"))
 
 
 # --- arguments -----------------------------------------------------------------------

@@ -21,7 +21,12 @@ from switch.calendar import format_ist, ist_date, parse_date
 from switch.cli.arguments import as_argument
 from switch.cli.commands import open_office
 from switch.cli.day_checks import Check, audit_check, checks
-from switch.cli.day_end import CUTOFFS_ASKED, goes_on_until, kept_payments
+from switch.cli.day_end import (
+    CUTOFFS_ASKED,
+    goes_on_until,
+    kept_payments,
+    unsettled_windows,
+)
 from switch.cli.day_files import (
     DayFiles,
     Matches,
@@ -162,6 +167,9 @@ class Closing:
             self.checks += checks(self._client)
         with self._step("kept payments"):
             self.waits += kept_payments(self._client)
+        if self.days:
+            with self._step("unsettled windows"):
+                self.waits += unsettled_windows(self._client, self.days[-1].day)
         if self._args.ledger is not None:
             with self._step("audit"):
                 self.checks.append(audit_check(self._args.ledger))

@@ -116,7 +116,8 @@ def balance(args: Namespace, screen: Screen) -> Exit:
 def statement(args: Namespace, screen: Screen) -> Exit:
     """A wallet's entries, newest first."""
     with open_office(args) as client:
-        lines = list(first(client.statement(args.centre, *args.at), args.limit))
+        found = client.statement(args.centre, *args.at)
+        lines = limited(found, args.limit, screen)
     if screen.as_json:
         for line in lines:
             screen.value(plain(line))
@@ -146,7 +147,7 @@ def feed(args: Namespace, screen: Screen) -> Exit:
     """A biller's entries from a cursor."""
     with open_office(args) as client:
         entries = client.feed(args.biller, args.cursor, follow=args.follow)
-        for entry in first(entries, args.limit):
+        for entry in itertools.islice(entries, args.limit or None):
             if screen.as_json:
                 screen.value(plain(entry))
                 continue
@@ -162,9 +163,22 @@ def _kind(entry: types_pb2.Entry) -> str:
     return enum_word(types_pb2.EntryKind.DESCRIPTOR, entry.kind)
 
 
-def first(items: Iterable[T], limit: int) -> Iterable[T]:
-    """The first of them, as `--limit` asks; 0 for all."""
-    return itertools.islice(items, limit or None)
+def taken(items: Iterable[T], limit: int) -> tuple[list[T], bool]:
+    """The first of them, as `--limit` asks, 0 for all; and whether there are more."""
+    found: list[T] = []
+    for one in items:
+        if limit and len(found) == limit:
+            return found, True
+        found.append(one)
+    return found, False
+
+
+def limited(items: Iterable[T], limit: int, screen: Screen) -> list[T]:
+    """The same, with a line on standard error if there are more."""
+    found, is_cut = taken(items, limit)
+    if is_cut:
+        screen.note(screen.language.word("there is more"))
+    return found
 
 
 def who(entry: types_pb2.Entry) -> str:

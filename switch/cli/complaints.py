@@ -5,12 +5,11 @@ Over the wire only, like the other commands; errors are put into words in `cli.m
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from itertools import islice
 from typing import Any
 
 from switch.calendar import format_ist
 from switch.cli.arguments import add_id, as_argument, to_count
-from switch.cli.commands import open_client, open_office
+from switch.cli.commands import limited, open_client, open_office
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.errors import UsageError
@@ -246,11 +245,14 @@ def list_all(args: Namespace, screen: Screen) -> Exit:
         page_size=PAGE,
     )
     with open_office(args) as client:
-        lines = list(islice(client.all_complaints(request), args.limit or None))
+        lines = limited(client.all_complaints(request), args.limit, screen)
     if screen.as_json:
         screen.value({"complaints": [plain(one) for one in lines]})
         return Exit.DONE
     word = screen.language.word
+    if not lines:
+        screen.line(word("no complaints"))
+        return Exit.DONE
     screen.table(
         ("complaint", "time", "state", "reason", "centre", "biller", "answer due"),
         [

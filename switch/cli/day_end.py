@@ -5,6 +5,7 @@ Over the wire; decides nothing and writes nothing.
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from switch.calendar import day_start_ns, format_ist, ist_date, parse_date
@@ -14,6 +15,10 @@ from switch.v1 import exceptions_pb2, schedules_pb2
 
 CUTOFFS_ASKED: Final = 9
 """Those of a whole day, which are at most 8, and the end of a year."""
+WINDOWS_ASKED: Final = 1_000
+"""The newest, of which it is asked what no bank has settled: 4 months of 8 a day."""
+WINDOWS_TOLD: Final = 10
+"""Of those that are not settled; of others how many there are."""
 
 
 def goes_on_until(
@@ -52,3 +57,24 @@ def kept_payments(client: Client) -> Iterator[str]:
             f"the oldest since {format_ist(total.oldest_since_ns)}: their billers, or "
             "two people, say what becomes of them (payswitch exceptions --kind kept)"
         )
+
+
+def unsettled_windows(client: Client, day: str) -> Iterator[str]:
+    """A line about each window of before a day whose billers have not got all of their
+    money: the bank's word is missing, or `propose settle`. Raises what the client
+    raises.
+    """
+    found = [
+        one
+        for one in islice(client.windows(), WINDOWS_ASKED)
+        if one.settled < one.payable and "" < one.last_day < day
+    ]
+    for one in found[:WINDOWS_TOLD]:
+        yield (
+            f"window {one.sequence} of {one.last_day}: "
+            f"{format_amount(one.payable - one.settled)} is not settled: its bank's "
+            f"statement, or two people (payswitch propose settle {one.sequence} "
+            "BILLER HEAD AMOUNT)"
+        )
+    if more := len(found[WINDOWS_TOLD:]):
+        yield f"{more} older windows are not settled, too (payswitch windows)"

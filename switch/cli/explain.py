@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from switch.calendar import day_start_ns, format_ist, parse_date, parse_moment
-from switch.cli.commands import first, open_office, to_point, who
+from switch.cli.commands import limited, open_office, to_point, who
 from switch.cli.windows import closed_by, days_text, years_text
 from switch.client import BEGINNING, NOW, Client, Point, balance_of
 from switch.console.output import Exit, Screen, enum_word, plain
@@ -240,7 +240,7 @@ def _rows(client: Client, name: Name, args: Namespace, screen: Screen) -> Exit:
         at=args.at,
         open_only=wanted.open_only,
     )
-    found = list(first(entries, args.limit))
+    found = limited(entries, args.limit, screen)
     if screen.as_json:
         for one in found:
             screen.value(plain(one))

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from switch.cli.arguments import as_argument, to_count
-from switch.cli.commands import first, open_office
+from switch.cli.commands import limited, open_office
 from switch.cli.parquet import write_parquet
 from switch.cli.written_files import (
     Written,
@@ -97,18 +97,20 @@ def scrolls(args: Namespace, screen: Screen) -> Exit:
         if args.write is None:
             return _list(client, args, screen)
         if not names:
-            names = [one.name for one in _asked(client, args, 0)]
+            names = [one.name for one in _asked(client, args, screen, 0)]
         return write_all(client, names, args, screen)
 
 
-def _asked(client: Client, args: Namespace, limit: int) -> list[pb.File]:
+def _asked(
+    client: Client, args: Namespace, screen: Screen, limit: int
+) -> list[pb.File]:
     kind = pb.FileKind.ValueType(_KINDS[args.kind] if args.kind else 0)
     found = client.files(args.window, args.biller, kind)
-    return list(first(found, limit if args.limit is None else args.limit))
+    return limited(found, limit if args.limit is None else args.limit, screen)
 
 
 def _list(client: Client, args: Namespace, screen: Screen) -> Exit:
-    found = _asked(client, args, SHOWN)
+    found = _asked(client, args, screen, SHOWN)
     if screen.as_json:
         for one in found:
             screen.value(plain(one))

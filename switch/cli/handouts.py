@@ -6,11 +6,10 @@ Over the wire only, like the other commands; errors are put into words in `cli.m
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from itertools import islice
 
 from switch.calendar import format_ist
 from switch.cli.arguments import add_id, as_argument, to_count
-from switch.cli.commands import open_client, open_office
+from switch.cli.commands import limited, open_client, open_office
 from switch.codes import Result, Role, Tender
 from switch.console.output import Exit, Screen, enum_word, plain
 from switch.console.words import Language
@@ -63,7 +62,7 @@ def add_commands(add: Add) -> None:
 def list_all(args: Namespace, screen: Screen) -> Exit:
     """What waits at a centre, the oldest first."""
     with open_office(args) as client:
-        lines = list(islice(client.all_handouts(args.centre), args.limit or None))
+        lines = limited(client.all_handouts(args.centre), args.limit, screen)
     if screen.as_json:
         screen.value({"handouts": [plain(line) for line in lines]})
         return Exit.DONE

@@ -234,7 +234,8 @@ def add_verbs(add: Any) -> None:
         "fields",
         nargs="+",
         metavar="FIELD=VALUE",
-        help="as in a file: a text or a word as it is, all else as JSON",
+        help="as in a file: a text or a word as it is, all else as JSON; "
+        "amounts are in paise",
     )
     _add_signed(field, "a field")
 

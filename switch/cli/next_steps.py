@@ -37,7 +37,8 @@ def show_approved(
     """Say of an approval what the proposal waits for: a third person, or to be done."""
     word = screen.language.word
     state = word("waits for another") if waits else word("proposal approved")
-    screen.facts([("state", state), ("entry", str(outcome.sequence))])
+    # What was shown before it was signed has a state, too.
+    screen.facts([("state now", state), ("entry", str(outcome.sequence))])
     if outcome.repeat:
         screen.line(word("repeat"))
     if waits:

@@ -265,8 +265,10 @@ def do(args: Namespace, screen: Screen) -> Exit:
             def tell(reply: pb.DoLinesResponse) -> None:
                 nonlocal shown, done, count
                 done, count = reply.lines_done, reply.lines_count
-                step.advance(max(done - shown, 0))
-                shown = max(done, shown)
+                # A proposal without lines is one thing, done when it is answered.
+                now = done if count else 1
+                step.advance(max(now - shown, 0))
+                shown = max(now, shown)
 
             outcomes = client.do_lines(
                 args.entry, lines_max=args.lines_max, progress=tell

@@ -6,7 +6,6 @@ Over the wire only, like the other commands; errors are put into words in `cli.m
 import argparse
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable
-from itertools import islice
 
 from switch.calendar import (
     day_start_ns,
@@ -16,7 +15,7 @@ from switch.calendar import (
     parse_moment,
 )
 from switch.cli.arguments import as_argument, to_count
-from switch.cli.commands import open_client, open_office
+from switch.cli.commands import open_client, open_office, taken
 from switch.client.looking import ListedPayment
 from switch.codes import Role
 from switch.console.output import Exit, Screen, enum_word, plain
@@ -192,13 +191,10 @@ def search(args: Namespace, screen: Screen) -> Exit:
 
 
 def _show(found: Iterable[ListedPayment], args: Namespace, screen: Screen) -> Exit:
-    rest = iter(found)
-    lines = list(islice(rest, args.limit or None))
+    lines, has_more = taken(found, args.limit)
     code = Exit.DONE if lines else Exit.REFUSED
     if screen.as_json:
         said = [{**plain(one.entry), "line": plain(one.line)} for one in lines]
-        # Beyond the limit there may be others, which is asked for here alone.
-        has_more = bool(args.limit) and next(rest, None) is not None
         screen.value({"payments": said, "more": has_more})
         return code
     language = screen.language
@@ -219,8 +215,10 @@ def _show(found: Iterable[ListedPayment], args: Namespace, screen: Screen) -> Ex
             )
             for one in lines
         ],
-        drop=("service", "receipt", "centre", "time", "reference"),
+        drop=("service", "centre", "time", "reference", "receipt"),
     )  # fmt: skip
+    if has_more:
+        screen.note(language.word("there is more"))
     return code
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from switch.calendar import format_financial_year, format_ist
 from switch.cli.arguments import as_argument, to_count
-from switch.cli.commands import first, open_office
+from switch.cli.commands import limited, open_office
 from switch.cli.wishes import add_signed, proposing
 from switch.console.output import Exit, Screen, plain
 from switch.errors import ConfigError, UsageError
@@ -39,7 +39,7 @@ Add = Callable[[str, Callable[[Namespace, Screen], Exit], str], ArgumentParser]
 def windows(args: Namespace, screen: Screen) -> Exit:
     """The windows that are closed, newest first."""
     with open_office(args) as client:
-        found = list(first(client.windows(), args.limit))
+        found = limited(client.windows(), args.limit, screen)
     if screen.as_json:
         for one in found:
             screen.value(plain(one))

@@ -1,6 +1,7 @@
 """The words of complaints, in English and Bengali."""
 
 COMPLAINT_WORDS: dict[str, tuple[str, str]] = {
+    "no complaints": ("There is no such complaint.", "এমন কোনও অভিযোগ নেই।"),
     "answer due": ("To be answered by", "যার মধ্যে উত্তর দিতে হবে"),
     "complaint": ("Complaint", "অভিযোগ"),
     "complaint raised": ("raised", "জানানো হয়েছে"),

@@ -102,6 +102,7 @@ PEOPLE_WORDS: dict[str, tuple[str, str]] = {
     "what explain debit": ("what went out was paid by", "যাওয়া টাকা যে দিয়েছে"),
     "what recall": ("taken back from the bank", "ব্যাঙ্ক থেকে ফিরিয়ে নেওয়া হচ্ছে"),
     "what payout": ("released, to be paid out", "দেওয়ার জন্য ছাড়া হচ্ছে"),
+    "state now": ("State now", "এখন অবস্থা"),
     "what person": ("person", "ব্যক্তি"),
     "what thresholds": ("thresholds of a third person", "তৃতীয় জনের সীমা"),
 }

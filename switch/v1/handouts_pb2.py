@@ -22,25 +22,26 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from switch.v1 import payments_pb2 as switch_dot_v1_dot_payments__pb2
 from switch.v1 import results_pb2 as switch_dot_v1_dot_results__pb2
 from switch.v1 import types_pb2 as switch_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18switch/v1/handouts.proto\x12\x0cpayswitch.v1\x1a\x17switch/v1/results.proto\x1a\x15switch/v1/types.proto\"\xa7\x02\n\x07Handout\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0f\n\x07time_ns\x18\x02 \x01(\x04\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.payswitch.v1.EntryKind\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x04\x12$\n\x06tender\x18\x05 \x01(\x0e\x32\x14.payswitch.v1.Tender\x12$\n\x07payment\x18\x06 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\x0e\n\x06refund\x18\x07 \x01(\r\x12\x10\n\x08\x64isputed\x18\x08 \x01(\x08\x12\x1b\n\x13handed_out_sequence\x18\t \x01(\x04\x12\x1a\n\x12handed_out_time_ns\x18\n \x01(\x04\x12\x1b\n\x13handed_out_operator\x18\x0b \x01(\r\"p\n\x13ListHandoutsRequest\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\x0c\x12\x0e\n\x06sender\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"p\n\x14ListHandoutsResponse\x12\'\n\x08handouts\x18\x01 \x03(\x0b\x32\x15.payswitch.v1.Handout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\"`\n\x0eHandOutRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x04\"a\n\x0fHandOutResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12&\n\x07handout\x18\x02 \x01(\x0b\x32\x15.payswitch.v1.Handoutb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18switch/v1/handouts.proto\x12\x0cpayswitch.v1\x1a\x18switch/v1/payments.proto\x1a\x17switch/v1/results.proto\x1a\x15switch/v1/types.proto\"\xd0\x02\n\x07Handout\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0f\n\x07time_ns\x18\x02 \x01(\x04\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.payswitch.v1.EntryKind\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x04\x12$\n\x06tender\x18\x05 \x01(\x0e\x32\x14.payswitch.v1.Tender\x12$\n\x07payment\x18\x06 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\x0e\n\x06refund\x18\x07 \x01(\r\x12\x10\n\x08\x64isputed\x18\x08 \x01(\x08\x12\x1b\n\x13handed_out_sequence\x18\t \x01(\x04\x12\x1a\n\x12handed_out_time_ns\x18\n \x01(\x04\x12\x1b\n\x13handed_out_operator\x18\x0b \x01(\r\x12\'\n\x04line\x18\x0c \x01(\x0b\x32\x19.payswitch.v1.PaymentLine\"p\n\x13ListHandoutsRequest\x12\x0e\n\x06\x63\x65ntre\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\x0c\x12\x0e\n\x06sender\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"p\n\x14ListHandoutsResponse\x12\'\n\x08handouts\x18\x01 \x03(\x0b\x32\x15.payswitch.v1.Handout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\"`\n\x0eHandOutRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63\x65ntre\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\r\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x04\"a\n\x0fHandOutResponse\x12&\n\x07outcome\x18\x01 \x01(\x0b\x32\x15.payswitch.v1.Outcome\x12&\n\x07handout\x18\x02 \x01(\x0b\x32\x15.payswitch.v1.Handoutb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.handouts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_HANDOUT']._serialized_start=91
-  _globals['_HANDOUT']._serialized_end=386
-  _globals['_LISTHANDOUTSREQUEST']._serialized_start=388
-  _globals['_LISTHANDOUTSREQUEST']._serialized_end=500
-  _globals['_LISTHANDOUTSRESPONSE']._serialized_start=502
-  _globals['_LISTHANDOUTSRESPONSE']._serialized_end=614
-  _globals['_HANDOUTREQUEST']._serialized_start=616
-  _globals['_HANDOUTREQUEST']._serialized_end=712
-  _globals['_HANDOUTRESPONSE']._serialized_start=714
-  _globals['_HANDOUTRESPONSE']._serialized_end=811
+  _globals['_HANDOUT']._serialized_start=117
+  _globals['_HANDOUT']._serialized_end=453
+  _globals['_LISTHANDOUTSREQUEST']._serialized_start=455
+  _globals['_LISTHANDOUTSREQUEST']._serialized_end=567
+  _globals['_LISTHANDOUTSRESPONSE']._serialized_start=569
+  _globals['_LISTHANDOUTSRESPONSE']._serialized_end=681
+  _globals['_HANDOUTREQUEST']._serialized_start=683
+  _globals['_HANDOUTREQUEST']._serialized_end=779
+  _globals['_HANDOUTRESPONSE']._serialized_start=781
+  _globals['_HANDOUTRESPONSE']._serialized_end=878
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from switch.v1 import payments_pb2 as _payments_pb2
 from switch.v1 import results_pb2 as _results_pb2
 from switch.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
@@ -37,6 +38,7 @@ class Handout(_message.Message):
     HANDED_OUT_SEQUENCE_FIELD_NUMBER: _builtins.int
     HANDED_OUT_TIME_NS_FIELD_NUMBER: _builtins.int
     HANDED_OUT_OPERATOR_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Of the entry that gave it back: a refund, an expiry, a void, or the post of a part."""
     time_ns: _builtins.int
@@ -60,6 +62,10 @@ class Handout(_message.Message):
     def payment(self) -> _types_pb2.Entry:
         """The payment."""
 
+    @_builtins.property
+    def line(self) -> _payments_pb2.PaymentLine:
+        """How the payment stands, with its receipt's number."""
+
     def __init__(
         self,
         *,
@@ -74,10 +80,11 @@ class Handout(_message.Message):
         handed_out_sequence: _builtins.int = ...,
         handed_out_time_ns: _builtins.int = ...,
         handed_out_operator: _builtins.int = ...,
+        line: _payments_pb2.PaymentLine | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["line", b"line", "payment", b"payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "disputed", b"disputed", "handed_out_operator", b"handed_out_operator", "handed_out_sequence", b"handed_out_sequence", "handed_out_time_ns", b"handed_out_time_ns", "kind", b"kind", "payment", b"payment", "refund", b"refund", "sequence", b"sequence", "tender", b"tender", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "disputed", b"disputed", "handed_out_operator", b"handed_out_operator", "handed_out_sequence", b"handed_out_sequence", "handed_out_time_ns", b"handed_out_time_ns", "kind", b"kind", "line", b"line", "payment", b"payment", "refund", b"refund", "sequence", b"sequence", "tender", b"tender", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -756,6 +756,7 @@ class PaymentLine(_message.Message):
     RECEIPT_SEQUENCE_FIELD_NUMBER: _builtins.int
     RECEIPT_TIME_NS_FIELD_NUMBER: _builtins.int
     REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
+    PAID_AMOUNT_FIELD_NUMBER: _builtins.int
     state: Global___PaymentState.ValueType
     receipt: _builtins.int
     """Of its receipt, as in PaymentOutcome; 0 while there is none. Of a confirmed payment it is that
@@ -767,6 +768,10 @@ class PaymentLine(_message.Message):
     receipt_time_ns: _builtins.int
     refunded_amount: _builtins.int
     """Paise refunded so far."""
+    paid_amount: _builtins.int
+    """Paise that its receipt is of: less than what was held where only a part was posted. 0 while there
+    is none.
+    """
     def __init__(
         self,
         *,
@@ -776,10 +781,11 @@ class PaymentLine(_message.Message):
         receipt_sequence: _builtins.int = ...,
         receipt_time_ns: _builtins.int = ...,
         refunded_amount: _builtins.int = ...,
+        paid_amount: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "receipt_sequence", b"receipt_sequence", "receipt_time_ns", b"receipt_time_ns", "receipt_year", b"receipt_year", "refunded_amount", b"refunded_amount", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paid_amount", b"paid_amount", "receipt", b"receipt", "receipt_sequence", b"receipt_sequence", "receipt_time_ns", b"receipt_time_ns", "receipt_year", b"receipt_year", "refunded_amount", b"refunded_amount", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -19,7 +19,7 @@ import pytest
 from switch.calendar import parse_date, parse_moment
 from switch.cli import close_day, day_files
 from switch.cli.close_day import Closing
-from switch.cli.day_end import goes_on_until
+from switch.cli.day_end import WINDOWS_TOLD, goes_on_until, unsettled_windows
 from switch.cli.written_files import Written, one_run, write_file
 from switch.client import Client, make_payment
 from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Result, Role
@@ -394,3 +394,25 @@ def test_a_window_that_was_not_closed_is_told(meanwhile: int, told: int) -> None
     switch.close_window = close_window  # type: ignore[method-assign]
     closing.close_window()
     assert (closing.closed, len(closing.in_the_way)) == (0, told)
+
+
+def test_windows_that_no_bank_has_settled_are_named() -> None:
+    """Of days before alone: today's are on their way to the bank."""
+
+    def told(*windows: schedules_pb2.Window) -> list[str]:
+        client = cast(Client, SimpleNamespace(windows=lambda: iter(windows)))
+        return list(unsettled_windows(client, "2026-11-28"))
+
+    def window(sequence: int, day: str, settled: int) -> schedules_pb2.Window:
+        return schedules_pb2.Window(
+            sequence=sequence, last_day=day, payable=70_000, settled=settled
+        )
+
+    one = window(9, "2026-11-27", 20_000)
+    others = (window(12, "2026-11-28", 0), window(7, "2026-11-26", 70_000))
+    [line] = told(*others, one, schedules_pb2.Window(sequence=3))
+    assert line.startswith("window 9 of 2026-11-27: ₹500.00 is not settled")
+    assert "payswitch propose settle 9 BILLER HEAD AMOUNT" in line
+    *lines, last = told(*[one] * (WINDOWS_TOLD + 2))
+    assert len(lines) == WINDOWS_TOLD
+    assert last.startswith("2 older windows")

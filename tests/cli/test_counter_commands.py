@@ -109,6 +109,21 @@ def test_search(live: Live, paid: list[payments_pb2.PaymentOutcome]) -> None:
     assert missing.returncode == Exit.REFUSED
 
 
+def test_a_list_that_is_cut_says_so(
+    live: Live, paid: list[payments_pb2.PaymentOutcome]
+) -> None:
+    assert len(paid) > 1
+    for words in (("payments", CENTRE), ("statement", CENTRE)):
+        for how in ((), ("--json",)):
+            cut = live.command(*words, "--limit", "1", *how)
+            is_told = words[0] == "statement" or not how
+            assert ("--limit 0 shows it all" in cut.stderr) is is_told
+        assert "--limit 0" not in live.command(*words, "--limit", "0").stderr
+    none = live.command("complaint", "list", "--overdue")
+    assert none.returncode == Exit.DONE, none.stderr
+    assert none.stdout == "There is no such complaint.\n"
+
+
 def test_the_catalogue(live: Live) -> None:
     whole = told(live.command("catalogue", "--json"))
     codes = [one["code"] for one in whole["services"]]

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import segno
@@ -16,8 +15,7 @@ import segno
 from switch.ids import new_id
 from switch.papers import inline_square
 from switch.receipt_numbers import format_code
-from switch.v1 import counter_pb2
-from tests.server.harness import CALL_S, RUPEE, payment
+from tests.server.harness import RUPEE, payment
 from tests.web.browsing import Browser
 from tests.web.test_counter_handouts import hand_out, handout_form, refunded
 from tests.web.world import CENTRE, RELIEF, World, counting
@@ -35,11 +33,6 @@ def knowing(world: World, browser: Browser, tmp_path: Path) -> Iterator[Browser]
         yield knows.sign_on()
 
 
-def receipt(world: World, payment_id: bytes, refund: int = 0) -> Any:
-    request = counter_pb2.GetReceiptRequest(id=payment_id, refund=refund)
-    return world.peers.centre(CENTRE).counter.GetReceipt(request, timeout=CALL_S)
-
-
 def paid(browser: Browser) -> bytes:
     browser.get("/")
     browser.fetch(RELIEF, f"R{new_id().hex()[-8:].upper()}", amount="50")
@@ -49,7 +42,7 @@ def paid(browser: Browser) -> bytes:
 
 
 def test_the_paper_has_its_code(world: World, browser: Browser) -> None:
-    code = format_code(receipt(world, paid(browser)).code)
+    code = format_code(world.receipt(paid(browser)).code)
     assert f'data-check="{code}"' in browser.text
     assert "<svg" not in browser.text
 
@@ -62,7 +55,7 @@ def test_the_paper_has_the_square(
     if language == "bn":
         knowing.send("/language", language="bn", back="/")
         knowing.get(f"/payment/{payment_id.hex()}")
-    found = receipt(world, payment_id)
+    found = world.receipt(payment_id)
     number = json.loads(found.json)["receipt"]
     url = f"{BASE}?r={number}&c={found.code}"
     assert inline_square(url) in knowing.text
@@ -74,7 +67,7 @@ def test_a_refund_has_its_own(world: World, knowing: Browser) -> None:
     path = refunded(world, 20 * RUPEE)
     knowing.get(path)
     assert hand_out(knowing, handout_form(knowing.text)) == "done"
-    found = receipt(world, bytes.fromhex(path.rpartition("/")[2]), 1)
+    found = world.receipt(bytes.fromhex(path.rpartition("/")[2]), 1)
     number = json.loads(found.json)["refund_receipt"]
     assert number.endswith("/R1")
     assert inline_square(f"{BASE}?r={number}&c={found.code}") in knowing.text

@@ -6,11 +6,13 @@ part as the treasury makes them, a payment that expired; forms sent twice, forms
 are old, forms that lie.
 """
 
+import json
 import re
 from typing import Any
 
 import pytest
 
+from switch.calendar import ist_date
 from switch.ids import new_id
 from tests.server.harness import RUPEE, payment, until
 from tests.server.scripted_biller import silent
@@ -57,6 +59,9 @@ def test_a_payment_of_this_counter_is_not_paid_for_ever(
     assert browser.outcomes[0] == "refunded-part"
     assert "outcome-paid" not in browser.text
     assert "₹20.00" in browser.text
+    browser.get("/today")
+    row = browser.text[browser.text.index(path) :].partition("</li>")[0]
+    assert 'data-outcome="refunded-part"' in row
     assert world.peers.refund(one.sequence, 30 * RUPEE).result == 1
     browser.get(path)
     assert browser.outcomes[0] == "refunded"
@@ -77,6 +82,14 @@ def test_it_is_handed_out_once(world: World, browser: Browser) -> None:
     old = handout_form(browser.text)
     browser.get("/handouts")
     assert path in browser.text
+    # The citizen has a receipt in hand: its number and day are in the list.
+    payment_id = bytes.fromhex(path.rpartition("/")[2])
+    number = json.loads(world.receipt(payment_id).json)["receipt"]
+    [one] = [one for one in world.payments() if one.id == payment_id]
+    row = browser.text[browser.text.index(path) :].partition("</li>")[0]
+    assert number in row
+    day = ist_date(one.time_ns).isoformat()
+    assert f"Payment of {day}" in row
     form = handout_form(browser.text[browser.text.index(path) - 200 :])
     assert form["sequence"] == old["sequence"]
     # A double click is one.
@@ -107,6 +120,14 @@ def test_its_paper_is_a_reprint_from_the_second_on(
     assert "REPRINT" in browser.text
     browser.get(page)
     assert "REPRINT" in browser.text
+    # It is found again where the payment is.
+    browser.get(path)
+    assert f'href="{path}/refund/1"' in browser.text
+    browser.get(f"{path}/refund/1")
+    assert 'data-paper="refund-1"' in browser.text
+    assert "REPRINT" in browser.text
+    for wrong in ("0", "x", "-1"):
+        assert browser.get(f"{path}/refund/{wrong}").status_code == 404
     for wrong in ("refund-0", "refund-x", "refund-", "refund-99", "REFUND-1"):
         browser.get(page)
         browser.send(f"{path}/printed", kind=wrong)

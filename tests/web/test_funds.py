@@ -68,6 +68,29 @@ def test_no_cash_is_asked_for_that_the_wallet_cannot_pay(
         assert 'href="/wallet"' in browser.text
 
 
+def test_a_top_up_is_offered_only_where_it_helps(
+    world: World, poor: Counter, browser: Browser
+) -> None:
+    """Against the limit of one payment it does not."""
+
+    def limit(paise: int) -> None:
+        asked = admin_pb2.LoadNetworkRequest(
+            participants=[network_pb2.Participant(id=POOR, payment_max=paise)],
+            participant_fields=[network_pb2.FieldNames(names=["payment_max"])],
+        )
+        world.peers.treasury.admin.LoadNetwork(asked, timeout=CALL_S)
+
+    limit(10 * RUPEE)
+    try:
+        browser.get("/wallet")  # reads it now; other pages every few seconds
+        browser.fetch(RELIEF, reference(), amount="20")
+        assert browser.outcomes == ["no-funds"]
+        main = browser.text[browser.text.index("<main") :]
+        assert 'href="/wallet"' not in main
+    finally:
+        limit(0)
+
+
 def test_the_balance_stands_beside_what_is_due(browser: Browser) -> None:
     browser.fetch(RELIEF, reference(), amount="20")
     assert "The wallet can pay ₹500.00" in browser.text

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from switch.web.counter import desk
 from tests.server.harness import until
 from tests.stopped import stop
 from tests.web.browsing import Browser
@@ -182,6 +183,14 @@ def test_the_switch_dies_with_the_payment_on_its_way(
             browser.settled("offline")
             assert "there is no line" in browser.text
             assert 'data-line="down"' in browser.text
+            # The strip of a page that showed the outcome as a part follows at once.
+            part = browser.http.get(f"{where}/state", params={"seen": "sending"})
+            assert 'data-outcome="offline"' in part.text
+            assert part.headers["HX-Trigger"] == desk.SHOWN
+            strip = browser.http.get("/line", params={"line": "up"})
+            assert 'data-line="down"' in strip.text
+            # And nothing is told of complaints, whatever was known a moment ago.
+            assert "data-open" not in browser.http.get("/complaints/count").text
             # Nobody begins another of the same, nor anything else.
             browser.get("/")
             assert "unfinished" in browser.text

@@ -20,7 +20,7 @@ from switch.codes import (
     PriceRule,
     Role,
 )
-from switch.v1 import admin_pb2, billers_pb2, network_pb2, payments_pb2
+from switch.v1 import admin_pb2, billers_pb2, counter_pb2, network_pb2, payments_pb2
 from tests import forked
 from tests.server.harness import CALL_S, ROOT, Peers, ServerProcess, load, network
 from tests.server.scripted_biller import (
@@ -306,6 +306,11 @@ class World:
         request = payments_pb2.ListPaymentsRequest()
         reply = self.peers.centre(centre).payments.ListPayments(request, timeout=CALL_S)
         return list(reply.payments)
+
+    def receipt(self, payment_id: bytes, refund: int = 0) -> Any:
+        """A paper of CENTRE, as the switch gives it."""
+        request = counter_pb2.GetReceiptRequest(id=payment_id, refund=refund)
+        return self.peers.centre(CENTRE).counter.GetReceipt(request, timeout=CALL_S)
 
     def close(self) -> None:
         """End all."""

@@ -57,6 +57,7 @@ def make_app(desk: Desk, hosts: list[str]) -> Guard:
             Route("/payment/{id:str}", payment.ENDPOINTS["payment"]),
             Route("/payment/{id:str}/state", payment.ENDPOINTS["state"]),
             Route("/payment/{id:str}/paper", payment.ENDPOINTS["paper"]),
+            Route("/payment/{id:str}/refund/{which:str}", payment.ENDPOINTS["refund"]),
             Route("/payment/{id:str}/pdf", payment.ENDPOINTS["pdf"]),
             *(
                 Route(
@@ -69,12 +70,12 @@ def make_app(desk: Desk, hosts: list[str]) -> Guard:
             Route("/today", page(lists.today)),
             Route("/find", form(lists.find), methods=["POST"]),
             Route("/complaints", page(complaints.listing)),
-            Route("/complaints/count", part(complaints.count)),
+            Route("/complaints/count", part(complaints.count, tells_line=True)),
             Route("/complaint/{number:str}", page(complaints.complaint)),
             Route("/handouts", page(handouts.handouts)),
             Route("/handouts/hand-out", form(handouts.hand_out), methods=["POST"]),
             Route("/move/{id:str}", page(moves.move)),
-            Route("/move/{id:str}/state", part(moves.move_state)),
+            Route("/move/{id:str}/state", part(moves.move_state, tells_line=True)),
             Route("/move/{id:str}/sign", form(moves.sign_shift), methods=["POST"]),
             Route("/shift", page(moves.shift)),
             Route("/shift/close", form(moves.close_shift), methods=["POST"]),

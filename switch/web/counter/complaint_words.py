@@ -67,8 +67,8 @@ COMPLAINT_TEXTS: dict[str, tuple[str, str]] = {
     "complaint step 2": ("The department answers", "বিভাগের উত্তর"),
     "complaint step 3": ("The treasury has closed it", "কোষাগার বন্ধ করেছে"),
     "complaint refund": (
-        "Money of this payment was given back since.",
-        "এই লেনদেনের টাকা পরে ফেরত দেওয়া হয়েছে।",
+        "Money of this payment was refunded since.",
+        "এই লেনদেনের টাকা পরে ফেরত এসেছে।",
     ),
     "complaint payment": ("To the payment", "লেনদেনটি দেখুন"),
     "complaint unknown": (

@@ -162,7 +162,8 @@ async def count(desk: Desk, request: Request, session: Session) -> Response:
         return unchanged(is_signed_off=True)
     is_known = True
     try:
-        await refresh(desk)
+        # Without a line nothing is known, however lately the switch was asked.
+        await refresh(desk, fresh_s=FRESH_S if desk.line.is_up else 0)
     except (OfflineError, CallError):
         is_known = False
     return show(

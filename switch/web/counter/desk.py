@@ -48,6 +48,8 @@ _PARTS = frozenset(
     }
 )
 """Templates that a page is made of, or asks for alone."""
+SHOWN = "part-shown"
+"""The event of a page that a part of it was shown (base.html)."""
 STOP_POLLING = 286
 """The status with which htmx asks no more."""
 SIGNED_OFF = "X-Signed-Off"
@@ -113,8 +115,10 @@ def page(handler: Shown, *, anybody: bool = False) -> Callable[..., Any]:
     return endpoint
 
 
-def part(handler: Shown) -> Callable[..., Any]:
+def part(handler: Shown, *, tells_line: bool = False) -> Callable[..., Any]:
     """An endpoint for a part that a page asks for by itself.
+
+    One that `tells_line` may say that the switch cannot be asked.
 
     It makes no session: a page of before a restart, which still asks, would change the
     one that its operator has just begun.
@@ -123,7 +127,11 @@ def part(handler: Shown) -> Callable[..., Any]:
     async def endpoint(request: Request) -> Response:
         desk: Desk = request.app.state.desk
         session = desk.sessions.find(request) or desk.sessions.passing()
-        return await answering(desk, session, handler(desk, request, session))
+        answer = await answering(desk, session, handler(desk, request, session))
+        if tells_line and answer.body:
+            # The strip asks too: it never says otherwise than what is shown below it.
+            answer.headers["HX-Trigger"] = SHOWN
+        return answer
 
     return endpoint
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from switch.catalogue import has_hidden
 from switch.client import CallError
-from switch.codes import AMOUNT_MAX
+from switch.codes import AMOUNT_MAX, Result
 from switch.ids import parse_id
 from switch.money import format_amount, parse_amount
 from switch.references import Form, PatternError, WrongReferenceError, canonical
@@ -328,6 +328,12 @@ async def _due(
             )
             if text:
                 refusals[place] = text
+    # A top-up is offered where it helps: not against a limit, nor a closed wallet.
+    is_short = wallet is not None and any(
+        funds.refusal(wallet, funds.least_of(draft.lines[place]))
+        is Result.INSUFFICIENT_FUNDS
+        for place in refusals
+    )
     payable = [place for place in due if place not in refusals]
     return show(
         desk,
@@ -339,6 +345,7 @@ async def _due(
         due=due,
         payable=payable,
         refusals=refusals,
+        is_short=is_short,
         wallet=wallet,
         chosen=_chosen(fields, payable),
         fields=fields,

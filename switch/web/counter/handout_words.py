@@ -39,6 +39,7 @@ HANDOUT_WORDS: dict[str, tuple[str, str]] = {
         "The department says it has the money: hand out nothing",
         "বিভাগ বলছে টাকা তাদের কাছে: কিছু দেবেন না",
     ),
+    "handout paid": ("Payment of {time}", "{time}-এর লেনদেন"),
     "hand out button": ("Hand out {amount}", "{amount} দিন"),
     "handed out by": (
         "Handed out by operator {number}, {time}",

@@ -24,7 +24,7 @@ from switch.web.counter.desk import (
     to,
 )
 from switch.web.counter.line import OfflineError
-from switch.web.counter.lists import PAGE_SIZE, TOKEN_MAX
+from switch.web.counter.lists import PAGE_SIZE, TOKEN_MAX, receipt_number
 from switch.web.counter.till import Kind, Move
 from switch.web.forms import FormError, whole_number
 from switch.web.sessions import Session
@@ -61,6 +61,7 @@ def shown(found: pb.Handout) -> dict[str, Any]:
     """A handout as pages show it, with the id that its form hands it out by."""
     return {
         "found": found,
+        "number": receipt_number(found.payment.centre, found.line),
         "payment_id": found.payment.id.hex(),
         "move_id": new_id().hex(),
     }

@@ -16,7 +16,7 @@ from switch.client import CallError
 from switch.ids import parse_id
 from switch.money import parse_amount
 from switch.payment_states import PaymentState
-from switch.receipt_numbers import plain_complaint
+from switch.receipt_numbers import ReceiptNumber, plain_complaint
 from switch.v1 import payments_pb2, search_pb2
 from switch.web.counter import complaints
 from switch.web.counter.desk import Desk, Fields, in_thread, query, reason_of, show, to
@@ -258,13 +258,19 @@ def _shown(
 
 
 def _line(entry: Any, line: payments_pb2.PaymentLine) -> dict[str, Any]:
-    number = ""
-    if line.receipt:
-        year = f"{line.receipt_year}-{(line.receipt_year + 1) % 100:02d}"
-        number = f"{entry.centre}/{year}/{line.receipt:06d}"
+    outcome = OUTCOMES.get(PaymentState(line.state), "waiting")
+    if outcome == "refunded" and line.refunded_amount < line.paid_amount:
+        outcome = "refunded-part"
     return {
         "id": entry.id.hex(),
         "entry": entry,
-        "outcome": OUTCOMES.get(PaymentState(line.state), "waiting"),
-        "number": number,
+        "outcome": outcome,
+        "number": receipt_number(entry.centre, line),
     }
+
+
+def receipt_number(centre: str, line: payments_pb2.PaymentLine) -> str:
+    """The number of a payment's receipt; empty while it has none."""
+    if not line.receipt:
+        return ""
+    return ReceiptNumber(centre, line.receipt_year, line.receipt).text

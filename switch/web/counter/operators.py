@@ -133,9 +133,14 @@ def _is_own(path: str) -> bool:
 async def line(desk: Desk, request: Request, session: Session) -> Response:
     """How the line is: a part of every page; nothing if it is what the page shows."""
     was = query(request).get("line", "")
-    with contextlib.suppress(OfflineError, CallError):
-        await in_thread(desk.line.wallet)
-    now = "up" if desk.line.is_up else "down"
-    if was == now:
+    if was == _state(desk):
+        # Nothing else has asked since. Where something has, its word is shown at once.
+        with contextlib.suppress(OfflineError, CallError):
+            await in_thread(desk.line.wallet)
+    if was == _state(desk):
         return unchanged()
     return show(desk, session, "line.html")
+
+
+def _state(desk: Desk) -> str:
+    return "up" if desk.line.is_up else "down"

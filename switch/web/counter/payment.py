@@ -228,6 +228,17 @@ async def pdf(desk: Desk, request: Request, session: Session) -> Response:
     return Response(body, media_type="application/pdf", headers=headers)
 
 
+async def refund_paper(desk: Desk, request: Request, session: Session) -> Response:
+    """The receipt of a refund that was handed out, to be printed again."""
+    payment_id = _id_of(request)
+    kind = f"{REFUND}{request.path_params['which']}"
+    if payment_id is None or not _PAPERS.fullmatch(kind):
+        return message(desk, session, "not found", 404)
+    values = await paper_of(desk, session, payment_id, kind)
+    has_printer = desk.printer.has_device
+    return show(desk, session, "refund.html", **values, has_printer=has_printer)
+
+
 def _kind_of(fields: Fields) -> str:
     """Which paper is meant. Raises FormError."""
     kind = fields.get("kind", "receipt")
@@ -524,7 +535,8 @@ async def _of_before(desk: Desk, session: Session, payment_id: bytes) -> Respons
 
 ENDPOINTS = {
     "payment": page(payment),
-    "state": part(state),
+    "refund": page(refund_paper),
+    "state": part(state, tells_line=True),
     "paper": part(paper),
     "ask": form(ask),
     "again": form(again),

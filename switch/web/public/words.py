@@ -36,12 +36,24 @@ WORDS: Final = {
     "result": ("Result", "ফলাফল"),
     "real": ("This receipt is real.", "রসিদটি আসল।"),
     "refunded": (
-        "This receipt is real, and all of the payment was given back.",
-        "রসিদটি আসল, আর পুরো টাকা ফেরত দেওয়া হয়েছে।",
+        (
+            "This receipt is real, and all of the payment was refunded to the centre. "
+            "What was paid in cash is handed out there."
+        ),
+        (
+            "রসিদটি আসল, আর পুরো টাকা কেন্দ্রে ফেরত এসেছে। নগদে দেওয়া টাকা সেই "
+            "কেন্দ্রেই হাতে দেওয়া হয়।"
+        ),
     ),
     "refunded-part": (
-        "This receipt is real, and a part of the payment was given back.",
-        "রসিদটি আসল, আর কিছু টাকা ফেরত দেওয়া হয়েছে।",
+        (
+            "This receipt is real, and a part of the payment was refunded to the "
+            "centre. What was paid in cash is handed out there."
+        ),
+        (
+            "রসিদটি আসল, আর কিছু টাকা কেন্দ্রে ফেরত এসেছে। নগদে দেওয়া টাকা সেই "
+            "কেন্দ্রেই হাতে দেওয়া হয়।"
+        ),
     ),
     "compare": (
         (
@@ -85,13 +97,13 @@ WORDS: Final = {
     "amount": ("Amount", "টাকার অঙ্ক"),
     "date": ("Date", "তারিখ"),
     "department": ("Department", "বিভাগ"),
-    "back": ("Given back", "ফেরত"),
-    "wholly": ("All of it was given back.", "সব টাকা ফেরত দেওয়া হয়েছে।"),
-    "in_part": ("A part of it was given back.", "কিছু টাকা ফেরত দেওয়া হয়েছে।"),
-    "kept": ("No money was given back.", "কোনো টাকা ফেরত দেওয়া হয়নি।"),
+    "back": ("Refund", "ফেরত"),
+    "wholly": ("All of it was refunded.", "সব টাকা ফেরত এসেছে।"),
+    "in_part": ("A part of it was refunded.", "কিছু টাকা ফেরত এসেছে।"),
+    "kept": ("Nothing was refunded.", "কোনো টাকা ফেরত আসেনি।"),
     "of_refund": (
-        "This is the receipt of money that was given back.",
-        "এটি ফেরত দেওয়া টাকার রসিদ।",
+        "This is the receipt of a refund.",
+        "এটি ফেরতের রসিদ।",
     ),
     # A complaint.
     "complaint_title": ("How does my complaint stand?", "আমার অভিযোগের কী হল?"),
