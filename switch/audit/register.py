@@ -56,6 +56,7 @@ from switch.audit.persons import Person, Persons
 from switch.audit.persons import broken as broken_person
 from switch.audit.services import (
     FIXED,
+    Files,
     broken_rules,
     broken_tariff,
     joins_series,
@@ -122,6 +123,7 @@ class Register:
         self.series = np.zeros(SERVICES_MAX + 1, dtype=np.uint16)
         self.spellings, self.citizens, self.bills = (Spellings() for _ in range(3))
         self.tariffs: dict[int, Rows] = {}
+        self.files = Files()
         self.sequences: dict[tuple[int, int], int] = {}
         self.freezes: dict[int, int] = {}
         self.limits: dict[int, int] = {}
@@ -521,7 +523,8 @@ class Register:
         before = self.services[index]
         if before["record"] != Record.SERVICE:
             return []
-        return [name for name in FIXED if record[name] != before[name]]
+        names = FIXED + self.files.fixed(index, self.version)
+        return [name for name in names if record[name] != before[name]]
 
     def alien_heads(self, record: np.void) -> list[int]:
         """The heads of a service's record that are no accounts of its biller."""
