@@ -4,6 +4,7 @@ Method: a scripted server with mutual TLS fails in each way a real one can, befo
 and after the work is done; what the client sends and reports is compared.
 """
 
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from switch.client.calls import RETRY_INFO_MAX_S, Attempts
 from switch.credentials import Credentials
 from switch.errors import ConfigError, UnknownOutcomeError, WireError
 from switch.ids import id_time_ms
-from switch.v1 import counter_pb2, results_pb2
+from switch.v1 import counter_pb2, network_pb2, results_pb2
 from switch.v1 import payments_pb2 as pb
 from tests.client.scripted import (
     DENIED,
@@ -325,3 +326,47 @@ def test_credentials_that_are_not_there_are_a_setting(tmp_path: Path) -> None:
     missing = tmp_path / "none.pem"
     with pytest.raises(ConfigError, match=r"none\.pem"):
         Client("127.0.0.1:1", Credentials(missing, missing, missing))
+
+
+def test_a_bill_whose_quotation_has_expired_is_fetched_once_more(
+    served: Served,
+) -> None:
+    script, _, client = served
+    said = 1, 1, 0, 1, 7, 3, 3, 2026 * 12 + 10, b"R", b"ID-1", 500, 9, 10, 0, bytes(16)
+    token = struct.pack("<BBBBIHHI32s32sQQQQ16x16s", *said)
+    due = counter_pb2.Bill(
+        id="ID-1",
+        period="2026-11",
+        amount_due=500,
+        amount_rule=network_pb2.AMOUNT_RULE_EXACT,
+        quotation=b"n" * 144,
+        state=counter_pb2.BILL_STATE_DUE,
+    )
+    for number, (change, pays) in enumerate(
+        (
+            ({}, True),
+            ({"amount_due": 600}, False),
+            ({"amount_rule": network_pb2.AMOUNT_RULE_EXACT_AND_ABOVE}, False),
+            ({"head": 1}, False),
+            ({"id": "ID-2"}, False),
+            ({"period": "2026-12"}, False),
+            ({"state": counter_pb2.BILL_STATE_PAID}, False),
+        ),
+        1,
+    ):
+        bill = counter_pb2.Bill()
+        bill.CopyFrom(due)
+        for name, value in change.items():
+            setattr(bill, name, value)
+        script.counter.bills["R"] = [bill]
+        expired = pb.PaymentOutcome(result=results_pb2.RESULT_QUOTATION_EXPIRED)
+        script.counter.refusals.append(expired)
+        sent = make_payment("S", 500, "R", quotation=token)
+        outcome = client.pay_bill(sent)
+        assert (outcome.result == results_pb2.RESULT_OK) is pays
+        assert script.counter.fetched == ["R"] * number
+        paid = [one.quotation for one in script.counter.paid]
+        assert paid == [token, b"n" * 144][: 1 + pays]
+        assert {one.id for one in script.counter.paid} == {sent.id}
+        assert sent.quotation == token
+        script.counter.paid.clear()
