@@ -215,7 +215,7 @@ class _File:
         elif self.form is BillsForm.DELTA:
             # Until a line of it takes the place of another one.
             self.form = BillsForm.ADDITION
-        # Hashes of what is paid, and their lines. Two of a million hashes are the same
+        # Hashes of what is paid, and their places. Two of a million hashes are the same
         # once in 30 million files: then a file is refused that could be taken.
         self._seen: dict[int, int] = {}
 
@@ -233,7 +233,7 @@ class _File:
         lines = []
         for place, stated in enumerate(bills):
             self._sent.update(line_of(stated).packed())
-            lines.append(self._line(place, stated))
+            lines.append(self._line(self.count + place, stated))
         self._compare(lines)
         self.writer.add(lines)
         self._check_budget(self.writer.size)
@@ -241,17 +241,21 @@ class _File:
         self.amount += sum(one.amount_due for one in lines)
 
     def _compare(self, lines: list[Line]) -> None:
-        """Compare lines with the bills that are there, which a delta adds to."""
+        """Compare lines of a delta with the bills that are there.
+
+        Raises ArgumentError, BillerUnavailableError.
+        """
         if self._taken or self.told.kind != pb.BILL_FILE_KIND_DELTA:
             return
         met = self._put_in.meets(self.service.index, lines)
         if met.replaces:
             self.form = BillsForm.DELTA
         if met.other is not None:
+            place, reference = met.other
             raise ArgumentError(
-                f"bills[{met.other}].id",
-                f"(line {self.count + met.other + 1}) is that of a bill of another "
-                "reference in a file before: withdraw that one first",
+                f"bills[{self.count + place}].id",
+                f"is that of the bill of reference {shown(reference)}, which a file "
+                "before has put in: withdraw that one first",
             )
 
     def _check_budget(self, size: int) -> None:
@@ -262,6 +266,7 @@ class _File:
             self._budget.check(self._biller, size, self._bytes_max, time.time_ns())
 
     def _line(self, place: int, stated: pb.DueBill) -> Line:
+        """The bill at a place of the file, from 0."""
         try:
             bill = read_stated(stated, self.service, self._ledger)
         except BillUnreadableError as error:
@@ -272,15 +277,18 @@ class _File:
         reference = canonical(citizens_form(spec), stated.reference)
         known_as = paid_as(spec, reference, bill.id, bill.period)
         # By their ids alone, where these are what is paid: of one id under two
-        # references the second citizen would be told that it is paid.
+        # references the second citizen would be told that it is paid. Who withdraws
+        # both of two such, of files before, may say so.
         by_id = spec.key_rule is KeyRule.BILL_ID
+        if self.form is BillsForm.WITHDRAWAL:
+            by_id = False
         key = hash(known_as if by_id else (reference, known_as))
-        number = self.count + place + 1
-        first = self._seen.setdefault(key, number)
-        if first != number:
+        first = self._seen.setdefault(key, place)
+        if first != place:
+            what = f"id {shown(known_as)}" if by_id else "bill"
             raise ArgumentError(
                 f"bills[{place}]",
-                f"is there twice: lines {first} and {number} are one bill",
+                f"is there twice: bills[{first}] is of the same {what}",
             )
         return Line(
             reference,

@@ -73,8 +73,8 @@ class Met(NamedTuple):
 
     replaces: bool
     """Some take the place of bills that are there."""
-    other: int | None
-    """The place of the first whose id is there under another reference."""
+    other: tuple[int, str] | None
+    """The place of the first whose id is there under another reference, and that."""
 
 
 class BillStore:
@@ -163,7 +163,7 @@ class BillStore:
                         continue
                     of = txn.get(_id_key(service, own), db=self._ids)
                     if of is not None and bytes(of) != line.reference.encode():
-                        other = place
+                        other = place, bytes(of).decode()
         except lmdb.Error as error:
             raise StoreError(f"LMDB cannot read it: {error}") from error
         return Met(replaces, other)

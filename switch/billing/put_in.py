@@ -200,18 +200,22 @@ class PutIn:
         return min([self._now_ns(), *coming])
 
     def meets(self, service: int, lines: Sequence[Line]) -> Met:
-        """What lines of the delta that is next meet among the bills that are there. If
-        that is not known they may replace some.
+        """What lines of the delta that is next meet among the bills that are there.
+
+        Raises BillerUnavailableError if that is not known: a delta that nobody has
+        compared is not taken.
         """
         spec = self._register.service(service).spec
         by_period = spec.key_rule is KeyRule.REFERENCE_PERIOD
         try:
             state = self.bring_up(service)
             met = self._store.met(state, service, lines, by_period=by_period)
-        except (SwitchError, OSError) as error:
+        except (BillFileError, StoreError, SpaceError, OSError) as error:
             log.error("what a file of bills replaces is not known: %s", error)
             met = None
-        return met or Met(replaces=True, other=None)
+        if met is None:
+            raise _missing()
+        return met
 
     def find(self, service: int, reference: str, now_ns: int) -> list[pb.DueBill]:
         """What is due for a reference, as its biller would answer.
@@ -225,11 +229,7 @@ class PutIn:
             log.error("bills of service %d are not told: %s", service, error)
             lines = None
         if lines is None:
-            raise BillerUnavailableError(
-                "not all bills that were put in are there: they are being made anew, "
-                "or their biller puts them in again",
-                RETRY_MS,
-            )
+            raise _missing()
         if len(lines) == FOUND_MAX:
             raise BillUnreadableError(
                 f"more than {BILLS_MAX} bills were put in for it", "bills"
@@ -396,6 +396,14 @@ class PutIn:
                 continue  # a file that is on its way is its writer's
             if shape(path) == FILE:
                 path.unlink()
+
+
+def _missing() -> BillerUnavailableError:
+    return BillerUnavailableError(
+        "not all bills that were put in are there: they are being made anew, or their "
+        "biller puts them in again, as a full file",
+        RETRY_MS,
+    )
 
 
 def _counted(lines: Iterator[Line], bills: Bills) -> Iterator[Line]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 import grpc
 
 from switch.client.calls import Caller, CallError, LostReplyError, call_error
-from switch.client.quotations import same_bill
+from switch.client.quotations import SIZE, same_bill
 from switch.errors import SHOWN_MAX, WireError
 from switch.ids import new_id
 from switch.payment_states import FINAL, PaymentState
@@ -129,7 +129,7 @@ class CounterCalls:
         """
         outcome = send(payment)
         expired = outcome.result == results_pb2.RESULT_QUOTATION_EXPIRED
-        if not expired or not payment.quotation:
+        if not expired or len(payment.quotation) != SIZE:
             return outcome
         try:
             bills = self.fetch_bill(payment.service, payment.reference, payment.centre)

@@ -12,6 +12,7 @@ from switch.v1 import counter_pb2, payments_pb2
 
 _TOKEN: Final = struct.Struct("<BBBBIHHI32s32sQ")
 SIZE: Final = 144
+"""Of a quotation, in bytes."""
 
 
 def same_bill(
@@ -20,8 +21,6 @@ def same_bill(
     """The bill that the quotation of a payment is of, among those of its reference, if
     just as much is due of it still.
     """
-    if len(payment.quotation) != SIZE:
-        return None
     said = _TOKEN.unpack_from(payment.quotation)
     head, rule, period, amount = said[2], said[3], said[7], said[10]
     known_as = said[9].rstrip(b"\0").decode("ascii", "replace")

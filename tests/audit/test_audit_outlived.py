@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from switch.audit import audit
-from switch.codes import BillsForm, Kind, Record, RowFlag
+from switch.codes import RULES_VERSION, BillsForm, Kind, Record, RowFlag
 from tests.audit import price_story as p
 from tests.audit.journal_story import MINUTE, A, Story
 from tests.audit.price_story import ABOVE, BELOW, DUE
@@ -28,10 +28,15 @@ def begun(rules: int = 0) -> Story:
     """A service of bills; in a ledger that says by which rules it runs, or not."""
     s = going_on()
     if rules:
-        said = struct.pack("<B3xI", Record.RULES, rules)
-        s.add(Kind.REGISTER, debit=1, tail=said)
+        rules_row(s, rules)
     p.bill_service(s)
     return s
+
+
+def rules_row(s: Story, rules: int, flags: int = 0) -> None:
+    """From here on these rules run."""
+    said = struct.pack("<B3xI", Record.RULES, rules)
+    s.add(Kind.REGISTER, debit=1, flags=flags, tail=said)
 
 
 def put_in(s: Story, form: BillsForm, after: int = 0) -> int:
@@ -64,6 +69,49 @@ def test_a_bill_is_paid_that_was_fetched_before_a_file(
         p.quoted(s, A, SERVICE, DUE, "BILL-90", fetched=s.now - age)
         wrong = name == "old" and form is not BillsForm.ADDITION
         assert found(s, tmp_path / name) == [OLDER] * wrong
+
+
+@pytest.mark.parametrize("form", BillsForm)
+def test_it_is_older_to_the_nanosecond(tmp_path: Path, form: BillsForm) -> None:
+    for later in (-1, 0, 1):
+        s = begun()
+        first = put_in(s, BillsForm.ADDITION)
+        at = s.rows[put_in(s, form, first) - 1].timestamp
+        p.quoted(s, A, SERVICE, DUE, "BILL-90", fetched=at + later)
+        wrong = later < 1 and form is not BillsForm.ADDITION
+        assert found(s, tmp_path / str(later)) == [OLDER] * wrong
+
+
+@pytest.mark.parametrize("form", [BillsForm.FULL, BillsForm.DELTA])
+def test_a_file_of_earlier_rules_counts_as_one_that_replaces(
+    tmp_path: Path, form: BillsForm
+) -> None:
+    for age in (MINUTE, 0):
+        s = begun(BEFORE)
+        first = put_in(s, BillsForm.FULL)
+        s.now += 2 * MINUTE
+        put_in(s, form, first)
+        rules_row(s, RULES_VERSION, int(RowFlag.UPDATE))
+        p.quoted(s, A, SERVICE, DUE, "BILL-90", fetched=s.now - age)
+        assert found(s, tmp_path / str(age)) == [OLDER] * bool(age)
+
+
+def test_an_addition_is_none_of_earlier_rules(tmp_path: Path) -> None:
+    for rules in (BEFORE, RULES_VERSION):
+        s = begun(rules)
+        put_in(s, BillsForm.ADDITION)
+        wrong = ["its record is of no form"] if rules == BEFORE else []
+        assert found(s, tmp_path / str(rules)) == wrong
+
+
+def test_a_file_of_no_service_is_found_and_ends_nothing(tmp_path: Path) -> None:
+    for number in (0, SERVICE + 50, 65_535):
+        s = begun()
+        tail = struct.pack("<B3xIQ32s16x", BillsForm.FULL, 3, 900, b"\x11" * 32)
+        s.add(Kind.BILLS, tail=tail, service=number, participant=BILLER)
+        s.now += 2 * MINUTE
+        p.quoted(s, A, SERVICE, DUE, "BILL-90", fetched=s.now - 3 * MINUTE)
+        assert found(s, tmp_path / str(number)) == ["it should be SERVICE_UNKNOWN"]
 
 
 @pytest.mark.parametrize("rules", [0, BEFORE])

@@ -296,12 +296,18 @@ def test_one_id_under_two_references_refuses_the_file(peers: Peers) -> None:
     bills = [due(709), due(710), other]
     with failing(INVALID) as told:
         put(power, file_of(number, bills, FULL), bills)
-    assert "lines 2 and 3" in told[0].text
+    assert told[0].fields == ["bills[2]"]
+    assert "bills[1] is of the same id 'ID-710'" in told[0].text
     put(power, file_of(number, bills[:2], FULL), bills[:2])
     with failing(INVALID) as told:
-        put(power, file_of(number + 1, [other], DELTA), [other])
-    assert "line 1" in told[0].text
+        put(power, file_of(number + 1, [due(712), other], DELTA), [due(712)], [other])
+    assert told[0].fields == ["bills[1].id"]
+    assert "reference 'REF-710'" in told[0].text
     assert "withdraw that one first" in told[0].text
+    # Withdrawn it is free, and the same file is taken.
+    put(power, file_of(number + 1, [due(710)], WITHDRAWAL), [due(710)])
+    put(power, file_of(number + 2, [other], DELTA), [other])
+    assert [one.id for one in fetch(peers.centre(), "REF-711")] == ["ID-710"]
 
 
 def store_of(directory: Path) -> Path:
