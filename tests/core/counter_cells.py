@@ -117,7 +117,7 @@ OF_FILES = {
     ),
     ("addition behind another form", "older than that", Result.QUOTATION_EXPIRED),
 }
-"""What the newest file of a service is, how old a quotation is seen from it, and whether
+"""What the newest file of a service is, how old a quotation is beside it, and whether
 that is too old."""
 
 AMOUNT_RULES = {

@@ -1,4 +1,4 @@
-"""What a generator asks of files of bills: the files, payments of bills that were fetched
+"""What a generator asks of files of bills: files, payments of bills that were fetched
 before and behind them, and other amount rules of services that have some.
 
 Part of tests/core/generator.py, which see.
