@@ -267,13 +267,18 @@ def is_on_its_way(one: Peer) -> bool:
 
 def paid_by(centre: Peer, bill: counter_pb2.Bill) -> int:
     """What a payment by just this quotation is told; the client would fetch again."""
-    asked = payment(SERVICE, bill.amount_due, bill.reference, quotation=bill.quotation)
+    asked = payment(
+        SERVICE,
+        bill.amount_due,
+        reference=bill.reference,
+        quotation=bill.quotation,
+    )
     request = counter_pb2.PayBillRequest(payment=asked)
     return centre.counter.PayBill(request, timeout=CALL_S).outcome.result
 
 
 def test_what_was_fetched_does_not_outlive_a_file(peers: Peers) -> None:
-    power, centre = biller(peers), peers.centres[0]
+    power, centre = biller(peers), peers.centre()
     number = next_number(power)
     bills = [due(700), due(701), due(702)]
     put(power, file_of(number, bills, FULL), bills)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from switch.codes import DuplicateRule, KeyRule, Mode, PriceRule, Role
+from switch.codes import Role
 from switch.v1 import admin_pb2, network_pb2, results_pb2
 from switch.v1 import billers_pb2 as pb
 from tests.server.harness import CALL_S
@@ -32,10 +32,10 @@ def browser(
         name_en="Holding tax",
         name_bn="সম্পত্তি কর",
         amount_rule=network_pb2.AMOUNT_RULE_EXACT,
-        mode=int(Mode.DIRECT),
-        price_rule=int(PriceRule.BILL),
-        duplicate_rule=int(DuplicateRule.ONCE),
-        key_rule=int(KeyRule.BILL_ID),
+        mode=network_pb2.SERVICE_MODE_DIRECT,
+        price_rule=network_pb2.PRICE_RULE_BILL,
+        duplicate_rule=network_pb2.DUPLICATE_RULE_ONCE,
+        key_rule=network_pb2.KEY_RULE_BILL_ID,
         active=True,
     )
     request = admin_pb2.LoadNetworkRequest(services=[service])
