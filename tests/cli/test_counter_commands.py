@@ -148,7 +148,7 @@ def test_billers_that_nobody_knows_end_with_an_error(live: Live) -> None:
 def test_the_catalogue(live: Live) -> None:
     whole = told(live.command("catalogue", "--json"))
     codes = [one["code"] for one in whole["services"]]
-    assert codes == sorted([*(one.code for one in SPECS.services), SLOW])
+    assert codes == sorted([*(one.code for one in SPECS.services), SLOW, FILED])
     kept = live.command("catalogue", "--if-version", whole["version"], "--json")
     assert told(kept)["unchanged"] is True
     shown = live.command("catalogue", "--lang", "bn")

@@ -48,7 +48,7 @@ def test_a_file_that_does_more_than_add_expires_what_was_fetched(
     power = market.service(b"POWER", **BILL, **ONCE)
     other = market.service(b"OTHER", **BILL, **ONCE)
     assert put(market, power, FULL).result == OK
-    before, beside = market.fetch(power, b"X"), market.fetch(other, b"X")
+    before, beside = market.fetch(power, b"X", b"X-1"), market.fetch(other, b"X", b"X-1")
     assert put(market, power, form).result == OK
     market.reopen(without_index=without_index)
     told = market.pay(before)
@@ -56,7 +56,7 @@ def test_a_file_that_does_more_than_add_expires_what_was_fetched(
     assert bool(told.sequence) is (form is ADDITION)
     # Files of another service say nothing about this one's bills.
     assert market.pay(beside).result == OK
-    again = market.fetch(power, b"Y")
+    again = market.fetch(power, b"Y", b"Y-1")
     assert put(market, power, ADDITION).result == OK
     assert market.pay(again).result == OK
 
@@ -64,9 +64,9 @@ def test_a_file_that_does_more_than_add_expires_what_was_fetched(
 def test_the_newest_that_replaces_counts_behind_additions(market: Market) -> None:
     power = market.service(b"POWER", **BILL, **ONCE)
     put(market, power, ADDITION)
-    first = market.fetch(power, b"X")
+    first = market.fetch(power, b"X", b"X-1")
     put(market, power, DELTA)
-    second = market.fetch(power, b"Y")
+    second = market.fetch(power, b"Y", b"Y-1")
     for _ in range(20):
         assert put(market, power, ADDITION).result == OK
     market.reopen()
@@ -90,7 +90,7 @@ def test_a_quotation_is_older_to_the_nanosecond(
 @pytest.mark.parametrize("first", [False, True])
 def test_a_file_and_a_payment_of_one_group(market: Market, first: bool) -> None:
     power = market.service(b"POWER", **BILL, **ONCE)
-    quoted = market.fetch(power, b"X")
+    quoted = market.fetch(power, b"X", b"X-1")
     centre = market.net.centres[0]
     paid = Payments([market.payment(quoted)], [], centre, centre)
     file = Rows([file_of(market, power, FULL)])
@@ -103,7 +103,7 @@ def test_a_file_and_a_payment_of_one_group(market: Market, first: bool) -> None:
 def test_a_file_that_is_refused_expires_nothing(market: Market) -> None:
     power = market.service(b"POWER", **BILL, **ONCE)
     put(market, power, FULL)
-    quoted = market.fetch(power, b"X")
+    quoted = market.fetch(power, b"X", b"X-1")
     late = file_of(market, power, FULL)
     late.resolves = 0
     told = market.pair.one(late, market.tick())
@@ -115,7 +115,7 @@ def test_a_file_that_is_refused_expires_nothing(market: Market) -> None:
 def test_what_was_paid_has_its_answer_behind_a_file(market: Market) -> None:
     power = market.service(b"POWER", **BILL, **ONCE)
     put(market, power, FULL)
-    paid = market.payment(market.fetch(power, b"X"))
+    paid = market.payment(market.fetch(power, b"X", b"X-1"))
     first = market.one(paid)
     put(market, power, FULL)
     again = market.one(paid)
@@ -129,7 +129,7 @@ def test_a_basket_fails_with_one_that_is_older(market: Market) -> None:
     put(market, power, WITHDRAWAL)
     newer = market.payment(market.fetch(power, b"Y", b"Y-1"))
     told = [outcome.result for outcome in market.basket(newer, older)]
-    assert told == [Result.BASKET_FAILED, EXPIRED]
+    assert told == [Result.INVALID_BASKET, EXPIRED]
     assert market.one(newer).result == OK
 
 

@@ -21,7 +21,6 @@ from switch.errors import CorruptionError
 from tests.audit.journal_writer import Row as Written
 from tests.audit.journal_writer import write_journal
 from tests.core.cashier import bank_account, statement
-from tests.core.counter import bills_record
 from tests.core.generator import Generator
 from tests.core.network import NOW
 from tests.core.test_segments import OPTIONS, SEGMENTS, open_pair, stand, tables
@@ -169,8 +168,6 @@ def test_shifts_mark_no_segment(tmp_path: Path) -> None:
         Written(Kind.REQUEST, id=b"q" * 16, credit=2**21, amount=1),
         Written(Kind.BOOKED, id=b"b" * 16, debit=2**21, credit=1, amount=1),
         Written(Kind.BOOKED, id=b"b" * 16, debit=1, credit=2**32 - 1, amount=1),
-        Written(Kind.BILLS, id=b"f" * 16, service=0, tail=bills_record()),
-        Written(Kind.BILLS, id=b"f" * 16, service=65_535, tail=bills_record()),
         registered(0, bank_account(b"N", 1, 16)),
         registered(256, bank_account(b"N", 1, 16)),
         registered(1, bank_account(b"N", 1, 16)[:55]),

@@ -114,8 +114,6 @@ cdef bint effect_is_within(
     if row.kind == KIND_HANDED_OUT:
         # Its wallet does not change.
         return row.debit < ACCOUNTS_MAX
-    if row.kind == KIND_BILLS:
-        return 0 < row.service < SERVICES_MAX
     if row.kind == KIND_OPEN and (
         tail_size < sizeof(AccountRecord) or row.debit == 0
         or (<const AccountRecord*>tail).participant >= PARTICIPANTS_MAX
