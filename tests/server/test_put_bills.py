@@ -313,6 +313,10 @@ def test_one_id_under_two_references_refuses_the_file(peers: Peers) -> None:
     put(power, file_of(number + 1, [due(710)], WITHDRAWAL), [due(710)])
     put(power, file_of(number + 2, [other], DELTA), [other])
     assert [one.id for one in fetch(peers.centre(), "REF-711")] == ["ID-710"]
+    # Where a file of before has them so, one withdrawal takes both away.
+    both = [due(710), other]
+    put(power, file_of(number + 3, both, WITHDRAWAL), both)
+    assert fetch(peers.centre(), "REF-711") == []
 
 
 def store_of(directory: Path) -> Path:
