@@ -136,7 +136,7 @@ class Clerk(Filer):
             part = min(size, PART)
             if self.chance(4):
                 asks.append(self.of_session(self.payments(part)))
-            elif self.chance(6):
+            elif self.chance(5):
                 asks.append(self.of_session(self.of_files(part)))
             else:
                 asks.append(self.rows(part))

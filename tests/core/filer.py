@@ -12,7 +12,13 @@ from tests.core import quoting
 from tests.core.network import BILL_RULES
 from tests.core.recaller import Recaller
 from tests.model import Payments
-from tests.model_counters import ADDITION, BILLS_COUNT_MAX, FULL, WITHDRAWAL
+from tests.model_counters import (
+    ADDITION,
+    BILLS_COUNT_MAX,
+    DELTA,
+    FULL,
+    WITHDRAWAL,
+)
 from tests.model_state import SECOND_NS
 from tests.records import BillsRecord, Payment, Row
 
@@ -62,8 +68,8 @@ class Filer(Recaller):
             row.resolves = rng.choice((0, row.resolves - 1 if row.resolves else 5))
         elif draw == 4:
             row.resolves = self.past((Kind.BILLS,))
-        # Few replace if few have come: what only adds comes first, too.
-        form = rng.randrange(FULL, ADDITION + 1)
+        # What only adds comes first: else there is always another form behind it.
+        form = rng.choice((FULL, DELTA, WITHDRAWAL, ADDITION, ADDITION))
         record = BillsRecord(form if row.resolves else ADDITION, rng.randrange(1, 999))
         if record.form != WITHDRAWAL:
             record.amount = rng.choice((0, 1, 10**6, 10**18))
@@ -109,6 +115,9 @@ class Filer(Recaller):
             for at in self.filed()
             if self.model.services[at - 1].duplicate_rule == DuplicateRule.ONCE
         ]
+        have = [at for at in services if at in self.model.bills_of]
+        if have and not self.chance(8):
+            services = have
         payments = [
             self.of_file(self.rng.choice(services), centre) for _ in range(size)
         ]
@@ -127,6 +136,7 @@ class Filer(Recaller):
         told = [model.rows[at - 1].timestamp for at in files if at]
         fetched = max(self.now, model.timestamp + 1) - self.rng.choice((0, SECOND_NS))
         if told and not self.chance(6):
-            fetched = self.rng.choice(told) + self.rng.choice(MOMENTS_NS)
+            at = told[0] if self.chance(2) else self.rng.choice(told)
+            fetched = at + self.rng.choice(MOMENTS_NS)
         said = quoting.quote(model, bill, centre, fetched)
         return quoting.payment_of(model, said, self.rng.randbytes(16))

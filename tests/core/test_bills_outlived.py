@@ -48,7 +48,10 @@ def test_a_file_that_does_more_than_add_expires_what_was_fetched(
     power = market.service(b"POWER", **BILL, **ONCE)
     other = market.service(b"OTHER", **BILL, **ONCE)
     assert put(market, power, FULL).result == OK
-    before, beside = market.fetch(power, b"X", b"X-1"), market.fetch(other, b"X", b"X-1")
+    before, beside = (
+        market.fetch(power, b"X", b"X-1"),
+        market.fetch(other, b"X", b"X-1"),
+    )
     assert put(market, power, form).result == OK
     market.reopen(without_index=without_index)
     told = market.pay(before)
