@@ -262,6 +262,7 @@ class BillsForm(IntEnum):
     FULL = 1
     DELTA = 2
     WITHDRAWAL = 3
+    ADDITION = 4
 
 
 class Source(IntEnum):
@@ -538,7 +539,7 @@ the longest that they may say."""
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 14
+RULES_VERSION = 15
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from switch.codes import (
     TENDER_MASK,
     AccountKind,
+    AmountRule,
+    DuplicateRule,
     Kind,
     PriceRule,
     Record,
@@ -29,7 +31,7 @@ BILLS_COUNT_MAX = 2**20
 BILLS_AMOUNT_MAX = 10**18
 OPERATOR_BYTES = struct.Struct("<BBHIII32s")
 BILLS_BYTES = struct.Struct("<B3sIQ32s16s")
-FULL, DELTA, WITHDRAWAL = 1, 2, 3
+FULL, DELTA, WITHDRAWAL, ADDITION = 1, 2, 3, 4
 REASONS = range(1, 7)
 ASKED, ANSWERED, CLOSED = STEPS = range(1, 4)
 COMPLAINS = frozenset((Kind.COMPLAINT, Kind.REPLY))
@@ -57,7 +59,6 @@ class Counters(Banks):
         self.complaints: list[int] = []  # the newest row about each, from 1
         self.replies: defaultdict[int, list[int]] = defaultdict(list)  # by complaint
         self.complaint_of: dict[int, int] = {}  # payment -> number of the last one
-        self.bills_of: dict[int, int] = {}  # service -> its last bills row
         self.handed_out: dict[int, int] = {}  # what gave money back -> its handed_out
 
     def record_is_valid(self, row: Row) -> bool:
@@ -278,7 +279,9 @@ class Counters(Banks):
         service = self.service_at(row.service)
         if service is None or service.biller != row.participant:
             return Answer(Result.SERVICE_UNKNOWN)
-        if service.price_rule != PriceRule.BILL:
+        once = service.duplicate_rule == DuplicateRule.ONCE
+        in_parts = service.amount_rule == AmountRule.EXACT_AND_BELOW
+        if service.price_rule != PriceRule.BILL or not once or in_parts:
             return Answer(Result.RULE_FIXED)
         newest = self.bills_of.get(row.service, 0)
         if row.resolves != newest:
@@ -288,6 +291,8 @@ class Counters(Banks):
     def do_bills(self, row: Row) -> None:
         self.append(row)
         self.bills_of[row.service] = row.sequence
+        if (row.tail or b"")[0] != ADDITION:
+            self.renewed[row.service] = row.timestamp
 
 
 def operator_record_is_valid(tail: bytes) -> bool:
@@ -304,7 +309,7 @@ def bills_record_is_valid(tail: bytes) -> bool:
     if len(tail) < BILLS_BYTES.size:
         return False
     form, zero, count, amount, _, zeros = BILLS_BYTES.unpack_from(tail)
-    if form not in (FULL, DELTA, WITHDRAWAL) or any(zero) or any(zeros):
+    if form not in (FULL, DELTA, WITHDRAWAL, ADDITION) or any(zero) or any(zeros):
         return False
     if count > BILLS_COUNT_MAX or (count == 0 and form != FULL):
         return False

@@ -250,6 +250,10 @@ class Register(Persons, Budgets):
             heads = self.services[before - 1].heads
             if service.heads[: len(heads)] != heads:
                 return Answer(Result.RULE_FIXED)
+        if before in self.bills_of and (
+            self.services[before - 1].amount_rule != service.amount_rule
+        ):
+            return Answer(Result.RULE_FIXED)
         if not before and len(self.services) >= SERVICES_MAX:
             return Answer(Result.TABLE_FULL)
         return OK

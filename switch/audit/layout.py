@@ -446,6 +446,9 @@ STAKE_RULES: Final = 14
 DECIDED_RULES: Final = 14
 """The first rules by which what people decided is asked again when it is done."""
 
+PUT_RULES: Final = 15
+"""The first rules by which what was fetched does not outlive a file of bills."""
+
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
 SEGMENT_SIZE: Final = 32

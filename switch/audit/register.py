@@ -56,6 +56,7 @@ from switch.audit.persons import Person, Persons
 from switch.audit.persons import broken as broken_person
 from switch.audit.services import (
     FIXED,
+    Files,
     broken_rules,
     broken_tariff,
     joins_series,
@@ -123,6 +124,7 @@ class Register:
         self.series = np.zeros(SERVICES_MAX + 1, dtype=np.uint16)
         self.spellings, self.citizens, self.bills = (Spellings() for _ in range(3))
         self.tariffs: dict[int, Rows] = {}
+        self.files = Files()
         self.sequences: dict[tuple[int, int], int] = {}
         self.freezes: dict[int, int] = {}
         self.limits: dict[int, int] = {}
@@ -519,7 +521,8 @@ class Register:
         before = self.services[index]
         if before["record"] != Record.SERVICE:
             return []
-        return [name for name in FIXED if record[name] != before[name]]
+        names = FIXED + self.files.fixed(index, self.version)
+        return [name for name in names if record[name] != before[name]]
 
     def moves_heads(self, record: np.void) -> bool:
         """Whether a place of a service's heads does not keep its account."""

@@ -11,7 +11,9 @@ from typing import Final
 import numpy as np
 
 from switch.audit.layout import (
+    PUT_RULES,
     SERVICE_RECORD,
+    SERVICES_MAX,
     TARIFF_ITEM,
     TARIFF_ITEMS_MAX,
     U64,
@@ -58,6 +60,27 @@ def moved_heads(before: np.void, record: np.void) -> bool:
     heads = before["heads"][: int(before["heads_count"])].tolist()
     said = record["heads"][: int(record["heads_count"])].tolist()
     return bool(said[: len(heads)] != heads)
+
+
+def know_renewals(version: int) -> bool:
+    """Whether by these rules what was fetched does not outlive a file of bills."""
+    return not 0 < version < PUT_RULES
+
+
+class Files:
+    """What files of bills that were put in do to their services."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.renewed: U64 = np.zeros(SERVICES_MAX + 1, dtype=np.uint64)
+        """When one did more than add; 0: never."""
+        self.some: set[int] = set()
+        """The services that have any."""
+
+    def fixed(self, service: int, version: int) -> tuple[str, ...]:
+        """Fields that no update of a service changes any more."""
+        stays = service in self.some and know_renewals(version)
+        return ("amount_rule",) if stays else ()
 
 
 @dataclass(frozen=True)

@@ -320,8 +320,9 @@ cdef enum:  # what becomes of a complaint; Row.total of a reply
 
 cdef enum:  # BillsRecord.form: what a file of bills does to those before it
     BILLS_FORM_FULL = 1          # stands in their place
-    BILLS_FORM_DELTA = 2         # adds to them, or replaces
+    BILLS_FORM_DELTA = 2         # replaces some of them, and may add to them
     BILLS_FORM_WITHDRAWAL = 3
+    BILLS_FORM_ADDITION = 4      # adds to them, and replaces none
 
 cdef enum:  # where a payment stands; the numbers are the wire's
     PAYMENT_NONE = 0        # of an outcome without a row

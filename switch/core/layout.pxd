@@ -87,7 +87,7 @@ cdef enum:
 cdef enum:
     JOURNAL_FORMAT = 5
     INDEX_FORMAT = 9
-    RULES_VERSION = 14          # the rules of this code; one more for each change of them
+    RULES_VERSION = 15          # the rules of this code; one more for each change of them
     LIMIT_RULES = 14            # the first by which a limit is found by its account
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
@@ -118,8 +118,9 @@ cdef extern from *:
     #define LINK_HANDED_OUT ((1ULL << 22) + 23)  /* of a refund, or what ended a hold */
     #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
     #define LINK_FREEZE ((1ULL << 23) + 2)  /* of an account, in a ledger with people */
-    #define LINK_BILLS ((1ULL << 23) + 3)  /* of a service: what was put in */
+    #define LINK_BILLS ((1ULL << 23) + 3)  /* of a service: what was put in, and no addition */
     #define LINK_LIMIT ((1ULL << 23) + 4)  /* of an account, in a ledger with people */
+    #define LINK_ADDITION ((1ULL << 23) + 5)  /* of a service: what was put in and only adds */
     #define LINK_PROPOSALS ((1ULL << 23) + 65536)  /* of a person: plus the IST day */
     #define LINK_REQUESTS ((1ULL << 23) + 131072)  /* of a wallet: plus the IST day */
     #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that is kept */
@@ -147,6 +148,7 @@ cdef extern from *:
     const uint64_t LINK_FREEZE
     const uint64_t LINK_BILLS
     const uint64_t LINK_LIMIT
+    const uint64_t LINK_ADDITION
     const uint64_t LINK_PROPOSALS
     const uint64_t LINK_REQUESTS
     const uint64_t NEVER

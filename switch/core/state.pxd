@@ -72,7 +72,7 @@ cdef enum:  # the three maps of the index
     # -> that; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first;
     # (person, LINK_PROPOSALS + day) -> what it proposed; (account, LINK_FREEZE) -> its freeze;
     # (account, LINK_LIMIT) -> its limit;
-    # (payment, LINK_COMPLAINT) -> complaint; (service, LINK_BILLS) -> bills;
+    # (payment, LINK_COMPLAINT) -> complaint; (service, LINK_BILLS or LINK_ADDITION) -> bills;
     # (refund or end, LINK_HANDED_OUT) -> its handed_out
     MAP_LINKS = 2
     MAPS_COUNT = 3

@@ -301,6 +301,7 @@ cdef void keys_derive(
     `claims`: the keys of the claims that the row takes, where they are known already.
     """
     cdef uint64_t high, low
+    cdef bint adds
     out.count = 0
     if not keys_no_id(row.id):
         keys_id(s, row.id, row.participant, &high, &low)
@@ -371,6 +372,12 @@ cdef void keys_derive(
     elif row.kind == KIND_COMPLAINT:
         _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_COMPLAINT, row.sequence)
     elif row.kind == KIND_BILLS:
-        _keys_derive_one(out, MAP_LINKS, row.service, LINK_BILLS, row.sequence)
+        adds = (
+            tail_size >= sizeof(BillsRecord)
+            and (<const BillsRecord*>tail).form == BILLS_FORM_ADDITION
+        )
+        _keys_derive_one(
+            out, MAP_LINKS, row.service, LINK_ADDITION if adds else LINK_BILLS, row.sequence
+        )
     elif row.kind == KIND_HANDED_OUT:
         _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_HANDED_OUT, row.sequence)

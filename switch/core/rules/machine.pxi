@@ -294,6 +294,8 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         rc = booked_statement(s, row, <const StatementRecord*>draft.tail, &result, &other)
     elif kind == KIND_REGISTER:
         result = treasury_register(s, row, draft.tail)
+        if result == RESULT_OK:
+            rc = bills_keep_rule(s, row, draft.tail, &result)
     elif kind == KIND_CASE_CLOSE:
         rc = cases_close(s, row, &result, &other)
     elif kind == KIND_PROPOSE:
