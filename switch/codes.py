@@ -219,6 +219,7 @@ class Record(IntEnum):
     BENEFICIARY = 13
     SCHEDULE = 14
     OPERATOR = 15
+    MARGIN = 16
 
 
 class PersonRole(IntEnum):
@@ -503,6 +504,8 @@ class Link(IntEnum):
     """Of a refund, or of what ended a hold: the row that hands its cash out."""
     LIMIT = (1 << 23) + 4
     """Of an account, in a ledger with people: its newest limit."""
+    MARGIN = (1 << 23) + 5
+    """Of nothing, 0: the newest margin."""
 
 
 HEAD_SHIFT = 9
@@ -538,7 +541,7 @@ the longest that they may say."""
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 14
+RULES_VERSION = 15
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

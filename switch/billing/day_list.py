@@ -136,7 +136,8 @@ def plan(
     heads, lost = not_listed(numbers, first, end, mine, ledger)
     # Listed under another number: that is the biller's to put right, not to be undone.
     heads = heads[~np.isin(_marks(heads["id"]), _marks(lines["id"]))]
-    final = moments(heads, config).final_from <= wall_ns
+    margins = register.margins.of(register.participant(biller).spec.id)
+    final = moments(heads, config, margins).final_from <= wall_ns
     may_lack = max(LACKS_MAX, len(lines))
     if np.count_nonzero(final) > may_lack:
         lacks = count_completed(heads[final], ledger)

@@ -326,8 +326,7 @@ class Dispatcher:
         """The biller with this participant index. LookupError if there is none."""
         known = self._billers.get(index)
         if known is None:
-            name = self._register.participant(index).spec.id
-            known = Biller(index, name, self._config.biller_of(name), self._started)
+            known = Biller(index, self._register, self._config, self._started)
             self._billers[index] = known
             self._met.append(known)
             self._turns.add(known.table)
