@@ -171,13 +171,13 @@ def test_one_biller_may_have_a_margin_of_its_own(bench: Bench) -> None:
 
 def test_a_kept_hold_is_given_back_by_its_own_margin(bench: Bench) -> None:
     """What nobody has decided in time is asked about by what it was told, too."""
-    held, _ = asked(bench, "KEPT")
+    held, told = asked(bench, "KEPT")
     bench.pass_s(61)
     bench.expire()
     start_again(bench, LONG_S)
     biller, connection = bench.connect()
     bench.pass_s(41, 0.5)
-    not_seen(bench, biller, connection)
+    assert not_seen(bench, biller, connection).credit_until_ns == told
     assert given_back(bench, held)
 
 

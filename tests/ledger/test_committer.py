@@ -23,6 +23,7 @@ from switch.codes import RULES_VERSION, Kind, Record, Result
 from switch.errors import (
     ClockError,
     DeadError,
+    FormatError,
     OverloadError,
     UnknownOutcomeError,
 )
@@ -34,6 +35,7 @@ from switch.ledger.committer import (
 )
 from switch.ledger.start_clock import CLOCK_BEHIND_MAX_NS, CLOCK_GAP_MAX_NS
 from switch.ledger.templates import join, template
+from tests.records import margin
 
 MAP_SIZE = 1 << 30
 LITTLE_MAP = 1 << 20
@@ -362,6 +364,28 @@ def test_the_first_row_says_which_rules_run(ledger: Ledger, clock: Clock) -> Non
         Record.RULES,
         RULES_VERSION,
     )
+
+
+def test_margins_that_are_not_the_newest_get_a_row(
+    ledger: Ledger, clock: Clock
+) -> None:
+    """Behind the rules, before anything else is taken; none if none are given."""
+    tails = [margin(60_000), margin(60_000), b"", margin(60_000, water=10), margin(10)]
+    written: list[bytes] = []
+    for tail in tails:
+        one = make(ledger, clock)
+        one.start(margin=tail)
+        one.stop(WAIT_S)
+        if tail and written[-1:] != [tail]:
+            written.append(tail)
+        assert ledger.sequence == RULES_ROW + len(written)
+    for at, tail in enumerate(written, RULES_ROW + 1):
+        row = ledger.row(at)
+        assert (row.kind, row.result, row.participant) == (Kind.REGISTER, Result.OK, 0)
+        assert row.resolves == (at - 1 if at > RULES_ROW + 1 else 0)
+        assert ledger.tail(at) == tail
+    with pytest.raises(FormatError, match="refused a row of its start"):
+        make(ledger, clock).start(margin=margin(9))
 
 
 # --- stop and death ------------------------------------------------------------------
