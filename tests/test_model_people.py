@@ -29,7 +29,6 @@ from tests.records import (
     Row,
     budget,
     confirmation,
-    margin,
     pins,
     revocation,
 )
@@ -350,7 +349,6 @@ def test_what_needs_no_proposal(office: Treasury) -> None:
         return office.result(office.row(Kind.REGISTER, (0, 0), tail=tail))
 
     assert register(bytes([Record.CLOCK]) + b"{}") == Result.OK
-    assert register(margin(60_000, water=10)) == Result.OK
     # One person's word, but that is signed.
     assert register(revocation(CENTRE, b"a" * 32, b"\7")) == Result.NOT_SIGNED
     assert register(pins(CENTRE, b"k" * 32)) == Result.NOT_APPROVED
@@ -410,7 +408,6 @@ SHAPES = [
     ([freeze(1, RowFlag.UNFREEZE)], True),
     ([freeze(1, 1)], False),
     ([of_record(bytes([Record.CLOCK]) + b"{}")], False),
-    ([of_record(margin(60_000))], False),
     ([of_record(revocation(CENTRE, b"a" * 32, b"\7"))], False),
     ([of_record(ThresholdsRecord(1, 2, 3).pack())], True),
     ([of_record(pins(CENTRE, b"k" * 32)), GOOD], True),
