@@ -39,9 +39,9 @@ class BillerMargins:
 
     def least_since(self, hold: int, otherwise_ns: int) -> int:
         """The shortest from this hold on."""
-        [first] = self.at(np.array([hold], np.uint64), otherwise_ns)
+        first = self.at(np.array([hold], np.uint64), otherwise_ns)
         later = self.margins_ns[self.sequences > hold]
-        return min([int(first), otherwise_ns, *later.tolist()])
+        return min(otherwise_ns, *map(int, first), *map(int, later))
 
 
 NO_MARGINS = BillerMargins(np.zeros(0, np.uint64), np.zeros(0, np.uint64))
