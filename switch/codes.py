@@ -219,6 +219,7 @@ class Record(IntEnum):
     BENEFICIARY = 13
     SCHEDULE = 14
     OPERATOR = 15
+    MARGIN = 16
 
 
 class PersonRole(IntEnum):
@@ -504,6 +505,8 @@ class Link(IntEnum):
     """Of a refund, or of what ended a hold: the row that hands its cash out."""
     LIMIT = (1 << 23) + 4
     """Of an account, in a ledger with people: its newest limit."""
+    MARGIN = (1 << 23) + 6
+    """Of nothing, 0: the newest margin."""
 
 
 HEAD_SHIFT = 9

@@ -40,6 +40,7 @@ LINKED = {
     int(Link.PAYOUT): "paid_out",
     int(Link.HANDED_OUT): "handed_out",
     int(Link.LIMIT): "limits",
+    int(Link.MARGIN): "margins",
 }
 """Where the newest row of each link is kept; complaints and cases have their own."""
 

@@ -302,6 +302,18 @@ BENEFICIARY_RECORD: Final = np.dtype(
         ("ifsc", "S16"),
     ]
 )
+MARGIN_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("reserved_0", "V3"),
+        ("margin_ms", "<u4"),
+        ("count", "<u4"),
+        ("reserved_1", "V4"),
+    ]
+)
+BILLER_MARGIN: Final = np.dtype(
+    [("code", "S32"), ("margin_ms", "<u4"), ("reserved", "V4")]
+)
 SCHEDULE_RECORD: Final = np.dtype(
     [
         ("record", "u1"),
@@ -402,8 +414,8 @@ SIZES: Final = {
     PART_SIZE: (BILL_PART, TARIFF_PART, BANK_ACCOUNT_RECORD),
     8: (INDEX_PIECE, RULES_RECORD, CONFIRMATION_RECORD),
     32: (META, SEGMENT, ACCOUNT_RECORD, THRESHOLDS_RECORD, LIMIT_RECORD),
-    16: (INDEX_HOLD, BUDGET_RECORD),
-    40: (WINDOW_LINE,),
+    16: (INDEX_HOLD, BUDGET_RECORD, MARGIN_RECORD),
+    40: (WINDOW_LINE, BILLER_MARGIN),
 }
 for _size, _dtypes in SIZES.items():
     for _dtype in _dtypes:
@@ -448,6 +460,9 @@ DECIDED_RULES: Final = 14
 
 PUT_RULES: Final = 15
 """The first rules by which what was fetched does not outlive a file of bills."""
+
+MARGIN_RULES: Final = 15
+"""The first rules by which the switch says its margins."""
 
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64

@@ -73,7 +73,10 @@ REVOKERS: Final[dict[int, tuple[PersonRole, ...]]] = {
     Record.REVOCATION: MAKERS,
     Record.CONFIRMATION: CHECKERS,
 }
-ALONE: Final = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
+ALONE: Final = (
+    *(Record.CLOCK, Record.RULES, Record.MARGIN),
+    *(Record.REVOCATION, Record.CONFIRMATION),
+)
 """Records of the register that need no proposal."""
 CHANNEL_AMOUNT_MAX: Final = 10**15
 """Of one proposal of a bank's connection, paise."""

@@ -18,12 +18,7 @@ from switch.audit.beneficiaries import Beneficiaries
 from switch.audit.beneficiaries import broken as broken_beneficiary
 from switch.audit.budgets import Budgets
 from switch.audit.budgets import broken as broken_budget
-from switch.audit.certificates import (
-    LAYOUTS,
-    TREASURIES_RULES,
-    Certificates,
-    broken,
-)
+from switch.audit.certificates import LAYOUTS, TREASURIES_RULES, Certificates, broken
 from switch.audit.cutoffs import Schedules
 from switch.audit.cutoffs import broken as broken_schedule
 from switch.audit.findings import Findings
@@ -48,6 +43,7 @@ from switch.audit.layout import (
 )
 from switch.audit.limits import broken as broken_limit
 from switch.audit.limits import take_limit
+from switch.audit.margins import Margins
 from switch.audit.operators import Operator, Operators
 from switch.audit.operators import broken as broken_operator
 from switch.audit.participants import Participants, broken_participant
@@ -141,6 +137,7 @@ class Register:
         self.banks = Banks(accounts, self.owned)
         self.beneficiaries = Beneficiaries(accounts)
         self.schedules = Schedules()
+        self.margins = Margins()
         self.rules: list[tuple[int, int]] = []
         """Sequence and version of each rules row: from there on these rules run."""
 
@@ -257,6 +254,9 @@ class Register:
             self._service(row, tail)
         elif record == Record.RULES and len(tail) >= RULES_RECORD.itemsize:
             self._rules(row, tail)
+        elif record == Record.MARGIN:
+            for text in self.margins.apply(row, tail, self.version):
+                self._add("margins", row, text)
         elif record in CHECKED:
             check, wrong, wanted = self.asked(row, tail)
             if wrong:

@@ -219,6 +219,7 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_BENEFICIARY = 13  # where a biller account's money is paid out to
     RECORD_SCHEDULE = 14    # when windows close by themselves
     RECORD_OPERATOR = 15    # who sits at a centre's counter, by which key
+    RECORD_MARGIN = 16      # how long before its deadline nobody credits a payment any more
 
 cdef enum:  # what a person may do; the first two act
     PERSON_MAKER = 1        # proposes

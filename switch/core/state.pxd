@@ -71,7 +71,7 @@ cdef enum:  # the three maps of the index
     # -> case; (hold, LINK_CORRECTION, LINK_VERIFY or LINK_ADVANCE), (advance, LINK_RECOVERY)
     # -> that; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first;
     # (person, LINK_PROPOSALS + day) -> what it proposed; (account, LINK_FREEZE) -> its freeze;
-    # (account, LINK_LIMIT) -> its limit;
+    # (account, LINK_LIMIT) -> its limit; (0, LINK_MARGIN) -> margin;
     # (payment, LINK_COMPLAINT) -> complaint; (service, LINK_BILLS or LINK_ADDITION) -> bills;
     # (refund or end, LINK_HANDED_OUT) -> its handed_out
     MAP_LINKS = 2

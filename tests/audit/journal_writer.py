@@ -166,7 +166,7 @@ class Images:
             return
         if row.kind == Kind.REGISTER:
             kind = (row.tail or b"")[0]
-            if kind != Record.CLOCK:
+            if kind not in (Record.CLOCK, Record.MARGIN):
                 self.records[kind, row.debit] = row.sequence
             return
         if row.kind == Kind.OPEN:

@@ -29,6 +29,14 @@ cdef bint _effect_schedule_is_within(const uint8_t* tail, uint32_t size) noexcep
     )
 
 
+cdef bint _effect_margin_is_within(const uint8_t* tail, uint32_t size) noexcept nogil:
+    cdef const MarginRecord* record = <const MarginRecord*>tail
+    return (
+        size >= sizeof(MarginRecord) and record.count <= MARGINS_MAX
+        and size >= sizeof(MarginRecord) + record.count * sizeof(BillerMargin)
+    )
+
+
 cdef bint _effect_record_is_within(
     const Row* row, const uint8_t* tail, uint32_t tail_size
 ) noexcept nogil:
@@ -81,6 +89,8 @@ cdef bint _effect_record_is_within(
         return tail_size >= sizeof(OperatorRecord) and 0 < row.debit < OPERATORS_MAX and (
             (<const OperatorRecord*>tail).participant < PARTICIPANTS_MAX
         )
+    elif record == RECORD_MARGIN:
+        return _effect_margin_is_within(tail, tail_size) and row.debit == 1
     return record != 0
 
 

@@ -172,6 +172,20 @@ cdef inline bint keys_is_zero(const uint8_t* data, size_t size) noexcept nogil:
     return True
 
 
+cdef bint keys_code_is_valid(
+    const uint8_t* code, uint32_t size, bint upper
+) noexcept nogil:
+    """[a-z0-9-] or [A-Z0-9-], at least one, zero-padded."""
+    cdef uint32_t i = 0
+    cdef uint8_t c
+    while i < size and code[i] != 0:
+        c = code[i]
+        if not (48 <= c <= 57 or c == 45 or (65 <= c <= 90 if upper else 97 <= c <= 122)):
+            return False
+        i += 1
+    return i > 0 and keys_is_zero(code + i, size - i)
+
+
 cdef inline bint keys_no_id(const uint8_t* id) noexcept nogil:
     """Sixteen zeros: the row is the switch's own."""
     cdef uint64_t high, low
@@ -369,6 +383,8 @@ cdef void keys_derive(
     ):
         # An index of earlier rules has none: so none is derived of their rows, ever.
         _keys_derive_one(out, MAP_LINKS, row.debit, LINK_LIMIT, row.sequence)
+    elif row.kind == KIND_REGISTER and tail_size > 0 and tail[0] == RECORD_MARGIN:
+        _keys_derive_one(out, MAP_LINKS, 0, LINK_MARGIN, row.sequence)
     elif row.kind == KIND_COMPLAINT:
         _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_COMPLAINT, row.sequence)
     elif row.kind == KIND_BILLS:

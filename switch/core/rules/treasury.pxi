@@ -550,6 +550,15 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
     return RESULT_OK
 
 
+cdef int treasury_margin(State* s, Row* row) noexcept nogil:
+    """There is one setting, number 1; each of its rows names the one before."""
+    cdef int rc = rows_find_link(s, 0, LINK_MARGIN, &row.resolves)
+    row.debit = 1
+    if rc == 0 and row.resolves != 0:
+        row.flags |= ROW_UPDATE
+    return rc
+
+
 cdef int treasury_close(const Account* account) noexcept nogil:
     """An account closes when nothing can move it any more.
 
