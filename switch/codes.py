@@ -501,6 +501,8 @@ class Link(IntEnum):
     """Of a payment: the newest complaint about it."""
     HANDED_OUT = CORRECTION + 23
     """Of a refund, or of what ended a hold: the row that hands its cash out."""
+    UNDOING = CORRECTION + 24
+    """Of a hold: the transfer that undoes its correction."""
     LIMIT = (1 << 23) + 4
     """Of an account, in a ledger with people: its newest limit."""
 
@@ -538,7 +540,7 @@ the longest that they may say."""
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 14
+RULES_VERSION = 16
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

@@ -250,7 +250,7 @@ class Approvals:
         transfers = rows["kind"] == Kind.TRANSFER
         moves = accounts.moves(rows)
         needs = (rows["kind"] == Kind.CASE_CLOSE) | (
-            transfers & (moves != Move.RECOVERY)
+            transfers & ~np.isin(moves, ALONE)
         )
         alone = (rows["flags"] & np.uint16(EVIDENCE)) == 0
         needs |= (rows["kind"] == Kind.VERIFY) & alone

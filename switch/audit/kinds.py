@@ -34,6 +34,10 @@ class Move(IntEnum):
     """Pays the hold that it names after all."""
     ADVANCE = PROPOSE_ADVANCE
     """Lends a wallet what the hold that it names keeps."""
+    UNDOING = int(Kind.REFUND)
+    """Takes back what the correction of the hold that it names has paid. Never proposed as
+    that.
+    """
     ENDING = int(Kind.BOOKED)
     """Ends what a bank has booked and nothing had explained, pays out to what it names,
     or recalls a release. Never proposed as that.
@@ -146,7 +150,7 @@ TRAITS: Final[dict[Kind, Traits]] = {
     ),
     Kind.TOP_UP: Traits(TREASURY, OWN, Money.MOVES, amount=True, total=True, line=True),
     # One that names a hold corrects or advances it and needs two people; recoveries of
-    # advances and the treasury's own moves need one.
+    # advances, undoings of corrections and the treasury's own moves need one.
     Kind.TRANSFER: Traits(
         TREASURY,
         OWN,

@@ -124,7 +124,7 @@ class People:
         """Take accepted rows that move money and may be lines."""
         others = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0)
         if others.any():
-            others &= ~np.isin(accounts.moves(rows), (Move.RECOVERY, Move.ENDING))
+            others &= ~np.isin(accounts.moves(rows), ALONE)
         rows = pick(rows, ~others)
         if self.persons.some:
             self.lines.needed(rows)

@@ -218,7 +218,7 @@ class Refusals:
         ends = moves & (self.accounts.moves(rows) == Move.ENDING)
         if not self.register.know_recalls:
             ends &= ~self.accounts.recalls(rows)
-        deeds = moves & ~ends & (self.accounts.moves(rows) != Move.RECOVERY)
+        deeds = moves & ~ends & ~np.isin(self.accounts.moves(rows), ALONE)
         deeds |= (rows["kind"] == Kind.REFUND) | (rows["kind"] == Kind.CASE_CLOSE)
         text = "what two people want is refused without a row, and stays to be done"
         self.findings.add_rows("refusals", rows["sequence"][deeds], text)

@@ -388,4 +388,4 @@ cdef enum:  # Row.flags
     ROW_TENDER_SHIFT = 12   # bits 12-13
     ROW_TENDER_MASK = 0x3000
     ROW_STATED = 0x4000     # its sender stated the amount due
-    ROW_PARTIAL = 0x8000    # a hold whose claim ends when it is posted
+    ROW_PARTIAL = 0x8000    # a hold whose claim ends when it is posted or corrected

@@ -240,6 +240,30 @@ class Decisions(Drawing):
             row.amount = max(1, advance.amount - (1 if self.chance(6) else 0))
         return [row]
 
+    def undo(self) -> list[Row]:
+        """What was paid after all is taken back, most often of what is rejected."""
+        rng, model = self.rng, self.model
+        row = self.by_treasury(Kind.TRANSFER, amount=1_000)
+        row.resolves = self.last_of("moved")
+        row.debit, row.credit = self.net.heads[0][0], self.wallet()
+        corrected = list(model.corrected)[-60:]
+        rejected = [
+            hold
+            for hold in corrected
+            if model.open_case(model.rows[hold - 1], CaseType.LATE_REJECTION)
+        ]
+        if corrected and not self.chance(5):
+            row.resolves = rng.choice(rejected if rejected else corrected)
+            if self.chance(4):
+                row.resolves = rng.choice(corrected)
+        hold = model.accepted(row.resolves)
+        if hold is not None and hold.kind == Kind.HOLD and not self.chance(6):
+            row.debit, row.credit = hold.credit, hold.debit
+            paid = model.correction_of(hold)
+            row.amount = hold.amount if paid is None else paid.amount
+            row.amount = max(1, row.amount - (1 if self.chance(6) else 0))
+        return [row]
+
     def shift(self) -> list[Row]:
         row = self.by_treasury(Kind.SHIFT, debit=self.wallet())
         row.reference, row.participant = b"", self.centres[0]
