@@ -6,7 +6,7 @@ Part of tests/model.py, which see.
 
 import hashlib
 
-from switch.codes import PROPOSE_ADVANCE, AccountKind, Kind, Result
+from switch.codes import PROPOSE_ADVANCE, AccountKind, CaseType, Kind, Result
 from tests.flags import RowFlag
 from tests.model_beneficiaries import Beneficiaries
 from tests.model_claims import utr_key

@@ -6,7 +6,7 @@ Part of tests/core/generator.py, which see.
 
 from dataclasses import replace
 
-from switch.codes import PROPOSE_ADVANCE, Kind
+from switch.codes import PROPOSE_ADVANCE, CaseType, Kind
 from tests import people
 from tests.core.drawing import FEW, HOLDS, Drawing
 from tests.core.mutation import vary_row
