@@ -454,6 +454,8 @@ class RowFlag(IntFlag):
     OWED = 0x0010
     """Of transfer rows that end a debit: the wallet may owe it."""
     AS_DIRECT = 0x0020
+    UNDOES = 0x0020
+    """Of transfer rows that take back what a correction has paid."""
     UPDATE = 0x0040
     THIRD = 0x0040
     """Of propose rows."""

@@ -454,6 +454,7 @@ class People(Beneficiaries):
             self.count_doubt(row, -1)
             self.recovered[row.resolves] = sequence
         elif self.is_undoing(row):
+            row.flags |= RowFlag.UNDOES
             self.free_claim(row)
             self.undone[row.resolves] = sequence
         elif self.kinds_of(row) == ADVANCE:

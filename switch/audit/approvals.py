@@ -21,7 +21,7 @@ from switch.audit.accounts import Accounts
 from switch.audit.decided import Abilities, Decided
 from switch.audit.findings import Findings
 from switch.audit.holds import due_times
-from switch.audit.kinds import Move
+from switch.audit.kinds import ALONE, Move
 from switch.audit.layout import (
     EVIDENCE,
     KEEP,

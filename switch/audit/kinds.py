@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from switch.audit.layout import CLAIM, PRICE_FLAGS, RECENT, Mask
+from switch.audit.layout import CLAIM, PARTIAL, PRICE_FLAGS, RECENT, Mask
 from switch.codes import PROPOSE_ADVANCE, CaseType, Kind, Role
 
 
@@ -42,6 +42,10 @@ class Move(IntEnum):
     """Ends what a bank has booked and nothing had explained, pays out to what it names,
     or recalls a release. Never proposed as that.
     """
+
+
+ALONE: Final = (Move.RECOVERY, Move.UNDOING)
+"""Nobody else needs to want these in a ledger without people."""
 
 
 class Reference(Enum):
@@ -242,7 +246,7 @@ COMPLAINING: Final = table_of(Kind.COMPLAINT, Kind.REPLY)
 KEEPING: Final = table_of(Kind.HOLD, Kind.CASE, Kind.POST, Kind.VOID)
 """A hold whose deadline keeps it, a case that keeps one, and what ends a kept one."""
 RELEASING_CLAIMS: Final = table_of(
-    Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.REFUND, Kind.VERIFY
+    *(Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.REFUND, Kind.VERIFY, Kind.TRANSFER)
 )
 """What may release a claim; expiries never do, which is judged where claims are."""
 SAYS_AMOUNT: Final = (CaseType.LATE_CONFIRMATION, CaseType.AMOUNT_DIFFERS)
@@ -272,6 +276,7 @@ def _claimed() -> npt.NDArray[np.uint16]:
     for kind in (*SPENDS, *ending):
         table[kind] = PRICE_FLAGS
     table[Kind.TOP_UP], table[Kind.BOOKED] = CLAIM, CLAIM | RECENT
+    table[Kind.TRANSFER] = CLAIM | PARTIAL
     return table
 
 

@@ -166,6 +166,8 @@ def ending(s: Story, *, ends: bool, keep: bool = False, groups: int = 17) -> Non
 
 
 def rules(s: Story, *versions: int) -> None:
+    """By these from here on; what was told before is by the first ones."""
+    s.forget_claims()
     for place, version in enumerate(versions):
         s.add(
             Kind.REGISTER,

@@ -156,6 +156,10 @@ cdef inline void _effect_transfer(Table* table, const Row* row) noexcept nogil:
         (row.flags & ROW_CASE != 0) == (link == LINK_CORRECTION),
         b"_effect_transfer: a correction says so",
     )
+    native_assert(
+        (row.flags & ROW_UNDOES != 0) == (link == LINK_UNDOING),
+        b"_effect_transfer: an undoing says so",
+    )
     if not keys_is_of_bank(table, row) and link != LINK_UNDOING:
         _effect_count_case(table, row, 1 if link == LINK_ADVANCE else -1)
 

@@ -311,6 +311,8 @@ cdef int cases_transfer(State* s, Row* row, int* result, uint64_t* other) noexce
     link = keys_transfer(&s.group.working, row)
     if link == LINK_CORRECTION:
         row.flags |= ROW_CASE
+    elif link == LINK_UNDOING:
+        row.flags |= ROW_UNDOES
     if link == LINK_CORRECTION or link == LINK_UNDOING:
         rc = _cases_release(s, row)
     return rc
