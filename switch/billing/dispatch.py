@@ -269,6 +269,9 @@ class Dispatcher:
 
     def _take_corrections(self, transfers: Rows) -> None:
         """Of what was paid after all nothing is to be asked any more."""
+        undone = (transfers["flags"] & int(RowFlag.UNDOES)) != 0
+        if undone.any():
+            self.watches.wake(transfers["resolves"][undone])
         rows, damaged = self._ledger.gather_whole(transfers["resolves"])
         transfers = transfers[~np.isin(transfers["resolves"], damaged)]
         # The others speak of a hold without ending it, or of no hold.
