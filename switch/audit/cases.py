@@ -45,8 +45,10 @@ the payment's biller."""
 TOGETHER: Final = 4_096
 """Rows that are taken one by one, and kept as one array."""
 COUNTED: Final = {
-    **{Move.CORRECTION: -1, Move.UNDOING: 0},
-    **{Move.ADVANCE: 1, Move.RECOVERY: -1},
+    Move.CORRECTION: -1,
+    Move.UNDOING: 0,
+    Move.ADVANCE: 1,
+    Move.RECOVERY: -1,
 }
 """What a transfer that names a row adds to `cases_count` of its accounts."""
 

@@ -2,9 +2,10 @@
 
 A payment is *in question* from the expiry that gave it back, and from a late
 confirmation, to the verify or the correction that ends it. What cases, verifies,
-corrections, undoings, advances, recoveries, closes and proposals say goes by that, so the
-rows of one hold are taken in their order; those that were refused show whether they had
-the cause that they name. Memory: as `cases` says, and that of 4,096 holds at a time.
+corrections, undoings, advances, recoveries, closes and proposals may say goes by that,
+so the rows of one hold are taken in their order; those that were refused show whether
+they had the cause that they name. Memory: as `cases` says, and that of 4,096 holds at
+a time.
 """
 
 from dataclasses import dataclass

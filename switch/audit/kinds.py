@@ -35,8 +35,8 @@ class Move(IntEnum):
     ADVANCE = PROPOSE_ADVANCE
     """Lends a wallet what the hold that it names keeps."""
     UNDOING = int(Kind.REFUND)
-    """Takes back what the correction of the hold that it names has paid. Never proposed as
-    that.
+    """Takes back what a correction of the hold that it names has paid. Never proposed
+    as that.
     """
     ENDING = int(Kind.BOOKED)
     """Ends what a bank has booked and nothing had explained, pays out to what it names,
@@ -44,7 +44,7 @@ class Move(IntEnum):
     """
 
 
-ALONE: Final = (Move.RECOVERY, Move.UNDOING)
+BY_ONE: Final = (Move.RECOVERY, Move.UNDOING)
 """Nobody else needs to want these in a ledger without people."""
 
 

@@ -16,7 +16,7 @@ from switch.audit.accounts import ANY_BALANCE
 from switch.audit.beneficiaries import may_owe, says_owed
 from switch.audit.findings import Findings
 from switch.audit.items import ENDING_RESULTS
-from switch.audit.kinds import ALONE, MONEY, POSTED, RESOLVING, SPENDING, Move
+from switch.audit.kinds import BY_ONE, MONEY, POSTED, RESOLVING, SPENDING, Move
 from switch.audit.layout import (
     ACCOUNT_RECORD,
     PARTICIPANT_RECORD,
@@ -217,7 +217,7 @@ class Refusals:
         ends = moves & (self.accounts.moves(rows) == Move.ENDING)
         if not self.register.know_recalls:
             ends &= ~self.accounts.recalls(rows)
-        deeds = moves & ~ends & ~np.isin(self.accounts.moves(rows), ALONE)
+        deeds = moves & ~ends & ~np.isin(self.accounts.moves(rows), BY_ONE)
         deeds |= (rows["kind"] == Kind.REFUND) | (rows["kind"] == Kind.CASE_CLOSE)
         text = "what two people want is refused without a row, and stays to be done"
         self.findings.add_rows("refusals", rows["sequence"][deeds], text)

@@ -252,7 +252,9 @@ def _check_against(
         _check_release(place, service, biller or (known.spec if known else None))
         before = register.find_service(service.code)
         if is_in_parts(service) and not (before and is_in_parts(before.spec)):
-            text = "a direct service has no bills in parts: nobody would release the rest"
+            text = (
+                "a direct service has no bills in parts: nobody would release the rest"
+            )
             raise _problem(f"{place}.amount_rule", f"service {service.code}: {text}")
         if before:
             _check_fixed(place, before.spec, service)

@@ -1,5 +1,5 @@
-"""Goal: what corrections and undoings say of claims, and an undoing that no honest switch
-has made, are found, each by words of its own; by the rules of their time.
+"""Goal: what corrections and undoings say of claims, and an undoing that no honest
+switch has made, are found, each by words of its own; by the rules of their time.
 
 Method: twins, as in `test_audit_doubts`; refusals with their cause and without.
 """
@@ -80,7 +80,9 @@ def rejected(s: Story) -> Row:
     return hold
 
 
-def undoes(of: Make = rejected, times: int = 1, then: Tell | None = None, **f: object) -> Tell:
+def undoes(
+    of: Make = rejected, times: int = 1, then: Tell | None = None, **f: object
+) -> Tell:
     """What was corrected is taken back."""
 
     def tell(s: Story) -> None:
@@ -307,7 +309,10 @@ def refused_behind(of: Make, which: Kind, result: Result = R.CASE_CLOSED) -> Tel
 REFUSED = {
     "nothing": (refusal(R.CASE_NOT_FOUND, resolves=7), refusal(R.CASE_NOT_FOUND)),
     "amount": (refusal(R.NET_DIFFERS, amount=899), refusal(R.NET_DIFFERS)),
-    "accounts": (refusal(R.ACCOUNT_KIND_WRONG, credit=B), refusal(R.ACCOUNT_KIND_WRONG)),
+    "accounts": (
+        refusal(R.ACCOUNT_KIND_WRONG, credit=B),
+        refusal(R.ACCOUNT_KIND_WRONG),
+    ),
     "not rejected": (refusal(R.CASE_CLOSED, corrected), refusal(R.CASE_CLOSED)),
     "closed": (refused_behind(closed, Kind.CASE_CLOSE), refusal(R.CASE_CLOSED, closed)),
     "undone": (refused_behind(undone, Kind.TRANSFER), refusal(R.CASE_CLOSED, undone)),
@@ -325,7 +330,7 @@ def test_a_refusal_has_its_cause(tmp_path: Path, name: str) -> None:
 def test_a_correction_is_judged_by_the_rules_of_its_time(
     tmp_path: Path, version: int
 ) -> None:
-    """By older ones it kept what is left of its bill claimed, and said nothing of it."""
+    """By older ones it kept what is left of its bill, and said nothing of that."""
 
     def tell(s: Story) -> None:
         rules(s, version)

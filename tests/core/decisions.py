@@ -253,7 +253,7 @@ class Decisions(Drawing):
             if model.open_case(model.rows[hold - 1], CaseType.LATE_REJECTION)
         ]
         if corrected and not self.chance(5):
-            row.resolves = rng.choice(rejected if rejected else corrected)
+            row.resolves = rng.choice(rejected or corrected)
             if self.chance(4):
                 row.resolves = rng.choice(corrected)
         hold = model.accepted(row.resolves)

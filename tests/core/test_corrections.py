@@ -1,9 +1,9 @@
-"""Goal: a correction does not keep its bill for ever. Of a bill that may be paid in parts
-it leaves the rest payable; and what its biller rejects then is taken back, and the bill
-is free.
+"""Goal: a correction does not keep its bill for ever. Of a bill that may be paid in
+parts it leaves the rest payable; and what its biller rejects then is taken back, and
+the bill is free.
 
-Method: a small market driven by hand. Core and model answer each request and row, before
-and behind each kind of opening; what matters is stated here as well.
+Method: a small market driven by hand. Core and model answer each request and row,
+before and behind each kind of opening; what matters is stated here as well.
 """
 
 from collections.abc import Iterator
@@ -65,7 +65,9 @@ def corrected(market: Market, service: int, amount: int = 0) -> Outcome:
 def undoing(market: Market, held: Outcome, **fields: int) -> Row:
     """What takes the correction of a payment back."""
     hold = market.row(held)
-    back = Row(Kind.TRANSFER, id=market.id(), amount=hold.amount, resolves=held.sequence)
+    back = Row(
+        Kind.TRANSFER, id=market.id(), amount=hold.amount, resolves=held.sequence
+    )
     back.debit, back.credit, back.reference = hold.credit, hold.debit, b"letter 7"
     back.participant = people.MAKER
     for name, value in fields.items():
@@ -82,7 +84,7 @@ def close(market: Market, case: int) -> Outcome:
     return market.both(Kind.CASE_CLOSE, case, 1)
 
 
-# --- bills that are paid in parts -------------------------------------------------------
+# --- bills that are paid in parts ---------------------------------------------------
 
 
 @pytest.mark.parametrize("without_index", [None, False, True])
@@ -135,7 +137,7 @@ def test_a_correction_of_the_whole_has_its_bill(market: Market) -> None:
     assert market.pay(market.fetch(service, b"K", b"B")).other == held.sequence
 
 
-# --- what its biller rejects ------------------------------------------------------------
+# --- what its biller rejects --------------------------------------------------------
 
 
 @pytest.mark.parametrize("rules", [WHOLE, PARTS])
@@ -277,7 +279,7 @@ def test_its_cash_is_handed_out_again(market: Market) -> None:
     assert hand_out().result == Result.OK
 
 
-# --- services ---------------------------------------------------------------------------
+# --- services -----------------------------------------------------------------------
 
 
 def test_a_direct_service_has_no_bills_in_parts(market: Market) -> None:
