@@ -277,8 +277,9 @@ class Watched(WatchedCounters):
         outcome = super().one(row, shape)
         if name and (not outcome.repeat or name == "verify again"):
             self.deeds_met[name, Result(outcome.result)] += 1
-            if name == "correction" and row.flags & RowFlag.PARTIAL:
-                self.deeds_met["correction in part", Result(outcome.result)] += 1
+            done = outcome.result == OK and name == "correction"
+            if done and self.rows[outcome.sequence - 1].flags & RowFlag.PARTIAL:
+                self.deeds_met["correction in part", OK] += 1
         return outcome
 
     def deed(self, row: Row) -> str:

@@ -125,6 +125,9 @@ class Decisions(Drawing):
         row.resolves = self.last_of("late", 6) if self.chance(2) else self.doubtful()
         if self.chance(3) and model.kept:
             row.resolves = rng.choice(sorted(model.kept)[-6:])
+        in_parts = self.rare["late in parts"][-6:]
+        if self.chance(6) and in_parts:
+            row.resolves = rng.choice(in_parts)
         # Of what was advanced already the second one finds it done.
         twice = [one for one in model.advanced if one in model.kept]
         again = bool(twice) and self.chance(4)
