@@ -352,8 +352,10 @@ def test_a_rejection_is_open_until_it_is_undone(tmp_path: Path, of: Make) -> Non
     s.commit()
     exceptions = audit(written(tmp_path / "after", s.groups)).exceptions
     before = audit(written(tmp_path / "before", going_on().groups)).exceptions
-    more = [each.open[What.LATE_REJECTION].count for each in (before, exceptions)]
-    assert more[1] - more[0] == (of is rejected)
+    assert before is not None
+    assert exceptions is not None
+    there, now = (each.open[What.LATE_REJECTION] for each in (before, exceptions))
+    assert now.count - there.count == (of is rejected)
 
 
 def service(version: int, mode: int, *, before: int = 0) -> Tell:
