@@ -456,6 +456,8 @@ class RowFlag(IntFlag):
     OWED = 0x0010
     """Of transfer rows that end a debit: the wallet may owe it."""
     AS_DIRECT = 0x0020
+    UNDOES = 0x0020
+    """Of transfer rows that take back what a correction has paid."""
     UPDATE = 0x0040
     THIRD = 0x0040
     """Of propose rows."""
@@ -503,6 +505,8 @@ class Link(IntEnum):
     """Of a payment: the newest complaint about it."""
     HANDED_OUT = CORRECTION + 23
     """Of a refund, or of what ended a hold: the row that hands its cash out."""
+    UNDOING = CORRECTION + 24
+    """Of a hold: the transfer that undoes its correction."""
     LIMIT = (1 << 23) + 4
     """Of an account, in a ledger with people: its newest limit."""
     MARGIN = (1 << 23) + 6
@@ -542,7 +546,7 @@ the longest that they may say."""
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 15
+RULES_VERSION = 16
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

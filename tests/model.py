@@ -35,6 +35,7 @@ LINKED = {
     int(Link.VERIFY): "verified",
     int(Link.ADVANCE): "advanced",
     int(Link.RECOVERY): "recovered",
+    int(Link.UNDOING): "undone",
     int(Link.ENDING): "ended",
     int(Link.MATCHED): "matched",
     int(Link.PAYOUT): "paid_out",

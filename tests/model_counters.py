@@ -247,7 +247,8 @@ class Counters(Banks):
             return Answer(Result.ALREADY_HANDED_OUT, before)
         if back.kind in (Kind.VOID, Kind.EXPIRE):
             hold = self.rows[back.resolves - 1]
-            doubt = self.corrected.get(hold.sequence, 0) or self.late_case(hold)
+            paid = self.correction_of(hold)
+            doubt = paid.sequence if paid is not None else self.late_case(hold)
             if doubt and amount == hold.amount:
                 return Answer(Result.CASES_OPEN, doubt)
         return OK
@@ -259,12 +260,13 @@ class Counters(Banks):
         ends = back.kind in (Kind.VOID, Kind.POST) and back.flags & RowFlag.KEEP
         if not ends and back.kind != Kind.EXPIRE:
             return 0
-        held = self.rows[back.resolves - 1].amount
+        hold = self.rows[back.resolves - 1]
+        held = hold.amount
         if back.kind == Kind.POST:
             return held - back.amount
         # Paid after all: a part of it, or there is nothing left to speak of.
-        corrected = self.corrected.get(back.resolves, 0)
-        paid = self.rows[corrected - 1].amount if corrected else 0
+        correction = self.correction_of(hold)
+        paid = correction.amount if correction is not None else 0
         return held - paid if paid < held else held
 
     def do_handed_out(self, row: Row) -> None:

@@ -455,6 +455,10 @@ HEADS_RULES: Final = 14
 STAKE_RULES: Final = 14
 """The first rules whose thresholds look at what a proposal moves or releases."""
 
+CORRECT_RULES: Final = 16
+"""The first rules by which a correction releases what is left of a bill, and can be
+undone, and direct services have no bills in parts."""
+
 DECIDED_RULES: Final = 14
 """The first rules by which what people decided is asked again when it is done."""
 
@@ -515,6 +519,7 @@ CLAIM: Final = int(RowFlag.CLAIM)
 RECENT: Final = int(RowFlag.RECENT)
 RELEASE: Final = int(RowFlag.RELEASE)
 CASE: Final = int(RowFlag.CASE)
+UNDOES: Final = int(RowFlag.UNDOES)
 THIRD: Final = int(RowFlag.THIRD)
 UNFREEZE: Final = int(RowFlag.UNFREEZE)
 REVERSAL: Final = int(RowFlag.REVERSAL)

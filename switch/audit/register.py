@@ -26,6 +26,7 @@ from switch.audit.layout import (
     ACCOUNT_RECORD,
     ACCOUNTS_MAX,
     CANCEL_RULES,
+    CORRECT_RULES,
     COUNTER_RULES,
     DECIDED_RULES,
     HANDOUT_RULES,
@@ -51,12 +52,11 @@ from switch.audit.persons import LAYOUTS as PEOPLES
 from switch.audit.persons import Person, Persons
 from switch.audit.persons import broken as broken_person
 from switch.audit.services import (
-    FIXED,
     Files,
     broken_rules,
     broken_tariff,
+    changes,
     joins_series,
-    moved_heads,
     other_form,
     read_tariff,
 )
@@ -499,12 +499,20 @@ class Register:
             yield "it releases, and its biller has not promised to credit nothing late"
         if not joins_series(record, self.services, index):
             yield f"service {record['series']} is no series that it may join"
+        yield from self.fixed_problems(record)
+
+    def fixed_problems(self, record: np.void) -> Iterator[str]:
+        """What a record of a service would be refused for as RULE_FIXED."""
         for name in other_form(record, self.services):
             yield f"its {name} is not that of its series, whose bills have one form"
-        for name in self.changed_rules(record):
-            yield f"it changes {name}, and claims are made by it"
-        if self.moves_heads(record):
-            yield "a head of it has another account than before, or is gone"
+        known = self.codes.get(bytes(record["code"]), 0)
+        yield from changes(
+            self.services[known],
+            record,
+            more=self.files.fixed(known, self.version),
+            heads=self.has(HEADS_RULES),
+            parts=self.has(CORRECT_RULES),
+        )
 
     def promised(self, record: np.void) -> bool:
         """Whether the biller of a service that releases has promised what that needs;
@@ -514,20 +522,6 @@ class Register:
         releases &= record["deadline_policy"] == Policy.RELEASE
         biller = self.parties.place(int(record["biller"]))
         return bool(not releases or self.parties.promises[biller])
-
-    def changed_rules(self, record: np.void) -> list[str]:
-        """What a record changes of a service's rules that must stay."""
-        index = self.codes.get(bytes(record["code"]), 0)
-        before = self.services[index]
-        if before["record"] != Record.SERVICE:
-            return []
-        names = FIXED + self.files.fixed(index, self.version)
-        return [name for name in names if record[name] != before[name]]
-
-    def moves_heads(self, record: np.void) -> bool:
-        """Whether a place of a service's heads does not keep its account."""
-        before = self.services[self.codes.get(bytes(record["code"]), 0)]
-        return self.has(HEADS_RULES) and moved_heads(before, record)
 
     def alien_heads(self, record: np.void) -> list[int]:
         """The heads of a service's record that are no accounts of its biller."""

@@ -5,6 +5,7 @@ A record of a refused row is held to the same shape: what has another leaves no 
 
 import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +52,34 @@ FORM: Final = (
 """What makes the one form of a reference. Services of one series have the same."""
 FIXED: Final = ("biller", "duplicate_rule", "series", *FORM)
 """What makes bills of a service. No update changes it, as claims are for ever."""
+
+
+def in_parts(record: np.void) -> bool:
+    """Whether a record is of a direct service whose bills are paid in parts."""
+    rules = record["mode"], record["price_rule"], record["amount_rule"]
+    return rules == (Mode.DIRECT, PriceRule.BILL, AmountRule.EXACT_AND_BELOW)
+
+
+def changes(
+    before: np.void,
+    record: np.void,
+    *,
+    more: tuple[str, ...],
+    heads: bool,
+    parts: bool,
+) -> Iterator[str]:
+    """What a record changes of the service that was there before, if there was one, and
+    may not; or makes a service that may not be. `more` fields are fixed, too; `heads`
+    and `parts`: whether its rules ask for these.
+    """
+    if before["record"] == Record.SERVICE:
+        for name in FIXED + more:
+            if record[name] != before[name]:
+                yield f"it changes {name}, and claims are made by it"
+    if heads and moved_heads(before, record):
+        yield "a head of it has another account than before, or is gone"
+    if parts and in_parts(record) and not in_parts(before):
+        yield "it is direct, and nobody releases what is left of its bills"
 
 
 def moved_heads(before: np.void, record: np.void) -> bool:

@@ -268,7 +268,8 @@ class Dispatcher:
         self.watches.wake(cases["resolves"])
 
     def _take_corrections(self, transfers: Rows) -> None:
-        """Of what was paid after all nothing is to be asked any more."""
+        """Of what was paid after all nothing is asked any more; who watches looks."""
+        self.watches.wake(transfers["resolves"])
         rows, damaged = self._ledger.gather_whole(transfers["resolves"])
         transfers = transfers[~np.isin(transfers["resolves"], damaged)]
         # The others speak of a hold without ending it, or of no hold.
@@ -277,7 +278,6 @@ class Dispatcher:
         if len(holds):
             for biller, part in self._by_biller(holds):
                 biller.work.end(baskets.firsts(part))
-            self.watches.wake(holds["sequence"])
 
     def _tell_refunds(self, refunds: Rows) -> None:
         posts, damaged = self._ledger.gather_whole(refunds["resolves"])

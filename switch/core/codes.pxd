@@ -376,6 +376,7 @@ cdef enum:  # Row.flags
     ROW_REVERSAL = 0x0010   # a booked row that takes a line of the other side back
     ROW_OWED = 0x0010       # a transfer that ends a debit, whatever its wallet has
     ROW_AS_DIRECT = 0x0020  # a confirmed service that was run as a direct one
+    ROW_UNDOES = 0x0020     # a transfer that takes back what a correction has paid
     ROW_UPDATE = 0x0040     # a register row that replaces an earlier one
     ROW_THIRD = 0x0040      # a propose that a third person must approve
     ROW_MATCHED = 0x0040    # a booked row that is what its R waited for
@@ -390,4 +391,4 @@ cdef enum:  # Row.flags
     ROW_TENDER_SHIFT = 12   # bits 12-13
     ROW_TENDER_MASK = 0x3000
     ROW_STATED = 0x4000     # its sender stated the amount due
-    ROW_PARTIAL = 0x8000    # a hold whose claim ends when it is posted
+    ROW_PARTIAL = 0x8000    # a hold whose claim ends when it is posted or corrected

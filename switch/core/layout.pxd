@@ -90,7 +90,7 @@ cdef enum:
 cdef enum:
     JOURNAL_FORMAT = 5
     INDEX_FORMAT = 9
-    RULES_VERSION = 15          # the rules of this code; one more for each change of them
+    RULES_VERSION = 16          # the rules of this code; one more for each change of them
     LIMIT_RULES = 14            # the first by which a limit is found by its account
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
@@ -114,6 +114,7 @@ cdef extern from *:
     #define LINK_VERIFY ((1ULL << 22) + 16)  /* of a hold */
     #define LINK_ADVANCE ((1ULL << 22) + 17)  /* of a hold: the transfer ahead of its end */
     #define LINK_RECOVERY ((1ULL << 22) + 18)  /* of an advance */
+    #define LINK_UNDOING ((1ULL << 22) + 24)  /* of a hold: the transfer that undoes its correction */
     #define LINK_ENDING ((1ULL << 22) + 19)  /* of an open item: the transfer that ends it */
     #define LINK_MATCHED ((1ULL << 22) + 20)  /* of a request or release: booked or recall */
     #define LINK_PAYOUT ((1ULL << 22) + 21)  /* of a beneficiary's row: what it was paid */
@@ -143,6 +144,7 @@ cdef extern from *:
     const uint64_t LINK_VERIFY
     const uint64_t LINK_ADVANCE
     const uint64_t LINK_RECOVERY
+    const uint64_t LINK_UNDOING
     const uint64_t LINK_ENDING
     const uint64_t LINK_MATCHED
     const uint64_t LINK_PAYOUT

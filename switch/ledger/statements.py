@@ -131,6 +131,11 @@ def _given_back(ledger: Ledger, entry: Entry, hold: int, resolution: Entry) -> P
     """A payment whose money is back, and what was said of it since."""
     verified = ledger.link(hold, Link.VERIFY)
     corrected = ledger.link(hold, Link.CORRECTION)
+    undone = ledger.link(hold, Link.UNDOING) if corrected else 0
+    if undone > corrected:
+        corrected = 0
+    # What undid it says that nothing is credited, as a verify does.
+    verified = max(verified, undone)
     disputed = ledger.link(hold, Link.LATE_CONFIRMATION) > verified
     concluded = corrected or verified
     if resolution.kind == Kind.EXPIRE:

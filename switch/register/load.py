@@ -59,6 +59,7 @@ from switch.specs import (
     Specs,
     check_specs,
     enum_text,
+    is_in_parts,
     spec_problems,
     specs_from_json,
     specs_to_json,
@@ -251,6 +252,11 @@ def _check_against(
             raise _problem(f"{place}.biller", text)
         _check_release(place, service, biller or (known.spec if known else None))
         before = register.find_service(service.code)
+        if is_in_parts(service) and not (before and is_in_parts(before.spec)):
+            text = (
+                "a direct service has no bills in parts: nobody would release the rest"
+            )
+            raise _problem(f"{place}.amount_rule", f"service {service.code}: {text}")
         if before:
             _check_fixed(place, before.spec, service)
             _check_amount_rule(register, place, before, service)

@@ -300,7 +300,8 @@ class Images:
         if row.kind == Kind.TRANSFER and row.resolves:
             kinds = debit["kind"], credit["kind"]
             lends = kinds == (AccountKind.SUSPENSE, AccountKind.WALLET)
-            if not OF_BANKS.intersection(kinds):
+            undoes = kinds == (AccountKind.BILLER, AccountKind.WALLET)
+            if not undoes and not OF_BANKS.intersection(kinds):
                 self._doubt([debit, credit], 1 if lends else -1)
             if kinds == (AccountKind.WALLET, AccountKind.BILLER):
                 self._known(row.resolves)

@@ -110,7 +110,7 @@ def ledger(
 ) -> Iterator[tuple[Path, "subprocess.Popen[str]"]]:
     """A ledger that is being written."""
     path = tmp_path / "ledger"
-    writer = start(path, seed=7, count=6_000, who=request.param)
+    writer = start(path, seed=8, count=6_000, who=request.param)
     assert writer.stdout is not None
     assert writer.stdout.readline() == "begun\n"
     yield path, writer

@@ -180,6 +180,8 @@ def late_by(s: Story, late_ns: int) -> None:
 
 
 def rules(s: Story, *versions: int) -> None:
+    """By these from here on; what was told before is by the first ones."""
+    s.forget_claims()
     for place, version in enumerate(versions):
         s.add(
             Kind.REGISTER,

@@ -90,6 +90,7 @@ class Generator(Clerk):
             (self.approve, 10),
             (self.withdraw, 1),
             (self.recover, 2),
+            (self.undo, 3),
             (self.shift, 2),
             (self.basket, 3),
             (self.great, 4),

@@ -224,6 +224,8 @@ cdef inline uint64_t keys_transfer(const Table* table, const Row* row) noexcept 
         return LINK_ADVANCE
     if debit == ACCOUNT_WALLET and credit == ACCOUNT_SUSPENSE:
         return LINK_RECOVERY
+    if debit == ACCOUNT_BILLER and credit == ACCOUNT_WALLET:
+        return LINK_UNDOING
     return 0
 
 

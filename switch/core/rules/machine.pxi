@@ -161,7 +161,7 @@ cdef inline bint _machine_needs_two(State* s, const Row* row) noexcept nogil:
     cdef uint64_t link
     if row.kind == KIND_TRANSFER:
         link = keys_transfer(&s.group.working, row)
-        return row.resolves != 0 and link != LINK_RECOVERY and (
+        return row.resolves != 0 and link != LINK_RECOVERY and link != LINK_UNDOING and (
             not keys_is_of_bank(&s.group.working, row)
         )
     return kinds_has_id(row.kind) and kinds_may_be_proposed(row.kind)

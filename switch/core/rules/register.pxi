@@ -438,6 +438,14 @@ cdef bint register_keeps_heads(
     ) == 0
 
 
+cdef inline bint register_is_in_parts(const ServiceRecord* record) noexcept nogil:
+    """Whether bills of a direct service would be paid in parts."""
+    return (
+        record.mode == MODE_DIRECT and record.price_rule == PRICE_BILL
+        and record.amount_rule == AMOUNT_EXACT_AND_BELOW
+    )
+
+
 cdef inline bint register_keeps(State* s, const ServiceRecord* record) noexcept nogil:
     """Whether a hold of a service outlives its deadline: it may be released only as long as
     its biller promises to credit nothing late."""
