@@ -134,7 +134,7 @@ class Counter:
         """What undoings add to cells, likewise: they are refunds of corrections."""
         services = self._ledger.gather(rows["resolves"])["service"]
         keys = _keys(rows["debit"], services, rows["credit"])
-        return rows_by(keys | np.uint64(Figure.REFUNDED), rows["amount"])[0]
+        return rows_by(keys | np.uint64(Figure.UNDONE), rows["amount"])[0]
 
     def _remember(self, sequences: U64, amounts: U64) -> None:
         slots = (sequences % REMEMBERED).astype(np.intp)
