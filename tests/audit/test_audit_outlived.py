@@ -28,6 +28,7 @@ def begun(rules: int = 0) -> Story:
     """A service of bills; in a ledger that says by which rules it runs, or not."""
     s = going_on()
     if rules:
+        s.forget_claims()
         rules_row(s, rules)
     p.bill_service(s)
     return s

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from switch.audit import audit
-from switch.codes import AmountRule, BillsForm, DuplicateRule, Kind, Result
+from switch.codes import AmountRule, BillsForm, DuplicateRule, Kind, Mode, Result
 from tests.core.counter import bills_record
 from tests.core.market import BILL, ONCE, WITHIN, Market
 from tests.model import Ask, Payments, Rows
@@ -177,7 +177,9 @@ def test_the_amount_rule_of_a_service_with_files_stays(market: Market) -> None:
 
 def test_what_is_paid_in_parts_or_again_takes_no_files(market: Market) -> None:
     below = {**BILL, "amount_rule": AmountRule.EXACT_AND_BELOW}
-    parts = market.service(b"PARTS", **below, **ONCE)
+    # A direct service has none in parts.
+    confirmed = {"mode": Mode.CONFIRMED, "deadline_s": 60}
+    parts = market.service(b"PARTS", **below, **ONCE, **confirmed)
     assert put(market, parts, FULL).result == FIXED
     within = market.service(b"AGAIN", **BILL, **WITHIN)
     assert market.model.services[within - 1].duplicate_rule == DuplicateRule.WITHIN
