@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from switch.audit import audit
+from switch.audit.layout import MARGIN_RULES
 from switch.codes import RULES_VERSION, RowFlag
 from switch.margin_rows import MARGINS_MAX
 from tests.audit.journal_writer import Row
@@ -102,11 +103,11 @@ def test_somebody_else_has_sent_one(tmp_path: Path) -> None:
 
 def test_older_rules_know_no_margins(tmp_path: Path) -> None:
     """Their first row comes behind that of the rules that know them."""
-    older = RULES_VERSION - 1
+    older = MARGIN_RULES - 1
     book, rows = story(older)
     assert found(tmp_path / "older", book) == {"margins": len(rows)}
     book = Book(rules=older)
-    record = RULES_RECORD[:4] + RULES_VERSION.to_bytes(4, "little")
+    record = RULES_RECORD[:4] + MARGIN_RULES.to_bytes(4, "little")
     book.add(record, 1, sender=0, update=True)
     add(book, WHOLE, None)
     assert found(tmp_path / "upgraded", book) == {}

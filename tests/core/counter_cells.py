@@ -126,7 +126,9 @@ AMOUNT_RULES = {
     ("files", "the same", OK),
     ("files", "another", Result.RULE_FIXED),
 }
-"""Whether a service has files, and how it bears another amount rule."""
+"""Whether a service has files, and how it bears another amount rule. Without files a
+direct one may not have that rule.
+"""
 
 AGAIN = {"another", "another who is switched off", "another who is nobody"}
 """Who has the answer that one before had."""
