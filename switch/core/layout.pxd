@@ -114,7 +114,7 @@ cdef extern from *:
     #define LINK_VERIFY ((1ULL << 22) + 16)  /* of a hold */
     #define LINK_ADVANCE ((1ULL << 22) + 17)  /* of a hold: the transfer ahead of its end */
     #define LINK_RECOVERY ((1ULL << 22) + 18)  /* of an advance */
-    #define LINK_UNDOING ((1ULL << 22) + 24)  /* of a hold: the transfer that undoes its correction */
+    #define LINK_UNDOING ((1ULL << 22) + 24)  /* of a hold: what undoes its correction */
     #define LINK_ENDING ((1ULL << 22) + 19)  /* of an open item: the transfer that ends it */
     #define LINK_MATCHED ((1ULL << 22) + 20)  /* of a request or release: booked or recall */
     #define LINK_PAYOUT ((1ULL << 22) + 21)  /* of a beneficiary's row: what it was paid */
