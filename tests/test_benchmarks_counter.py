@@ -59,7 +59,7 @@ def test_only_what_is_paid_counts(
 @pytest.mark.slow
 def test_counters_beside_payments() -> None:
     result = run_json(
-        *("benchmarks.counter", "--json", "--seconds", "1", "--rounds", "1"),
+        *("benchmarks.counter", "--json", "--seconds", "3", "--rounds", "1"),
         *("--counters", "2", "--pause", "0.5", "--connections", "8"),
         *("--centres", "2", "--rate", "200"),
     )
