@@ -70,6 +70,7 @@ from switch.config import Config
 from switch.ledger import node_keys
 from switch.ledger.committer import Committer
 from switch.ledger.opening import Progress, open_ledger
+from switch.margin_rows import margin_tail
 from switch.v1 import (
     admin_pb2,
     banks_pb2,
@@ -382,7 +383,9 @@ class App:
             if not accepted:
                 await wait_for_kernel(node.committer, self._stop, self._tell_waiting)
             if not self._stop.is_set():
-                node.committer.start(accept_clock=accepted)
+                margin = margin_tail(self._config.margins)
+                node.committer.start(accept_clock=accepted, margin=margin)
+                node.register.refresh()
                 return True
         except BaseException:
             node.ledger.close()

@@ -143,7 +143,7 @@ def _fill(
         result.basket_size = said.basket_size
         result.basket_index = said.basket_index
     flags = int(said.flags)
-    if flags & _AS_DIRECT:
+    if kind in _PAYMENTS and flags & _AS_DIRECT:
         result.as_direct = True
     if kind == Kind.TRANSFER and flags & _OWED:
         result.owed = True

@@ -40,6 +40,7 @@ from switch.errors import (
 from switch.fingerprints import common_settings, different_keys, different_parts
 from switch.ledger import node_keys
 from switch.ledger.shapes import HALTED, write_mark
+from switch.margin_rows import margin_tail
 
 log = logging.getLogger("server.cluster")
 
@@ -307,7 +308,10 @@ class Leadership:
         node = self._node
         self.appending = self._parts.appending(epoch, self._abandoned.is_set)
         node.ledger.replicate(self.appending.capsule(), epoch)
-        node.committer.start(accept_clock=self._config.accept_clock)
+        node.committer.start(
+            accept_clock=self._config.accept_clock,
+            margin=margin_tail(self._config.margins),
+        )
         node.register.refresh()
         asyncio.run_coroutine_threadsafe(self._begin_to_lead(), node.loop).result()
 

@@ -220,6 +220,7 @@ class Record(IntEnum):
     BENEFICIARY = 13
     SCHEDULE = 14
     OPERATOR = 15
+    MARGIN = 16
 
 
 class PersonRole(IntEnum):
@@ -263,6 +264,7 @@ class BillsForm(IntEnum):
     FULL = 1
     DELTA = 2
     WITHDRAWAL = 3
+    ADDITION = 4
 
 
 class Source(IntEnum):
@@ -455,6 +457,8 @@ class RowFlag(IntFlag):
     OWED = 0x0010
     """Of transfer rows that end a debit: the wallet may owe it."""
     AS_DIRECT = 0x0020
+    UNDOES = 0x0020
+    """Of transfer rows that take back what a correction has paid."""
     UPDATE = 0x0040
     THIRD = 0x0040
     """Of propose rows."""
@@ -502,8 +506,12 @@ class Link(IntEnum):
     """Of a payment: the newest complaint about it."""
     HANDED_OUT = CORRECTION + 23
     """Of a refund, or of what ended a hold: the row that hands its cash out."""
+    UNDOING = CORRECTION + 24
+    """Of a hold: the transfer that undoes its correction."""
     LIMIT = (1 << 23) + 4
     """Of an account, in a ledger with people: its newest limit."""
+    MARGIN = (1 << 23) + 6
+    """Of nothing, 0: the newest margin."""
 
 
 HEAD_SHIFT = 9
@@ -539,7 +547,7 @@ the longest that they may say."""
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 15
+RULES_VERSION = 17
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

@@ -17,6 +17,7 @@ from switch.bounds import bounded, check_bounds
 from switch.cluster_config import ClusterConfig
 from switch.codes import BUDGET_BOUNDS, Budget, Role
 from switch.errors import ConfigError
+from switch.margin_rows import MarginRecord, margin_tail
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -401,8 +402,10 @@ class Config:
         for entry in dataclasses.fields(self):
             if entry.name not in ("billers", "budgets"):
                 check_bounds(entry, getattr(self, entry.name))
-        for name in self.billers:
-            self.biller_of(name)
+        try:
+            margin_tail(self.margins)
+        except ValueError as error:
+            raise ConfigError(f"billers: {error}") from None
         for name, values in self.budgets.items():
             known = set(BUDGET_NAMES.values())
             _check_names(values, known, f"budget.{name}")
@@ -441,6 +444,12 @@ class Config:
     def biller_of(self, name: str) -> BillerConfig:
         """The settings for the biller with this participant id."""
         return self.biller.replace(self.billers.get(name, {}), f"billers.{name}")
+
+    @property
+    def margins(self) -> MarginRecord:
+        """The margins of all billers, as a row of the ledger has them."""
+        own = {name: self.biller_of(name).credit_margin_ms for name in self.billers}
+        return MarginRecord(self.biller.credit_margin_ms, own)
 
     def budget_of(self, role: Role | None) -> dict[Budget, int]:
         """What a participant of a role may use; None: one that nobody knows."""

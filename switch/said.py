@@ -166,6 +166,9 @@ def _transfer(resolves: int, debit: str, credit: str, *, is_payout: bool) -> str
         return "return" if released else "end credit"
     if released:
         return "explain debit" if resolves and not is_payout else "payout"
+    # A wallet is called by its centre alone; all other accounts have a word more.
+    if resolves and " " not in credit:
+        return "undo correction"
     return "recover" if resolves else "fund suspense"
 
 

@@ -400,6 +400,12 @@ def _price_problems(spec: ServiceSpec) -> Iterator[Problem]:
     yield from _tariff_problems(spec)
 
 
+def is_in_parts(spec: ServiceSpec) -> bool:
+    """Whether bills of a direct service would be paid in parts."""
+    is_bill = spec.mode is Mode.DIRECT and spec.price_rule is PriceRule.BILL
+    return is_bill and spec.amount_rule is AmountRule.EXACT_AND_BELOW
+
+
 def _hours_problems(spec: ServiceSpec, price: _Price) -> Iterator[Problem]:
     within = spec.duplicate_rule is DuplicateRule.WITHIN
     once = spec.duplicate_rule is DuplicateRule.ONCE

@@ -44,7 +44,7 @@ class BillsRecord:
     """What a file of bills is that its biller has put in."""
 
     form: int = 1
-    """1 full, 2 delta, 3 withdrawal."""
+    """1 full, 2 delta, 3 withdrawal, 4 addition."""
     count: int = 0
     amount: int = 0
     hash: bytes = b""

@@ -35,11 +35,13 @@ LINKED = {
     int(Link.VERIFY): "verified",
     int(Link.ADVANCE): "advanced",
     int(Link.RECOVERY): "recovered",
+    int(Link.UNDOING): "undone",
     int(Link.ENDING): "ended",
     int(Link.MATCHED): "matched",
     int(Link.PAYOUT): "paid_out",
     int(Link.HANDED_OUT): "handed_out",
     int(Link.LIMIT): "limits",
+    int(Link.MARGIN): "margins",
 }
 """Where the newest row of each link is kept; complaints and cases have their own."""
 

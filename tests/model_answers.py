@@ -121,7 +121,7 @@ class BillersAnswers(Told):
             return self.hear_of_open(said, hold)
         if end.kind == Kind.POST:
             return self.hear_of_posted(said, hold, end)
-        if hold.sequence in self.corrected:
+        if self.correction_of(hold) is not None:
             return self.hear_of_corrected(said, hold, end)
         if said.confirmed:
             return self.contradict(said, hold, CaseType.LATE_CONFIRMATION)
@@ -157,7 +157,8 @@ class BillersAnswers(Told):
         """Its citizen has it back, and people have taken it again for the biller."""
         if not said.confirmed:
             return self.contradict(said, hold, CaseType.LATE_REJECTION)
-        paid = self.rows[self.corrected[hold.sequence] - 1]
+        paid = self.correction_of(hold)
+        assert paid is not None
         if not self.is_right(said, hold, paid):
             return self.contradict(said, hold, CaseType.AMOUNT_DIFFERS)
         return Outcome(ALREADY[Kind(end.kind)], other=end.sequence)
@@ -165,7 +166,7 @@ class BillersAnswers(Told):
     def hear_of_no_credit(self, said: Said, hold: Row, end: Row) -> Outcome:
         """Its citizen has it back, and the biller says that this is right."""
         late = self.late_case(hold)
-        verified = self.verified.get(hold.sequence)
+        verified = self.verified_by(hold)
         if end.kind == Kind.VOID:
             # Who has rejected it before, and then credited, contradicts itself.
             once = not verified and not end.flags & RowFlag.EVIDENCE

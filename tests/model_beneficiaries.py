@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from switch.codes import AccountKind, Kind, Record, Result
 from tests.flags import RowFlag
+from tests.model_margins import Margins
 from tests.model_rules import PAYOUT
 from tests.model_state import OK, SECOND_NS, Answer
-from tests.model_windows import Windows
 from tests.records import Row
 
 BENEFICIARIES_MAX = 65_535
@@ -31,7 +31,7 @@ class Beneficiary:
     sequence: int
 
 
-class Beneficiaries(Windows):
+class Beneficiaries(Margins):
     """Who is paid out, and when; and what was released and has not left."""
 
     def __init__(self) -> None:

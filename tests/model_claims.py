@@ -83,8 +83,9 @@ class Claims(Doubts):
     def credited_after_all(self, key: ClaimKey) -> int:
         """Who had a claim that is free, gave it back, and may be paid all the same."""
         for taker in self.claimants_of(key):
-            credited = self.late_case(taker) or self.dispute(taker)
-            if credited or taker.sequence in self.corrected:
+            paid = self.correction_of(taker)
+            whole = paid is not None and not paid.flags & RowFlag.PARTIAL
+            if self.late_case(taker) or self.dispute(taker) or whole:
                 return taker.sequence
         return 0
 
@@ -104,9 +105,10 @@ class Claims(Doubts):
             return True, False, taker.timestamp
         if end.kind == Kind.POST:
             return False, not self.is_given_back(end), end.timestamp
-        if taker.sequence in self.corrected:
-            return False, True, self.rows[self.corrected[taker.sequence] - 1].timestamp
-        verified = self.verified.get(taker.sequence, 0)
+        paid = self.correction_of(taker)
+        if paid is not None:
+            return False, True, paid.timestamp
+        verified = self.verified_by(taker)
         ended = max(verified, end.sequence if end.kind == Kind.VOID else 0)
         return False, False, self.rows[ended - 1].timestamp
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from switch.codes import (
     TENDER_MASK,
     AccountKind,
+    AmountRule,
+    DuplicateRule,
     Kind,
     PriceRule,
     Record,
@@ -29,7 +31,7 @@ BILLS_COUNT_MAX = 2**20
 BILLS_AMOUNT_MAX = 10**18
 OPERATOR_BYTES = struct.Struct("<BBHIII32s")
 BILLS_BYTES = struct.Struct("<B3sIQ32s16s")
-FULL, DELTA, WITHDRAWAL = 1, 2, 3
+FULL, DELTA, WITHDRAWAL, ADDITION = 1, 2, 3, 4
 REASONS = range(1, 7)
 ASKED, ANSWERED, CLOSED = STEPS = range(1, 4)
 COMPLAINS = frozenset((Kind.COMPLAINT, Kind.REPLY))
@@ -57,7 +59,6 @@ class Counters(Banks):
         self.complaints: list[int] = []  # the newest row about each, from 1
         self.replies: defaultdict[int, list[int]] = defaultdict(list)  # by complaint
         self.complaint_of: dict[int, int] = {}  # payment -> number of the last one
-        self.bills_of: dict[int, int] = {}  # service -> its last bills row
         self.handed_out: dict[int, int] = {}  # what gave money back -> its handed_out
 
     def record_is_valid(self, row: Row) -> bool:
@@ -246,7 +247,8 @@ class Counters(Banks):
             return Answer(Result.ALREADY_HANDED_OUT, before)
         if back.kind in (Kind.VOID, Kind.EXPIRE):
             hold = self.rows[back.resolves - 1]
-            doubt = self.corrected.get(hold.sequence, 0) or self.late_case(hold)
+            paid = self.correction_of(hold)
+            doubt = paid.sequence if paid is not None else self.late_case(hold)
             if doubt and amount == hold.amount:
                 return Answer(Result.CASES_OPEN, doubt)
         return OK
@@ -258,12 +260,13 @@ class Counters(Banks):
         ends = back.kind in (Kind.VOID, Kind.POST) and back.flags & RowFlag.KEEP
         if not ends and back.kind != Kind.EXPIRE:
             return 0
-        held = self.rows[back.resolves - 1].amount
+        hold = self.rows[back.resolves - 1]
+        held = hold.amount
         if back.kind == Kind.POST:
             return held - back.amount
         # Paid after all: a part of it, or there is nothing left to speak of.
-        corrected = self.corrected.get(back.resolves, 0)
-        paid = self.rows[corrected - 1].amount if corrected else 0
+        correction = self.correction_of(hold)
+        paid = correction.amount if correction is not None else 0
         return held - paid if paid < held else held
 
     def do_handed_out(self, row: Row) -> None:
@@ -278,7 +281,9 @@ class Counters(Banks):
         service = self.service_at(row.service)
         if service is None or service.biller != row.participant:
             return Answer(Result.SERVICE_UNKNOWN)
-        if service.price_rule != PriceRule.BILL:
+        once = service.duplicate_rule == DuplicateRule.ONCE
+        in_parts = service.amount_rule == AmountRule.EXACT_AND_BELOW
+        if service.price_rule != PriceRule.BILL or not once or in_parts:
             return Answer(Result.RULE_FIXED)
         newest = self.bills_of.get(row.service, 0)
         if row.resolves != newest:
@@ -288,6 +293,8 @@ class Counters(Banks):
     def do_bills(self, row: Row) -> None:
         self.append(row)
         self.bills_of[row.service] = row.sequence
+        if (row.tail or b"")[0] != ADDITION:
+            self.renewed[row.service] = row.timestamp
 
 
 def operator_record_is_valid(tail: bytes) -> bool:
@@ -304,7 +311,7 @@ def bills_record_is_valid(tail: bytes) -> bool:
     if len(tail) < BILLS_BYTES.size:
         return False
     form, zero, count, amount, _, zeros = BILLS_BYTES.unpack_from(tail)
-    if form not in (FULL, DELTA, WITHDRAWAL) or any(zero) or any(zeros):
+    if form not in (FULL, DELTA, WITHDRAWAL, ADDITION) or any(zero) or any(zeros):
         return False
     if count > BILLS_COUNT_MAX or (count == 0 and form != FULL):
         return False

@@ -39,12 +39,23 @@ class Doubts(State):
         first, size = first_of_basket(hold), hold.basket >> 8 or 1
         return sum(row.amount for row in self.rows[first - 1 : first - 1 + size])
 
+    def correction_of(self, hold: Row) -> Row | None:
+        """What pays a hold after all that had been given back, if it was not undone."""
+        corrected = self.corrected.get(hold.sequence, 0)
+        is_undone = self.undone.get(hold.sequence, 0) > corrected
+        return self.rows[corrected - 1] if corrected and not is_undone else None
+
+    def verified_by(self, hold: Row) -> int:
+        """The newest row that says of a hold that it was not credited, or 0."""
+        verified = self.verified.get(hold.sequence, 0)
+        return max(verified, self.undone.get(hold.sequence, 0))
+
     def late_case(self, hold: Row) -> int:
         """The late confirmation of a hold that nobody has put right yet, or 0."""
         case = self.cases.get((hold.sequence, CaseType.LATE_CONFIRMATION), 0)
-        if hold.sequence in self.corrected:
+        if self.correction_of(hold) is not None:
             return 0
-        return case if case > self.verified.get(hold.sequence, 0) else 0
+        return case if case > self.verified_by(hold) else 0
 
     def in_question(self, hold: Row) -> bool:
         """Whether its biller may have credited what its citizen has back."""
@@ -93,6 +104,9 @@ class Doubts(State):
         if case.total == CaseType.LATE_REJECTION:
             if not closed and posted is not None and self.is_given_back(posted):
                 return self.resolved[posted.sequence]
+            undone = self.undone.get(hold.sequence, 0)
+            if not closed and undone > case.sequence:
+                return undone
             return closed
         if case.total == CaseType.AMOUNT_DIFFERS and end is not None:
             if case.sequence > end.sequence:

@@ -6,7 +6,7 @@ Part of tests/model.py, which see.
 
 import hashlib
 
-from switch.codes import PROPOSE_ADVANCE, AccountKind, Kind, Result
+from switch.codes import PROPOSE_ADVANCE, AccountKind, CaseType, Kind, Result
 from tests.flags import RowFlag
 from tests.model_beneficiaries import Beneficiaries
 from tests.model_claims import utr_key
@@ -16,6 +16,7 @@ from tests.records import Row
 
 PROPOSAL_LIFE_NS = 30 * DAY_S * SECOND_NS
 RECOVERY = (AccountKind.WALLET, AccountKind.SUSPENSE)
+UNDOING = (AccountKind.BILLER, AccountKind.WALLET)
 ADVANCE = (AccountKind.SUSPENSE, AccountKind.WALLET)
 OWING = (AccountKind.WALLET, AccountKind.BANK_TRANSIT)
 EXPLAINED = (AccountKind.WALLET, AccountKind.SETTLEMENT, AccountKind.SUSPENSE)
@@ -37,6 +38,10 @@ class People(Beneficiaries):
         """Whether a transfer with R gives back what was advanced."""
         return self.kinds_of(row) == RECOVERY
 
+    def is_undoing(self, row: Row) -> bool:
+        """Whether a transfer with R takes back what a correction has paid."""
+        return self.kinds_of(row) == UNDOING
+
     def is_ending(self, row: Row) -> bool:
         """Whether a transfer with R ends what a bank has booked."""
         from_, to = self.kinds_of(row)
@@ -55,7 +60,7 @@ class People(Beneficiaries):
     def is_alone(self, row: Row) -> bool:
         """Whether a transfer with R is none that two people propose by itself."""
         of_banks = self.is_ending(row) or self.is_payout(row) or self.is_recall(row)
-        return of_banks or self.is_recovery(row)
+        return of_banks or self.is_recovery(row) or self.is_undoing(row)
 
     def asks_for(self, row: Row) -> int:
         """By which number a proposal asks for this row."""
@@ -337,6 +342,8 @@ class People(Beneficiaries):
             moved_on = self.check_ending
         elif self.is_recovery(row):
             moved_on = self.check_recovery
+        elif self.is_undoing(row):
+            moved_on = self.check_undoing
         elif self.kinds_of(row) == ADVANCE:
             moved_on = self.check_advance
         answer = moved_on(row)
@@ -347,8 +354,8 @@ class People(Beneficiaries):
         hold = self.rows[row.resolves - 1]
         if self.late_case(hold):
             return OK
-        corrected = self.corrected.get(hold.sequence, 0)
-        other = corrected or self.verified[hold.sequence]
+        paid = self.correction_of(hold)
+        other = self.verified_by(hold) if paid is None else paid.sequence
         return Answer(Result.CASE_CLOSED, other)
 
     def check_advance(self, row: Row) -> Answer:
@@ -372,6 +379,23 @@ class People(Beneficiaries):
             return Answer(Result.NET_DIFFERS)
         done = self.recovered.get(advance.sequence)
         return Answer(Result.CASE_CLOSED, done) if done else OK
+
+    def check_undoing(self, row: Row) -> Answer:
+        """Its biller rejects what was paid after all; all of that comes back, once."""
+        hold = self.hold_of(row)
+        if hold is None or hold.sequence not in self.corrected:
+            return Answer(Result.CASE_NOT_FOUND)
+        if (row.debit, row.credit) != (hold.credit, hold.debit):
+            return Answer(Result.ACCOUNT_KIND_WRONG)
+        paid = self.correction_of(hold)
+        if paid is None:
+            return Answer(Result.CASE_CLOSED, self.undone[hold.sequence])
+        rejected = self.cases.get((hold.sequence, CaseType.LATE_REJECTION), 0)
+        if rejected < paid.sequence:
+            return Answer(Result.CASE_CLOSED)
+        if rejected in self.resolved:
+            return Answer(Result.CASE_CLOSED, self.resolved[rejected])
+        return OK if row.amount == paid.amount else Answer(Result.NET_DIFFERS)
 
     def check_ending(self, row: Row) -> Answer:
         """It ends what a bank has booked, from and to where that may go, once."""
@@ -417,7 +441,7 @@ class People(Beneficiaries):
         super().do_transfer(row)
 
     def do_what_was_asked(self, row: Row) -> None:
-        """A correction, an advance, a recovery, an ending, a payout or a recall."""
+        """A correction or its undoing, an advance, a recovery, or what is a bank's."""
         sequence = len(self.rows) + 1
         self.name_proposal(row)
         if self.is_payout(row):
@@ -431,14 +455,28 @@ class People(Beneficiaries):
         elif self.is_recovery(row):
             self.count_doubt(row, -1)
             self.recovered[row.resolves] = sequence
+        elif self.is_undoing(row):
+            row.flags |= RowFlag.UNDOES
+            self.free_claim(row)
+            self.undone[row.resolves] = sequence
         elif self.kinds_of(row) == ADVANCE:
             self.count_doubt(row, 1)
             self.advanced[row.resolves] = sequence
         else:
             row.flags |= RowFlag.CASE
             self.count_doubt(row, -1)
+            self.free_claim(row)
             self.corrected[row.resolves] = sequence
             self.unverified.discard(row.resolves)
+
+    def free_claim(self, row: Row) -> None:
+        """What is left of a bill can be paid when a part of it is, and all of it when
+        that was undone.
+        """
+        hold = self.rows[row.resolves - 1]
+        row.flags |= hold.flags & (RowFlag.CLAIM | RowFlag.PARTIAL)
+        if hold.flags & RowFlag.PARTIAL or not row.flags & RowFlag.CASE:
+            self.release_claim(row, hold)
 
     # --- shifts -----------------------------------------------------------------------
 

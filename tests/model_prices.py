@@ -133,6 +133,8 @@ class Prices(Claims):
                 return Result.QUOTATION_WRONG
             if not quoted.fetched <= at < quoted.valid_until:
                 return Result.QUOTATION_EXPIRED
+            if self.renewed.get(row.service, 0) >= quoted.fetched:
+                return Result.QUOTATION_EXPIRED
             if self.is_superseded(row, service, at):
                 return Result.QUOTATION_EXPIRED
         return self.believe_addition(row, service)

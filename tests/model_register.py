@@ -250,6 +250,13 @@ class Register(Persons, Budgets):
             heads = self.services[before - 1].heads
             if service.heads[: len(heads)] != heads:
                 return Answer(Result.RULE_FIXED)
+        if before in self.bills_of and (
+            self.services[before - 1].amount_rule != service.amount_rule
+        ):
+            return Answer(Result.RULE_FIXED)
+        is_so = before and is_in_parts(self.services[before - 1])
+        if is_in_parts(service) and not is_so:
+            return Answer(Result.RULE_FIXED)
         if not before and len(self.services) >= SERVICES_MAX:
             return Answer(Result.TABLE_FULL)
         return OK
@@ -468,6 +475,13 @@ def rules_of(service: Service) -> tuple[int | bytes, ...]:
         service.series,
         *form_of(service),
     )
+
+
+def is_in_parts(service: Service) -> bool:
+    """Whether bills of a direct service would be paid in parts."""
+    is_bill = service.price_rule == PriceRule.BILL
+    direct = service.mode == Mode.DIRECT
+    return direct and is_bill and service.amount_rule == AmountRule.EXACT_AND_BELOW
 
 
 def form_of(service: Service) -> tuple[int | bytes, ...]:

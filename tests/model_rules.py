@@ -270,7 +270,7 @@ class Rules(Prices):
             return Answer(Result.HOLD_NOT_FOUND)
         if self.in_question(hold):
             return OK
-        verified = self.verified.get(hold.sequence, 0)
+        verified = self.verified_by(hold)
         if verified:
             return Answer(Result.OK, verified, repeat=1)
         return Answer(Result.HOLD_NOT_FOUND)
@@ -356,7 +356,9 @@ class Rules(Prices):
             return Answer(Result.DEBIT_CLOSED)
         if credit.state == AccountState.CLOSED:
             return Answer(Result.CREDIT_CLOSED)
-        free = debit.kind in WITHOUT_FUNDS or bool(row.flags & RowFlag.OWED)
+        kinds = debit.kind, credit.kind
+        undoes = row.resolves != 0 and kinds == (AccountKind.BILLER, AccountKind.WALLET)
+        free = debit.kind in WITHOUT_FUNDS or bool(row.flags & RowFlag.OWED) or undoes
         return self.check_money(row, needs_funds=not free)
 
     def may_move(self, row: Row, debit: Account, credit: Account) -> bool:

@@ -35,7 +35,10 @@ LINES = frozenset(
         Kind.BOOKED,
     }
 )
-NOBODYS = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
+NOBODYS = (
+    *(Record.CLOCK, Record.RULES, Record.MARGIN),
+    *(Record.REVOCATION, Record.CONFIRMATION),
+)
 """Records of register rows that need no proposal."""
 SIGNED_ALWAYS = (Kind.PROPOSE, Kind.WITHDRAW)
 SIGNED_RECORDS = (Record.REVOCATION, Record.CONFIRMATION)

@@ -159,7 +159,10 @@ class State:
         self.verified: dict[int, int] = {}  # hold -> the newest verify
         self.freezes: dict[int, int] = {}  # account -> the newest freeze
         self.limits: dict[int, int] = {}  # account -> the newest limit, with people
-        self.corrected: dict[int, int] = {}  # hold -> the transfer that corrected it
+        self.bills_of: dict[int, int] = {}  # service -> its last bills row
+        self.renewed: dict[int, int] = {}  # service -> ns of the last that did more
+        self.corrected: dict[int, int] = {}  # hold -> the newest that corrected it
+        self.undone: dict[int, int] = {}  # hold -> the newest that undid that
         self.advanced: dict[int, int] = {}  # hold -> the transfer that advanced it
         self.recovered: dict[int, int] = {}  # advance -> the transfer back
         self.ended: dict[int, int] = {}  # booked row -> the transfer that ended it

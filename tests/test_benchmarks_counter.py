@@ -59,7 +59,7 @@ def test_only_what_is_paid_counts(
 @pytest.mark.slow
 def test_counters_beside_payments() -> None:
     result = run_json(
-        *("benchmarks.counter", "--json", "--seconds", "1", "--rounds", "1"),
+        *("benchmarks.counter", "--json", "--seconds", "3", "--rounds", "1"),
         *("--counters", "2", "--pause", "0.5", "--connections", "8"),
         *("--centres", "2", "--rate", "200"),
     )
@@ -95,7 +95,7 @@ def test_windows_are_pairs() -> None:
 @pytest.mark.slow
 def test_counters_that_come_and_go() -> None:
     result = run_json(
-        *("benchmarks.counter", "--json", "--seconds", "0.7", "--windows", "1"),
+        *("benchmarks.counter", "--json", "--seconds", "3", "--windows", "1"),
         *("--counters", "2", "--pause", "0.5", "--connections", "8", "--signed"),
         *("--centres", "2", "--rate", "700"),
     )

@@ -223,7 +223,7 @@ def test_a_credit_that_stays_is_corrected(story: Doubt) -> None:
     assert story.totals(WALLET) == (0, 400, 0, 1_000)
     assert story.totals(HEAD) == (0, 0, 0, 400)
     assert story.counts() == (0, 0, 0, 0)
-    assert story.row(done.sequence).flags == RowFlag.CASE
+    assert story.row(done.sequence).flags == RowFlag.CASE | RowFlag.CLAIM
     deed = people.done(second, second.sequence, checker=OTHER, **accounts)
     _, closed = story.approve(second, deed)
     assert (closed.result, closed.other) == (Result.CASE_CLOSED, done.sequence)

@@ -3,7 +3,7 @@
 from server import arguments, convert
 from server.node import Node
 from server.status import ArgumentError, NotFoundError
-from switch.codes import PROPOSE_ADVANCE, PROPOSE_LINES, Kind, Result
+from switch.codes import PROPOSE_ADVANCE, PROPOSE_LINES, Kind, Link, Result
 from switch.entries import Entry
 from switch.ledger import moves
 from switch.ledger.templates import Templates
@@ -75,9 +75,9 @@ async def approve(
 async def recover_advance(
     node: Node, request: pb.RecoverAdvanceRequest, caller: Identity
 ) -> pb.RecoverAdvanceResponse:
-    """Get an advance back."""
-    advance = await node.read(advance_at, node, request.advance_sequence)
-    move = moves.recover(request.id, advance, request.reason, sender=caller.index)
+    """Get an advance back, or a correction that its biller rejects."""
+    paid = await node.read(recoverable_at, node, request.advance_sequence)
+    move = moves.recover(request.id, paid, request.reason, sender=caller.index)
     return pb.RecoverAdvanceResponse(outcome=await do(node, move))
 
 
@@ -198,9 +198,16 @@ def deed(node: Node, proposal: Entry, by: int) -> Templates:
     return moves.approved_verify(proposal, entry, checker=by)
 
 
-def advance_at(node: Node, sequence: int) -> Entry:
-    """An advance. Raises NotFoundError."""
+def recoverable_at(node: Node, sequence: int) -> Entry:
+    """An advance, or the correction that an entry is, or speaks of. Raises
+    NotFoundError.
+    """
     entry = _entry(node, sequence, _ADVANCE)
+    if entry.kind in _ABOUT_HOLD or entry.kind == Kind.HOLD:
+        hold = _hold(node, entry).sequence
+        corrected = node.ledger.link(hold, Link.CORRECTION)
+        entry = node.ledger.row(corrected) if corrected else entry
     if entry.kind != Kind.TRANSFER or not entry.resolves:
-        raise NotFoundError(f"{_ADVANCE}: entry {sequence} is no advance")
+        text = f"entry {sequence} is no advance, and of no payment that was corrected"
+        raise NotFoundError(f"{_ADVANCE}: {text}")
     return entry

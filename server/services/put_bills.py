@@ -28,6 +28,7 @@ from switch.codes import (
     AmountRule,
     BillsForm,
     DuplicateRule,
+    KeyRule,
     Kind,
     PriceRule,
     Result,
@@ -49,7 +50,7 @@ from switch.v1 import billers_pb2 as pb
 from switch.v1 import results_pb2
 
 BILLS_AT_ONCE_MAX = 2 * bills_put.COUNT_MAX
-"""Bills that have arrived of all files on their way; each takes 100 bytes of memory."""
+"""Bills that have arrived of all files on their way; each takes 150 bytes of memory."""
 KEPT_AT_ONCE_MAX = 2
 """Files of all billers that have arrived and are recorded: each waits for the disk in a
 reading thread.
@@ -187,13 +188,13 @@ class _File:
         told: pb.BillFile,
         service: Service,
         after: int,
-        taken: bytes,
+        taken: bills_put.Bills | None,
         biller: str,
     ) -> None:
         self._ledger = node.ledger
         self._put_in = node.put_in
         self._taken = taken
-        """The hash of the file that was taken with this id, if one was."""
+        """The file that was taken with this id, if one was."""
         self._biller = biller
         self._budget = node.file_budget
         self._bytes_max = node.config.biller_of(biller).file_bytes_per_day
@@ -209,9 +210,14 @@ class _File:
         self.count = 0
         self.amount = 0
         self._sent = hashlib.sha256()
-        # Eight bytes each: two of a million are the same once in 30 million files, and
-        # then a file is refused that could be taken.
-        self._seen: set[int] = set()
+        if taken is not None and self.form is BillsForm.DELTA:
+            self.form = taken.form
+        elif self.form is BillsForm.DELTA:
+            # Until a line of it takes the place of another one.
+            self.form = BillsForm.ADDITION
+        # Hashes of what is paid, and their places. Two of a million hashes are the same
+        # once in 30 million files: then a file is refused that could be taken.
+        self._seen: dict[int, int] = {}
 
     @property
     def said_amount(self) -> int:
@@ -227,11 +233,30 @@ class _File:
         lines = []
         for place, stated in enumerate(bills):
             self._sent.update(line_of(stated).packed())
-            lines.append(self._line(place, stated))
+            lines.append(self._line(self.count + place, stated))
+        self._compare(lines)
         self.writer.add(lines)
         self._check_budget(self.writer.size)
         self.count += len(lines)
         self.amount += sum(one.amount_due for one in lines)
+
+    def _compare(self, lines: list[Line]) -> None:
+        """Compare lines of a delta with the bills that are there.
+
+        Raises ArgumentError, BillerUnavailableError.
+        """
+        if self._taken or self.told.kind != pb.BILL_FILE_KIND_DELTA:
+            return
+        met = self._put_in.meets(self.service.index, lines)
+        if met.replaces:
+            self.form = BillsForm.DELTA
+        if met.other is not None:
+            place, reference = met.other
+            raise ArgumentError(
+                f"bills[{self.count + place}].id",
+                f"is that of the bill of reference {shown(reference)}, which a file "
+                "before has put in: withdraw that one first",
+            )
 
     def _check_budget(self, size: int) -> None:
         """Raise FilesSpentError if so much is too much today; not yet of a file that
@@ -241,6 +266,7 @@ class _File:
             self._budget.check(self._biller, size, self._bytes_max, time.time_ns())
 
     def _line(self, place: int, stated: pb.DueBill) -> Line:
+        """The bill at a place of the file, from 0."""
         try:
             bill = read_stated(stated, self.service, self._ledger)
         except BillUnreadableError as error:
@@ -250,10 +276,20 @@ class _File:
         spec = self.service.spec
         reference = canonical(citizens_form(spec), stated.reference)
         known_as = paid_as(spec, reference, bill.id, bill.period)
-        key = hash((reference, known_as))
-        if key in self._seen:
-            raise ArgumentError(f"bills[{place}]", "is there twice")
-        self._seen.add(key)
+        # By their ids alone, where these are what is paid: of one id under two
+        # references the second citizen would be told that it is paid. Who withdraws
+        # both of two such, of files before, may say so.
+        by_id = spec.key_rule is KeyRule.BILL_ID
+        if self.form is BillsForm.WITHDRAWAL:
+            by_id = False
+        key = hash(known_as if by_id else (reference, known_as))
+        first = self._seen.setdefault(key, place)
+        if first != place:
+            what = f"id {shown(known_as)}" if by_id else "bill"
+            raise ArgumentError(
+                f"bills[{place}]",
+                f"is there twice: bills[{first}] is of the same {what}",
+            )
         return Line(
             reference,
             bill.id,
@@ -276,7 +312,7 @@ class _File:
             raise ArgumentError("file.amount", f"the bills come to {self.amount}")
         if self._sent.digest() != told.sha256:
             raise ArgumentError("file.sha256", "is not that of the bills that came")
-        if self.writer.digest != self._taken:
+        if self._taken is None or self.writer.digest != self._taken.hash:
             size = self.writer.size
             self._budget.spend(self._biller, size, self._bytes_max, time.time_ns())
         self._put_in.keep(self.service.index, self.writer)
@@ -333,8 +369,8 @@ def may_be_put_in(service: Service) -> bool:
 
 def _turn(
     node: Node, row_id: bytes, service: Service, caller: Identity
-) -> tuple[int, int, bytes]:
-    """The row that a file comes after, and its number; its own, with its hash, if it
+) -> tuple[int, int, bills_put.Bills | None]:
+    """The row that a file comes after, and its number; its own, and what it says, if it
     was taken.
     """
     ledger = node.ledger
@@ -343,9 +379,9 @@ def _turn(
         entry = ledger.row(known)
         if entry.kind == Kind.BILLS and entry.result == Result.OK:
             tail = ledger.tail(known)
-            return entry.resolves, _number_of(tail), bills_put.read_bills(tail).hash
+            return entry.resolves, _number_of(tail), bills_put.read_bills(tail)
     newest = ledger.bills(service.index)
-    return newest, _number_of(ledger.tail(newest)) + 1 if newest else 1, b""
+    return newest, _number_of(ledger.tail(newest)) + 1 if newest else 1, None
 
 
 def _number_of(tail: bytes) -> int:
@@ -362,6 +398,6 @@ def fetch_put_in(node: Node, service: Service, reference: str) -> tuple[int, byt
 
     Raises what keeps it from being told.
     """
-    at_ns = max(time.time_ns(), node.ledger.timestamp + 1)
+    at_ns = node.put_in.asked_ns(service.index)
     found = node.put_in.find(service.index, reference, at_ns)
     return at_ns, pb.Answer(bills=found).SerializeToString()

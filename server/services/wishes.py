@@ -16,7 +16,7 @@ from server.services.certificates import check_revocation
 from server.services.line_words import proposed_lines
 from server.services.network_specs import read_network
 from server.services.proposal_list import say_about
-from server.services.proposals import advance_at, given_back, proposed
+from server.services.proposals import given_back, proposed, recoverable_at
 from server.services.stops import stopped
 from server.services.wished import About, plain, record, utr_of, warnings_of
 from server.services.wished import amount_of as paise
@@ -184,8 +184,8 @@ def _fund_suspense(node: Node, wish: pb.FundSuspenseWish) -> About:
 
 
 def _recover(node: Node, wish: pb.RecoverAdvanceWish) -> About:
-    advance = advance_at(node, wish.advance_sequence)
-    return About(moves.recover(b"", advance, plain("reason", wish.reason), sender=0))
+    paid = recoverable_at(node, wish.advance_sequence)
+    return About(moves.recover(b"", paid, plain("reason", wish.reason), sender=0))
 
 
 def _limit(node: Node, wish: pb.LimitWish) -> About | None:

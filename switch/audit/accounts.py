@@ -76,6 +76,7 @@ class Accounts:
         moves = np.full(len(rows), Move.CORRECTION, dtype=np.intp)
         moves[(debit == suspense) & (credit == wallet)] = Move.ADVANCE
         moves[(debit == wallet) & (credit == suspense)] = Move.RECOVERY
+        moves[(debit == int(AccountKind.BILLER)) & (credit == wallet)] = Move.UNDOING
         ends = debit == AccountKind.BANK_SUSPENSE
         ends |= debit == AccountKind.BANK_TRANSIT
         moves[ends | (credit == AccountKind.BANK_TRANSIT)] = Move.ENDING

@@ -21,7 +21,7 @@ from switch.audit.accounts import Accounts
 from switch.audit.decided import Abilities, Decided
 from switch.audit.findings import Findings
 from switch.audit.holds import due_times
-from switch.audit.kinds import Move
+from switch.audit.kinds import BY_ONE, Move
 from switch.audit.layout import (
     EVIDENCE,
     KEEP,
@@ -252,7 +252,7 @@ class Approvals:
         transfers = rows["kind"] == Kind.TRANSFER
         moves = accounts.moves(rows)
         needs = (rows["kind"] == Kind.CASE_CLOSE) | (
-            transfers & (moves != Move.RECOVERY)
+            transfers & ~np.isin(moves, BY_ONE)
         )
         alone = (rows["flags"] & np.uint16(EVIDENCE)) == 0
         needs |= (rows["kind"] == Kind.VERIFY) & alone

@@ -39,11 +39,15 @@ from switch.audit.kinds import (
     Move,
 )
 from switch.audit.layout import (
+    CLAIM,
     COPIED_FLAGS,
     EVIDENCE,
     KEEP,
     OK,
+    PARTIAL,
+    RELEASE,
     U64,
+    UNDOES,
     Index,
     Mask,
     Rows,
@@ -70,6 +74,8 @@ from switch.audit.spans import Resolutions, Span
 from switch.audit.stakes import Stakes
 from switch.codes import AccountKind, AccountState, Kind
 
+OF_HOLDS: Final = CLAIM | PARTIAL | RELEASE | UNDOES
+"""Flags of transfers that name a hold, beside what corrections say."""
 COPIED: Final = ("debit", "credit", "service", "participant", "operator_", "basket")
 """Fields that post, void and expire copy from the hold, beside the reference."""
 
@@ -297,12 +303,18 @@ class Books:
                 "pays out nothing, recalls nothing and opens no bank account"
             )
             self.findings.add_rows("accounts", rows["sequence"][bad], text)
+        bad = (rows["flags"] & np.uint16(OF_HOLDS)) != 0
+        bad &= ~names | ends
+        if bad.any():
+            text = "its flags speak of a correction or of a claim, and it names no hold"
+            self.findings.add_rows("cases", rows["sequence"][bad], text)
         known = self.register.know_payouts
         check_owed(rows, self.accounts, known=known, to=self.findings)
         if (names & ~ends).any():
             rights = pick(rows, names & ~ends)
             self.cases.moved(rights)
-            for row in rights[self.accounts.moves(rights) == Move.CORRECTION]:
+            moves = self.accounts.moves(rights)
+            for row in rights[np.isin(moves, (Move.CORRECTION, Move.UNDOING))]:
                 self.handouts.hear(row)
         of_banks = ends | (credit == AccountKind.BANK_TRANSIT)
         if self.claims and of_banks.any():
@@ -427,6 +439,10 @@ class Books:
         names, at, gains, losses = (np.concatenate(c) for c in zip(*parts, strict=True))
         refund = (span.kind[at] == Kind.REFUND) & (kind[names] == AccountKind.BILLER)
         strict = (losses != 0) & ~refund
+        if span.kinds[Kind.TRANSFER]:
+            back = self.accounts.moves(span.rows) == Move.UNDOING
+            back &= (span.kind == Kind.TRANSFER) & (span.rows["resolves"] != 0)
+            strict &= ~back[at]
         if self.register.know_payouts and span.kinds[Kind.TRANSFER]:
             owes = says_owed(span.rows) & may_owe(span.rows, accounts)
             strict &= ~owes[at]

@@ -20,6 +20,7 @@ from switch.audit.holds import Holds, due_times, sequences_of
 from switch.audit.kinds import CENTRE, HARNESS, KEEPS, NUMBERED, TREASURY, Move
 from switch.audit.layout import (
     CASE,
+    CORRECT_RULES,
     DECIDED_RULES,
     KEEP,
     OK,
@@ -43,7 +44,12 @@ JUDGED_SINCE: Final = 6
 the payment's biller."""
 TOGETHER: Final = 4_096
 """Rows that are taken one by one, and kept as one array."""
-COUNTED: Final = {Move.CORRECTION: -1, Move.ADVANCE: 1, Move.RECOVERY: -1}
+COUNTED: Final = {
+    Move.CORRECTION: -1,
+    Move.UNDOING: 0,
+    Move.ADVANCE: 1,
+    Move.RECOVERY: -1,
+}
 """What a transfer that names a row adds to `cases_count` of its accounts."""
 
 
@@ -183,11 +189,12 @@ class Cases:
         self._rows = [rows[np.argsort(rows["sequence"])]]
         return self._rows[0]
 
-    def settling(self) -> tuple[Rows, Mask]:
-        """All that were taken, and which of them correct a payment."""
+    def settling(self) -> tuple[Rows, Mask, Mask]:
+        """All that were taken, which of them correct a payment, and which undo that."""
         rows = self.rows()
-        moves = self.accounts.moves(rows) == Move.CORRECTION
-        return rows, (rows["kind"] == Kind.TRANSFER) & moves
+        moves, transfers = self.accounts.moves(rows), rows["kind"] == Kind.TRANSFER
+        corrections = transfers & (moves == Move.CORRECTION)
+        return rows, corrections, transfers & (moves == Move.UNDOING)
 
     def finish(
         self, journal: Journal, refunds: Refunds, refusals: Refusals, now: int
@@ -216,6 +223,7 @@ class Cases:
             self.findings.add("approvals", sequence, text)
         undone, exceptions = self.approvals.undone, Exceptions(now=now)
         doubts = Doubts(journal, self.accounts, refunds, self.findings, exceptions)
+        doubts.undoable = self.register.rules_since(CORRECT_RULES)
         doubts.replay(rows, self._ends, refusals.doubtful, undone)
         expiries = doubts.ends.find(sequences_of(self.holds.unverified))
         exceptions.unverified(journal, expiries)

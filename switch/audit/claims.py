@@ -24,6 +24,7 @@ from switch.audit.layout import (
     RELEASE,
     ROW,
     U64,
+    UNDOES,
     Mask,
     Rows,
     mix,
@@ -108,7 +109,10 @@ class Claims:
         """Only what ends a payment for good releases its claim."""
         flags, kind = rows["flags"], rows["kind"]
         ending = ENDING[kind]
-        ending |= (kind == Kind.POST) & ((flags & np.uint16(PARTIAL)) != 0)
+        partial = (kind == Kind.POST) | (kind == Kind.TRANSFER)
+        ending |= partial & ((flags & np.uint16(PARTIAL)) != 0)
+        ending |= (kind == Kind.TRANSFER) & ((flags & np.uint16(UNDOES)) != 0)
+        ending &= (kind != Kind.TRANSFER) | (rows["resolves"] != 0)
         ending &= (flags & np.uint16(CLAIM)) != 0
         releases = (flags & np.uint16(RELEASE)) != 0
         expired = releases & (kind == Kind.EXPIRE)
@@ -118,8 +122,8 @@ class Claims:
         text = "it expires a hold and releases its claim, though it may be credited"
         self.findings.add_rows("claims", rows["sequence"][expired], text)
 
-    def people(self, rows: Rows, corrections: Mask) -> None:
-        """Note accepted rows of the people's kinds, of which some correct."""
+    def people(self, rows: Rows, corrections: Mask, undoings: Mask) -> None:
+        """Note accepted rows of the people's kinds, of which some correct or undo."""
         late = (rows["kind"] == Kind.CASE) & (
             rows["total"] == CaseType.LATE_CONFIRMATION
         )
@@ -129,7 +133,7 @@ class Claims:
         differing = cases & (rows["total"] == CaseType.AMOUNT_DIFFERS)
         self._differing = pick(rows, differing)
         self._closes = pick(rows, rows["kind"] == Kind.CASE_CLOSE)
-        rows = pick(rows, late | verifies | corrections)
+        rows = pick(rows, late | verifies | corrections | undoings)
         self._ends.append(Ends.speaking(rows["resolves"], rows["flags"], rows))
 
     def finish(self, journal: Journal, last: int) -> None:

@@ -51,6 +51,9 @@ class Doubt:
     differing: np.void | None = None
     verified: np.void | None = None
     corrected: np.void | None = None
+    """Until it is undone."""
+    undone: np.void | None = None
+    """What undid it last; it verifies, too."""
     advanced: np.void | None = None
     recovered: np.void | None = None
     cases: dict[int, np.void] = field(default_factory=dict)
@@ -174,12 +177,17 @@ class Doubt:
             return Outcome(R.CASE_CLOSED, self.closes[number])
         if about == CaseType.LATE_REJECTION and (whole := self.refunded):
             return Outcome(R.CASE_CLOSED, whole)
+        undone = 0 if self.undone is None else int(self.undone["sequence"])
+        if about == CaseType.LATE_REJECTION and undone > number:
+            return Outcome(R.CASE_CLOSED, undone)
         return Outcome(R.OK)
 
     def moving(self, row: np.void, move: Move) -> Outcome:
         """What a transfer should be told that names it, or its advance."""
         if move == Move.RECOVERY:
             return self._recovering(row)
+        if move == Move.UNDOING:
+            return self._undoing(row)
         if not self.known:
             return Outcome(R.HOLD_NOT_FOUND)
         hold, same = self.hold, row["credit"] == self.hold["debit"]
@@ -196,6 +204,22 @@ class Doubt:
             return Outcome(R.ACCOUNT_KIND_WRONG)
         over = row["amount"] > hold["amount"]
         return Outcome(R.EXCEEDS_HOLD if over else R.OK)
+
+    def _undoing(self, row: np.void) -> Outcome:
+        hold, paid, undone = self.hold, self.corrected, self.undone
+        if not self.known or (paid is None and undone is None):
+            return Outcome(R.CASE_NOT_FOUND)
+        if (row["debit"], row["credit"]) != (hold["credit"], hold["debit"]):
+            return Outcome(R.ACCOUNT_KIND_WRONG)
+        if paid is None:
+            return Outcome(R.CASE_CLOSED, 0 if undone is None else undone["sequence"])
+        case = self.rejected
+        if case is None or case["sequence"] < paid["sequence"]:
+            return Outcome(R.CASE_CLOSED)
+        if int(case["sequence"]) in self.closes:
+            return Outcome(R.CASE_CLOSED, self.closes[int(case["sequence"])])
+        same = row["amount"] == paid["amount"]
+        return Outcome(R.OK if same else R.NET_DIFFERS)
 
     def _recovering(self, row: np.void) -> Outcome:
         advance = self.advanced

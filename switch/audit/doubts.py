@@ -2,9 +2,10 @@
 
 A payment is *in question* from the expiry that gave it back, and from a late
 confirmation, to the verify or the correction that ends it. What cases, verifies,
-corrections, advances, recoveries, closes and proposals may say goes by that, so the
-rows of one hold are taken in their order; those that were refused show whether they had
-the cause that they name. Memory: as `cases` says, and that of 4,096 holds at a time.
+corrections, undoings, advances, recoveries, closes and proposals may say goes by that,
+so the rows of one hold are taken in their order; those that were refused show whether
+they had the cause that they name. Memory: as `cases` says, and that of 4,096 holds at
+a time.
 """
 
 from dataclasses import dataclass
@@ -20,11 +21,14 @@ from switch.audit.findings import Findings
 from switch.audit.kinds import CASES, KEEPS, Move
 from switch.audit.layout import (
     CASE,
+    CLAIM,
     COPIED_FLAGS,
     EVIDENCE,
     OK,
+    PARTIAL,
     ROW,
     U64,
+    UNDOES,
     Index,
     Rows,
     pick,
@@ -65,6 +69,10 @@ MOVED: Final[dict[tuple[int, int], str]] = {
     (Move.ADVANCE, R.CASE_CLOSED): "its hold was advanced before",
     (Move.ADVANCE, R.ACCOUNT_KIND_WRONG): "it advances to another wallet",
     (Move.ADVANCE, R.EXCEEDS_HOLD): "it advances more than was held",
+    (Move.UNDOING, R.CASE_NOT_FOUND): "what it undoes was never corrected",
+    (Move.UNDOING, R.ACCOUNT_KIND_WRONG): "it undoes a correction of other accounts",
+    (Move.UNDOING, R.NET_DIFFERS): "it takes back another amount than was corrected",
+    (Move.UNDOING, R.CASE_CLOSED): "it undoes what its biller does not reject by then",
     (Move.RECOVERY, R.CASE_NOT_FOUND): "what it takes back is no advance",
     (Move.RECOVERY, R.ACCOUNT_KIND_WRONG): "it takes an advance back from others",
     (Move.RECOVERY, R.NET_DIFFERS): "it takes back another amount than was advanced",
@@ -117,6 +125,8 @@ class Doubts:
         self.findings = findings
         self.exceptions = exceptions
         self.ends = Resolved.of([])
+        self.undoable = 0
+        # From which row on corrections say what they do to claims, and may be undone.
 
     def replay(
         self,
@@ -334,16 +344,27 @@ class Doubts:
     def _moved(self, doubt: Doubt, row: np.void, move: Move) -> None:
         """Money moves because of a payment in question, or of one that is kept."""
         told = doubt.moving(row, move)
-        if move == Move.CORRECTION and doubt.known and not doubt.ended:
+        known = int(row["sequence"]) >= self.undoable
+        if move == Move.UNDOING and not known:
+            self._add(row, "it undoes a correction, and its rules know no undoing")
+        elif move == Move.CORRECTION and doubt.known and not doubt.ended:
             self._add(row, "it corrects a hold that is open")
         elif told.result != R.OK:
             self._add(row, MOVED[move, told.result])
         if bool(int(row["flags"]) & CASE) != (move == Move.CORRECTION):
             self._add(row, "its flags do not say whether it corrects a payment")
+        if bool(int(row["flags"]) & UNDOES) != (move == Move.UNDOING):
+            self._add(row, "its flags do not say whether it undoes a correction")
+        copies = known and move in (Move.CORRECTION, Move.UNDOING)
+        copied = int(doubt.hold["flags"]) & (CLAIM | PARTIAL) if copies else 0
+        if int(row["flags"]) & (CLAIM | PARTIAL) != copied:
+            self._add(row, "its flags do not say what its hold had claimed")
         if move == Move.RECOVERY:
             doubt.recovered = doubt.recovered if doubt.recovered is not None else row
         elif move == Move.ADVANCE:
             doubt.advanced = doubt.advanced if doubt.advanced is not None else row
+        elif move == Move.UNDOING:
+            doubt.corrected, doubt.undone, doubt.verified = None, row, row
         else:
             doubt.corrected = row
 

@@ -11,7 +11,17 @@ import numpy.typing as npt
 
 from switch.audit.disputes import Disputes
 from switch.audit.kinds import table_of
-from switch.audit.layout import CLAIM, PARTIAL, RECENT, RELEASE, U64, Index, Mask, Rows
+from switch.audit.layout import (
+    CLAIM,
+    PARTIAL,
+    RECENT,
+    RELEASE,
+    U64,
+    UNDOES,
+    Index,
+    Mask,
+    Rows,
+)
 from switch.audit.timelines import NEVER, NOWHERE, Timeline
 from switch.codes import Kind
 
@@ -19,8 +29,8 @@ POSTS, FREES, RELEASES, REFUNDS = 1, 2, 4, 8
 """Bits: it completes a payment; it ends a claim of a bill; its row says that it does;
 it refunds the whole."""
 EXPIRES, VERIFIES, CONFIRMS, CORRECTS = 16, 32, 64, 128
-"""It gives back and leaves it in question; it says that nothing was credited; that it
-was, after all; it pays that."""
+"""It gives back and leaves it in question; it says that nothing was credited, or that
+what was leaves nothing claimed; that it was credited, after all; it pays that."""
 DISPUTES, SETTLES = 256, 512
 """From it on what was refunded is disputed; or is no more."""
 BITS: Final = np.uint16
@@ -68,10 +78,17 @@ class Ends:
         frees = ENDING[kind]
         frees |= (kind == Kind.POST) & ((flags & np.uint16(PARTIAL)) != 0)
         frees &= claims
+        moves = kind == Kind.TRANSFER
+        undoes = moves & ((rows["flags"] & np.uint16(UNDOES)) != 0)
+        partial = moves & ((rows["flags"] & np.uint16(PARTIAL)) != 0)
+        frees |= claims & (undoes | partial)
         releases = (rows["flags"] & np.uint16(RELEASE)) != 0
         bits = TABLE[kind] | frees * BITS(FREES) | releases * BITS(RELEASES)
+        bits |= (undoes | partial) * BITS(VERIFIES)
+        bits &= ~(undoes * BITS(CORRECTS))
         asked = claims | ((flags & np.uint16(RECENT)) != 0)
         asked |= (bits & BITS(CONFIRMS | CORRECTS)) != 0
+        asked |= undoes
         return cls(
             takers[asked],
             rows["sequence"][asked],

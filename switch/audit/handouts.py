@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from switch.audit.findings import Findings
-from switch.audit.layout import KEEP, OK, REFUSED_FLAGS, TENDER_MASK
+from switch.audit.layout import KEEP, OK, REFUSED_FLAGS, TENDER_MASK, UNDOES
 from switch.audit.reader import Journal
 from switch.audit.register import Register
 from switch.codes import AccountKind, CaseType, Kind, Result
@@ -94,8 +94,12 @@ class Handouts:
         return Result.OK
 
     def hear(self, row: np.void) -> None:
-        """Take an accepted case, verify or correction: whether its biller has it."""
+        """Take an accepted case, verify, correction or undoing: whether its biller has
+        it.
+        """
         kind, hold = int(row["kind"]), int(row["resolves"])
+        if int(row["flags"]) & UNDOES and kind == Kind.TRANSFER:
+            kind = Kind.VERIFY
         if kind == Kind.CASE and row["total"] != CaseType.LATE_CONFIRMATION:
             return
         if kind == Kind.CASE or hold in self._late:
@@ -103,17 +107,16 @@ class Handouts:
             said.append((int(row["sequence"]), kind, int(row["amount"])))
 
     def _doubt(self, hold: int, sequence: int) -> tuple[int, int]:
-        """The correction of a hold before some row, and what it has paid; or its late
-        confirmation that was open there, or 0, and nothing paid.
+        """The correction of a hold that stood before some row, and what it has paid; or
+        its late confirmation that was open there, or 0, and nothing paid.
         """
-        newest = 0
+        newest = paid = 0
         for at, kind, amount in self._late.get(hold, ()):
             if at >= sequence:
                 break
-            if kind == Kind.TRANSFER:
-                return at, amount
-            newest = at if kind == Kind.CASE else 0
-        return newest, 0
+            newest = 0 if kind == Kind.VERIFY else at
+            paid = amount if kind == Kind.TRANSFER else 0
+        return newest, paid
 
     def finish(self, journal: Journal) -> None:
         """Judge what depends on the rows that are named."""

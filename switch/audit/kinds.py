@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from switch.audit.layout import CLAIM, PRICE_FLAGS, RECENT, Mask
+from switch.audit.layout import CLAIM, PARTIAL, PRICE_FLAGS, RECENT, Mask
 from switch.codes import PROPOSE_ADVANCE, CaseType, Kind, Role
 
 
@@ -34,10 +34,18 @@ class Move(IntEnum):
     """Pays the hold that it names after all."""
     ADVANCE = PROPOSE_ADVANCE
     """Lends a wallet what the hold that it names keeps."""
+    UNDOING = int(Kind.REFUND)
+    """Takes back what a correction of the hold that it names has paid. Never proposed
+    as that.
+    """
     ENDING = int(Kind.BOOKED)
     """Ends what a bank has booked and nothing had explained, pays out to what it names,
     or recalls a release. Never proposed as that.
     """
+
+
+BY_ONE: Final = (Move.RECOVERY, Move.UNDOING)
+"""Nobody else needs to want these in a ledger without people."""
 
 
 class Reference(Enum):
@@ -146,7 +154,7 @@ TRAITS: Final[dict[Kind, Traits]] = {
     ),
     Kind.TOP_UP: Traits(TREASURY, OWN, Money.MOVES, amount=True, total=True, line=True),
     # One that names a hold corrects or advances it and needs two people; recoveries of
-    # advances and the treasury's own moves need one.
+    # advances, undoings of corrections and the treasury's own moves need one.
     Kind.TRANSFER: Traits(
         TREASURY,
         OWN,
@@ -238,7 +246,7 @@ COMPLAINING: Final = table_of(Kind.COMPLAINT, Kind.REPLY)
 KEEPING: Final = table_of(Kind.HOLD, Kind.CASE, Kind.POST, Kind.VOID)
 """A hold whose deadline keeps it, a case that keeps one, and what ends a kept one."""
 RELEASING_CLAIMS: Final = table_of(
-    Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.REFUND, Kind.VERIFY
+    *(Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.REFUND, Kind.VERIFY, Kind.TRANSFER)
 )
 """What may release a claim; expiries never do, which is judged where claims are."""
 SAYS_AMOUNT: Final = (CaseType.LATE_CONFIRMATION, CaseType.AMOUNT_DIFFERS)
@@ -268,6 +276,7 @@ def _claimed() -> npt.NDArray[np.uint16]:
     for kind in (*SPENDS, *ending):
         table[kind] = PRICE_FLAGS
     table[Kind.TOP_UP], table[Kind.BOOKED] = CLAIM, CLAIM | RECENT
+    table[Kind.TRANSFER] = CLAIM | PARTIAL
     return table
 
 

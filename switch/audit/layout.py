@@ -304,6 +304,18 @@ BENEFICIARY_RECORD: Final = np.dtype(
         ("ifsc", "S16"),
     ]
 )
+MARGIN_RECORD: Final = np.dtype(
+    [
+        ("record", "u1"),
+        ("reserved_0", "V3"),
+        ("margin_ms", "<u4"),
+        ("count", "<u4"),
+        ("reserved_1", "V4"),
+    ]
+)
+BILLER_MARGIN: Final = np.dtype(
+    [("code", "S32"), ("margin_ms", "<u4"), ("reserved", "V4")]
+)
 SCHEDULE_RECORD: Final = np.dtype(
     [
         ("record", "u1"),
@@ -404,8 +416,8 @@ SIZES: Final = {
     PART_SIZE: (BILL_PART, TARIFF_PART, BANK_ACCOUNT_RECORD),
     8: (INDEX_PIECE, RULES_RECORD, CONFIRMATION_RECORD),
     32: (META, SEGMENT, ACCOUNT_RECORD, THRESHOLDS_RECORD, LIMIT_RECORD),
-    16: (INDEX_HOLD, BUDGET_RECORD),
-    40: (WINDOW_LINE,),
+    16: (INDEX_HOLD, BUDGET_RECORD, MARGIN_RECORD),
+    40: (WINDOW_LINE, BILLER_MARGIN),
 }
 for _size, _dtypes in SIZES.items():
     for _dtype in _dtypes:
@@ -439,7 +451,7 @@ CHANNEL_RULES: Final = 14
 COUNTERS_OWN_RULES: Final = 14
 """The first rules by which a centre that signs on asks for what its counter does."""
 
-SETTLED_RULES: Final = 15
+SETTLED_RULES: Final = 17
 """The first rules by which a payout is at most what was settled and not paid out."""
 
 HEADS_RULES: Final = 14
@@ -448,8 +460,18 @@ HEADS_RULES: Final = 14
 STAKE_RULES: Final = 14
 """The first rules whose thresholds look at what a proposal moves or releases."""
 
+CORRECT_RULES: Final = 16
+"""The first rules by which a correction releases what is left of a bill, and can be
+undone, and direct services have no bills in parts."""
+
 DECIDED_RULES: Final = 14
 """The first rules by which what people decided is asked again when it is done."""
+
+PUT_RULES: Final = 15
+"""The first rules by which what was fetched does not outlive a file of bills."""
+
+MARGIN_RULES: Final = 15
+"""The first rules by which the switch says its margins."""
 
 ROW_SIZE: Final = 128
 CHUNK_SIZE: Final = 64
@@ -502,6 +524,7 @@ CLAIM: Final = int(RowFlag.CLAIM)
 RECENT: Final = int(RowFlag.RECENT)
 RELEASE: Final = int(RowFlag.RELEASE)
 CASE: Final = int(RowFlag.CASE)
+UNDOES: Final = int(RowFlag.UNDOES)
 THIRD: Final = int(RowFlag.THIRD)
 UNFREEZE: Final = int(RowFlag.UNFREEZE)
 REVERSAL: Final = int(RowFlag.REVERSAL)

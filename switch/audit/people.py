@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from switch.audit.accounts import Accounts
 from switch.audit.findings import Findings
-from switch.audit.kinds import LINE, MONEY, Move
+from switch.audit.kinds import BY_ONE, LINE, MONEY, Move
 from switch.audit.layout import (
     CHANNEL_RULES,
     DECIDED_RULES,
@@ -73,7 +73,10 @@ REVOKERS: Final[dict[int, tuple[PersonRole, ...]]] = {
     Record.REVOCATION: MAKERS,
     Record.CONFIRMATION: CHECKERS,
 }
-ALONE: Final = (Record.CLOCK, Record.RULES, Record.REVOCATION, Record.CONFIRMATION)
+ALONE: Final = (
+    *(Record.CLOCK, Record.RULES, Record.MARGIN),
+    *(Record.REVOCATION, Record.CONFIRMATION),
+)
 """Records of the register that need no proposal."""
 CHANNEL_AMOUNT_MAX: Final = 10**15
 """Of one proposal of a bank's connection, paise."""
@@ -132,7 +135,7 @@ class People:
         """Take accepted rows that move money and may be lines."""
         others = (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0)
         if others.any():
-            others &= ~np.isin(accounts.moves(rows), (Move.RECOVERY, Move.ENDING))
+            others &= ~np.isin(accounts.moves(rows), (*BY_ONE, Move.ENDING))
         rows = pick(rows, ~others)
         if self.persons.some:
             self.lines.needed(rows)

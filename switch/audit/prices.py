@@ -29,7 +29,7 @@ from switch.audit.layout import (
 from switch.audit.parts import NO_ITEM, Parts
 from switch.audit.references import bad_references, periods_of, with_periods
 from switch.audit.register import Register
-from switch.audit.services import OF_DUES, well_formed
+from switch.audit.services import OF_DUES, know_renewals, well_formed
 from switch.codes import (
     AMOUNT_MAX,
     AmountRule,
@@ -229,6 +229,9 @@ def _bills(priced: Priced, at: Index, findings: Findings) -> None:
         "its quotation was too old": quoted
         & (fetched <= time)
         & (time - fetched >= np.uint64(TOKEN_LIFE_NS)),
+        "its quotation is older than a file of its service's bills": quoted
+        & know_renewals(priced.register.version)
+        & (fetched <= priced.register.files.renewed[priced.service[at]]),
         "its amount rule is none of a bill, or not its service's": ~ruled,
         "its period or due day is none": ~dated | (bill["period"] > PERIOD_MAX),
     }

@@ -11,9 +11,10 @@ import numpy as np
 from switch.audit.findings import Findings
 from switch.audit.layout import BILLS_RECORD, OK, REFUSED_FLAGS
 from switch.audit.register import Register
-from switch.codes import AMOUNT_MAX, PriceRule, Result
+from switch.audit.services import know_renewals
+from switch.codes import AMOUNT_MAX, AmountRule, DuplicateRule, PriceRule, Result
 
-FULL, DELTA, WITHDRAWAL = 1, 2, 3
+FULL, DELTA, WITHDRAWAL, ADDITION = 1, 2, 3, 4
 """Forms."""
 COUNT_MAX: Final = 1 << 20
 EMPTY: Final = ("debit", "credit", "receipt", "basket")
@@ -33,16 +34,17 @@ class PutBills:
     def take(self, row: np.void, tail: bytes | None) -> None:
         """Judge a row, accepted or refused."""
         sequence, service = int(row["sequence"]), int(row["service"])
+        register = self.register
         accepted = row["result"] == OK
 
         def add(text: str) -> None:
             self.findings.add("bills", sequence, text)
 
-        if not self.register.know_counters:
-            add(f"it is not known to rules {self.register.version}")
+        if not register.know_counters:
+            add(f"it is not known to rules {register.version}")
         if any(row[name] for name in EMPTY) or int(row["flags"]) & ~REFUSED_FLAGS:
             add("it says something where none of its kind does")
-        if wrong := broken(tail or b""):
+        if wrong := broken(tail or b"", additions=know_renewals(register.version)):
             add(f"its record {wrong}" + ("" if accepted else ", and has no row"))
         wanted, other = self._answer(row, service)
         if not accepted and (row["result"], row["total"]) != (wanted, other):
@@ -53,6 +55,14 @@ class PutBills:
             if wanted != Result.OK:
                 add(f"it should be {wanted.name}")
             self._newest[service] = sequence
+            self._renew(row, tail or b"")
+
+    def _renew(self, row: np.void, tail: bytes) -> None:
+        """Note what an accepted file does to what was fetched before it."""
+        service, register = int(row["service"]), self.register
+        register.files.some.add(service)
+        if tail[:1] != bytes([ADDITION]):
+            register.files.renewed[service] = row["timestamp"]
 
     def _answer(self, row: np.void, service: int) -> tuple[Result, int]:
         """What a row must be told, and the row in the way."""
@@ -64,13 +74,18 @@ class PutBills:
             return Result.SERVICE_UNKNOWN, 0
         if record["price_rule"] != PriceRule.BILL:
             return Result.RULE_FIXED, 0
+        again = record["duplicate_rule"] != DuplicateRule.ONCE
+        if know_renewals(register.version) and (
+            again or record["amount_rule"] == AmountRule.EXACT_AND_BELOW
+        ):
+            return Result.RULE_FIXED, 0
         newest = self._newest.get(service, 0)
         if row["resolves"] != newest:
             return Result.ALREADY_FOLLOWED, newest
         return Result.OK, 0
 
 
-def broken(tail: bytes) -> str:
+def broken(tail: bytes, *, additions: bool) -> str:
     """What is wrong with a record by itself; empty if nothing is."""
     if len(tail) < BILLS_RECORD.itemsize:
         return "is too short"
@@ -78,7 +93,7 @@ def broken(tail: bytes) -> str:
     if any(bytes(record["reserved_0"])) or any(bytes(record["reserved_1"])):
         return "has bytes that say nothing"
     form, count, amount = (int(record[name]) for name in ("form", "count", "amount"))
-    if form not in (FULL, DELTA, WITHDRAWAL):
+    if form not in (FULL, DELTA, WITHDRAWAL) + (ADDITION,) * additions:
         return "is of no form"
     if count > COUNT_MAX or (not count and form != FULL):
         return "has more lines than there may be, or none"

@@ -16,7 +16,7 @@ from switch.audit.accounts import ANY_BALANCE
 from switch.audit.beneficiaries import may_owe, says_owed
 from switch.audit.findings import Findings
 from switch.audit.items import ENDING_RESULTS
-from switch.audit.kinds import MONEY, POSTED, RESOLVING, SPENDING, Move
+from switch.audit.kinds import BY_ONE, MONEY, POSTED, RESOLVING, SPENDING, Move
 from switch.audit.layout import (
     ACCOUNT_RECORD,
     PARTICIPANT_RECORD,
@@ -38,7 +38,6 @@ from switch.audit.services import (
     broken_rules,
     broken_tariff,
     joins_series,
-    other_form,
     read_service,
 )
 from switch.audit.spans import Resolutions, Span
@@ -226,7 +225,7 @@ class Refusals:
         ends = moves & (self.accounts.moves(rows) == Move.ENDING)
         if not self.register.know_recalls:
             ends &= ~self.accounts.recalls(rows)
-        deeds = moves & ~ends & (self.accounts.moves(rows) != Move.RECOVERY)
+        deeds = moves & ~ends & ~np.isin(self.accounts.moves(rows), BY_ONE)
         deeds |= (rows["kind"] == Kind.REFUND) | (rows["kind"] == Kind.CASE_CLOSE)
         text = "what two people want is refused without a row, and stays to be done"
         self.findings.add_rows("refusals", rows["sequence"][deeds], text)
@@ -503,11 +502,7 @@ class Refusals:
             R.ACCOUNT_UNKNOWN: bool(register.alien_heads(record)),
             R.RELEASE_NOT_PROMISED: not register.promised(record),
             R.SERVICE_UNKNOWN: not joins_series(record, register.services, own),
-            R.RULE_FIXED: bool(
-                register.changed_rules(record)
-                or register.moves_heads(record)
-                or other_form(record, register.services)
-            ),
+            R.RULE_FIXED: any(register.fixed_problems(record)),
         }
         if not caused.get(int(row["result"]), True):
             self._add(np.array([row]), np.ones(1, dtype=np.bool_))

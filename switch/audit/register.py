@@ -18,12 +18,7 @@ from switch.audit.beneficiaries import Beneficiaries
 from switch.audit.beneficiaries import broken as broken_beneficiary
 from switch.audit.budgets import Budgets
 from switch.audit.budgets import broken as broken_budget
-from switch.audit.certificates import (
-    LAYOUTS,
-    TREASURIES_RULES,
-    Certificates,
-    broken,
-)
+from switch.audit.certificates import LAYOUTS, TREASURIES_RULES, Certificates, broken
 from switch.audit.cutoffs import Schedules
 from switch.audit.cutoffs import broken as broken_schedule
 from switch.audit.findings import Findings
@@ -31,6 +26,7 @@ from switch.audit.layout import (
     ACCOUNT_RECORD,
     ACCOUNTS_MAX,
     CANCEL_RULES,
+    CORRECT_RULES,
     COUNTER_RULES,
     DECIDED_RULES,
     HANDOUT_RULES,
@@ -48,6 +44,7 @@ from switch.audit.layout import (
 )
 from switch.audit.limits import broken as broken_limit
 from switch.audit.limits import take_limit
+from switch.audit.margins import Margins
 from switch.audit.operators import Operator, Operators
 from switch.audit.operators import broken as broken_operator
 from switch.audit.participants import Participants, broken_participant
@@ -55,11 +52,11 @@ from switch.audit.persons import LAYOUTS as PEOPLES
 from switch.audit.persons import Person, Persons
 from switch.audit.persons import broken as broken_person
 from switch.audit.services import (
-    FIXED,
+    Files,
     broken_rules,
     broken_tariff,
+    changes,
     joins_series,
-    moved_heads,
     other_form,
     read_tariff,
 )
@@ -123,6 +120,7 @@ class Register:
         self.series = np.zeros(SERVICES_MAX + 1, dtype=np.uint16)
         self.spellings, self.citizens, self.bills = (Spellings() for _ in range(3))
         self.tariffs: dict[int, Rows] = {}
+        self.files = Files()
         self.sequences: dict[tuple[int, int], int] = {}
         self.freezes: dict[int, int] = {}
         self.limits: dict[int, int] = {}
@@ -139,6 +137,7 @@ class Register:
         self.banks = Banks(accounts, self.owned)
         self.beneficiaries = Beneficiaries(accounts)
         self.schedules = Schedules()
+        self.margins = Margins()
         self.rules: list[tuple[int, int]] = []
         """Sequence and version of each rules row: from there on these rules run."""
 
@@ -255,6 +254,9 @@ class Register:
             self._service(row, tail)
         elif record == Record.RULES and len(tail) >= RULES_RECORD.itemsize:
             self._rules(row, tail)
+        elif record == Record.MARGIN:
+            for text in self.margins.apply(row, tail, self.version):
+                self._add("margins", row, text)
         elif record in CHECKED:
             check, wrong, wanted = self.asked(row, tail)
             if wrong:
@@ -497,12 +499,20 @@ class Register:
             yield "it releases, and its biller has not promised to credit nothing late"
         if not joins_series(record, self.services, index):
             yield f"service {record['series']} is no series that it may join"
+        yield from self.fixed_problems(record)
+
+    def fixed_problems(self, record: np.void) -> Iterator[str]:
+        """What a record of a service would be refused for as RULE_FIXED."""
         for name in other_form(record, self.services):
             yield f"its {name} is not that of its series, whose bills have one form"
-        for name in self.changed_rules(record):
-            yield f"it changes {name}, and claims are made by it"
-        if self.moves_heads(record):
-            yield "a head of it has another account than before, or is gone"
+        known = self.codes.get(bytes(record["code"]), 0)
+        yield from changes(
+            self.services[known],
+            record,
+            more=self.files.fixed(known, self.version),
+            heads=self.has(HEADS_RULES),
+            parts=self.has(CORRECT_RULES),
+        )
 
     def promised(self, record: np.void) -> bool:
         """Whether the biller of a service that releases has promised what that needs;
@@ -512,19 +522,6 @@ class Register:
         releases &= record["deadline_policy"] == Policy.RELEASE
         biller = self.parties.place(int(record["biller"]))
         return bool(not releases or self.parties.promises[biller])
-
-    def changed_rules(self, record: np.void) -> list[str]:
-        """What a record changes of a service's rules that must stay."""
-        index = self.codes.get(bytes(record["code"]), 0)
-        before = self.services[index]
-        if before["record"] != Record.SERVICE:
-            return []
-        return [name for name in FIXED if record[name] != before[name]]
-
-    def moves_heads(self, record: np.void) -> bool:
-        """Whether a place of a service's heads does not keep its account."""
-        before = self.services[self.codes.get(bytes(record["code"]), 0)]
-        return self.has(HEADS_RULES) and moved_heads(before, record)
 
     def alien_heads(self, record: np.void) -> list[int]:
         """The heads of a service's record that are no accounts of its biller."""

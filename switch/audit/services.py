@@ -5,13 +5,16 @@ A record of a refused row is held to the same shape: what has another leaves no 
 
 import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from switch.audit.layout import (
+    PUT_RULES,
     SERVICE_RECORD,
+    SERVICES_MAX,
     TARIFF_ITEM,
     TARIFF_ITEMS_MAX,
     U64,
@@ -51,6 +54,34 @@ FIXED: Final = ("biller", "duplicate_rule", "series", *FORM)
 """What makes bills of a service. No update changes it, as claims are for ever."""
 
 
+def in_parts(record: np.void) -> bool:
+    """Whether a record is of a direct service whose bills are paid in parts."""
+    rules = record["mode"], record["price_rule"], record["amount_rule"]
+    return rules == (Mode.DIRECT, PriceRule.BILL, AmountRule.EXACT_AND_BELOW)
+
+
+def changes(
+    before: np.void,
+    record: np.void,
+    *,
+    more: tuple[str, ...],
+    heads: bool,
+    parts: bool,
+) -> Iterator[str]:
+    """What a record changes of the service that was there before, if there was one, and
+    may not; or makes a service that may not be. `more` fields are fixed, too; `heads`
+    and `parts`: whether its rules ask for these.
+    """
+    if before["record"] == Record.SERVICE:
+        for name in FIXED + more:
+            if record[name] != before[name]:
+                yield f"it changes {name}, and claims are made by it"
+    if heads and moved_heads(before, record):
+        yield "a head of it has another account than before, or is gone"
+    if parts and in_parts(record) and not in_parts(before):
+        yield "it is direct, and nobody releases what is left of its bills"
+
+
 def moved_heads(before: np.void, record: np.void) -> bool:
     """Whether a place of a service's heads does not keep the account that it had
     before; a service that is new has none.
@@ -58,6 +89,27 @@ def moved_heads(before: np.void, record: np.void) -> bool:
     heads = before["heads"][: int(before["heads_count"])].tolist()
     said = record["heads"][: int(record["heads_count"])].tolist()
     return bool(said[: len(heads)] != heads)
+
+
+def know_renewals(version: int) -> bool:
+    """Whether by these rules what was fetched does not outlive a file of bills."""
+    return not 0 < version < PUT_RULES
+
+
+class Files:
+    """What files of bills that were put in do to their services."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.renewed: U64 = np.zeros(SERVICES_MAX + 1, dtype=np.uint64)
+        """When one did more than add; 0: never."""
+        self.some: set[int] = set()
+        """The services that have any."""
+
+    def fixed(self, service: int, version: int) -> tuple[str, ...]:
+        """Fields that no update of a service changes any more."""
+        stays = service in self.some and know_renewals(version)
+        return ("amount_rule",) if stays else ()
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ CELLS, CENTRES, SERVICES, ACCOUNTS = 1, 2, 3, 4
 FIGURES: Final = (
     *("", "paid", "held", "posted", "released by posts", "voided", "expired"),
     *("refunded", "corrected", "released by corrections", "cases", "questioned"),
-    "verified",
+    *("verified", "undone"),
 )
 """By their numbers."""
 OWN: Final = {Kind.PAY: 1, Kind.HOLD: 2, Kind.POST: 3, Kind.REFUND: 7}
@@ -119,13 +119,17 @@ def cells_of(rows: Rows, held: Held) -> Entries:
         for one, number in table.items():
             figure[kind == one] = number
     own[correction], of_hold[correction] = 8, 9
+    undoing = (kind == Kind.TRANSFER) & (good["resolves"] != 0)
+    undoing &= (good["flags"] & np.uint16(RowFlag.UNDOES)) != 0
+    own[undoing] = 13
     amount = good["amount"]
     service = good["service"].astype(np.uint64)
-    naming = np.flatnonzero(of_hold)
+    naming = np.flatnonzero((of_hold != 0) | undoing)
     holds = np.zeros(len(good), np.uint64)
     holds[naming], services = held.find(good["resolves"][naming])
-    service[correction] = services[correction[naming]]
-    back = kind == Kind.REFUND
+    moved = correction | undoing
+    service[moved] = services[moved[naming]]
+    back = (kind == Kind.REFUND) | undoing
     wallet = np.where(back, good["credit"], good["debit"]).astype(np.uint64)
     head = np.where(back, good["debit"], good["credit"]).astype(np.uint64)
     cell = (head << HEAD_SHIFT) + (service << SERVICE_SHIFT) + (wallet << WALLET_SHIFT)

@@ -2,6 +2,7 @@
 
     DIR/bills/store/      meta    service u16 → sequence, count, amount, hash, check
                           bills   service u16, reference, 0, id or period → check, line
+                          ids     service u16, id → reference, if bills are paid by id
 
 May use `bill_files` and words. Derived: the journal says which files were put in, and
 the files say what is due; what is wrong with the store is a StoreError, and it is made
@@ -12,10 +13,10 @@ import logging
 import os
 import shutil
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import lmdb
 
@@ -46,7 +47,9 @@ FOUND_MAX: Final = 17
 _SERVICE: Final = struct.Struct(">H")
 _STATE: Final = struct.Struct("<QQQ32sI")
 _CHECK: Final = struct.Struct("<I")
-FULL, DELTA, WITHDRAWAL = 1, 2, 3
+_FORM: Final = (b"form", b"2")
+"""In `meta`, of a store with these tables."""
+FULL, DELTA, WITHDRAWAL, ADDITION = 1, 2, 3, 4
 
 
 class StoreError(SwitchError):
@@ -65,6 +68,15 @@ class State:
     """Of that file: in another journal another file has the sequence."""
 
 
+class Met(NamedTuple):
+    """What lines of a file meet in the store."""
+
+    replaces: bool
+    """Some take the place of bills that are there."""
+    other: tuple[int, str] | None
+    """The place of the first whose id is there under another reference, and that."""
+
+
 class BillStore:
     """The environment, open."""
 
@@ -81,10 +93,22 @@ class BillStore:
         self._path = path
         self._instance = instance
         try:
-            self._env, tables = open_environment(path, MAP_SIZE, b"meta", b"bills")
-            self._meta, self._bills = tables
+            names = b"meta", b"bills", b"ids"
+            self._env, tables = open_environment(path, MAP_SIZE, *names)
+            self._meta, self._bills, self._ids = tables
+            self._check_form()
         except lmdb.Error as error:
             raise StoreError(f"LMDB cannot open it: {error}") from error
+
+    def _check_form(self) -> None:
+        """One of before is made anew: it lacks a table."""
+        with self._env.begin(write=True, db=self._meta) as txn:
+            if txn.stat(self._meta)["entries"] == 0:
+                txn.put(*_FORM)
+            is_known = txn.get(_FORM[0]) == _FORM[1]
+        if not is_known:
+            self._env.close()
+            raise StoreError("it has another form")
 
     def close(self) -> None:
         """Nobody may be reading."""
@@ -115,6 +139,34 @@ class BillStore:
                 return list(self._read(txn, begin))
         except lmdb.Error as error:
             raise StoreError(f"LMDB cannot read it: {error}") from error
+
+    def met(
+        self, state: State, service: int, lines: Sequence[Line], *, by_period: bool
+    ) -> Met | None:
+        """What lines of a delta meet here; None if it has not just `state`.
+
+        Raises StoreError.
+        """
+        replaces, other = False, None
+        try:
+            with self._env.begin() as txn:
+                found = self._state(txn, service)
+                if (found.sequence, found.hash) != (state.sequence, state.hash):
+                    return None
+                for place, line in enumerate(lines):
+                    own = line.period if by_period else line.id
+                    replaces = replaces or any(
+                        txn.get(_key(service, line.reference, one), db=self._bills)
+                        for one in (own, *line.supersedes)
+                    )
+                    if by_period or other is not None:
+                        continue
+                    of = txn.get(_id_key(service, own), db=self._ids)
+                    if of is not None and bytes(of) != line.reference.encode():
+                        other = place, bytes(of).decode()
+        except lmdb.Error as error:
+            raise StoreError(f"LMDB cannot read it: {error}") from error
+        return Met(replaces, other)
 
     def _read(self, txn: lmdb.Transaction, begin: bytes) -> Iterator[Line]:
         cursor = txn.cursor(self._bills)
@@ -209,20 +261,36 @@ class BillStore:
                 sums.count -= 1
                 sums.amount -= read_line(bytes(old[_CHECK.size :])).amount_due
                 txn.delete(key, db=self._bills)
+                self._forget_id(txn, service, line.reference, known_as, by_period)
         if form == WITHDRAWAL:
             return
         key, value = _key(service, line.reference, own), line.packed()
         packed = _CHECK.pack(self._check(key, value)) + value
         txn.put(key, packed, db=self._bills)
+        if not by_period:
+            txn.put(_id_key(service, own), line.reference.encode(), db=self._ids)
         sums.count += 1
         sums.amount += line.amount_due
 
+    def _forget_id(
+        self,
+        txn: lmdb.Transaction,
+        service: int,
+        reference: str,
+        known_as: str,
+        by_period: bool,
+    ) -> None:
+        key = _id_key(service, known_as)
+        if not by_period and txn.get(key, db=self._ids) == reference.encode():
+            txn.delete(key, db=self._ids)
+
     def _drop(self, txn: lmdb.Transaction, service: int) -> None:
         begin = _SERVICE.pack(service)
-        cursor = txn.cursor(self._bills)
-        found = cursor.set_range(begin)
-        while found and bytes(cursor.key()).startswith(begin):
-            found = cursor.delete()
+        for table in (self._bills, self._ids):
+            cursor = txn.cursor(table)
+            found = cursor.set_range(begin)
+            while found and bytes(cursor.key()).startswith(begin):
+                found = cursor.delete()
 
     _steps = 0
 
@@ -246,6 +314,10 @@ class _Sums:
 
 def _key(service: int, reference: str, known_as: str) -> bytes:
     return _SERVICE.pack(service) + f"{reference}\0{known_as}".encode()
+
+
+def _id_key(service: int, bill_id: str) -> bytes:
+    return _SERVICE.pack(service) + bill_id.encode()
 
 
 def open_store(directory: Path, instance: bytes) -> BillStore:

@@ -45,9 +45,9 @@ from switch.billing.questions import write_questions
 from switch.billing.shares import share_of
 from switch.billing.work import NO_NUMBERS, NOBODY, Chosen, Room, Work
 from switch.codes import Answered, Question, Result
-from switch.config import BillerConfig, Retry
+from switch.config import Config, Retry
 from switch.errors import SwitchError
-from switch.register.register import Service
+from switch.register.register import Register, Service
 
 log = logging.getLogger("switch.dispatch")
 
@@ -117,12 +117,14 @@ class Waiting:
 class Biller:
     """What is open with one biller."""
 
-    def __init__(self, index: int, name: str, config: BillerConfig, now: float) -> None:
-        """`index` is the participant's, `name` its id."""
+    def __init__(
+        self, index: int, register: Register, settings: Config, now: float
+    ) -> None:
+        """`index` is the participant's. LookupError if there is none."""
         self.index = index
-        self.name = name
-        self.config = config
-        self.work = Work(config)
+        self.name = name = register.participant(index).spec.id
+        self.config = config = settings.biller_of(name)
+        self.work = Work(config, lambda: register.margins.of(name))
         self.table = self.work.table
         """What waits, of the work."""
         self.presence = Presence(config, now)
@@ -537,9 +539,8 @@ class Biller:
 
     @property
     def clock_is_wrong(self) -> bool:
-        """Whether it may not know its last moment to credit."""
-        tolerated_ns = self.config.credit_margin_ms * NS_IN_MS // 2
-        return abs(self.clocks.skew_ns) > tolerated_ns
+        """Whether it may not know its last moment to credit, of whatever is open."""
+        return abs(self.clocks.skew_ns) > self.work.least_margin_ns // 2
 
     def health(self, now: float) -> Health:
         """How healthy it is, by its answers about payments."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from switch._core import Ledger
-from switch.codes import AMOUNT_MAX, KeyRule
+from switch.codes import AMOUNT_MAX, KeyRule, Mode
 from switch.errors import BillUnreadableError
 from switch.references import (
     REFERENCE_MAX,
@@ -136,6 +136,7 @@ class _Reader:
         self._form = citizens_form(service.spec)
         self._by_id = service.spec.key_rule is KeyRule.BILL_ID
         self._by_period = _is_by_period(service.spec)
+        self._is_direct = service.spec.mode is Mode.DIRECT
         self._last_head = len(service.spec.heads) - 1
         self._reference = reference
         self._spellings = {"", reference}
@@ -219,6 +220,9 @@ class _Reader:
             # The ledger knows payments by what their bills are known by. What it cannot
             # look up it could not say to be paid, as the biller means it to be.
             raise self._wrong("supersedes", "is for bills that are known by their id")
+        if self._is_direct:
+            # Nobody would reject the second payment of the two.
+            raise self._wrong("supersedes", "is for services that a biller confirms")
         if len(stated) > SUPERSEDED_MAX:
             raise self._wrong("supersedes", f"must be at most {SUPERSEDED_MAX}")
         return tuple(self._bill("supersedes", one) for one in stated)

@@ -142,7 +142,8 @@ def plan(
     heads, lost = not_listed(numbers, first, end, mine, ledger)
     # Listed under another number: that is the biller's to put right, not to be undone.
     heads = heads[~np.isin(_marks(heads["id"]), _marks(lines["id"]))]
-    final = moments(heads, config).final_from <= wall_ns
+    margins = register.margins.of(register.participant(biller).spec.id)
+    final = moments(heads, config, margins).final_from <= wall_ns
     lacks = lacks_of(lines, len(listed), day, heads[final], ledger)
     if lacks and not lacks.is_let_through(register.let_through(biller)):
         none = np.zeros(0, np.uint64)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from switch._core import Rows
 from switch.config import BillerConfig
+from switch.register.margins import BillerMargins
 
 NS_IN_S = 10**9
 NS_IN_MS = 10**6
@@ -37,11 +38,14 @@ class Moments(NamedTuple):
     """A biller that has not seen it by a question sent then never credits it."""
 
 
-def moments(holds: Rows, config: BillerConfig) -> Moments:
-    """The moments of accepted holds (rows). Those of a basket have one deadline."""
+def moments(holds: Rows, config: BillerConfig, margins: BillerMargins) -> Moments:
+    """The moments of accepted holds (rows), each by the margin that was in force when
+    it was held. Those of a basket have one deadline.
+    """
     length = holds["deadline"].astype(np.uint64) * np.uint64(NS_IN_S)
     due = holds["timestamp"] + length
-    margin = np.minimum(np.uint64(config.credit_margin_ms * NS_IN_MS), length // 2)
+    margin = margins.at(holds["sequence"], config.credit_margin_ms * NS_IN_MS)
+    margin = np.minimum(margin, length // 2)
     credit_until = due - margin
     # A service with a short deadline is asked all the same, for half of its time.
     answering = np.uint64(config.answer_timeout_ms * NS_IN_MS)

@@ -268,7 +268,8 @@ class Dispatcher:
         self.watches.wake(cases["resolves"])
 
     def _take_corrections(self, transfers: Rows) -> None:
-        """Of what was paid after all nothing is to be asked any more."""
+        """Of what was paid after all nothing is asked any more; who watches looks."""
+        self.watches.wake(transfers["resolves"])
         rows, damaged = self._ledger.gather_whole(transfers["resolves"])
         transfers = transfers[~np.isin(transfers["resolves"], damaged)]
         # The others speak of a hold without ending it, or of no hold.
@@ -277,7 +278,6 @@ class Dispatcher:
         if len(holds):
             for biller, part in self._by_biller(holds):
                 biller.work.end(baskets.firsts(part))
-            self.watches.wake(holds["sequence"])
 
     def _tell_refunds(self, refunds: Rows) -> None:
         posts, damaged = self._ledger.gather_whole(refunds["resolves"])
@@ -326,8 +326,7 @@ class Dispatcher:
         """The biller with this participant index. LookupError if there is none."""
         known = self._billers.get(index)
         if known is None:
-            name = self._register.participant(index).spec.id
-            known = Biller(index, name, self._config.biller_of(name), self._started)
+            known = Biller(index, self._register, self._config, self._started)
             self._billers[index] = known
             self._met.append(known)
             self._turns.add(known.table)
@@ -471,8 +470,9 @@ class Dispatcher:
         if biller.clock_is_wrong and now >= complains.get(biller.index, now):
             complains[biller.index] = now + COMPLAINT_S
             log.critical(
-                "ALARM: the clock of %s differs by %.1f s; it is asked to credit "
-                "nothing until it is set, or goes by credit_within_ms and sends none",
+                "ALARM: the clock of %s differs by %.1f s; it is not asked to credit "
+                "what has so short a margin until it is set, or goes by "
+                "credit_within_ms and sends none",
                 biller.name,
                 biller.clocks.skew_ns / 1e9,
             )

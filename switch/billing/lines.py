@@ -118,6 +118,12 @@ class Lines(ABC):
         return self._count - self._gone
 
     @property
+    def least_number(self) -> int:
+        """The least number of a line that is not gone, 0 if there is none."""
+        here = self.state != State.GONE
+        return int(self._number[np.argmax(here)]) if here.any() else 0
+
+    @property
     def state(self) -> npt.NDArray[np.uint8]:
         """States of all lines, by place."""
         return self._state[: self._count]

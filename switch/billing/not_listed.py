@@ -16,6 +16,7 @@ from switch.codes import Kind, Link, Result, RowFlag
 from switch.ledger import baskets
 from switch.ledger.follower import read_whole
 from switch.ledger.overdue import undecided
+from switch.ledger.statements import correction_of
 from switch.ledger.totals import PAGE_ROWS
 
 NOT_LISTED_REASON = b"NOT_LISTED"
@@ -147,7 +148,7 @@ def _are_left(firsts: Numbers, sizes: Sizes, ledger: Ledger) -> Mask:
 
 def is_completed(number: int, ledger: Ledger) -> bool:
     """Whether the money of a hold is with its biller, and not wholly given back."""
-    if ledger.link(number, Link.CORRECTION):
+    if correction_of(ledger, number)[0]:
         return True
     end, _ = ledger.resolution(number)
     if not end or (final := ledger.row(end)).kind != Kind.POST:

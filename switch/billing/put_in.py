@@ -9,7 +9,8 @@ to put in again, as a full file.
 
 import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -29,6 +30,7 @@ from switch.billing.bill_files import (
 from switch.billing.bill_store import (
     FOUND_MAX,
     BillStore,
+    Met,
     State,
     StoreError,
     close_store,
@@ -94,8 +96,8 @@ class PutIn:
         """By service: the newest row of a file that `catch_up` has met and has."""
         self._told: dict[int, int] = {}
         """Likewise, that it could not have."""
-        self._coming: set[tuple[int, str]] = set()
-        """Service and name of files that are kept and have no row yet."""
+        self._coming: dict[tuple[int, str], int] = {}
+        """Service and name of files that are kept and have no row yet, with when."""
         self._ends = False
         """Nothing more is fetched."""
         self._lock = threading.RLock()
@@ -186,6 +188,35 @@ class PutIn:
         """Whether the bills of a service are put in, and nobody is asked. Reads."""
         return self._ledger.bills(service) != 0
 
+    def _now_ns(self) -> int:
+        """The wall clock, later than the last row that is durable."""
+        return max(time.time_ns(), self._ledger.timestamp + 1)
+
+    def asked_ns(self, service: int) -> int:
+        """When a bill that is looked for now was fetched: before the row of any file
+        that is not durable yet, as it is told without that.
+        """
+        coming = [ns for (of, _), ns in list(self._coming.items()) if of == service]
+        return min([self._now_ns(), *coming])
+
+    def meets(self, service: int, lines: Sequence[Line]) -> Met:
+        """What lines of the delta that is next meet among the bills that are there.
+
+        Raises BillerUnavailableError if that is not known: a delta that nobody has
+        compared is not taken.
+        """
+        spec = self._register.service(service).spec
+        by_period = spec.key_rule is KeyRule.REFERENCE_PERIOD
+        try:
+            state = self.bring_up(service)
+            met = self._store.met(state, service, lines, by_period=by_period)
+        except (BillFileError, StoreError, SpaceError, OSError) as error:
+            log.error("what a file of bills replaces is not known: %s", error)
+            met = None
+        if met is None:
+            raise _missing()
+        return met
+
     def find(self, service: int, reference: str, now_ns: int) -> list[pb.DueBill]:
         """What is due for a reference, as its biller would answer.
 
@@ -198,11 +229,7 @@ class PutIn:
             log.error("bills of service %d are not told: %s", service, error)
             lines = None
         if lines is None:
-            raise BillerUnavailableError(
-                "not all bills that were put in are there: they are being made anew, "
-                "or their biller puts them in again",
-                RETRY_MS,
-            )
+            raise _missing()
         if len(lines) == FOUND_MAX:
             raise BillUnreadableError(
                 f"more than {BILLS_MAX} bills were put in for it", "bills"
@@ -263,14 +290,14 @@ class PutIn:
         `done` follows. Raises NotLeaderError, SpaceError: nothing was done.
         """
         with self._lock:
-            self._coming.add((service, writer.digest.hex()))
+            self._coming[service, writer.digest.hex()] = self._now_ns()
         path = writer.keep()
         if self.shared is not None:
             try:
                 self.shared.put(path.read_bytes())
             except SwitchError:
                 with self._lock:
-                    self._coming.discard((service, writer.digest.hex()))
+                    self._coming.pop((service, writer.digest.hex()), None)
                 raise
 
     def done(self, service: int, writer: Writer, *, is_known: bool) -> None:
@@ -280,7 +307,7 @@ class PutIn:
         failed. It stays, and a later one decides.
         """
         with self._lock:
-            self._coming.discard((service, writer.digest.hex()))
+            self._coming.pop((service, writer.digest.hex()), None)
             if is_known:
                 with suppress(SwitchError, OSError):
                     self._sweep(service)
@@ -369,6 +396,14 @@ class PutIn:
                 continue  # a file that is on its way is its writer's
             if shape(path) == FILE:
                 path.unlink()
+
+
+def _missing() -> BillerUnavailableError:
+    return BillerUnavailableError(
+        "not all bills that were put in are there: they are being made anew, or their "
+        "biller puts them in again, as a full file",
+        RETRY_MS,
+    )
 
 
 def _counted(lines: Iterator[Line], bills: Bills) -> Iterator[Line]:

@@ -4,7 +4,7 @@ May use the core and the tables. Knows no health, no connections and no network.
 is seconds of a monotonic clock, `wall_ns` is UTC.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from switch._core import Ledger, Rows
 from switch.billing._hot import ASK, CANCEL
 from switch.billing.answers import id_words
 from switch.billing.choice import choose_checks, choose_confirms, choose_undecided
-from switch.billing.deadlines import NS_IN_MS, moments
+from switch.billing.deadlines import NS_IN_MS, Moments, moments
 from switch.billing.heads import heads_of
 from switch.billing.lines import Mask, Numbers, Parts, Places, State
 from switch.billing.schedule import UNDECIDED_SHARE, Minute, Schedule, spread
@@ -23,6 +23,7 @@ from switch.billing.table import Table
 from switch.billing.undecided import Because, Undecided
 from switch.config import BillerConfig
 from switch.ledger import baskets
+from switch.register.margins import NO_MARGINS, BillerMargins
 
 NOBODY: Places = np.zeros(0, np.int64)
 NO_NUMBERS: Numbers = np.zeros(0, np.uint64)
@@ -63,9 +64,14 @@ class Room(NamedTuple):
 class Work:
     """Of one biller."""
 
-    def __init__(self, config: BillerConfig) -> None:
-        """Nothing is open."""
+    def __init__(
+        self,
+        config: BillerConfig,
+        margins: Callable[[], BillerMargins] = lambda: NO_MARGINS,
+    ) -> None:
+        """Nothing is open. `margins` tells those that were in force, and are."""
         self._config = config
+        self._margins = margins
         self.table = Table()
         self.undecided = Undecided()
         self.schedule = Schedule(config)
@@ -95,7 +101,7 @@ class Work:
             return np.zeros(0, np.int64), lost
         # Budgets start anew with the switch, but not for what has had its calls.
         calls = self.schedule.calls_by_age(heads["timestamp"], wall_ns)
-        confirm_until, credit_until, final_from = moments(heads, self._config)
+        confirm_until, credit_until, final_from = self._moments(heads)
         parts = Parts(
             heads["sequence"],
             id_words(heads["id"]),
@@ -122,7 +128,7 @@ class Work:
         heads, counts, lost = heads_of(holds, ledger)
         if not len(heads):
             return lost
-        _, credit_until, final_from = moments(heads, self._config)
+        _, credit_until, final_from = self._moments(heads)
         numbers = heads["sequence"]
         parts = Parts(
             numbers,
@@ -203,6 +209,18 @@ class Work:
         if self.undecided.lines_count:
             asked += self.undecided.count(State.CHECKING)
         return asked
+
+    def _moments(self, heads: Rows) -> Moments:
+        return moments(heads, self._config, self._margins())
+
+    @property
+    def least_margin_ns(self) -> int:
+        """The shortest margin of what may be asked to be credited: of what waits since
+        before a change too, and of what is still to come.
+        """
+        newest_ns = self._config.credit_margin_ms * NS_IN_MS
+        first = self.table.least_number
+        return self._margins().least_since(first, newest_ns) if first else newest_ns
 
     # --- whom to ask -------------------------------------------------------------
 

@@ -362,7 +362,11 @@ COMMANDS: tuple[Command, ...] = (
         "approve a proposal of somebody else; what is signed is then done by `do`",
     ),
     ("fund-suspense", fund_suspense, "put money aside, for advances"),
-    ("recover", recover, "get an advance back from the wallet that was given it"),
+    (
+        "recover",
+        recover,
+        "get an advance back from its wallet, or a correction from its biller",
+    ),
 )
 VERBS: tuple[Command, ...] = tuple(
     (name, propose, text)
@@ -404,7 +408,7 @@ def add_commands(add: Add) -> None:
     for name, help_text in (
         ("withdraw", "of the proposal"),
         ("approve", "of the proposal"),
-        ("recover", "of the advance"),
+        ("recover", "of the advance, or of the late rejection"),
     ):
         command = found[name]
         command.add_argument("entry", type=to_count, metavar="ENTRY", help=help_text)

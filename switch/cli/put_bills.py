@@ -1,18 +1,22 @@
 """`payswitch put-bills`: a biller that does not dial in puts its bills in, from CSV.
 
-Over the wire, as the biller. What is wrong with a line is said with its number, before
-anything is sent.
+Over the wire, as the biller. What is wrong with a line is said with its number, most
+of it before anything is sent.
 """
 
 import csv
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import grpc
+
 from switch.calendar import parse_moment
 from switch.cli.arguments import add_id, to_count
 from switch.cli.commands import open_client
+from switch.client import CallError
 from switch.client.bill_files import file_of
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, plain
@@ -31,6 +35,7 @@ NEEDED: Final = ("reference", "amount")
 BILLS_MAX: Final = 1_000_000
 CELL_MAX: Final = 1_024
 """Characters of one cell: sixteen ids of 32, and what stands between them."""
+_PLACE: Final = re.compile(r"\bbills\[(\d{1,7})\]\.?")
 _KINDS: Final = {
     "full": pb.BILL_FILE_KIND_FULL,
     "delta": pb.BILL_FILE_KIND_DELTA,
@@ -72,7 +77,12 @@ def put_bills(args: Namespace, screen: Screen) -> Exit:
     bills = list(read_bills(args.file))
     file = file_of(_KINDS[args.kind], args.service, args.number, bills, args.id)
     with open_client(args, *args.identity) as client:
-        reply = client.put_bills(file, bills)
+        try:
+            reply = client.put_bills(file, bills)
+        except CallError as error:
+            if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
+                raise
+            raise UsageError(f"{args.file}: {_by_lines(error.text)}") from error
     result = Result(reply.outcome.result)
     code = Exit.DONE if result is Result.OK else Exit.REFUSED
     if screen.as_json:
@@ -93,6 +103,18 @@ def put_bills(args: Namespace, screen: Screen) -> Exit:
     if reply.outcome.repeat:
         screen.line(language.word("repeat"))
     return code
+
+
+def _by_lines(text: str) -> str:
+    """What the switch says of bills by their places, from 0, by lines of the file: the
+    first one has the columns.
+    """
+
+    def line(found: re.Match[str]) -> str:
+        dot = ", " if found[0].endswith(".") else ""
+        return f"line {int(found[1]) + 2}{dot}"
+
+    return _PLACE.sub(line, text)
 
 
 def read_bills(path: Path) -> Iterator[pb.DueBill]:

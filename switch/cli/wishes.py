@@ -218,9 +218,13 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
     (
         "recover",
         _recover,
-        "get an advance back",
+        "get an advance back, or a correction that its biller rejects",
         {
-            "entry": {"type": to_count, "metavar": "ENTRY", "help": "of the advance"},
+            "entry": {
+                "type": to_count,
+                "metavar": "ENTRY",
+                "help": "of the advance, or of the late rejection",
+            },
             **_REASON,
         },
     ),

@@ -198,7 +198,7 @@ class AdminCalls:
     def recover_advance(
         self, advance_sequence: int, reason: str, *, move_id: bytes = b""
     ) -> results_pb2.Outcome:
-        """Get an advance back from the wallet that was given it."""
+        """Get an advance back from its wallet, or a correction from its biller."""
         request = admin_pb2.RecoverAdvanceRequest(
             id=move_id or new_id(), advance_sequence=advance_sequence, reason=reason
         )

@@ -5,8 +5,9 @@ repeated with the same ids, and reports an outcome that is not known as
 LostReplyError, an UnknownOutcomeError that carries the ids. A refusal by a rule is a
 value in the reply, never an exception. Every amount is in paise.
 
-What needs a person it never does by itself: it fetches no bill again after a quotation
-was refused, and sends no handle back that came with PAID_RECENTLY.
+What needs a person it never does by itself: it pays no other amount than it was told,
+and sends no handle back that came with PAID_RECENTLY. If a quotation has expired it
+fetches its bill once more, and pays it if just as much is due.
 
 Every method can raise CallError (the call changed nothing; its `code` says why), and
 those that change the ledger LostReplyError.
@@ -247,13 +248,17 @@ class Client(
     def pay(self, payment: payments_pb2.Payment) -> payments_pb2.PaymentOutcome:
         """Pay one bill. A payment without an id is given one, in place."""
         give_ids([payment])
-        reply = self._caller.change(
-            self._payments.CreatePayment,
-            payments_pb2.CreatePaymentRequest(payment=payment),
-            [payment.id],
-            self._caller.pay_timeout_s,
-        )
-        return matched([reply.outcome], [payment.id])[0]
+
+        def send(wanted: payments_pb2.Payment) -> payments_pb2.PaymentOutcome:
+            reply = self._caller.change(
+                self._payments.CreatePayment,
+                payments_pb2.CreatePaymentRequest(payment=wanted),
+                [payment.id],
+                self._caller.pay_timeout_s,
+            )
+            return matched([reply.outcome], [payment.id])[0]
+
+        return self._pay_as_fetched(payment, send)
 
     def pay_batch(
         self,

@@ -4,11 +4,12 @@ Part of `switch.client`, over the wire only. Amounts are paise. What each can ra
 stands there.
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
 import grpc
 
 from switch.client.calls import Caller, CallError, LostReplyError, call_error
+from switch.client.quotations import SIZE, same_bill
 from switch.errors import SHOWN_MAX, WireError
 from switch.ids import new_id
 from switch.payment_states import FINAL, PaymentState
@@ -101,17 +102,46 @@ class CounterCalls:
     ) -> payments_pb2.PaymentOutcome:
         """Pay one bill and wait up to `wait_ms` for the biller's word (0: WAIT_S).
 
-        A payment without an id is given one, in place. Sent again, after a lost reply
-        too, it has its first answer, with or without its quotation.
+        A payment without an id is given one, in place. A bill whose quotation has
+        expired is fetched once more, and paid if just as much is due. Sent again, after
+        a lost reply too, it has its first answer, with or without its quotation.
         """
         give_ids([payment])
-        reply = self._caller.change(
-            self._counter.PayBill,
-            counter_pb2.PayBillRequest(payment=payment, wait_ms=wait_ms),
-            [payment.id],
-            timeout_s=self._caller.timeout_s + (wait_ms / 1000 or WAIT_S),
-        )
-        return matched([reply.outcome], [payment.id])[0]
+
+        def send(wanted: payments_pb2.Payment) -> payments_pb2.PaymentOutcome:
+            reply = self._caller.change(
+                self._counter.PayBill,
+                counter_pb2.PayBillRequest(payment=wanted, wait_ms=wait_ms),
+                [payment.id],
+                timeout_s=self._caller.timeout_s + (wait_ms / 1000 or WAIT_S),
+            )
+            return matched([reply.outcome], [payment.id])[0]
+
+        return self._pay_as_fetched(payment, send)
+
+    def _pay_as_fetched(
+        self,
+        payment: payments_pb2.Payment,
+        send: Callable[[payments_pb2.Payment], payments_pb2.PaymentOutcome],
+    ) -> payments_pb2.PaymentOutcome:
+        """Send a payment. If its quotation has expired, the bill is fetched once more,
+        and paid if just as much is due: the id is free, as the refusal left no row.
+        """
+        outcome = send(payment)
+        expired = outcome.result == results_pb2.RESULT_QUOTATION_EXPIRED
+        if not expired or len(payment.quotation) != SIZE:
+            return outcome
+        try:
+            bills = self.fetch_bill(payment.service, payment.reference, payment.centre)
+        except CallError:
+            return outcome
+        bill = same_bill(payment, bills)
+        if bill is None:
+            return outcome
+        wanted = payments_pb2.Payment()
+        wanted.CopyFrom(payment)
+        wanted.quotation = bill.quotation
+        return send(wanted)
 
     def receipt(
         self,

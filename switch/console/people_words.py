@@ -75,6 +75,10 @@ PEOPLE_WORDS: dict[str, tuple[str, str]] = {
     "what top up": ("top-up", "টপ-আপ"),
     "what fund suspense": ("money aside for advances", "অগ্রিমের জন্য আলাদা টাকা"),
     "what recover": ("an advance taken back", "অগ্রিম ফেরত নেওয়া"),
+    "what undo correction": (
+        "a correction that its biller rejects, taken back",
+        "বিলদাতা না-মানা সংশোধনের টাকা ফেরত নেওয়া",
+    ),
     "what settle": ("settlement", "নিষ্পত্তি"),
     "what open": ("a new account", "নতুন হিসাব"),
     "what limit": ("limit", "সীমা"),

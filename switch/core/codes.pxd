@@ -220,6 +220,7 @@ cdef enum:  # what a register row speaks of; the first byte of its tail
     RECORD_BENEFICIARY = 13  # where a biller account's money is paid out to
     RECORD_SCHEDULE = 14    # when windows close by themselves
     RECORD_OPERATOR = 15    # who sits at a centre's counter, by which key
+    RECORD_MARGIN = 16      # how long before its deadline nobody credits a payment any more
 
 cdef enum:  # what a person may do; the first two act
     PERSON_MAKER = 1        # proposes
@@ -321,8 +322,9 @@ cdef enum:  # what becomes of a complaint; Row.total of a reply
 
 cdef enum:  # BillsRecord.form: what a file of bills does to those before it
     BILLS_FORM_FULL = 1          # stands in their place
-    BILLS_FORM_DELTA = 2         # adds to them, or replaces
+    BILLS_FORM_DELTA = 2         # replaces some of them, and may add to them
     BILLS_FORM_WITHDRAWAL = 3
+    BILLS_FORM_ADDITION = 4      # adds to them, and replaces none
 
 cdef enum:  # where a payment stands; the numbers are the wire's
     PAYMENT_NONE = 0        # of an outcome without a row
@@ -375,6 +377,7 @@ cdef enum:  # Row.flags
     ROW_REVERSAL = 0x0010   # a booked row that takes a line of the other side back
     ROW_OWED = 0x0010       # a transfer that ends a debit, whatever its wallet has
     ROW_AS_DIRECT = 0x0020  # a confirmed service that was run as a direct one
+    ROW_UNDOES = 0x0020     # a transfer that takes back what a correction has paid
     ROW_UPDATE = 0x0040     # a register row that replaces an earlier one
     ROW_THIRD = 0x0040      # a propose that a third person must approve
     ROW_MATCHED = 0x0040    # a booked row that is what its R waited for
@@ -389,4 +392,4 @@ cdef enum:  # Row.flags
     ROW_TENDER_SHIFT = 12   # bits 12-13
     ROW_TENDER_MASK = 0x3000
     ROW_STATED = 0x4000     # its sender stated the amount due
-    ROW_PARTIAL = 0x8000    # a hold whose claim ends when it is posted
+    ROW_PARTIAL = 0x8000    # a hold whose claim ends when it is posted or corrected

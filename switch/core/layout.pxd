@@ -68,6 +68,9 @@ cdef enum:
     IFSC_SIZE = 11              # characters of an IFSC
     CUTOFFS_MAX = 8             # of a schedule, in a day
     HOLIDAYS_MAX = 512          # likewise, in all
+    MARGINS_MAX = 4096          # billers with a margin of their own
+    MARGIN_LEAST_MS = 10
+    MARGIN_MOST_MS = 3600000
     BOOKED_TAIL_MAX = 1024      # bytes of what a bank wrote about one line, for people
     REQUESTS_DAY_MAX = 64       # for one wallet on an IST day: they are listed
     SIGNATURE_SIZE = 64         # Ed25519 (RFC 8032)
@@ -87,7 +90,7 @@ cdef enum:
 cdef enum:
     JOURNAL_FORMAT = 5
     INDEX_FORMAT = 10
-    RULES_VERSION = 15          # the rules of this code; one more for each change of them
+    RULES_VERSION = 17          # the rules of this code; one more for each change of them
     LIMIT_RULES = 14            # the first by which a limit is found by its account
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
@@ -111,6 +114,7 @@ cdef extern from *:
     #define LINK_VERIFY ((1ULL << 22) + 16)  /* of a hold */
     #define LINK_ADVANCE ((1ULL << 22) + 17)  /* of a hold: the transfer ahead of its end */
     #define LINK_RECOVERY ((1ULL << 22) + 18)  /* of an advance */
+    #define LINK_UNDOING ((1ULL << 22) + 24)  /* of a hold: what undoes its correction */
     #define LINK_ENDING ((1ULL << 22) + 19)  /* of an open item: the transfer that ends it */
     #define LINK_MATCHED ((1ULL << 22) + 20)  /* of a request or release: booked or recall */
     #define LINK_PAYOUT ((1ULL << 22) + 21)  /* of a beneficiary's row: what it was paid */
@@ -118,8 +122,10 @@ cdef extern from *:
     #define LINK_HANDED_OUT ((1ULL << 22) + 23)  /* of a refund, or what ended a hold */
     #define LINK_SHIFT (1ULL << 23)  /* of a shift: the next; plus 1: of nothing, the first */
     #define LINK_FREEZE ((1ULL << 23) + 2)  /* of an account, in a ledger with people */
-    #define LINK_BILLS ((1ULL << 23) + 3)  /* of a service: what was put in */
+    #define LINK_BILLS ((1ULL << 23) + 3)  /* of a service: what was put in, and no addition */
     #define LINK_LIMIT ((1ULL << 23) + 4)  /* of an account, in a ledger with people */
+    #define LINK_ADDITION ((1ULL << 23) + 5)  /* of a service: what was put in and only adds */
+    #define LINK_MARGIN ((1ULL << 23) + 6)  /* of nothing: the newest margin */
     #define LINK_PROPOSALS ((1ULL << 23) + 65536)  /* of a person: plus the IST day */
     #define LINK_REQUESTS ((1ULL << 23) + 131072)  /* of a wallet: plus the IST day */
     #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that is kept */
@@ -138,6 +144,7 @@ cdef extern from *:
     const uint64_t LINK_VERIFY
     const uint64_t LINK_ADVANCE
     const uint64_t LINK_RECOVERY
+    const uint64_t LINK_UNDOING
     const uint64_t LINK_ENDING
     const uint64_t LINK_MATCHED
     const uint64_t LINK_PAYOUT
@@ -147,6 +154,8 @@ cdef extern from *:
     const uint64_t LINK_FREEZE
     const uint64_t LINK_BILLS
     const uint64_t LINK_LIMIT
+    const uint64_t LINK_ADDITION
+    const uint64_t LINK_MARGIN
     const uint64_t LINK_PROPOSALS
     const uint64_t LINK_REQUESTS
     const uint64_t NEVER
@@ -403,6 +412,18 @@ cdef struct OperatorRecord:     # 48 bytes, tail of a `register` row
     uint32_t number             # as `operator_` of rows
     uint8_t reserved_1[4]
     uint8_t key[32]             # Ed25519 public key
+
+cdef struct MarginRecord:       # 16 bytes, tail of a `register` row; then BillerMargin, count
+    uint8_t record              # RECORD_MARGIN
+    uint8_t reserved_0[3]
+    uint32_t margin_ms          # of all billers but those that follow
+    uint32_t count              # at most MARGINS_MAX, ascending by code
+    uint8_t reserved_1[4]
+
+cdef struct BillerMargin:       # 40 bytes
+    uint8_t code[32]            # the biller's participant id, zero-padded
+    uint32_t margin_ms
+    uint8_t reserved[4]
 
 cdef struct BillsRecord:        # 64 bytes, tail of a `bills` row
     uint8_t form                # BILLS_FORM_*

@@ -117,6 +117,8 @@ cdef struct Service:
     ServiceRecord record      # stands behind it at the beginning
     uint64_t sequence
     uint64_t durable
+    uint64_t renewed          # when a file of bills did more than add, 0: never
+    uint8_t files_known       # that was looked up, and no file has come since
     uint8_t spelling[128]     # what becomes of each character of a reference; 0: left out
     TariffItem items[TARIFF_ITEMS_MAX]
 

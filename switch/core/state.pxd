@@ -68,11 +68,12 @@ cdef enum:  # the three maps of the index
     MAP_IDS = 0       # (id, sender) -> sequence
     MAP_CLAIMS = 1    # claim -> sequence << 1 that took it, or sequence << 1 | 1 that released
     # (resolved, 0) -> resolving; (window, 1 + account) -> settle; (hold, LINK_CASE + type)
-    # -> case; (hold, LINK_CORRECTION, LINK_VERIFY or LINK_ADVANCE), (advance, LINK_RECOVERY)
-    # -> that; (shift, LINK_SHIFT) -> the next; (operator and wallet, LINK_SHIFT + 1) -> first;
+    # -> case; (hold, LINK_CORRECTION, LINK_UNDOING, LINK_VERIFY or LINK_ADVANCE),
+    # (advance, LINK_RECOVERY) -> that; (shift, LINK_SHIFT) -> the next;
+    # (operator and wallet, LINK_SHIFT + 1) -> first;
     # (person, LINK_PROPOSALS + day) -> what it proposed; (account, LINK_FREEZE) -> its freeze;
-    # (account, LINK_LIMIT) -> its limit;
-    # (payment, LINK_COMPLAINT) -> complaint; (service, LINK_BILLS) -> bills;
+    # (account, LINK_LIMIT) -> its limit; (0, LINK_MARGIN) -> margin;
+    # (payment, LINK_COMPLAINT) -> complaint; (service, LINK_BILLS or LINK_ADDITION) -> bills;
     # (refund or end, LINK_HANDED_OUT) -> its handed_out
     MAP_LINKS = 2
     MAPS_COUNT = 3

@@ -23,7 +23,7 @@ from switch._core import (
     Request,
     Rows,
 )
-from switch.codes import RULES_VERSION, Kind, Record, Result
+from switch.codes import RULES_VERSION, Kind, Link, Record, Result
 from switch.errors import (
     ClockError,
     FormatError,
@@ -115,13 +115,14 @@ class Committer:
 
     # --- starting and stopping ---------------------------------------------------
 
-    def start(self, *, accept_clock: bool = False) -> None:
+    def start(self, *, accept_clock: bool = False, margin: bytes = b"") -> None:
         """Check the clock against the ledger's last row and start the thread.
 
         Where the gap is one to explain (`start_clock`), `accept_clock` must say that
         the clock is right, or the kernel if its word is enough; a row then records it.
-        Rules that have not run before get a row as well. Raises ClockError without the
-        word, SpaceError, StorageError, FormatError.
+        Rules that have not run before get a row as well, and so has `margin`, the
+        record of the margins, if it is not the newest. Raises ClockError without the
+        word, SpaceError, StorageError, FormatError, CorruptionError.
         """
         state, cause = self._start_clock(accept_clock=accept_clock)
         rows = []
@@ -131,6 +132,8 @@ class Committer:
         before = self._ledger.rules_version
         if before < RULES_VERSION:
             rows.append(_rules_row(before))
+        if margin and margin != self._newest_margin():
+            rows.append(_margin_row(margin))
         self._commit_first(rows, state.wall_ns)
         if cause:
             # What has passed until now is explained; this reading is the anchor.
@@ -142,6 +145,10 @@ class Committer:
             )
         self._follows = False
         self._queue.start(self._ended)
+
+    def _newest_margin(self) -> bytes:
+        sequence = self._ledger.link(0, Link.MARGIN)
+        return self._ledger.tail(sequence) if sequence else b""
 
     def check_clock(self) -> None:
         """Raise ClockError if `start` would want a person's word for the clock now."""
@@ -379,8 +386,8 @@ class Committer:
             if result != Result.OK:
                 raise FormatError(
                     0,
-                    "the ledger refused a row of its start, of the clock or of the "
-                    f"rules, with result {result}",
+                    "the ledger refused a row of its start, of the clock, the rules or "
+                    f"the margin, with result {result}",
                 )
 
 
@@ -389,6 +396,11 @@ def _rules_row(before: int) -> Templates:
     record = np.zeros(1, RULES_RECORD)
     record["record"], record["version"] = Record.RULES, RULES_VERSION
     tail = record.tobytes() + json.dumps({"before": before}).encode()
+    return template(Kind.REGISTER, row_id=new_id(), sender=0, tail=tail)
+
+
+def _margin_row(tail: bytes) -> Templates:
+    """The row that says by which margins billers are asked from here on."""
     return template(Kind.REGISTER, row_id=new_id(), sender=0, tail=tail)
 
 

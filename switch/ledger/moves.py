@@ -273,23 +273,27 @@ def verify(held: int, *, sender: int = 0) -> Templates:
 
 def recover(
     row_id: bytes,
-    advance: Entry,
+    paid: Entry,
     reason: str,
     *,
     sender: int,
     checker: int = 0,
 ) -> Templates:
-    """Take an advance back from the wallet that had it, all of it, once."""
+    """Take an advance back from the wallet that had it, or a correction from the biller
+    that rejects it: all of it, once.
+    """
     made = transfer(
         row_id,
-        advance.credit,
-        advance.debit,
-        advance.amount,
+        paid.credit,
+        paid.debit,
+        paid.amount,
         reason,
         sender=sender,
         checker=checker,
     )
-    made.rows["resolves"] = advance.sequence
+    # An undoing names the payment that was corrected.
+    corrects = RowFlag.CASE in paid.flags
+    made.rows["resolves"] = paid.resolves if corrects else paid.sequence
     return made
 
 

@@ -398,6 +398,11 @@ class OpenMatters:
         if RowFlag.CASE in entry.flags:
             self._late.pop(entry.resolves, None)
             return
+        if RowFlag.UNDOES in entry.flags:
+            rejected = self._rejected.items()
+            for case in [at for at, one in rejected if one.about == entry.resolves]:
+                del self._rejected[case]
+            return
         image, _ = self._ledger.account(entry.debit)
         if image["kind"] == AccountKind.WALLET:
             self._advances.pop(entry.resolves, None)

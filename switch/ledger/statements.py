@@ -127,10 +127,21 @@ def _paid(
     return Payment(entry, standing, resolution, refunded)
 
 
+def correction_of(ledger: Ledger, hold: int) -> tuple[int, int]:
+    """What has paid a hold after all and is not undone, or 0; and what undid the last
+    that did, or 0. Sequences.
+    """
+    corrected = ledger.link(hold, Link.CORRECTION)
+    undone = ledger.link(hold, Link.UNDOING) if corrected else 0
+    return (0 if undone > corrected else corrected), undone
+
+
 def _given_back(ledger: Ledger, entry: Entry, hold: int, resolution: Entry) -> Payment:
     """A payment whose money is back, and what was said of it since."""
     verified = ledger.link(hold, Link.VERIFY)
-    corrected = ledger.link(hold, Link.CORRECTION)
+    corrected, undone = correction_of(ledger, hold)
+    # What undid it says that nothing is credited, as a verify does.
+    verified = max(verified, undone)
     disputed = ledger.link(hold, Link.LATE_CONFIRMATION) > verified
     concluded = corrected or verified
     if resolution.kind == Kind.EXPIRE:

@@ -58,6 +58,8 @@ from switch.specs import (
     ServiceSpec,
     Specs,
     check_specs,
+    enum_text,
+    is_in_parts,
     spec_problems,
     specs_from_json,
     specs_to_json,
@@ -250,8 +252,14 @@ def _check_against(
             raise _problem(f"{place}.biller", text)
         _check_release(place, service, biller or (known.spec if known else None))
         before = register.find_service(service.code)
+        if is_in_parts(service) and not (before and is_in_parts(before.spec)):
+            text = (
+                "a direct service has no bills in parts: nobody would release the rest"
+            )
+            raise _problem(f"{place}.amount_rule", f"service {service.code}: {text}")
         if before:
             _check_fixed(place, before.spec, service)
+            _check_amount_rule(register, place, before, service)
         if service.biller not in heads_of:
             heads = set(biller.heads if biller else ())
             if known:
@@ -318,6 +326,19 @@ def _check_fixed(place: str, before: ServiceSpec, service: ServiceSpec) -> None:
             f"{place}.{changed[0]}",
             f"service {service.code}: {', '.join(changed)} cannot change, as its bills "
             "are for ever; another rule is another service code",
+        )
+
+
+def _check_amount_rule(
+    register: Register, place: str, before: Service, service: ServiceSpec
+) -> None:
+    """Files of bills said what is due by this rule. Raises NetworkError."""
+    rule = before.spec.amount_rule
+    if service.amount_rule is not rule and register.ledger.bills(before.index):
+        raise _problem(
+            f"{place}.amount_rule",
+            f"service {service.code}: amount_rule stays {enum_text(rule)}, as files "
+            "of its bills were put in; another rule is another service code",
         )
 
 

@@ -47,6 +47,7 @@ from switch.register.certificates import (
     read_pins,
     read_revocation,
 )
+from switch.register.margins import Margins
 from switch.register.people import Person, Thresholds, person_of, thresholds_of
 from switch.register.tails import record_tariff, tariff_size, texts_of
 from switch.schedule_rows import ScheduleRecord, read_schedule
@@ -144,6 +145,9 @@ class Register:
         """From where on a third person is needed; None before the first."""
         self.schedule: Registered | None = None
         """When windows close by themselves; None before the first."""
+        self.margins = Margins()
+        """How long before its deadline nobody credits a payment any more, and since
+        when."""
         self.banks = Banks()
         # By participant; what is there for others to read is never changed.
         self._budgets: dict[int, Mapping[Budget, int]] = {}
@@ -204,6 +208,7 @@ class Register:
                 time_ns = self.ledger.row(sequence).timestamp
                 said = read_schedule(self.ledger.tail(sequence))
                 self.schedule = Registered(sequence, time_ns, said)
+            self.margins = self.margins.refreshed(self.ledger)
             # Only now: what could not be read is tried again the next time.
             self._seen.update(now)
             changed = any(changes.values())

@@ -82,6 +82,11 @@ class Counter:
         ]
         if len(corrections):
             cells += self._corrected(corrections)
+        undoings = others[
+            (others["kind"] == Kind.TRANSFER) & (others["flags"] & RowFlag.UNDOES != 0)
+        ]
+        if len(undoings):
+            cells.append(self._undone(undoings))
         return Counted(cells, _moved(others))
 
     def _cells(self, rows: Rows, counts: npt.NDArray[np.bool_]) -> list[Sums]:
@@ -124,6 +129,12 @@ class Counter:
             *rows_by(keys | np.uint64(Figure.CORRECTED), rows["amount"]),
             *rows_by(keys | np.uint64(Figure.RELEASED_BY_CORRECTION), holds["amount"]),
         ]
+
+    def _undone(self, rows: Rows) -> Sums:
+        """What undoings add to cells, likewise: they are refunds of corrections."""
+        services = self._ledger.gather(rows["resolves"])["service"]
+        keys = _keys(rows["debit"], services, rows["credit"])
+        return rows_by(keys | np.uint64(Figure.UNDONE), rows["amount"])[0]
 
     def _remember(self, sequences: U64, amounts: U64) -> None:
         slots = (sequences % REMEMBERED).astype(np.intp)

@@ -24,6 +24,7 @@ class Figure(IntEnum):
     CASES = 10
     QUESTIONED = 11
     VERIFIED = 12
+    UNDONE = 13
 
 
 class Level(IntEnum):
@@ -93,7 +94,7 @@ TELLS: Final = {
     "payments": Tell((Figure.PAID, Figure.POSTED)),
     "corrections": Tell((Figure.CORRECTED,)),
     "gross": Tell((Figure.PAID, Figure.POSTED, Figure.CORRECTED)),
-    "refunds": Tell((Figure.REFUNDED,)),
+    "refunds": Tell((Figure.REFUNDED, Figure.UNDONE)),
     "held": Tell((Figure.HELD,)),
     "given_back": Tell(_GIVEN_BACK),
     "cases": Tell((Figure.CASES,)),

@@ -40,7 +40,7 @@ from switch.totals.suppression import NOTHING, Sum
 
 _FIGURES: Final = {
     Of.PAYMENTS: (Figure.PAID, Figure.POSTED, Figure.CORRECTED),
-    Of.REFUNDS: (Figure.REFUNDED,),
+    Of.REFUNDS: (Figure.REFUNDED, Figure.UNDONE),
 }
 _CUTS: Final = {PublicBy.DEPARTMENT: Cut.SERVICES, PublicBy.DISTRICT: Cut.CENTRES}
 

@@ -582,7 +582,7 @@ class RecoverAdvanceRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     advance_sequence: _builtins.int
-    """Sequence of the advance."""
+    """Sequence of the advance; or of the correction, its payment or a case of that."""
     reason: _builtins.str
     """1 to 32 printable ASCII characters."""
     def __init__(

@@ -290,8 +290,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecoverAdvance(self, request, context):
-        """Gets an advance back from the wallet that was given it, whole and once. Needs nobody
-        else's approval.
+        """Gets an advance back from the wallet that was given it, or a correction from the biller that
+        rejects it late, whole and once. Needs nobody else's approval.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -75,8 +75,8 @@ class AdminServiceStub:
     FundSuspense: _grpc.UnaryUnaryMultiCallable[_admin_pb2.FundSuspenseRequest, _admin_pb2.FundSuspenseResponse]
     """Puts money that reached the bank aside in suspense, which advances are lent from."""
     RecoverAdvance: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RecoverAdvanceRequest, _admin_pb2.RecoverAdvanceResponse]
-    """Gets an advance back from the wallet that was given it, whole and once. Needs nobody
-    else's approval.
+    """Gets an advance back from the wallet that was given it, or a correction from the biller that
+    rejects it late, whole and once. Needs nobody else's approval.
     """
     ListBillers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListBillersRequest, _admin_pb2.ListBillersResponse]
     """Queue, connections and health of every biller."""
@@ -182,8 +182,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     FundSuspense: _aio.UnaryUnaryMultiCallable[_admin_pb2.FundSuspenseRequest, _admin_pb2.FundSuspenseResponse]  # type: ignore[assignment]
     """Puts money that reached the bank aside in suspense, which advances are lent from."""
     RecoverAdvance: _aio.UnaryUnaryMultiCallable[_admin_pb2.RecoverAdvanceRequest, _admin_pb2.RecoverAdvanceResponse]  # type: ignore[assignment]
-    """Gets an advance back from the wallet that was given it, whole and once. Needs nobody
-    else's approval.
+    """Gets an advance back from the wallet that was given it, or a correction from the biller that
+    rejects it late, whole and once. Needs nobody else's approval.
     """
     ListBillers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListBillersRequest, _admin_pb2.ListBillersResponse]  # type: ignore[assignment]
     """Queue, connections and health of every biller."""
@@ -358,8 +358,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.RecoverAdvanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.RecoverAdvanceResponse, _abc.Awaitable[_admin_pb2.RecoverAdvanceResponse]]:
-        """Gets an advance back from the wallet that was given it, whole and once. Needs nobody
-        else's approval.
+        """Gets an advance back from the wallet that was given it, or a correction from the biller that
+        rejects it late, whole and once. Needs nobody else's approval.
         """
 
     @_abc_1.abstractmethod

@@ -103,7 +103,9 @@ class _BillFileKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BillFile
     BILL_FILE_KIND_FULL: _BillFileKind.ValueType  # 1
     """They are these, and no others."""
     BILL_FILE_KIND_DELTA: _BillFileKind.ValueType  # 2
-    """These are added, or take the place of the ones with the same reference and id or period."""
+    """These are added, or take the place of the ones with the same reference and id or period. If all of
+    them are added, what was fetched before still pays.
+    """
     BILL_FILE_KIND_WITHDRAWAL: _BillFileKind.ValueType  # 3
     """These are no longer due. Their amounts are not looked at."""
 
@@ -114,7 +116,9 @@ BILL_FILE_KIND_UNSPECIFIED: BillFileKind.ValueType  # 0
 BILL_FILE_KIND_FULL: BillFileKind.ValueType  # 1
 """They are these, and no others."""
 BILL_FILE_KIND_DELTA: BillFileKind.ValueType  # 2
-"""These are added, or take the place of the ones with the same reference and id or period."""
+"""These are added, or take the place of the ones with the same reference and id or period. If all of
+them are added, what was fetched before still pays.
+"""
 BILL_FILE_KIND_WITHDRAWAL: BillFileKind.ValueType  # 3
 """These are no longer due. Their amounts are not looked at."""
 Global___BillFileKind: _TypeAlias = BillFileKind  # noqa: Y015
@@ -783,7 +787,10 @@ class PutBillsRequest(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def bills(self) -> _containers.RepeatedCompositeFieldContainer[Global___DueBill]:
-        """Up to 8,190 a message and 1,000,000 in all, none twice. `reference` is needed."""
+        """Up to 8,190 a message and 1,048,576 in all, none twice. `reference` is needed. Where bills are known by
+        their id, one id under two references is one bill twice, and so is an id that a delta has under another
+        reference than the bills that are there: withdraw that one first.
+        """
 
     @_builtins.property
     def file(self) -> Global___BillFile:

@@ -64,7 +64,10 @@ class BillerServiceStub:
     file is taken or nothing: INVALID_ARGUMENT, and nothing was done, unless the whole has arrived and
     its count, sum and hash are right and each bill can be. The reply comes when the file is on disk and
     an entry of the ledger has its hash. After any RPC error send the same file again: what was taken is
-    taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. Callers: a biller its own.
+    taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. INVALID_ARGUMENT names a bill by its place
+    in the whole file, from 0: `bills[17].amount_due`. UNAVAILABLE, with RetryInfo, for a delta while it is not known what
+    it replaces. What was fetched before a full file, a withdrawal or a delta that replaces pays no more:
+    RESULT_QUOTATION_EXPIRED. Callers: a biller its own.
     """
 
 @_typing.type_check_only
@@ -103,7 +106,10 @@ class BillerServiceAsyncStub(BillerServiceStub):
     file is taken or nothing: INVALID_ARGUMENT, and nothing was done, unless the whole has arrived and
     its count, sum and hash are right and each bill can be. The reply comes when the file is on disk and
     an entry of the ledger has its hash. After any RPC error send the same file again: what was taken is
-    taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. Callers: a biller its own.
+    taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. INVALID_ARGUMENT names a bill by its place
+    in the whole file, from 0: `bills[17].amount_due`. UNAVAILABLE, with RetryInfo, for a delta while it is not known what
+    it replaces. What was fetched before a full file, a withdrawal or a delta that replaces pays no more:
+    RESULT_QUOTATION_EXPIRED. Callers: a biller its own.
     """
 
 class BillerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -169,7 +175,10 @@ class BillerServiceServicer(metaclass=_abc_1.ABCMeta):
         file is taken or nothing: INVALID_ARGUMENT, and nothing was done, unless the whole has arrived and
         its count, sum and hash are right and each bill can be. The reply comes when the file is on disk and
         an entry of the ledger has its hash. After any RPC error send the same file again: what was taken is
-        taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. Callers: a biller its own.
+        taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. INVALID_ARGUMENT names a bill by its place
+        in the whole file, from 0: `bills[17].amount_due`. UNAVAILABLE, with RetryInfo, for a delta while it is not known what
+        it replaces. What was fetched before a full file, a withdrawal or a delta that replaces pays no more:
+        RESULT_QUOTATION_EXPIRED. Callers: a biller its own.
         """
 
 def add_BillerServiceServicer_to_server(servicer: BillerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -575,6 +575,7 @@ class Service(_message.Message):
     biller: _builtins.str
     """Participant id of the biller."""
     amount_rule: Global___AmountRule.ValueType
+    """It stays once a file of the service's bills was put in."""
     amount_min: _builtins.int
     """Paise; a maximum of 0 is none."""
     amount_max: _builtins.int

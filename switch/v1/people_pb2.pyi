@@ -314,13 +314,14 @@ Global___FundSuspenseWish: _TypeAlias = FundSuspenseWish  # noqa: Y015
 
 @_typing.final
 class RecoverAdvanceWish(_message.Message):
-    """Takes an advance back, all of it."""
+    """Takes an advance back, or a correction that its biller rejects late: all of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ADVANCE_SEQUENCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     advance_sequence: _builtins.int
+    """Of the advance; or of the correction, its payment or a case of that."""
     reason: _builtins.str
     def __init__(
         self,

@@ -71,8 +71,9 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_QUOTATION_WRONG: _Result.ValueType  # 25
     """The quotation is not this switch's, or of another centre, service, reference or head."""
     RESULT_QUOTATION_EXPIRED: _Result.ValueType  # 26
-    """It is too old, or the bill was paid, released or refunded since it was fetched. Fetch it
-    again: what is due may be another amount by now.
+    """It is too old, or the bill was paid, released or refunded since it was fetched, or its biller has put in a
+    file of bills since, and one that does more than add. Fetch it again: what is due may be another
+    amount by now. If it is not, a client may pay it by the new quotation without asking, once.
     """
     RESULT_ADDITION_WRONG: _Result.ValueType  # 27
     """`additional_to` is no handle that this centre was given. Send the payment without it; the
@@ -160,7 +161,9 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     RESULT_REFERENCE_WRONG: _Result.ValueType  # 77
     """The reference is none that this service has: its pattern or its check digit says so."""
     RESULT_RULE_FIXED: _Result.ValueType  # 78
-    """What makes bills of a service is for ever: another rule is another service code."""
+    """What makes bills of a service is for ever: another rule is another service code. So is its amount
+    rule once a file of its bills was put in; and no files are put in of bills that are paid in part or again.
+    """
     RESULT_ITEM_UNKNOWN: _Result.ValueType  # 79
     """The service's tariff has no such item today, or the payment names none."""
     RESULT_FEE_CHANGED: _Result.ValueType  # 80
@@ -259,8 +262,9 @@ stays free. The service is paid by bill: fetch it, and send the quotation that c
 RESULT_QUOTATION_WRONG: Result.ValueType  # 25
 """The quotation is not this switch's, or of another centre, service, reference or head."""
 RESULT_QUOTATION_EXPIRED: Result.ValueType  # 26
-"""It is too old, or the bill was paid, released or refunded since it was fetched. Fetch it
-again: what is due may be another amount by now.
+"""It is too old, or the bill was paid, released or refunded since it was fetched, or its biller has put in a
+file of bills since, and one that does more than add. Fetch it again: what is due may be another
+amount by now. If it is not, a client may pay it by the new quotation without asking, once.
 """
 RESULT_ADDITION_WRONG: Result.ValueType  # 27
 """`additional_to` is no handle that this centre was given. Send the payment without it; the
@@ -348,7 +352,9 @@ RESULT_PAYMENT_AMOUNT_EXCEEDED: Result.ValueType  # 76
 RESULT_REFERENCE_WRONG: Result.ValueType  # 77
 """The reference is none that this service has: its pattern or its check digit says so."""
 RESULT_RULE_FIXED: Result.ValueType  # 78
-"""What makes bills of a service is for ever: another rule is another service code."""
+"""What makes bills of a service is for ever: another rule is another service code. So is its amount
+rule once a file of its bills was put in; and no files are put in of bills that are paid in part or again.
+"""
 RESULT_ITEM_UNKNOWN: Result.ValueType  # 79
 """The service's tariff has no such item today, or the payment names none."""
 RESULT_FEE_CHANGED: Result.ValueType  # 80

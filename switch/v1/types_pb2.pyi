@@ -371,8 +371,8 @@ class Entry(_message.Message):
     refunds.
     """
     person: _builtins.str
-    """Participant id of whoever proposed, approved, withdrew, or recovered an advance; empty
-    elsewhere.
+    """Participant id of whoever proposed, approved, withdrew, recovered an advance or undid a
+    correction; empty elsewhere.
     """
     bank: _builtins.str
     """The bank's number of the bank account that it touches, empty if none."""

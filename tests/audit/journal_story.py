@@ -12,6 +12,7 @@ from switch.codes import (
     HEAD_MASK,
     HEAD_SHIFT,
     PROPOSE_ADVANCE,
+    RULES_VERSION,
     TENDER_MASK,
     AccountKind,
     AmountRule,
@@ -345,7 +346,9 @@ class Story:
 
     def moved_by(self, asked: Row, debit: int, credit: int, **f: object) -> Row:
         """The transfer that an approved proposal asks for."""
-        flags = CASE if asked.total == Kind.TRANSFER else 0
+        flags = 0
+        if asked.total == Kind.TRANSFER:
+            flags = CASE | self.claimed(asked.resolves, partial=True)
         fields: dict[str, object] = {"flags": flags, "reference": asked.reference, **f}
         return self.add(
             Kind.TRANSFER,
@@ -359,6 +362,29 @@ class Story:
             **fields,
         )
 
+    @property
+    def version(self) -> int:
+        """By which rules its rows are decided; the newest, if none says so."""
+        tails = [row.tail or b"" for row in self.rows if row.kind == Kind.REGISTER]
+        said = [tail for tail in tails if tail[:1] == b"\x04"]
+        return int.from_bytes(said[-1][4:8], "little") if said else RULES_VERSION
+
+    def forget_claims(self) -> None:
+        """The first rules let corrections say nothing of claims."""
+        if self.version == RULES_VERSION:
+            for row in self.rows:
+                if row.kind == Kind.TRANSFER and row.resolves:
+                    row.flags &= ~int(RowFlag.CLAIM | RowFlag.PARTIAL)
+
+    def claimed(self, hold: int, *, partial: bool = False) -> int:
+        """What a correction of a hold says of its claim, and an undoing of that."""
+        if self.version < 16:
+            return 0
+        held = self.rows[hold - 1].flags
+        flags = held & int(RowFlag.CLAIM | RowFlag.PARTIAL)
+        ends = held & RowFlag.PARTIAL or not partial
+        return flags | (int(RowFlag.RELEASE) if ends and flags else 0)
+
     def corrected_by_two(self, hold: Row, amount: int | None = None) -> Row:
         amount = hold.amount if amount is None else amount
         asked = self.asked(Kind.TRANSFER, hold, amount, b"credited")
@@ -370,6 +396,26 @@ class Story:
         asked = self.asked(PROPOSE_ADVANCE, hold, amount, b"it waits too long")
         self.approve(asked)
         return self.moved_by(asked, SUSPENSE, hold.debit)
+
+    def undo(self, hold: Row, **f: object) -> Row:
+        """What was corrected is taken back."""
+        paid = next(
+            row
+            for row in self.rows[::-1]
+            if row.kind == Kind.TRANSFER and row.resolves == hold.sequence
+        )
+        return self.add(
+            Kind.TRANSFER,
+            **{
+                "resolves": hold.sequence,
+                "debit": hold.credit,
+                "credit": hold.debit,
+                "amount": paid.amount,
+                "reference": b"rejected",
+                "flags": int(RowFlag.UNDOES) | self.claimed(hold.sequence),
+                **f,
+            },
+        )
 
     def recover(self, advance: Row, **f: object) -> Row:
         return self.add(

@@ -168,7 +168,7 @@ class Images:
             return
         if row.kind == Kind.REGISTER:
             kind = (row.tail or b"")[0]
-            if kind != Record.CLOCK:
+            if kind not in (Record.CLOCK, Record.MARGIN):
                 self.records[kind, row.debit] = row.sequence
             return
         if row.kind == Kind.OPEN:
@@ -302,7 +302,8 @@ class Images:
         if row.kind == Kind.TRANSFER and row.resolves:
             kinds = debit["kind"], credit["kind"]
             lends = kinds == (AccountKind.SUSPENSE, AccountKind.WALLET)
-            if not OF_BANKS.intersection(kinds):
+            undoes = kinds == (AccountKind.BILLER, AccountKind.WALLET)
+            if not undoes and not OF_BANKS.intersection(kinds):
                 self._doubt([debit, credit], 1 if lends else -1)
             if kinds == (AccountKind.WALLET, AccountKind.BILLER):
                 self._known(row.resolves)

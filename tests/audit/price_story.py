@@ -30,12 +30,15 @@ Item = tuple[bytes, int]
 
 
 def bill_service(s: Story, index: int = 6, rule: int = 2, **f: object) -> None:
-    """Bills with quotations; `once` by their ids, and 72 hours for others."""
+    """Bills with quotations; `once` by their ids, and 72 hours for others. A direct
+    service, but of bills in parts.
+    """
     fields: dict[str, object] = {"price_rule": int(PriceRule.BILL), "hours": 72}
     fields |= {"amount_rule": EXACT, **f}
     if rule == 2:
         fields.setdefault("key", KeyRule.BILL_ID)
-    s.service(index, 1, rule, 5, [Y], **fields)
+    mode = int(str(fields.pop("mode", 2 if fields["amount_rule"] == BELOW else 1)))
+    s.service(index, mode, rule, 5, [Y], **fields)
 
 
 def fee(code: bytes, paise: int, valid_from: int = 0) -> bytes:

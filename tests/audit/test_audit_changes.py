@@ -329,9 +329,10 @@ def test_every_check_has_a_change() -> None:
     # Theirs are in test_audit_refusals.py, test_audit_certificates.py,
     # test_audit_budgets.py, test_audit_booked.py, test_audit_payouts.py,
     # test_audit_totals.py, test_audit_complaints.py, test_audit_put_bills.py,
-    # test_audit_clocks.py, test_audit_handouts.py and cluster/test_audit_log.py.
+    # test_audit_clocks.py, test_audit_margins.py, test_audit_handouts.py and
+    # cluster/test_audit_log.py.
     found |= {"refusals", "certificates", "budgets", "banks", "payouts", "figures"}
-    found |= {"complaints", "bills", "log", "clocks", "handouts"}
+    found |= {"complaints", "bills", "log", "clocks", "margins", "handouts"}
     assert found | bytes_only == set(CHECKS)
 
 

@@ -110,13 +110,15 @@ def ledger(
 ) -> Iterator[tuple[Path, "subprocess.Popen[str]"]]:
     """A ledger that is being written."""
     path = tmp_path / "ledger"
-    writer = start(path, seed=7, count=6_000, who=request.param)
+    writer = start(path, seed=9, count=6_000, who=request.param)
     assert writer.stdout is not None
     assert writer.stdout.readline() == "begun\n"
     yield path, writer
     if writer.poll() is None:
         writer.communicate("", timeout=60)
-    writer.stdout.close()
+    for stream in (writer.stdin, writer.stdout):
+        if stream:
+            stream.close()
 
 
 def audit(path: Path, *arguments: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ import pytest
 
 from switch.audit.approvals import deed_id
 from switch.codes import Kind, PersonRole, Result, Role
-from tests.audit.counter_story import HARNESS, CounterDesk
+from tests.audit.counter_story import HARNESS, SEAT, CounterDesk
 from tests.audit.journal_story import STATED
 from tests.audit.journal_writer import Row
 from tests.audit.people_story import (
@@ -424,6 +424,9 @@ def test_by_earlier_rules_a_harness_acts_where_operators_sign_on(
     tmp_path: Path, rules: int
 ) -> None:
     desk = CounterDesk(rules=rules)
+    if rules == BEFORE:
+        desk.seat(SEAT)
+        desk.signs_on()
     desk.pay(participant=HARNESS)
     desk.shift(participant=HARNESS)
     found = desk.found(tmp_path / "ledger")

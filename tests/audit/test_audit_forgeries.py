@@ -165,7 +165,23 @@ def ending(s: Story, *, ends: bool, keep: bool = False, groups: int = 17) -> Non
         s.now += HOUR
 
 
+def late_by(s: Story, late_ns: int) -> None:
+    """Many groups left a hold behind, all of them so long after it was due."""
+    ending(s, ends=True, groups=0)
+    hold = s.hold(A, 900, "HOLD-91", deadline=60)
+    s.commit()
+    s.now = hold.timestamp + MINUTE + late_ns
+    for number in range(17):
+        s.top_up(A, 100, f"UTR-LATE-{number}")
+        s.commit()
+        s.now += 1_000
+    s.now += MINUTE
+    s.resolve(Kind.EXPIRE, hold)
+
+
 def rules(s: Story, *versions: int) -> None:
+    """By these from here on; what was told before is by the first ones."""
+    s.forget_claims()
     for place, version in enumerate(versions):
         s.add(
             Kind.REGISTER,
@@ -352,6 +368,11 @@ PAIRS: dict[str, Pair] = {
         "deadlines",
         lambda s: ending(s, ends=True),
         lambda s: ending(s, ends=False),
+    ),
+    "due for longer than a clock is ahead": (
+        "deadlines",
+        lambda s: late_by(s, MINUTE - 1_000_000),
+        lambda s: late_by(s, MINUTE),
     ),
     "due and never a case": (
         "deadlines",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from switch.codes import PROPOSE_ADVANCE, Kind
+from switch.codes import PROPOSE_ADVANCE, Kind, RowFlag
 from tests.audit.doubt_story import (
     Make,
     Pairs,
@@ -30,14 +30,14 @@ from tests.audit.journal_story import (
 )
 
 
-def correction(of: Make, amount: int = 900, flags: int = CASE, **f: object) -> Tell:
+def correction(of: Make, amount: int = 900, **f: object) -> Tell:
     """A correction that two people want."""
 
     def tell(s: Story) -> None:
         hold = of(s)
         asked = s.asked(Kind.TRANSFER, hold, amount, b"credited")
         s.approve(asked)
-        accounts = {"debit": hold.debit, "credit": hold.credit, "flags": flags, **f}
+        accounts = {"debit": hold.debit, "credit": hold.credit, **f}
         s.moved_by(asked, **accounts)  # type: ignore[arg-type]
 
     return tell
@@ -157,7 +157,7 @@ MOVES: Pairs = {
         "cases",
         "its flags do not say whether it corrects a payment",
         correction(late),
-        correction(late, flags=0),
+        correction(late, flags=int(RowFlag.CLAIM)),
     ),
     "a correction for another reason": (
         "approvals",

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from switch.audit import audit, reader
-from switch.codes import CaseType, KeyRule, Kind, Result
+from switch.codes import CaseType, KeyRule, Kind, Result, RowFlag
 from tests.audit import price_story as p
 from tests.audit.journal_story import (
     HOUR,
@@ -158,6 +158,7 @@ class Town:
         # Those in question, and those that were given back and are not.
         self.doubts: list[Taker] = []
         self.back: list[Taker] = []
+        self.corrected: list[Taker] = []
         self.results: dict[int, int] = {}
         p.bill_service(s, BILLS, hours=10)
         p.bill_service(s, PARTS, hours=10, amount_rule=BELOW)
@@ -183,6 +184,8 @@ class Town:
             self.credited(self.back.pop(rng.randrange(len(self.back))))
         elif move == "told" and self.doubts:
             self.told(self.doubts.pop(rng.randrange(len(self.doubts))))
+        elif move == "late" and self.corrected and rng.random() < 0.3:
+            self.undone(self.corrected.pop(rng.randrange(len(self.corrected))))
         elif move == "pay":
             return self.pay(lie=lie)
         if rng.random() < 0.3:
@@ -210,6 +213,9 @@ class Town:
         if taker.late and self.rng.random() < 0.4:
             row = self.s.corrected_by_two(taker.row)
             taker.open, taker.paid, taker.ended = False, True, row.timestamp
+            if taker.row.flags & RowFlag.PARTIAL:
+                self.freed(taker, row)
+            self.corrected.append(taker)
             return
         row = self.s.verified_by_two(taker.row)
         row.flags &= ~8
@@ -221,6 +227,20 @@ class Town:
     def end(self, taker: Taker) -> None:
         kind = self.rng.choice((Kind.POST, Kind.POST, Kind.VOID))
         self.ended(taker, self.s.resolve(kind, taker.row, word=WORD))
+
+    def freed(self, taker: Taker, row: Row) -> None:
+        """A correction, or its undoing, leaves nothing claimed."""
+        row.flags &= ~8
+        row.flags |= 8 * self.book.release(taker, row)
+        taker.late = False
+
+    def undone(self, taker: Taker) -> None:
+        """Its biller rejects what was corrected, and it is taken back."""
+        self.s.case(taker.row, CaseType.LATE_REJECTION)
+        row = self.s.undo(taker.row)
+        self.freed(taker, row)
+        taker.paid, taker.ended = False, row.timestamp
+        self.back.append(taker)
 
     def ended(self, taker: Taker, row: Row) -> None:
         taker.open, taker.ended = False, row.timestamp

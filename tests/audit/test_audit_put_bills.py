@@ -91,7 +91,7 @@ FORGERIES: dict[str, Forgery] = {
     "a total": ("fields", "it says nothing there", puts_in(total=5)),
     "another digest": ("tails", "not the digest of its item", other_digest),
     "no form": ("bills", "is of no form", says(bills(form=0))),
-    "a form that is none": ("bills", "is of no form", says(bills(form=4))),
+    "a form that is none": ("bills", "is of no form", says(bills(form=5))),
     "too many": ("bills", "or none", says(bills(2**20 + 1), bills(2**20))),
     "a delta of none": (
         *("bills", "or none"),

@@ -272,8 +272,9 @@ def test_what_two_people_want_is_refused_without_a_row(
         reference = b"" if kind == Kind.REFUND else b"x"
         s.add(
             kind,
-            debit=X0,
-            credit=A,
+            # The other way round a transfer would undo a correction.
+            debit=A if kind == Kind.TRANSFER else X0,
+            credit=X0 if kind == Kind.TRANSFER else A,
             amount=amount,
             resolves=row.sequence,
             reference=reference,

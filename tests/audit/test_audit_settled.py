@@ -119,12 +119,12 @@ def test_a_forgery_is_found_by_its_own_words(tmp_path: Path, name: str) -> None:
 
 def test_from_the_rules_on_it_is_judged(tmp_path: Path) -> None:
     """What was paid out before counts: from there on there is no room."""
-    desk = PayoutDesk(rules=14)
+    desk = PayoutDesk(rules=16)
     one = aged(desk)
     desk.fills(SETTLEMENT, 900)
     pays(desk, one, 700)
     assert desk.found(tmp_path / "before") == {}
-    desk.rules(15)
+    desk.rules(17)
     desk.settles(800)
     pays(desk, one, 100)
     assert desk.found(tmp_path / "right") == {}

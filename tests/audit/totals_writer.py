@@ -21,7 +21,7 @@ Entries = dict[int, tuple[int, int]]
 """Count and paise, by key."""
 DAY, MONTH = 1, 2
 CUTS = {DAY: (1, 2, 3, 4), MONTH: (1, 2, 3)}
-CORRECTION = int(RowFlag.CASE)
+CORRECTION, UNDOING = int(RowFlag.CASE), int(RowFlag.UNDOES)
 
 
 @dataclass
@@ -127,6 +127,8 @@ def figures_of(row: Row, holds: dict[int, Row]) -> Iterator[tuple[int, int]]:
         case Kind.TRANSFER if row.flags & CORRECTION:
             yield 8, row.amount
             yield 9, held
+        case Kind.TRANSFER if row.resolves and row.flags & UNDOING:
+            yield 13, row.amount
         case Kind.CASE:
             yield 10, held
             if row.flags & CORRECTION:
@@ -151,11 +153,12 @@ def counted(rows: Iterable[Row], holds: dict[int, Row], cut: int) -> Entries:
                 add(row.debit * 1024 + row.kind * 4 + 1, row.amount)
                 add(row.credit * 1024 + row.kind * 4 + 2, row.amount)
             continue
-        refund = row.kind == Kind.REFUND
+        undoes = row.kind == Kind.TRANSFER and row.resolves and row.flags & UNDOING
+        refund = row.kind == Kind.REFUND or undoes
         wallet = row.credit if refund else row.debit
         head = row.debit if refund else row.credit
         service = row.service
-        if row.kind == Kind.TRANSFER and row.flags & CORRECTION:
+        if row.kind == Kind.TRANSFER and (row.flags & CORRECTION or undoes):
             service = holds[row.resolves].service
         for figure, paise in figures_of(row, holds):
             key = figure

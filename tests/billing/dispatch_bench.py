@@ -1,17 +1,27 @@
 """A ledger, its dispatcher and one biller, with a clock that the test moves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from switch._core import Ledger, Request, Rows
 from switch.billing.biller import Biller
 from switch.billing.dispatch import Dispatcher
-from switch.codes import AmountRule, DuplicateRule, Mode, Policy, Result, Role
-from switch.config import load_config
+from switch.codes import (
+    AmountRule,
+    DuplicateRule,
+    Kind,
+    Link,
+    Mode,
+    Policy,
+    Result,
+    Role,
+)
+from switch.config import Config, load_config
 from switch.ids import new_id
 from switch.ledger import moves
-from switch.ledger.templates import Templates
+from switch.ledger.templates import Templates, template
+from switch.margin_rows import margin_tail
 from switch.register.load import load_network
 from switch.register.register import PURPOSE_FLOAT, Register, Service
 from switch.specs import ParticipantSpec, ServiceSpec
@@ -91,9 +101,7 @@ class Bench:
 
     def __init__(self, path: Path, **settings: Any) -> None:
         self.path = path
-        self.config = load_config(
-            **{f"biller.{name}": value for name, value in settings.items()}
-        )
+        self.config = configured(settings)
         self.now = 1_000.0
         self.later: list[tuple[float, Callable[[], None]]] = []
         """What the dispatcher wants to be called for: seconds from then, and what."""
@@ -111,7 +119,12 @@ class Bench:
         self.start()
 
     def start(self) -> None:
-        """The dispatcher as a new server has it."""
+        """The dispatcher as a new server has it, once the committer has started."""
+        tail = margin_tail(self.config.margins)
+        newest = self.ledger.link(0, Link.MARGIN)
+        if not newest or self.ledger.tail(newest) != tail:
+            self.do(template(Kind.REGISTER, row_id=new_id(), tail=tail))
+        self.register.refresh()
         self.dispatch = Dispatcher(
             self.config,
             self.ledger,
@@ -121,8 +134,10 @@ class Bench:
             call_later=lambda *item: self.later.append(item),
         )
 
-    def restart(self) -> None:
-        """Close the ledger and open it again."""
+    def restart(self, **settings: Any) -> None:
+        """Close the ledger and open it again, with these settings if there are any."""
+        if settings:
+            self.config = configured(settings)
         self.ledger.close()
         self.ledger = Ledger(str(self.path), map_size=MAP_SIZE)
         self.register = Register(self.ledger)
@@ -260,6 +275,16 @@ class Bench:
         while self.now < end:
             self.now = min(self.now + (step_s or seconds), end)
             self.dispatch.tick()
+
+
+def configured(settings: Mapping[str, Any]) -> Config:
+    """Settings of all billers; with a point in front, those of one."""
+    return load_config(
+        **{
+            f"billers{name}" if name.startswith(".") else f"biller.{name}": value
+            for name, value in settings.items()
+        }
+    )
 
 
 def asked_for(question: pb.Question) -> int:

@@ -48,7 +48,8 @@ def service_spec(code: str, **changes: Any) -> ServiceSpec:
         "heads": HEADS,
         "amount_rule": AmountRule.EXACT,
         "price_rule": PriceRule.BILL,
-        "mode": Mode.DIRECT,
+        "mode": Mode.CONFIRMED,
+        "deadline_s": 600,
         "duplicate_rule": DuplicateRule.ONCE,
         "key_rule": KeyRule.BILL_ID,
         "letters": Letters.UPPER,
@@ -61,6 +62,7 @@ def service_spec(code: str, **changes: Any) -> ServiceSpec:
 SERVICES = (
     service_spec("ID"),
     service_spec("MONTH", key_rule=KeyRule.REFERENCE_PERIOD),
+    service_spec("DIRECT", mode=Mode.DIRECT, deadline_s=0),
     service_spec(
         "HOURS", duplicate_rule=DuplicateRule.WITHIN, duplicate_hours=1, key_rule=None
     ),
@@ -195,8 +197,10 @@ def test_two_bills_of_an_answer_are_two_debts(reader: Reader) -> None:
     assert reader.refusal("ID", *reversed(first)) == "bills[1].supersedes"
 
 
-@pytest.mark.parametrize("code", ["MONTH", "HOURS"])
+@pytest.mark.parametrize("code", ["MONTH", "HOURS", "DIRECT"])
 def test_only_bills_known_by_their_id_supersede(reader: Reader, code: str) -> None:
+    """And only where a biller could reject the second payment of two."""
+    assert reader.read(code, due()).bills[0].supersedes == ()
     refused = reader.refusal(code, due(supersedes=["B-0"]))
     assert refused == "bills[0].supersedes"
 

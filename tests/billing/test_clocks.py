@@ -77,6 +77,36 @@ def test_the_margin_of_a_short_deadline_is_small(bench: Bench) -> None:
     assert [one.number for one in connection.take()] == later
 
 
+def test_of_two_margins_each_payment_has_its_own(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody is told as long as one is open whose margin is too short."""
+    [shorter] = bench.pay()
+    bench.restart(credit_margin_ms=120_000, answer_timeout_ms=1_000)
+    biller, connection = bench.connect()
+    [status] = connection.take()
+    say(bench, biller, connection, 45.0)
+    assert "ALARM: the clock of water" in caplog.text
+    assert not bench.answer(biller, [status], pb.ANSWER_KIND_NOT_SEEN)
+    [longer] = bench.pay()
+    assert [one.number for one in connection.take()] == [longer]
+    say(bench, biller, connection, 0.1)
+    bench.pass_s(0.1)
+    [again] = connection.take()
+    assert (again.number, again.kind) == (shorter, CONFIRM)
+    bench.answer(biller, [again])
+    # Of what is open now each has the longer one.
+    assert not biller.clock_is_wrong
+    bench.answer(biller, bench.questions([longer]))
+    biller, connection = bench.connect()
+    caplog.clear()
+    say(bench, biller, connection, 45.0)
+    assert "ALARM" not in caplog.text
+    biller, other = bench.connect()
+    say(bench, biller, other, 60.1)
+    assert biller.clock_is_wrong
+
+
 def test_a_connection_that_is_gone_says_nothing(bench: Bench) -> None:
     biller, connection = bench.connect()
     say(bench, biller, connection, 100.0)

@@ -12,7 +12,8 @@ import pytest
 from switch.billing import lacks
 from switch.billing.answers import answer_requests
 from switch.billing.lacks import Lacks, list_hash
-from switch.codes import Kind
+from switch.codes import Kind, Link
+from switch.ids import new_id
 from switch.ledger import moves
 from switch.register.load import load_network
 from switch.v1 import billers_pb2 as pb
@@ -23,6 +24,7 @@ from tests.billing.test_day_list import (
     answers,
     bench,
     confirm,
+    correct,
     counts,
     end_of,
     line,
@@ -67,6 +69,26 @@ def test_what_nobody_has_decided_counts_as_what_is_completed(
     assert (found.rejected, found.missing.tolist(), found.lacks) == (9, done, None)
     assert {end_of(bench, one).kind for one in (*kept, *open_)} == {Kind.VOID}
     assert not len(bench.ledger.unverified())
+
+
+def test_what_was_corrected_counts_until_it_is_undone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lacks, "LACKS_MAX", 0)
+    [released] = bench.pay()
+    bench.pass_s(DEADLINE_S + 1)
+    bench.expire()
+    send(bench, line(bench, released))
+    correct(bench, released)
+    found = send(bench).lacks
+    assert found is not None
+    assert (found.payments, found.numbers.tolist()) == (1, [released])
+    monkeypatch.setattr(lacks, "LACKS_MAX", 1)
+    assert send(bench).missing.tolist() == [released]
+    paid = bench.ledger.row(bench.ledger.link(released, Link.CORRECTION))
+    bench.do(moves.recover(new_id(), paid, "not theirs", sender=bench.treasury))
+    monkeypatch.setattr(lacks, "LACKS_MAX", 0)
+    assert send(bench).lacks is None
 
 
 def test_a_list_gives_nothing_back_whose_amount_is_disputed(bench: Bench) -> None:

@@ -10,13 +10,14 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import lmdb
 import pytest
 
 from switch.billing import put_in
 from switch.billing.bill_files import NAME, Line
-from switch.billing.bill_store import STORE
+from switch.billing.bill_store import STORE, Met
 from switch.billing.put_in import PutIn
 from switch.codes import BillsForm, Kind
 from switch.errors import BillerUnavailableError
@@ -25,7 +26,7 @@ from switch.register.register import Register
 from tests.core.counter import Counter, quoted_service
 
 NOW = 1
-FULL, DELTA = BillsForm.FULL, BillsForm.DELTA
+FULL, DELTA, WITHDRAWAL = BillsForm.FULL, BillsForm.DELTA, BillsForm.WITHDRAWAL
 
 
 class Desk:
@@ -54,7 +55,8 @@ class Desk:
 
     def record(self, form: BillsForm, digest: bytes, lines: tuple[Line, ...]) -> None:
         """Its row."""
-        bills = Bills(form, len(lines), sum(one.amount_due for one in lines), digest)
+        amount = sum(one.amount_due for one in lines) if form != WITHDRAWAL else 0
+        bills = Bills(form, len(lines), amount, digest)
         tail = put_bills(bytes(16), self.service, 0, bills, sender=1).tails[0]
         told = self.counter.one(
             Kind.BILLS,
@@ -271,3 +273,68 @@ def test_less_than_is_due_is_not_told(desk: Desk) -> None:
         desk.due(1)
     desk.put(FULL, line(5))
     assert desk.due(5) == [100]
+
+
+def other(number: int, bill: int, *supersedes: str) -> Line:
+    """A bill of that reference with the id of another one."""
+    return Line(f"REF-{number}", f"ID-{bill}", "", 100, 0, 0, 0, supersedes)
+
+
+def test_a_delta_is_compared_with_the_bills_that_are_there(desk: Desk) -> None:
+    def meets(*lines: Line) -> Met:
+        return desk.put_in.meets(desk.service, lines)
+
+    assert meets(line(1), line(2)) == Met(replaces=False, other=None)
+    desk.put(FULL, line(1), line(2))
+    assert meets(line(3), line(4)) == Met(replaces=False, other=None)
+    assert meets(line(3), line(2)) == Met(replaces=True, other=None)
+    # One more bill of a reference replaces none, unless it says so.
+    assert meets(other(1, 7)) == Met(replaces=False, other=None)
+    assert meets(other(1, 7, "ID-2")) == Met(replaces=False, other=None)
+    assert meets(other(1, 7, "ID-1")) == Met(replaces=True, other=None)
+    # One id under two references.
+    assert meets(line(3), other(4, 2), other(5, 1)) == Met(False, (1, "REF-2"))
+    desk.put(WITHDRAWAL, line(2))
+    assert meets(line(3), other(4, 2)) == Met(replaces=False, other=None)
+    desk.put(DELTA, other(1, 7, "ID-1"))
+    assert meets(other(4, 1)) == Met(replaces=False, other=None)
+    assert meets(other(4, 7)) == Met(False, (0, "REF-1"))
+    desk.again()
+    assert meets(other(4, 7)) == Met(False, (0, "REF-1"))
+    # A full one takes all away.
+    desk.put(FULL, line(9))
+    assert meets(other(4, 7)) == Met(replaces=False, other=None)
+
+
+def test_a_delta_that_nobody_can_compare_is_not_taken(desk: Desk) -> None:
+    desk.put(FULL, line(1))
+    desk.put_in.close()
+    shutil.rmtree(Path(desk.counter.ledger.path) / NAME)
+    desk.put_in = PutIn(desk.counter.ledger, desk.register)
+    with pytest.raises(BillerUnavailableError, match="as a full file"):
+        desk.put_in.meets(desk.service, [line(2)])
+    desk.put(FULL, line(1))
+    assert desk.put_in.meets(desk.service, [line(1)]).replaces
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_what_is_told_beside_a_file_is_older_than_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, is_taken: bool
+) -> None:
+    """The clock stands still: each moment is one behind the newest row."""
+    monkeypatch.setattr(put_in, "time", SimpleNamespace(time_ns=lambda: 0))
+    ledger, service = desk.counter.ledger, desk.service
+    desk.put(FULL, line(1))
+    with desk.put_in.writer(service) as writer:
+        writer.add([line(2)])
+        assert desk.put_in.asked_ns(service) == ledger.timestamp + 1
+        kept_ns = ledger.timestamp + 1
+        desk.put_in.keep(service, writer)
+        if is_taken:
+            desk.record(FULL, writer.digest, (line(2),))
+            assert desk.put_in.asked_ns(service) == kept_ns
+            assert kept_ns <= ledger.timestamp
+            # Of another service it says nothing.
+            assert desk.put_in.asked_ns(service + 1) == ledger.timestamp + 1
+        desk.put_in.done(service, writer, is_known=True)
+    assert desk.put_in.asked_ns(service) == ledger.timestamp + 1

@@ -20,13 +20,14 @@ from switch.cli.put_bills import read_bills
 from switch.client import make_payment
 from switch.client.bill_files import file_of, line_of
 from switch.client.messages import messages_of
-from switch.codes import Role
+from switch.codes import KeyRule, Role
 from switch.console.output import Exit
 from switch.errors import UsageError
 from switch.ids import format_id
 from switch.specs import Specs
 from switch.v1 import billers_pb2, payments_pb2
 from tests.client.live import (
+    BILLED,
     CENTRE,
     CHECKER,
     NUMBERED,
@@ -38,6 +39,8 @@ from tests.client.live import (
 )
 
 SLOW = "SLOW-1"
+FILED = "FILED-1"
+"""Its bills are known by their ids."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     slow = replace(
         waits, code=SLOW, deadline_s=3_600, called_en=("slowly",), called_bn=("ধীরে",)
     )
-    specs = Specs(SPECS.participants, (*SPECS.services, slow))
+    billed = next(one for one in SPECS.services if one.code == BILLED)
+    filed = replace(billed, code=FILED, key_rule=KeyRule.BILL_ID)
+    specs = Specs(SPECS.participants, (*SPECS.services, slow, filed))
     with running(tmp_path_factory.mktemp("cli") / "data") as one:
         with one.client(Role.TREASURY, "treasury") as treasury:
             treasury.load_network(*messages_of(specs))
@@ -143,7 +148,7 @@ def test_billers_that_nobody_knows_end_with_an_error(live: Live) -> None:
 def test_the_catalogue(live: Live) -> None:
     whole = told(live.command("catalogue", "--json"))
     codes = [one["code"] for one in whole["services"]]
-    assert codes == sorted([*(one.code for one in SPECS.services), SLOW])
+    assert codes == sorted([*(one.code for one in SPECS.services), SLOW, FILED])
     kept = live.command("catalogue", "--if-version", whole["version"], "--json")
     assert told(kept)["unchanged"] is True
     shown = live.command("catalogue", "--lang", "bn")
@@ -268,3 +273,23 @@ def test_only_a_biller_puts_bills_in(live: Live, tmp_path: Path) -> None:
     assert live.command(*words).returncode == Exit.USAGE
     done = live.command(*words, "--as", "biller/power", "--json")
     assert told(done)["bills_count"] == 1
+
+
+def test_one_bill_in_two_lines_is_said_with_both(live: Live, tmp_path: Path) -> None:
+    path = tmp_path / "bills.csv"
+    begin = "reference,amount,id\n1,5,A-1\n2,5,A-2\n"
+    words = ("put-bills", str(path), "--service", FILED, "--as", "biller/power")
+    path.write_text(begin + "3,5,A-3\n4,5,A-2\n")
+    refused = live.command(*words, "--number", "1")
+    assert refused.returncode == Exit.USAGE
+    assert "line 5: is there twice: line 3 is of the same id 'A-2'" in refused.stderr
+    path.write_text(begin)
+    assert told(live.command(*words, "--number", "1", "--json"))["bills_count"] == 2
+    path.write_text("reference,amount,id\n5,5,A-5\n6,5,A-1\n")
+    refused = live.command(*words, "--number", "2", "--kind", "delta")
+    assert refused.returncode == Exit.USAGE
+    assert "line 3, id: is that of the bill of reference '1'" in refused.stderr
+    assert "withdraw that one first" in refused.stderr
+    path.write_text("reference,amount,id\n1,0,A-1\n")
+    wrong = live.command(*words, "--number", "2", "--kind", "delta")
+    assert "line 2, amount_due" in wrong.stderr

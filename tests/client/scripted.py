@@ -107,7 +107,7 @@ class Scripted(payments_pb2_grpc.PaymentServiceServicer):
         self, request: pb.CreatePaymentRequest, context: grpc.ServicerContext
     ) -> pb.CreatePaymentResponse:
         self.fail(context, done=False)
-        outcome = self.answer(request.payment)
+        outcome = self.counter.answer(request.payment)
         self.fail(context, done=True)
         return pb.CreatePaymentResponse(outcome=outcome)
 

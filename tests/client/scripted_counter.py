@@ -28,6 +28,14 @@ class ScriptedCounter(counter_pb2_grpc.CounterServiceServicer):
         self.fetched: list[str] = []
         self.paid: list[payments_pb2.Payment] = []
 
+    def answer(self, payment: payments_pb2.Payment) -> payments_pb2.PaymentOutcome:
+        """The next refusal, or a good outcome."""
+        if not self.refusals:
+            return self.script.answer(payment)
+        outcome = self.refusals.popleft()
+        outcome.id = payment.id
+        return outcome
+
     def FetchBill(  # noqa: N802
         self, request: pb.FetchBillRequest, context: grpc.ServicerContext
     ) -> pb.FetchBillResponse:
@@ -59,10 +67,6 @@ class ScriptedCounter(counter_pb2_grpc.CounterServiceServicer):
     ) -> pb.PayBillResponse:
         self.script.fail(context, done=False)
         self.paid.append(request.payment)
-        if self.refusals:
-            outcome = self.refusals.popleft()
-            outcome.id = request.payment.id
-        else:
-            outcome = self.script.answer(request.payment)
+        outcome = self.answer(request.payment)
         self.script.fail(context, done=True)
         return pb.PayBillResponse(outcome=outcome)

@@ -4,6 +4,7 @@ Method: a scripted server with mutual TLS fails in each way a real one can, befo
 and after the work is done; what the client sends and reports is compared.
 """
 
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from switch.client.calls import RETRY_INFO_MAX_S, Attempts
 from switch.credentials import Credentials
 from switch.errors import ConfigError, UnknownOutcomeError, WireError
 from switch.ids import id_time_ms
-from switch.v1 import counter_pb2, results_pb2
+from switch.v1 import counter_pb2, network_pb2, results_pb2
 from switch.v1 import payments_pb2 as pb
 from tests.client.scripted import (
     DENIED,
@@ -325,3 +326,101 @@ def test_credentials_that_are_not_there_are_a_setting(tmp_path: Path) -> None:
     missing = tmp_path / "none.pem"
     with pytest.raises(ConfigError, match=r"none\.pem"):
         Client("127.0.0.1:1", Credentials(missing, missing, missing))
+
+
+EXPIRED = results_pb2.RESULT_QUOTATION_EXPIRED
+SAID = 1, 1, 0, 1, 7, 3, 3, 2026 * 12 + 10, b"R", b"ID-1", 500, 9, 10, 0, bytes(16)
+OLD, NEW = struct.pack("<BBBBIHHI32s32sQQQQ16x16s", *SAID), b"n" * 144
+"""Quotations."""
+
+
+def due_bill(**fields: object) -> counter_pb2.Bill:
+    """The bill that OLD is of, as it is fetched once more."""
+    bill = counter_pb2.Bill(
+        id="ID-1",
+        period="2026-11",
+        amount_due=500,
+        amount_rule=network_pb2.AMOUNT_RULE_EXACT,
+        quotation=NEW,
+        state=counter_pb2.BILL_STATE_DUE,
+    )
+    for name, value in fields.items():
+        setattr(bill, name, value)
+    return bill
+
+
+def expire(script: Scripted, times: int = 1) -> None:
+    """So many payments are refused."""
+    script.counter.refusals += [pb.PaymentOutcome(result=EXPIRED) for _ in range(times)]
+
+
+@pytest.mark.parametrize(
+    ("change", "pays"),
+    [
+        ({}, True),
+        ({"amount_due": 600}, False),
+        ({"amount_due": 499}, False),
+        ({"amount_rule": network_pb2.AMOUNT_RULE_EXACT_AND_ABOVE}, False),
+        ({"head": 1}, False),
+        ({"id": "ID-2"}, False),
+        ({"period": "2026-12"}, False),
+        ({"state": counter_pb2.BILL_STATE_PAID}, False),
+    ],
+)
+def test_a_bill_whose_quotation_has_expired_is_fetched_once_more(
+    served: Served, change: dict[str, object], pays: bool
+) -> None:
+    script, _, client = served
+    script.counter.bills["R"] = [due_bill(**change)]
+    expire(script)
+    sent = make_payment("S", 500, "R", quotation=OLD)
+    outcome = client.pay_bill(sent)
+    assert (outcome.result == results_pb2.RESULT_OK) is pays
+    assert script.counter.fetched == ["R"]
+    assert [one.quotation for one in script.counter.paid] == [OLD, NEW][: 1 + pays]
+    assert {one.id for one in script.counter.paid} == {sent.id}
+    assert {one.amount for one in script.counter.paid} == {500}
+    assert sent.quotation == OLD
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_it_is_fetched_once_and_no_more(served: Served, waits: bool) -> None:
+    script, _, client = served
+    script.counter.bills["R"] = [due_bill()]
+    sent = make_payment("S", 500, "R", quotation=OLD)
+    pay = client.pay_bill if waits else client.pay
+    expire(script, 2)
+    assert pay(sent).result == EXPIRED
+    assert script.counter.fetched == ["R"]
+    # Whoever sends it again begins anew.
+    expire(script)
+    assert pay(sent).result == results_pb2.RESULT_OK
+    assert script.counter.fetched == ["R", "R"]
+
+
+def test_nothing_is_fetched_without_a_cause(served: Served) -> None:
+    script, _, client = served
+    sent = make_payment("S", 500, "R", quotation=OLD)
+    for result in (
+        results_pb2.RESULT_QUOTATION_WRONG,
+        results_pb2.RESULT_QUOTATION_NEEDED,
+        results_pb2.RESULT_BILL_ALREADY_CLAIMED,
+    ):
+        script.counter.refusals.append(pb.PaymentOutcome(result=result))
+        assert client.pay_bill(sent).result == result
+    # What has no quotation has none to renew, and what is no token says nothing.
+    for quotation in (b"", b"x" * 143):
+        expire(script)
+        sent.quotation = quotation
+        assert client.pay_bill(sent).result == EXPIRED
+    assert len(script.counter.paid) == 5
+    assert script.counter.fetched == []
+
+
+def test_what_cannot_be_fetched_once_more_stays_refused(served: Served) -> None:
+    script, _, client = served
+    expire(script)
+    sent = make_payment("S", 500, "R", quotation=OLD)
+    assert client.pay_bill(sent).result == EXPIRED
+    assert script.counter.fetched == ["R"]
+    assert len(script.counter.paid) == 1

@@ -175,6 +175,35 @@ def test_a_killed_leader_is_replaced_and_comes_back_as_a_follower(
             audited(one)
 
 
+def test_a_new_leader_with_another_margin_keeps_what_the_first_one_told(
+    make_pair: MakePair,
+) -> None:
+    longer = ("--set", "biller.credit_margin_ms=300000")
+    with make_pair() as pair:
+        leader, other = pair.start(*LEASE)
+        assert other.process.stop() == 0
+        other.end()
+        other.start(*LEASE, *longer)
+        other.ready()
+        held, later = payment("CONFIRM"), payment("CONFIRM")
+        with ScriptedBiller(leader.peer(Role.BILLER, "power")) as biller:
+            leader.peer(Role.CENTRE, "centre-b").pay(held)
+            [told] = biller.first(held.id)
+        leader.process.stop(signal.SIGKILL)
+        until(lambda: other.leads)
+        with ScriptedBiller(other.peer(Role.BILLER, "power")) as biller:
+            [status] = biller.first(held.id)
+            assert status.kind == billers_pb2.QUESTION_KIND_STATUS
+            assert status.credit_until_ns == told.credit_until_ns
+            other.peer(Role.CENTRE, "centre-b").pay(later)
+            [question] = biller.first(later.id)
+        for one, margin_s in ((told, 60), (question, 300)):
+            row_ns = one.credit_until_ns - (3_600 - margin_s) * 10**9
+            assert 0 < one.sent_ns - row_ns < CALL_S * 10**9
+        assert other.process.stop() == 0
+        audited(other)
+
+
 def test_a_leader_that_was_stopped_does_nothing_more_and_ends_by_itself(
     make_pair: MakePair,
 ) -> None:

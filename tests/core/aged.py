@@ -56,7 +56,7 @@ class Refused(str):
     """In place of what a read gives: the name of the error that it raised."""
 
 
-LISTED = tuple(set(Record) - {Record.CLOCK, Record.RULES})
+LISTED = tuple(set(Record) - {Record.CLOCK, Record.RULES, Record.MARGIN})
 """Records that the ledger keeps a list of; of the others the newest counts."""
 
 

@@ -109,6 +109,11 @@ DEEDS: dict[str, set[Result]] = {
         OK, Result.NOT_APPROVED, Result.CASE_NOT_FOUND, Result.ACCOUNT_KIND_WRONG,
         Result.NET_DIFFERS, Result.CASE_CLOSED,
     },
+    "undoing": {
+        OK, Result.CASE_NOT_FOUND, Result.ACCOUNT_KIND_WRONG, Result.NET_DIFFERS,
+        Result.CASE_CLOSED,
+    },
+    "correction in part": {OK},
     "close": {OK, Result.NOT_APPROVED, Result.CASE_CLOSED},
     "withdraw": {
         OK, Result.PROPOSAL_NOT_FOUND, Result.PROPOSAL_WITHDRAWN, Result.ALREADY_DONE,
@@ -242,9 +247,9 @@ class Watched(WatchedCounters):
         stand = "rejected" if by_word else "cancelled"
         if end.kind == Kind.EXPIRE:
             stand = "expired"
-        if hold.sequence in self.corrected:
+        if self.correction_of(hold) is not None:
             return stand + " corrected"
-        if hold.sequence in self.verified:
+        if self.verified_by(hold):
             stand += " verified"
         return stand + " late" if self.late_case(hold) else stand
 
@@ -252,9 +257,9 @@ class Watched(WatchedCounters):
         """What it says, as far as that matters there."""
         if not said.confirmed:
             return "rejected"
-        end, corrected = self.end_of(hold), self.corrected.get(hold.sequence)
-        if corrected:
-            right = self.is_right(said, hold, self.rows[corrected - 1])
+        end, paid = self.end_of(hold), self.correction_of(hold)
+        if paid is not None:
+            right = self.is_right(said, hold, paid)
             return "right" if right else "other"
         if stand not in OF_AMOUNTS or stand == "given up":
             return "confirmed"
@@ -272,6 +277,9 @@ class Watched(WatchedCounters):
         outcome = super().one(row, shape)
         if name and (not outcome.repeat or name == "verify again"):
             self.deeds_met[name, Result(outcome.result)] += 1
+            done = outcome.result == OK and name == "correction"
+            if done and self.rows[outcome.sequence - 1].flags & RowFlag.PARTIAL:
+                self.deeds_met["correction in part", OK] += 1
         return outcome
 
     def deed(self, row: Row) -> str:
@@ -283,12 +291,14 @@ class Watched(WatchedCounters):
         if signed:
             return signed
         if row.kind == Kind.TRANSFER and row.resolves:
+            if self.is_undoing(row):
+                return "undoing"
             advance = "advance" if self.asks_for(row) != row.kind else "correction"
             return "recovery" if self.is_recovery(row) else advance
         hold = self.hold_of(row)
         if row.kind == Kind.VERIFY:
             told = hold is not None and not self.in_question(hold)
-            known = told and row.resolves in self.verified
+            known = told and hold is not None and self.verified_by(hold) > 0
             return "verify again" if known else "verify"
         if row.kind in (Kind.POST, Kind.VOID):
             kept = row.resolves in self.kept

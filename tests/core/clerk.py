@@ -1,6 +1,6 @@
 """What a generator asks at counters: who sits there, who signs on, payments and shifts
 by whom they may be and by whom not, complaints and their replies, cash that is
-handed out, files of bills.
+handed out; of files of bills see tests/core/filer.py.
 
 All of that is drawn in a third walk behind the two others, with chances of its own:
 what those draw stays what it was. Part of tests/core/generator.py, which see.
@@ -9,7 +9,6 @@ what those draw stays what it was. Part of tests/core/generator.py, which see.
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from switch.codes import (
     AMOUNT_MAX,
@@ -18,16 +17,15 @@ from switch.codes import (
     AccountState,
     Kind,
     PersonRole,
-    PriceRule,
     Role,
 )
 from tests import signing
-from tests.core.recaller import Recaller
+from tests.core.filer import Filer
 from tests.model import Ask, Payments, Rows
-from tests.model_counters import ANSWERED, BILLS_COUNT_MAX
+from tests.model_counters import ANSWERED
 from tests.model_state import PAYS, SECOND_NS
 from tests.office import line_of
-from tests.records import BillsRecord, ParticipantRecord, Payment, Row
+from tests.records import ParticipantRecord, Payment, Row
 from tests.signing import Line, OperatorRecord, PersonRecord
 
 AMOUNT_LEAST = 60_000
@@ -45,7 +43,7 @@ NOTES = (None, None, b"n" * 64, "টাকা".encode(), b"it is not there", b"x
 WRONG_NOTES = (b"n" * 65, b"\xff\xfe")
 
 
-class Clerk(Recaller):
+class Clerk(Filer):
     """Draws what happens at counters."""
 
     counters = False
@@ -90,12 +88,17 @@ class Clerk(Recaller):
             (self.complaint, 12),
             (self.reply, 26),
             (self.put_bills, 10),
+            *(() if self.model.persons else ((self.amount_rule, 4),)),
             (self.hand_out, 10),
             *(of_people if self.model.persons else ()),
             (self.repeat, 10),
         )
         self.kinds = [kind for kind, times in kinds for _ in range(times)]
-        self.kinds_of_lines = [self.operator] * 4 + [self.sign_on] * 2 + [self.top_up]
+        self.kinds_of_lines = [
+            *[self.operator] * 4,
+            *[self.sign_on] * 2,
+            *(self.top_up, self.amount_rule),
+        ]
 
     def choose_counters(self) -> None:
         """Those at which one can still pay, if there are so many."""
@@ -131,15 +134,18 @@ class Clerk(Recaller):
         asks: list[Ask] = []
         while size > 0:
             part = min(size, PART)
-            pays = self.chance(4)
-            asks.append(self.of_session(part) if pays else self.rows(part))
+            if self.chance(4):
+                asks.append(self.of_session(self.payments(part)))
+            elif self.chance(5):
+                asks.append(self.of_session(self.of_files(part)))
+            else:
+                asks.append(self.rows(part))
             size -= part
         return asks, self.now
 
-    def of_session(self, size: int) -> Payments:
+    def of_session(self, ask: Payments) -> Payments:
         """A message; of a centre itself it is most often known who is there."""
         rng = self.rng
-        ask = self.payments(size)
         if not ask.centre or self.chance(3):
             return ask
         ask.signed_on = 0
@@ -486,51 +492,3 @@ class Clerk(Recaller):
         row.operator_ = rng.randrange(3)
         row.tail = rng.choice(NOTES)
         return [self.spoilt(row, 4)]
-
-    # --- bills ------------------------------------------------------------------------
-
-    def put_bills(self) -> list[Row]:
-        """A file more of a service's biller; or out of its turn, or another's."""
-        rng, model = self.rng, self.model
-        services = list(enumerate(model.services, 1))
-        of_bills = [at for at, one in services if one.price_rule == PriceRule.BILL]
-        row = Row(Kind.BILLS, id=rng.randbytes(16), service=rng.choice(of_bills[:5]))
-        draw = rng.randrange(16)
-        if draw == 0:
-            row.service = rng.randrange(1, len(services) + 1)
-        elif draw == 1:
-            row.service = rng.choice((0, len(services) + 1, 65_535))
-        service = model.service_at(row.service)
-        row.participant = service.biller if service else self.net.billers[0]
-        if draw == 2:
-            row.participant = rng.choice((*self.net.billers, self.net.treasury))
-        row.resolves = model.bills_of.get(row.service, 0)
-        if draw == 3:
-            row.resolves = rng.choice((0, row.resolves - 1 if row.resolves else 5))
-        elif draw == 4:
-            row.resolves = self.past((Kind.BILLS,))
-        record = BillsRecord(rng.randrange(1, 4), rng.randrange(1, 999))
-        if record.form < 3:
-            record.amount = rng.choice((0, 1, 10**6, 10**18))
-        record.hash = rng.randbytes(32)
-        given: tuple[dict[str, Any], ...] = (
-            {"count": 0, "amount": 0},
-            {"count": 0},
-            {"count": BILLS_COUNT_MAX},
-            {"count": BILLS_COUNT_MAX + 1},
-            {"amount": 10**18 + 1},
-            {"form": rng.choice((0, 4, 255))},
-            {"form": 3, "amount": 1},
-        )
-        if self.chance(5):
-            record = replace(record, **rng.choice(given))
-        row.tail = record.pack() + rng.choice((b"", b'{"file": "bills.csv"}'))
-        if self.chance(30):
-            at = rng.choice((1, 2, 3, 48, 63))
-            row.tail = row.tail[:at] + b"\1" + row.tail[at + 1 :]
-        elif self.chance(60):
-            row.tail = row.tail[: rng.randrange(1, 64)]
-        elif self.chance(60):
-            row.debit, row.amount = rng.choice(((1, 0), (0, 1)))
-        row.operator_ = rng.randrange(3)
-        return [row]

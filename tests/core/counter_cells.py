@@ -7,9 +7,20 @@ Part of tests/core/cells.py, which see.
 
 from collections import Counter
 
-from switch.codes import AccountKind, Kind, Record, Result, Role
+from switch.codes import AccountKind, Kind, PriceRule, Record, Result, Role
 from tests.core.payout_cells import WatchedPayouts
-from tests.model_counters import ANSWERED, ASKED, CLOSED, STEPS
+from tests.model_counters import (
+    ADDITION,
+    ANSWERED,
+    ASKED,
+    CLOSED,
+    DELTA,
+    FULL,
+    STEPS,
+    WITHDRAWAL,
+)
+from tests.model_quotations import open_token
+from tests.model_register import form_of, read_service, rules_of
 from tests.model_state import PAYS, Answer
 from tests.records import Outcome, Row
 
@@ -38,6 +49,7 @@ COUNTER_DEEDS: dict[str, set[Result]] = {
 }  # fmt: skip
 """What is asked at counters, and each result that it can have by itself."""
 
+FORMS = {FULL: "full", DELTA: "delta", WITHDRAWAL: "withdrawal", ADDITION: "addition"}
 RAISED = 0
 STRANGER = "by somebody else"
 NAMES = {RAISED: "raised", ASKED: "asked", ANSWERED: "answered", CLOSED: "closed"}
@@ -91,6 +103,33 @@ OPERATORS = (
 )
 """Whose number is named for what, and whether that is turned away for it."""
 
+OF_FILES = {
+    ("no file", "", OK),
+    *(
+        (form, age, OK if age == "newer" else Result.QUOTATION_EXPIRED)
+        for form in ("full", "delta", "withdrawal")
+        for age in ("older", "as old", "newer")
+    ),
+    *(
+        (f"addition{behind}", age, OK)
+        for behind in ("", " behind another form")
+        for age in ("older", "as old", "newer")
+    ),
+    ("addition behind another form", "older than that", Result.QUOTATION_EXPIRED),
+}
+"""What the newest file of a service is, how old a quotation is beside it, and whether
+that is too old."""
+
+AMOUNT_RULES = {
+    ("no files", "the same", OK),
+    ("no files", "another", OK),
+    ("files", "the same", OK),
+    ("files", "another", Result.RULE_FIXED),
+}
+"""Whether a service has files, and how it bears another amount rule. Without files a
+direct one may not have that rule.
+"""
+
 AGAIN = {"another", "another who is switched off", "another who is nobody"}
 """Who has the answer that one before had."""
 
@@ -103,6 +142,8 @@ class WatchedCounters(WatchedPayouts):
         self.replies_met: Counter[tuple[str, str, Result]] = Counter()
         self.operators_met: Counter[tuple[str, str, bool]] = Counter()
         self.again_met: Counter[str] = Counter()
+        self.files_met: Counter[tuple[str, str, Result]] = Counter()
+        self.amount_rules_met: Counter[tuple[str, str, Result]] = Counter()
 
     # --- who stands behind it ---------------------------------------------------------
 
@@ -174,6 +215,59 @@ class WatchedCounters(WatchedPayouts):
                 return "by one switched off"
             return "by a treasury" if row.total == ANSWERED else ""
         return "by a centre" if sender.role == Role.CENTRE else STRANGER
+
+    # --- files of bills ---------------------------------------------------------------
+
+    def believe(self, row: Row, ahead: int = 0) -> int:
+        """Count how old a quotation is that is right but for files."""
+        result = super().believe(row, ahead)
+        service = self.service_at(row.service)
+        quoted = open_token(row.quotation, self.keys, self.instance)
+        if service is None or quoted is None or result == Result.QUOTATION_WRONG:
+            return result
+        at = self.clock() + ahead
+        lives = quoted.fetched <= at < quoted.valid_until
+        if lives and not self.is_superseded(row, service, at):
+            expired = result == Result.QUOTATION_EXPIRED
+            seen = self.seen_from_files(row.service, quoted.fetched)
+            self.files_met[*seen, Result.QUOTATION_EXPIRED if expired else OK] += 1
+        return result
+
+    def seen_from_files(self, service: int, fetched: int) -> tuple[str, str]:
+        """What the newest file is, and how old a quotation is beside it."""
+        sequence = self.bills_of.get(service, 0)
+        if not sequence:
+            return "no file", ""
+        newest = other = self.rows[sequence - 1]
+        while (other.tail or b"")[0] == ADDITION and other.resolves:
+            other = self.rows[other.resolves - 1]
+        name = FORMS[(newest.tail or b"")[0]]
+        if newest is not other:
+            if fetched <= other.timestamp and (other.tail or b"")[0] != ADDITION:
+                return f"{name} behind another form", "older than that"
+            if (other.tail or b"")[0] != ADDITION:
+                name += " behind another form"
+        if fetched == newest.timestamp:
+            return name, "as old"
+        return name, "older" if fetched < newest.timestamp else "newer"
+
+    def check_register(self, row: Row) -> Answer:
+        """Count which amount rules change."""
+        answer = super().check_register(row)
+        tail = row.tail or b""
+        if tail[0] != Record.SERVICE or answer.result not in (OK, Result.RULE_FIXED):
+            return answer
+        said = read_service(tail)
+        index = self.service_of.get(said.code, 0)
+        before = self.services[index - 1] if index else said
+        if not index or before.price_rule != PriceRule.BILL:
+            return answer
+        fixed = rules_of(before) != rules_of(said) or form_of(before) != form_of(said)
+        if not fixed and said.heads[: len(before.heads)] == before.heads:
+            has = "files" if index in self.bills_of else "no files"
+            same = "the same" if said.amount_rule == before.amount_rule else "another"
+            self.amount_rules_met[has, same, Result(answer.result)] += 1
+        return answer
 
     # --- what it is called ------------------------------------------------------------
 

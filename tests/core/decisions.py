@@ -6,7 +6,7 @@ Part of tests/core/generator.py, which see.
 
 from dataclasses import replace
 
-from switch.codes import PROPOSE_ADVANCE, Kind
+from switch.codes import PROPOSE_ADVANCE, CaseType, Kind
 from tests import people
 from tests.core.drawing import FEW, HOLDS, Drawing
 from tests.core.mutation import vary_row
@@ -125,6 +125,9 @@ class Decisions(Drawing):
         row.resolves = self.last_of("late", 6) if self.chance(2) else self.doubtful()
         if self.chance(3) and model.kept:
             row.resolves = rng.choice(sorted(model.kept)[-6:])
+        in_parts = self.rare["late in parts"][-6:]
+        if self.chance(6) and in_parts:
+            row.resolves = rng.choice(in_parts)
         # Of what was advanced already the second one finds it done.
         twice = [one for one in model.advanced if one in model.kept]
         again = bool(twice) and self.chance(4)
@@ -238,6 +241,30 @@ class Decisions(Drawing):
         if advance is not None and not self.chance(6):
             row.debit, row.credit = advance.credit, advance.debit
             row.amount = max(1, advance.amount - (1 if self.chance(6) else 0))
+        return [row]
+
+    def undo(self) -> list[Row]:
+        """What was paid after all is taken back, most often of what is rejected."""
+        rng, model = self.rng, self.model
+        row = self.by_treasury(Kind.TRANSFER, amount=1_000)
+        row.resolves = self.last_of("moved")
+        row.debit, row.credit = self.net.heads[0][0], self.wallet()
+        corrected = list(model.corrected)[-60:]
+        rejected = [
+            hold
+            for hold in corrected
+            if model.open_case(model.rows[hold - 1], CaseType.LATE_REJECTION)
+        ]
+        if corrected and not self.chance(5):
+            row.resolves = rng.choice(rejected or corrected)
+            if self.chance(4):
+                row.resolves = rng.choice(corrected)
+        hold = model.accepted(row.resolves)
+        if hold is not None and hold.kind == Kind.HOLD and not self.chance(6):
+            row.debit, row.credit = hold.credit, hold.debit
+            paid = model.correction_of(hold)
+            row.amount = hold.amount if paid is None else paid.amount
+            row.amount = max(1, row.amount - (1 if self.chance(6) else 0))
         return [row]
 
     def shift(self) -> list[Row]:

@@ -31,6 +31,8 @@ HOLDS = (
     "given back",
     "in part",
     "late again",
+    "parts given back",
+    "late in parts",
 )
 """And of the holds, by what has become of them."""
 OF_CASE = {
@@ -117,11 +119,18 @@ class Drawing:
             return self.rng.randrange(len(self.model.rows) + 40)
         return self.rng.choice(found)
 
+    def is_of_parts(self, hold: int) -> bool:
+        """Whether a hold leaves the rest of its bill to be paid."""
+        return bool(self.model.rows[hold - 1].flags & RowFlag.PARTIAL)
+
     def remember(self, row: Row) -> None:
         """The row, or the hold that it says something of."""
         if row.kind == Kind.CASE:
             self.rare["case"].append(row.sequence)
             self.rare[OF_CASE[CaseType(row.total)]].append(row.resolves)
+            late = row.total == CaseType.LATE_CONFIRMATION
+            if late and self.is_of_parts(row.resolves):
+                self.rare["late in parts"].append(row.resolves)
             if row.resolves in self.model.verified:
                 self.rare["late again"].append(row.resolves)
             if row.total in (CaseType.LATE_REJECTION, CaseType.AMOUNT_DIFFERS):
@@ -129,6 +138,8 @@ class Drawing:
         elif row.kind == Kind.VOID:
             by_word = row.flags & RowFlag.EVIDENCE
             self.rare["rejected" if by_word else "cancelled"].append(row.resolves)
+            if self.is_of_parts(row.resolves):
+                self.rare["parts given back"].append(row.resolves)
         elif row.kind == Kind.POST:
             if row.amount != self.model.rows[row.resolves - 1].amount:
                 self.rare["in part"].append(row.resolves)

@@ -5,6 +5,7 @@ draws the rest, so that every result comes up often. The same seed and model giv
 the same requests.
 """
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from tests.core.clerk import Clerk
 from tests.core.mutation import break_payment, break_row, vary_payment, vary_row
 from tests.core.network import NOW, Network
 from tests.model import Ask, Model, Payments, Rows
-from tests.records import Payment, Row, ServiceRecord, flags_of
+from tests.records import Payment, Row, ServiceRecord, flags_of, margin
 
 SECOND_NS = 10**9
 HOUR_NS = 3_600 * SECOND_NS
@@ -36,6 +37,10 @@ RECURSIVE = 17
 BEFORE_THE_CORE = {"senders", "evidence", "approvals"}
 """Checks of the auditor that requests from here do not pass: they come as rows, and not
 through a server, which knows who may send what."""
+
+MARGINS_EACH = 20
+"""Groups, of which one has a row of margins."""
+MARGINS = (10, 60_000, 60_001, 3_600_000, 3_600_001)
 
 Sent = Row | tuple[Payment, int, int]
 
@@ -58,6 +63,8 @@ class Generator(Clerk):
         self.wanted = []
         self.has_window = False
         """The group at hand has a window, or lines: it has room for one of them."""
+        # Of its own: what else is drawn stays what it was.
+        self.margins = random.Random(seed)
         self.weigh()
 
     def weigh(self) -> None:
@@ -83,6 +90,7 @@ class Generator(Clerk):
             (self.approve, 10),
             (self.withdraw, 1),
             (self.recover, 2),
+            (self.undo, 3),
             (self.shift, 2),
             (self.basket, 3),
             (self.great, 4),
@@ -130,6 +138,8 @@ class Generator(Clerk):
         in_time = self.in_time()
         if in_time:
             asks.append(Rows(in_time))
+        if not self.margins.randrange(MARGINS_EACH):
+            asks.append(Rows([self.margin()]))
         while size > 0:
             part = min(size, self.rng.choice((1, 1, 3, 8, 30)))
             draw = self.rng.randrange(12)
@@ -139,6 +149,14 @@ class Generator(Clerk):
                 asks.append(self.payments(part) if draw < 7 else self.rows(part))
             size -= part
         return asks, self.now
+
+    def margin(self) -> Row:
+        """Margins as the switch says them, or as nobody may."""
+        rng = self.margins
+        own = {f"b-{rng.randrange(9)}": rng.choice(MARGINS) for _ in range(3)}
+        row = Row(Kind.REGISTER, rng.randbytes(16), tail=margin(40_000, **own))
+        row.participant = 0 if rng.randrange(5) else self.net.treasury
+        return row
 
     def move_time(self) -> None:
         """Mostly seconds; now and then hours, a month, or back."""

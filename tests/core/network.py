@@ -270,6 +270,9 @@ def add_priced_services(net: Network) -> None:
     for number, (rules, amount, mode) in enumerate(
         itertools.product(BILLS, BILL_RULES, Mode)
     ):
+        if mode == Mode.DIRECT and amount == AmountRule.EXACT_AND_BELOW:
+            # Nobody would release what is left of such a bill.
+            amount = AmountRule.EXACT_AND_ABOVE
         once = rules["duplicate_rule"] == DuplicateRule.ONCE
         hours = BILL_HOURS[number % len(BILL_HOURS)] if once else 2
         spelled = SPELLED[0] if number % 2 == 0 else {}

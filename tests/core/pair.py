@@ -298,6 +298,7 @@ class Pair:
         assert ledger.records(Record.BENEFICIARY).tolist() == payees
         schedule = [0, model.schedule_row] if model.schedule_row else [0]
         assert ledger.records(Record.SCHEDULE).tolist() == schedule
+        assert ledger.link(0, Link.MARGIN) == model.link(0, Link.MARGIN)
         for key, index in list(model.account_of.items())[-SAMPLE:]:
             assert ledger.find_account(*key) == index
         for code, index in list(model.participant_of.items())[-SAMPLE:]:

@@ -111,11 +111,14 @@ GOOD = [
     bills_record(3, 1, 0),
     bills_record(3, 1 << 20, 0) + b'{"file":"a.csv"}',
     bills_record(hash_=bytes(32)),
+    bills_record(4, 1, 0),
+    bills_record(4, 1 << 20, 10**18),
 ]
 WRONG = [
     bills_record()[:63],
     bills_record(0),
-    bills_record(4),
+    bills_record(5),
+    bills_record(4, 0, 0),
     bills_record(2, 0, 0),
     bills_record(3, 0, 0),
     bills_record(1, 0, 1),

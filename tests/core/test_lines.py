@@ -50,6 +50,7 @@ from tests.records import (
     Row,
     ServiceRecord,
     budget,
+    margin,
     pins,
     revocation,
 )
@@ -203,6 +204,7 @@ WRONG_LINES: list[Line | bytes] = [
     register(participant(3)[:63]),
     register(bytes([Record.CLOCK]) + b"{}"),
     register(bytes([Record.RULES, 0, 0, 0, 8, 0, 0, 0])),
+    register(margin(60_000)),
     register(revocation(3, b"a" * 32, b"7")),
     register(bytes([Record.CONFIRMATION, 0, 0, 0, 1, 0, 0, 0])),
     register(bytes([11]) + bytes(80)),

@@ -21,7 +21,13 @@ import pytest
 from switch.codes import CaseType, Result, RowFlag
 from tests.core.bank_cells import MATCHES, RECALLS, STATEMENTS, UTRS, WORDS
 from tests.core.cells import ANSWERS, CASE_ROWS, DEEDS, THIRDS, Watched
-from tests.core.counter_cells import AGAIN, OPERATORS, REPLIES
+from tests.core.counter_cells import (
+    AGAIN,
+    AMOUNT_RULES,
+    OF_FILES,
+    OPERATORS,
+    REPLIES,
+)
 from tests.core.generator import Generator
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import SAMPLE, Pair
@@ -122,6 +128,8 @@ news: Counter[str] = Counter()
 replies: Counter[tuple[str, str, Result]] = Counter()
 operators: Counter[tuple[str, str, bool]] = Counter()
 again: Counter[str] = Counter()
+files: Counter[tuple[str, str, Result]] = Counter()
+amount_rules: Counter[tuple[str, str, Result]] = Counter()
 
 
 def open_pair(
@@ -224,6 +232,8 @@ def walk(path: Path, seed: int, like: int, options: dict[str, Any]) -> None:
     replies.update(pair.model.replies_met)
     operators.update(pair.model.operators_met)
     again.update(pair.model.again_met)
+    files.update(pair.model.files_met)
+    amount_rules.update(pair.model.amount_rules_met)
     done[seed] = pair.operations
 
 
@@ -262,6 +272,8 @@ def rare() -> dict[str, list[Any]]:
         "replies": (replies, REPLIES),
         "operators": (operators, OPERATORS),
         "again": (again, AGAIN),
+        "files": (files, OF_FILES),
+        "amount rules": (amount_rules, AMOUNT_RULES),
     }
     found = {
         name: [each for each in every if met[each] < CELLS_LEAST]
@@ -315,6 +327,9 @@ def test_nothing_else_came_up() -> None:
     assert set(replies) == REPLIES
     assert set(operators) == OPERATORS
     assert set(again) == AGAIN
+    assert set(files) == OF_FILES
+    direct = "no files", "another", Result.RULE_FIXED
+    assert set(amount_rules) - {direct} == AMOUNT_RULES
     assert set(cut_offs) == CUT_OFFS | {FIRST_WINDOW}
 
 

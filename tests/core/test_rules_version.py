@@ -6,6 +6,7 @@ index and from the journal. A journal written by hand names rules that are yet t
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from switch.codes import RULES_VERSION, Kind, Record, Result
 from switch.errors import FormatError
 from tests.audit.journal_writer import Row as Written
 from tests.audit.journal_writer import write_journal
+from tests.core.counter import bills_record
 from tests.core.network import NOW
 from tests.core.pair import Pair
 from tests.model import Rows
@@ -72,3 +74,25 @@ def test_rules_that_are_not_known_are_not_run(tmp_path: Path) -> None:
     found = audit(tmp_path)
     assert not found.ok
     assert "are not known to this auditor" in str(found.findings)
+
+
+@pytest.mark.parametrize("before", [14, RULES_VERSION - 1])
+def test_a_ledger_of_rules_before_goes_on(tmp_path: Path, before: int) -> None:
+    """Files of bills that came by these are the newest of their service still."""
+    said = struct.pack("<B3xI", Record.RULES, before)
+    rows = [
+        Written(Kind.REGISTER, id=b"r" * 16, debit=1, tail=said),
+        *(
+            Written(Kind.BILLS, id=bytes([form]) * 16, service=1, tail=record)
+            for form in (1, 2, 3)
+            for record in [bills_record(form, 3, 0)]
+        ),
+    ]
+    for number, row in enumerate(rows, 1):
+        row.sequence, row.timestamp = number, NOW + number
+    write_journal(tmp_path, [rows])
+    options: dict[str, Any] = {"map_size": LITTLE_MAP, "reserve_size": 0}
+    ledger = Ledger(str(tmp_path), create=False, **options)
+    assert ledger.rules_version == before
+    assert ledger.bills(1) == 4
+    ledger.close()

@@ -179,8 +179,8 @@ def test_before_the_first_beneficiary_it_counts_for_nobody(cashier: Cashier) -> 
 
 
 def test_who_was_paid_more_before_gets_nothing_yet(tmp_path: Path) -> None:
-    """By rules before 15: out of what an opening has put into settlement."""
-    desk = PayoutDesk(rules=14)
+    """By rules before 17: out of what an opening has put into settlement."""
+    desk = PayoutDesk(rules=16)
     named = desk.benefits()
     desk.now += WAIT_NS
     release = desk.pays_out_unasked(named, 500)

@@ -55,6 +55,7 @@ from tests.records import (
     ServiceRecord,
     ShiftRecord,
     confirmation,
+    margin,
     revocation,
 )
 from tests.signing import (
@@ -211,7 +212,7 @@ def test_a_shift_is_approved_without_a_signature(council: Council) -> None:
 
 
 def test_what_needs_no_proposal(council: Council) -> None:
-    """Certificates that are no longer good, the clock, the rules."""
+    """Certificates that are no longer good, the clock, the rules, the margins."""
     word = {"tail": revocation(3, b"a" * 32, b"7")}
     told = council.ask(Kind.REGISTER, who=ALPHA, **word)
     assert told.result == OK
@@ -220,6 +221,9 @@ def test_what_needs_no_proposal(council: Council) -> None:
     assert council.ask(Kind.REGISTER, tail=bytes([Record.CLOCK]) + b"{}").result == OK
     rules = bytes([Record.RULES, 0, 0, 0]) + RULES_VERSION.to_bytes(4, "little")
     assert council.ask(Kind.REGISTER, tail=rules).result == OK
+    assert council.ask(Kind.REGISTER, tail=margin(60_000), participant=0).result == OK
+    told = council.ask(Kind.REGISTER, who=ALPHA, tail=margin(60_000))
+    assert told.result == Result.INVALID_RECORD
 
 
 # --- two stay ------------------------------------------------------------------------

@@ -117,8 +117,6 @@ SERVICES = [
         price_rule=PriceRule.BILL,
         amount_rule=AmountRule.EXACT_AND_BELOW,
         key_rule=KeyRule.REFERENCE_PERIOD,
-        mode=Mode.DIRECT,
-        deadline_s=0,
     ),
     service(
         "COPIES",

@@ -98,6 +98,7 @@ def test_a_bill_known_by_its_month_and_paid_in_part(counter: Counter) -> None:
     token = counter.fetched("MONTHLY", "C-7", 90_000, period=2026 * 12 + 11)
     paid = counter.pay(payment_id, "C-7", 50_000, service="MONTHLY", quotation=token)
     assert Result(paid.result) is Result.OK
+    counter.answer(paid.sequence, confirm=True)
     receipt = receipt_of(counter, payment_id)
     assert (receipt.reference, receipt.bill) == ("C-7", "")
     assert (receipt.period, receipt.due_date) == ("2026-12", "")

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from switch._core import RULES_RECORD
-from switch.codes import Difference, Kind, Record, Result, Tender
+from switch.codes import RULES_VERSION, Difference, Kind, Record, Result, Tender
 from switch.counter import handouts, shift_rows, shifts
-from switch.counter.handouts import HANDOUT_RULES, HandoutBook
+from switch.counter.handouts import HandoutBook
 from switch.counter.shift_rows import Shift, read_shift
 from switch.counter.shifts import ShiftBook, ShiftTooLongError, count_shift
 from switch.errors import CorruptionError
@@ -134,10 +134,10 @@ def test_the_end_of_a_doubt_changes_no_shift(counter: Counter) -> None:
 # --- what is handed out by a row of its own -------------------------------------------
 
 
-def run_rules(counter: Counter, version: int = HANDOUT_RULES) -> int:
+def run_rules(counter: Counter) -> int:
     """The row that says by which rules the rows behind it are decided."""
     record = np.zeros(1, RULES_RECORD)
-    record["record"], record["version"] = Record.RULES, version
+    record["record"], record["version"] = Record.RULES, RULES_VERSION
     move = template(
         Kind.REGISTER, row_id=new_id(), sender=counter.office, tail=record.tobytes()
     )

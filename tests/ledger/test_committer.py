@@ -9,6 +9,7 @@ Requests are the treasury's own, made here.
 import asyncio
 import json
 import logging
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +20,12 @@ import numpy.typing as npt
 import pytest
 
 from switch._core import GROUP_MAX, RULES_RECORD, Ledger, Request, Rows
-from switch.codes import RULES_VERSION, Kind, Record, Result
+from switch.audit import audit
+from switch.codes import RULES_VERSION, Kind, Link, Record, Result
 from switch.errors import (
     ClockError,
     DeadError,
+    FormatError,
     OverloadError,
     UnknownOutcomeError,
 )
@@ -34,12 +37,15 @@ from switch.ledger.committer import (
 )
 from switch.ledger.start_clock import CLOCK_BEHIND_MAX_NS, CLOCK_GAP_MAX_NS
 from switch.ledger.templates import join, template
+from tests.audit.journal_writer import Row, write_journal
+from tests.records import margin
 
 MAP_SIZE = 1 << 30
 LITTLE_MAP = 1 << 20
 SECOND = 10**9
 START_NS = 1_773_500_000 * SECOND
 WAIT_S = 10.0
+RULES_RECORD_OF = struct.Struct("<B3xI")
 RULES_ROW = 1
 """Sequence of the row that a served ledger begins with."""
 
@@ -362,6 +368,47 @@ def test_the_first_row_says_which_rules_run(ledger: Ledger, clock: Clock) -> Non
         Record.RULES,
         RULES_VERSION,
     )
+
+
+def test_margins_that_are_not_the_newest_get_a_row(
+    ledger: Ledger, clock: Clock
+) -> None:
+    """Behind the rules, before anything else is taken; none if none are given."""
+    tails = [margin(60_000), margin(60_000), b"", margin(60_000, water=10), margin(10)]
+    written: list[bytes] = []
+    for tail in tails:
+        one = make(ledger, clock)
+        one.start(margin=tail)
+        one.stop(WAIT_S)
+        if tail and written[-1:] != [tail]:
+            written.append(tail)
+        assert ledger.sequence == RULES_ROW + len(written)
+    for at, tail in enumerate(written, RULES_ROW + 1):
+        row = ledger.row(at)
+        assert (row.kind, row.result, row.participant) == (Kind.REGISTER, Result.OK, 0)
+        assert row.resolves == (at - 1 if at > RULES_ROW + 1 else 0)
+        assert ledger.tail(at) == tail
+    with pytest.raises(FormatError, match="refused a row of its start"):
+        make(ledger, clock).start(margin=margin(9))
+
+
+def test_a_ledger_of_before_gets_rules_and_margins(
+    tmp_path: Path, clock: Clock
+) -> None:
+    older = RULES_RECORD_OF.pack(Record.RULES, RULES_VERSION - 1)
+    row = Row(Kind.REGISTER, id=b"r" * 16, sequence=1, debit=1, tail=older)
+    row.timestamp = START_NS - 1
+    write_journal(tmp_path / "older", [[row]])
+    path = str(tmp_path / "older")
+    with Ledger(path, create=False, map_size=MAP_SIZE, reserve_size=0) as ledger:
+        assert ledger.link(0, Link.MARGIN) == 0
+        one = make(ledger, clock)
+        one.start(margin=margin(60_000))
+        one.stop(WAIT_S)
+        assert (ledger.sequence, ledger.rules_version) == (3, RULES_VERSION)
+        assert ledger.link(0, Link.MARGIN) == 3
+        assert ledger.row(3).resolves == 0
+    assert audit(tmp_path / "older").ok
 
 
 # --- stop and death ------------------------------------------------------------------

@@ -16,7 +16,7 @@ from switch.codes import Kind, Result
 from switch.ids import new_id
 from switch.ledger import moves
 from switch.ledger.exceptions import Exceptions, Wanted
-from switch.ledger.open_matters import OpenMatters
+from switch.ledger.open_matters import ExceptionKind, OpenMatters
 from switch.ledger.templates import Templates
 from switch.v1 import proposals_pb2 as pb
 from tests.ledger.office import AMOUNT, DAY_S, DEADLINE_S, SECOND, Office, offices
@@ -52,6 +52,11 @@ def test_proposals_are_listed_while_they_can_be_done(office: Office) -> None:
         found = matters.proposals(unanswered_only=True, now_ns=office.now_ns)
         return [int(proposal) for proposal in found]
 
+    def owed() -> list[int]:
+        found = Exceptions(office.ledger).find(Wanted(), office.now_ns).items
+        found = found[found["kind"] == ExceptionKind.OWED]
+        return [int(proposal) for proposal in found["proposal"]]
+
     def state(proposal: int) -> int:
         return message(office, proposal).state
 
@@ -75,9 +80,10 @@ def test_proposals_are_listed_while_they_can_be_done(office: Office) -> None:
     office.do(moves.withdraw(new_id(), taken, "not so", sender=office.second))
     assert (listed(), state(taken)) == ([old], WITHDRAWN)
     office.now_ns = approved_ns + 30 * DAY_S * 10**9 - 1
-    assert (listed(), state(old)) == ([old], APPROVED)
+    assert (listed(), owed(), state(old)) == ([old], [old], APPROVED)
     office.now_ns += 1
-    assert (listed(), state(old), state(part)) == ([], EXPIRED, DONE)
+    assert (listed(), owed(), state(old)) == ([], [], EXPIRED)
+    assert state(part) == DONE
     late = moves.approved_refund(office.row(old), checker=office.second)
     assert office.attempt(late)["result"].tolist() == [Result.NOT_APPROVED]
 

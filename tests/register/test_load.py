@@ -15,6 +15,7 @@ from switch._core import GROUP_MAX, Ledger, Request, Rows
 from switch.codes import (
     AccountKind,
     AmountRule,
+    BillsForm,
     CheckDigit,
     DuplicateRule,
     Ignored,
@@ -26,6 +27,7 @@ from switch.codes import (
     Role,
 )
 from switch.ids import new_id
+from switch.ledger.bills_put import Bills, put_bills
 from switch.ledger.moves import set_limit
 from switch.register.load import (
     LOAD_ROWS_MAX,
@@ -247,6 +249,32 @@ def test_a_head_of_a_service_keeps_its_place(ledger: Ledger) -> None:
     assert after is not None
     assert after.heads[:2] == before.heads
     assert len(after.heads) == 3
+
+
+def test_the_amount_rule_of_a_service_with_files_stays(ledger: Ledger) -> None:
+    """It is said before anything is committed; all else changes as before."""
+    register, bills = Register(ledger), PRICED[PriceRule.BILL]
+    above = dataclasses.replace(bills, amount_rule=AmountRule.EXACT_AND_ABOVE)
+    load(ledger, Specs((BILLER,), (bills,)), register)
+    for service in (above, bills):
+        assert load(ledger, Specs((), (service,)), register).replaced == 1
+    known, biller = (
+        register.find_service(bills.code),
+        register.find_participant("water"),
+    )
+    assert known is not None
+    assert biller is not None
+    said = Bills(BillsForm.DELTA, 1, 100, bytes(32))
+    file = put_bills(new_id(), known.index, 0, said, sender=biller.index)
+    committing(ledger)(file.request())
+    before = ledger.sequence
+    partial = PartialRecord(bills.code, {"amount_rule": AmountRule.EXACT_AND_BELOW})
+    for record in (above, partial):
+        with pytest.raises(NetworkError, match="amount_rule stays exact, as files"):
+            load_network(register, committing(ledger), (), (record,))
+    assert ledger.sequence == before
+    dearer = dataclasses.replace(bills, amount_max=10**7)
+    assert load(ledger, Specs((), (dearer,)), register).replaced == 1
 
 
 def test_limits_are_part_of_the_state_given(ledger: Ledger) -> None:

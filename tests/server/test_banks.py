@@ -10,12 +10,14 @@ import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from server.budgets import cost_of
 from server.services.wished import warnings_of
+from server.services.wishes import prepare
 from switch.bank import booking
 from switch.bank.booking import book
 from switch.bank.lines import Side
@@ -24,6 +26,7 @@ from switch.client.banks import booking_row
 from switch.client.calls import CallError
 from switch.codes import REQUEST_LIFE_NS, REQUESTS_DAY_MAX, PersonRole, Role, Source
 from switch.ids import new_id
+from switch.register.identity import Identity
 from switch.register.register import Register
 from switch.v1 import banks_pb2 as pb
 from switch.v1 import exceptions_pb2, people_pb2, proposals_pb2
@@ -44,6 +47,9 @@ from tests.server.council import (
     top_up,
 )
 from tests.server.harness import RUPEE
+
+if TYPE_CHECKING:
+    from server.node import Node
 
 OPEN, PAID = pb.TOP_UP_STATE_OPEN, pb.TOP_UP_STATE_PAID
 CREDIT, DEBIT = pb.BANK_ITEM_KIND_CREDIT, pb.BANK_ITEM_KIND_DEBIT
@@ -378,8 +384,21 @@ def test_a_channel_of_older_rules_is_named(tmp_path: Path) -> None:
         assert warnings_of(Register(ledger)) == []
     older = Cashier(tmp_path / "older").begin()
     older.do(register(Person(2, 22, 22, PersonRole.CHANNEL).record()))
-    [warning] = warnings_of(Register(older.ledger))
+    node = SimpleNamespace(ledger=older.ledger, register=Register(older.ledger))
+    [warning] = warnings_of(node.register)
+    wish = people_pb2.ParticipantWish(participant="treasury-b", active=True)
+    told = prepare(
+        cast("Node", node),
+        people_pb2.PrepareRequest(
+            wishes=[people_pb2.Wish(participant=wish)], reason="none"
+        ),
+        Identity(Role.TREASURY, "treasury-b", 2),
+    )
+    assert (told.already_count, list(told.warnings)) == (1, [warning])
     assert warning.startswith("person treasury-b 22 channel: it has no bank account")
+    # Who is switched off books nothing anyway.
+    older.do(register(Person(2, 22, 22, PersonRole.CHANNEL).record(active=0)))
+    assert warnings_of(Register(older.ledger)) == []
     older.close()
 
 

@@ -144,6 +144,7 @@ def test_nothing_stands_behind_a_stopped_person(council: Council) -> None:
         bytes([Record.CONFIRMATION]) + bytes(15),
         bytes([Record.CLOCK]),
         struct.pack("<B3xI", Record.RULES, 2**32 - 1),
+        struct.pack("<B3xII4x", Record.MARGIN, 60_000, 0),
         b"",
     ],
 )

@@ -265,6 +265,60 @@ def is_on_its_way(one: Peer) -> bool:
     raise AssertionError("a file that says nothing was taken")
 
 
+def paid_by(centre: Peer, bill: counter_pb2.Bill) -> int:
+    """What a payment by just this quotation is told; the client would fetch again."""
+    asked = payment(
+        SERVICE,
+        bill.amount_due,
+        reference=bill.reference,
+        quotation=bill.quotation,
+    )
+    request = counter_pb2.PayBillRequest(payment=asked)
+    return centre.counter.PayBill(request, timeout=CALL_S).outcome.result
+
+
+def test_what_was_fetched_does_not_outlive_a_file(peers: Peers) -> None:
+    power, centre = biller(peers), peers.centre()
+    number = next_number(power)
+    bills = [due(700), due(701), due(702)]
+    put(power, file_of(number, bills, FULL), bills)
+    first, second, third = (fetch(centre, f"REF-{one}")[0] for one in (700, 701, 702))
+    put(power, file_of(number + 1, [due(703)], DELTA), [due(703)])
+    assert paid_by(centre, first) == OK
+    changed = [due(703, 7 * RUPEE)]
+    put(power, file_of(number + 2, changed, DELTA), changed)
+    assert paid_by(centre, second) == results.RESULT_QUOTATION_EXPIRED
+    gone = [due(702)]
+    put(power, file_of(number + 3, gone, WITHDRAWAL), gone)
+    assert paid_by(centre, third) == results.RESULT_QUOTATION_EXPIRED
+    assert paid_by(centre, fetch(centre, "REF-701")[0]) == OK
+
+
+def test_one_id_under_two_references_refuses_the_file(peers: Peers) -> None:
+    power = biller(peers)
+    number = next_number(power)
+    other = pb.DueBill(id="ID-710", reference="REF-711", amount_due=5 * RUPEE)
+    bills = [due(709), due(710), other]
+    with failing(INVALID) as told:
+        put(power, file_of(number, bills, FULL), bills)
+    assert told[0].fields == ["bills[2]"]
+    assert "bills[1] is of the same id 'ID-710'" in told[0].text
+    put(power, file_of(number, bills[:2], FULL), bills[:2])
+    with failing(INVALID) as told:
+        put(power, file_of(number + 1, [due(712), other], DELTA), [due(712)], [other])
+    assert told[0].fields == ["bills[1].id"]
+    assert "reference 'REF-710'" in told[0].text
+    assert "withdraw that one first" in told[0].text
+    # Withdrawn it is free, and the same file is taken.
+    put(power, file_of(number + 1, [due(710)], WITHDRAWAL), [due(710)])
+    put(power, file_of(number + 2, [other], DELTA), [other])
+    assert [one.id for one in fetch(peers.centre(), "REF-711")] == ["ID-710"]
+    # Where a file of before has them so, one withdrawal takes both away.
+    both = [due(710), other]
+    put(power, file_of(number + 3, both, WITHDRAWAL), both)
+    assert fetch(peers.centre(), "REF-711") == []
+
+
 def store_of(directory: Path) -> Path:
     return directory / "ledger" / "bills"
 

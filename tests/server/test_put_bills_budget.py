@@ -23,6 +23,8 @@ MOST = 1 << 20
 DAY_MS = 86_400_000
 LINES = 7_000
 """Of a file that has more than half of MOST, and fits into one message."""
+SERVICE = "SUPPLY"
+"""Its bills may stand for earlier ones, as its biller confirms."""
 NOON = 1_800_000_000_000_000_000
 
 
@@ -44,7 +46,7 @@ def test_a_day_has_so_many_bytes() -> None:
 
 @pytest.fixture
 def peers(tmp_path: Path) -> Iterator[Peers]:
-    most = ("--set", f"billers.power.file_bytes_per_day={MOST}")
+    most = ("--set", f"billers.water.file_bytes_per_day={MOST}")
     with running(tmp_path, *most) as server, closing(Peers(server)) as found:
         load(found)
         yield found
@@ -54,21 +56,21 @@ def large(number: int) -> tuple[pb.BillFile, list[pb.DueBill]]:
     """A full file of more than half a day."""
     old = [f"OLD-{n}-{'x' * 24}" for n in range(3)]
     bills = [due(one, supersedes=old) for one in range(1, LINES + 1)]
-    return file_of(number, bills), bills
+    return file_of(number, bills, service=SERVICE), bills
 
 
 def test_what_is_beyond_it_is_refused_and_nothing_of_it_is_kept(peers: Peers) -> None:
-    power = peers.get(Role.BILLER, "power")
+    water = peers.get(Role.BILLER, "water")
     files = peers.server.directory / "ledger" / "bills" / "files"
     first, bills = large(1)
-    assert put(power, first, bills).outcome.result == 1
+    assert put(water, first, bills).outcome.result == 1
     [kept] = files.glob("*/*")
     size = kept.stat().st_size
     assert MOST // 2 < size < MOST
 
     def refused(file: pb.BillFile, bills: list[pb.DueBill]) -> None:
         with failing(grpc.StatusCode.RESOURCE_EXHAUSTED) as failures:
-            put(power, file, bills)
+            put(water, file, bills)
         [failure] = failures
         assert (failure.reason, failure.outcome) == ("OVER_BUDGET", "not_done")
         assert failure.budget == "file_bytes_per_day"
@@ -77,11 +79,11 @@ def test_what_is_beyond_it_is_refused_and_nothing_of_it_is_kept(peers: Peers) ->
 
     refused(*large(2))
     # Its answer was lost: it has the same again, and that costs nothing.
-    again = put(power, first, bills)
+    again = put(water, first, bills)
     assert (again.outcome.result, again.outcome.repeat) == (1, True)
     # Another file with its id is no such one.
     other = [due(LINES + 1, supersedes=["OLD"]), *bills[1:]]
-    refused(file_of(1, other, id=first.id), other)
+    refused(file_of(1, other, id=first.id, service=SERVICE), other)
     small = [due(1)]
-    assert put(power, file_of(2, small), small).outcome.result == 1
-    assert figure(peers.server, 'biller_file_bytes{biller="power"}') > size
+    assert put(water, file_of(2, small, service=SERVICE), small).outcome.result == 1
+    assert figure(peers.server, 'biller_file_bytes{biller="water"}') > size

@@ -30,7 +30,7 @@ def settings(**changes: int) -> list[str]:
     return [part for one in values.items() for part in ("--set", f"{one[0]}={one[1]}")]
 
 
-def _service(code: str, rule: AmountRule, **changes: Any) -> network_pb2.Service:
+def service(code: str, rule: AmountRule, **changes: Any) -> network_pb2.Service:
     values: dict[str, Any] = {
         "biller": "power",
         "heads": ["0801-01"],
@@ -68,22 +68,22 @@ SPELT: dict[str, Any] = {
 """References that people write in several ways."""
 
 SERVICES = [
-    _service("BILL", AmountRule.EXACT, **BILL),
-    _service("SPELT", AmountRule.EXACT, **BILL, **SPELT),
-    _service("ARREARS", AmountRule.EXACT, **BILL, **SPELT, series="SPELT"),
-    _service("OTHERS", AmountRule.EXACT, **BILL, **SPELT),
-    _service("ABOVE", AmountRule.EXACT_AND_ABOVE, **BILL),
-    _service("BELOW", AmountRule.EXACT_AND_BELOW, **BILL),
-    _service("MONTH", AmountRule.EXACT, **BILL, key_rule=int(KeyRule.REFERENCE_PERIOD)),
-    _service("REISSUED", AmountRule.EXACT, **BILL, duplicate_hours=24, heads=HEADS),
-    _service("LOOSE", AmountRule.EXACT, **BILL, **WITHIN),
-    _service("TAX", AmountRule.EXACT, **BILL, **DIRECT, biller="land", heads=LAND),
-    _service("RANGE", AmountRule.MIN_MAX, amount_min=500, amount_max=20_000),
-    _service("SOON", AmountRule.ANY, deadline_s=1),
-    _service("FLEETING", AmountRule.EXACT, **BILL, deadline_s=1),
-    _service("STAYS", AmountRule.ANY, deadline_s=1, deadline_policy=int(Policy.KEEP)),
-    _service("AGAIN", AmountRule.ANY, **NO_KEY, **DIRECT),
-    _service("HOURS", AmountRule.ANY, **DIRECT, **WITHIN),
+    service("BILL", AmountRule.EXACT, **BILL),
+    service("SPELT", AmountRule.EXACT, **BILL, **SPELT),
+    service("ARREARS", AmountRule.EXACT, **BILL, **SPELT, series="SPELT"),
+    service("OTHERS", AmountRule.EXACT, **BILL, **SPELT),
+    service("ABOVE", AmountRule.EXACT_AND_ABOVE, **BILL),
+    service("BELOW", AmountRule.EXACT_AND_BELOW, **BILL),
+    service("MONTH", AmountRule.EXACT, **BILL, key_rule=int(KeyRule.REFERENCE_PERIOD)),
+    service("REISSUED", AmountRule.EXACT, **BILL, duplicate_hours=24, heads=HEADS),
+    service("LOOSE", AmountRule.EXACT, **BILL, **WITHIN),
+    service("TAX", AmountRule.EXACT, **BILL, **DIRECT, biller="land", heads=LAND),
+    service("RANGE", AmountRule.MIN_MAX, amount_min=500, amount_max=20_000),
+    service("SOON", AmountRule.ANY, deadline_s=1),
+    service("FLEETING", AmountRule.EXACT, **BILL, deadline_s=1),
+    service("STAYS", AmountRule.ANY, deadline_s=1, deadline_policy=int(Policy.KEEP)),
+    service("AGAIN", AmountRule.ANY, **NO_KEY, **DIRECT),
+    service("HOURS", AmountRule.ANY, **DIRECT, **WITHIN),
 ]
 
 

@@ -2,12 +2,13 @@
 
 Kills under load and on a hard day, 1.6 million requests beside the model, 100,000
 bills, 30 days, an installation from nothing, answers after changes in any order,
-100,000 steps between which what people decided may change, row templates of any shape, damaged files, old pages, restarts, messages, a million frames
-against the front door, 100,000 histories of three switches on one log, a follower that
-is asked for 100,000 ids, two servers on a log of three databases. Each begins with a
-line of what it does and how long it takes, tells how far it is in its own words, and
-ends with a line that has its figure; at the end there is one line of JSON. 1 if any of
-them failed; the others are run all the same.
+100,000 steps between which what people decided may change, row templates of any shape,
+damaged files, old pages, restarts, messages, a million frames against the front door,
+100,000 histories of three switches on one log, a follower that is asked for 100,000
+ids, two servers on a log of three databases. Each begins with a line of what it does
+and how long it takes, tells how far it is in its own words, and ends with a line that
+has its figure; at the end there is one line of JSON. 1 if any of them failed; the
+others are run all the same.
 """
 
 import argparse

@@ -19,7 +19,7 @@ from tests.records import Row
 OK = 1
 PAY, HOLD, POST, VOID, EXPIRE, REFUND, TOP_UP, TRANSFER = range(1, 9)
 SETTLE, CASE, VERIFY, BOOKED = 10, 16, 21, 24
-ROW_CASE = 0x40
+ROW_UNDOES, ROW_CASE = 0x20, 0x40
 
 Cell = tuple[int, int, int, int, int]
 """Day, wallet, service, head, figure."""
@@ -49,7 +49,9 @@ class Count:
         if row.result != OK:
             return
         day, kind = day_of(row.timestamp), row.kind
-        hold = self.rows[row.resolves - 1] if row.resolves else None
+        # What a bank's line names may be no row.
+        named = 0 < row.resolves < row.sequence
+        hold = self.rows[row.resolves - 1] if named else None
         service, wallet, head = row.service, row.debit, row.credit
         figures: list[tuple[int, int]] = []
         if kind == PAY:
@@ -70,6 +72,10 @@ class Count:
         elif kind == TRANSFER and row.flags & ROW_CASE:
             assert hold is not None
             figures = [(8, row.amount), (9, hold.amount)]
+            service = hold.service
+        elif kind == TRANSFER and row.resolves and row.flags & ROW_UNDOES:
+            assert hold is not None
+            figures, wallet, head = [(13, row.amount)], row.credit, row.debit
             service = hold.service
         elif kind == CASE:
             assert hold is not None

@@ -37,7 +37,7 @@ FLOWS = {
     "payments": (1, 3),
     "corrections": (8,),
     "gross": (1, 3, 8),
-    "refunds": (7,),
+    "refunds": (7, 13),
     "held": (2,),
     "given_back": (5, 6),
     "cases": (10,),

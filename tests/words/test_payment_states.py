@@ -15,8 +15,10 @@ import pytest
 
 from switch._core import Rows
 from switch.audit import audit
-from switch.codes import CaseType, Kind, Result
+from switch.codes import CaseType, Kind, Link, Result
 from switch.ids import new_id
+from switch.ledger import moves
+from switch.ledger.statements import find_payment
 from switch.payment_states import (
     CLAIMED,
     FINAL,
@@ -225,6 +227,31 @@ def test_what_its_biller_rejected_late_has_no_right_amount(counter: Counter) -> 
     assert not walk.happen(Other.PAY)
     assert walk.happen(Event.CLOSE)
     assert walk.happen(Other.PAY)
+
+
+@pytest.mark.parametrize("is_expired", [True, False])
+def test_a_correction_that_its_biller_rejects_is_undone(
+    counter: Counter, *, is_expired: bool
+) -> None:
+    """Then it is as it was before, and the bill is free."""
+    walk = Walk(counter, "FREES")
+    ends = Event.DEADLINE if is_expired else Event.REJECT
+    for event in (Event.PAY, ends, Event.CONFIRM, Event.CORRECT, Event.REJECT):
+        walk.happen(event)
+    ledger = counter.ledger
+    corrected = ledger.row(ledger.link(walk.held, Link.CORRECTION))
+    back = moves.recover(new_id(), corrected, "x", sender=counter.office)
+    answer = counter.do(back)
+    assert answer["result"] == Result.OK
+    walk.at = Standing.EXPIRED if is_expired else Standing.REVERSED
+    payment = find_payment(ledger, counter.centre, walk.id)
+    assert payment is not None
+    assert payment.standing is walk.at
+    assert payment.conclusion is not None
+    assert payment.conclusion.sequence == int(answer["sequence"])
+    assert walk.happen(Other.PAY)
+    assert walk.happen(Event.CONFIRM)
+    assert not walk.happen(Other.PAY)
 
 
 def test_what_is_refunded_in_part_is_not_disputed(counter: Counter) -> None:

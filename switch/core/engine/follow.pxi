@@ -45,7 +45,7 @@ cdef bint _follow_knows(const Row* row, const uint8_t* tail, uint32_t size) noex
     if row.result != RESULT_OK:
         return True
     if row.kind == KIND_REGISTER:
-        if not RECORD_PARTICIPANT <= record <= RECORD_OPERATOR:
+        if not RECORD_PARTICIPANT <= record <= RECORD_MARGIN:
             return False
         if record == RECORD_RULES and size >= sizeof(RulesRecord):
             return (<const RulesRecord*>tail).version <= <uint32_t>RULES_VERSION

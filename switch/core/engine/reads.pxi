@@ -222,6 +222,9 @@ cdef int _reads_standing(State* s, uint64_t hold, Standing* out, Row* end) noexc
         rc = reads_link(s, hold, LINK_VERIFY, &out.verified, &total)
     if rc == 0:
         rc = reads_link(s, hold, LINK_CORRECTION, &out.corrected, &total)
+    if rc == 0 and out.corrected != 0:
+        rc = reads_link(s, hold, LINK_UNDOING, &out.undone, &total)
+    standing_undo(out)
     return rc
 
 
@@ -261,9 +264,12 @@ cdef int _reads_credited(
         disputed = False
         if rc == 0 and row.kind == KIND_POST:
             rc = _reads_is_disputed(s, takers[i], &row, &disputed)
+        elif rc == 0 and standing.corrected != 0:
+            rc = reads_gather_rows(s, &standing.corrected, 1, &row)
+            disputed = row.flags & ROW_PARTIAL == 0
         if rc != 0:
             return rc
-        if disputed or standing_is_late(&standing) or standing.corrected != 0:
+        if disputed or standing_is_late(&standing):
             other[0] = takers[i]
             return 0
     return 0

@@ -44,7 +44,7 @@ cdef class _Seeking(_Reading):
         return np.array([found[i] for i in range(count)], np.uint64)
 
     def bills(self, uint16_t service):
-        return self._link(service, LINK_BILLS)[0]
+        return max(self._link(service, LINK_BILLS)[0], self._link(service, LINK_ADDITION)[0])
 
     def complaint(self, uint32_t number):
         cdef object _in_use = self._use()

@@ -67,7 +67,8 @@ cdef int _indexer_keep_register(Work* work, const Row* row, const uint8_t* tail)
     cdef uint8_t record = 0
     if row.kind == KIND_REGISTER:
         record = tail[0]
-        if record == RECORD_CLOCK:
+        if record == RECORD_CLOCK or record == RECORD_MARGIN:
+            # The one speaks of nothing, the other is found by its link.
             return 0
     elif kinds_is_told(row.kind):
         record = RECORDS_COMPLAINT

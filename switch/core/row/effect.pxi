@@ -29,6 +29,14 @@ cdef bint _effect_schedule_is_within(const uint8_t* tail, uint32_t size) noexcep
     )
 
 
+cdef bint _effect_margin_is_within(const uint8_t* tail, uint32_t size) noexcept nogil:
+    cdef const MarginRecord* record = <const MarginRecord*>tail
+    return (
+        size >= sizeof(MarginRecord) and record.count <= MARGINS_MAX
+        and size >= sizeof(MarginRecord) + record.count * sizeof(BillerMargin)
+    )
+
+
 cdef bint _effect_record_is_within(
     const Row* row, const uint8_t* tail, uint32_t tail_size
 ) noexcept nogil:
@@ -81,6 +89,8 @@ cdef bint _effect_record_is_within(
         return tail_size >= sizeof(OperatorRecord) and 0 < row.debit < OPERATORS_MAX and (
             (<const OperatorRecord*>tail).participant < PARTICIPANTS_MAX
         )
+    elif record == RECORD_MARGIN:
+        return _effect_margin_is_within(tail, tail_size) and row.debit == 1
     return record != 0
 
 
@@ -150,13 +160,18 @@ cdef inline void _effect_count_case(Table* table, const Row* row, int step) noex
 
 cdef inline void _effect_transfer(Table* table, const Row* row) noexcept nogil:
     """What a transfer with R does besides moving money: a correction or a recovery ends what
-    an advance, or a payment in question, has begun."""
+    an advance, or a payment in question, has begun. No case counts an undoing."""
+    cdef uint64_t link = keys_transfer(table, row)
     native_assert(
-        (row.flags & ROW_CASE != 0) == (keys_transfer(table, row) == LINK_CORRECTION),
+        (row.flags & ROW_CASE != 0) == (link == LINK_CORRECTION),
         b"_effect_transfer: a correction says so",
     )
-    if not keys_is_of_bank(table, row):
-        _effect_count_case(table, row, 1 if keys_transfer(table, row) == LINK_ADVANCE else -1)
+    native_assert(
+        (row.flags & ROW_UNDOES != 0) == (link == LINK_UNDOING),
+        b"_effect_transfer: an undoing says so",
+    )
+    if not keys_is_of_bank(table, row) and link != LINK_UNDOING:
+        _effect_count_case(table, row, 1 if link == LINK_ADVANCE else -1)
 
 
 cdef inline void _effect_case(Table* table, const Row* row, const Row* hold) noexcept nogil:
@@ -349,6 +364,7 @@ cdef inline void effect_rely(const Table* table, const Row* row, const Row* hold
     elif row.kind == KIND_VERIFY or (
         row.kind == KIND_TRANSFER and row.resolves != 0
         and keys_transfer(table, row) != LINK_ADVANCE
+        and keys_transfer(table, row) != LINK_UNDOING
         and not keys_is_of_bank(table, row)
     ):
         native_assert(debit.cases_count > 0, b"effect: the debit counts a case")

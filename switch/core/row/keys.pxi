@@ -172,6 +172,20 @@ cdef inline bint keys_is_zero(const uint8_t* data, size_t size) noexcept nogil:
     return True
 
 
+cdef bint keys_code_is_valid(
+    const uint8_t* code, uint32_t size, bint upper
+) noexcept nogil:
+    """[a-z0-9-] or [A-Z0-9-], at least one, zero-padded."""
+    cdef uint32_t i = 0
+    cdef uint8_t c
+    while i < size and code[i] != 0:
+        c = code[i]
+        if not (48 <= c <= 57 or c == 45 or (65 <= c <= 90 if upper else 97 <= c <= 122)):
+            return False
+        i += 1
+    return i > 0 and keys_is_zero(code + i, size - i)
+
+
 cdef inline bint keys_no_id(const uint8_t* id) noexcept nogil:
     """Sixteen zeros: the row is the switch's own."""
     cdef uint64_t high, low
@@ -210,6 +224,8 @@ cdef inline uint64_t keys_transfer(const Table* table, const Row* row) noexcept 
         return LINK_ADVANCE
     if debit == ACCOUNT_WALLET and credit == ACCOUNT_SUSPENSE:
         return LINK_RECOVERY
+    if debit == ACCOUNT_BILLER and credit == ACCOUNT_WALLET:
+        return LINK_UNDOING
     return 0
 
 
@@ -311,6 +327,7 @@ cdef void keys_derive(
     `claims`: the keys of the claims that the row takes, where they are known already.
     """
     cdef uint64_t high, low
+    cdef bint adds
     out.count = 0
     if not keys_no_id(row.id):
         keys_id(s, row.id, row.participant, &high, &low)
@@ -378,9 +395,17 @@ cdef void keys_derive(
     ):
         # An index of earlier rules has none: so none is derived of their rows, ever.
         _keys_derive_one(out, MAP_LINKS, row.debit, LINK_LIMIT, row.sequence)
+    elif row.kind == KIND_REGISTER and tail_size > 0 and tail[0] == RECORD_MARGIN:
+        _keys_derive_one(out, MAP_LINKS, 0, LINK_MARGIN, row.sequence)
     elif row.kind == KIND_COMPLAINT:
         _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_COMPLAINT, row.sequence)
     elif row.kind == KIND_BILLS:
-        _keys_derive_one(out, MAP_LINKS, row.service, LINK_BILLS, row.sequence)
+        adds = (
+            tail_size >= sizeof(BillsRecord)
+            and (<const BillsRecord*>tail).form == BILLS_FORM_ADDITION
+        )
+        _keys_derive_one(
+            out, MAP_LINKS, row.service, LINK_ADDITION if adds else LINK_BILLS, row.sequence
+        )
     elif row.kind == KIND_HANDED_OUT:
         _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_HANDED_OUT, row.sequence)

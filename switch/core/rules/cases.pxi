@@ -8,8 +8,8 @@
 cdef int _cases_find_end(
     State* s, const Row* row, Row* case_, int* result, uint64_t* other
 ) noexcept nogil:
-    """The case that a row closes, which ends by nothing else: of a late rejection, or of
-    another amount that was credited of what had been paid before."""
+    """The case that a row closes: of a late rejection, or of another amount that was credited
+    of what had been paid before."""
     cdef Row end
     cdef uint64_t closed
     cdef bint found
@@ -37,6 +37,9 @@ cdef int _cases_find_end(
     rc = rows_find_link(s, case_.sequence, 0, &closed)
     if rc == 0 and closed == 0 and case_.total == CASE_LATE_REJECTION and end.kind == KIND_POST:
         rc = standing_find_refund(s, &end, &closed)
+    elif rc == 0 and closed == 0 and case_.total == CASE_LATE_REJECTION:
+        rc = rows_find_link(s, case_.resolves, LINK_UNDOING, &closed)
+        closed = closed if closed > case_.sequence else 0
     other[0] = closed
     if closed == 0:
         result[0] = RESULT_OK
@@ -211,7 +214,62 @@ cdef int _cases_recover(State* s, const Row* row, int* result, uint64_t* other) 
     return rc
 
 
-cdef int _cases_ask(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
+cdef int _cases_find_rejection(
+    State* s, uint64_t hold, uint64_t corrected, uint64_t* closed, bint* open_
+) noexcept nogil:
+    """Whether a late rejection of what a correction has paid is open; and who closed the newest
+    one, or 0."""
+    cdef uint64_t case_
+    cdef int rc = rows_find_link(s, hold, LINK_CASE + CASE_LATE_REJECTION, &case_)
+    closed[0] = 0
+    open_[0] = False
+    if rc != 0 or case_ < corrected:
+        return rc
+    rc = rows_find_link(s, case_, 0, closed)
+    open_[0] = rc == 0 and closed[0] == 0
+    return rc
+
+
+cdef int _cases_undo(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
+    """Take a correction back that its biller rejects: all of it, once."""
+    cdef Standing standing
+    cdef Row hold, end, paid
+    cdef bint found
+    cdef int rc = rows_find_accepted(s, row.resolves, &hold, &found)
+    result[0] = RESULT_CASE_NOT_FOUND
+    if rc != 0 or not found or hold.kind != KIND_HOLD:
+        return rc
+    rc = standing_get(s, row.resolves, &standing, &end)
+    if rc != 0 or (standing.corrected == 0 and standing.undone == 0):
+        return rc
+    if row.debit != hold.credit or row.credit != hold.debit:
+        result[0] = RESULT_ACCOUNT_KIND_WRONG
+        return 0
+    result[0] = RESULT_CASE_CLOSED
+    other[0] = standing.undone
+    if standing.corrected == 0:
+        return 0
+    rc = _cases_find_rejection(s, row.resolves, standing.corrected, other, &found)
+    if rc == 0 and found:
+        rc = rows_get(s, standing.corrected, &paid)
+        result[0] = RESULT_OK if row.amount == paid.amount else RESULT_NET_DIFFERS
+    return rc
+
+
+cdef int _cases_release(State* s, Row* row) noexcept nogil:
+    """What a correction or an undoing says of its hold's claim: one that was corrected in part
+    is free as if it had been posted, and so is one whose correction is undone."""
+    cdef Row hold
+    cdef int rc = rows_get(s, row.resolves, &hold)
+    if rc != 0:
+        return rc
+    row.flags |= hold.flags & <uint16_t>(ROW_CLAIM | ROW_PARTIAL)
+    if row.flags & ROW_CASE and not hold.flags & ROW_PARTIAL:
+        return 0
+    return claims_release(s, row, &hold)
+
+
+cdef int _cases_ask(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
     """What is asked of a transfer for what it speaks of."""
     cdef uint64_t link = keys_transfer(&s.group.working, row)
     cdef bint payout
@@ -224,6 +282,8 @@ cdef int _cases_ask(State* s, const Row* row, int* result, uint64_t* other) noex
         return 0
     if link == LINK_ADVANCE:
         return _cases_advance(s, row, result, other)
+    if link == LINK_UNDOING:
+        return _cases_undo(s, row, result, other)
     if link == LINK_RECOVERY:
         return _cases_recover(s, row, result, other)
     if link == LINK_ENDING:
@@ -236,6 +296,7 @@ cdef int _cases_ask(State* s, const Row* row, int* result, uint64_t* other) noex
 
 cdef int cases_transfer(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
     """A transfer, which is approved if it must be."""
+    cdef uint64_t link
     cdef int rc
     result[0] = RESULT_OK
     if not booked_may_owe(&s.group.working, row):
@@ -245,11 +306,16 @@ cdef int cases_transfer(State* s, Row* row, int* result, uint64_t* other) noexce
     if rc != 0 or result[0] != RESULT_OK:
         return rc
     result[0] = treasury_transfer(s, row)
-    if result[0] == RESULT_OK and row.resolves != 0 and (
-        keys_transfer(&s.group.working, row) == LINK_CORRECTION
-    ):
+    if result[0] != RESULT_OK or row.resolves == 0:
+        return 0
+    link = keys_transfer(&s.group.working, row)
+    if link == LINK_CORRECTION:
         row.flags |= ROW_CASE
-    return 0
+    elif link == LINK_UNDOING:
+        row.flags |= ROW_UNDOES
+    if link == LINK_CORRECTION or link == LINK_UNDOING:
+        rc = _cases_release(s, row)
+    return rc
 
 
 # --- approvals ----------------------------------------------------------------------------------

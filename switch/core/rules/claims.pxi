@@ -24,7 +24,8 @@ cdef int _claims_is_credited(
     State* s, uint64_t taker, bint* credited, uint64_t* settled
 ) noexcept nogil:
     """Whether a payment that was given back has, by its biller's word, been credited; and when
-    people have settled that after a refund, or 0."""
+    people have settled that after a refund, or 0. One that was corrected in part is not in the
+    way of what is left of its bill."""
     cdef Standing standing
     cdef Row row, end
     cdef uint64_t case_, closed
@@ -37,8 +38,11 @@ cdef int _claims_is_credited(
     if rc != 0:
         return rc
     if end.kind != KIND_POST:
-        credited[0] = standing_is_late(&standing) or standing.corrected != 0
-        return 0
+        credited[0] = standing_is_late(&standing)
+        if standing.corrected != 0:
+            rc = rows_get(s, standing.corrected, &row)
+            credited[0] = row.flags & ROW_PARTIAL == 0
+        return rc
     rc = standing_get_dispute(s, taker, &end, &case_, &closed)
     credited[0] = rc == 0 and case_ != 0 and closed == 0
     if rc == 0 and closed != 0:

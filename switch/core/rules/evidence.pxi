@@ -75,9 +75,13 @@ cdef int _evidence_find_open(
     State* s, const Row* hold, const Row* end, int type_, uint64_t* case_
 ) noexcept nogil:
     """The newest case of a type if nobody has closed it, or 0. One of an amount is over when
-    its hold ends."""
+    its hold ends, a late rejection when a correction is undone."""
     cdef uint64_t closed
     cdef int rc = rows_find_link(s, hold.sequence, LINK_CASE + type_, case_)
+    if rc == 0 and type_ == CASE_LATE_REJECTION and case_[0] != 0:
+        rc = rows_find_link(s, hold.sequence, LINK_UNDOING, &closed)
+        if closed > case_[0]:
+            case_[0] = 0
     if rc != 0 or case_[0] == 0:
         return rc
     if type_ == CASE_AMOUNT_DIFFERS and case_[0] < end.sequence:

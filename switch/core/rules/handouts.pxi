@@ -6,8 +6,8 @@
 cdef int _handouts_read_end(State* s, const Row* end, uint64_t* amount) noexcept nogil:
     """What the end of a hold gave back long after it: of one that was kept, or of an expiry.
     Their citizens were sent away; whatever else ends a hold does it while its citizen waits."""
+    cdef Standing standing
     cdef Row hold, paid
-    cdef uint64_t corrected
     cdef int rc
     if end.flags & ROW_KEEP == 0 and end.kind != KIND_EXPIRE:
         return 0
@@ -20,9 +20,9 @@ cdef int _handouts_read_end(State* s, const Row* end, uint64_t* amount) noexcept
         # Two people may have had a part of it paid.
         amount[0] -= end.amount
         return 0
-    rc = rows_find_link(s, end.resolves, LINK_CORRECTION, &corrected)
-    if rc == 0 and corrected != 0:
-        rc = rows_get(s, corrected, &paid)
+    rc = standing_get(s, end.resolves, &standing, &paid)
+    if rc == 0 and standing.corrected != 0:
+        rc = rows_get(s, standing.corrected, &paid)
         if rc == 0 and paid.amount < hold.amount:
             # Or a part after all.
             amount[0] -= paid.amount

@@ -75,8 +75,10 @@ cdef bint _lines_is_valid(const ProposedLine* line) noexcept nogil:
         return size == 0 or kind == KIND_BOOKED
     if kind == KIND_REGISTER and (
         size == 0 or (tail[0] > RECORD_SERVICE and tail[0] < RECORD_PINS)
+        or tail[0] == RECORD_MARGIN
     ):
-        # Of the clock, of the rules and of certificates that are no longer good nobody asks.
+        # Of the clock, of the rules, of margins and of certificates that are no longer good
+        # nobody asks.
         return False
     return treasury_record_is_valid(kind, tail, size)
 
@@ -354,9 +356,9 @@ cdef bint lines_is_row(const Proposed* p, const Draft* draft) noexcept nogil:
 
 cdef bint _lines_is_free(State* s, const Draft* draft) noexcept nogil:
     """Whether a register row needs neither a proposal nor a signature: of the clock, the
-    rules, and of the first two people."""
+    rules, the margin, and of the first two people."""
     cdef int record = draft.tail[0]
-    if record == RECORD_CLOCK or record == RECORD_RULES:
+    if record == RECORD_CLOCK or record == RECORD_RULES or record == RECORD_MARGIN:
         return True
     return record == RECORD_PERSON and people_begin(s)
 

@@ -15,7 +15,9 @@ cdef void _machine_shape_record(Draft* draft) noexcept nogil:
     elif kinds_is_file(draft.row.kind):
         good = bills_record_is_valid(tail, size)
     else:
-        good = treasury_record_is_valid(draft.row.kind, tail, size)
+        good = treasury_record_is_valid(draft.row.kind, tail, size) and (
+            draft.row.kind != KIND_REGISTER or margins_may_say(&draft.row, tail)
+        )
     if not good:
         payment_mark(draft, RESULT_INVALID_RECORD)
 
@@ -159,7 +161,7 @@ cdef inline bint _machine_needs_two(State* s, const Row* row) noexcept nogil:
     cdef uint64_t link
     if row.kind == KIND_TRANSFER:
         link = keys_transfer(&s.group.working, row)
-        return row.resolves != 0 and link != LINK_RECOVERY and (
+        return row.resolves != 0 and link != LINK_RECOVERY and link != LINK_UNDOING and (
             not keys_is_of_bank(&s.group.working, row)
         )
     return kinds_has_id(row.kind) and kinds_may_be_proposed(row.kind)
@@ -292,8 +294,12 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         rc = booked_decide(s, row, draft.proposal, &result, &other)
     elif kind == KIND_REGISTER and draft.tail[0] == RECORD_STATEMENT:
         rc = booked_statement(s, row, <const StatementRecord*>draft.tail, &result, &other)
+    elif kind == KIND_REGISTER and draft.tail[0] == RECORD_MARGIN:
+        rc = treasury_margin(s, row)
     elif kind == KIND_REGISTER:
         result = treasury_register(s, row, draft.tail)
+        if result == RESULT_OK:
+            rc = bills_keep_rule(s, row, draft.tail, &result)
     elif kind == KIND_CASE_CLOSE:
         rc = cases_close(s, row, &result, &other)
     elif kind == KIND_PROPOSE:

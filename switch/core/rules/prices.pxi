@@ -95,6 +95,7 @@ cdef int _prices_believe_quotation(
     """Whether a bill's quotation is to be believed; what is in the way of its claims."""
     cdef Quotation quotation
     cdef int claim_result = RESULT_OK
+    cdef uint64_t renewed
     cdef int rc
     native_assert(
         _prices_record(s, draft).price_rule == PRICE_BILL and draft.respelled,
@@ -102,6 +103,12 @@ cdef int _prices_believe_quotation(
     )
     result[0] = _prices_open(s, draft, time, &quotation)
     if result[0] != RESULT_OK:
+        return 0
+    rc = bills_renewed(s, draft.row.service, &renewed)
+    if rc != 0:
+        return rc
+    if renewed >= quotation.fetched:
+        result[0] = RESULT_QUOTATION_EXPIRED
         return 0
     draft.quoted = 1
     draft.claim_other = 0

@@ -329,20 +329,6 @@ cdef bint register_pad(
     return True
 
 
-cdef bint register_code_is_valid(
-    const uint8_t* code, uint32_t size, bint upper
-) noexcept nogil:
-    """[a-z0-9-] or [A-Z0-9-], at least one, zero-padded."""
-    cdef uint32_t i = 0
-    cdef uint8_t c
-    while i < size and code[i] != 0:
-        c = code[i]
-        if not (48 <= c <= 57 or c == 45 or (65 <= c <= 90 if upper else 97 <= c <= 122)):
-            return False
-        i += 1
-    return i > 0 and keys_is_zero(code + i, size - i)
-
-
 cdef bint _register_participant_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     cdef const ParticipantRecord* record = <const ParticipantRecord*>tail
     return (
@@ -355,7 +341,7 @@ cdef bint _register_participant_is_valid(const uint8_t* tail, uint32_t size) noe
         and record.signs_on <= (1 if record.role == ROLE_CENTRE else 0)
         and record.answer_hours <= HOURS_MAX
         and keys_is_zero(record.reserved_1, 1) and keys_is_zero(record.reserved_2, 18)
-        and register_code_is_valid(record.code, CODE_MAX, False)
+        and keys_code_is_valid(record.code, CODE_MAX, False)
     )
 
 
@@ -452,6 +438,14 @@ cdef bint register_keeps_heads(
     ) == 0
 
 
+cdef inline bint register_is_in_parts(const ServiceRecord* record) noexcept nogil:
+    """Whether bills of a direct service would be paid in parts."""
+    return (
+        record.mode == MODE_DIRECT and record.price_rule == PRICE_BILL
+        and record.amount_rule == AMOUNT_EXACT_AND_BELOW
+    )
+
+
 cdef inline bint register_keeps(State* s, const ServiceRecord* record) noexcept nogil:
     """Whether a hold of a service outlives its deadline: it may be released only as long as
     its biller promises to credit nothing late."""
@@ -468,7 +462,7 @@ cdef bint _register_tariff_is_valid(const TariffItem* items, uint32_t count) noe
     if not 1 <= count <= TARIFF_ITEMS_MAX:
         return False
     for i in range(count):
-        if not register_code_is_valid(items[i].code, 8, True) or items[i].reserved != 0:
+        if not keys_code_is_valid(items[i].code, 8, True) or items[i].reserved != 0:
             return False
         if not 0 < items[i].fee <= AMOUNT_MAX:
             return False
@@ -536,7 +530,7 @@ cdef bint _register_service_is_valid(const uint8_t* tail, uint32_t size) noexcep
         return False
     if size < sizeof(ServiceRecord) + <uint32_t>record.items_count * sizeof(TariffItem):
         return False
-    if not register_code_is_valid(record.code, SERVICE_CODE_MAX, True):
+    if not keys_code_is_valid(record.code, SERVICE_CODE_MAX, True):
         return False
     if not (
         record.price_rule <= PRICE_OPEN
@@ -588,4 +582,6 @@ cdef bint register_record_is_valid(const uint8_t* tail, uint32_t size) noexcept 
         return cutoffs_record_is_valid(tail, size)
     elif record == RECORD_OPERATOR:
         return operators_record_is_valid(tail, size)
+    elif record == RECORD_MARGIN:
+        return margins_record_is_valid(tail, size)
     return record == RECORD_CLOCK

@@ -210,6 +210,8 @@ cdef int rows_note(
             register_apply(s, row, tail)
         elif kinds_is_told(row.kind):
             complaints_apply(s, row)
+        elif row.kind == KIND_BILLS:
+            s.group.services[row.service].files_known = 0
         elif kinds_changes_debit(row.kind):
             _rows_touch(s, row.debit)
             if kinds_changes_credit(row.kind):

@@ -2,13 +2,15 @@
 #
 # A payment that was given back is *in question* while it is unverified, or has an open late
 # confirmation: its biller may have credited what its wallet has back. One that was posted is
-# *disputed* if that was refunded wholly, and its biller has an open word against it.
+# *disputed* if that was refunded wholly, and its biller has an open word against it. A
+# correction that was undone counts no more, and what undid it counts as a verify.
 
 cdef struct Standing:
     uint64_t end              # what ended the hold, 0 while it is open
     uint64_t confirmed        # the newest case of a late confirmation, 0 for none, as the rest
-    uint64_t verified         # the newest verify
-    uint64_t corrected
+    uint64_t verified         # the newest verify or undoing
+    uint64_t corrected        # the correction, if it was not undone
+    uint64_t undone           # the newest undoing
     uint8_t expired           # its deadline ended it
 
 
@@ -23,6 +25,13 @@ cdef inline bint standing_is_unverified(const Standing* standing) noexcept nogil
 
 cdef inline bint standing_is_in_question(const Standing* standing) noexcept nogil:
     return standing_is_unverified(standing) or standing_is_late(standing)
+
+
+cdef inline void standing_undo(Standing* standing) noexcept nogil:
+    """Let the newest undoing have its say."""
+    if standing.undone > standing.corrected:
+        standing.corrected = 0
+    standing.verified = max(standing.verified, standing.undone)
 
 
 cdef int standing_get(State* s, uint64_t hold, Standing* out, Row* end) noexcept nogil:
@@ -43,6 +52,9 @@ cdef int standing_get(State* s, uint64_t hold, Standing* out, Row* end) noexcept
         rc = rows_find_link(s, hold, LINK_VERIFY, &out.verified)
     if rc == 0:
         rc = rows_find_link(s, hold, LINK_CORRECTION, &out.corrected)
+    if rc == 0 and out.corrected != 0:
+        rc = rows_find_link(s, hold, LINK_UNDOING, &out.undone)
+    standing_undo(out)
     native_assert(
         rc != 0 or standing_is_unverified(out) == holds_is_unverified(&s.group.holds, hold),
         b"standing_get: the list has what is unverified",

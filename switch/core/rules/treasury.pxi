@@ -146,7 +146,10 @@ cdef int treasury_transfer(State* s, const Row* row) noexcept nogil:
         return RESULT_DEBIT_CLOSED
     if s.group.working.accounts[row.credit].state == STATE_CLOSED:
         return RESULT_CREDIT_CLOSED
-    if not row.flags & ROW_OWED and _treasury_is_short(debit, row.amount):
+    if not row.flags & ROW_OWED and _treasury_is_short(debit, row.amount) and not (
+        # As a refund: what a biller has not got by now it owes.
+        row.resolves != 0 and keys_transfer(&s.group.working, row) == LINK_UNDOING
+    ):
         return RESULT_INSUFFICIENT_FUNDS
     return RESULT_OVERFLOWS if treasury_overflows(s, row) else RESULT_OK
 
@@ -537,6 +540,11 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
             )
         ):
             return RESULT_RULE_FIXED
+        if register_is_in_parts(record) and (
+            existing == 0 or not register_is_in_parts(&s.group.services[existing].record)
+        ):
+            # Nobody would release what is left of its bills.
+            return RESULT_RULE_FIXED
         if existing == 0 and s.group.services_count >= SERVICES_MAX:
             return RESULT_TABLE_FULL
         native_assert(
@@ -548,6 +556,15 @@ cdef int treasury_register(State* s, Row* row, const uint8_t* tail) noexcept nog
     if existing != 0:
         row.flags |= ROW_UPDATE
     return RESULT_OK
+
+
+cdef int treasury_margin(State* s, Row* row) noexcept nogil:
+    """There is one setting, number 1; each of its rows names the one before."""
+    cdef int rc = rows_find_link(s, 0, LINK_MARGIN, &row.resolves)
+    row.debit = 1
+    if rc == 0 and row.resolves != 0:
+        row.flags |= ROW_UPDATE
+    return rc
 
 
 cdef int treasury_close(const Account* account) noexcept nogil:

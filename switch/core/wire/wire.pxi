@@ -153,7 +153,7 @@ cdef int _wire_read_item(Wire* wire, Draft* draft) noexcept nogil:
         return 0
     tail = <TariffTail*>draft.fixed
     if bad or draft.items_count == ITEMS_MAX or not 1 <= item.count <= ITEM_COUNT_MAX or (
-        not register_code_is_valid(item.code, 8, True)
+        not keys_code_is_valid(item.code, 8, True)
     ):
         payment_mark(draft, RESULT_INVALID_ITEMS)
         return 0
