@@ -92,6 +92,7 @@ cdef enum:
     INDEX_FORMAT = 10
     RULES_VERSION = 17          # the rules of this code; one more for each change of them
     LIMIT_RULES = 14            # the first by which a limit is found by its account
+    SETTLED_RULES = 17          # the first whose images say what was settled and paid out
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
