@@ -153,6 +153,18 @@ class Beneficiaries(Margins):
             named = self.rows[release.resolves - 1]
             self.accounts[account_of(named.tail or b"")].paid_out += amount
 
+    def count_told(self, ending: Row) -> None:
+        """What ends a debit out of settlement was paid out, too, if its bank's line
+        names a payout to a beneficiary.
+        """
+        line = self.accepted(ending.resolves)
+        kinds = self.accounts[ending.debit].kind, self.accounts[ending.credit].kind
+        if line is None or kinds != PAYOUT:
+            return
+        named = self.accepted(line.resolves) if line.resolves < line.sequence else None
+        if named is not None and named.kind == Kind.TRANSFER:
+            self.count_paid(named, ending.amount)
+
 
 def account_of(tail: bytes) -> int:
     """The biller account that a beneficiary's record speaks of."""

@@ -452,6 +452,7 @@ class People(Beneficiaries):
             self.count_paid(self.rows[row.resolves - 1], -row.amount)
         elif self.is_ending(row):
             self.ended[row.resolves] = sequence
+            self.count_told(row)
         elif self.is_recovery(row):
             self.count_doubt(row, -1)
             self.recovered[row.resolves] = sequence

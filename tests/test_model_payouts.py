@@ -57,6 +57,7 @@ HEAD, OTHER_HEAD = 11, 12
 SECOND_NS = 10**9
 WORD_MAX = 2**64 - 1
 NOT_APPROVED = Result.NOT_APPROVED
+EXCEEDS = Result.EXCEEDS_SETTLED
 WRONG, WAITS = Result.BENEFICIARY_WRONG, Result.BENEFICIARY_WAITS
 KIND_WRONG = Result.ACCOUNT_KIND_WRONG
 MINE = BeneficiaryRecord(HEAD)
@@ -135,6 +136,29 @@ def test_who_is_paid_out(desk: Desk) -> None:
     assert pay_out(desk, first, amount=6) == (OK, 0)
     assert desk.model.link(first, Link.PAYOUT) == last(desk).sequence
     assert desk.model.link(first, Link.ENDING) == 0
+
+
+def test_it_is_at_most_what_was_settled_and_not_paid_out(desk: Desk) -> None:
+    first, other = say(desk, MINE), say(desk, replace(MINE, account=OTHER_HEAD))
+    desk.now += DAY_NS
+    assert pay_out(desk, first, amount=2_001) == (EXCEEDS, 0)
+    assert pay_out(desk, first, amount=1_500) == (OK, 0)
+    release = last(desk).sequence
+    assert pay_out(desk, first, amount=501) == (EXCEEDS, 0)
+    assert pay_out(desk, other, amount=2_000) == (OK, 0)
+    assert desk.wanted(move(1_500, TRANSIT, SETTLEMENT, release)) == [OK]
+    assert pay_out(desk, first, amount=2_001) == (EXCEEDS, 0)
+    # Its bank has paid all the same, and less than that.
+    item = desk.booked(debit(600, named=release)).sequence
+    assert desk.wanted(move(600, SETTLEMENT, TRANSIT, item)) == [OK]
+    assert pay_out(desk, first, amount=1_401) == (EXCEEDS, 0)
+    # What a line says that names no payout before it counts for nobody.
+    for number, named in enumerate((0, first, 10**6, item)):
+        line = debit(1, b"N%d" % number, named)
+        item = desk.booked(line).sequence
+        assert desk.wanted(move(1, SETTLEMENT, TRANSIT, item)) == [OK]
+    assert pay_out(desk, first, amount=1_400) == (OK, 0)
+    assert pay_out(desk, first, amount=1) == (EXCEEDS, 0)
 
 
 def test_who_is_another_beneficiary_by_now_waits_again(desk: Desk) -> None:

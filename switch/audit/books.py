@@ -225,7 +225,7 @@ class Books:
         self._totals(span, resolutions)
         note_low(self.accounts, span, resolutions, self.moved)
         self._periods(span)
-        if span.kinds[Kind.SETTLE] or span.kinds[Kind.TRANSFER]:
+        if span.kinds[[Kind.SETTLE, Kind.TRANSFER, Kind.BOOKED]].any():
             self.settled.take(span.rows)
         spending = span.where(SPENDING)
         checked = self.findings if self.claims else None

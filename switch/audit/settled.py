@@ -1,9 +1,11 @@
 """Payouts against what was settled: whose money each was, and was there so much.
 
-A payout is of the account whose beneficiary it names, and so is its recall. What it
-could be depends on all settlements and payouts of that account before it, and is judged
-when all rows have passed. Memory: 24 bytes for each settlement, payout and recall, an
-entry for each payout, 128 bytes for each refusal.
+A payout is of the account whose beneficiary it names, and so are its recall and what
+ends, out of settlement, a debit whose line names it: its bank has paid, whatever was
+recalled. What a payout could be depends on all of these and all settlements of that
+account before it, and is judged when all rows have passed. Memory: 24 bytes for each
+settlement, payout, recall and ending, an entry for each payout and for each line that
+names one, 128 bytes for each refusal.
 """
 
 from typing import Final
@@ -30,8 +32,9 @@ class Settled:
         self.findings = findings
         self._settled = Changes()
         self._paid = Changes()
-        # Of each payout to a beneficiary its account.
+        # Of each payout to a beneficiary its account, and of each line that names one.
         self._payees: dict[int, int] = {}
+        self._told: dict[int, int] = {}
         self._asked: list[tuple[int, int, int]] = []
         self._refused: list[tuple[int, int, int]] = []
 
@@ -42,8 +45,18 @@ class Settled:
         np.add.at(self.accounts["settled"], accounts, settles["amount"])
         self._settled.add(accounts, settles["sequence"], settles["amount"])
         named = pick(rows, (rows["kind"] == Kind.TRANSFER) & (rows["resolves"] != 0))
-        if not len(named):
-            return
+        if len(named):
+            self._take_transfers(named)
+        # What a span's lines name may be of the same span, and an ending, too.
+        for row in pick(rows, (rows["kind"] == Kind.BOOKED) & (rows["resolves"] != 0)):
+            about, sequence = int(row["resolves"]), int(row["sequence"])
+            if about < sequence and about in self._payees:
+                self._told[sequence] = self._payees[about]
+        if len(named):
+            self._take_endings(named)
+
+    def _take_transfers(self, named: Rows) -> None:
+        """Take payouts and recalls."""
         since = self.register.rules_since(PAYOUT_RULES)
         payouts = self.register.beneficiaries.payouts(named, since)
         recalls = self.accounts.recalls(named)
@@ -59,6 +72,15 @@ class Settled:
         for row in named[recalls]:
             if payee := self._payees.get(int(row["resolves"]), 0):
                 self._pay(row, payee, -int(row["amount"]))
+
+    def _take_endings(self, named: Rows) -> None:
+        """Take what ends, out of settlement, a debit whose line names a payout."""
+        kinds = self.accounts["kind"]
+        ends = kinds[named["debit"].astype(np.intp)] == AccountKind.SETTLEMENT
+        ends &= kinds[named["credit"].astype(np.intp)] == AccountKind.BANK_TRANSIT
+        for row in named[ends]:
+            if payee := self._told.get(int(row["resolves"]), 0):
+                self._pay(row, payee, int(row["amount"]))
 
     def _pay(self, row: np.void, payee: int, amount: int) -> None:
         account = np.array([payee], np.intp)

@@ -152,8 +152,7 @@ NOT_KNOWN: Final = "what was settled is not known"
 
 def warnings_of(message: pb.ProposedLine, line: Line, what: str) -> list[str]:
     """What is wrong with a line that pays out, or takes a release back, and is not done
-    yet: the ledger holds no payout against what its account was settled, and refuses a
-    recall only as it is done.
+    yet: the ledger refuses one only as it is done.
     """
     if message.done_sequence:
         return []

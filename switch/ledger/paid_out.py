@@ -1,8 +1,8 @@
 """What each account of a biller was settled, and what of that was paid out to banks.
 
 A part of `open_matters`, which reads the journal and gives it the rows; may use the
-core and the words. The ledger holds no payout against a settlement: whoever approves
-one is shown both.
+core and the words. The ledger asks it when a payout is done; whoever approves one is
+shown both sums before.
 """
 
 from collections import defaultdict
@@ -26,7 +26,9 @@ class Disbursed(NamedTuple):
     settled: int
     """That settlements have moved from it, ever."""
     paid_out: int
-    """Of all payouts to its beneficiaries, less what was recalled."""
+    """Of all payouts to its beneficiaries, less what was recalled, and of what ends
+    debits whose lines name one.
+    """
 
 
 class PaidOut:
@@ -72,18 +74,28 @@ class PaidOut:
                 self._is_whole = False
 
     def _take_transfer(self, entry: Entry) -> None:
-        """A payout, a recall, or something else that names a row."""
+        """A payout, its recall, the ending of a debit whose line names one, or
+        something else that names a row.
+        """
+        release, sign = entry, 1
         if self._kind(entry.debit) is AccountKind.BANK_TRANSIT:
             release, sign = self._ledger.row(entry.resolves), -1
-        else:
-            release, sign = entry, 1
-        if (
-            release.resolves
-            and self._kind(release.debit) is AccountKind.SETTLEMENT
-            and self._kind(release.credit) is AccountKind.BANK_TRANSIT
-            and (account := self._account(release.resolves))
-        ):
+        elif self._pays(entry):
+            line = self._ledger.row(entry.resolves)
+            if line.kind == Kind.BOOKED and 0 < line.resolves < line.sequence:
+                release = self._ledger.row(line.resolves)
+        if self._pays(release) and (account := self._account(release.resolves)):
             self._paid[account] += sign * entry.amount
+
+    def _pays(self, entry: Entry) -> bool:
+        """Whether an accepted row is between a payout's accounts, and names a row."""
+        return (
+            entry.kind == Kind.TRANSFER
+            and entry.result == Result.OK
+            and bool(entry.resolves)
+            and self._kind(entry.debit) is AccountKind.SETTLEMENT
+            and self._kind(entry.credit) is AccountKind.BANK_TRANSIT
+        )
 
     def _account(self, sequence: int) -> int:
         """For which account money goes to the beneficiary of a register row."""

@@ -328,14 +328,24 @@ class Images:
             if credit["kind"] == AccountKind.BILLER:
                 credit["period_credits"] += row.amount
 
+    def _between(self, row: Row) -> tuple[int, ...]:
+        return tuple(self.accounts[one]["kind"] for one in (row.debit, row.credit))
+
     def _paid(self, row: Row) -> None:
         """What a payout to a beneficiary, or its recall, does to whose money it is."""
         release, sign = row, 1
-        kinds = tuple(self.accounts[one]["kind"] for one in (row.debit, row.credit))
+        kinds = self._between(row)
         if kinds == OUT[::-1]:
             release, sign = self.rows[row.resolves], -1
         elif kinds != OUT:
             return
+        elif self.rows[row.resolves].kind == Kind.BOOKED:
+            # The ending of a debit, whose line may name a payout.
+            release = self.rows.get(self.rows[row.resolves].resolves, row)
+            if release.kind != Kind.TRANSFER or release.result != 1:
+                return
+            if self._between(release) != OUT:
+                return
         named = self.rows.get(release.resolves)
         if named is None or named.kind != Kind.REGISTER:
             return

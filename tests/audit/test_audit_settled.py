@@ -12,7 +12,7 @@ import pytest
 
 from switch.audit import audit
 from switch.codes import AccountKind, Kind, Result
-from tests.audit.bank_story import TRANSIT
+from tests.audit.bank_story import TRANSIT, ends, went
 from tests.audit.journal_writer import Images, Row, write_index, write_journal
 from tests.audit.payout_story import (
     Forgery,
@@ -46,6 +46,12 @@ def comes_back(desk: PayoutDesk, release: Row) -> None:
     desk.done(Line(Kind.TRANSFER, amount, number, TRANSIT, SETTLEMENT, b"back"))
 
 
+def ended(desk: PayoutDesk, about: Row | int) -> None:
+    """A debit whose line names this is ended out of settlement."""
+    item = desk.books(desk.tells([went(500, about=about)]))
+    desk.done(ends(item, SETTLEMENT, TRANSIT))
+
+
 def a_paisa_more(desk: PayoutDesk, forged: bool) -> None:
     one = aged(desk)
     desk.settles(500)
@@ -73,6 +79,19 @@ def before_it_comes_back(desk: PayoutDesk, forged: bool) -> None:
     comes_back(desk, release)
     if not forged:
         pays(desk, one)
+
+
+def paid_all_the_same(desk: PayoutDesk, forged: bool) -> None:
+    """A payout was recalled, its bank has paid, and that was ended out of settlement; or
+    the bank's line is of something else.
+    """
+    one = aged(desk)
+    desk.settles(500)
+    desk.fills(SETTLEMENT, 1_000)
+    release = pays(desk, one)
+    comes_back(desk, release)
+    ended(desk, release if forged else 0)
+    pays(desk, one)
 
 
 def before_it_is_settled(desk: PayoutDesk, forged: bool) -> None:
@@ -105,7 +124,7 @@ def opened(desk: PayoutDesk, forged: bool) -> None:
 FORGERIES: dict[str, Forgery] = {
     tell.__name__.replace("_", " "): ("payouts", TOO_MUCH, tell)
     for tell in (
-        *(a_paisa_more, twice, before_it_comes_back),
+        *(a_paisa_more, twice, before_it_comes_back, paid_all_the_same),
         *(before_it_is_settled, another_s, opened),
     )
 }
@@ -177,6 +196,8 @@ def test_images_say_what_rows_say(tmp_path: Path, name: str) -> None:
     one = aged(desk)
     release = desk.pays_out(one)
     comes_back(desk, release)
+    ended(desk, release)
+    desk.settles(800)
     pays(desk, one, 300)
     while len(desk.rows) % 16:
         desk.fills(HEAD, 1)
@@ -184,7 +205,7 @@ def test_images_say_what_rows_say(tmp_path: Path, name: str) -> None:
     for row in desk.rows:
         images.apply(row)
     told = images.accounts[HEAD]
-    assert (told["settled"], told["paid_out"]) == (500, 300)
+    assert (told["settled"], told["paid_out"]) == (1_300, 800)
     for path, more in ((tmp_path / "right", 0), (tmp_path / "wrong", 1)):
         told[name] += more
         write_journal(path, [[row] for row in desk.rows])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from switch._core import Ledger
-from switch.codes import BENEFICIARY_WAIT_S, AccountKind, Result
+from switch.codes import BENEFICIARY_WAIT_S, AccountKind, Link, Result, RowFlag
 from tests.audit.journal_writer import write_journal
 from tests.audit.payout_story import PayoutDesk
 from tests.audit.people_story import HEAD as STORY_HEAD
@@ -24,6 +24,7 @@ from tests.core.cashier import (
     TRANSIT,
     Cashier,
     beneficiary,
+    debit,
     ended,
     ending,
     transfer,
@@ -37,6 +38,7 @@ from tests.core.council import (
     OK,
     SECOND_NS,
     SETTLEMENT,
+    SUSPENSE,
     WALLET,
     Asked,
     no_row,
@@ -144,6 +146,88 @@ def test_what_came_back_is_paid_again(cashier: Cashier, how: str) -> None:
     assert cashier.told(payout(newest, 700)).result == OK
     no_row(cashier, cashier.told(payout(newest, 1)), EXCEEDS)
     no_row(cashier, cashier.told(payout(other, 1)), EXCEEDS)
+
+
+ALL_THE_SAME = 700
+"""What a bank has paid although it was recalled."""
+
+
+@pytest.mark.parametrize("how", RESTS)
+def test_what_was_recalled_and_paid_all_the_same_is_paid(
+    cashier: Cashier, how: str
+) -> None:
+    """The bank's line names the payout, and people end it out of settlement."""
+    named, other = payees(cashier)
+    cashier.settle(ALL_THE_SAME)
+    released = cashier.told(payout(named, ALL_THE_SAME)).sequence
+    assert cashier.told(back(released, ALL_THE_SAME)).result == OK
+    item = cashier.book(debit(ALL_THE_SAME, b"PAID", released))
+    assert not item.flags & RowFlag.MATCHED
+    cashier.rest(how)
+    changed = cashier.ledger.account(HEAD)[0]["changed"]
+    ended_ = cashier.told(
+        ending(item.sequence, ALL_THE_SAME, SETTLEMENT, TRANSIT)
+    ).sequence
+    assert cashier.ledger.link(item.sequence, Link.ENDING) == ended_
+    cashier.rest(how)
+    assert figures(cashier.ledger) == (ALL_THE_SAME, ALL_THE_SAME)
+    assert figures(cashier.ledger, SECOND_HEAD) == (0, 0)
+    assert cashier.ledger.account(HEAD)[0]["changed"] == changed
+    no_row(cashier, cashier.told(payout(named, 1)), EXCEEDS)
+    no_row(cashier, cashier.told(payout(other, 1)), EXCEEDS)
+    cashier.settle(1)
+    assert cashier.told(payout(named, 1)).result == OK
+
+
+def test_what_was_paid_twice_is_more_than_was_settled(cashier: Cashier) -> None:
+    """It is no payout that could be refused: the bank has paid."""
+    named, _ = payees(cashier)
+    cashier.settle(ALL_THE_SAME)
+    released = cashier.told(payout(named, ALL_THE_SAME)).sequence
+    cashier.book(debit(ALL_THE_SAME, b"PAID", released))
+    again = cashier.book(debit(ALL_THE_SAME, b"AGAIN", released)).sequence
+    told = cashier.told(ending(again, ALL_THE_SAME, SETTLEMENT, TRANSIT))
+    assert told.result == OK
+    assert figures(cashier.ledger) == (ALL_THE_SAME, 2 * ALL_THE_SAME)
+    cashier.settle(ALL_THE_SAME)
+    no_row(cashier, cashier.told(payout(named, 1)), EXCEEDS)
+
+
+@pytest.mark.parametrize(
+    "about",
+    ["nothing", "what is to come", "the beneficiary", "another record", "an ending"],
+)
+def test_a_line_that_names_no_payout_is_nobody_s(cashier: Cashier, about: str) -> None:
+    named, _ = payees(cashier)
+    cashier.settle(ALL_THE_SAME)
+    released = cashier.told(payout(named, ALL_THE_SAME)).sequence
+    first = cashier.book(debit(5, b"FIRST", released)).sequence
+    told = cashier.told(ending(first, 5, SETTLEMENT, TRANSIT))
+    # The line of another amount names it all the same.
+    assert figures(cashier.ledger) == (ALL_THE_SAME, ALL_THE_SAME + 5)
+    numbers = {
+        "nothing": 0,
+        "what is to come": 10**6,
+        "the beneficiary": named,
+        "another record": 1,
+        "an ending": told.sequence,
+    }
+    item = cashier.book(debit(7, b"SECOND", numbers[about])).sequence
+    assert cashier.told(ending(item, 7, SETTLEMENT, TRANSIT)).result == OK
+    assert figures(cashier.ledger) == (ALL_THE_SAME, ALL_THE_SAME + 5)
+
+
+def test_what_is_ended_out_of_suspense_is_not_paid_out(cashier: Cashier) -> None:
+    """Settlement has that money still."""
+    named, _ = payees(cashier)
+    cashier.tell(transfer(ALL_THE_SAME, FLOAT, SUSPENSE))
+    cashier.settle(ALL_THE_SAME)
+    released = cashier.told(payout(named, ALL_THE_SAME)).sequence
+    assert cashier.told(back(released, ALL_THE_SAME)).result == OK
+    item = cashier.book(debit(ALL_THE_SAME, b"PAID", released)).sequence
+    told = cashier.told(ending(item, ALL_THE_SAME, SUSPENSE, TRANSIT))
+    assert told.result == OK
+    assert figures(cashier.ledger) == (ALL_THE_SAME, 0)
 
 
 def test_lines_count_one_behind_the_other(cashier: Cashier) -> None:

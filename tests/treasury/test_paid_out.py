@@ -15,7 +15,7 @@ from switch import _core as core
 from switch.codes import Kind, Result
 from switch.ledger.open_matters import OpenMatters
 from switch.ledger.paid_out import Disbursed, PaidOut
-from tests.core.cashier import TRANSIT, beneficiary, ending, transfer
+from tests.core.cashier import TRANSIT, beneficiary, debit, ending, transfer
 from tests.core.council import HEAD, SECOND_NS, SETTLEMENT, WALLET
 from tests.treasury.paying import SECOND_HEAD, SETTLED, WAIT_S, Paymaster, begun
 
@@ -56,6 +56,20 @@ def test_what_was_paid_out_and_came_back(payer: Paymaster) -> None:
     assert paid(payer) == [Disbursed(SETTLED, 300), Disbursed(SETTLED, 20)]
     payer.reopen()
     assert paid(payer) == [Disbursed(SETTLED, 300), Disbursed(SETTLED, 20)]
+
+
+def test_what_was_paid_all_the_same(payer: Paymaster) -> None:
+    """A payout was recalled, its bank has paid, and people end that line."""
+    first = payer.pay_out(1_000)
+    assert payer.told(ending(first, 1_000, TRANSIT, SETTLEMENT)).result == Result.OK
+    item = payer.book(debit(1_000, b"PAID", first)).sequence
+    other = payer.book(debit(7, b"FEE", 10**6)).sequence
+    for number, amount in ((item, 1_000), (other, 7)):
+        told = payer.told(ending(number, amount, SETTLEMENT, TRANSIT))
+        assert told.result == Result.OK
+    assert paid(payer) == [Disbursed(SETTLED, 1_000), Disbursed(SETTLED, 0)]
+    payer.reopen()
+    assert paid(payer) == [Disbursed(SETTLED, 1_000), Disbursed(SETTLED, 0)]
 
 
 def rows_of(*amounts: tuple[int, int], first: int = 1) -> core.Rows:

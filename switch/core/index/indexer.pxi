@@ -117,21 +117,17 @@ cdef int _indexer_take_row(
     if row.result == RESULT_OK:
         if not effect_is_within(row, tail, tail_size):
             return MDB_CORRUPTED
-        if pays:
-            rc = segments_get_paid(reader, row, &root)
-        elif keys_needs_hold(row) or row.flags & ROW_RELEASE:
+        if keys_needs_hold(row) or row.flags & ROW_RELEASE or pays:
             rc = store_get_row(reader, row.resolves, &hold)
             root = hold
             if rc == 0 and hold.kind == KIND_POST:
                 rc = store_get_row(reader, hold.resolves, &root)
-        else:
-            rc = 0
-        if rc != 0:
-            return rc
+            if rc == 0 and pays:
+                rc = segments_find_payee(s, reader, row, &payee)
+            if rc != 0:
+                return rc
         effect_rely(&s.index.images, row, hold)
         effect_apply(&s.index.images, row, hold, tail, tail_size)
-        if pays:
-            payee = effect_payee(&s.index.images, root)
         if payee != 0:
             effect_pay_out(&s.index.images, row, payee)
             segments_mark(s, payee, row.sequence)

@@ -144,13 +144,25 @@ cdef int segments_take_row(
     return 0
 
 
-cdef int segments_get_paid(
-    Reader* reader, const Row* row, const Row** root
+cdef int segments_find_payee(
+    State* s, Reader* reader, const Row* row, uint32_t* payee
 ) noexcept nogil:
-    """What a payout names, of a recall what the payout names that it takes back."""
-    cdef int rc = store_get_row(reader, row.resolves, root)
-    if rc == 0 and root[0].kind == KIND_TRANSFER and root[0].resolves != 0:
-        return store_get_row(reader, root[0].resolves, root)
+    """The biller account whose `paid_out` a row changes, or 0. As `rows_find_payee`."""
+    cdef const Row* named
+    cdef int rc = store_get_row(reader, row.resolves, &named)
+    payee[0] = 0
+    if rc == 0 and named.kind == KIND_BOOKED:
+        if not keys_names_earlier(named):
+            return 0
+        rc = store_get_row(reader, named.resolves, &named)
+        if rc == 0 and not keys_may_have_paid_out(&s.index.images, named):
+            return 0
+    if rc == 0 and named.kind == KIND_TRANSFER:
+        if named.resolves == 0:
+            return 0
+        rc = store_get_row(reader, named.resolves, &named)
+    if rc == 0:
+        payee[0] = effect_payee(&s.index.images, named)
     return rc
 
 
@@ -158,15 +170,13 @@ cdef int segments_take_payout(
     State* s, const uint64_t* applied, Reader* reader, const Row* row
 ) noexcept nogil:
     """Apply a payout, or its recall, to the account of whose money it is, if that lacks it."""
-    cdef const Row* root
     cdef uint32_t payee
     cdef int rc
     if not keys_is_of_payout(&s.index.images, row):
         return 0
-    rc = segments_get_paid(reader, row, &root)
+    rc = segments_find_payee(s, reader, row, &payee)
     if rc != 0:
         return rc
-    payee = effect_payee(&s.index.images, root)
     if payee != 0 and _segments_lack(applied, payee, row.sequence):
         effect_pay_out(&s.index.images, row, payee)
         segments_mark(s, payee, row.sequence)

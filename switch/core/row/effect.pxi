@@ -454,8 +454,8 @@ cdef void effect_apply(
 
 
 cdef inline uint32_t effect_payee(const Table* table, const Row* root) noexcept nogil:
-    """The biller account of whose money an accepted payout, or its recall, is; 0 if nobody is
-    named, or the debit of a bank's line ends. `root`: the row that the payout names."""
+    """The biller account of whose money an accepted payout is; 0 if nobody is named. `root`: the
+    row that the payout names."""
     cdef uint32_t payee
     if root.kind != KIND_REGISTER or root.debit >= <uint32_t>BENEFICIARIES_MAX:
         return 0

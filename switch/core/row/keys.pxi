@@ -246,9 +246,20 @@ cdef inline bint keys_may_pay_out(const Table* table, const Row* row) noexcept n
     )
 
 
+cdef inline bint keys_may_have_paid_out(const Table* table, const Row* row) noexcept nogil:
+    """Whether a row that a bank's line names may be an accepted payout."""
+    return row.result == RESULT_OK and keys_may_pay_out(table, row)
+
+
+cdef inline bint keys_names_earlier(const Row* row) noexcept nogil:
+    """Whether what a bank's line names is there: anybody may write any number."""
+    return 0 < row.resolves and row.resolves < row.sequence
+
+
 cdef inline bint keys_is_of_payout(const Table* table, const Row* row) noexcept nogil:
-    """Whether what a transfer names says to whose beneficiary it pays: it may be a payout, or
-    it recalls one. What was sent back to its remitter is recalled to a suspense account."""
+    """Whether what a transfer names says to whose beneficiary it pays: it may be a payout, end
+    a debit whose line names one, or recall one. What was sent back to its remitter is recalled
+    to a suspense account."""
     return keys_may_pay_out(table, row) or (
         row.kind == KIND_TRANSFER and row.resolves != 0
         and keys_kind(table, row.debit) == ACCOUNT_BANK_TRANSIT

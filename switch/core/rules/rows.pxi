@@ -113,16 +113,36 @@ cdef inline void _rows_touch(State* s, uint32_t account) noexcept nogil:
 
 cdef int rows_root(State* s, const Row* row, const Row* hold, Row* root) noexcept nogil:
     """The row that took the claim which `row` releases: the hold that it ends, or what
-    was paid or held before. Of a payout what it names, of its recall what that names."""
+    was paid or held before. Of a transfer what it names."""
     cdef int rc
     if kinds_resolves_hold(row.kind):
         root[0] = hold[0]
         return 0
     rc = rows_get(s, row.resolves, root)
-    if rc == 0 and (
-        root.kind == KIND_POST or (root.kind == KIND_TRANSFER and root.resolves != 0)
-    ):
+    if rc == 0 and root.kind == KIND_POST:
         return rows_get(s, root.resolves, root)
+    return rc
+
+
+cdef int rows_find_payee(State* s, const Row* row, uint32_t* payee) noexcept nogil:
+    """The biller account whose `paid_out` an accepted row changes, or 0. A payout names a row
+    of its beneficiary. Its recall names the payout. So does the line of a debit that people
+    end out of settlement: its bank has paid what had been recalled, or has paid twice."""
+    cdef Row named
+    cdef int rc = rows_get(s, row.resolves, &named)
+    payee[0] = 0
+    if rc == 0 and named.kind == KIND_BOOKED:
+        if not keys_names_earlier(&named):
+            return 0
+        rc = rows_get(s, named.resolves, &named)
+        if rc == 0 and not keys_may_have_paid_out(&s.group.working, &named):
+            return 0
+    if rc == 0 and named.kind == KIND_TRANSFER:
+        if named.resolves == 0:
+            return 0
+        rc = rows_get(s, named.resolves, &named)
+    if rc == 0:
+        payee[0] = effect_payee(&s.group.working, &named)
     return rc
 
 
@@ -165,6 +185,8 @@ cdef int rows_note(
     )
     if pays or (row.result == RESULT_OK and row.flags & ROW_RELEASE):
         rc = rows_root(s, row, hold, &root)
+        if rc == 0 and pays:
+            rc = rows_find_payee(s, row, &payee)
         if rc != 0:
             return rc
     if row.result == RESULT_OK:
@@ -174,8 +196,6 @@ cdef int rows_note(
         credit = &s.group.working.accounts[row.credit if kinds_changes_credit(row.kind) else 0]
         before = effect_waiting(credit)
         effect_apply(&s.group.working, row, hold, tail, tail_size)
-        if pays:
-            payee = effect_payee(&s.group.working, &root)
         if payee != 0:
             effect_pay_out(&s.group.working, row, payee)
             _rows_touch(s, payee)
