@@ -82,8 +82,8 @@ def before_it_comes_back(desk: PayoutDesk, forged: bool) -> None:
 
 
 def paid_all_the_same(desk: PayoutDesk, forged: bool) -> None:
-    """A payout was recalled, its bank has paid, and that was ended out of settlement; or
-    the bank's line is of something else.
+    """A payout was recalled, its bank has paid, and that was ended out of settlement;
+    or the bank's line is of something else.
     """
     one = aged(desk)
     desk.settles(500)
