@@ -58,6 +58,7 @@ PAYING = ("unread", "batches", "holds")
 """Attacks that pay, and are let."""
 ENDED = (
     *("key_updates", "rapid_reset", "continuation", "settings", "ping", "empty_data"),
+    "said_again",
 )
 """Attacks that nobody does who means well: they are thrown out."""
 LOOK_S = 0.05

@@ -30,6 +30,7 @@ from benchmarks.raw_peer import (
     CONTINUATION,
     DATA,
     END_HEADERS,
+    END_STREAM,
     HEADERS,
     PING,
     RST_STREAM,
@@ -209,15 +210,40 @@ def rapid_reset(attack: Attack) -> None:
 
 
 def metadata(attack: Attack) -> None:
-    """Calls with as much metadata as there may be, and a field that is said often."""
+    """Calls with as much metadata as there may be, and with a field in many pieces."""
     large = call_headers(METHODS["unary"], [(b"x-long", b"x" * METADATA_BYTES)])
-    # 62 is the newest entry of the table, which a literal put there.
-    bomb = b"\x40\x01x\x7f\x81\x1e" + b"y" * 4_000 + b"\xbe" * BOMB
+    pieces = [(b"payswitch-session-bin", b"," * METADATA_BYTES)]
+    several = call_headers(METHODS["unary"], pieces)
 
     def make(turn: int) -> bytes:
         stream = 1 + 4 * turn
         return frame(HEADERS, END_HEADERS, stream, large) + frame(
-            HEADERS, END_HEADERS, stream + 2, call_headers(METHODS["unary"]) + bomb
+            HEADERS, END_HEADERS, stream + 2, several
+        )
+
+    flood(attack, make)
+
+
+def said_again(attack: Attack) -> None:
+    """Headers of few bytes that say a long field again and again."""
+    # 62 is the newest entry of the table, which a literal put there.
+    bomb = b"\x40" + literal(b"x", b"y" * 4_000)[1:] + b"\xbe" * BOMB
+    block = call_headers(METHODS["unary"]) + bomb
+    flood(
+        attack,
+        lambda turn: frame(HEADERS, END_HEADERS | END_STREAM, 1 + 2 * turn, block),
+    )
+
+
+def unread_refusals(attack: Attack) -> None:
+    """Calls that are refused at their headers, whose answers nobody reads."""
+    block = call_headers(METHODS["unary"], [(b"grpc-timeout", b"none")])
+
+    def make(turn: int) -> bytes:
+        first = 1 + 2_000 * turn
+        return b"".join(
+            frame(HEADERS, END_HEADERS, stream, block)
+            for stream in range(first, first + 2_000, 2)
         )
 
     flood(attack, make)
@@ -558,7 +584,8 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
     one.__name__: one
     for one in (
         *(unread, unfinished, idle, storm, handshakes, key_updates, rapid_reset),
-        *(continuation, settings, ping, empty_data, metadata, batches, refusals),
+        *(continuation, settings, ping, empty_data, metadata, said_again),
+        *(unread_refusals, batches, refusals),
         *(feeds, watches, fetches, reads, holds),
     )
 }

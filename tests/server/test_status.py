@@ -108,3 +108,21 @@ def test_the_unexpected_tells_nothing() -> None:
     assert made.code == code_pb2.INTERNAL
     assert "secret" not in made.message
     assert not made.details
+
+
+@pytest.mark.parametrize("letter", ["x", "৳"])
+def test_a_status_fits_in_the_headers_of_grpc_s_clients(letter: str) -> None:
+    """They take 8 KiB, of which the text and its details have theirs."""
+    long = letter * 200_000
+    several = [Problem(long, long) for _ in range(100)]
+    for error in (
+        NetworkError(long, several),
+        status.ArgumentError(long, long),
+        status.NotFoundError(long),
+    ):
+        made = status.make_status(error)
+        assert made.message.startswith(letter * 32)
+        assert made.ByteSize() <= status.STATUS_BYTES_MAX
+    # A short one is whole.
+    short = status.make_status(status.NotFoundError(letter * 512))
+    assert short.message == letter * 512
