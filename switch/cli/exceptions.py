@@ -112,7 +112,8 @@ def _show_list(found: list[pb.Exception], screen: Screen) -> None:
             for one in found
         ],
         right=numbers,
-        drop=("says", "turn", "payment", "biller", "centre", "decide by"),
+        drop=("says", "payment", "biller", "age", "reference", "centre", "decide by"),
+        wraps=("kind", "turn"),
     )
 
 
@@ -271,15 +272,11 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
             for one in found
         ],
         drop=(
-            "answered",
-            "answered by",
-            "lines done",
-            "done as",
-            "proposed",
-            "reason",
-            "proposed by",
-            "amount",
+            *("done as", "answered", "lines done", "proposed", "reason"),
+            *("answered by", "proposed by", "kind", "amount"),
         ),
+        wraps=("kind", "proposed by", "state", "answered by"),
+        below="about",
     )
     show_listed_changes(found, screen)
     return Exit.DONE

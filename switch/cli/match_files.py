@@ -85,7 +85,11 @@ def show_breaks(breaks: list[Break], as_of: Any, limit: int, screen: Screen) -> 
             for one in shown
         ],
         right=("entry", "here", "there", "age"),
-        drop=("entry", "head", "match key", "there", "here", "differs", "age"),
+        drop=(
+            *("entry", "age", "head", "match key", "differs"),
+            *("decide by", "there", "here"),
+        ),
+        wraps=("type", "differs", "turn"),
     )
     if len(shown) < len(breaks):
         screen.note(f"{len(breaks) - len(shown)} more; --limit 0 shows them")

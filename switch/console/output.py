@@ -121,12 +121,15 @@ class Screen:
         right: Sequence[str] = ("amount", "balance", "pending", "change", "payments"),
         footer: Sequence[str] = (),
         drop: Sequence[str] = (),
+        wraps: Sequence[str] = (),
+        below: str | None = None,
         whole: bool = False,
     ) -> None:
         """A table for people. `columns` are keys of WORDS, those in `right` numbers.
 
-        A terminal that is too narrow leaves columns out, those in `drop` first, and
-        says which; `tables` has the rules. What people put their names to is `whole`:
+        A terminal that is too narrow wraps short cells of `wraps`, puts the column
+        `below` under its rows and leaves columns out, those in `drop` first, and says
+        which; `tables` has the rules. What people put their names to is `whole`:
         nothing of it is left out, each row is a list of named values instead.
         """
         heads = [harmless(self.language.word(column)) for column in columns]
@@ -136,7 +139,14 @@ class Screen:
             [row[at] for row in (*cells, *([feet] if feet else []))]
             for at in range(len(columns))
         ]
-        found = fit(texts, heads, drop_order(columns, drop), self._table_width)
+        found = fit(
+            texts,
+            heads,
+            drop_order(columns, drop),
+            self._table_width,
+            wraps=[columns.index(name) for name in wraps],
+            below=None if below is None else columns.index(below),
+        )
         if title:
             self._out.print(Text(harmless(title), style="italic"), soft_wrap=True)
         if whole and found.left_out:
@@ -145,7 +155,7 @@ class Screen:
                 self.line("")
             return
         numbers = [column in right for column in columns]
-        lines = drawn(found, heads, cells, feet, numbers)
+        lines = drawn(found, heads, cells, feet, numbers, self._table_width)
         self._out.print(Text("\n".join(lines)), soft_wrap=True)
         if found.left_out:
             names = ", ".join(heads[at] for at in found.left_out)
