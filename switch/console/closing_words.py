@@ -5,6 +5,11 @@ CLOSING_WORDS: dict[str, tuple[str, str]] = {
         "What is open, and whose turn it is:",
         "যা খোলা আছে, আর কার পালা:",
     ),
+    "planned day": ("Planned as", "যে দিনের ছকে"),
+    "booked days": (
+        "Booked on (the day of all files and commands)",
+        "যে দিনে লেখা (সব ফাইল ও নির্দেশের দিন)",
+    ),
     "closed day": ("Day", "দিন"),
     "closed windows": ("Windows", "জানালা"),
     "scrolls": ("Scrolls", "স্ক্রল"),
