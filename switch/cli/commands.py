@@ -144,7 +144,8 @@ def statement(args: Namespace, screen: Screen) -> Exit:
 
 
 def feed(args: Namespace, screen: Screen) -> Exit:
-    """A biller's entries from a cursor."""
+    """A biller's entries from a cursor. How far they go is said before the first."""
+    screen.note(_feed_text(args, screen.language))
     with open_office(args) as client:
         entries = client.feed(args.biller, args.cursor, follow=args.follow)
         for entry in itertools.islice(entries, args.limit or None):
@@ -157,6 +158,13 @@ def feed(args: Namespace, screen: Screen) -> Exit:
                 f"{screen.language.amount(entry.amount)}  {who(entry)}".rstrip()
             )
     return Exit.DONE
+
+
+def _feed_text(args: Namespace, language: Language) -> str:
+    word = language.word
+    end = word("feed follows" if args.follow else "feed to newest")
+    most = f"{word('feed limit')} {language.count(args.limit)}, " if args.limit else ""
+    return f"{word('feed after')} {language.count(args.cursor)}: {most}{end}"
 
 
 def _kind(entry: types_pb2.Entry) -> str:
