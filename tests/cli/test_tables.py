@@ -11,6 +11,7 @@ import io
 import locale
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -133,6 +134,15 @@ def test_no_table_breaks_a_word_or_hides_that_it_leaves_something_out(
                 for word in harmless(cell).split():
                     assert word in told
         return
+    if drawn.whole:
+        # What is empty is no part of it.
+        told_of = [
+            at
+            for at in range(len(drawn.columns))
+            if not at or any(row[at].strip() for row in rows)
+        ]
+        rows = [tuple(row[at] for at in told_of) for row in rows]
+        drawn = replace(drawn, columns=tuple(drawn.columns[at] for at in told_of))
     found = _columns(text)
     kept: list[int] = []
     for at in range(len(drawn.columns)):
@@ -212,6 +222,30 @@ def test_what_is_signed_is_whole() -> None:
         "switch.cli.bookings:_show",
         "switch.cli.breaks:show_made",
     }
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_what_is_signed_has_no_empty_fields(width: int) -> None:
+    """A line of the register names no accounts and no amount; a transfer names them."""
+    (drawn,) = (each for each in DRAWN if "signing:show_lines" in each.where)
+    assert drawn.columns == (
+        *("line", "what", "from", "to", "amount", "reference", "detail", "done"),
+    )
+    record = ("0", "participant", "", "", "", "", "id bsk-1, role centre", "")
+    text = _shown(drawn, [record], width, language=Language.ENGLISH)
+    for name in ("from", "to", "amount", "reference", "done"):
+        assert WORDS[name][0] not in text.split(), text
+    assert "id bsk-1, role centre" in " ".join(text.split())
+    moved = ("1", "top-up", "float", "bsk-1", "₹5,000.00", "UTR-1", "", "")
+    text = _shown(drawn, [record, moved], width, language=Language.ENGLISH)
+    for cell in (*record, *moved):
+        for word in cell.split():
+            assert word in text.split()
+    assert WORDS["done"][0] not in text.split()
+    if "┃" not in text:
+        first, second = text.strip().split("\n\n")
+        assert WORDS["to"][0] not in first.split()
+        assert WORDS["to"][0] in second.split()
 
 
 def test_nobody_draws_tables_otherwise() -> None:
