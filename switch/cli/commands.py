@@ -106,7 +106,8 @@ def balance(args: Namespace, screen: Screen) -> Exit:
         if wallet.low_since_sequence:
             facts.append(("low since", str(wallet.low_since_sequence)))
     if args.at == NOW and wallet.day:
-        spent = f"{language.amount(wallet.day_amount)} ({wallet.day_count})"
+        count = f"{wallet.day_count} {language.word('spent payments')}"
+        spent = f"{language.amount(wallet.day_amount)} ({count})"
         facts.append(("spent today", f"{wallet.day}: {spent}"))
     facts.append(("as of", str(reply.as_of_sequence)))
     screen.facts(facts)

@@ -102,6 +102,7 @@ def summarise(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
 def show(report: DayReport, screen: Screen) -> None:
     """The tables for people."""
     show_dates(report.script, report.fates, screen)
+    show_counts(len(report.replayed.sent), report.fates, screen)
     _show_departments(report, screen)
     _show_billers(report, screen)
     _show_exceptions(report, screen)
@@ -143,6 +144,18 @@ def show_dates(script: Script, fates: Fates, screen: Screen) -> None:
         [
             ("planned day", f"{script.date:%A %d %B %Y}"),
             ("booked days", ", ".join(booked_dates(fates))),
+        ]
+    )
+
+
+def show_counts(sent: int, fates: Fates, screen: Screen) -> None:
+    """How many payments the day has had, by what is counted."""
+    count = screen.language.count
+    screen.facts(
+        [
+            ("day sent", count(sent)),
+            ("day begun", count(len(fates))),
+            ("day completed", count(count_states(fates)[State.COMPLETED])),
         ]
     )
 
