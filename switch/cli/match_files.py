@@ -1,9 +1,11 @@
 """The files of matches, read and written, and how breaks are shown."""
 
 import os
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from switch.cli.arguments import to_count
 from switch.cli.written_files import make_folder, part_of, sync_folder
 from switch.console.output import Screen
 from switch.errors import ConfigError
@@ -93,3 +95,14 @@ def show_breaks(breaks: list[Break], as_of: Any, limit: int, screen: Screen) -> 
     )
     if len(shown) < len(breaks):
         screen.note(f"{len(breaks) - len(shown)} more; --limit 0 shows them")
+
+
+def add_limit(command: ArgumentParser) -> None:
+    """How many of them."""
+    command.add_argument(
+        "--limit",
+        type=to_count,
+        default=SHOWN,
+        metavar="N",
+        help="breaks to show at most, 0 for all (default: %(default)s)",
+    )
