@@ -130,7 +130,7 @@ def statement(args: Namespace, screen: Screen) -> Exit:
             (
                 format_ist(line.entry.time_ns),
                 str(line.entry.sequence),
-                _kind(line.entry),
+                kind_of(line.entry, language),
                 line.entry.service,
                 line.entry.reference,
                 language.amount(line.change),
@@ -153,9 +153,10 @@ def feed(args: Namespace, screen: Screen) -> Exit:
             if screen.as_json:
                 screen.value(plain(entry))
                 continue
+            kind = kind_of(entry, screen.language)
             screen.line(
                 f"{entry.sequence:>10}  {format_ist(entry.time_ns)}  "
-                f"{_kind(entry):<7}  {entry.service:<12}  {entry.reference:<32}  "
+                f"{kind:<7}  {entry.service:<12}  {entry.reference:<32}  "
                 f"{screen.language.amount(entry.amount)}  {who(entry)}".rstrip()
             )
     return Exit.DONE
@@ -168,7 +169,10 @@ def _feed_text(args: Namespace, language: Language) -> str:
     return f"{word('feed after')} {language.count(args.cursor)}: {most}{end}"
 
 
-def _kind(entry: types_pb2.Entry) -> str:
+def kind_of(entry: types_pb2.Entry, language: Language) -> str:
+    """What an entry is, as lists call it. An undoing is a transfer to the rules."""
+    if entry.undoes:
+        return language.word("entry undoing")
     return enum_word(types_pb2.EntryKind.DESCRIPTOR, entry.kind)
 
 

@@ -11,7 +11,7 @@ from switch.calendar import DAY_S, NS_IN_S, format_ist, ist_date
 from switch.cli import people, signing
 from switch.cli.abouts import about_text, amount_text
 from switch.cli.arguments import add_id, add_reason, as_argument, to_count
-from switch.cli.commands import open_office, who
+from switch.cli.commands import kind_of, open_office, who
 from switch.cli.next_steps import show_proposed
 from switch.cli.office import show_outcome
 from switch.cli.register_changes import show_listed_changes
@@ -142,7 +142,7 @@ def _show_history(one: pb.Exception, screen: Screen) -> None:
             (
                 format_ist(entry.time_ns),
                 str(entry.sequence),
-                _entry_kind(entry),
+                _entry_kind(entry, language),
                 language.amount(entry.reported_amount or entry.amount),
                 entry.reference,
                 entry.note,
@@ -184,10 +184,10 @@ def _decide_by(one: pb.Exception) -> str:
     return f"{date} !" if one.overdue else date
 
 
-def _entry_kind(entry: types_pb2.Entry) -> str:
+def _entry_kind(entry: types_pb2.Entry, language: Language) -> str:
     if entry.kind == types_pb2.ENTRY_KIND_CASE:
         return _word(types_pb2.CaseType, entry.case_type)
-    kind = _word(types_pb2.EntryKind, entry.kind)
+    kind = kind_of(entry, language)
     if entry.proposal_kind:
         kind += f" {_word(types_pb2.ProposalKind, entry.proposal_kind)}"
     return kind

@@ -1,6 +1,8 @@
-"""Goal: whoever asks for a biller's entries knows before the first how far they go.
+"""Goal: whoever asks for a biller's entries knows before the first how far they go, and
+an undoing is called by its name in every list of entries.
 
-Method: the command with a client that has three entries, and with one that waits.
+Method: the command with a client that has three entries, and with one that waits;
+lists with one entry.
 """
 
 import itertools
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from switch.cli import commands
+from switch.cli import commands, exceptions, explain
 from switch.cli.entry import _parser
 from switch.console.output import Exit, Screen
 from switch.console.words import Language
@@ -67,3 +69,20 @@ def test_a_feed_says_how_far_it_goes(
     assert [json.loads(line)["sequence"] for line in said.out.splitlines()] == [
         *range(args.cursor + 1, args.cursor + 1 + count)
     ]
+
+
+@pytest.mark.parametrize("language", Language)
+def test_an_undoing_is_no_plain_transfer(
+    language: Language, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = types_pb2.Entry(sequence=9, kind=types_pb2.ENTRY_KIND_TRANSFER)
+    assert commands.kind_of(entry, language) == "transfer"
+    entry.undoes = True
+    word = language.word("entry undoing")
+    assert word != "entry undoing"
+    assert commands.kind_of(entry, language) == word
+    assert exceptions._entry_kind(entry, language) == word
+    explain._show_entries([entry], Screen(as_json=False, language=language))
+    shown = capsys.readouterr().out
+    assert word in shown
+    assert "transfer" not in shown
