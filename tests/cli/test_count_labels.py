@@ -13,6 +13,7 @@ from typing import Any, Self, cast
 import pytest
 
 from switch.cli import close_day, commands, counter, totals
+from switch.client import NOW
 from switch.console.output import Screen
 from switch.console.words import WORDS, Language
 from switch.day import report
@@ -71,7 +72,7 @@ def show_close_day(screen: Screen) -> None:
 def show_balance(screen: Screen) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(commands, "open_office", lambda _: Client())
-        commands.balance(Namespace(at=commands.NOW, centre="c"), screen)
+        commands.balance(Namespace(at=NOW, centre="c"), screen)
 
 
 def show_shift(screen: Screen) -> None:
