@@ -20,7 +20,7 @@ Rows = npt.NDArray[np.void]
 ROW: np.dtype[np.void]
 """One journal row, 128 bytes; `layout.pxd` declares the fields."""
 ACCOUNT: np.dtype[np.void]
-"""One account image, 168 bytes."""
+"""One account image, 184 bytes."""
 OUTCOME: np.dtype[np.void]
 """The answer to one requested row, 80 bytes."""
 PARTICIPANT_RECORD: np.dtype[np.void]

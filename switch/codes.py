@@ -139,6 +139,7 @@ class Result(IntEnum):
     COMPLAINT_CLOSED = 96
     ALREADY_HANDED_OUT = 97
     ALREADY_DONE = 98
+    EXCEEDS_SETTLED = 99
 
 
 class Field(IntEnum):
@@ -546,7 +547,7 @@ the longest that they may say."""
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 16
+RULES_VERSION = 17
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

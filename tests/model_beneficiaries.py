@@ -124,7 +124,8 @@ class Beneficiaries(Margins):
 
     def check_payout(self, row: Row) -> Answer:
         """Where there are beneficiaries it names the newest row about one, which is
-        active and was there when people proposed it, and all have had time to see it.
+        active and was there when people proposed it, and all have had time to see it;
+        and it is at most what was settled for that account and not paid out.
         """
         if not self.beneficiaries and not row.resolves:
             return OK
@@ -139,7 +140,18 @@ class Beneficiaries(Margins):
         wait_s = self.wait_s or WAIT_S
         if self.clock() - named.timestamp < wait_s * SECOND_NS:
             return Answer(Result.BENEFICIARY_WAITS, named.sequence)
+        payee = self.accounts[account_of(tail)]
+        if row.amount > payee.settled - payee.paid_out:
+            return Answer(Result.EXCEEDS_SETTLED)
         return OK
+
+    def count_paid(self, release: Row, amount: int) -> None:
+        """So much more, or less, was paid out of what was settled for the account whose
+        beneficiary a release names.
+        """
+        if release.resolves and self.is_payout(release):
+            named = self.rows[release.resolves - 1]
+            self.accounts[account_of(named.tail or b"")].paid_out += amount
 
 
 def account_of(tail: bytes) -> int:

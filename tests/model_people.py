@@ -446,8 +446,10 @@ class People(Beneficiaries):
         self.name_proposal(row)
         if self.is_payout(row):
             self.paid_out[row.resolves] = sequence
+            self.count_paid(row, row.amount)
         elif self.is_recall(row):
             self.matched[row.resolves] = sequence
+            self.count_paid(self.rows[row.resolves - 1], -row.amount)
         elif self.is_ending(row):
             self.ended[row.resolves] = sequence
         elif self.is_recovery(row):

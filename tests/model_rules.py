@@ -425,5 +425,6 @@ class Rules(Prices):
 
     def do_settle(self, row: Row) -> None:
         self.settled_by[row.resolves, row.debit] = len(self.rows) + 1
+        self.accounts[row.debit].settled += row.amount
         self.move(row)
         self.append(row)

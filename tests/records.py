@@ -43,12 +43,13 @@ ROW_FIELDS = """
     id sequence timestamp amount resolves reference debit credit receipt operator_
     checker participant service kind result flags basket total deadline
 """.split()  # noqa: SIM905 - a list of words reads better
-ACCOUNT_BYTES = struct.Struct("<11Q6IHHBBHQQQIIQQ")
+ACCOUNT_BYTES = struct.Struct("<11Q6IHHBBHQQQIIQQQQ")
 ACCOUNT_FIELDS = """
     debits_pending debits_posted credits_pending credits_posted day_amount
     day_amount_max period_debits period_credits carried opened changed day day_count
     day_count_max receipt participant holds_count year purpose kind state zero
     refundable payment_max kept_amount kept_count cases_count low_balance low_since
+    settled paid_out
 """.split()  # noqa: SIM905 - a list of words reads better
 OUTCOME_BYTES = struct.Struct("<QQQQQ16sIIHBBBBB9x")
 OUTCOME_FIELDS = """
@@ -216,6 +217,8 @@ class Account:
     cases_count: int = 0
     low_balance: int = 0
     low_since: int = 0
+    settled: int = 0
+    paid_out: int = 0
 
     @property
     def balance(self) -> int:
@@ -242,7 +245,7 @@ class Account:
         return replace(self)
 
     def pack(self) -> bytes:
-        """The account's image, 168 bytes."""
+        """The account's image, 184 bytes."""
         return ACCOUNT_BYTES.pack(*IMAGE(self))
 
 

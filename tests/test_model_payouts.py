@@ -6,6 +6,7 @@ answer is worked out by hand from docs/data-model.md.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -80,8 +81,15 @@ def begin(bare: Desk) -> Desk:
     bare.lines(
         of_record(AccountRecord(BILLER, 0, AccountKind.BILLER).pack(), Kind.OPEN),
         of_record(AccountRecord(BILLER, 1, AccountKind.BILLER).pack(), Kind.OPEN),
-        move(10_000, FLOAT, SETTLEMENT),
+        move(6_000, FLOAT, SETTLEMENT),
+        move(2_000, FLOAT, HEAD),
+        move(2_000, FLOAT, OTHER_HEAD),
     )
+    window = Row(Kind.WINDOW, participant=1, resolves=bare.model.last_window)
+    assert bare.result(window) == OK
+    closed = bare.model.last_window
+    settle = partial(Line, Kind.SETTLE, 2_000, closed, credit=SETTLEMENT)
+    bare.lines(settle(debit=HEAD), settle(debit=OTHER_HEAD))
     return bare
 
 

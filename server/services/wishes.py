@@ -231,6 +231,20 @@ def _settle(node: Node, wish: pb.SettleWish) -> About:
     )
 
 
+def _give(node: Node, wish: pb.GiveWish) -> About:
+    register = node.register
+    return About(
+        moves.transfer(
+            b"",
+            register.treasury_account(PURPOSE_SETTLEMENT).index,
+            arguments.biller_head(register, wish.biller, wish.head).index,
+            paise(wish.amount),
+            plain("reason", wish.reason),
+            sender=0,
+        )
+    )
+
+
 def _pins(node: Node, wish: pb.PinsWish) -> About | None:
     whose = arguments.participant(node.register, wish.participant, "participant")
     if len(wish.pins) > PINS_MAX:
@@ -353,6 +367,7 @@ _MAKERS: Mapping[str, Callable[[Node, Any], About | None]] = {
     "beneficiary": beneficiary,
     "schedule": schedule,
     "opening": opening,
+    "give": _give,
 }
 
 

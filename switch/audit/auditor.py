@@ -134,6 +134,7 @@ def _finish(journal: Journal, books: Books, last: int) -> Exceptions | None:
     exceptions = books.cases.finish(journal, refunds, books.refusals, now)
     lines, endings = books.people.lines, books.refusals.endings
     books.booked.finish(journal, lines, books.claims.utrs, endings)
+    books.settled.finish()
     books.deadlines.finish(books.holds, last)
     books.complaints.finish(journal)
     books.handouts.finish(journal)

@@ -59,8 +59,9 @@ class Beneficiaries:
         self.places: dict[int, int] = {}
         """By biller account; from 1, as each first was registered."""
         self._newest: dict[int, Beneficiary] = {}
-        # By the sequence of each row about one: its place.
+        # By the sequence of each row about one: its place, and its account.
         self._places: dict[int, int] = {}
+        self._payees: dict[int, int] = {}
         self._registers = array("Q")
 
     def registered(self, sequence: int) -> None:
@@ -85,9 +86,14 @@ class Beneficiaries:
         said = Beneficiary(tail[1] == 1, sequence, int(row["timestamp"]))
         self._newest[place] = said
         self._places[sequence] = place
+        self._payees[sequence] = account
         update = bool(int(row["flags"]) & RowFlag.UPDATE)
         if int(row["debit"]) != place or update != known:
             yield f"it is number {place}, the row says {row['debit']}"
+
+    def payee(self, sequence: int) -> int:
+        """The biller account whose beneficiary a row is about, or 0."""
+        return self._payees.get(sequence, 0)
 
     def payouts(self, rows: Rows, since: int) -> Mask:
         """Which rows are payouts, by their accounts and what they name; by rules from

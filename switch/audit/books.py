@@ -69,6 +69,7 @@ from switch.audit.senders import (
     check_sender,
     check_senders,
 )
+from switch.audit.settled import Settled
 from switch.audit.spans import Resolutions, Span
 from switch.audit.stakes import Stakes
 from switch.codes import AccountKind, AccountState, Kind
@@ -135,6 +136,7 @@ class Books:
             *(self.register, self.holds, self.deadlines, self.people), findings
         )
         self.booked = Booked(self.register, findings)
+        self.settled = Settled(self.register, findings)
         self.complaints = Complaints(self.register, findings)
         self.handouts = Handouts(self.register, findings)
         put_bills = PutBills(self.register, findings)
@@ -188,6 +190,7 @@ class Books:
             if self.claims:
                 refused = self._refused(pick(rows, ~accepted), parts[~accepted])
                 self.people.refused(refused)
+                self.settled.refused(refused)
                 told = refused["kind"] == Kind.BOOKED
                 if told.any():
                     self.booked.refused(pick(refused, told))
@@ -222,6 +225,8 @@ class Books:
         self._totals(span, resolutions)
         note_low(self.accounts, span, resolutions, self.moved)
         self._periods(span)
+        if span.kinds[Kind.SETTLE] or span.kinds[Kind.TRANSFER]:
+            self.settled.take(span.rows)
         spending = span.where(SPENDING)
         checked = self.findings if self.claims else None
         count_days(self.accounts, span, spending, resolutions, checked)

@@ -104,6 +104,8 @@ ACCOUNT: Final = np.dtype(
         ("cases_count", "<u4"),
         ("low_balance", "<u8"),
         ("low_since", "<u8"),
+        ("settled", "<u8"),
+        ("paid_out", "<u8"),
     ]
 )
 ACCOUNT_RECORD: Final = np.dtype(
@@ -400,7 +402,7 @@ INDEX_HOLD: Final = np.dtype([("sequence", "<u8"), ("due", "<u8")])
 
 SIZES: Final = {
     128: (ROW,),
-    168: (ACCOUNT,),
+    184: (ACCOUNT,),
     64: (
         *(CHUNK, PARTICIPANT_RECORD, SHIFT_RECORD, REVOCATION_RECORD),
         *(PROPOSED_LINE, BENEFICIARY_RECORD, BILLS_RECORD),
@@ -449,6 +451,9 @@ CHANNEL_RULES: Final = 14
 COUNTERS_OWN_RULES: Final = 14
 """The first rules by which a centre that signs on asks for what its counter does."""
 
+SETTLED_RULES: Final = 17
+"""The first rules by which a payout is at most what was settled and not paid out."""
+
 HEADS_RULES: Final = 14
 """The first rules by which the heads of a service only grow."""
 
@@ -480,7 +485,7 @@ INDEX_MAGIC: Final = 0x31584449
 SEGMENT_MAGIC: Final = 0x31474553
 HOLDS_MAGIC: Final = 0x31444C48
 FORMAT: Final = 5
-INDEX_FORMAT: Final = 9
+INDEX_FORMAT: Final = 10
 
 GROUP_MAX: Final = 8190
 TAIL_ITEM_MAX: Final = 262_144

@@ -21,6 +21,7 @@ from switch.audit.layout import (
     ACCOUNT_RECORD,
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
+    SETTLED_RULES,
     U64,
     Index,
     Mask,
@@ -83,8 +84,8 @@ MAY_BE_SENT: Final = (
 )
 """Results of payments whose reference may have no canonical form: asked before it, or
 of another payment, or just that."""
-PAYOUT_RESULTS: Final = R.BENEFICIARY_WRONG, R.BENEFICIARY_WAITS
-"""What a payout is told of to whom it goes."""
+PAYOUT_RESULTS: Final = R.BENEFICIARY_WRONG, R.BENEFICIARY_WAITS, R.EXCEEDS_SETTLED
+"""What a payout is told of to whom it goes, and how much may."""
 STATES: Final = {
     R.DEBIT_CLOSED: ("debit", AccountState.CLOSED),
     R.DEBIT_FROZEN: ("debit", AccountState.FROZEN),
@@ -206,6 +207,13 @@ class Refusals:
             told = self.register.paid(row) if payout else (R.OK, 0)
             if not self.register.know_payouts:
                 told = R.OK, 0
+            exceeds = row["result"] == R.EXCEEDS_SETTLED
+            if exceeds and payout and row["resolves"] and told == (R.OK, 0):
+                # How much there was is judged when all rows have passed.
+                told = (
+                    (R.EXCEEDS_SETTLED if self.register.has(SETTLED_RULES) else R.OK),
+                    0,
+                )
             if told != (row["result"], row["total"]):
                 self._add(row.reshape(1), np.ones(1, np.bool_))
         return alien | named | paying

@@ -71,6 +71,13 @@ def _settle(args: Namespace) -> pb.Wish:
     return pb.Wish(settle=wish)
 
 
+def _give(args: Namespace) -> pb.Wish:
+    wish = pb.GiveWish(
+        biller=args.biller, head=args.head, amount=args.amount, reason=args.reason
+    )
+    return pb.Wish(give=wish)
+
+
 def _pin(args: Namespace) -> pb.Wish:
     keys = [presented_by(file).key for file in args.files]
     return pb.Wish(pins=pb.PinsWish(participant=args.participant, pins=keys))
@@ -255,6 +262,17 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
         },
     ),
     (
+        "give",
+        _give,
+        "give a biller what lies in settlement and was settled for nobody",
+        {
+            "biller": {"metavar": "BILLER", "help": "whose account it is"},
+            "head": {"metavar": "HEAD", "help": "of account"},
+            **_RUPEES,
+            **_REASON,
+        },
+    ),
+    (
         "pin",
         _pin,
         "say which keys a participant's certificates may have; none: any",
@@ -367,6 +385,7 @@ _BATCHED: Mapping[str, tuple[Callable[[Namespace], pb.Wish], tuple[str, ...]]] =
     "close-wallet": (_close, ("centre", "reason")),
     "unfreeze": (_unfreeze, ("centre", "reason")),
     "settle": (_settle, ("window", "biller", "head", "amount")),
+    "give": (_give, ("biller", "head", "amount", "reason")),
 }
 """What a line of a batch may be, and the columns that it takes."""
 _NUMBERS = ("entry", "window", "day_count")

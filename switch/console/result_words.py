@@ -209,6 +209,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "all of this proposal is done; it cannot be withdrawn any more",
         "প্রস্তাবের সবটাই করা হয়ে গেছে; এটি আর তুলে নেওয়া যায় না",
     ),
+    Result.EXCEEDS_SETTLED: (
+        "more than was settled of this account and not paid out",
+        "এই হিসাবে যত নিষ্পত্তি হয়ে এখনও পাঠানো হয়নি, অঙ্কটি তার বেশি",
+    ),
     Result.NOT_APPROVED: (
         "another person must have approved exactly this, and that must still hold",
         "অন্য একজনকে ঠিক এটিই অনুমোদন করতে হবে, আর সেই অনুমোদন বহাল থাকতে হবে",

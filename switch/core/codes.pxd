@@ -158,6 +158,7 @@ cdef enum:  # results, grouped as the checks run
     RESULT_COMPLAINT_CLOSED = 96
     RESULT_ALREADY_HANDED_OUT = 97
     RESULT_ALREADY_DONE = 98        # of a withdrawal: all that was proposed is done
+    RESULT_EXCEEDS_SETTLED = 99
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0

@@ -89,9 +89,10 @@ cdef enum:
 
 cdef enum:
     JOURNAL_FORMAT = 5
-    INDEX_FORMAT = 9
-    RULES_VERSION = 16          # the rules of this code; one more for each change of them
+    INDEX_FORMAT = 10
+    RULES_VERSION = 17          # the rules of this code; one more for each change of them
     LIMIT_RULES = 14            # the first by which a limit is found by its account
+    SETTLED_RULES = 17          # the first whose images say what was settled and paid out
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
@@ -474,7 +475,7 @@ cdef struct Quotation:          # 144 bytes: a token, on no disk; sealed over th
 
 # --- derived state ------------------------------------------------------------------
 
-cdef struct Account:            # 168 bytes; index 0 is nobody's
+cdef struct Account:            # 184 bytes; index 0 is nobody's
     uint64_t debits_pending     # reserved by holds not yet resolved
     uint64_t debits_posted      # final
     uint64_t credits_pending
@@ -504,6 +505,8 @@ cdef struct Account:            # 168 bytes; index 0 is nobody's
     uint32_t cases_count        # payments of it in question, and advances not recovered
     uint64_t low_balance        # wallet: paise below which it is low, 0 for none
     uint64_t low_since          # wallet: sequence of the row with which it became so, or 0
+    uint64_t settled            # biller: paise that settlements have moved from it, ever
+    uint64_t paid_out           # biller: to its beneficiary, less what was recalled
 
 cdef struct Segment:            # 32 bytes, then SEGMENT_ACCOUNTS account images
     uint32_t magic

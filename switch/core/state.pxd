@@ -268,6 +268,7 @@ cdef struct Table:            # account images of one holder
     # By service. A row has its service only: with this it has the same claims whenever it is
     # asked. Readers' table has none.
     Fixed* fixed
+    uint32_t* payees          # by beneficiary: its biller account, which never changes; likewise
     uint8_t people            # there is a person: a ledger with people
     uint32_t rules            # by which these rows run, 0 before the first that says so
     uint32_t count            # indices in use, the unused 0 included

@@ -851,6 +851,39 @@ class OpeningWish(_message.Message):
 Global___OpeningWish: _TypeAlias = OpeningWish  # noqa: Y015
 
 @_typing.final
+class GiveWish(_message.Message):
+    """Gives a biller what lies in settlement and was settled for nobody, as an opening has put it there.
+    It counts in the window of the biller's account, is settled with it, and can be paid out then.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BILLER_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    biller: _builtins.str
+    """Participant id and head."""
+    head: _builtins.str
+    amount: _builtins.int
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        biller: _builtins.str = ...,
+        head: _builtins.str = ...,
+        amount: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "biller", b"biller", "head", b"head", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GiveWish: _TypeAlias = GiveWish  # noqa: Y015
+
+@_typing.final
 class Wish(_message.Message):
     """One thing that is wanted."""
 
@@ -874,6 +907,7 @@ class Wish(_message.Message):
     BENEFICIARY_FIELD_NUMBER: _builtins.int
     SCHEDULE_FIELD_NUMBER: _builtins.int
     OPENING_FIELD_NUMBER: _builtins.int
+    GIVE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def top_up(self) -> Global___TopUpWish: ...
     @_builtins.property
@@ -910,6 +944,8 @@ class Wish(_message.Message):
     def schedule(self) -> Global___ScheduleWish: ...
     @_builtins.property
     def opening(self) -> Global___OpeningWish: ...
+    @_builtins.property
+    def give(self) -> Global___GiveWish: ...
     def __init__(
         self,
         *,
@@ -931,12 +967,13 @@ class Wish(_message.Message):
         beneficiary: Global___BeneficiaryWish | None = ...,
         schedule: Global___ScheduleWish | None = ...,
         opening: Global___OpeningWish | None = ...,
+        give: Global___GiveWish | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bank_account", b"bank_account", "beneficiary", b"beneficiary", "budget", b"budget", "close", b"close", "ending", b"ending", "fund_suspense", b"fund_suspense", "limit", b"limit", "opening", b"opening", "participant", b"participant", "person", b"person", "pins", b"pins", "recover_advance", b"recover_advance", "schedule", b"schedule", "service", b"service", "settle", b"settle", "thresholds", b"thresholds", "top_up", b"top_up", "unfreeze", b"unfreeze", "what", b"what"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bank_account", b"bank_account", "beneficiary", b"beneficiary", "budget", b"budget", "close", b"close", "ending", b"ending", "fund_suspense", b"fund_suspense", "give", b"give", "limit", b"limit", "opening", b"opening", "participant", b"participant", "person", b"person", "pins", b"pins", "recover_advance", b"recover_advance", "schedule", b"schedule", "service", b"service", "settle", b"settle", "thresholds", b"thresholds", "top_up", b"top_up", "unfreeze", b"unfreeze", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bank_account", b"bank_account", "beneficiary", b"beneficiary", "budget", b"budget", "close", b"close", "ending", b"ending", "fund_suspense", b"fund_suspense", "limit", b"limit", "opening", b"opening", "participant", b"participant", "person", b"person", "pins", b"pins", "recover_advance", b"recover_advance", "schedule", b"schedule", "service", b"service", "settle", b"settle", "thresholds", b"thresholds", "top_up", b"top_up", "unfreeze", b"unfreeze", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bank_account", b"bank_account", "beneficiary", b"beneficiary", "budget", b"budget", "close", b"close", "ending", b"ending", "fund_suspense", b"fund_suspense", "give", b"give", "limit", b"limit", "opening", b"opening", "participant", b"participant", "person", b"person", "pins", b"pins", "recover_advance", b"recover_advance", "schedule", b"schedule", "service", b"service", "settle", b"settle", "thresholds", b"thresholds", "top_up", b"top_up", "unfreeze", b"unfreeze", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["top_up", "fund_suspense", "recover_advance", "limit", "close", "unfreeze", "settle", "pins", "budget", "person", "thresholds", "participant", "service", "bank_account", "ending", "beneficiary", "schedule", "opening"]  # noqa: Y015
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["top_up", "fund_suspense", "recover_advance", "limit", "close", "unfreeze", "settle", "pins", "budget", "person", "thresholds", "participant", "service", "bank_account", "ending", "beneficiary", "schedule", "opening", "give"]  # noqa: Y015
     _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
 

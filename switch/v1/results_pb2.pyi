@@ -206,6 +206,10 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """Its cash was handed out before: `other_sequence` says where. Hand out none."""
     RESULT_ALREADY_DONE: _Result.ValueType  # 98
     """All that was proposed is done: `other_sequence` is the last of it. It is undone by other entries."""
+    RESULT_EXCEEDS_SETTLED: _Result.ValueType  # 99
+    """Of a payout: more than what was settled of the biller's account and not paid out. Send it again
+    when more was settled, or withdraw it.
+    """
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -393,6 +397,10 @@ RESULT_ALREADY_HANDED_OUT: Result.ValueType  # 97
 """Its cash was handed out before: `other_sequence` says where. Hand out none."""
 RESULT_ALREADY_DONE: Result.ValueType  # 98
 """All that was proposed is done: `other_sequence` is the last of it. It is undone by other entries."""
+RESULT_EXCEEDS_SETTLED: Result.ValueType  # 99
+"""Of a payout: more than what was settled of the biller's account and not paid out. Send it again
+when more was settled, or withdraw it.
+"""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

@@ -25,7 +25,7 @@ STEP_ROWS = 1
 PIECES = 64
 MAGIC = 0x314B4843
 FORMAT = 5
-INDEX_FORMAT = 9
+INDEX_FORMAT = 10
 MAP_SIZE = 1 << 30
 ROW_FORMAT = "<16s4Q32s6IH2B2HQI"
 DAY_S = 86_400
@@ -37,14 +37,16 @@ FIELDS = (
     *("participant", "holds_count", "year", "purpose", "kind", "state"),
     *("reserved", "refundable", "payment_max"),
     *("kept_amount", "kept_count", "cases_count"),
-    *("low_balance", "low_since"),
+    *("low_balance", "low_since", "settled", "paid_out"),
 )
-IMAGE = struct.Struct("<11Q6I2H2BH3Q2I2Q")
+IMAGE = struct.Struct("<11Q6I2H2BH3Q2I4Q")
 """An account's fields, in their order."""
 NEVER, UNVERIFIED = 2**64 - 1, 2**64 - 3
 """When holds are due that are kept, and those that an expiry has left in question."""
 NO_AMOUNT, NO_COUNT = 2**64 - 1, 2**32 - 1
 KEEPS = (CaseType.DEADLINE_PASSED, CaseType.AMOUNT_DIFFERS)
+OUT = (AccountKind.SETTLEMENT, AccountKind.BANK_TRANSIT)
+"""Between which accounts is paid out."""
 OF_BANKS = {
     *(AccountKind.BANK, AccountKind.BANK_SUSPENSE, AccountKind.BANK_TRANSIT),
 }
@@ -316,11 +318,30 @@ class Images:
         for account in (debit, credit):
             if paid or row.kind == Kind.REFUND:
                 account["refundable"] += row.amount if paid else -row.amount
+        if row.kind == Kind.SETTLE:
+            debit["settled"] += row.amount
+        elif row.kind == Kind.TRANSFER and row.resolves:
+            self._paid(row)
         if row.kind != Kind.SETTLE:
             if debit["kind"] == AccountKind.BILLER:
                 debit["period_debits"] += row.amount
             if credit["kind"] == AccountKind.BILLER:
                 credit["period_credits"] += row.amount
+
+    def _paid(self, row: Row) -> None:
+        """What a payout to a beneficiary, or its recall, does to whose money it is."""
+        release, sign = row, 1
+        kinds = tuple(self.accounts[one]["kind"] for one in (row.debit, row.credit))
+        if kinds == OUT[::-1]:
+            release, sign = self.rows[row.resolves], -1
+        elif kinds != OUT:
+            return
+        named = self.rows.get(release.resolves)
+        if named is None or named.kind != Kind.REGISTER:
+            return
+        if (named.tail or b"")[0] == Record.BENEFICIARY:
+            account = int.from_bytes((named.tail or b"")[4:8], "little")
+            self.accounts[account]["paid_out"] += sign * row.amount
 
     @staticmethod
     def _pending(

@@ -13,7 +13,7 @@ from typing import Any
 
 from switch.codes import Kind, Record, RowFlag
 from tests.audit.bank_story import TRANSIT, BankDesk, ends, went
-from tests.audit.journal_writer import Row
+from tests.audit.journal_writer import Images, Row
 from tests.audit.people_story import (
     DAY,
     HEAD,
@@ -93,9 +93,36 @@ class PayoutDesk(BankDesk):
         line = register(thresholds(seconds))
         return self.done(line, third=True, debit=1, flags=UPDATE)
 
-    def pays_out(self, about: Row | int, amount: int = 500, **fields: Any) -> Row:
-        """A payout, of money that the settlement account has."""
-        self.fills(SETTLEMENT, amount)
+    def pays_out(
+        self, about: Row | int, amount: int = 500, *, head: int = HEAD, **fields: Any
+    ) -> Row:
+        """A payout, of what was settled for the account whose beneficiary it names."""
+        self.settles(amount, head)
+        return self.pays_out_unasked(about, amount, filled=True, **fields)
+
+    def settles(self, amount: int, head: int = HEAD) -> Row:
+        """So much is given to a biller account, and settled."""
+        self.fills(head, amount)
+        images = Images()
+        for row in self.rows:
+            images.apply(row)
+        window = self.window(participant=1, tail=images.lines())
+        line = Line(
+            *(Kind.SETTLE, amount, window.sequence, head, SETTLEMENT), bytes(32)
+        )
+        return self.done(line)
+
+    def pays_out_unasked(
+        self,
+        about: Row | int,
+        amount: int = 500,
+        *,
+        filled: bool = False,
+        **fields: Any,
+    ) -> Row:
+        """A payout, of money that the settlement account has, whoever's it is."""
+        if not filled:
+            self.fills(SETTLEMENT, amount)
         number = about.sequence if isinstance(about, Row) else about
         line = Line(Kind.TRANSFER, amount, number, SETTLEMENT, TRANSIT, b"payout")
         return self.done(line, **fields)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from switch._core import WINDOW_LINE
 from switch.codes import Kind, Record, Result, Role, RowFlag
 from tests import signing
 from tests.audit.bank_walk import (
@@ -63,8 +64,8 @@ class PayoutWalk(Walk):
             super().step()
             return
         steps: tuple[tuple[int, Callable[[], None]], ...] = (
-            (20, self.pay_out),
-            (15, self.owe),
+            (30, self.pay_out),
+            (18, self.owe),
             (8, self.benefit),
             (5, self.wait),
             (3, self.thresholds),
@@ -72,7 +73,7 @@ class PayoutWalk(Walk):
             (8, self.pass_by),
             (4, self.close_window),
             (8, self.low),
-            (8, self.revoke),
+            (14, self.revoke),
             (2, self.open_bank),
             (2, self.participant),
         )
@@ -94,9 +95,11 @@ class PayoutWalk(Walk):
     def pay_out(self) -> None:
         rng = self.rng
         self.do(Line(Kind.TRANSFER, 300, 0, FLOAT, SETTLEMENT, b"lent"))
+        if rng.random() < 0.2:
+            self.settle()
         about = self.benefits[-1] if rng.random() < 0.7 else rng.choice(self.benefits)
         flags = OWED if rng.random() < 0.05 else 0
-        amount, transit = rng.choice((100, 200)), rng.choice((9, 9, 12))
+        amount, transit = rng.choice((100, 200, 900)), rng.choice((9, 9, 12))
         line = Line(
             *(Kind.TRANSFER, amount, about, SETTLEMENT, transit, b"payout", b"", flags)
         )
@@ -104,6 +107,19 @@ class PayoutWalk(Walk):
             self.counts["paid"] += 1
             self.counts["paid-to"] += about != 0
             self.asked.append(sequence)
+
+    def settle(self) -> None:
+        """What a biller account is owed is moved to settlement."""
+        self.do(Line(Kind.TRANSFER, 200, 0, FLOAT, HEAD, b"lent"))
+        self.close_window()
+        rows = self._windows()
+        if not len(rows):
+            return
+        number = int(rows["sequence"][-1])
+        lines = np.frombuffer(self.ledger.tail(number), WINDOW_LINE)
+        for line in lines[lines["account"] == HEAD]:
+            amount = int(line["payable"])
+            self.do(Line(Kind.SETTLE, amount, number, HEAD, SETTLEMENT, bytes(32)))
 
     def owe(self) -> None:
         """What the bank took is taken from a wallet, perhaps more than it has."""

@@ -449,4 +449,4 @@ def test_a_few_full_groups_may_leave_a_hold_behind(tmp_path: Path) -> None:
 
 
 def test_results_of_later_rules_are_refusals(tmp_path: Path) -> None:
-    assert found_in(tmp_path, lambda s: s.pay(A, 1, 9, "X", result=99)) == set()
+    assert found_in(tmp_path, lambda s: s.pay(A, 1, 9, "X", result=250)) == set()

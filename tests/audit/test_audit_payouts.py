@@ -35,6 +35,7 @@ from tests.audit.people_story import (
     CHECKER,
     DAY,
     FIRST,
+    HEAD,
     ONE,
     SETTLEMENT,
     SUSPENSE,
@@ -194,10 +195,10 @@ def of_the_other(desk: PayoutDesk, forged: bool) -> None:
     aged(desk)
     one = aged(desk, beneficiary(number=b"NEW1"), flags=UPDATE)
     two = aged(desk, beneficiary(13), debit=2)
-    for row in (one, two):
-        desk.pays_out(row)
+    desk.pays_out(one)
+    desk.pays_out(two, head=13)
     off = aged(desk, beneficiary(13, 0), debit=2, flags=UPDATE)
-    desk.pays_out(off if forged else one)
+    desk.pays_out(off if forged else one, head=13 if forged else HEAD)
 
 
 def waited(seconds: int, *, wait: int | None = None, before: int = 1) -> Tell:
@@ -207,7 +208,7 @@ def waited(seconds: int, *, wait: int | None = None, before: int = 1) -> Tell:
         if wait is not None:
             desk.waits(wait)
         one = desk.benefits()
-        desk.fills(SETTLEMENT, 500)
+        desk.settles(500)
         line = Line(Kind.TRANSFER, 500, one.sequence, SETTLEMENT, TRANSIT, b"payout")
         asked = desk.propose([line])
         desk.approve(asked)
@@ -235,7 +236,7 @@ def waits_longer_since(desk: PayoutDesk, forged: bool) -> None:
 
 def to_come(desk: PayoutDesk, forged: bool) -> None:
     """Nobody who approves sees to whom a row pays that is not there yet."""
-    desk.fills(SETTLEMENT, 500)
+    desk.settles(500)
     one = None if forged else desk.benefits()
     # Behind two rows of the payout's come a proposal, two approvals, and it.
     named = one.sequence if one else desk.rows[-1].sequence + 6

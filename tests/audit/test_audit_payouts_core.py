@@ -14,11 +14,12 @@ import pytest
 
 from switch.audit import audit
 
-STEPS = 600
+STEPS = 800
 ALWAYS = (
     *("paid", "paid-to", "owed", "opened", "cut-off", "ended", "record5", "record6"),
     *("REGISTER-OK", "WINDOW-OK", "LIMIT-OK"),
     *("TRANSFER-BENEFICIARY_WRONG", "TRANSFER-BENEFICIARY_WAITS"),
+    *("TRANSFER-EXCEEDS_SETTLED", "SETTLE-OK"),
     *("TRANSFER-ACCOUNT_KIND_WRONG", "TRANSFER-INSUFFICIENT_FUNDS"),
     "REGISTER-SAME_PERSON",
 )

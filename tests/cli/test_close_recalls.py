@@ -19,12 +19,18 @@ from switch.codes import Result, Role
 from switch.console.output import Exit
 from switch.matching.breaks import State, read_breaks
 from switch.v1 import banks_pb2
+from switch.v1 import people_pb2 as pb
 from tests.cli.at_council import Shell
 from tests.cli.test_close_day import HEADS, MAP, close, network, pay
 from tests.matching.test_bank import statement
 from tests.server.banking import NUMBER, bank_account, ending
 from tests.server.council import CENTRES, LAKH, Council, sitting, top_up
-from tests.server.test_beneficiaries import beneficiary, opened, payout, thresholds
+from tests.server.test_beneficiaries import (
+    beneficiary,
+    opened,
+    payout,
+    thresholds,
+)
 
 RELEASE = banks_pb2.BANK_ITEM_KIND_RELEASE
 PAISE = 12_345
@@ -55,6 +61,16 @@ def released(council: Council, head: int = 0, paise: int = PAISE) -> banks_pb2.B
     council.done(payout(paise, biller="power", head=HEADS[head]))
     newest, *_ = council.client().bank_items(NUMBER, RELEASE)
     return newest
+
+
+def settle(council: Council, *amounts: int) -> None:
+    """The window is closed, and settled: so much of each head."""
+    client = council.client()
+    client.close_window(client.ledger().last_window)
+    window = client.ledger().last_window
+    for head, amount in zip(HEADS, amounts, strict=True):
+        wish = pb.SettleWish(window=window, biller="power", head=head, amount=amount)
+        council.done(pb.Wish(settle=wish))
 
 
 class Office:
@@ -96,6 +112,7 @@ def test_a_recalled_payout_leaves_nothing_behind(
     harness = council.client("harness", Role.HARNESS)
     more = make_payment("ANY", OTHER, "TWO", centre=CENTRES[0], head=1)
     assert Result(harness.pay(more).result) is Result.OK
+    settle(council, PAISE, OTHER)
     first, other = released(council), released(council, 1, OTHER)
     paid = [(other.number, OTHER)]
     early = tmp_path / "early"

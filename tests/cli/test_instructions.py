@@ -42,6 +42,7 @@ from tests.server.test_beneficiaries import (
     beneficiary,
     opened,
     payout,
+    settled,
     thresholds,
 )
 
@@ -67,6 +68,8 @@ def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
         role = int(PersonRole.CHANNEL)
         one.done(person(CHANNEL, one, role=role, bank_account=IBAN))
         one.done(opened("settlement", LAKH), thresholds(1))
+        for head in HEADS:
+            settled(one, LAKH // len(HEADS), head)
         one.done(
             beneficiary(HEADS[0], name="বিদ্যুৎ পর্ষদ"),
             beneficiary(HEADS[1], number=CLOSED, ifsc="CLSD0000001"),

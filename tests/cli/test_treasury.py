@@ -14,6 +14,7 @@ import pytest
 
 from switch.authority.development import DevAuthority
 from switch.calendar import format_ist
+from switch.client import Client
 from switch.codes import Role
 from switch.console.output import Exit
 from switch.credentials import presented_by
@@ -171,6 +172,20 @@ def test_to_whom_money_is_paid_out(office: Office) -> None:
     ).stderr.replace("\n", " ")
     # From the change of the beneficiary on, and not from that of the span.
     wait_until(office.said("beneficiaries")["usable_from_ns"])
+    # What the old books had in settlement is given to whose it is, and settled.
+    early = office.proposed(*payout)
+    office.said("approve", early, by="beta")
+    done = office.ask("do", early)
+    assert (done.returncode, "EXCEEDS_SETTLED" in done.stdout) == (Exit.REFUSED, True)
+    account = ("power", "0801-01")
+    amount = "1,02,000"
+    office.agreed(office.proposed("propose", "give", *account, "2000", "old books"))
+    with Client(
+        office.address, DevAuthority(office.tls).leaf(Role.TREASURY, "treasury")
+    ) as treasury:
+        window = treasury.close_window(treasury.ledger().last_window).outcome.sequence
+    office.agreed(office.proposed("propose", "settle", str(window), *account, amount))
+    office.said("do", early)
     entry = office.proposed(*payout)
     whole = office.said("proposal", entry)
     [line] = whole["lines"]

@@ -21,6 +21,7 @@ from switch.cluster.following import DifferenceError, HaltError
 from switch.cluster.log import Head
 from switch.cluster_config import ClusterConfig
 from switch.config import Config
+from switch.errors import FollowError
 from switch.ledger import node_keys
 from switch.ledger.committer import Committer
 from switch.ledger.shapes import HALTED
@@ -171,6 +172,10 @@ def test_who_halts_at_another_state_is_not_started_again(tmp_path: Path) -> None
     mark = scene.path / HALTED
     assert scene.run(HaltError("another history")) == EXIT_HALTED
     # That is found again at each start, and a log can be made anew.
+    assert not mark.exists()
+    # So is a row of a later version, until this node is upgraded.
+    later = FollowError("kind", "a row says what this version does not know", 5)
+    assert scene.run(later) == EXIT_HALTED
     assert not mark.exists()
     mark.write_text("an older one, with a longer sentence than the newer one has")
     assert scene.run(DifferenceError("behind row 8 they differ")) == EXIT_HALTED

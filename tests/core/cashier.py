@@ -11,7 +11,9 @@ from tests.core.council import (
     BETA,
     BILLER,
     CENTRE,
+    HEAD,
     OK,
+    SETTLEMENT,
     WALLET,
     Asked,
     Council,
@@ -165,6 +167,16 @@ class Cashier(Council):
 
     def makers(self) -> tuple[Person]:
         return (Person(1, 7, 1),)
+
+    def settle(self, amount: int, head: int = HEAD, from_: int = WALLET) -> Outcome:
+        """So much is given to a biller account, and settled."""
+        assert self.told(transfer(amount, from_, head)).result == OK
+        window = self.ask(Kind.WINDOW, id=bytes(16), resolves=self.ledger.last_window)
+        assert window.result == OK, window
+        line = Line(Kind.SETTLE, amount, window.sequence, head, SETTLEMENT, bytes(32))
+        told = self.told(line)
+        assert told.result == OK, told
+        return told
 
     def told(self, line: Line, ns: int = 10**9) -> Outcome:
         """The same of one."""

@@ -1,7 +1,8 @@
 """A walk in which something changes between what is prepared and what is done.
 
 At each step people have something approved, or a person, participant, service, limit,
-threshold, bank or the clock changes, or something that waits is tried. What must come
+threshold, bank, beneficiary or the clock changes, or something is settled or comes
+back, or something that waits is tried. What must come
 of it is told by a book of the walk's own, written from docs/decided.md: it keeps who
 can act, what is newest and how old approvals are, and asks neither core nor model.
 """
@@ -23,7 +24,16 @@ from switch.codes import (
     Role,
     RowFlag,
 )
-from tests.core.cashier import BANK, CHANNEL, NOBODY, OTHER, Cashier, credit
+from tests.core.cashier import (
+    BANK,
+    CHANNEL,
+    NOBODY,
+    OTHER,
+    Cashier,
+    beneficiary,
+    credit,
+    transfer,
+)
 from tests.core.council import (
     ALPHA,
     BETA,
@@ -31,6 +41,7 @@ from tests.core.council import (
     FLOAT,
     GAMMA,
     HEAD,
+    SETTLEMENT,
     SUSPENSE,
     WALLET,
     Asked,
@@ -41,6 +52,7 @@ from tests.core.council import (
     top_up,
 )
 from tests.core.counter import operator_record
+from tests.core.payees import Payees
 from tests.core.test_decided import deed
 from tests.core.test_stakes import HELD, kept
 from tests.model_state import ist_day
@@ -89,7 +101,7 @@ class Wanted:
     checkers: list[Person] = field(default_factory=list)
     approved_ns: int = 0
     about: tuple[int, ...] = ()
-    """The heads that it names, or the holds of its basket."""
+    """The heads that it names, the holds of its basket, or whose money it is."""
     done: int = 0
     """Of its rows."""
     is_withdrawn: bool = False
@@ -134,12 +146,13 @@ class Walk:
         wallet = AccountRecord(self.other_centre, 0, AccountKind.WALLET).pack()
         heads = [
             Line(Kind.OPEN, tail=AccountRecord(BILLER, at, AccountKind.BILLER).pack())
-            for at in (1, 2, 3)
+            for at in (1, 2, 3, 4, 5)
         ]
         told = self._have(Line(Kind.OPEN, tail=wallet), *heads)
         self.other_wallet = told[0]
         self.heads: tuple[int, ...] = (HEAD,)
-        self.more_heads = told[1:]
+        self.more_heads = told[1:4]
+        self.payees = Payees(told[4:])
         self.service_is_on = True
         services = [self._service(b"WATER"), self._service(b"BINS", keeps=False)]
         self.trash, self.many = 3, 4
@@ -153,7 +166,10 @@ class Walk:
                 Kind.TRANSFER, funds, debit=FLOAT, credit=SUSPENSE, reference=b"aside"
             ),
             register(operator_record(self.other_centre, 5, 50)),
+            transfer(funds, FLOAT, SETTLEMENT),
         )
+        for account in self.payees.accounts:
+            self._benefits(account)
         office.catch_up()
 
     def _service(self, code: bytes, *, keeps: bool = True, on: bool = True) -> bytes:
@@ -220,6 +236,8 @@ class Walk:
             return NOT_APPROVED
         if one.what == "heads" and one.about[: len(self.heads)] != self.heads:
             return Result.RULE_FIXED
+        if one.what == "payout":
+            return self.payees.expected(one.about[0], one.rows[0], now)
         return OK
 
     def _is(self, what: str, found: int, expected: int) -> None:
@@ -239,7 +257,9 @@ class Walk:
         elif what == "told":
             self._tell()
         elif what in LINES:
-            self._line(what)
+            # The same money may be wanted twice.
+            for _ in range(1 + (what == "payout")):
+                self._line(what)
         else:
             self._deed(what)
 
@@ -288,6 +308,11 @@ class Walk:
             heads = self.rng.choice((longer, longer, heads[:-1], tuple(drawn)))
             heads = heads[:8] or self.heads
             line = register(self._of_heads(heads))
+        elif what == "payout":
+            heads = (self.rng.choice(self.payees.accounts),)
+            if not self.payees.room(heads[0]):
+                self._settles(heads[0])
+            line = self.payees.payout(heads[0], self.rng)
         else:
             line = top_up(self.rng.choice((100, 400, 800)), b"T-%d" % number)
         maker = self._maker()
@@ -387,6 +412,7 @@ class Walk:
             *(self._person, self._person, self._role, self._key, self._participant),
             *(self._limit, self._service_changes, self._heads_grow, self._threshold),
             *(self._channel, self._centre, self._time, self._withdraw, self._restart),
+            *(self._benefits, self._settles, self._recall),
         )
 
     def _person(self) -> None:
@@ -462,6 +488,27 @@ class Walk:
         self._have(register(replace(CHANNEL, bank=self.bank).record()))
         self.newest["channel"] = self.last
 
+    def _benefits(self, account: int = 0) -> None:
+        """A biller has its money elsewhere from now on."""
+        account = account or self.rng.choice(self.payees.accounts)
+        self._have(register(beneficiary(account, b"%d" % next(self.numbers))))
+        since = self.office.ledger.row(self.last).timestamp
+        self.payees.newest[account] = self.last, since
+
+    def _settles(self, account: int = 0) -> None:
+        account = account or self.rng.choice(self.payees.accounts)
+        amount = self.rng.choice((100, 500, 900))
+        self._have(transfer(amount, WALLET, account))
+        before = self.office.ledger.last_window
+        window = self.office.ask(Kind.WINDOW, id=bytes(16), resolves=before)
+        names = window.sequence, account, SETTLEMENT
+        self._have(Line(Kind.SETTLE, amount, *names, bytes(32)))
+        self.payees.settled[account] += amount
+
+    def _recall(self) -> None:
+        if self.payees.released:
+            self._have(self.payees.recall(self.rng))
+
     def _centre(self) -> None:
         """Its operators sign on, or do not any more."""
         self.signs_on = not self.signs_on
@@ -510,6 +557,8 @@ class Walk:
             self.newest[one.what] = told.sequence
         if one.what == "heads":
             self.heads = one.about
+        if one.what == "payout":
+            self.payees.done(one.about[0], one.rows[0], told.sequence)
 
     def steps(self, count: int) -> None:
         """So many steps. Raises WrongError, which is noted, too."""
@@ -537,4 +586,4 @@ DEEDS = {
     "void": Kind.VOID,
 }
 """What is proposed without lines, and its total."""
-LINES = ("top_up", "limit", "service", "heads")
+LINES = ("top_up", "limit", "service", "heads", "payout")

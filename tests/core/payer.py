@@ -6,6 +6,7 @@ Part of tests/core/generator.py, which see.
 """
 
 import datetime as dt
+import random
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +24,7 @@ from tests.core.staff import WAITS_S
 from tests.core.teller import FORTUNE, Teller
 from tests.flags import RowFlag
 from tests.model_banks import Bank
-from tests.model_beneficiaries import WAIT_S
+from tests.model_beneficiaries import WAIT_S, account_of
 from tests.model_people import OWING
 from tests.model_rules import PAYOUT
 from tests.model_state import DAY_S, IST_S, NEVER, SECOND_NS, ist_day
@@ -175,8 +176,28 @@ class Payer(Teller):
         for row in rows:
             if self.model.kinds_of(row) == PAYOUT:
                 self.name_beneficiary(row)
+                self.of_what_is_left(row)
             self.mislead(row)
         return rows
+
+    def of_what_is_left(self, row: Row) -> None:
+        """Most often no more than was settled of whose money it is, now and then all of
+        it, or a paisa more. Drawn by the row's id: all else is drawn as it was.
+        """
+        rng = random.Random(row.id)
+        left = self.unpaid_of(row.resolves)
+        if left and rng.randrange(4):
+            row.amount = rng.choice((left, left + 1, 1 + left // 2, 1))
+
+    def unpaid_of(self, named: int) -> int:
+        """What was settled and not paid out of the account of a beneficiary's row."""
+        row = self.model.accepted(named)
+        tail = (row.tail or b"") if row is not None else b""
+        of_one = tail[:1] == bytes([Record.BENEFICIARY])
+        if row is None or row.kind != Kind.REGISTER or not of_one:
+            return 0
+        one = self.model.accounts[account_of(tail)]
+        return min(max(0, one.settled - one.paid_out), AMOUNT_MAX // 100)
 
     def new_bank_account(self) -> list[Row]:
         rows = super().new_bank_account()

@@ -17,6 +17,7 @@ from tests.records import Account, Outcome, Row
 
 OK = Result.OK
 WRONG, WAITS = Result.BENEFICIARY_WRONG, Result.BENEFICIARY_WAITS
+EXCEEDS = Result.EXCEEDS_SETTLED
 NOT_SIGNED = Result.NOT_SIGNED
 
 PAYOUT_DEEDS: dict[str, set[Result]] = {
@@ -52,6 +53,9 @@ PAYOUTS = {
     ("in time, as by default", OK),
     ("in time, as the thresholds say", OK),
     ("in time by less than a second", OK),
+    ("of more than is left", EXCEEDS),
+    ("of what is not there", EXCEEDS),
+    ("of all that is left", OK),
 }
 """Of which row a payout speaks, and what is answered."""
 
@@ -164,11 +168,17 @@ class WatchedPayouts(WatchedBanks):
         if self.was_to_come(row, named):
             return [TO_COME]
         left = named.timestamp + (self.wait_s or WAIT_S) * SECOND_NS - self.clock()
+        payee = self.accounts[int.from_bytes(tail[4:8], "little")]
+        room = max(0, payee.settled - payee.paid_out)
+        if left <= 0 and row.amount > room:
+            return ["of more than is left" if room else "of what is not there"]
         whose = "as the thresholds say" if self.wait_s else "as by default"
         words = [f"{'too early' if left > 0 else 'in time'}, {whose}"]
         if -SECOND_NS < left <= SECOND_NS:
             early = "early" if left > 0 else "in time"
             words.append(f"{early} by less than a second")
+        if left <= 0 and row.amount == room:
+            words.append("of all that is left")
         return words
 
     def may_move(self, row: Row, debit: Account, credit: Account) -> bool:

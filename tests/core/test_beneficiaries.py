@@ -65,6 +65,7 @@ from tests.signing import Line
 
 UTR = b"ALPHA0000000001"
 WRONG, WAITS = Result.BENEFICIARY_WRONG, Result.BENEFICIARY_WAITS
+EXCEEDS = Result.EXCEEDS_SETTLED
 NOT_APPROVED = Result.NOT_APPROVED
 SECOND_HEAD = 12
 WAIT_NS = BENEFICIARY_WAIT_S * SECOND_NS
@@ -75,7 +76,8 @@ def cashier(tmp_path: Path) -> Iterator[Cashier]:
     """10,000 on settlement, and a biller with two accounts."""
     made = Cashier(tmp_path / "ledger").begin()
     made.open((BILLER, 1, AccountKind.BILLER))
-    made.tell(top_up(20_000, b"FIRST"), transfer(10_000, WALLET, SETTLEMENT))
+    made.tell(top_up(20_000, b"FIRST"))
+    made.settle(10_000)
     yield made
     ended(made)
 
@@ -280,8 +282,11 @@ def test_then_it_names_the_newest_row(cashier: Cashier, how: str) -> None:
 def test_what_is_asked_behind_it(cashier: Cashier) -> None:
     new = registered(cashier)
     cashier.now += WAIT_NS
-    told = cashier.told(payout(new, 10_001))
+    no_row(cashier, cashier.told(payout(new, 10_001)), EXCEEDS)
+    assert cashier.told(transfer(1, SETTLEMENT, SUSPENSE)).result == OK
+    told = cashier.told(payout(new, 10_000))
     no_row(cashier, told, Result.INSUFFICIENT_FUNDS)
+    assert cashier.told(transfer(1, SUSPENSE, SETTLEMENT)).result == OK
     assert cashier.told(payout(new, 10_000)).result == OK
     # Whose row it names is asked before.
     is_wrong(cashier, 0)
@@ -408,6 +413,7 @@ def test_there_are_many(cashier: Cashier) -> None:
         cashier.rest(how)
         rows = cashier.ledger.records(Record.BENEFICIARY).tolist()
         assert rows == [0, *(each.sequence for each in told)]
+        cashier.settle(1, accounts[count - 1])
         assert cashier.told(payout(rows[count], 1)).result == OK
         one = cashier.told(register(beneficiary(accounts[7], b"NEW")))
         assert one.index == 8
@@ -430,6 +436,16 @@ def plain(tmp_path: Path) -> Iterator[Council]:
     made.close()
 
 
+def settled(plain: Council, amount: int) -> None:
+    """Of what lies in settlement so much is the biller's, and settled."""
+    given: dict[str, Any] = {"amount": amount, "reference": b"given"}
+    told = plain.ask(Kind.TRANSFER, debit=SETTLEMENT, credit=HEAD, **given)
+    window = plain.ask(Kind.WINDOW, id=bytes(16), resolves=plain.ledger.last_window)
+    given = {"amount": amount, "resolves": window.sequence}
+    done = plain.ask(Kind.SETTLE, debit=HEAD, credit=SETTLEMENT, **given)
+    assert [each.result for each in (told, window, done)] == [OK] * 3
+
+
 def test_a_refused_payout_is_a_row(plain: Council) -> None:
     assert plain.ask(Kind.REGISTER, tail=beneficiary(99)).result == (
         Result.ACCOUNT_UNKNOWN
@@ -447,6 +463,10 @@ def test_a_refused_payout_is_a_row(plain: Council) -> None:
     rows = [plain.ledger.row(each.sequence) for each in (none, early)]
     assert [row.total for row in rows] == [0, told.sequence]
     plain.now += WAIT_NS
+    much = plain.ask(Kind.TRANSFER, resolves=told.sequence, **given)
+    assert (much.result, much.other) == (EXCEEDS, 0)
+    assert plain.ledger.row(much.sequence).total == 0
+    settled(plain, 5)
     id_ = plain.id()
     for repeat in (0, 1):
         paid = plain.ask(Kind.TRANSFER, id=id_, resolves=told.sequence, **given)

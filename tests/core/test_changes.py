@@ -26,6 +26,7 @@ PLANTS = (
     "heads_only_grow",
     "newest_limit_wins",
     "operators_are_their_centre_s",
+    "payouts_are_settled",
     "people_can_act",
     "stakes_are_what_moves",
     "withdrawn_until_done",
@@ -54,6 +55,8 @@ def test_all_was_done_and_refused() -> None:
     wanted |= {(what, "THIRD") for what in (*DEEDS, *LINES)}
     wanted |= {("channel", "NOT_SIGNED"), ("payment", "OPERATOR_UNKNOWN")}
     wanted |= {("heads", "RULE_FIXED"), ("withdraw", "ALREADY_DONE")}
+    payouts = "EXCEEDS_SETTLED", "BENEFICIARY_WRONG", "BENEFICIARY_WAITS"
+    wanted |= {("payout", name) for name in payouts}
     assert wanted - set(met) == set()
 
 

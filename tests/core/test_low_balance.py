@@ -86,7 +86,7 @@ def done(house: Scheduled, *rows: Row, now: int = 0) -> int:
 
 
 def test_the_fields_have_their_places() -> None:
-    assert ACCOUNT.itemsize == 168
+    assert ACCOUNT.itemsize == 184
     places = {name: ACCOUNT.fields[name][1] for name in ("low_balance", "low_since")}  # type: ignore[index]
     assert places == {"low_balance": 152, "low_since": 160}
     assert LIMIT_RECORD.itemsize == 32

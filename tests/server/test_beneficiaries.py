@@ -41,6 +41,8 @@ WAIT_S = 2
 HEADS = ("0801-01", "0801-02")
 NUMBER, IFSC = "33445566", "SBIN0001234"
 OTHER = "77889900"
+EXTRA = 1_000 * RUPEE
+"""What lies in settlement and is nobody's yet."""
 WAITS = proposals_pb2.PROPOSAL_STATE_OPEN
 
 
@@ -65,6 +67,17 @@ def opened(head: str, amount: int, participant: str = "") -> pb.Wish:
     return pb.Wish(opening=wish)
 
 
+def settled(council: Council, amount: int, head: str = HEADS[0]) -> None:
+    """So much of what lies in settlement is given to an account, and settled."""
+    client = council.client()
+    give = pb.GiveWish(biller="power", head=head, amount=amount, reason="old books")
+    council.done(pb.Wish(give=give))
+    client.close_window(client.ledger().last_window)
+    wish = pb.SettleWish(biller="power", head=head, amount=amount)
+    wish.window = client.ledger().last_window
+    council.done(pb.Wish(settle=wish))
+
+
 def power() -> Specs:
     biller = ParticipantSpec(id="power", role=Role.BILLER, heads=HEADS)
     return Specs((*centres().participants, biller), ())
@@ -75,6 +88,7 @@ def begun(council: Council) -> Banking:
     council.load(power())
     banking = Banking(council)
     council.done(opened("settlement", LAKH), thresholds(WAIT_S))
+    settled(council, LAKH - EXTRA)
     # Whoever changes thresholds, or a beneficiary, needs three from here on.
     council.done(person(GAMMA, council))
     return banking
@@ -245,7 +259,7 @@ def test_what_the_bank_refuses_comes_back(council: Council) -> None:
     ).lines
     assert three.standing.paid_out == four.standing.paid_out == paid - RUPEE
     assert (three.standing.in_lines_before, four.standing.in_lines_before) == (0, 3)
-    assert three.standing.settled == 0
+    assert three.standing.settled == LAKH - EXTRA
     # It is on its way no more, nobody owes it, and it does not come back twice.
     assert release.sequence not in [item.sequence for item in client.bank_items()]
     assert list(client.exceptions()) == []
@@ -364,3 +378,32 @@ def test_a_third_person_approves_a_beneficiary(tmp_path: Path) -> None:
         assert one.usable_from_ns == one.time_ns + 86_400 * 10**9
         council.restart()
         assert found(council) == one
+
+
+def test_one_debt_is_paid_once(council: Council) -> None:
+    """What was refused and proposed anew is paid by one of both: the other is done no
+    more, until as much is settled again, or somebody takes it back.
+    """
+    wait_for(council)
+    client = council.client()
+    named = {"biller": "power", "head": HEADS[0]}
+    [line] = client.prepare(
+        pb.PrepareRequest(wishes=[payout(1, **named)], reason="a test")
+    ).lines
+    debt = line.standing.settled - line.standing.paid_out
+    assert debt > RUPEE
+    old, new = (council.propose(ALPHA, payout(debt, **named)) for _ in range(2))
+    for sequence in (old, new):
+        assert name_of(council.approve(BETA, sequence)) == "OK"
+    assert council.do(new) == ["OK"]
+    council.restart()
+    assert council.do(old) == ["EXCEEDS_SETTLED"]
+    # The money is there, and it is nobody's: it was settled for no biller.
+    more = council.propose(ALPHA, payout(RUPEE, **named))
+    assert name_of(council.approve(BETA, more)) == "OK"
+    assert council.do(more) == ["EXCEEDS_SETTLED"]
+    withdrawn = council.client().withdraw_signed(old, "paid", council.signer(ALPHA))
+    assert name_of(withdrawn) == "OK"
+    assert council.do(old) == ["NOT_APPROVED"]
+    settled(council, EXTRA)
+    assert council.do(more) == ["OK"]

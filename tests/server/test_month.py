@@ -56,7 +56,7 @@ from tests.server.council import (
     person,
 )
 from tests.server.harness import RUPEE
-from tests.server.test_beneficiaries import beneficiary, thresholds
+from tests.server.test_beneficiaries import HEADS, beneficiary, thresholds
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -122,6 +122,8 @@ class Month:
         """By reference and reversal what people make of a line."""
         self.wallets: Counter[str] = Counter()
         self.power = self.settlement = self.suspense = 0
+        self.came_back = 0
+        """To settlement, of what was paid out: it is given to its biller once more."""
         self.released = self.ended_credits = self.ended_debits = 0
         self.paid: list[tuple[str, int, int]] = []
         """Payments, the oldest first: centre, sequence, paise."""
@@ -188,6 +190,13 @@ class Month:
         """Close the window, settle all that are not, whoever closed them, and release
         all that is in settlement.
         """
+        if self.came_back:
+            give = people.GiveWish(biller="power", head=HEADS[0], reason="came back")
+            give.amount = self.came_back
+            self.council.done(people.Wish(give=give))
+            self.settlement -= self.came_back
+            self.power += self.came_back
+            self.came_back = 0
         self.client.close_window(self.client.ledger().last_window)
         known = self.settled_window
         closed = [one for one in self.client.windows() if one.sequence > known]
@@ -330,6 +339,7 @@ class Month:
             self.wallets[value] += change
         elif name.endswith("settlement"):
             self.settlement += change
+            self.came_back += change
         elif name.endswith("suspense"):
             self.suspense += change
         else:

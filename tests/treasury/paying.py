@@ -3,6 +3,7 @@ and money is released to beneficiaries.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
 from switch.bank_numbers import Letter, make_number
@@ -29,8 +30,11 @@ from tests.core.council import (
     register,
     top_up,
 )
+from tests.signing import Line
 
 SECOND_HEAD = 12
+SETTLED = 50_000_000
+"""Of each account, before the first payout."""
 WAIT_S = 1
 NAME = "পশ্চিমবঙ্গ বিদ্যুৎ & Sons"
 
@@ -41,7 +45,7 @@ def named(name: str) -> bytes:
 
 
 class Paymaster(Cashier):
-    """10 lakh rupees on settlement, and a biller with two accounts, each with a
+    """10 lakh rupees that were settled, and a biller with two accounts, each with a
     beneficiary that may be paid.
     """
 
@@ -52,9 +56,13 @@ class Paymaster(Cashier):
         """All that it takes."""
         self.begin()
         self.open((BILLER, 1, AccountKind.BILLER))
-        self.tell(
-            top_up(200_000_000, b"FIRST"), transfer(100_000_000, WALLET, SETTLEMENT)
-        )
+        self.told(top_up(200_000_000, b"FIRST"))
+        heads = HEAD, SECOND_HEAD
+        self.tell(*(transfer(SETTLED, WALLET, head) for head in heads))
+        window = self.close_window()
+        settle = partial(Line, Kind.SETTLE, SETTLED, window, credit=SETTLEMENT)
+        told = self.tell(*(settle(debit=head) for head in heads))
+        assert [each.result for each in told] == [Result.OK] * 2
         self.tell(register(thresholds(wait_s=WAIT_S)))
         if with_payees:
             self.register_payees()

@@ -111,9 +111,9 @@ def test_two_payouts_field_by_field(payer: Paymaster, schema: Any) -> None:
     assert all_of(body, "PmtInf/DbtrAcct/Id/Othr/Id") == [NUMBER.decode()]
     assert all_of(body, "PmtInf/BtchBookg") == ["false"]
     [name] = all_of(body, "GrpHdr/MsgId")
-    assert name.startswith("P2025-26-0001-01-1-")
+    assert name.startswith("P2025-26-0002-01-1-")
     [file] = payer.names(window)
-    assert file.text == f"P2025-26-0001-{NUMBER.decode()}-1.xml"
+    assert file.text == f"P2025-26-0002-{NUMBER.decode()}-1.xml"
     assert parse_name(file.text) == file
     assert parse_instruction_id(name) == (1, file._replace(owner=""))
     assert all_of(body, "PmtInf/PmtInfId") == [name]
@@ -163,7 +163,7 @@ def test_windows_part_all_payouts(payer: Paymaster) -> None:
     first, none, third = map(payer.names, windows)
     assert (len(first), none, len(third)) == (1, [], 1)
     for wrong in (
-        first[0]._replace(ordinal=2),
+        first[0]._replace(ordinal=3),
         first[0]._replace(part=2),
         first[0]._replace(owner="NOBODY"),
     ):
@@ -282,12 +282,14 @@ def test_what_one_alone_released_is_left_out(tmp_path: Path) -> None:
         return told.sequence
 
     asked(top_up(900, b"UTR000000001"))
-    asked(transfer(900, WALLET, SETTLEMENT))
+    asked(transfer(900, WALLET, HEAD))
+    before = alone.ask(Kind.WINDOW, id=bytes(16)).sequence
+    asked(Line(Kind.SETTLE, 900, before, HEAD, SETTLEMENT, bytes(32)))
     payee = alone.ask(Kind.REGISTER, tail=beneficiary(HEAD)).sequence
     alone.now += 2 * DAY_NS
     release = asked(ending(payee, 800, SETTLEMENT, TRANSIT))
-    window = alone.ask(Kind.WINDOW, id=bytes(16)).sequence
-    found = find_payouts(alone.ledger, 0, window, TRANSIT)
+    window = alone.ask(Kind.WINDOW, id=bytes(16), resolves=before).sequence
+    found = find_payouts(alone.ledger, before, window, TRANSIT)
     assert len(found.sequences) == 0
     [left] = found.left_out
     assert (left.sequence, left.amount) == (release, 800)

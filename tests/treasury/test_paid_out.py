@@ -17,7 +17,7 @@ from switch.ledger.open_matters import OpenMatters
 from switch.ledger.paid_out import Disbursed, PaidOut
 from tests.core.cashier import TRANSIT, beneficiary, ending, transfer
 from tests.core.council import HEAD, SECOND_NS, SETTLEMENT, WALLET
-from tests.treasury.paying import SECOND_HEAD, WAIT_S, Paymaster, begun
+from tests.treasury.paying import SECOND_HEAD, SETTLED, WAIT_S, Paymaster, begun
 
 
 @pytest.fixture
@@ -30,7 +30,12 @@ def payer(tmp_path: Path) -> Iterator[Paymaster]:
 def paid(payer: Paymaster) -> list[Disbursed | None]:
     matters = OpenMatters(payer.ledger)
     as_of = matters.read_on()
-    return [matters.paid_out(one, as_of) for one in (HEAD, SECOND_HEAD)]
+    found = [matters.paid_out(one, as_of) for one in (HEAD, SECOND_HEAD)]
+    # What is shown is what the ledger asks.
+    images = [payer.ledger.account(one)[0] for one in (HEAD, SECOND_HEAD)]
+    asked = [Disbursed(int(i["settled"]), int(i["paid_out"])) for i in images]
+    assert found == asked
+    return found
 
 
 def test_what_was_paid_out_and_came_back(payer: Paymaster) -> None:
@@ -42,15 +47,15 @@ def test_what_was_paid_out_and_came_back(payer: Paymaster) -> None:
     payer.pay_out(300)
     # Transfers of other kinds are none of it.
     payer.told(transfer(7, WALLET, SETTLEMENT))
-    assert paid(payer) == [Disbursed(0, 1_300), Disbursed(0, 20)]
+    assert paid(payer) == [Disbursed(SETTLED, 1_300), Disbursed(SETTLED, 20)]
     back = payer.told(ending(first, 1_000, TRANSIT, SETTLEMENT))
     assert back.result == Result.OK
     # What is refused counts nowhere.
     again = payer.told(ending(first, 1_000, TRANSIT, SETTLEMENT))
     assert again.result == Result.CASE_CLOSED
-    assert paid(payer) == [Disbursed(0, 300), Disbursed(0, 20)]
+    assert paid(payer) == [Disbursed(SETTLED, 300), Disbursed(SETTLED, 20)]
     payer.reopen()
-    assert paid(payer) == [Disbursed(0, 300), Disbursed(0, 20)]
+    assert paid(payer) == [Disbursed(SETTLED, 300), Disbursed(SETTLED, 20)]
 
 
 def rows_of(*amounts: tuple[int, int], first: int = 1) -> core.Rows:

@@ -11,13 +11,16 @@ cdef inline uint64_t _digest_add(uint64_t hash, uint64_t value) noexcept nogil:
     return native_mix(hash * <uint64_t>0x9E3779B97F4A7C15 + value + 1)
 
 
-cdef uint64_t _digest_accounts(const Table* table) noexcept nogil:
+cdef uint64_t _digest_accounts(const Table* table, uint32_t rules) noexcept nogil:
+    """As long as earlier rules run, nodes of the version before compare theirs: their images
+    end before what was settled."""
     cdef uint64_t hash = table.count
+    cdef size_t size = sizeof(Account)
     cdef uint32_t i
+    if rules < SETTLED_RULES:
+        size -= sizeof(table.accounts[0].settled) + sizeof(table.accounts[0].paid_out)
     for i in range(1, table.count):
-        hash = _digest_add(
-            hash, native_crc(i, <const uint8_t*>&table.accounts[i], sizeof(Account))
-        )
+        hash = _digest_add(hash, native_crc(i, <const uint8_t*>&table.accounts[i], size))
     return hash
 
 
@@ -72,6 +75,6 @@ cdef uint64_t digest_state(State* s) noexcept nogil:
     native_assert(
         s.group.working.count == s.shared.published.count, b"digest_state: no group is decided"
     )
-    hash = _digest_add(hash, _digest_accounts(&s.shared.published))
+    hash = _digest_add(hash, _digest_accounts(&s.shared.published, s.shared.rules_version))
     hash = _digest_add(hash, _digest_holds(&s.group.holds))
     return _digest_add(hash, _digest_register(s))

@@ -40,7 +40,7 @@ cdef bint _follow_knows(const Row* row, const uint8_t* tail, uint32_t size) noex
     """Whether this code knows what a row says. A later version's rules come with a row of
     theirs, before anything that is decided by them."""
     cdef int record = tail[0] if size > 0 else 0
-    if kinds_traits(row.kind) == 0 or row.result == 0 or row.result > RESULT_ALREADY_DONE:
+    if kinds_traits(row.kind) == 0 or row.result == 0 or row.result > RESULT_EXCEEDS_SETTLED:
         return False
     if row.result != RESULT_OK:
         return True

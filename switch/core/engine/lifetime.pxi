@@ -14,7 +14,7 @@ cdef struct Space:            # what _lifetime_reserve gave, to be given back
     size_t size
 
 cdef enum:
-    SPACES_COUNT = 28
+    SPACES_COUNT = 30
 
 
 cdef int lifetime_allocate(
@@ -32,6 +32,7 @@ cdef int lifetime_allocate(
         SERVICES_MAX * sizeof(Service), REGISTER_SERVICE_SLOTS * 4,
         sizeof(Chunk) + GROUP_MAX * sizeof(Row) + TAIL_MAX, TAIL_MAX,
         ACCOUNTS_MAX * sizeof(Latest), SERVICES_MAX * sizeof(Fixed), SERVICES_MAX * sizeof(Fixed),
+        BENEFICIARIES_MAX * 4, BENEFICIARIES_MAX * 4,
         NOTED_MAX * sizeof(Noted), NOTED_MAX * sizeof(Noted), NOTED_MAX * sizeof(Noted),
         NOTED_MAX * sizeof(Noted), PEOPLE_MAX * sizeof(Person),
         BANK_ACCOUNTS_MAX * sizeof(BankAccount), BENEFICIARIES_MAX * sizeof(Beneficiary),
@@ -59,12 +60,14 @@ cdef int lifetime_allocate(
     s.shared.latest = <Latest*>spaces[13].address
     s.group.working.fixed = <Fixed*>spaces[14].address
     s.index.images.fixed = <Fixed*>spaces[15].address
+    s.group.working.payees = <uint32_t*>spaces[16].address
+    s.index.images.payees = <uint32_t*>spaces[17].address
     native_assert(
-        SPACES_COUNT == 24 + RECORD_BUDGET + 1 - RECORD_REVOCATION,
+        SPACES_COUNT == 26 + RECORD_BUDGET + 1 - RECORD_REVOCATION,
         b"lifetime_allocate: each space has its table",
     )
     for i in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
-        s.group.noted[i].at = <Noted*>spaces[16 + i - RECORD_REVOCATION].address
+        s.group.noted[i].at = <Noted*>spaces[18 + i - RECORD_REVOCATION].address
         s.group.noted[i].count = 1
     s.group.people = <Person*>spaces[SPACES_COUNT - 8].address
     s.group.banks = <BankAccount*>spaces[SPACES_COUNT - 7].address

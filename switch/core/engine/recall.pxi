@@ -100,27 +100,36 @@ cdef int _recall_records(
     return 0
 
 
-cdef int recall_fixed(State* s, MDB_txn* txn) noexcept nogil:
-    """What of each service never changes, for the claims of the steps to come. Any of its
-    records says it. And by which rules they go on."""
-    cdef Walk walk
+cdef int _recall_into_images(
+    State* s, MDB_txn* txn, Walk* walk, uint8_t kind, uint32_t size
+) noexcept nogil:
+    """What the images need of all records of a kind, each of which is at least so long."""
+    cdef uint64_t last = s.index.head.records_count[kind]
     cdef uint32_t index
     cdef const Row* row
     cdef const uint8_t* tail
     cdef int rc
-    if s.index.head.records_count[RECORD_SERVICE] >= SERVICES_MAX:
+    if last >= _recall_most(kind):
         return RC_INDEX
-    store_begin_walk(&walk, &s.group.reader)
-    for index in range(1, <uint32_t>s.index.head.records_count[RECORD_SERVICE] + 1):
-        rc = _recall_get_record(s, txn, &walk, RECORD_SERVICE, index, &row, &tail)
+    for index in range(1, <uint32_t>last + 1):
+        rc = _recall_get_record(s, txn, walk, kind, index, &row, &tail)
         if rc != 0:
             return rc
-        effect_apply(&s.index.images, row, NULL, tail, sizeof(ServiceRecord))
-    if s.index.head.records_count[RECORD_RULES] == 0:
-        return 0
-    rc = _recall_get_record(s, txn, &walk, RECORD_RULES, 1, &row, &tail)
+        effect_apply(&s.index.images, row, NULL, tail, size)
+    return 0
+
+
+cdef int recall_fixed(State* s, MDB_txn* txn) noexcept nogil:
+    """What of each service never changes, for the claims of the steps to come, and of each
+    beneficiary, for its payouts. Any of its records says it. And by which rules they go on."""
+    cdef Walk walk
+    cdef int rc
+    store_begin_walk(&walk, &s.group.reader)
+    rc = _recall_into_images(s, txn, &walk, RECORD_SERVICE, sizeof(ServiceRecord))
     if rc == 0:
-        effect_apply(&s.index.images, row, NULL, tail, sizeof(RulesRecord))
+        rc = _recall_into_images(s, txn, &walk, RECORD_BENEFICIARY, sizeof(BeneficiaryRecord))
+    if rc == 0:
+        rc = _recall_into_images(s, txn, &walk, RECORD_RULES, sizeof(RulesRecord))
     return rc
 
 

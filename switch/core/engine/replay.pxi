@@ -148,6 +148,8 @@ cdef int _replay_catch_up(
                 segments_take_window(s, applied, row, tail, tail_size)
             elif kinds_changes_debit(row.kind):
                 rc = segments_take_row(s, applied, &reader, row, tail, tail_size)
+                if rc == 0:
+                    rc = segments_take_payout(s, applied, &reader, row)
         sequence += 1
     store_end(&reader)
     s.index.images.count = s.index.head.accounts_count
@@ -233,8 +235,9 @@ cdef int _replay_load_images(State* s, MDB_txn* txn, const uint8_t* lists) noexc
     # Before the first step is done there is nothing but the beginnings of its runs.
     if s.shared.indexed == 0:
         return 0
-    rc = _replay_load_pieces(s, txn)
-    return recall_fixed(s, txn) if rc == 0 else rc
+    # Whose money a payout was is what the pieces are brought forward with.
+    rc = recall_fixed(s, txn)
+    return _replay_load_pieces(s, txn) if rc == 0 else rc
 
 
 cdef int _replay_load_lists(State* s, MDB_txn* txn, const uint8_t* lists) noexcept nogil:
@@ -395,6 +398,7 @@ cdef int _replay_fill_working(State* s) noexcept nogil:
     s.group.working.people = s.index.images.people
     s.group.working.rules = s.index.images.rules
     memcpy(s.group.working.fixed, s.index.images.fixed, SERVICES_MAX * sizeof(Fixed))
+    memcpy(s.group.working.payees, s.index.images.payees, BENEFICIARIES_MAX * 4)
     s.group.working_window = s.index.images_window
     for i in range(s.index.images_holds.count):
         rc = holds_add(

@@ -96,7 +96,7 @@ cdef _check_layout():
         "Answer": (sizeof(Answer), 120), "Quotation": (sizeof(Quotation), 144),
         "TariffItem": (sizeof(TariffItem), 24), "ItemLine": (sizeof(ItemLine), 12),
         "BillTail": (sizeof(BillTail), 56), "TariffTail": (sizeof(TariffTail), 56),
-        "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 168),
+        "WindowLine": (sizeof(WindowLine), 40), "Account": (sizeof(Account), 184),
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 16),
         "PostingsHead": (sizeof(PostingsHead), 40),
         "PostingsAccount": (sizeof(PostingsAccount), 80),

@@ -104,6 +104,8 @@ cdef int _indexer_take_row(
     cdef const Row* hold = NULL
     cdef const Row* root = NULL
     cdef const WindowLine* lines
+    cdef bint pays = row.result == RESULT_OK and keys_is_of_payout(&s.index.images, row)
+    cdef uint32_t payee = 0
     cdef uint32_t i
     cdef int map_
     cdef int rc
@@ -115,18 +117,24 @@ cdef int _indexer_take_row(
     if row.result == RESULT_OK:
         if not effect_is_within(row, tail, tail_size):
             return MDB_CORRUPTED
-        if (
-            keys_needs_hold(row) or row.flags & ROW_RELEASE
-            or keys_may_pay_out(&s.index.images, row)
-        ):
+        if pays:
+            rc = segments_get_paid(reader, row, &root)
+        elif keys_needs_hold(row) or row.flags & ROW_RELEASE:
             rc = store_get_row(reader, row.resolves, &hold)
             root = hold
             if rc == 0 and hold.kind == KIND_POST:
                 rc = store_get_row(reader, hold.resolves, &root)
-            if rc != 0:
-                return rc
+        else:
+            rc = 0
+        if rc != 0:
+            return rc
         effect_rely(&s.index.images, row, hold)
         effect_apply(&s.index.images, row, hold, tail, tail_size)
+        if pays:
+            payee = effect_payee(&s.index.images, root)
+        if payee != 0:
+            effect_pay_out(&s.index.images, row, payee)
+            segments_mark(s, payee, row.sequence)
         if kinds_moves_money(row.kind):
             postings_add(s, work, row.debit, row_number)
             postings_add(s, work, row.credit, row_number)

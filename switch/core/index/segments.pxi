@@ -144,6 +144,35 @@ cdef int segments_take_row(
     return 0
 
 
+cdef int segments_get_paid(
+    Reader* reader, const Row* row, const Row** root
+) noexcept nogil:
+    """What a payout names, of a recall what the payout names that it takes back."""
+    cdef int rc = store_get_row(reader, row.resolves, root)
+    if rc == 0 and root[0].kind == KIND_TRANSFER and root[0].resolves != 0:
+        return store_get_row(reader, root[0].resolves, root)
+    return rc
+
+
+cdef int segments_take_payout(
+    State* s, const uint64_t* applied, Reader* reader, const Row* row
+) noexcept nogil:
+    """Apply a payout, or its recall, to the account of whose money it is, if that lacks it."""
+    cdef const Row* root
+    cdef uint32_t payee
+    cdef int rc
+    if not keys_is_of_payout(&s.index.images, row):
+        return 0
+    rc = segments_get_paid(reader, row, &root)
+    if rc != 0:
+        return rc
+    payee = effect_payee(&s.index.images, root)
+    if payee != 0 and _segments_lack(applied, payee, row.sequence):
+        effect_pay_out(&s.index.images, row, payee)
+        segments_mark(s, payee, row.sequence)
+    return 0
+
+
 cdef void segments_take_window(
     State* s, const uint64_t* applied, const Row* row, const uint8_t* tail, uint32_t tail_size
 ) noexcept nogil:

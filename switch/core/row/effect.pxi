@@ -219,6 +219,8 @@ cdef inline void _effect_post(Table* table, const Row* row) noexcept nogil:
             debit.period_debits += row.amount
         if credit.kind == ACCOUNT_BILLER:
             credit.period_credits += row.amount
+    else:
+        debit.settled += row.amount
 
 
 cdef inline void _effect_count_day(Table* table, const Row* row) noexcept nogil:
@@ -281,6 +283,8 @@ cdef inline void _effect_register(Table* table, const Row* row, const uint8_t* t
         table.people = 1
     elif tail[0] == RECORD_RULES:
         table.rules = (<const RulesRecord*>tail).version
+    elif tail[0] == RECORD_BENEFICIARY:
+        table.payees[row.debit] = (<const BeneficiaryRecord*>tail).account
     if tail[0] != RECORD_SERVICE:
         return
     series = record.series if record.series != 0 else <uint16_t>row.debit
@@ -447,6 +451,33 @@ cdef void effect_apply(
     low_change(debit, row.sequence)
     if kinds_changes_credit(row.kind):
         low_change(&table.accounts[row.credit], row.sequence)
+
+
+cdef inline uint32_t effect_payee(const Table* table, const Row* root) noexcept nogil:
+    """The biller account of whose money an accepted payout, or its recall, is; 0 if nobody is
+    named, or the debit of a bank's line ends. `root`: the row that the payout names."""
+    cdef uint32_t payee
+    if root.kind != KIND_REGISTER or root.debit >= <uint32_t>BENEFICIARIES_MAX:
+        return 0
+    payee = table.payees[root.debit]
+    return payee if keys_kind(table, payee) == ACCOUNT_BILLER else 0
+
+
+cdef inline void effect_pay_out(Table* table, const Row* row, uint32_t payee) noexcept nogil:
+    """What a payout, or its recall, does to the account of whose money it is: no total moves,
+    and it is not `changed`."""
+    cdef Account* account = &table.accounts[payee]
+    if keys_may_pay_out(table, row):
+        account.paid_out += row.amount
+    else:
+        native_assert(account.paid_out >= row.amount, b"effect_pay_out: what was paid out")
+        account.paid_out -= row.amount
+
+
+cdef inline uint64_t effect_unpaid(const Account* account) noexcept nogil:
+    """What was settled and not paid out. Rows of before this was asked may have paid out more,
+    out of what an opening has put into a settlement account."""
+    return account.settled - account.paid_out if account.settled > account.paid_out else 0
 
 
 cdef void effect_totals(

@@ -246,6 +246,16 @@ cdef inline bint keys_may_pay_out(const Table* table, const Row* row) noexcept n
     )
 
 
+cdef inline bint keys_is_of_payout(const Table* table, const Row* row) noexcept nogil:
+    """Whether what a transfer names says to whose beneficiary it pays: it may be a payout, or
+    it recalls one. What was sent back to its remitter is recalled to a suspense account."""
+    return keys_may_pay_out(table, row) or (
+        row.kind == KIND_TRANSFER and row.resolves != 0
+        and keys_kind(table, row.debit) == ACCOUNT_BANK_TRANSIT
+        and keys_kind(table, row.credit) == ACCOUNT_SETTLEMENT
+    )
+
+
 cdef inline uint64_t _keys_transfer_link(
     const Table* table, const Row* row, const Row* root
 ) noexcept nogil:

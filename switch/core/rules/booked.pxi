@@ -52,8 +52,10 @@ cdef int booked_is_payout(State* s, const Row* row, bint* payout) noexcept nogil
 cdef int booked_pay_out(State* s, const Row* row, int* result, uint64_t* other) noexcept nogil:
     """A payout goes to the beneficiary whose newest row it names, not too soon after that row;
     before there are any it names none. In a ledger with people that row was there before the
-    payout was proposed: of one to come nobody who approves sees to whom it pays."""
+    payout was proposed: of one to come nobody who approves sees to whom it pays. It is at most
+    what was settled for the beneficiary's account and not paid out."""
     cdef const Beneficiary* beneficiary
+    cdef const Account* payee
     cdef const uint8_t* tail
     cdef uint32_t size
     cdef Row named
@@ -78,11 +80,14 @@ cdef int booked_pay_out(State* s, const Row* row, int* result, uint64_t* other) 
         return 0
     if people_are(s) and row.resolves > row.total:
         return 0
-    result[0] = RESULT_OK
+    result[0] = RESULT_BENEFICIARY_WAITS
     if rows_time(s) - named.timestamp < beneficiaries_wait_ns(s):
-        result[0] = RESULT_BENEFICIARY_WAITS
-    else:
-        other[0] = 0
+        return 0
+    other[0] = 0
+    payee = &s.group.working.accounts[s.group.working.payees[named.debit]]
+    result[0] = RESULT_OK
+    if row.amount > effect_unpaid(payee) and not native_planted(b"payouts_are_settled"):
+        result[0] = RESULT_EXCEEDS_SETTLED
     return 0
 
 

@@ -113,13 +113,15 @@ cdef inline void _rows_touch(State* s, uint32_t account) noexcept nogil:
 
 cdef int rows_root(State* s, const Row* row, const Row* hold, Row* root) noexcept nogil:
     """The row that took the claim which `row` releases: the hold that it ends, or what
-    was paid or held before. Of a transfer what it names."""
+    was paid or held before. Of a payout what it names, of its recall what that names."""
     cdef int rc
     if kinds_resolves_hold(row.kind):
         root[0] = hold[0]
         return 0
     rc = rows_get(s, row.resolves, root)
-    if rc == 0 and root.kind == KIND_POST:
+    if rc == 0 and (
+        root.kind == KIND_POST or (root.kind == KIND_TRANSFER and root.resolves != 0)
+    ):
         return rows_get(s, root.resolves, root)
     return rc
 
@@ -151,6 +153,8 @@ cdef int rows_note(
     cdef uint64_t* chain
     cdef Account* credit
     cdef uint32_t i, before
+    cdef uint32_t payee = 0
+    cdef bint pays = row.result == RESULT_OK and keys_is_of_payout(&s.group.working, row)
     cdef int rc = 0
     if step == NULL:
         return ENOMEM
@@ -159,9 +163,7 @@ cdef int rows_note(
         step.number == (row.sequence - 1) // s.config.step_rows,
         b"rows_note: its own step",
     )
-    if row.result == RESULT_OK and (
-        row.flags & ROW_RELEASE or keys_may_pay_out(&s.group.working, row)
-    ):
+    if pays or (row.result == RESULT_OK and row.flags & ROW_RELEASE):
         rc = rows_root(s, row, hold, &root)
         if rc != 0:
             return rc
@@ -172,6 +174,11 @@ cdef int rows_note(
         credit = &s.group.working.accounts[row.credit if kinds_changes_credit(row.kind) else 0]
         before = effect_waiting(credit)
         effect_apply(&s.group.working, row, hold, tail, tail_size)
+        if pays:
+            payee = effect_payee(&s.group.working, &root)
+        if payee != 0:
+            effect_pay_out(&s.group.working, row, payee)
+            _rows_touch(s, payee)
         s.group.participants[credit.participant].holds += effect_waiting(credit) - before
         if kinds_moves_money(row.kind):
             native_assert(
