@@ -30,7 +30,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from benchmarks.attacks import ATTACKER, ATTACKS, HELD_SERVICE, POOR, STORM
+from benchmarks.attacker import ATTACKER
+from benchmarks.attacks import ATTACKS, HELD_SERVICE, POOR, STORM
 from benchmarks.load import log_tail, side_server
 from benchmarks.load_network import ALL, Figures, LoadError, participants, services
 from benchmarks.machine import machine

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from benchmarks import _client
 from benchmarks._client import CheckError
+from benchmarks.attacker import AGAIN_S, ATTACKER, Attack
 from benchmarks.client_process import METHODS
 from benchmarks.messages import Maker, centre_code, places, service_code
 from benchmarks.raw_peer import (
@@ -37,7 +38,6 @@ from benchmarks.raw_peer import (
     SETTINGS,
     WINDOW_DEFAULT,
     EndedError,
-    HeldError,
     RawPeer,
     call_headers,
     context_of,
@@ -46,17 +46,15 @@ from benchmarks.raw_peer import (
     literal,
     message,
 )
-from switch.credentials import Credentials
 from switch.v1 import billers_pb2, counter_pb2, payments_pb2
 
-ATTACKER, POOR = 1, 2
-"""Centres: one with money and one without."""
+POOR = 2
+"""A centre without money."""
 HELD_SERVICE = 96
 """Its biller confirms, and is not there."""
 STREAM, FETCH = METHODS["stream"], "/payswitch.v1.CounterService/FetchBill"
 WATCH = "/payswitch.v1.PaymentService/WatchPayment"
 FEED = "/payswitch.v1.BillerService/FollowFeed"
-CONNECTIONS_MAX = 10_000
 STREAMS, UNFINISHED = 100, 400
 UNFINISHED_BYTES = 4 << 20
 IDLE, HALF_OPEN, STORM = 500, 1_000, 3_561
@@ -69,79 +67,6 @@ BOMB = 4_000
 """References to a header field of as many bytes."""
 FLOOD_BYTES = 1 << 18
 """Of frames made beforehand, sent again and again."""
-AGAIN_S = 0.05
-"""Between two connections of an attacker that was thrown out."""
-ROUNDS_LEAST = 10
-
-
-class Attack:
-    """What an attack has, and what it notes."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.address: str = options.address
-        self.tls: Path = options.tls
-        self.end_s: float = time.monotonic() + options.seconds
-        self.asked = 0
-        self.connections = 0
-        self.ended = 0
-        self.held = 0
-        """Connections on which the other side took no more, to the end."""
-        self.refused = 0
-        """Connections that did not come about."""
-        self.sent = 0
-        """Bytes, payments or calls, as the attack counts; of a flood all it offered."""
-        self.first_ended_s: float | None = None
-        self.answers: dict[str, int] = {}
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether its time has not passed, or a busy machine has let it do nothing yet:
-        it comes last there.
-        """
-        self.asked += 1
-        return self.asked <= ROUNDS_LEAST or time.monotonic() < self.end_s
-
-    def credentials(self, number: int = ATTACKER) -> Credentials:
-        """A centre's."""
-        return self.named(f"centre-{centre_code(number)}")
-
-    def named(self, name: str) -> Credentials:
-        """Of a file."""
-        tls = self.tls
-        return Credentials(tls / f"{name}.pem", tls / f"{name}.key", tls / "ca.pem")
-
-    def again(self, body: Callable[[RawPeer], None], window: int) -> None:
-        """One connection after another, until the time has passed."""
-        context = context_of(self.credentials())
-        while self.goes_on and self.connections < CONNECTIONS_MAX:
-            began_s = time.monotonic()
-            try:
-                peer = RawPeer(self.address, context, window)
-            except EndedError:
-                self.refused += 1
-                time.sleep(AGAIN_S)
-                continue
-            self.connections += 1
-            try:
-                body(peer)
-            except EndedError:
-                self.note_end(began_s)
-                time.sleep(AGAIN_S)
-            except HeldError:
-                self.held += 1
-            peer.close()
-
-    def note_end(self, began_s: float) -> None:
-        """The other side has ended a connection."""
-        self.ended += 1
-        if self.first_ended_s is None:
-            self.first_ended_s = round(time.monotonic() - began_s, 3)
-
-    def said(self) -> dict[str, object]:
-        """What the runner is told."""
-        names = ["connections", "ended", "held", "refused", "sent"]
-        names += ["first_ended_s", "answers"]
-        return {name: getattr(self, name) for name in names}
 
 
 # --- frames without an end -----------------------------------------------------------

@@ -127,7 +127,7 @@ def test_by_the_rules_before_nodes_of_both_versions_know_the_same(
     older: Ledger,
 ) -> None:
     image, _ = older.account(HEAD)
-    assert (image["settled"], image["paid_out"]) == (500, 700)
+    assert (int(image["settled"]), int(image["paid_out"])) == (500, 700)
     sequence, hash_ = older.state_hash()
     assert (sequence, hash_.hex()) == (16, OF_THEIRS)
 
@@ -192,5 +192,5 @@ def test_who_was_paid_more_by_the_rules_before_waits(tmp_path: Path) -> None:
     assert pay(600) == Result.OK
     assert pay(1) == Result.EXCEEDS_SETTLED
     image, _ = ledger.account(HEAD)
-    assert (image["settled"], image["paid_out"]) == (700, 700)
+    assert (int(image["settled"]), int(image["paid_out"])) == (700, 700)
     ledger.close()

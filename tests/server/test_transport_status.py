@@ -89,6 +89,7 @@ def test_details_of_any_length_arrive_as_they_are(reached: Reached, size: int) -
 def test_metadata_goes_both_ways(reached: Reached) -> None:
     """Of a call's as much as somebody reads."""
     session = "payswitch-session-bin"
+    sent: list[tuple[str, str | bytes]]
     sent = [("min-sequence", "1"), ("min-sequence", "2")]
     sent += [(session, b"\x00\x01\xff"), (session, b"")]
     with reached.channel() as channel:
