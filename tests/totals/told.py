@@ -18,7 +18,7 @@ from tests.totals.counted import Count, Sum, in_months, month_of
 ROWS = 2_500
 DAYS = 2**16
 """Later than any."""
-SEED = 28
+SEED = 6
 SMALL: dict[str, Any] = {"step_rows": 40, "part_rows": 150, "part_entries": 60}
 """Parts so small that days have many, and months several."""
 
