@@ -40,6 +40,11 @@ log = logging.getLogger("server")
 DOMAIN = "payswitch"
 """`domain` of every ErrorInfo."""
 STATUS_BYTES_MAX = 4_096
+TEXT_BYTES_MAX = 2_048
+"""Of the text as its header has it, three for each byte that is no plain letter: the
+front door cuts longer ones (`TEXT_MAX_BYTES`), and gRPC's clients want both texts to be
+the same.
+"""
 LETTERS = (512, 256, 128, 64, 32)
 """A status comes in headers, of which gRPC's clients take 8 KiB: each of its texts,
 which may repeat what was sent, has the most of these letters with which it is small
@@ -149,6 +154,16 @@ def _bad_request(error: Exception) -> list[Message]:
     text = error.text if isinstance(error, ArgumentError) else str(error)
     one = violation(field=field, description=text)
     return [error_details_pb2.BadRequest(field_violations=[one])]
+
+
+def _cut(text: str) -> str:
+    size = 0
+    for at, letter in enumerate(text):
+        is_plain = "!" <= letter <= "~" and letter != "%"
+        size += 1 if is_plain else 3 * len(letter.encode())
+        if size > TEXT_BYTES_MAX:
+            return text[:at]
+    return text
 
 
 def _shorten(details: Iterable[Message], letters: int) -> None:
@@ -306,7 +321,7 @@ def make_status(
         _unknown(details)
     for letters in LETTERS:
         _shorten(details, letters)
-        status = status_pb2.Status(code=code, message=message[:letters])
+        status = status_pb2.Status(code=code, message=_cut(message[:letters]))
         status.details.extend(map(pack, details))
         if status.ByteSize() <= STATUS_BYTES_MAX:
             break

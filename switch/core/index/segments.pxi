@@ -149,7 +149,7 @@ cdef int segments_get_paid(
 ) noexcept nogil:
     """What a payout names, of a recall what the payout names that it takes back."""
     cdef int rc = store_get_row(reader, row.resolves, root)
-    if rc == 0 and root[0].kind == KIND_TRANSFER and root[0].resolves != 0:
+    if rc == 0 and keys_is_transfer_of(root[0]):
         return store_get_row(reader, root[0].resolves, root)
     return rc
 

@@ -246,6 +246,11 @@ cdef inline bint keys_may_pay_out(const Table* table, const Row* row) noexcept n
     )
 
 
+cdef inline bint keys_is_transfer_of(const Row* row) noexcept nogil:
+    """Whether it is a transfer that names a row, as a payout names its beneficiary."""
+    return row.kind == KIND_TRANSFER and row.resolves != 0
+
+
 cdef inline bint keys_is_of_payout(const Table* table, const Row* row) noexcept nogil:
     """Whether what a transfer names says to whose beneficiary it pays: it may be a payout, or
     it recalls one. What was sent back to its remitter is recalled to a suspense account."""

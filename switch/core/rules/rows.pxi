@@ -120,7 +120,7 @@ cdef int rows_root(State* s, const Row* row, const Row* hold, Row* root) noexcep
         return 0
     rc = rows_get(s, row.resolves, root)
     if rc == 0 and (
-        root.kind == KIND_POST or (root.kind == KIND_TRANSFER and root.resolves != 0)
+        root.kind == KIND_POST or keys_is_transfer_of(root)
     ):
         return rows_get(s, root.resolves, root)
     return rc
