@@ -30,7 +30,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from benchmarks.attacks import ATTACKER, ATTACKS, HELD_SERVICE, POOR, STORM
+from benchmarks.attacker import ATTACKER
+from benchmarks.attacks import ATTACKS, HELD_SERVICE, POOR, STORM
 from benchmarks.load import log_tail, side_server
 from benchmarks.load_network import ALL, Figures, LoadError, participants, services
 from benchmarks.machine import machine
@@ -58,6 +59,7 @@ PAYING = ("unread", "batches", "holds")
 """Attacks that pay, and are let."""
 ENDED = (
     *("key_updates", "rapid_reset", "continuation", "settings", "ping", "empty_data"),
+    "said_again",
 )
 """Attacks that nobody does who means well: they are thrown out."""
 LOOK_S = 0.05

@@ -24,19 +24,20 @@ import numpy.typing as npt
 
 from benchmarks import _client
 from benchmarks._client import CheckError
+from benchmarks.attacker import AGAIN_S, ATTACKER, Attack
 from benchmarks.client_process import METHODS
 from benchmarks.messages import Maker, centre_code, places, service_code
 from benchmarks.raw_peer import (
     CONTINUATION,
     DATA,
     END_HEADERS,
+    END_STREAM,
     HEADERS,
     PING,
     RST_STREAM,
     SETTINGS,
     WINDOW_DEFAULT,
     EndedError,
-    HeldError,
     RawPeer,
     call_headers,
     context_of,
@@ -45,17 +46,15 @@ from benchmarks.raw_peer import (
     literal,
     message,
 )
-from switch.credentials import Credentials
 from switch.v1 import billers_pb2, counter_pb2, payments_pb2
 
-ATTACKER, POOR = 1, 2
-"""Centres: one with money and one without."""
+POOR = 2
+"""A centre without money."""
 HELD_SERVICE = 96
 """Its biller confirms, and is not there."""
 STREAM, FETCH = METHODS["stream"], "/payswitch.v1.CounterService/FetchBill"
 WATCH = "/payswitch.v1.PaymentService/WatchPayment"
 FEED = "/payswitch.v1.BillerService/FollowFeed"
-CONNECTIONS_MAX = 10_000
 STREAMS, UNFINISHED = 100, 400
 UNFINISHED_BYTES = 4 << 20
 IDLE, HALF_OPEN, STORM = 500, 1_000, 3_561
@@ -68,79 +67,6 @@ BOMB = 4_000
 """References to a header field of as many bytes."""
 FLOOD_BYTES = 1 << 18
 """Of frames made beforehand, sent again and again."""
-AGAIN_S = 0.05
-"""Between two connections of an attacker that was thrown out."""
-ROUNDS_LEAST = 10
-
-
-class Attack:
-    """What an attack has, and what it notes."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.address: str = options.address
-        self.tls: Path = options.tls
-        self.end_s: float = time.monotonic() + options.seconds
-        self.asked = 0
-        self.connections = 0
-        self.ended = 0
-        self.held = 0
-        """Connections on which the other side took no more, to the end."""
-        self.refused = 0
-        """Connections that did not come about."""
-        self.sent = 0
-        """Bytes, payments or calls, as the attack counts; of a flood all it offered."""
-        self.first_ended_s: float | None = None
-        self.answers: dict[str, int] = {}
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether its time has not passed, or a busy machine has let it do nothing yet:
-        it comes last there.
-        """
-        self.asked += 1
-        return self.asked <= ROUNDS_LEAST or time.monotonic() < self.end_s
-
-    def credentials(self, number: int = ATTACKER) -> Credentials:
-        """A centre's."""
-        return self.named(f"centre-{centre_code(number)}")
-
-    def named(self, name: str) -> Credentials:
-        """Of a file."""
-        tls = self.tls
-        return Credentials(tls / f"{name}.pem", tls / f"{name}.key", tls / "ca.pem")
-
-    def again(self, body: Callable[[RawPeer], None], window: int) -> None:
-        """One connection after another, until the time has passed."""
-        context = context_of(self.credentials())
-        while self.goes_on and self.connections < CONNECTIONS_MAX:
-            began_s = time.monotonic()
-            try:
-                peer = RawPeer(self.address, context, window)
-            except EndedError:
-                self.refused += 1
-                time.sleep(AGAIN_S)
-                continue
-            self.connections += 1
-            try:
-                body(peer)
-            except EndedError:
-                self.note_end(began_s)
-                time.sleep(AGAIN_S)
-            except HeldError:
-                self.held += 1
-            peer.close()
-
-    def note_end(self, began_s: float) -> None:
-        """The other side has ended a connection."""
-        self.ended += 1
-        if self.first_ended_s is None:
-            self.first_ended_s = round(time.monotonic() - began_s, 3)
-
-    def said(self) -> dict[str, object]:
-        """What the runner is told."""
-        names = ["connections", "ended", "held", "refused", "sent"]
-        names += ["first_ended_s", "answers"]
-        return {name: getattr(self, name) for name in names}
 
 
 # --- frames without an end -----------------------------------------------------------
@@ -209,15 +135,40 @@ def rapid_reset(attack: Attack) -> None:
 
 
 def metadata(attack: Attack) -> None:
-    """Calls with as much metadata as there may be, and a field that is said often."""
+    """Calls with as much metadata as there may be, and with a field in many pieces."""
     large = call_headers(METHODS["unary"], [(b"x-long", b"x" * METADATA_BYTES)])
-    # 62 is the newest entry of the table, which a literal put there.
-    bomb = b"\x40\x01x\x7f\x81\x1e" + b"y" * 4_000 + b"\xbe" * BOMB
+    pieces = [(b"payswitch-session-bin", b"," * METADATA_BYTES)]
+    several = call_headers(METHODS["unary"], pieces)
 
     def make(turn: int) -> bytes:
         stream = 1 + 4 * turn
         return frame(HEADERS, END_HEADERS, stream, large) + frame(
-            HEADERS, END_HEADERS, stream + 2, call_headers(METHODS["unary"]) + bomb
+            HEADERS, END_HEADERS, stream + 2, several
+        )
+
+    flood(attack, make)
+
+
+def said_again(attack: Attack) -> None:
+    """Headers of few bytes that say a long field again and again."""
+    # 62 is the newest entry of the table, which a literal put there.
+    bomb = b"\x40" + literal(b"x", b"y" * 4_000)[1:] + b"\xbe" * BOMB
+    block = call_headers(METHODS["unary"]) + bomb
+    flood(
+        attack,
+        lambda turn: frame(HEADERS, END_HEADERS | END_STREAM, 1 + 2 * turn, block),
+    )
+
+
+def unread_refusals(attack: Attack) -> None:
+    """Calls that are refused at their headers, whose answers nobody reads."""
+    block = call_headers(METHODS["unary"], [(b"grpc-timeout", b"none")])
+
+    def make(turn: int) -> bytes:
+        first = 1 + 2_000 * turn
+        return b"".join(
+            frame(HEADERS, END_HEADERS, stream, block)
+            for stream in range(first, first + 2_000, 2)
         )
 
     flood(attack, make)
@@ -558,7 +509,8 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
     one.__name__: one
     for one in (
         *(unread, unfinished, idle, storm, handshakes, key_updates, rapid_reset),
-        *(continuation, settings, ping, empty_data, metadata, batches, refusals),
+        *(continuation, settings, ping, empty_data, metadata, said_again),
+        *(unread_refusals, batches, refusals),
         *(feeds, watches, fetches, reads, holds),
     )
 }

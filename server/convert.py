@@ -68,6 +68,7 @@ _REFERENCE_IS_HASH = frozenset(
 # As plain numbers: whether a flag is `in` some is asked in Python, each time.
 _TAIL, _AS_DIRECT, _STATED = map(int, (RowFlag.TAIL, RowFlag.AS_DIRECT, RowFlag.STATED))
 _OWED, _EVIDENCE = int(RowFlag.OWED), int(RowFlag.EVIDENCE)
+_UNDOES = int(RowFlag.UNDOES)
 
 
 def entries(
@@ -147,6 +148,8 @@ def _fill(
         result.as_direct = True
     if kind == Kind.TRANSFER and flags & _OWED:
         result.owed = True
+    if kind == Kind.TRANSFER and flags & _UNDOES:
+        result.undoes = True
     if flags & _EVIDENCE and kind in _ANSWERED:
         result.by_biller = True
     if kind not in _REFERENCE_IS_HASH:

@@ -6,7 +6,7 @@ unexpected error stays in the log, because it may hold what a caller must not se
 
 import errno
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
@@ -39,6 +39,17 @@ log = logging.getLogger("server")
 
 DOMAIN = "payswitch"
 """`domain` of every ErrorInfo."""
+STATUS_BYTES_MAX = 4_096
+TEXT_BYTES_MAX = 2_048
+"""Of the text as its header has it, three for each byte that is no plain letter: the
+front door cuts longer ones (`TEXT_MAX_BYTES`), and gRPC's clients want both texts to be
+the same.
+"""
+LETTERS = (512, 256, 128, 64, 32)
+"""A status comes in headers, of which gRPC's clients take 8 KiB: each of its texts,
+which may repeat what was sent, has the most of these letters with which it is small
+enough.
+"""
 PROBLEMS_MAX = 16
 """Fields of one request that are named; its text says how many more there are."""
 RETRY_MS = 100
@@ -143,6 +154,24 @@ def _bad_request(error: Exception) -> list[Message]:
     text = error.text if isinstance(error, ArgumentError) else str(error)
     one = violation(field=field, description=text)
     return [error_details_pb2.BadRequest(field_violations=[one])]
+
+
+def _cut(text: str) -> str:
+    size = 0
+    for at, letter in enumerate(text):
+        is_plain = "!" <= letter <= "~" and letter != "%"
+        size += 1 if is_plain else 3 * len(letter.encode())
+        if size > TEXT_BYTES_MAX:
+            return text[:at]
+    return text
+
+
+def _shorten(details: Iterable[Message], letters: int) -> None:
+    for one in details:
+        if isinstance(one, error_details_pb2.BadRequest):
+            for each in one.field_violations:
+                each.field = each.field[:letters]
+                each.description = each.description[:letters]
 
 
 def _dead(error: Exception) -> list[Message]:
@@ -290,8 +319,12 @@ def make_status(
     code, message, details = _describe(error)
     if has_committed or (tried_before and _is_not_done(details)):
         _unknown(details)
-    status = status_pb2.Status(code=code, message=message)
-    status.details.extend(map(pack, details))
+    for letters in LETTERS:
+        _shorten(details, letters)
+        status = status_pb2.Status(code=code, message=_cut(message[:letters]))
+        status.details.extend(map(pack, details))
+        if status.ByteSize() <= STATUS_BYTES_MAX:
+            break
     return status
 
 

@@ -37,6 +37,8 @@ THOUGHT_OF = {
     "PING": "ping",
     "frames without data": "empty_data",
     "metadata": "metadata",
+    "a long header by few bytes": "said_again",
+    "answers that nobody reads": "unread_refusals",
     "full batches of one centre": "batches",
     "refusals of one centre": "refusals",
     "feeds": "feeds",

@@ -57,6 +57,7 @@ def test_only_what_is_paid_counts(
 
 
 @pytest.mark.slow
+@pytest.mark.alone(beside=1)  # its citizens are counted within seconds
 def test_counters_beside_payments() -> None:
     result = run_json(
         *("benchmarks.counter", "--json", "--seconds", "3", "--rounds", "1"),
@@ -93,6 +94,7 @@ def test_windows_are_pairs() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone(beside=1)  # its citizens are counted within seconds
 def test_counters_that_come_and_go() -> None:
     result = run_json(
         *("benchmarks.counter", "--json", "--seconds", "3", "--windows", "1"),

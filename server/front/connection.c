@@ -180,11 +180,17 @@ void connection_admit(struct connection *connection, struct command *command) {
 
 /* --- read -------------------------------------------------------------------------------------- */
 
+/* Bytes that wait to be sent: framed, and of frames that are not yet. */
+static size_t connection_waiting(const struct connection *connection) {
+    return connection->out.size +
+           QUEUED_BYTES * nghttp2_session_get_outbound_queue_size(connection->session);
+}
+
 static bool may_read(const struct connection *connection) {
     if (connection->failed) return false;
     if (connection->lingering) return true;
     return connection->owner != NULL && !connection->closing &&
-           connection->out.size < (size_t)connection->front->bounds.output_bytes_max;
+           connection_waiting(connection) < (size_t)connection->front->bounds.output_bytes_max;
 }
 
 /* Everything is said. What the peer sends now is taken off its socket unread, so that it
@@ -291,6 +297,7 @@ static void connection_linger(struct connection *connection) {
 
 static void connection_count_output(struct connection *connection) {
     size_t before = connection->out_counted, now = connection->out.capacity;
+    now += QUEUED_BYTES * nghttp2_session_get_outbound_queue_size(connection->session);
     if (now > before)
         owners_add_bytes(connection, NULL, now - before);
     else if (before > now)

@@ -189,20 +189,34 @@ bool fields_add_metadata(struct block **fields, const void *name, size_t name_si
 
 /* --- status -------------------------------------------------------------------------- */
 
+/* HTTP/2 takes no blank at either end. */
+static bool is_plain(const uint8_t *text, size_t size, size_t at) {
+    if (text[at] == ' ') return at > 0 && at + 1 < size;
+    return text[at] > 0x20 && text[at] <= 0x7e && text[at] != '%';
+}
+
+/* The bytes of a text that are sent, no letter in part, and what they take. */
+static size_t cut_text(const uint8_t *text, size_t size, size_t *encoded) {
+    size_t letter = 0, letter_encoded = 0;
+    *encoded = 0;
+    for (size_t i = 0; i < size; i++) {
+        if ((text[i] & 0xC0) != 0x80) letter = i, letter_encoded = *encoded;
+        *encoded += is_plain(text, size, i) ? 1 : 3;
+        if (*encoded <= TEXT_MAX_BYTES) continue;
+        *encoded = letter_encoded;
+        return letter;
+    }
+    return size;
+}
+
 static bool fields_add_message(struct block **fields, const uint8_t *text, size_t size) {
     static const char digits[] = "0123456789ABCDEF";
-    size_t encoded = 0;
-    for (size_t i = 0; i < size; i++)
-        encoded += text[i] >= 0x20 && text[i] <= 0x7e && text[i] != '%' ? 1 : 3;
-    /* HTTP/2 takes no blank at either end. */
-    bool first = size > 0 && text[0] == ' ';
-    bool last = size > 1 && text[size - 1] == ' ';
+    size_t encoded, whole = size;
     uint8_t *at;
-    encoded += 2 * ((size_t)first + (size_t)last);
+    size = cut_text(text, size, &encoded);
     if (!fields_reserve(fields, "grpc-message", 12, encoded, &at)) return false;
     for (size_t i = 0; i < size; i++) {
-        bool edge = (first && i == 0) || (last && i == size - 1);
-        if (text[i] >= 0x20 && text[i] <= 0x7e && text[i] != '%' && !edge) {
+        if (is_plain(text, whole, i)) {
             *at++ = text[i];
         } else {
             *at++ = '%';

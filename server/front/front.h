@@ -340,6 +340,9 @@ size_t front_take_refused(struct front *front, struct front_refused refused[FRON
 /* Sessions of people who are signed on: whose a sealed token is that was verified. Any thread.
    A token has a random number of 8 bytes at FRONT_SESSION_NUMBER, and comes as metadata. */
 #define FRONT_SESSION_NAME "payswitch-session-bin"
+/* The other metadata of a call that the caller gets; all else is counted and forgotten. */
+#define FRONT_MIN_SEQUENCE_NAME "min-sequence"
+#define FRONT_ATTEMPTS_NAME "grpc-previous-rpc-attempts"
 enum {
     FRONT_SESSION_SIZE = 144,
     FRONT_SESSION_NUMBER = 16,

@@ -91,6 +91,7 @@ static struct call *call_of(nghttp2_session *session, int32_t stream) {
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
     struct connection *connection = user;
+    connection->block_size = 0;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     if (connection->closing || connection->failed) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     struct call *call = calls_new(connection, frame->hd.stream_id);
@@ -106,11 +107,18 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                      nghttp2_rcbuf *value, uint8_t flags, void *user) {
-    (void)flags, (void)user;
+    (void)flags;
+    struct connection *connection = user;
+    nghttp2_vec name_text = nghttp2_rcbuf_get_buf(name), value_text = nghttp2_rcbuf_get_buf(value);
+    connection->block_size += name_text.len + value_text.len + FIELD_OVERHEAD;
+    /* A little more than may be is answered with words. Of what goes on, whatever it is of, no
+       field is looked at any more: few bytes name many. */
+    if (connection->block_size > 2 * (size_t)connection->front->bounds.metadata_bytes_max)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0; /* trailers say nothing */
     struct call *call = call_of(session, frame->hd.stream_id);
     if (call == NULL || call->ending) return 0;
-    request_header(call, nghttp2_rcbuf_get_buf(name), nghttp2_rcbuf_get_buf(value));
+    request_header(call, name_text, value_text);
     return 0;
 }
 
@@ -151,6 +159,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         if (call != NULL && frame->hd.flags & NGHTTP2_FLAG_END_STREAM) request_half_closed(call);
         break;
     case NGHTTP2_RST_STREAM:
+        connection->reset_stream = frame->hd.stream_id;
         http2_count_reset(connection);
         break;
     case NGHTTP2_WINDOW_UPDATE:
@@ -171,7 +180,8 @@ static int on_close(nghttp2_session *session, int32_t stream, uint32_t error, vo
     if (!call->ending) {
         /* By the peer, or by nghttp2 for what the peer did: both cost, and are counted. */
         COUNT(connection->front, calls_reset);
-        if (error != NGHTTP2_NO_ERROR) http2_count_reset(connection);
+        if (error != NGHTTP2_NO_ERROR && stream != connection->reset_stream)
+            http2_count_reset(connection);
         calls_end(call, FRONT_CAUSE_PEER_RESET);
     }
     nghttp2_session_set_stream_user_data(session, stream, NULL);
@@ -191,6 +201,18 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *u
         /* The peer need not send the rest of what is refused or answered early. */
         if (call != NULL && !call->half_closed) calls_reset(call, NGHTTP2_NO_ERROR);
     }
+    return 0;
+}
+
+/* A header block that HTTP/2 has no room for: its call would wait for ever. */
+static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user) {
+    (void)error, (void)user;
+    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+    struct call *call = call_of(session, frame->hd.stream_id);
+    if (call == NULL) return 0;
+    calls_end(call, FRONT_CAUSE_REFUSED);
+    reply_drop(call);
+    calls_reset(call, NGHTTP2_INTERNAL_ERROR);
     return 0;
 }
 
@@ -282,6 +304,7 @@ bool http2_init(struct front *front) {
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_not_sent);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
     nghttp2_option_set_no_auto_window_update(front->options, 1);
     nghttp2_option_set_no_closed_streams(front->options, 1);

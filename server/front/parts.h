@@ -36,11 +36,14 @@ enum {
     FRAME_HEAD = 9,
     MESSAGE_HEAD = 5,          /* gRPC's: a flag and the size */
     FIELDS_MAX = 128,          /* fields of one header block that is sent */
+    FIELD_OVERHEAD = 32,       /* what HTTP/2 counts a header field with */
+    TEXT_MAX_BYTES = 2 << 10,  /* of a status, as it is sent; gRPC's clients take 8 KiB in all */
     PATH_MAX_BYTES = 512,      /* of a method's path that is not known */
     CALL_BLOCK = 1024,         /* calls are allocated by so many */
     CALL_BYTES = 1024,         /* what an open call is counted with, its stream included */
     EVENT_BYTES = 512,         /* and a call or message that the caller has not taken, beside its bytes */
     OUTGOING_BYTES = 128,      /* and a message that waits, beside its bytes */
+    QUEUED_BYTES = 512,        /* and a frame that nghttp2 has not given out, its fields included */
     CONNECTION_BYTES = 48 << 10, /* and a connection: TLS and HTTP/2 state */
     OWNER_SLOTS = 4096,        /* lists of the table; it has no bound but connections_max */
     WHEEL_SLOTS = 4096,        /* of 1 ms; a later timer goes round more than once */
@@ -208,7 +211,7 @@ struct connection {
     struct call *newest;
     uint32_t calls_count;
     struct buffer out;
-    size_t out_counted; /* of its capacity */
+    size_t out_counted; /* of its capacity, and of the frames that wait behind it */
     size_t bytes;    /* counted: its calls' and its buffer's */
     size_t withheld; /* bytes of the connection's window that are not given back */
 
@@ -221,6 +224,8 @@ struct connection {
     int64_t peer_ping_ms; /* the peer's last */
     int64_t second;       /* of the counts below */
     int64_t control_frames, resets;
+    int32_t reset_stream; /* that the peer gave up last: it is counted once */
+    size_t block_size;    /* of the header block that is being read, as HTTP/2 counts it */
     int64_t raw_bytes, data_bytes; /* read from the socket, and what they held */
     uint32_t ping_strikes;
 };

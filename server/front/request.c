@@ -8,8 +8,6 @@
 
 #include "parts.h"
 
-enum { FIELD_OVERHEAD = 32 }; /* what HTTP/2 counts a header field with */
-
 static bool is(nghttp2_vec text, const char *other, size_t size) {
     return text.len == size && memcmp(text.base, other, size) == 0;
 }
@@ -87,7 +85,17 @@ static void request_timeout(struct call *call, nghttp2_vec value) {
     call->deadline_ns = ns > INT64_MAX / 2 - now_ns ? INT64_MAX / 2 : now_ns + ns;
 }
 
-/* Binary values are handed on as bytes; one field may have several, with commas between. */
+/* Counts a header of so many letters; false: with it they are too many, and it is not kept. */
+static bool request_count(struct call *call, size_t size) {
+    call->metadata_size += size + FIELD_OVERHEAD;
+    if (call->metadata_size <= (size_t)call->connection->front->bounds.metadata_bytes_max)
+        return true;
+    refuse_later(call, FRONT_REASON_METADATA_TOO_LARGE);
+    return false;
+}
+
+/* Binary values are handed on as bytes; one field may have several, with commas between. Each
+   has its name again, and costs it. */
 static bool request_add_binary(struct call *call, nghttp2_vec name, nghttp2_vec value) {
     for (;;) {
         const uint8_t *comma = value.len > 0 ? memchr(value.base, ',', value.len) : NULL;
@@ -97,14 +105,18 @@ static bool request_add_binary(struct call *call, nghttp2_vec name, nghttp2_vec 
                     fields_add(&call->metadata, name.base, name.len, bytes->data, bytes->size);
         block_free(bytes);
         if (!good) return false;
-        if (comma == NULL) return true;
+        if (comma == NULL || !request_count(call, name.len)) return true;
         value.base += size + 1;
         value.len -= size + 1;
         while (value.len > 0 && value.base[0] == ' ') value.base++, value.len--;
     }
 }
 
+/* Only what somebody reads is kept. */
 static void request_metadata(struct call *call, nghttp2_vec name, nghttp2_vec value) {
+    if (!IS(name, FRONT_SESSION_NAME) && !IS(name, FRONT_MIN_SEQUENCE_NAME) &&
+        !IS(name, FRONT_ATTEMPTS_NAME))
+        return;
     if (name.len > 4 && memcmp(name.base + name.len - 4, "-bin", 4) == 0) {
         if (!request_add_binary(call, name, value))
             refuse_later(call, FRONT_REASON_METADATA_MALFORMED);
@@ -121,11 +133,7 @@ static bool is_grpc(nghttp2_vec value) {
 }
 
 void request_header(struct call *call, nghttp2_vec name, nghttp2_vec value) {
-    call->metadata_size += name.len + value.len + FIELD_OVERHEAD;
-    if (call->metadata_size > (size_t)call->connection->front->bounds.metadata_bytes_max) {
-        refuse_later(call, FRONT_REASON_METADATA_TOO_LARGE);
-        return;
-    }
+    if (!request_count(call, name.len + value.len)) return;
     if (name.base[0] == ':') {
         if (IS(name, ":path"))
             request_path(call, value);
@@ -137,13 +145,13 @@ void request_header(struct call *call, nghttp2_vec name, nghttp2_vec value) {
         else if (IS(name, "grpc-encoding")) {
             call->got_encoding = !IS(value, "identity");
             if (call->got_encoding) refuse_later(call, FRONT_REASON_COMPRESSED);
-        } else if (IS(name, "grpc-previous-rpc-attempts")) {
+        } else if (IS(name, FRONT_ATTEMPTS_NAME)) {
             call->tried_before = true;
             request_metadata(call, name, value);
         }
     } else if (IS(name, "content-type")) {
         call->got_content_type = is_grpc(value);
-    } else if (!IS(name, "te") && !IS(name, "user-agent") && !IS(name, "accept-encoding")) {
+    } else {
         request_metadata(call, name, value);
     }
 }

@@ -26,6 +26,8 @@ from switch.audit.stakes import Stakes
 from switch.audit.totals import Figures, Stored, read_totals
 from switch.errors import UsageError
 
+INDEX_STEP_ROWS = 131_072
+"""Rows of an index step, as the settings have it by default."""
 Scope = Literal["chain", "all"]
 Progress = Callable[[int, int], None]
 """Called with (rows read, rows in all) after each step."""
@@ -141,6 +143,19 @@ def _finish(journal: Journal, books: Books, last: int) -> Exceptions | None:
     return exceptions
 
 
+def _without_index(findings: Findings, durable: int) -> str:
+    """What is true where no index is compared, and what to do."""
+    if "index" in findings.counts:
+        return "the index is not compared: it cannot be read, see index"
+    text = "there is no index to compare, and nothing is lost with it"
+    if durable < INDEX_STEP_ROWS:
+        return (
+            f"{text}: the switch writes its first step after {INDEX_STEP_ROWS:,} rows "
+            "(index_step_rows), and keeps newer rows in memory; nothing is to be done"
+        )
+    return f"{text}; start the switch, which makes it from the journal, and audit again"
+
+
 class _Audit:
     """The pass over the journal, with the stops at which something is compared."""
 
@@ -179,7 +194,7 @@ class _Audit:
     def plan_index(self, index: Index | None) -> list[str]:
         """Have the index compared where it stands; say what cannot be."""
         if index is None:
-            return ["not compared: there is no index yet"]
+            return [_without_index(self.findings, self.durable)]
         journal, findings = self.journal, self.findings
         notes = self._stop(
             "lost",
@@ -222,7 +237,10 @@ class _Audit:
     def plan_totals(self, totals: Stored | None) -> list[str]:
         """Have the totals compared as the rows come; say what cannot be."""
         if totals is None:
-            return ["not compared: there are no totals yet"]
+            if "figures" in self.findings.counts:
+                return ["the totals are not compared: they cannot be read, see figures"]
+            text = "there are no totals to compare, and nothing is lost with them"
+            return [f"{text}; the switch counts them from the journal while it serves"]
         if totals.instance != self.journal.instance:
             text = "its store is of another ledger"
             self.findings.add("figures", totals.sequence, text)

@@ -25,7 +25,10 @@ def about_text(one: proposals_pb2.Proposal, language: Language) -> str:
     if one.lines_count:
         return lines_text(one, language)
     number = str(one.proposed.resolves or "")
-    parts = [value for _, value in about_facts(one, language)]
+    facts = about_facts(one, language)
+    parts = [value for name, value in facts if name != "payment"]
+    if facts and one.payment.sequence != one.proposed.resolves:
+        number += f" ({language.word('of payment')} {one.payment.sequence})"
     return f"{number}: {', '.join(parts)}" if parts else number
 
 
@@ -43,12 +46,18 @@ def about_facts(
 def payment_facts(
     about: types_pb2.Entry, payment: types_pb2.Entry, named: int, language: Language
 ) -> list[tuple[str, str]]:
-    """The same of a named entry and its payment; who proposes reads it, too."""
+    """The same of a named entry and its payment; who proposes reads it, too. They may
+    have asked by the payment's own entry, and a refund names the one that confirmed it.
+    """
     if about.sequence != named:
         text = f"the switch has shown entry {about.sequence} for"
         raise SwitchError(f"{text} {named}")
     word = language.word
+    number = str(payment.sequence)
+    if about.kind == types_pb2.ENTRY_KIND_POST:
+        number += f" ({word('confirmed by entry')} {named})"
     facts = [
+        ("payment", number),
         ("centre", payment.centre),
         ("biller", f"{payment.biller}/{payment.head}"),
         ("receipt", receipt_text(about)),
@@ -57,7 +66,7 @@ def payment_facts(
     ]
     if about.kind == types_pb2.ENTRY_KIND_CASE:
         case = enum_word(types_pb2.CaseType.DESCRIPTOR, about.case_type)
-        facts.insert(0, ("kind", word(f"case {case}")))
+        facts.insert(1, ("kind", word(f"case {case}")))
         if about.reported_amount not in (0, payment.amount):
             facts.append(("says", language.amount(about.reported_amount)))
     return [(name, value) for name, value in facts if value]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from switch.ids import parse_id
+from switch.money import parse_amount
 
 T = TypeVar("T")
 
@@ -70,3 +71,32 @@ def add_id(command: argparse.ArgumentParser) -> None:
         help="of an attempt whose outcome is not known; default: a new one",
     )
     command.set_defaults(has_id=True)
+
+
+def add_announced(command: argparse.ArgumentParser) -> None:
+    """How much a list has, as whoever sends it has said apart from it."""
+    command.add_argument(
+        "--count", type=to_count, metavar="N", help="lines, as they were announced"
+    )
+    command.add_argument(
+        "--total",
+        type=as_argument(parse_amount),
+        metavar="AMOUNT",
+        help="in rupees, as it was announced",
+    )
+
+
+def add_sender(command: argparse.ArgumentParser) -> None:
+    """Whose payment it is, where an id alone does not say."""
+    command.add_argument(
+        "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
+    )
+
+
+def add_again(command: argparse.ArgumentParser) -> None:
+    """Whether what was proposed before is proposed once more."""
+    command.add_argument(
+        "--again",
+        action="store_true",
+        help="anew, although the same was proposed and withdrawn, or is too old",
+    )

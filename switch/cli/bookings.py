@@ -15,7 +15,7 @@ from switch.bank.planning import Plan, Planned, Standing, plan
 from switch.bank.sequence import Break, look_through
 from switch.bank_rows import StatementRecord
 from switch.calendar import day_date, day_number
-from switch.cli.arguments import add_id, to_reason
+from switch.cli.arguments import add_again, add_id, to_reason
 from switch.cli.bank_statements import (
     SHOWN,
     add_files,
@@ -301,11 +301,7 @@ def add_verb(
     """`payswitch propose statement`."""
     verb = add("statement", propose_statement, TEXT)
     add_files(verb)
-    verb.add_argument(
-        "--again",
-        action="store_true",
-        help="anew, although the same was proposed and withdrawn, or is too old",
-    )
+    add_again(verb)
     verb.add_argument(
         "--because",
         type=to_reason,

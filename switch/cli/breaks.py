@@ -19,7 +19,7 @@ from switch.cli.approved_breaks import breaks_of, show_proposals, wrong_with
 from switch.cli.arguments import as_argument, to_count
 from switch.cli.commands import open_office
 from switch.cli.exceptions import PROPOSALS
-from switch.cli.match_files import SHOWN, bytes_of, show_breaks, write_file
+from switch.cli.match_files import add_limit, bytes_of, show_breaks, write_file
 from switch.cli.refunds_since import asked_before, refunds_since
 from switch.cli.signing import add_person, agreed, signer_of
 from switch.client import Client, Point
@@ -511,13 +511,7 @@ def add_verbs(add: Add) -> None:
     shown.add_argument(
         "--owner", choices=[str(one) for one in Owner], help="only what is its turn"
     )
-    shown.add_argument(
-        "--limit",
-        type=to_count,
-        default=SHOWN,
-        metavar="N",
-        help="breaks to show at most, 0 for all (default: %(default)s)",
-    )
+    add_limit(shown)
     down.add_argument("to", type=Path, metavar="TO", help="a file that is not there")
     up.add_argument("file", type=Path, metavar="DECIDED", help="CSV")
     up.add_argument(

@@ -263,6 +263,7 @@ class Closing:
             "gross_paise": found.whole.gross.paise,
             "gross_crore": format_crore(found.whole.gross.paise),
             "payments": found.whole.payments.count,
+            "corrections": found.whole.corrections.count,
             "refunds_paise": found.whole.refunds.paise,
             "as_of_sequence": found.as_of_sequence,
             "as_of_time_ns": found.as_of_time_ns,
@@ -368,7 +369,9 @@ class Closing:
             as_of_time = format_ist(self.totals["as_of_time_ns"])
             text = f"{self.totals['gross_crore']} {word('crore')}"
             as_of = f"{count(self.totals['as_of_sequence'])} ({as_of_time})"
-            screen.facts([("gross", text), ("as of", as_of)])
+            completed = self.totals["payments"] + self.totals["corrections"]
+            facts = [("gross ever", text), ("payments ever", count(completed))]
+            screen.facts([*facts, ("as of", as_of)])
         screen.table(
             ("check", "state", "detail"),
             [

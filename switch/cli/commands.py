@@ -106,7 +106,8 @@ def balance(args: Namespace, screen: Screen) -> Exit:
         if wallet.low_since_sequence:
             facts.append(("low since", str(wallet.low_since_sequence)))
     if args.at == NOW and wallet.day:
-        spent = f"{language.amount(wallet.day_amount)} ({wallet.day_count})"
+        count = f"{wallet.day_count} {language.word('spent payments')}"
+        spent = f"{language.amount(wallet.day_amount)} ({count})"
         facts.append(("spent today", f"{wallet.day}: {spent}"))
     facts.append(("as of", str(reply.as_of_sequence)))
     screen.facts(facts)
@@ -129,7 +130,7 @@ def statement(args: Namespace, screen: Screen) -> Exit:
             (
                 format_ist(line.entry.time_ns),
                 str(line.entry.sequence),
-                _kind(line.entry),
+                kind_of(line.entry, language),
                 line.entry.service,
                 line.entry.reference,
                 language.amount(line.change),
@@ -144,22 +145,34 @@ def statement(args: Namespace, screen: Screen) -> Exit:
 
 
 def feed(args: Namespace, screen: Screen) -> Exit:
-    """A biller's entries from a cursor."""
+    """A biller's entries from a cursor. How far they go is said before the first."""
+    screen.note(_feed_text(args, screen.language))
     with open_office(args) as client:
         entries = client.feed(args.biller, args.cursor, follow=args.follow)
         for entry in itertools.islice(entries, args.limit or None):
             if screen.as_json:
                 screen.value(plain(entry))
                 continue
+            kind = kind_of(entry, screen.language)
             screen.line(
                 f"{entry.sequence:>10}  {format_ist(entry.time_ns)}  "
-                f"{_kind(entry):<7}  {entry.service:<12}  {entry.reference:<32}  "
+                f"{kind:<7}  {entry.service:<12}  {entry.reference:<32}  "
                 f"{screen.language.amount(entry.amount)}  {who(entry)}".rstrip()
             )
     return Exit.DONE
 
 
-def _kind(entry: types_pb2.Entry) -> str:
+def _feed_text(args: Namespace, language: Language) -> str:
+    word = language.word
+    end = word("feed follows" if args.follow else "feed to newest")
+    most = f"{word('feed limit')} {language.count(args.limit)}, " if args.limit else ""
+    return f"{word('feed after')} {language.count(args.cursor)}: {most}{end}"
+
+
+def kind_of(entry: types_pb2.Entry, language: Language) -> str:
+    """What an entry is, as lists call it. An undoing is a transfer to the rules."""
+    if entry.undoes:
+        return language.word("entry undoing")
     return enum_word(types_pb2.EntryKind.DESCRIPTOR, entry.kind)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from switch.calendar import format_ist
-from switch.cli.arguments import add_id, as_argument, to_count
+from switch.cli.arguments import add_id, add_sender, as_argument, to_count
 from switch.cli.commands import limited, open_client, open_office
 from switch.codes import Result, Role
 from switch.console.output import Exit, Screen, enum_word, plain
@@ -46,9 +46,11 @@ def add_commands(add: Add) -> None:
     command.add_argument(
         "id", type=as_argument(parse_id), metavar="ID", help="of the payment"
     )
-    command.add_argument(
-        "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
-    )
+    add_sender(command)
+    _add_operator(command)
+
+
+def _add_operator(command: ArgumentParser) -> None:
     command.add_argument(
         "--operator",
         type=to_count,
@@ -69,16 +71,8 @@ def add_verbs(add: Add) -> None:
     raised.add_argument(
         "--note", default="", metavar="TEXT", help="at most 64 plain characters"
     )
-    raised.add_argument(
-        "--operator",
-        type=to_count,
-        default=0,
-        metavar="N",
-        help="the operator who asks for it",
-    )
-    raised.add_argument(
-        "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
-    )
+    _add_operator(raised)
+    add_sender(raised)
     add_id(raised)
     shown = add("show", show, "how a complaint stands")
     shown.add_argument(

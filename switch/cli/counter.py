@@ -69,7 +69,7 @@ def _show_shift(shift: counter_pb2.Shift, screen: Screen) -> None:
             ("shift", str(shift.sequence)),
             ("centre", shift.centre),
             ("operator", str(shift.operator)),
-            ("payments", both(shift.payments_count, shift.payments_amount)),
+            ("payments begun", both(shift.payments_count, shift.payments_amount)),
             ("given back", both(shift.refunds_count, shift.refunds_amount)),
             ("open", language.count(shift.open_count)),
             ("cash expected", language.amount(shift.cash_expected)),

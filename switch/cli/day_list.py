@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from switch.calendar import parse_date
-from switch.cli.arguments import as_argument, to_count
+from switch.cli.arguments import add_announced, as_argument, to_count
 from switch.cli.commands import credentials_of
 from switch.cli.match_files import bytes_of, opened
 from switch.codes import Role
@@ -19,7 +19,6 @@ from switch.console.output import Exit, Screen
 from switch.errors import UsageError
 from switch.matching.cells import ListError
 from switch.matching.maps import read_map
-from switch.money import parse_amount
 from switch.simulator.day_list import list_messages, send_day_list
 from switch.v1 import billers_pb2 as pb
 
@@ -120,15 +119,7 @@ def add_arguments(command: ArgumentParser) -> None:
         metavar="DATE",
         help="IST, on which the payments were made",
     )
-    command.add_argument(
-        "--count", type=to_count, metavar="N", help="lines, as they were announced"
-    )
-    command.add_argument(
-        "--total",
-        type=as_argument(parse_amount),
-        metavar="AMOUNT",
-        help="in rupees, as it was announced",
-    )
+    add_announced(command)
     command.add_argument(
         "--wait",
         type=to_count,

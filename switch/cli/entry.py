@@ -538,9 +538,17 @@ def _add_wallets(add: Add) -> None:
         metavar="CURSOR",
         help="after this entry (default: from the first)",
     )
-    feed.add_argument("--follow", action="store_true", help="wait for more")
     feed.add_argument(
-        "--limit", type=to_count, default=0, metavar="N", help="entries at most"
+        "--follow",
+        action="store_true",
+        help="wait for more, until Ctrl-C (default: end at the newest entry)",
+    )
+    feed.add_argument(
+        "--limit",
+        type=to_count,
+        default=0,
+        metavar="N",
+        help="entries at most, 0 for all (default: %(default)s)",
     )
 
     accounts = add("accounts", commands.accounts, "the accounts and what they hold")

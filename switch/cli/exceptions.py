@@ -11,7 +11,7 @@ from switch.calendar import DAY_S, NS_IN_S, format_ist, ist_date
 from switch.cli import people, signing
 from switch.cli.abouts import about_text, amount_text
 from switch.cli.arguments import add_id, add_reason, as_argument, to_count
-from switch.cli.commands import open_office, who
+from switch.cli.commands import kind_of, open_office, who
 from switch.cli.next_steps import show_proposed
 from switch.cli.office import show_outcome
 from switch.cli.register_changes import show_listed_changes
@@ -112,7 +112,8 @@ def _show_list(found: list[pb.Exception], screen: Screen) -> None:
             for one in found
         ],
         right=numbers,
-        drop=("says", "turn", "payment", "biller", "centre", "decide by"),
+        drop=("says", "payment", "biller", "age", "reference", "centre", "decide by"),
+        wraps=("kind", "turn"),
     )
 
 
@@ -141,7 +142,7 @@ def _show_history(one: pb.Exception, screen: Screen) -> None:
             (
                 format_ist(entry.time_ns),
                 str(entry.sequence),
-                _entry_kind(entry),
+                _entry_kind(entry, language),
                 language.amount(entry.reported_amount or entry.amount),
                 entry.reference,
                 entry.note,
@@ -183,10 +184,10 @@ def _decide_by(one: pb.Exception) -> str:
     return f"{date} !" if one.overdue else date
 
 
-def _entry_kind(entry: types_pb2.Entry) -> str:
+def _entry_kind(entry: types_pb2.Entry, language: Language) -> str:
     if entry.kind == types_pb2.ENTRY_KIND_CASE:
         return _word(types_pb2.CaseType, entry.case_type)
-    kind = _word(types_pb2.EntryKind, entry.kind)
+    kind = kind_of(entry, language)
     if entry.proposal_kind:
         kind += f" {_word(types_pb2.ProposalKind, entry.proposal_kind)}"
     return kind
@@ -271,15 +272,11 @@ def proposals(args: Namespace, screen: Screen) -> Exit:
             for one in found
         ],
         drop=(
-            "answered",
-            "answered by",
-            "lines done",
-            "done as",
-            "proposed",
-            "reason",
-            "proposed by",
-            "amount",
+            *("done as", "answered", "lines done", "proposed", "reason"),
+            *("answered by", "proposed by", "kind", "amount"),
         ),
+        wraps=("kind", "proposed by", "state", "answered by"),
+        below="about",
     )
     show_listed_changes(found, screen)
     return Exit.DONE

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from switch.calendar import day_start_ns, format_ist, parse_date, parse_moment
-from switch.cli.commands import limited, open_office, to_point, who
+from switch.cli.commands import kind_of, limited, open_office, to_point, who
 from switch.cli.windows import closed_by, days_text, years_text
 from switch.client import BEGINNING, NOW, Client, Point, balance_of
 from switch.console.output import Exit, Screen, enum_word, plain
@@ -261,7 +261,7 @@ def _show_entries(
             (
                 format_ist(one.time_ns),
                 str(one.sequence),
-                enum_word(types_pb2.EntryKind.DESCRIPTOR, one.kind),
+                kind_of(one, screen.language),
                 one.centre,
                 one.biller,
                 one.head,

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from switch.bank.lines import StatementError
 from switch.calendar import parse_date
-from switch.cli.arguments import as_argument, to_count
-from switch.cli.match_files import SHOWN
+from switch.cli.arguments import add_announced, as_argument
+from switch.cli.match_files import add_limit
 from switch.console.output import Exit, Screen
 from switch.matching.cells import ListError
-from switch.money import parse_amount
 
 TEXT = "lay scrolls, a biller's list and the bank side by side, and write what differs"
 
@@ -64,15 +63,7 @@ def add_arguments(command: ArgumentParser) -> None:
         metavar="DATE",
         help="the last day that is matched",
     )
-    command.add_argument(
-        "--count", type=to_count, metavar="N", help="lines, as they were announced"
-    )
-    command.add_argument(
-        "--total",
-        type=as_argument(parse_amount),
-        metavar="AMOUNT",
-        help="in rupees, as it was announced",
-    )
+    add_announced(command)
     command.add_argument(
         "--open", type=Path, metavar="FILE", help="the breaks of the match before"
     )
@@ -118,10 +109,4 @@ def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--out", type=Path, default=Path(), metavar="DIR", help="where it is written"
     )
-    command.add_argument(
-        "--limit",
-        type=to_count,
-        default=SHOWN,
-        metavar="N",
-        help="breaks to show at most, 0 for all (default: %(default)s)",
-    )
+    add_limit(command)

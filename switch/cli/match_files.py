@@ -1,9 +1,11 @@
 """The files of matches, read and written, and how breaks are shown."""
 
 import os
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from switch.cli.arguments import to_count
 from switch.cli.written_files import make_folder, part_of, sync_folder
 from switch.console.output import Screen
 from switch.errors import ConfigError
@@ -85,7 +87,22 @@ def show_breaks(breaks: list[Break], as_of: Any, limit: int, screen: Screen) -> 
             for one in shown
         ],
         right=("entry", "here", "there", "age"),
-        drop=("entry", "head", "match key", "there", "here", "differs", "age"),
+        drop=(
+            *("entry", "age", "head", "match key", "differs"),
+            *("decide by", "there", "here"),
+        ),
+        wraps=("type", "differs", "turn"),
     )
     if len(shown) < len(breaks):
         screen.note(f"{len(breaks) - len(shown)} more; --limit 0 shows them")
+
+
+def add_limit(command: ArgumentParser) -> None:
+    """How many of them."""
+    command.add_argument(
+        "--limit",
+        type=to_count,
+        default=SHOWN,
+        metavar="N",
+        help="breaks to show at most, 0 for all (default: %(default)s)",
+    )

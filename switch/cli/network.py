@@ -40,6 +40,7 @@ from switch.specs import (
     as_file,
     specs_to_json,
 )
+from switch.v1 import admin_pb2
 from switch.v1 import people_pb2 as pb
 
 _NAME: Final = "a participant's id, or a service's code"
@@ -103,16 +104,27 @@ def export(args: Namespace, screen: Screen) -> Exit:
         sys.stdout.write(text)
     else:
         _write(args.file, text)
-        count, word = screen.language.count, screen.language.word
-        counts = [
-            ("participant", count(len(reply.participants))),
-            ("service", count(len(reply.services))),
-            ("written", str(args.file)),
-        ]
-        screen.note("; ".join(f"{word(name)} {value}" for name, value in counts))
+        _say_written(args.file, reply, screen)
     if any(not one.key for each in reply.participants for one in each.operators):
         screen.note(screen.language.word("no operators"))
     return Exit.DONE
+
+
+def _say_written(
+    file: Path, reply: admin_pb2.ListNetworkResponse, screen: Screen
+) -> None:
+    participants, services = len(reply.participants), len(reply.services)
+    if screen.as_json:
+        counts = {"participants": participants, "services": services}
+        screen.value({**counts, "file": str(file)})
+        return
+    count, word = screen.language.count, screen.language.word
+    told = [
+        ("participant", count(participants)),
+        ("service", count(services)),
+        ("written", str(file)),
+    ]
+    screen.note("; ".join(f"{word(name)} {value}" for name, value in told))
 
 
 def _write(file: Path, text: str) -> None:

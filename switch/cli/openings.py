@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from switch.cli.arguments import add_id, as_argument, to_count
+from switch.cli.arguments import add_again, add_id, as_argument, to_count
 from switch.cli.commands import open_office
 from switch.cli.signing import add_person, sign_prepared, signer_of
 from switch.client.banks import booking_id
@@ -179,11 +179,7 @@ def add_verb(add: Add) -> None:
         metavar="RUPEES",
         help="the sum of its amounts",
     )
-    verb.add_argument(
-        "--again",
-        action="store_true",
-        help="anew, although the same was proposed and withdrawn, or is too old",
-    )
+    add_again(verb)
     verb.add_argument("--because", default="openings", metavar="TEXT", help="why")
     add_person(verb)
     add_id(verb)

@@ -10,7 +10,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from switch.cli.arguments import as_argument, to_count
+from switch.cli.arguments import add_sender, as_argument, to_count
 from switch.cli.commands import open_client
 from switch.client import Client
 from switch.codes import Role
@@ -80,9 +80,7 @@ def add_asked(command: ArgumentParser) -> None:
     command.add_argument(
         "id", type=as_argument(parse_id), metavar="ID", help="of the payment"
     )
-    command.add_argument(
-        "--sender", default="", metavar="PARTICIPANT", help="who sent the payment"
-    )
+    add_sender(command)
 
 
 def _add_forms(command: ArgumentParser) -> None:

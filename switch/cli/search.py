@@ -215,7 +215,7 @@ def _show(found: Iterable[ListedPayment], args: Namespace, screen: Screen) -> Ex
             )
             for one in lines
         ],
-        drop=("service", "centre", "time", "id", "reference", "receipt"),
+        drop=("id", "service", "centre", "time", "reference", "receipt"),
     )  # fmt: skip
     if has_more:
         screen.note(language.word("there is more"))

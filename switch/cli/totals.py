@@ -29,6 +29,7 @@ FIGURES: Final = tuple(field.name for field in pb.TotalsFigures.DESCRIPTOR.field
 SHOWN: Final = ("payments", "gross", "refunds", "net", "open", "in_question", "cases")
 """What a line for people has."""
 _KEYS: Final = {
+    "payments": "totals payments",
     "held": "totals held",
     "given_back": "totals given back",
     "cases": "totals cases",
@@ -121,6 +122,7 @@ def _show_whole(found: pb.ReadTotalsResponse, args: Namespace, screen: Screen) -
     time = format_ist(found.as_of_time_ns) if found.as_of_sequence else "-"
     facts.append(("as of", f"{language.count(found.as_of_sequence)} ({time})"))
     screen.facts(facts)
+    screen.line(language.word("totals counts"))
 
 
 def _show_lines(found: pb.ReadTotalsResponse, by: str, screen: Screen) -> None:

@@ -5,6 +5,28 @@ CLOSING_WORDS: dict[str, tuple[str, str]] = {
         "What is open, and whose turn it is:",
         "যা খোলা আছে, আর কার পালা:",
     ),
+    "gross ever": ("Gross of all days so far", "আজ পর্যন্ত সব দিনের মোট"),
+    "payments ever": (
+        "Completed payments of all days so far",
+        "আজ পর্যন্ত সব দিনের সম্পন্ন লেনদেন",
+    ),
+    "day sent": (
+        "Payments sent, with those that must be refused",
+        "পাঠানো লেনদেন, যা অগ্রাহ্য হওয়ার কথা তা সহ",
+    ),
+    "day begun": (
+        "Payments begun: accepted, paid at once or held",
+        "শুরু হওয়া লেনদেন: গৃহীত, সঙ্গে সঙ্গে দেওয়া বা আটক",
+    ),
+    "day completed": (
+        "Payments completed, with those made after all",
+        "সম্পন্ন লেনদেন, পরে সম্পন্ন সহ",
+    ),
+    "planned day": ("Planned as", "যে দিনের ছকে"),
+    "booked days": (
+        "Booked on (the day of all files and commands)",
+        "যে দিনে লেখা (সব ফাইল ও নির্দেশের দিন)",
+    ),
     "closed day": ("Day", "দিন"),
     "closed windows": ("Windows", "জানালা"),
     "scrolls": ("Scrolls", "স্ক্রল"),

@@ -56,6 +56,10 @@ EXCEPTION_WORDS: dict[str, tuple[str, str]] = {
     "see entry": ("See entry", "যে ভুক্তি দেখবেন"),
     "oldest": ("Oldest since", "সবচেয়ে পুরনো"),
     "payment": ("Payment", "লেনদেন"),
+    # What an entry is: a transfer that takes a correction back.
+    "entry undoing": ("undoing", "সংশোধন প্রত্যাহার"),
+    "of payment": ("of payment", "যে লেনদেনের"),
+    "confirmed by entry": ("confirmed by entry", "যে ভুক্তিতে নিশ্চিত"),
     "proposed": ("Proposed", "প্রস্তাবের সময়"),
     "proposed by": ("Proposed by", "প্রস্তাবক"),
     "answered": ("Answered", "উত্তরের সময়"),

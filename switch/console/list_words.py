@@ -1,6 +1,19 @@
-"""Words for a biller's list of a day, in English and Bengali; a part of `words`."""
+"""Words for lists in order, in English and Bengali; a part of `words`.
+
+A biller's list of a day, and its entries as a feed has them.
+"""
 
 LIST_WORDS: dict[str, tuple[str, str]] = {
+    "feed after": ("Entries after", "যে ভুক্তির পরে"),
+    "feed limit": ("at most", "সর্বাধিক"),
+    "feed to newest": (
+        "to the newest one; --limit N shows fewer, --follow waits for more",
+        "সবচেয়ে নতুনটি পর্যন্ত; --limit N দিলে কম, --follow দিলে নতুনের অপেক্ষা",
+    ),
+    "feed follows": (
+        "then each new one as it comes; Ctrl-C ends it",
+        "তারপর নতুন যা আসে; Ctrl-C দিলে শেষ",
+    ),
     "list already": ("Confirmed before", "আগেই নিশ্চিত"),
     "list confirmed": ("Confirmed", "নিশ্চিত"),
     "list damaged": ("Damaged", "ক্ষতিগ্রস্ত"),

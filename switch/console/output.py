@@ -121,14 +121,20 @@ class Screen:
         right: Sequence[str] = ("amount", "balance", "pending", "change", "payments"),
         footer: Sequence[str] = (),
         drop: Sequence[str] = (),
+        wraps: Sequence[str] = (),
+        below: str | None = None,
         whole: bool = False,
     ) -> None:
         """A table for people. `columns` are keys of WORDS, those in `right` numbers.
 
-        A terminal that is too narrow leaves columns out, those in `drop` first, and
-        says which; `tables` has the rules. What people put their names to is `whole`:
-        nothing of it is left out, each row is a list of named values instead.
+        A terminal that is too narrow wraps short cells of `wraps`, puts the column
+        `below` under its rows and leaves columns out, those in `drop` first, and says
+        which; `tables` has the rules. What people put their names to is `whole`:
+        nothing that is said is left out, each row is a list of named values instead.
+        What is empty is no part of it.
         """
+        if whole and self._table_width is not None:
+            columns, rows, footer = _without_empty(columns, rows, footer)
         heads = [harmless(self.language.word(column)) for column in columns]
         cells = [[harmless(cell) for cell in row] for row in rows]
         feet = [harmless(cell) for cell in footer]
@@ -136,16 +142,24 @@ class Screen:
             [row[at] for row in (*cells, *([feet] if feet else []))]
             for at in range(len(columns))
         ]
-        found = fit(texts, heads, drop_order(columns, drop), self._table_width)
+        found = fit(
+            texts,
+            heads,
+            drop_order(columns, drop),
+            self._table_width,
+            wraps=[columns.index(name) for name in wraps],
+            below=None if below is None else columns.index(below),
+        )
         if title:
             self._out.print(Text(harmless(title), style="italic"), soft_wrap=True)
         if whole and found.left_out:
             for row in (*cells, *([feet] if feet else [])):
-                self.facts([*zip(columns, row, strict=True)])
+                named = zip(columns, row, strict=True)
+                self.facts([(name, value) for name, value in named if value.strip()])
                 self.line("")
             return
         numbers = [column in right for column in columns]
-        lines = drawn(found, heads, cells, feet, numbers)
+        lines = drawn(found, heads, cells, feet, numbers, self._table_width)
         self._out.print(Text("\n".join(lines)), soft_wrap=True)
         if found.left_out:
             names = ", ".join(heads[at] for at in found.left_out)
@@ -182,6 +196,23 @@ class Screen:
             transient=True,
         ) as progress:
             yield Step(progress, total, text)
+
+
+def _without_empty(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], footer: Sequence[str]
+) -> tuple[list[str], list[list[str]], list[str]]:
+    """A table without the columns that are empty in all rows; the first one stays."""
+    every = [*rows, *([footer] if footer else [])]
+    kept = [
+        at
+        for at in range(len(columns))
+        if not at or any(row[at].strip() for row in every)
+    ]
+    return (
+        [columns[at] for at in kept],
+        [[row[at] for at in kept] for row in rows],
+        [footer[at] for at in kept] if footer else [],
+    )
 
 
 def program_name() -> str:

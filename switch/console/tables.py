@@ -4,7 +4,8 @@ May use nothing of the product. Widths are counted in cells, as terminals count 
 (POSIX `wcwidth`): a vowel sign of Bengali that stands beside its letter takes one,
 others and joiners take none. Rich counts none for either, and its tables in Bengali are
 wider than the screen. A word is never broken: a cell wraps between words. Where that
-is not enough the table leaves columns out, in the order that `drop_order` states.
+is not enough, a long text stands below its row; then the table leaves columns out, in
+the order that `drop_order` states.
 """
 
 import re
@@ -18,6 +19,8 @@ CELL_WHOLE = 24
 BORDER = 3
 """What the frame takes for each column: two spaces and a line."""
 
+_BELOW = "┊ "
+"""What a line begins with that belongs to the row above it."""
 _PART = re.compile(r"\s*\S+")
 """A word with what stands before it."""
 
@@ -31,6 +34,8 @@ class Fit(NamedTuple):
     """The width of each of them, without its frame."""
     left_out: tuple[int, ...]
     """The columns that are not shown, from left to right."""
+    below: int | None = None
+    """The column that stands below each row instead, if there is one."""
 
     @property
     def total(self) -> int:
@@ -56,9 +61,11 @@ def drawn(
     rows: Sequence[Sequence[str]],
     footer: Sequence[str],
     right: Sequence[bool],
+    screen_width: int | None = None,
 ) -> Iterator[str]:
     """The lines of a table that is drawn as `found` says. `rows` and `footer` have the
-    cells of all columns; those of the columns in `right` end at the right.
+    cells of all columns; those of the columns in `right` end at the right. What stands
+    below a row is as wide as the screen.
     """
     bars = [*(width + 2 for width in found.widths)]
 
@@ -77,6 +84,11 @@ def drawn(
                 space = " " * (width - cell_len(text))
                 parts.append(space + text if right[at] else text + space)
             yield f"{bar} " + f" {bar} ".join(parts) + f" {bar}"
+        if found.below is not None and cells[found.below].strip():
+            text = cells[found.below]
+            if screen_width is not None:
+                text = wrap(text, screen_width - cell_len(_BELOW))
+            yield from (f"{_BELOW}{part.rstrip()}" for part in text.split("\n"))
 
     yield rule("┏", "━", "┳", "┓")
     yield from lines(heads, "┃")
@@ -105,11 +117,16 @@ def fit(
     heads: Sequence[str],
     order: Sequence[int],
     width: int | None,
+    *,
+    wraps: Sequence[int] = (),
+    below: int | None = None,
 ) -> Fit:
     """How a table fits `width`; None: all columns, and nothing wraps.
 
     `texts` are the cells of each column, `heads` their names, `order` is that of
-    `drop_order`. Only a first column that is wider by itself exceeds the width.
+    `drop_order`. Before a column is left out, short cells of those in `wraps` wrap,
+    too, and the column `below` goes below its rows. Only a first column that is wider
+    by itself exceeds the width.
     """
     most = [
         max(map(_widest_line, (head, *cells)))
@@ -122,8 +139,17 @@ def fit(
         max(_widest_word(head), *map(_least, cells)) if cells else _widest_word(head)
         for head, cells in zip(heads, texts, strict=True)
     ]
+    if _total(least) > width:
+        for at in wraps:
+            least[at] = max(map(_widest_word, (heads[at], *texts[at])))
+    if below is not None and _total(least) > width:
+        shown.remove(below)
+    else:
+        below = None
     # What is empty in all rows tells nothing: it goes first.
     waiting = sorted(order, key=lambda at: any(map(str.strip, texts[at])))
+    if below is not None:
+        waiting.remove(below)
     gone: list[int] = []
     while _total([least[at] for at in shown]) > width and waiting:
         gone.append(waiting.pop(0))
@@ -136,8 +162,8 @@ def fit(
         ):
             shown = sorted((*shown, at))
     widths = _spread([least[at] for at in shown], [most[at] for at in shown], width)
-    left_out = tuple(at for at in range(len(heads)) if at not in shown)
-    return Fit(tuple(shown), tuple(widths), left_out)
+    left_out = tuple(at for at in range(len(heads)) if at not in (*shown, below))
+    return Fit(tuple(shown), tuple(widths), left_out, below)
 
 
 def wrap(text: str, width: int) -> str:

@@ -215,6 +215,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "short": ("short", "কম"),
     "signed": ("The shift is signed off", "শিফট অনুমোদিত হয়েছে"),
     "spent today": ("Spent on", "খরচের দিন"),
+    "spent payments": (
+        "payments begun, without those given back",
+        "শুরু হওয়া লেনদেন, ফেরত বাদে",
+    ),
     "state": ("State", "অবস্থা"),
     "state hash": ("State hash", "অবস্থার হ্যাশ"),
     "status": ("Status questions", "অবস্থা-প্রশ্ন"),

@@ -160,7 +160,9 @@ class Council:
             if outcome.result != Result.DAY_COUNT_EXCEEDED.value:
                 break
             self._makers.remove(maker)
-        self.proposals.append(outcome.sequence)
+        # A refusal has an entry, too, and nobody approves it.
+        if outcome.result == Result.OK.value:
+            self.proposals.append(outcome.sequence)
         return outcome
 
     def decide(

@@ -439,8 +439,9 @@ class Day:
         if not script.steps:
             raise UsageError("--payments: a day needs at least one payment")
         self._screen.note(
-            f"day {number} of this ledger: {script.date:%A %d %B %Y}, "
-            f"{len(script.steps)} payments"
+            f"day {number} of this ledger: {len(script.steps):,} payments, with those "
+            f"that must be refused, as planned for {script.date:%A %d %B %Y}; the "
+            "switch books them today, and that day is in its files and commands"
         )
         return script
 
@@ -491,7 +492,7 @@ class Day:
         self, script: Script, own: dict[str, Client], begin_unix_s: float
     ) -> Replayed:
         harness = self._client(Role.HARNESS, HARNESS)
-        with self._screen.progress(len(script.steps), f"{script.date:%d %B}") as step:
+        with self._screen.progress(len(script.steps), "payments") as step:
             advance: Callable[[int], None] = step.advance
             return Replay(
                 script,

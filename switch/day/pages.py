@@ -7,6 +7,7 @@ by their command line and over HTTP; imports nothing of them.
 
 import json
 import subprocess
+from collections.abc import Callable
 from contextlib import closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
@@ -28,6 +29,8 @@ _THERE: Final = (200, 303)
 """A counter first asks who is at it."""
 COUNTER_PORT: Final = 7480
 """Where docs/counter.md has the counter."""
+PUBLIC_PORT: Final = 7446
+"""Where docs/public.md has the public check."""
 READY_S: Final = 60.0
 """How long a page may take to its first line."""
 STOP_S: Final = 15.0
@@ -50,10 +53,7 @@ class Pages:
         authority.leaf(Role.PUBLIC, PUBLIC)
         where = ("--address", address, "--tls", str(tls))
         self._commands = {
-            "public": [
-                *program("switch", "public", "--json", "--listen", "127.0.0.1:0"),
-                *where,
-            ],
+            "public": [*program("switch", "public", "--json"), *where],
             "counter": [
                 *program("switch", "counter", centre),
                 *("--data", str(data / "counter"), *where),
@@ -66,13 +66,11 @@ class Pages:
     def __enter__(self) -> Self:
         """Start both. Raises PageError."""
         try:
-            for name, command in self._commands.items():
-                if name == "counter":
-                    # What its papers' squares open.
-                    command += ["--check-base", self.addresses["public"]]
-                    self.addresses[name] = self._start_counter(command)
-                else:
-                    self.addresses[name] = self._start(name, command)
+            public = self._start_public(self._commands["public"])
+            self.addresses["public"] = public
+            # What its papers' squares open.
+            counter = [*self._commands["counter"], "--check-base", public]
+            self.addresses["counter"] = self._start_counter(counter)
         except BaseException:
             self.stop()
             raise
@@ -110,16 +108,30 @@ class Pages:
         with suppress(FileNotFoundError):
             self._file.unlink()
 
+    def _start_public(self, command: list[str]) -> str:
+        """Start it where papers of days before say, if it can be. Raises PageError."""
+        at = [*command, "--listen"]
+        return self._start_at("public", PUBLIC_PORT, lambda n: [*at, f"127.0.0.1:{n}"])
+
     def _start_counter(self, command: list[str]) -> str:
-        """Start it at COUNTER_PORT if that is free, else at any. Raises PageError."""
-        port = choose_port(COUNTER_PORT)
+        """Start it at its own port, if it can be. Raises PageError."""
+        at = [*command, "--port"]
+        return self._start_at("counter", COUNTER_PORT, lambda n: [*at, f"{n}"])
+
+    def _start_at(
+        self, name: str, wanted: int, command: Callable[[int], list[str]]
+    ) -> str:
+        """Start one at the port that it has by default if that is free, else at any.
+        Raises PageError.
+        """
+        port = choose_port(wanted)
         if port:
             try:
-                return self._start("counter", [*command, "--port", str(port)])
+                return self._start(name, command(port))
             except PageError:
                 # Somebody else may have taken it since. If not, this fails, too.
                 _end(self._processes.pop())
-        return self._start("counter", [*command, "--port", "0"])
+        return self._start(name, command(0))
 
     def _start(self, name: str, command: list[str]) -> str:
         with self._log.open("ab") as log:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from switch.calendar import format_ist
+from switch.calendar import format_ist, ist_date
 from switch.codes import Result
 from switch.console.output import Screen
 from switch.day.arranged import Arranged, plain
@@ -60,7 +60,8 @@ def summarise(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
     accepted = [one for one in report.replayed.sent if one.payment.id in report.fates]
     return {
         "day": report.script.number,
-        "date": f"{report.script.date}",
+        "planned_date": f"{report.script.date}",
+        "booked_dates": booked_dates(report.fates),
         "payments": len(report.fates),
         **{state.value: states[state] for state in State},
         "refused": sum(one.refused.total() for one in found),
@@ -100,6 +101,8 @@ def summarise(report: DayReport, ok: bool, seconds: float) -> dict[str, Any]:
 
 def show(report: DayReport, screen: Screen) -> None:
     """The tables for people."""
+    show_dates(report.script, report.fates, screen)
+    show_counts(len(report.replayed.sent), report.fates, screen)
     _show_departments(report, screen)
     _show_billers(report, screen)
     _show_exceptions(report, screen)
@@ -128,6 +131,35 @@ def show(report: DayReport, screen: Screen) -> None:
     )
 
 
+def booked_dates(fates: Fates) -> list[str]:
+    """The days, IST, on which the switch has booked the payments: those that commands
+    and files name. The plan's date only says what the day is like.
+    """
+    return sorted({f"{ist_date(one.hold.time_ns)}" for one in fates.values()})
+
+
+def show_dates(script: Script, fates: Fates, screen: Screen) -> None:
+    """Which day was replayed, and on which day the switch has booked it."""
+    screen.facts(
+        [
+            ("planned day", f"{script.date:%A %d %B %Y}"),
+            ("booked days", ", ".join(booked_dates(fates))),
+        ]
+    )
+
+
+def show_counts(sent: int, fates: Fates, screen: Screen) -> None:
+    """How many payments the day has had, by what is counted."""
+    count = screen.language.count
+    screen.facts(
+        [
+            ("day sent", count(sent)),
+            ("day begun", count(len(fates))),
+            ("day completed", count(count_states(fates)[State.COMPLETED])),
+        ]
+    )
+
+
 def _show_departments(report: DayReport, screen: Screen) -> None:
     language = screen.language
     bengali = {one.department_en: one.department_bn for one in load_sample().services}
@@ -144,7 +176,6 @@ def _show_departments(report: DayReport, screen: Screen) -> None:
     screen.table(
         ("department", *columns),
         rows,
-        title=f"{report.script.date:%A %d %B %Y}",
         right=columns,
         footer=(language.word("total"), *_counts(total, screen)),
     )

@@ -271,7 +271,7 @@ class _Reader:
         place: int,
         line: int,
     ) -> None:
-        if row[2] == "transfer":
+        if row[2] in _OTHERS:
             self.other_count += 1
             return
         if row[2] not in _ENTRIES or is_debit is not (row[2] == "refund"):
@@ -319,6 +319,8 @@ def _texts(file: BinaryIO, hashed: Callable[[bytes], None]) -> Iterator[str]:
 _SIDE: Final = _AT["side"]
 _AMOUNT: Final = _AT["amount"]
 _ENTRIES: Final = frozenset({"payment", "refund", "correction"})
+_OTHERS: Final = frozenset({"transfer", "undoing"})
+"""What no list of a biller tells."""
 _DATE: Final = _AT["date"]
 _ACCEPTED: Final = _AT["accepted"]
 _PAYMENT: Final = _AT["payment"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from switch._core import Rows
 from switch.codes import NO_AMOUNT_LIMIT, NO_COUNT_LIMIT, Role
+from switch.errors import shown
 from switch.operator_rows import OperatorSpec
 from switch.register.operators import operators_of
 from switch.register.register import Participant, Register
@@ -152,7 +153,7 @@ def _new(kind: Any, record: PartialRecord, place: str) -> Any:
         if entry.default is MISSING and entry.name not in record.values:
             raise _problem(
                 f"{place}.{entry.name}",
-                f"must be given: {record.key} is not in the register yet",
+                f"must be given: {shown(record.key)} is not in the register yet",
             )
     return kind(**record.values)
 

@@ -67,6 +67,13 @@ def corrections_of(rows: Rows) -> Mask:
     return found
 
 
+def undoings_of(rows: Rows) -> Mask:
+    """Which transfers take back what a correction has paid: its biller rejects it."""
+    undoes = (rows["flags"] & int(RowFlag.UNDOES)) != 0
+    found: Mask = (rows["kind"] == Kind.TRANSFER) & undoes
+    return found
+
+
 def corrects_earlier(rows: Rows, after: int) -> Mask:
     """Which rows say something else of what had its place in an earlier window: the
     refund of a payment of one, and the correction of a hold.

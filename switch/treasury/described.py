@@ -1,7 +1,8 @@
 """Rows of a biller's account with what belongs to them: payment, tails, references.
 
 May use the core, `register` and `counted`. Of a post the payment is its hold, of a
-refund what it gives back, of a correction the hold that is paid after all.
+refund what it gives back, of a correction the hold that is paid after all, of an
+undoing the hold whose correction it takes back.
 """
 
 from typing import Final, NamedTuple
@@ -18,13 +19,16 @@ from switch.ledger.payment_tails import FIXED_SIZE
 from switch.ledger.templates import REFERENCE_SIZE
 from switch.treasury.books import Books
 from switch.treasury.cells import Cells
-from switch.treasury.counted import corrections_of
+from switch.treasury.counted import corrections_of, undoings_of
 
 Mask = npt.NDArray[np.bool_]
 U64 = npt.NDArray[np.uint64]
 
-PAYMENT, REFUND, CORRECTION, TRANSFER, SETTLEMENT = range(5)
-ENTRIES: Final = ("payment", "refund", "correction", "transfer", "settlement")
+PAYMENT, REFUND, CORRECTION, UNDOING, TRANSFER, SETTLEMENT = range(6)
+ENTRIES: Final = (
+    *("payment", "refund", "correction", "undoing"),
+    *("transfer", "settlement"),
+)
 """What files call a row, by those numbers."""
 
 
@@ -69,16 +73,17 @@ def describe(books: Books, rows: Rows, account: int) -> Described:
 
     Raises CorruptionError.
     """
-    is_correction = corrections_of(rows)
+    is_correction, is_undoing = corrections_of(rows), undoings_of(rows)
     kinds = rows["kind"]
     entries = np.select(
-        [kinds == Kind.REFUND, is_correction, kinds == Kind.TRANSFER],
-        [REFUND, CORRECTION, TRANSFER],
+        [kinds == Kind.REFUND, is_correction, is_undoing, kinds == Kind.TRANSFER],
+        [REFUND, CORRECTION, UNDOING, TRANSFER],
         np.where(kinds == Kind.SETTLE, SETTLEMENT, PAYMENT),
     )
     final = _followed(books, rows, entries == REFUND)
-    payments = _followed(books, final, (final["kind"] == Kind.POST) | is_correction)
-    is_paid = entries <= CORRECTION
+    names_hold = (final["kind"] == Kind.POST) | is_correction | is_undoing
+    payments = _followed(books, final, names_hold)
+    is_paid = entries <= UNDOING
     references = payments["reference"].copy()
     bills = np.zeros((len(rows), REFERENCE_SIZE), np.uint8)
     periods = np.zeros(len(rows), np.uint64)

@@ -18,7 +18,7 @@ from switch.treasury import cells
 from switch.treasury.books import PART_FIRST, Books, differs
 from switch.treasury.columns import Columns
 from switch.treasury.counted import COUNTED, blocks, corrects_earlier
-from switch.treasury.described import ENTRIES, SETTLEMENT, describe
+from switch.treasury.described import ENTRIES, SETTLEMENT, UNDOING, describe
 from switch.treasury.manifests import manifest
 from switch.treasury.windows import Window
 
@@ -112,6 +112,8 @@ class Scroll:
                         "amount": rupees(self._sums[entry]),
                     }
                     for entry in range(SETTLEMENT)
+                    # One that says nothing of them is as it was before there were any.
+                    if entry != UNDOING or self._counts[entry]
                 },
                 **{name: rupees(said[name]) for name in WINDOW_SUMS},
                 "carried_after": rupees(

@@ -128,7 +128,7 @@ class TotalsFigures(_message.Message):
     IN_QUESTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def payments(self) -> Global___TotalsSum:
-        """Payments that were completed."""
+        """Payments that were paid at once, or confirmed."""
 
     @_builtins.property
     def corrections(self) -> Global___TotalsSum:

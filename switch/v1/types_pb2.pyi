@@ -304,6 +304,7 @@ class Entry(_message.Message):
     BANK_FIELD_NUMBER: _builtins.int
     OWED_FIELD_NUMBER: _builtins.int
     BY_BILLER_FIELD_NUMBER: _builtins.int
+    UNDOES_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Place in the ledger's one order, from 1, without gaps."""
     time_ns: _builtins.int
@@ -384,6 +385,8 @@ class Entry(_message.Message):
     """Of a post, void, verify or case: its biller's own answer made it, and no person, deadline or
     silence.
     """
+    undoes: _builtins.bool
+    """Of a transfer: an undoing. It takes back from a biller's account what a correction had paid."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TariffItem]:
         """Of a payment of a service with a tariff: what was paid for. Empty elsewhere."""
@@ -443,10 +446,11 @@ class Entry(_message.Message):
         bank: _builtins.str = ...,
         owed: _builtins.bool = ...,
         by_biller: _builtins.bool = ...,
+        undoes: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checker", b"checker", "maker", b"maker", "sender", b"sender"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "amount_due", b"amount_due", "as_direct", b"as_direct", "bank", b"bank", "basket_index", b"basket_index", "basket_size", b"basket_size", "biller", b"biller", "by_biller", b"by_biller", "case_type", b"case_type", "centre", b"centre", "checker", b"checker", "citizen_reference", b"citizen_reference", "due_date", b"due_date", "head", b"head", "id", b"id", "items", b"items", "kind", b"kind", "maker", b"maker", "note", b"note", "operator", b"operator", "owed", b"owed", "period", b"period", "person", b"person", "proposal_kind", b"proposal_kind", "proposal_sequence", b"proposal_sequence", "receipt", b"receipt", "reference", b"reference", "reported_amount", b"reported_amount", "resolves", b"resolves", "result", b"result", "sender", b"sender", "sequence", b"sequence", "service", b"service", "stated", b"stated", "tender", b"tender", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "amount_due", b"amount_due", "as_direct", b"as_direct", "bank", b"bank", "basket_index", b"basket_index", "basket_size", b"basket_size", "biller", b"biller", "by_biller", b"by_biller", "case_type", b"case_type", "centre", b"centre", "checker", b"checker", "citizen_reference", b"citizen_reference", "due_date", b"due_date", "head", b"head", "id", b"id", "items", b"items", "kind", b"kind", "maker", b"maker", "note", b"note", "operator", b"operator", "owed", b"owed", "period", b"period", "person", b"person", "proposal_kind", b"proposal_kind", "proposal_sequence", b"proposal_sequence", "receipt", b"receipt", "reference", b"reference", "reported_amount", b"reported_amount", "resolves", b"resolves", "result", b"result", "sender", b"sender", "sequence", b"sequence", "service", b"service", "stated", b"stated", "tender", b"tender", "time_ns", b"time_ns", "undoes", b"undoes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,15 +17,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import numpy as np
 import pytest
 
-from switch.audit import audit, reader
+from switch.audit import audit, auditor, reader
 from switch.audit.crc import crc32c
 from switch.audit.findings import CHECKS, FINDINGS_MAX
 from switch.audit.live import Live
 from switch.audit.report import as_text
 from switch.codes import Kind, Result, Role
+from switch.config import Config
 from switch.errors import StorageError, UsageError
 from tests import forked
 from tests.audit.journal_story import (
@@ -119,10 +121,36 @@ def test_index_may_be_absent_behind_or_ahead(tmp_path: Path) -> None:
     absent = audit(written(tmp_path / "a", s.groups, index=False))
     assert absent.ok
     assert "index" not in absent.checks
-    assert "no index" in absent.notes[0]
+    # It is no damage, and there is nothing to do.
+    assert absent.notes[0] == (
+        "there is no index to compare, and nothing is lost with it: the switch writes "
+        "its first step after 131,072 rows (index_step_rows), and keeps newer rows in "
+        "memory; nothing is to be done"
+    )
     ahead = audit(written(tmp_path / "b", s.groups), at=20)
     assert ahead.ok
     assert "past 20" in ahead.notes[0]
+
+
+def test_what_a_missing_index_means(tmp_path: Path) -> None:
+    s = story()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auditor, "INDEX_STEP_ROWS", len(s.rows))
+        (note, _) = audit(written(tmp_path / "a", s.groups, index=False)).notes
+        assert note == (
+            "there is no index to compare, and nothing is lost with it; start the "
+            "switch, which makes it from the journal, and audit again"
+        )
+    assert Config().index_step_rows == auditor.INDEX_STEP_ROWS
+    # One that is there and cannot be believed is a finding, and no absence.
+    directory = written(tmp_path / "b", s.groups)
+    with lmdb.open(str(directory / "index"), max_dbs=8) as environment:
+        table = environment.open_db(b"meta")
+        with environment.begin(write=True) as txn:
+            txn.put(b"index", b"x" * 64, db=table)
+    report = audit(directory)
+    assert report.checks["index"]
+    assert report.notes[0] == "the index is not compared: it cannot be read, see index"
 
 
 def test_a_copy_is_left_as_it_is(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """All tables that the product draws, as its source states them.
 
-A call of `screen.table` names its columns, those with numbers and those that a narrow
-screen leaves out first. Here they are read from the source, so that a new table is
-tested without a word.
+A call of `screen.table` names its columns, those with numbers, and those that a narrow
+screen wraps, puts below a row or leaves out first. Here they are read from the source,
+so that a new table is tested without a word.
 """
 
 import ast
@@ -27,6 +27,8 @@ class Drawn:
     columns: tuple[str, ...]
     right: tuple[str, ...]
     drop: tuple[str, ...]
+    wraps: tuple[str, ...]
+    below: str | None
     whole: bool
 
 
@@ -82,5 +84,7 @@ def _read(module: str, function: ast.FunctionDef, call: ast.Call) -> Drawn:
         columns=value(call.args[0]),
         right=value(given.get("right")),
         drop=value(given.get("drop")),
+        wraps=value(given.get("wraps")),
+        below=ast.literal_eval(given["below"]) if "below" in given else None,
         whole="whole" in given,
     )

@@ -10,7 +10,7 @@ import datetime as dt
 
 import pytest
 
-from switch.cli.abouts import about_text, amount_text
+from switch.cli.abouts import about_facts, about_text, amount_text
 from switch.cli.approved_breaks import breaks_of, show_proposals, wrong_with
 from switch.cli.signing import ABOVE, NO_RELEASE, NOT_KNOWN, behind, warnings_of
 from switch.codes import Kind
@@ -64,14 +64,31 @@ CASE = types_pb2.Entry(
 @pytest.mark.parametrize(
     ("about", "text"),
     [
-        (POST, "71: power/0801, bsk-1/2026-27/000012, C-1, ₹45.00"),
-        (CASE, "71: amount differs, power/0801, C-1, ₹45.00, ₹44.00"),
+        (POST, "71 (of payment 70): power/0801, bsk-1/2026-27/000012, C-1, ₹45.00"),
+        (CASE, "71 (of payment 70): amount differs, power/0801, C-1, ₹45.00, ₹44.00"),
         # What is damaged at the switch is no more than its number.
         (None, "71"),
     ],
 )
 def test_what_a_proposal_is_about(about: types_pb2.Entry | None, text: str) -> None:
     assert about_text(proposal(6, about), ENGLISH) == text
+
+
+@pytest.mark.parametrize(
+    ("about", "text"),
+    [
+        (POST, "70 (confirmed by entry 71)"),
+        (CASE, "70"),
+        (types_pb2.Entry(sequence=71, kind=types_pb2.ENTRY_KIND_PAY), "70"),
+    ],
+)
+def test_the_payment_that_was_asked_for_is_named(
+    about: types_pb2.Entry, text: str
+) -> None:
+    """A refund names a payment's confirmation; who asks has the payment's entry."""
+    facts = about_facts(proposal(6, about), ENGLISH)
+    assert facts[0] == ("payment", text)
+    assert dict(facts).keys() >= {"biller", "reference", "paid"}
 
 
 def test_another_entry_than_is_named() -> None:
@@ -134,7 +151,7 @@ def test_whoever_approves_sees_break_and_payment(
     [[told]] = tables
     assert told == (
         *(NUMBER, "missing there", "₹45.00", "", "80", "refund"),
-        *("71: power/0801, bsk-1/2026-27/000012, C-1, ₹45.00", "₹5.00"),
+        *("71 (of payment 70): power/0801, bsk-1/2026-27/000012, C-1, ₹45.00", "₹5.00"),
         *("letter 9", ""),
     )
 

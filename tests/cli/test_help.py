@@ -6,11 +6,17 @@ another program are held against that program's own parser.
 """
 
 import argparse
+import ast
 import contextlib
+import importlib
+import inspect
 import io
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -19,7 +25,8 @@ from switch.audit.__main__ import parser as audit_parser
 from switch.cli import main
 from switch.cli.entry import _parser
 from switch.cli.others import AUDIT_OPTIONS
-from switch.console.output import Exit
+from switch.console.output import Exit, Screen
+from tests.cli.drawn_tables import ROOT
 
 
 def _commands(
@@ -60,6 +67,91 @@ def test_all_tables_can_be_wide() -> None:
     for name, command in COMMANDS.items():
         options = command._option_string_actions
         assert ("--wide" in options) == (name != "payswitch serve"), name
+
+
+ALWAYS_JSON = {"payswitch serve", "payswitch counter"}
+"""They say that they are there in one JSON object, whoever asks."""
+
+
+def _source(function: object) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(function))  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        return ""
+
+
+def _used(function: Callable[..., object]) -> Iterator[object]:
+    """What of this package a function names, by its module and its own imports."""
+    source = _source(function)
+    tree = ast.parse(source) if source else ast.Module([], [])
+    names = {**vars(sys.modules[function.__module__])}
+    for part in ast.walk(tree):
+        if isinstance(part, ast.ImportFrom) and (part.module or "")[:6] == "switch":
+            module = importlib.import_module(part.module or "")
+            for each in part.names:
+                if not hasattr(module, each.name):
+                    importlib.import_module(f"{part.module}.{each.name}")
+                names[each.asname or each.name] = getattr(module, each.name)
+    for part in ast.walk(tree):
+        found: object = None
+        if isinstance(part, ast.Name):
+            found = names.get(part.id)
+        elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
+            found = getattr(names.get(part.value.id), part.attr, None)
+        if str(getattr(found, "__module__", ""))[:6] == "switch":
+            yield found
+
+
+def _answers_machines(run: object) -> bool:
+    """Whether it, or what it calls, looks at what `--json` says."""
+    seen: list[object] = []
+    waiting = [run]
+    while waiting:
+        one = getattr(waiting[-1], "func", waiting[-1])
+        waiting.pop()
+        if one in seen or not (inspect.isfunction(one) or inspect.isclass(one)):
+            continue
+        seen.append(one)
+        if one is Screen:
+            continue
+        if re.search(r"\.as_json|args\.json", _source(one)):
+            return True
+        waiting += _used(one)
+        # What a wrapper runs.
+        cells = getattr(one, "__closure__", None) or ()
+        waiting += [cell.cell_contents for cell in cells]
+    return False
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_answers_machines(name: str) -> None:
+    command = COMMANDS[name]
+    takes = "--json" in command._option_string_actions
+    assert takes == (name != "payswitch serve")
+    if name not in ALWAYS_JSON:
+        assert _answers_machines(command.get_default("run")), f"{name} ignores --json"
+
+
+def test_the_readme_says_so() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "Each command but `serve` has `--json` for machines" in text
+
+
+def test_an_option_is_declared_once() -> None:
+    """Where several commands take the same, one function says what it is."""
+    found: Counter[str] = Counter()
+    for path in (ROOT / "switch/cli").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Attribute)
+                and call.func.attr == "add_argument"
+                and ast.unparse(call.args[0])[1:3] == "--"
+            ):
+                words = map(ast.unparse, (*call.args, *call.keywords))
+                found[", ".join(words)] += 1
+    assert len(found) > 100
+    assert [words for words, count in found.items() if count > 1] == []
 
 
 def test_help_is_printed_by_the_command() -> None:

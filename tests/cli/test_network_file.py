@@ -133,6 +133,13 @@ def test_every_field_goes_in_and_out_and_in_again(
         for told in (str(len(PARTICIPANTS)), str(len(SERVICES)), "exported.json"):
             assert told in done.err
         assert one.export("-") == first
+        file = tmp_path / "for-machines.json"
+        done = one.run("network", "export", str(file), "--json")
+        assert json.loads(done.out) == {
+            "participants": len(PARTICIPANTS),
+            "services": len(SERVICES),
+            "file": str(file),
+        }
         # What is there is not overwritten.
         done = one.run("network", "export", str(tmp_path / "exported.json"))
         assert done.code == Exit.CONFIG

@@ -134,6 +134,8 @@ def test_the_payment_of_a_refund(council: Council, shell: Shell) -> None:
     assert approved.code == Exit.DONE, approved
     for said in (proposed, listed, approved):
         holds(flat(said), CENTRES[0], "/000001", "REF-77", "power/0801-01", "₹45.00")
+    for said in (proposed, approved):
+        assert f" Payment {paid.sequence} " in flat(said)
 
 
 def test_a_refund_of_more_than_is_left(council: Council, shell: Shell) -> None:

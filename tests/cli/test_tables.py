@@ -11,6 +11,8 @@ import io
 import locale
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -76,6 +78,8 @@ def _shown(
             right=drawn.right,
             footer=foot,
             drop=drawn.drop,
+            wraps=drawn.wraps,
+            below=drawn.below,
             whole=drawn.whole,
         )
     return out.getvalue()
@@ -86,6 +90,12 @@ def _columns(text: str) -> list[list[str]]:
     lines = [line for line in text.splitlines() if line[:1] in ("┃", "│")]
     parts = [line.replace("┃", "│").split("│")[1:-1] for line in lines]
     return [" ".join(column).split() for column in zip(*parts, strict=True)]
+
+
+def _below(text: str) -> list[str]:
+    """The words that stand below the rows, the head's first."""
+    lines = [line for line in text.splitlines() if line[:1] == "┊"]
+    return [word for line in lines for word in line[1:].split()]
 
 
 def _words(
@@ -124,6 +134,15 @@ def test_no_table_breaks_a_word_or_hides_that_it_leaves_something_out(
                 for word in harmless(cell).split():
                     assert word in told
         return
+    if drawn.whole:
+        # What is empty is no part of it.
+        told_of = [
+            at
+            for at in range(len(drawn.columns))
+            if not at or any(row[at].strip() for row in rows)
+        ]
+        rows = [tuple(row[at] for at in told_of) for row in rows]
+        drawn = replace(drawn, columns=tuple(drawn.columns[at] for at in told_of))
     found = _columns(text)
     kept: list[int] = []
     for at in range(len(drawn.columns)):
@@ -132,9 +151,14 @@ def test_no_table_breaks_a_word_or_hides_that_it_leaves_something_out(
             kept.append(at)
     assert len(kept) == len(found), "a column is none of the table's"
     assert kept[0] == 0, "the first column stays"
+    if drawn.below and (told := _below(text)):
+        at = drawn.columns.index(drawn.below)
+        assert at not in kept
+        assert told == _words(drawn, rows, at, language)
+        kept.append(at)
     left_out = [at for at in range(len(drawn.columns)) if at not in kept]
     assert not (drawn.whole and left_out), "what is signed is what is shown"
-    if len(kept) > 1:
+    if len(found) > 1:
         table = [line for line in text.splitlines() if line[:1] in "┏┃┡│├└"]
         assert max(map(cell_len, table)) <= width
     natural = _shown(drawn, rows, None, language=language)
@@ -200,6 +224,30 @@ def test_what_is_signed_is_whole() -> None:
     }
 
 
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_what_is_signed_has_no_empty_fields(width: int) -> None:
+    """A line of the register names no accounts and no amount; a transfer names them."""
+    (drawn,) = (each for each in DRAWN if "signing:show_lines" in each.where)
+    assert drawn.columns == (
+        *("line", "what", "from", "to", "amount", "reference", "detail", "done"),
+    )
+    record = ("0", "participant", "", "", "", "", "id bsk-1, role centre", "")
+    text = _shown(drawn, [record], width, language=Language.ENGLISH)
+    for name in ("from", "to", "amount", "reference", "done"):
+        assert WORDS[name][0] not in text.split(), text
+    assert "id bsk-1, role centre" in " ".join(text.split())
+    moved = ("1", "top-up", "float", "bsk-1", "₹5,000.00", "UTR-1", "", "")
+    text = _shown(drawn, [record, moved], width, language=Language.ENGLISH)
+    for cell in (*record, *moved):
+        for word in cell.split():
+            assert word in text.split()
+    assert WORDS["done"][0] not in text.split()
+    if "┃" not in text:
+        first, second = text.strip().split("\n\n")
+        assert WORDS["to"][0] not in first.split()
+        assert WORDS["to"][0] in second.split()
+
+
 def test_nobody_draws_tables_otherwise() -> None:
     for path in (ROOT / "switch").rglob("*.py"):
         assert "rich.table" not in path.read_text(encoding="utf-8"), path
@@ -242,6 +290,9 @@ def test_a_table_names_columns_that_it_has(where: str) -> None:
     assert {*drawn.drop} <= {*drawn.columns[1:]}, "the first column stays"
     assert len({*drawn.drop}) == len(drawn.drop)
     assert not (drawn.whole and drawn.drop), "nothing is left out of what is signed"
+    assert {*drawn.wraps} <= {*drawn.columns}
+    assert drawn.below is None or drawn.below in drawn.columns[1:]
+    assert drawn.below not in drawn.drop, "it goes below its rows before that"
     for column in drawn.columns:
         assert column in WORDS, f"{column} has no words"
     for language in Language:
@@ -282,7 +333,7 @@ def test_a_table_of_billers_fits_eighty_columns(language: Language) -> None:
     assert max(map(cell_len, text.splitlines())) <= 80
 
 
-def test_a_column_that_is_too_wide_takes_no_other_with_it() -> None:
+def test_a_long_text_takes_no_other_column_with_it() -> None:
     (drawn,) = (each for each in DRAWN if "exceptions:proposals" in each.where)
     texts = {"entry": "15302", "kind": "refund", "about": f"15294: sha256:{'f' * 64}"}
     row = [texts.get(column, "₹500.00") for column in drawn.columns]
@@ -290,8 +341,32 @@ def test_a_column_that_is_too_wide_takes_no_other_with_it() -> None:
     table, note = text.split("└")
     for column in ("entry", "kind", "amount", "state"):
         assert WORDS[column][0] in table
-    assert WORDS["about"][0] in note
+    assert f"15294: sha256:{'f' * 64}" in " ".join(_below(table))
+    assert WORDS["about"][0] not in note
     assert max(map(cell_len, text.splitlines())) <= 80
+
+
+def test_a_column_that_is_too_wide_takes_no_other_with_it() -> None:
+    heads = ("first", "wide", "third")
+    cells = [["x"], ["w" * 90], ["y"]]
+    assert fit(cells, heads, drop_order(heads, ()), 80).shown == (0, 2)
+
+
+def test_short_cells_wrap_only_where_the_table_is_too_wide() -> None:
+    heads = ("first", "state", "text")
+    cells = [["x" * 10], ["approved, not done"], ["a text of many words"]]
+    order = drop_order(heads, ())
+    for width, widths, below in (
+        (58, (10, 18, 20), None),
+        # The state wraps, then the text goes below, then the state is left out.
+        (57, (10, 17, 20), None),
+        (49, (10, 9, 20), None),
+        (48, (10, 18), 2),
+        (26, (10, 9), 2),
+        (25, (10,), 2),
+    ):
+        found = fit(cells, heads, order, width, wraps=[1], below=2)
+        assert (found.widths, found.below) == (widths, below), width
 
 
 def test_columns_go_in_their_order() -> None:
@@ -342,3 +417,126 @@ def test_what_matters_stays_on_eighty_columns(
     heads = [column[: len(WORDS[name][0].split())] for column in table for name in kept]
     for name in kept:
         assert WORDS[name][0].split() in heads
+
+
+class Order(NamedTuple):
+    """In which order a table leaves columns out, and what of it stays at 80 columns."""
+
+    where: str
+    title: str
+    order: str
+    row: dict[str, str]
+    kept: tuple[str, ...]
+
+
+ORDERS = (
+    Order(
+        "exceptions:proposals",
+        "proposals",
+        "done as, answered, lines done, proposed, reason, answered by, proposed by, "
+        "kind, amount, state",
+        {
+            "entry": "1530212",
+            "kind": "lines of the treasury",
+            "about": "71: bsk-0001, power-durgapur/0801-01, bsk-0001/2026-27/000012, "
+            "C-1234567, ₹4,500.00",
+            "amount": "₹1,00,00,000.00",
+            "reason": "letter 9 of 2 March",
+            "proposed": "2026-12-02 08:25:08 IST",
+            "proposed by": "finance/1",
+            "state": "approved, not done",
+            "answered": "2026-12-02 08:25:08 IST",
+            "answered by": "finance/2 (3)",
+            "lines done": "0 / 12",
+        },
+        ("entry", "kind", "amount", "proposed by", "state"),
+    ),
+    Order(
+        "match_files:show_breaks",
+        "breaks list",
+        "entry, age, head, match key, differs, decide by, there, here, turn, type",
+        {
+            "break": "B20261127-AAAAAAAAAAAAAAAA",
+            "type": "missing there",
+            "head": "0043-00-101-001-01",
+            "match key": "SBIN0123456789",
+            "entry": "1530212",
+            "here": "₹12,345.00",
+            "there": "₹12,300.00",
+            "differs": "amount",
+            "age": "3",
+            "decide by": "2026-12-03",
+            "turn": "treasury",
+        },
+        ("break", "type", "here", "there", "turn"),
+    ),
+    Order(
+        "search:_show",
+        "search and payments",
+        "id, service, centre, time, reference, receipt, amount, state",
+        {
+            "entry": "1530212",
+            "time": "2026-12-02 08:25:08 IST",
+            "state": "completed",
+            "centre": "bsk-0001",
+            "service": "ELECTRICITY-BILL",
+            "reference": "C-1234567",
+            "amount": "₹12,345.00",
+            "receipt": "2026-27/000123",
+            "id": "0192f0c4-7b1e-7a53-8f00-3f6f5c8d1a2b",
+        },
+        ("entry", "state", "reference", "amount", "receipt"),
+    ),
+    Order(
+        "exceptions:_show_list",
+        "exceptions",
+        "says, payment, biller, age, reference, centre, decide by, turn, amount, kind",
+        {
+            "entry": "1530212",
+            "kind": "late rejection",
+            "payment": "1530200",
+            "centre": "bsk-0001",
+            "biller": "power-durgapur",
+            "reference": "C-1234567",
+            "amount": "₹12,345.00",
+            "says": "₹12,300.00",
+            "age": "3",
+            "decide by": "2026-12-03 !",
+            "turn": "treasury",
+        },
+        ("entry", "kind", "amount", "decide by", "turn"),
+    ),
+)
+
+
+@pytest.mark.parametrize("told", ORDERS, ids=[each.title for each in ORDERS])
+def test_who_what_how_much_and_whose_turn_stay(told: Order) -> None:
+    (drawn,) = (each for each in DRAWN if told.where in each.where)
+    names = [name for name in drawn.columns if name != drawn.below]
+    order = [drawn.columns[at] for at in drop_order(drawn.columns, drawn.drop)]
+    assert ", ".join(each for each in order if each != drawn.below) == told.order
+    assert {*told.row} <= {*drawn.columns}
+    row = [told.row.get(column, "") for column in drawn.columns]
+    for language in Language:
+        text = _shown(drawn, [row], 80, language=language)
+        assert max(map(cell_len, text.splitlines())) <= 80
+        found = [" ".join(column) for column in _columns(text)]
+        for name in told.kept:
+            assert f"{language.word(name)} {told.row[name]}" in found, text
+    # They go in that order, the narrower the screen is.
+    gone: list[str] = []
+    cells = ["x" * 20 if name == names[0] else "x" * 24 for name in drawn.columns]
+    for width in range(400, NARROWEST, -1):
+        text = _shown(drawn, [cells], width, language=Language.ENGLISH)
+        heads = [column[:-1] for column in _columns(text)]
+        for name in names:
+            if WORDS[name][0].split() not in heads and name not in gone:
+                gone.append(name)
+    assert ", ".join(gone) == told.order
+
+
+def test_the_documents_state_the_orders() -> None:
+    text = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    for told in ORDERS:
+        names = ", ".join(WORDS[name][0] for name in told.order.split(", "))
+        assert f"| `{told.title.replace(' and ', '`, `')}` | {names} |" in text

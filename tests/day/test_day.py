@@ -15,11 +15,12 @@ import pytest
 
 from switch.bank.lines import canonical_reference
 from switch.calendar import financial_year
+from switch.cli import public
 from switch.codes import AmountRule, KeyRule, PriceRule, Result
 from switch.config import Config
 from switch.day import pages as pages_module
 from switch.day.bank import ACCOUNT
-from switch.day.pages import COUNTER_PORT, Pages
+from switch.day.pages import COUNTER_PORT, PUBLIC_PORT, Pages
 from switch.day.replay import (
     forged,
 )
@@ -48,6 +49,7 @@ from switch.simulator.bank import SimulatedBank
 from switch.simulator.bills import dues_of
 from switch.simulator.script import Trouble, parse_script
 from switch.specs import spec_problems
+from switch.web.counter import arguments as counter_arguments
 
 
 @pytest.fixture(scope="module")
@@ -313,25 +315,51 @@ def test_a_taken_port_is_left_alone() -> None:
         assert choose_port(taken.getsockname()[1]) == 0
 
 
-def test_a_counter_whose_port_is_taken_is_elsewhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "end"), [("counter", "/"), ("public", "")])
+def test_a_page_whose_port_is_taken_is_elsewhere(
+    name: str, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Taken before anybody looks, or between the look and the counter's start."""
+    """Taken before anybody looks, or between the look and the page's start."""
     import socket
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        monkeypatch.setattr(pages_module, "COUNTER_PORT", port)
+        monkeypatch.setattr(pages_module, f"{name.upper()}_PORT", port)
         for chosen in (0, port):
             monkeypatch.setattr(pages_module, "choose_port", lambda _, one=chosen: one)
             pages = Pages(tmp_path, "127.0.0.1:1", tmp_path / "tls", "bsk-00001")
             try:
-                address = pages._start_counter(pages._commands["counter"])
-                assert not address.endswith(f":{port}/")
+                start = getattr(pages, f"_start_{name}")
+                address = start(pages._commands[name])
+                assert not address.endswith(f":{port}{end}")
             finally:
                 pages.stop()
+
+
+def test_the_public_check_is_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Papers of the days before name its address."""
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        free = found.getsockname()[1]
+    monkeypatch.setattr(pages_module, "PUBLIC_PORT", free)
+    for _ in range(2):
+        pages = Pages(tmp_path, "127.0.0.1:1", tmp_path / "tls", "bsk-00001")
+        try:
+            address = pages._start_public(pages._commands["public"])
+            assert address == f"http://127.0.0.1:{free}"
+        finally:
+            pages.stop()
+
+
+def test_pages_have_the_ports_of_their_commands() -> None:
+    assert counter_arguments.PORT == COUNTER_PORT
+    assert public.LISTEN == ("127.0.0.1", PUBLIC_PORT)
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
@@ -365,6 +393,7 @@ def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
     pytest.importorskip("switch._core")
     words = ("--payments", "2000", "--speed", "3600")
     is_free = bool(choose_port(COUNTER_PORT))
+    is_public_free = bool(choose_port(PUBLIC_PORT))
     code, first, text = run_day(tmp_path, *words)
     assert code == 0, text
     # It keeps nobody waiting for a server that is the day's alone, and ends there.
@@ -395,6 +424,8 @@ def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
     assert number(first["counter_available_paise"]) >= COUNTER_MONEY
     if is_free:
         assert pages["counter"] == f"http://127.0.0.1:{COUNTER_PORT}/"
+    if is_public_free:
+        assert pages["public"] == f"http://127.0.0.1:{PUBLIC_PORT}"
     bank = the_bank_goes_on_alone(tmp_path)
     code, second, text = run_day(tmp_path, *words, "--json")
     assert code == 0, text

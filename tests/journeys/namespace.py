@@ -12,7 +12,7 @@ import struct
 import sys
 from typing import Final
 
-PORTS: Final = (7443, 7444, 7480, 7481, 7543, 7553)
+PORTS: Final = (7443, 7444, 7446, 7480, 7481, 7543, 7553)
 """Those that the documents' commands take."""
 _INSIDE: Final = "PAYSWITCH_JOURNEYS_INSIDE"
 _SIOCGIFFLAGS: Final = 0x8913

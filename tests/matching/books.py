@@ -37,6 +37,7 @@ MAP = {
     "amount": "Amount",
     "head": "Head",
 }
+DEBITS = ("refund", "undoing")
 KEYS = {
     "id": "Id",
     "number": "Number",
@@ -115,8 +116,8 @@ def _write(
         csv_line(_cells(at, one)) for at, one in enumerate(lines, 1)
     )
     data = text.encode()
-    credits = sum(one.amount for one in lines if one.kind != "refund")
-    debits = sum(one.amount for one in lines if one.kind == "refund")
+    credits = sum(one.amount for one in lines if one.kind not in DEBITS)
+    debits = sum(one.amount for one in lines if one.kind in DEBITS)
     net = credits - debits - carried
     manifest = {
         "format": 1,
@@ -152,7 +153,7 @@ def _cells(line: int, one: Entry) -> list[str]:
         "line": str(line),
         "sequence": str(one.entry),
         "entry": one.kind,
-        "side": "debit" if one.kind == "refund" else "credit",
+        "side": "debit" if one.kind in DEBITS else "credit",
         "amount": rupees(one.amount),
         "date": one.day.isoformat(),
         "time": f"{one.day}T17:00:00+05:30",

@@ -14,6 +14,7 @@ import pytest
 from switch.matching.breaks import read_breaks, write_breaks
 from tests.matching.books import (
     DAY,
+    Entry,
     Told,
     a_day,
     column_map,
@@ -61,6 +62,18 @@ def test_all_are_found_and_none_invented(
     sums = found.sums
     assert sums.here == sum(one.amount for one in entries)
     assert not listed.is_complete
+
+
+def test_what_no_list_tells_is_not_compared(tmp_path: Path) -> None:
+    """An opening, and the undoing of what was corrected and is told."""
+    corrected = Entry(100, 300, kind="correction", payment=50)
+    others = [
+        Entry(101, 700, kind="transfer"),
+        Entry(102, 300, kind="undoing", payment=50),
+    ]
+    write_scrolls(tmp_path, [[corrected, *others]])
+    found, _ = matched(tmp_path, [told(corrected)])
+    assert found.breaks == []
 
 
 def test_a_right_list_has_none(tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ def test_what_its_biller_rejects_is_taken_back(
     assert (found.state, found.disputed) == (EXPIRED, False)
     assert found.conclusion.kind == types.ENTRY_KIND_TRANSFER
     assert found.conclusion.sequence == done.sequence
+    assert found.conclusion.undoes
     assert found.conclusion.person == "treasury"
     known = till.fetch("WHOLE", reference_of(till, held))
     assert known.state == TO_PAY

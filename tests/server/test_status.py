@@ -4,6 +4,9 @@ Method: each error once through the table.
 """
 
 import errno
+import re
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from google.rpc import code_pb2, error_details_pb2
@@ -24,6 +27,8 @@ from switch.errors import (
 )
 from switch.register.identity import ForbiddenError, IdentityError
 from switch.specs import NetworkError, Problem
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.mark.parametrize(
@@ -108,3 +113,28 @@ def test_the_unexpected_tells_nothing() -> None:
     assert made.code == code_pb2.INTERNAL
     assert "secret" not in made.message
     assert not made.details
+
+
+@pytest.mark.parametrize("letter", ["x", "৳"])
+def test_a_status_fits_in_the_headers_of_grpc_s_clients(letter: str) -> None:
+    """They take 8 KiB, of which the text and its details have theirs."""
+    long = letter * 200_000
+    several = [Problem(long, long) for _ in range(100)]
+    for error in (
+        NetworkError(long, several),
+        status.ArgumentError(long, long),
+        status.NotFoundError(long),
+    ):
+        made = status.make_status(error)
+        assert made.message.startswith(letter * 32)
+        assert made.ByteSize() <= status.STATUS_BYTES_MAX
+        assert len(quote(made.message)) <= status.TEXT_BYTES_MAX
+    # A short one is whole.
+    short = status.make_status(status.NotFoundError(letter * 220))
+    assert short.message == letter * 220
+
+
+def test_the_front_door_cuts_no_text_of_ours() -> None:
+    parts = (ROOT / "server/front/parts.h").read_text()
+    [shift] = re.findall(r"TEXT_MAX_BYTES = 2 << (\d+),", parts)
+    assert 2 << int(shift) == status.TEXT_BYTES_MAX

@@ -87,9 +87,14 @@ def test_details_of_any_length_arrive_as_they_are(reached: Reached, size: int) -
 
 
 def test_metadata_goes_both_ways(reached: Reached) -> None:
-    sent = [("one", "1"), ("one", "2"), ("raw-bin", b"\x00\x01\xff"), ("raw-bin", b"")]
+    """Of a call's as much as somebody reads."""
+    session = "payswitch-session-bin"
+    sent: list[tuple[str, str | bytes]]
+    sent = [("min-sequence", "1"), ("min-sequence", "2")]
+    sent += [(session, b"\x00\x01\xff"), (session, b"")]
     with reached.channel() as channel:
-        call = channel.unary_unary(HOLD).future(b"", timeout=WAIT_S, metadata=sent)
+        more = [*sent, ("other", "3"), ("other-bin", b"4")]
+        call = channel.unary_unary(HOLD).future(b"", timeout=WAIT_S, metadata=more)
         held = reached.door.wait_for(_front.CALL)
         assert held[7] == [
             (key.encode(), value.encode() if isinstance(value, str) else value)
@@ -197,7 +202,7 @@ def test_compression_is_refused_with_what_is_taken(reached: Reached) -> None:
         (ECHO, [(b"grpc-timeout", b"0n")], DEADLINE_EXCEEDED),
         (ECHO, [(b"grpc-encoding", b"gzip")], UNIMPLEMENTED),
         (CHAT, [(b"grpc-encoding", b"zstd")], UNIMPLEMENTED),
-        (ECHO, [(b"raw-bin", b"not base64")], INTERNAL),
+        (ECHO, [(b"payswitch-session-bin", b"not base64")], INTERNAL),
         (ECHO, [(b"much", b"x" * 17_000)], RESOURCE_EXHAUSTED),
         (ECHO, [(b"m%d" % i, b"") for i in range(500)], RESOURCE_EXHAUSTED),
     ],

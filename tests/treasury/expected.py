@@ -75,6 +75,11 @@ def windows_of(rows: list[Entry], group_ns: dict[int, int]) -> list[Closed]:
     return found
 
 
+def is_undoing(row: Entry) -> bool:
+    """It takes back what a correction has paid; it names the hold."""
+    return row.kind == Kind.TRANSFER and bool(row.flags & RowFlag.UNDOES)
+
+
 def is_correction(row: Entry) -> bool:
     return row.kind == Kind.TRANSFER and bool(row.resolves) and bool(row.flags & CASE)
 
@@ -119,13 +124,15 @@ PAID = (
 
 def paid(rows: list[Entry], row: Entry, network: Network) -> Line:
     """What a line says of a payment."""
-    if row.kind == Kind.TRANSFER and not is_correction(row):
+    if row.kind == Kind.TRANSFER and not (is_correction(row) or is_undoing(row)):
         return {"entry": "transfer", **dict.fromkeys(PAID, "")}
     line = {"entry": "payment"}
     final = row
     if row.kind == Kind.REFUND:
         line = {"entry": "refund", "of_entry": str(row.resolves)}
         final = rows[row.resolves - 1]
+    elif is_undoing(row):
+        line = {"entry": "undoing"}
     elif row.kind == Kind.TRANSFER:
         line = {"entry": "correction", "of_entry": str(row.resolves)}
     pay = final if final.kind == Kind.PAY else rows[final.resolves - 1]

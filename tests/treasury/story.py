@@ -270,6 +270,30 @@ class Story(Counter):
             done = self.decide(Kind.TRANSFER, held, row.amount)
             assert Result(int(done["result"])) is Result.OK
 
+    def undone(self) -> None:
+        """A biller rejects what was corrected, and its money goes back."""
+        before = [
+            one.sequence
+            for one in self.rows()
+            if one.result == Result.OK and expected.is_correction(one)
+        ]
+        while True:
+            held = self._held_and_given_back()
+            self.given_back.append(held)
+            self.corrected()
+            paid = self.rows()[-1]
+            if expected.is_correction(paid) and paid.sequence not in before:
+                break
+        self._of("power")
+        self.answer(held, confirm=False, text="NOT AFTER ALL")
+        done = moves.recover(new_id(), paid, "letter 8", sender=self.office)
+        self._done(self.do(done))
+
+    def _held_and_given_back(self) -> int:
+        """A payment that its deadline gives back."""
+        made = self.pay(new_id(), self._reference(), 5_000, service="FREES")
+        return self._done(made)
+
     def closed(self) -> None:
         done = self.do(moves.window(self.window, sender=self.office))
         self.window = self._done(done)

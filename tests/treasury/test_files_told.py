@@ -68,6 +68,7 @@ def told() -> Iterator[Told]:
         story = Story(path / "ledger")
         story.happen(60)
         story.opened()
+        story.undone()
         story.happen(300)
         # Into the next financial year.
         story.wait(18 * 86_400)
@@ -110,9 +111,29 @@ def test_the_story_has_what_is_to_be_told(told: Told) -> None:
     wanted = (Kind.PAY, Kind.POST, Kind.REFUND, Kind.TRANSFER, Kind.SETTLE, Kind.WINDOW)
     assert {(kind, Result.OK) for kind in wanted} <= kinds
     assert any(expected.is_correction(row) for row in told.rows)
+    assert any(expected.is_undoing(row) for row in told.rows)
     assert {Kind.PAY, Kind.POST} <= {row.kind for row in told.rows if row.basket_size}
     assert len({expected.years(one.day) for one in told.windows}) == 2
     assert len(told.story.told) > 10
+
+
+def test_an_undoing_is_called_by_its_name(told: Told) -> None:
+    """It was a transfer, as that with which an account begins, and of no payment."""
+    [undoing] = [row for row in told.rows if expected.is_undoing(row)]
+    found: list[tuple[Line, Any]] = []
+    for window, _, head in told.each():
+        name = told.books.name_of(FileKind.SCROLL, window, told.head(head))
+        text = told.read(name).decode()
+        manifest = json.loads(told.read(name._replace(form="json")))
+        lines = list(csv.DictReader(io.StringIO(text)))
+        counts = {line["entry"] for line in lines}
+        assert ("undoing" in manifest["entries"]) == ("undoing" in counts)
+        found += [(one, manifest) for one in lines if one["entry"] == "undoing"]
+    [(line, manifest)] = found
+    assert line["sequence"] == str(undoing.sequence)
+    assert (line["side"], line["payment"]) == ("debit", str(undoing.resolves))
+    assert line["reference"]
+    assert manifest["entries"]["undoing"] == {"count": 1, "amount": line["amount"]}
 
 
 def test_windows_are_numbered_without_gaps(told: Told) -> None:

@@ -7,6 +7,10 @@ WALLET_TEXTS: dict[str, tuple[str, str]] = {
     "reserved": ("Reserved", "আটক"),
     "owed": ("Owed", "বকেয়া"),
     "spent": ("Spent today", "আজ খরচ"),
+    "spent payments": (
+        "payments begun, without those given back",
+        "শুরু হওয়া লেনদেন, ফেরত বাদে",
+    ),
     "low": (
         "The balance is low: less than {amount} can be spent. Ask for money.",
         "ব্যালেন্স কম: খরচযোগ্য টাকা {amount}-এর নীচে। টাকার আবেদন করুন।",

@@ -329,7 +329,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "difference none": ("No difference", "কোনও পার্থক্য নেই"),
     "difference short": ("Short by {amount}", "{amount} কম"),
     "difference over": ("Over by {amount}", "{amount} বেশি"),
-    "payments count": ("Payments", "লেনদেন"),
+    "payments count": (
+        "Payments begun, with those not confirmed yet",
+        "শুরু হওয়া লেনদেন, এখনও নিশ্চিত নয় এমনগুলি সহ",
+    ),
     "given back count": ("Given back", "ফেরত"),
     "open count": ("Not confirmed yet", "এখনও নিশ্চিত নয়"),
     "needs signature": (

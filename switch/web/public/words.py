@@ -226,6 +226,16 @@ WORDS: Final = {
         "Payments of each month, {first} to {last}; the most were {most}.",
         "প্রতি মাসের প্রদান, {first} থেকে {last}; সবচেয়ে বেশি {most}।",
     ),
+    "counted": (
+        (
+            "Payments are completed ones, on the day (IST) on which they were paid, "
+            "confirmed or made after all. What was given back before that is none."
+        ),
+        (
+            "প্রদান মানে যা সম্পন্ন, যেদিন (ভারতীয় সময়) তা দেওয়া, নিশ্চিত বা পরে সম্পন্ন "
+            "হয়েছে। তার আগে যা ফেরত গেছে তা ধরা হয় না।"
+        ),
+    ),
     "data": ("As data", "তথ্য হিসেবে"),
     "pages": ("Pages", "পাতা"),
 }
