@@ -147,19 +147,15 @@ cdef int segments_take_row(
 cdef int segments_find_payee(
     State* s, Reader* reader, const Row* row, uint32_t* payee
 ) noexcept nogil:
-    """The biller account whose `paid_out` a row changes, or 0. As `rows_find_payee`."""
+    """The biller account whose `paid_out` a row changes, or 0. `rows` asks it of a group."""
     cdef const Row* named
     cdef int rc = store_get_row(reader, row.resolves, &named)
     payee[0] = 0
-    if rc == 0 and named.kind == KIND_BOOKED:
-        if not keys_names_earlier(named):
-            return 0
+    if rc == 0 and keys_is_line_of(named):
         rc = store_get_row(reader, named.resolves, &named)
         if rc == 0 and not keys_may_have_paid_out(&s.index.images, named):
             return 0
-    if rc == 0 and named.kind == KIND_TRANSFER:
-        if named.resolves == 0:
-            return 0
+    if rc == 0 and keys_is_transfer_of(named):
         rc = store_get_row(reader, named.resolves, &named)
     if rc == 0:
         payee[0] = effect_payee(&s.index.images, named)

@@ -251,9 +251,14 @@ cdef inline bint keys_may_have_paid_out(const Table* table, const Row* row) noex
     return row.result == RESULT_OK and keys_may_pay_out(table, row)
 
 
-cdef inline bint keys_names_earlier(const Row* row) noexcept nogil:
-    """Whether what a bank's line names is there: anybody may write any number."""
-    return 0 < row.resolves and row.resolves < row.sequence
+cdef inline bint keys_is_line_of(const Row* row) noexcept nogil:
+    """Whether it is a bank's line that names a row which is there: anybody may write any number."""
+    return row.kind == KIND_BOOKED and 0 < row.resolves and row.resolves < row.sequence
+
+
+cdef inline bint keys_is_transfer_of(const Row* row) noexcept nogil:
+    """Whether it is a transfer that names a row, as a payout names its beneficiary."""
+    return row.kind == KIND_TRANSFER and row.resolves != 0
 
 
 cdef inline bint keys_is_of_payout(const Table* table, const Row* row) noexcept nogil:

@@ -124,22 +124,18 @@ cdef int rows_root(State* s, const Row* row, const Row* hold, Row* root) noexcep
     return rc
 
 
-cdef int rows_find_payee(State* s, const Row* row, uint32_t* payee) noexcept nogil:
+cdef int _rows_find_payee(State* s, const Row* row, uint32_t* payee) noexcept nogil:
     """The biller account whose `paid_out` an accepted row changes, or 0. A payout names a row
     of its beneficiary. Its recall names the payout. So does the line of a debit that people
     end out of settlement: its bank has paid what had been recalled, or has paid twice."""
     cdef Row named
     cdef int rc = rows_get(s, row.resolves, &named)
     payee[0] = 0
-    if rc == 0 and named.kind == KIND_BOOKED:
-        if not keys_names_earlier(&named):
-            return 0
+    if rc == 0 and keys_is_line_of(&named):
         rc = rows_get(s, named.resolves, &named)
         if rc == 0 and not keys_may_have_paid_out(&s.group.working, &named):
             return 0
-    if rc == 0 and named.kind == KIND_TRANSFER:
-        if named.resolves == 0:
-            return 0
+    if rc == 0 and keys_is_transfer_of(&named):
         rc = rows_get(s, named.resolves, &named)
     if rc == 0:
         payee[0] = effect_payee(&s.group.working, &named)
@@ -186,7 +182,7 @@ cdef int rows_note(
     if pays or (row.result == RESULT_OK and row.flags & ROW_RELEASE):
         rc = rows_root(s, row, hold, &root)
         if rc == 0 and pays:
-            rc = rows_find_payee(s, row, &payee)
+            rc = _rows_find_payee(s, row, &payee)
         if rc != 0:
             return rc
     if row.result == RESULT_OK:
