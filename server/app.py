@@ -57,6 +57,7 @@ from server.services.files import FilesService
 from server.services.health import HealthService
 from server.services.payments import PaymentService
 from server.services.people import PeopleService
+from server.services.proposal_list import widening_count
 from server.services.public import PublicService
 from server.services.reflection import ReflectionService
 from server.services.totals import TotalsService
@@ -425,7 +426,10 @@ class App:
             self._metrics.become_ready(node)
             ready(address, self._figures_address, node.ledger)
         supervisor.start("certificates", certificates.run)
-        supervisor.start("exceptions", partial(self._metrics.look, node))
+        supervisor.start(
+            "exceptions",
+            partial(self._metrics.look, node, partial(widening_count, node)),
+        )
         supervisor.start("totals", self._following.run)
         await self._stop.wait()
         await supervisor.stop()

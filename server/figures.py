@@ -6,7 +6,7 @@ What an operator does when one is wrong: `docs/operating.md`.
 import os
 import resource
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ from switch.ledger.exceptions import Owner, Wanted, are_overdue, owners
 from switch.ledger.open_matters import ExceptionKind
 from switch.ledger.totals import first_at
 from switch.money import PAISE_IN_RUPEE
+from switch.register.approvers import count_approvers
 
 KIB = 1 << 10
 NS_IN_S = 1_000_000_000
@@ -302,6 +303,21 @@ def exception_figures(node: Node, now_ns: int) -> list[Family]:
         late_count = int(np.count_nonzero(late & (turns == owner)))
         overdue.add(late_count, owner=owner.name.lower())
     return [counts, overdue]
+
+
+def people_figures(node: Node, count_widening: Callable[[], int]) -> list[Family]:
+    """How many may approve, and how many proposals would make them more."""
+    register = node.register
+    return [
+        gauge("has_people", "1 if this ledger has people who sign.").add(
+            register.has_people
+        ),
+        gauge("approvers", "People who may approve.").add(count_approvers(register)),
+        gauge(
+            "proposals_widening",
+            "Proposals that are not done, by which more people may approve, or sooner.",
+        ).add(count_widening()),
+    ]
 
 
 # --- the event loop's thread ---------------------------------------------------------

@@ -75,6 +75,7 @@ class Metrics:
         self._why_not = lambda: f"the ledger is being opened ({opening()})"
         self._node: Node | None = None
         self._exceptions: list[Family] = []
+        self._people: list[Family] = []
         self._wallets: list[Family] = []
         self._failures: Counter[str] = Counter()
         self._complained: dict[str, float] = {}
@@ -115,15 +116,16 @@ class Metrics:
         self.add("billers", partial(figures.biller_figures, node), on_loop=True)
         self.add("exceptions", lambda: self._exceptions)
         self.add("wallets", lambda: self._wallets)
+        self.add("people", lambda: self._people)
         self._why_not = lambda: ""
 
     def become_unready(self, why: str) -> None:
         """Calls are taken no more."""
         self._why_not = lambda: why
 
-    async def look(self, node: Node) -> None:
-        """Look through the list of exceptions, and wallets, again and again, until
-        cancelled.
+    async def look(self, node: Node, count_widening: Callable[[], int]) -> None:
+        """Look through the list of exceptions, wallets and people, again and again,
+        until cancelled. `count_widening`: how many proposals let more people approve.
         """
         while True:
             try:
@@ -140,6 +142,13 @@ class Metrics:
                 # The next look may do better; figures of long ago would mislead.
                 self._exceptions = []
                 self._failed("exceptions", error)
+            try:
+                self._people = await node.read(
+                    figures.people_figures, node, count_widening
+                )
+            except Exception as error:  # noqa: BLE001
+                self._people = []
+                self._failed("people", error)
             await asyncio.sleep(self._config.metrics.cases_s)
 
     # --- the thread --------------------------------------------------------------

@@ -140,6 +140,8 @@ class Result(IntEnum):
     ALREADY_HANDED_OUT = 97
     ALREADY_DONE = 98
     EXCEEDS_SETTLED = 99
+    THIRD_NEEDED = 100
+    APPROVER_WAITS = 101
 
 
 class Field(IntEnum):
@@ -544,10 +546,17 @@ BENEFICIARY_WAIT_S, WAIT_MAX_S = 86_400, 31 * 86_400
 """No money goes to a beneficiary sooner after its row, where thresholds say no other;
 the longest that they may say."""
 
+APPROVERS_ENOUGH = 3
+"""Who may approve: while there are so many, three want what makes them more."""
+
+APPROVER_WAIT_DAYS, APPROVER_WAIT_DAYS_MAX = 7, 21
+"""While there are fewer, two are enough, but it waits so long, where thresholds say no
+other; the longest that they may say."""
+
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 17
+RULES_VERSION = 18
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

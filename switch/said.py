@@ -22,6 +22,7 @@ from switch.bank_rows import (
 )
 from switch.calendar import day_date
 from switch.codes import (
+    APPROVER_WAIT_DAYS,
     BENEFICIARY_WAIT_S,
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
@@ -248,6 +249,7 @@ def _say_record(tail: bytes) -> Said:
         facts = {"single": above.single, "batch": above.batch, "day": above.day}
         # 0 is a time, too, and may be a shorter one than holds.
         facts |= {"wait s": above.wait_s or BENEFICIARY_WAIT_S}
+        facts |= {"approver days": above.wait_days or APPROVER_WAIT_DAYS}
         return Said("thresholds", _facts(facts))
     if record is Record.BANK_ACCOUNT:
         bank = read_bank_account(tail)

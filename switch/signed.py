@@ -34,7 +34,7 @@ _HEAD: Final = struct.Struct("<II")
 _PERSON: Final = struct.Struct("<BBBxIII32s")
 PERSON_SIZE: Final = _PERSON.size
 """Bytes of a person's record."""
-_THRESHOLDS: Final = struct.Struct("<B3xIQQQ")
+_THRESHOLDS: Final = struct.Struct("<BB2xIQQQ")
 _RECORDED: Final = frozenset(kinds_with(Trait.RECORD))
 
 
@@ -277,13 +277,22 @@ class ThresholdsRecord(NamedTuple):
     day: int
     wait_s: int = 0
     """From a beneficiary's newest row to a payout; 0: what the rules say."""
+    wait_days: int = 0
+    """From the approval of what lets more people approve, by two, until it is done;
+    0: what the rules say.
+    """
 
 
 def thresholds_tail(one: ThresholdsRecord) -> bytes:
     """The record of the thresholds, likewise. Raises ValueError."""
     try:
         return _THRESHOLDS.pack(
-            int(Record.THRESHOLDS), one.wait_s, one.single, one.batch, one.day
+            int(Record.THRESHOLDS),
+            one.wait_days,
+            one.wait_s,
+            one.single,
+            one.batch,
+            one.day,
         )
     except struct.error as error:
         raise ValueError(f"no thresholds can be that: {error}") from None
@@ -309,8 +318,8 @@ def read_person(tail: bytes) -> PersonRecord:
 
 def read_thresholds(tail: bytes) -> ThresholdsRecord:
     """The thresholds out of a tail."""
-    _, wait_s, single, batch, day = _THRESHOLDS.unpack_from(tail)
-    return ThresholdsRecord(single, batch, day, wait_s)
+    _, days, wait_s, single, batch, day = _THRESHOLDS.unpack_from(tail)
+    return ThresholdsRecord(single, batch, day, wait_s, days)
 
 
 def speaks_of(tail: bytes) -> int:

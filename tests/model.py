@@ -137,6 +137,9 @@ class Model(BillersAnswers):
         """What two people want is done now, or its id stays free for a later time."""
         if not self.is_approved(row):
             return Outcome(Result.NOT_APPROVED)
+        few = self.too_few_wanted(row)
+        if few != Result.OK:
+            return Outcome(few)
         answer = self.check(row)
         if answer.result != Result.OK:
             if row.kind == Kind.BOOKED:

@@ -15,8 +15,10 @@ from tests.records import Row
 
 PEOPLE_MAX = 4_095
 APPROVERS_LEAST = 2
+APPROVERS_ENOUGH = 3
+WAIT_DAYS, WAIT_DAYS_MAX = 7, 21
 PERSON_BYTES = struct.Struct("<BBBBIII32s")
-THRESHOLDS_BYTES = struct.Struct("<B3sIQQQ")
+THRESHOLDS_BYTES = struct.Struct("<BB2sIQQQ")
 WAIT_MAX_S = 31 * 86_400
 OF_PEOPLE = (Record.PERSON, Record.THRESHOLDS)
 
@@ -46,6 +48,7 @@ class Persons(Certificates):
         self.thresholds: tuple[int, int, int] | None = None  # single, batch, day
         self.thresholds_row = 0  # the last one
         self.wait_s = 0  # of it: of a beneficiary; 0: as long as by default
+        self.wait_days = WAIT_DAYS  # of whoever would approve by two people's word
         self.stops: set[int] = set()  # rows by which one person has stopped something
 
     # --- who may do what --------------------------------------------------------------
@@ -98,6 +101,50 @@ class Persons(Certificates):
         """Whether a person needs nobody's word."""
         return len(self.persons) < APPROVERS_LEAST and len(self.accounts) == 1
 
+    def is_beginning_third(self, tail: bytes) -> bool:
+        """Whether this is the third of those with whom a ledger begins."""
+        if len(self.persons) != APPROVERS_LEAST or len(self.accounts) != 1:
+            return False
+        second = next(one for one in self.persons.values() if one.index == 2).sequence
+        changed = self.rows[second - 1].flags & RowFlag.UPDATE
+        who = who_of(tail)
+        known = who in self.persons or who[0] >= len(self.participants)
+        behind = second == len(self.rows) and not changed
+        return behind and not known and self.lets_approve(tail)
+
+    # --- what makes more of them approve ----------------------------------------------
+
+    def lets_approve(self, tail: bytes) -> bool:
+        """Whether a person may approve by this record."""
+        whose = self.participants[who_of(tail)[0]]
+        acts = whose.role == Role.TREASURY and whose.active == 1
+        return acts and tail[1] == PersonRole.CHECKER and tail[2] == 1
+
+    def let_in(self, tail: bytes) -> list[Person]:
+        """The active checkers who act by a participant's record, and not before it."""
+        index = self.participant_of.get(tail[8:40].rstrip(b"\0"), 0)
+        before = self.participants[index]
+        acts = before.role == Role.TREASURY and before.active == 1
+        if acts or tail[1] != Role.TREASURY or tail[2] != 1:
+            return []
+        return [
+            person
+            for who, person in self.persons.items()
+            if who[0] == index and person.active and person.role == PersonRole.CHECKER
+        ]
+
+    def widens(self, tail: bytes) -> bool:
+        """Whether somebody may approve by a record who may not now, or sooner."""
+        if tail[0] == Record.PERSON:
+            who = who_of(tail)
+            if who[0] >= len(self.participants):
+                return False
+            same = self.may_approve(who) and self.persons[who].key == tail[16:48]
+            return self.lets_approve(tail) and not same
+        if tail[0] == Record.PARTICIPANT:
+            return bool(self.let_in(tail))
+        return tail[0] == Record.THRESHOLDS and days_of(tail) < self.wait_days
+
     def is_another_s(self, key: bytes, who: Who) -> bool:
         """Whether somebody else proves itself by this key."""
         return any(one.key == key for at, one in self.persons.items() if at != who)
@@ -138,7 +185,8 @@ class Persons(Certificates):
         if tail[0] == Record.THRESHOLDS:
             row.debit = 1
             row.flags |= RowFlag.UPDATE if self.thresholds_row else 0
-            _, _, self.wait_s, *amounts = THRESHOLDS_BYTES.unpack_from(tail)
+            _, _, _, self.wait_s, *amounts = THRESHOLDS_BYTES.unpack_from(tail)
+            self.wait_days = days_of(tail)
             self.thresholds = amounts[0], amounts[1], amounts[2]
             self.append(row)
             self.thresholds_row = row.sequence
@@ -152,13 +200,25 @@ class Persons(Certificates):
         self.persons[whose, number] = person
 
 
+def who_of(tail: bytes) -> Who:
+    """Whom a person's record is about."""
+    whose, number = struct.unpack_from("<II", tail, 4)
+    return whose, number
+
+
+def days_of(tail: bytes) -> int:
+    """The days of waiting that thresholds say."""
+    return tail[1] or WAIT_DAYS
+
+
 def person_record_is_valid(tail: bytes) -> bool:
     """Whether a record of a person or of thresholds is one."""
     if tail[0] == Record.THRESHOLDS:
         if len(tail) < THRESHOLDS_BYTES.size:
             return False
-        _, zeros, wait_s, *_ = THRESHOLDS_BYTES.unpack_from(tail)
-        return wait_s <= WAIT_MAX_S and not any(zeros)
+        _, days, zeros, wait_s, *_ = THRESHOLDS_BYTES.unpack_from(tail)
+        fits = wait_s <= WAIT_MAX_S and days <= WAIT_DAYS_MAX
+        return fits and not any(zeros)
     if len(tail) < PERSON_BYTES.size:
         return False
     _, role, active, zero, whose, number, bank, key = PERSON_BYTES.unpack_from(tail)

@@ -14,9 +14,9 @@ from tests.flags import RowFlag
 from tests.model_beneficiaries import account_of
 from tests.model_doubts import first_of_basket
 from tests.model_people import PROPOSAL_LIFE_NS, People
-from tests.model_persons import APPROVERS_LEAST, Who
+from tests.model_persons import APPROVERS_ENOUGH, Who
 from tests.model_register import ITEM, SERVICE_SIZE, WITH_RECORD
-from tests.model_state import OK, Answer, ist_day
+from tests.model_state import DAY_S, OK, SECOND_NS, Answer, ist_day
 from tests.records import Row
 from tests.signing import SIGNATURE_SIZE, Line
 
@@ -200,7 +200,9 @@ class Signed(People):
             return owed or not row.resolves or self.is_alone(row)
         if row.kind == Kind.REGISTER:
             record = (row.tail or b"")[0]
-            first = record == Record.PERSON and self.is_beginning()
+            first = record == Record.PERSON and (
+                self.is_beginning() or self.is_beginning_third(row.tail or b"")
+            )
             return record not in NOBODYS and not first
         return True
 
@@ -228,7 +230,28 @@ class Signed(People):
             return self.limits.get(row.debit, 0) < asked.sequence
         if row.kind != Kind.REGISTER:
             return True
-        return self.newest_about(row.tail or b"") < asked.sequence
+        tail = row.tail or b""
+        newest = [self.newest_about(tail)]
+        if tail[0] == Record.PARTICIPANT:
+            newest += [person.sequence for person in self.let_in(tail)]
+        return max(newest) < asked.sequence
+
+    def too_few_wanted(self, row: Row) -> Result:
+        """What comes of the row of a line for how many have wanted it, and when: OK, if
+        they were enough. The row is what was approved.
+        """
+        asked = self.rows[row.proposal - 1]
+        register = row.kind == Kind.REGISTER and self.needs_lines(row)
+        if not register or asked.flags & RowFlag.THIRD:
+            return Result.OK
+        if not self.widens(row.tail or b""):
+            return Result.OK
+        if len(self.approvers()) >= APPROVERS_ENOUGH:
+            return Result.THIRD_NEEDED
+        approval = self.approval_of(asked)
+        assert approval is not None
+        early = self.clock() - approval.timestamp < self.wait_days * DAY_S * SECOND_NS
+        return Result.APPROVER_WAITS if early else Result.OK
 
     def approval_now(self, asked: Row) -> Row | None:
         if not asked.flags & RowFlag.EVIDENCE:
@@ -338,7 +361,7 @@ class Signed(People):
         """Whether it is of so much that three people have to want it, or could make
         two people a third of their own.
         """
-        if self.is_about_who(row) and len(self.approvers()) > APPROVERS_LEAST:
+        if self.is_about_who(row) and len(self.approvers()) >= APPROVERS_ENOUGH:
             return True
         if self.thresholds is None:
             return False
@@ -357,14 +380,14 @@ class Signed(People):
 
     def is_about_who(self, row: Row) -> bool:
         """Whether a line of a proposal is of a person, of a bank account or of a
-        beneficiary.
+        beneficiary, or widens.
         """
         if row.total != PROPOSE_LINES:
             return False
         records = [bytes([record]) for record in ABOUT_WHO]
         lines = lines_of(row.tail or b"")
-        of = [line.tail[:1] for line in lines if line.kind == Kind.REGISTER]
-        return any(record in records for record in of)
+        of = [line.tail for line in lines if line.kind == Kind.REGISTER]
+        return any(tail[:1] in records or self.widens(tail) for tail in of)
 
     def is_for_approval(self, asked: Row) -> bool:
         by_channel = asked.kind == Kind.PROPOSE and asked.flags & RowFlag.EVIDENCE

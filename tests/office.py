@@ -85,10 +85,10 @@ class Office:
     begin_with = (1, 1), (1, 2)
     """The first two, both of the first participant."""
 
-    def begin(self, *people: Who) -> list[Outcome]:
-        """The first two, each by its own word."""
+    def begin(self, *people: Who, keys: Sequence[int] = (1, 2, 3)) -> list[Outcome]:
+        """The first two, or three, each by nobody's word."""
         rows = []
-        for key, who in enumerate(people, 1):
+        for key, who in zip(keys, people, strict=False):
             record = self.person(who, key, role=PersonRole.CHECKER)
             rows.append(self.row(Kind.REGISTER, who, tail=record.pack()))
         return self.tell(*rows)
@@ -143,13 +143,14 @@ class Office:
         return [self.model.rows[each.sequence - 1] for each in outcomes]
 
     def have_built(self, rows: Sequence[Row], first: int = 1) -> None:
-        """A whole network: `first` rows before the people, all others wanted by two,
+        """A whole network: `first` rows before the people, all others wanted by three,
         and two makers, as of what is proposed by one both others can approve; and a
         bank's connection.
         """
         self.tell(*rows[:first])
         one, other = self.begin_with
-        self.begin(one, other)
+        third = one[0], 6
+        self.begin(one, other, third, keys=(1, 2, 6))
         makers = [
             self.person((one[0], 3), 3, role=PersonRole.MAKER),
             self.person((one[0], 4), 4, role=PersonRole.MAKER),
@@ -163,4 +164,4 @@ class Office:
         everything = [*records[:-1], *rows[first:], records[-1]]
         for at in range(0, len(everything), LINES_AT_ONCE):
             part = everything[at : at + LINES_AT_ONCE]
-            assert len(self.have_done(one, [other], *part)) == len(part)
+            assert len(self.have_done(one, [other, third], *part)) == len(part)

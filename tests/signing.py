@@ -135,11 +135,13 @@ class ThresholdsRecord:
     day: int
     wait_s: int = 0
     """How long a beneficiary waits; 0: as long as by default."""
+    wait_days: int = 0
+    """How long who may approve by two people's word waits; likewise."""
 
     def pack(self) -> bytes:
         """32 bytes."""
-        fixed = (Record.THRESHOLDS, self.wait_s, self.single, self.batch, self.day)
-        return struct.pack("<B3xIQQQ", *fixed)
+        fixed = (self.wait_s, self.single, self.batch, self.day)
+        return struct.pack("<BB2xIQQQ", Record.THRESHOLDS, self.wait_days, *fixed)
 
 
 # --- a proposal of lines --------------------------------------------------------------

@@ -10,6 +10,7 @@ from server.services.replaced import changes_text
 from switch.codes import Kind, Result, RowFlag
 from switch.entries import Entry
 from switch.ledger.lines import lines_of
+from switch.register.approvers import widens
 from switch.said import NAMED_BY, say
 from switch.signed import line_id, read_line
 
@@ -58,6 +59,18 @@ def first_changes(node: Node, proposal: Entry) -> list[str]:
         if len(found) == CHANGES_MAX:
             break
     return found
+
+
+def widens_still(node: Node, proposal: Entry, tail: bytes) -> bool:
+    """Whether a line of a proposal that is not done lets more people approve, or
+    sooner, as the register is now.
+    """
+    return any(
+        packed[0] == Kind.REGISTER
+        and widens(node.register, packed)
+        and not line_done(node, proposal, number, packed)
+        for number, packed in enumerate(lines_of(tail))
+    )
 
 
 def _change_text(node: Node, packed: bytes) -> str:

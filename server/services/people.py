@@ -31,6 +31,7 @@ from switch.ids import ID_SIZE
 from switch.ledger.lines import line_row, lines_of, signed_part, signed_row
 from switch.ledger.moves import join
 from switch.ledger.templates import REFERENCE_SIZE, Templates, get_bytes
+from switch.register.approvers import count_approvers, wait_days
 from switch.register.identity import Identity
 from switch.register.people import Person
 from switch.register.register import Register
@@ -102,7 +103,10 @@ class PeopleService:
             response.thresholds.batch = known.batch
             response.thresholds.day = known.day
             response.thresholds.wait_s = known.wait_s
+            response.thresholds.approver_wait_days = known.wait_days
         response.wait_s = register.beneficiary_wait_s
+        response.approvers_count = count_approvers(register)
+        response.approver_wait_days = wait_days(register)
         return response
 
     async def Prepare(

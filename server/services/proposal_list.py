@@ -8,7 +8,7 @@ from server import arguments, convert
 from server.actors import approvals_of
 from server.node import Node
 from server.page_tokens import make_token, read_token
-from server.services.line_states import first_changes
+from server.services.line_states import first_changes, widens_still
 from server.services.line_words import say_first_line
 from switch._core import Ledger
 from switch.codes import (
@@ -22,6 +22,7 @@ from switch.codes import (
 from switch.entries import Entry
 from switch.errors import CorruptionError
 from switch.ledger.moves import refund_id
+from switch.register.approvers import waits_until_ns
 from switch.register.identity import Identity
 from switch.signed import count_lines, first_line
 from switch.v1 import people_pb2
@@ -65,7 +66,34 @@ def _with_changes(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
 
 
 def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
-    """How an accepted proposal stands, as of the newest row that was followed."""
+    """How an accepted proposal stands, as of the newest row that was followed, and
+    whether more may approve by it.
+    """
+    message = _standing_message(node, sequence, now_ns)
+    if message.lines_count and message.state in _NOT_DONE and not message.by_channel:
+        proposal = node.ledger.row(sequence)
+        if widens_still(node, proposal, node.ledger.tail(sequence)):
+            message.widens = True
+            approved = message.state == pb.PROPOSAL_STATE_APPROVED
+            if approved and not message.third_needed:
+                approved_ns = message.answer.time_ns
+                message.waits_until_ns = waits_until_ns(node.register, approved_ns)
+    return message
+
+
+def widening_count(node: Node) -> int:
+    """How many proposals that are not done let more people approve. Blocks."""
+    found, _ = node.exceptions.proposals(unanswered_only=True)
+    count, now_ns = 0, time.time_ns()
+    for sequence in found.tolist():
+        try:
+            count += proposal_message(node, sequence, now_ns).widens
+        except CorruptionError:
+            continue
+    return count
+
+
+def _standing_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
     ledger, register = node.ledger, node.register
     proposed = ledger.row(sequence)
     until_ns = proposed.timestamp + PROPOSAL_LIFE_NS

@@ -23,6 +23,7 @@ from server.services.wished import amount_of as paise
 from server.status import ArgumentError, NotFoundError, PreconditionError
 from switch.codes import (
     AMOUNT_MAX,
+    APPROVER_WAIT_DAYS_MAX,
     BUDGET_BOUNDS,
     PROPOSE_LINES,
     WAIT_MAX_S,
@@ -318,9 +319,15 @@ def _thresholds(node: Node, wish: pb.Thresholds) -> About | None:
     now = node.register.thresholds
     if wish.wait_s > WAIT_MAX_S:
         raise ArgumentError("wait_s", f"must be at most {WAIT_MAX_S} seconds")
+    if wish.approver_wait_days > APPROVER_WAIT_DAYS_MAX:
+        text = f"must be at most {APPROVER_WAIT_DAYS_MAX} days"
+        raise ArgumentError("approver_wait_days", text)
     wait_s = wish.wait_s or (now.wait_s if now else 0)
-    wanted = ThresholdsRecord(wish.single, wish.batch, wish.day, wait_s)
-    if now and wanted == ThresholdsRecord(now.single, now.batch, now.day, now.wait_s):
+    days = wish.approver_wait_days or (now.wait_days if now else 0)
+    wanted = ThresholdsRecord(wish.single, wish.batch, wish.day, wait_s, days)
+    if now and wanted == ThresholdsRecord(
+        now.single, now.batch, now.day, now.wait_s, now.wait_days
+    ):
         return _ALREADY
     return record(thresholds_tail(wanted), ("thresholds", 0))
 

@@ -261,7 +261,8 @@ PERSON_RECORD: Final = np.dtype(
 THRESHOLDS_RECORD: Final = np.dtype(
     [
         ("record", "u1"),
-        ("reserved", "V3"),
+        ("wait_days", "u1"),
+        ("reserved", "V2"),
         ("wait_s", "<u4"),
         ("single", "<u8"),
         ("batch", "<u8"),
@@ -466,6 +467,10 @@ undone, and direct services have no bills in parts."""
 
 DECIDED_RULES: Final = 14
 """The first rules by which what people decided is asked again when it is done."""
+
+APPROVER_RULES: Final = 18
+"""The first rules by which three want what makes more people approve, or two wait; and
+by which a ledger begins with three."""
 
 PUT_RULES: Final = 15
 """The first rules by which what was fetched does not outlive a file of bills."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from switch.audit.accounts import exact_sum
 from switch.audit.approvals import Approvals
+from switch.audit.approvers import Approvers
 from switch.audit.banks import BANKS_RULES
 from switch.audit.banks import LAYOUTS as BANKS
 from switch.audit.banks import broken as broken_bank
@@ -95,14 +96,17 @@ class Proposed:
     """Accounts that booked lines among them name."""
     bank: int = 0
     """Number of the bank account that a statement behind them is of."""
+    register: tuple[bytes, ...] = ()
+    """What those of the register say."""
 
 
 class Lines:
     """Gathers proposals and rows while they pass, judges rows in `finish`."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, approvers: Approvers) -> None:
         """Nothing seen yet."""
         self.findings = findings
+        self.approvers = approvers
         self.proposed: dict[int, Rows] = {}
         """The lines of each accepted proposal, by its sequence."""
         self._tails: dict[int, U64] = {}
@@ -180,6 +184,8 @@ class Lines:
                 self.findings.add_rows("lines", mine["sequence"], NOBODY)
                 continue
             grounds = *_approval(asked, approvals, mine), *_places(asked, lines, mine)
+            if (approval := approvals.approved.get(number)) is not None:
+                grounds += (*self.approvers.grounds(asked, approval, mine),)
             for text, wrong in grounds:
                 if wrong.any():
                     self.findings.add_rows("lines", mine["sequence"][wrong], text)
@@ -374,6 +380,11 @@ def said_by(lines: Rows, tails: list[bytes]) -> Proposed:
         told=all(kind == Kind.BOOKED for kind in told),
         mirrors=frozenset((booked["debit"] | booked["credit"]).tolist()),
         bank=int.from_bytes(tails[-1][4:8], "little") if states else 0,
+        register=tuple(
+            tail
+            for kind, tail in zip(kinds, tails, strict=True)
+            if kind == Kind.REGISTER
+        ),
     )
 
 

@@ -19,9 +19,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from switch.audit.accounts import Accounts
+from switch.audit.approvers import Approvers
 from switch.audit.findings import Findings
 from switch.audit.kinds import BY_ONE, LINE, MONEY, Move
 from switch.audit.layout import (
+    APPROVER_RULES,
     CHANNEL_RULES,
     DECIDED_RULES,
     EVIDENCE,
@@ -44,7 +46,7 @@ from switch.audit.lines import (
     parse,
     said_by,
 )
-from switch.audit.persons import PEOPLE_RULES, STAY, Person, Who
+from switch.audit.persons import PEOPLE_RULES, Person, Who
 from switch.audit.register import Register
 from switch.audit.stakes import Stakes
 from switch.codes import (
@@ -97,7 +99,8 @@ class People:
         self.register = register
         self.persons = register.persons
         self.findings = findings
-        self.lines = Lines(findings)
+        self.approvers = Approvers(register)
+        self.lines = Lines(findings, self.approvers)
         self.hashes: dict[int, bytes] = {}
         """Of accepted proposals and stops, by sequence: what their approvals name."""
         self.unsigned: set[int] = set()
@@ -271,7 +274,8 @@ class People:
         person has proposed that day is `day` paise.
         """
         many = said.people and self.register.know_banks
-        if many and len(self.persons.approvers()) > STAY:
+        many |= any(map(self.approvers.widens, said.register))
+        if many and self.approvers.are_three:
             return True
         bounds = self.persons.thresholds
         if bounds is None:
@@ -314,6 +318,8 @@ class People:
             self.hashes[int(row["sequence"])] = self._hash(row, tail)
         if accepted and row["total"]:
             self.lines.needed(np.array([row]))
+            if row["kind"] == Kind.REGISTER:
+                self.approvers.note(row, tail)
             if not self._lasts(int(row["total"])):
                 self._add("lines", row, STOPPED)
             if self._newest(row, tail) >= int(row["total"]):
@@ -333,7 +339,7 @@ class People:
     def _newest(self, row: np.void, tail: bytes) -> int:
         """The newest row that must be older than the proposal of this one, or 0."""
         if row["kind"] == Kind.REGISTER:
-            return self.register.newest(tail)
+            return max(self.register.newest(tail), self.approvers.newest(tail))
         if row["kind"] == Kind.LIMIT:
             # Those of rules that did not ask for it are older than any proposal.
             known = self.register.has(DECIDED_RULES)
@@ -358,7 +364,10 @@ class People:
     def _alone(self, row: np.void, tail: bytes) -> bool:
         """Whether a row needs no proposal although it is no stop."""
         record = tail[0] if row["kind"] == Kind.REGISTER and tail else 0
-        begins = self.persons.begin(self.register.accounts.count)
+        count = self.register.accounts.count
+        begins = self.persons.begin(count)
+        if record == Record.PERSON and self.register.has(APPROVER_RULES):
+            begins |= self.persons.begin_third(row, tail, count)
         return record in ALONE or (record == Record.PERSON and begins)
 
     def _hash(

@@ -13,6 +13,7 @@ import numpy as np
 from switch.audit.banks import BANKS_RULES
 from switch.audit.decided import Abilities
 from switch.audit.layout import (
+    APPROVER_RULES,
     CHANNEL_RULES,
     PAYOUT_RULES,
     PERSON_RECORD,
@@ -24,6 +25,8 @@ PEOPLE_RULES: Final = 8
 """The first rules that know people."""
 PEOPLE_MAX: Final = 4_095
 WAIT_MAX_S: Final = 31 * 86_400
+WAIT_DAYS, WAIT_DAYS_MAX = 7, 21
+"""Of who would approve by two people's word: where nobody says, and at most."""
 STAY: Final = 2
 """So many who may approve are not made fewer; and so many begin a ledger's people."""
 Who = tuple[int, int]
@@ -88,6 +91,9 @@ class Persons:
         self.of: dict[int, set[Who]] = {}
         """By participant."""
         self.thresholds: Thresholds | None = None
+        self.wait_days = WAIT_DAYS
+        self.second = 0
+        """The row that has registered the second."""
         self.abilities = Abilities()
         """Who could do what, for rows that are judged later."""
 
@@ -99,6 +105,14 @@ class Persons:
     def begin(self, accounts: int) -> bool:
         """Whether a person is registered by nobody's word; `accounts` are open."""
         return len(self.people) < STAY and not accounts
+
+    def begin_third(self, row: np.void, tail: bytes, accounts: int) -> bool:
+        """Whether the same holds of the third, who comes right behind the second."""
+        if len(self.people) != STAY or accounts or len(tail) < PERSON_RECORD.itemsize:
+            return False
+        person = Person.of(tail)
+        new = person.who not in self.people and person.who[0] in self.treasuries
+        return new and person.checks and int(row["sequence"]) == self.second + 1
 
     def can_act(self, person: Person) -> bool:
         """Whether one can act by now."""
@@ -158,6 +172,7 @@ class Persons:
             place, known = 1, self.thresholds is not None
             names = "single", "batch", "day", "wait_s"
             self.thresholds = Thresholds(*(int(record[name]) for name in names))
+            self.wait_days = days_of(tail)
         else:
             person = Person.of(tail)
             known = person.who in self.people
@@ -167,6 +182,8 @@ class Persons:
             self.keys[person.key] = person.who
             self.of.setdefault(person.who[0], set()).add(person.who)
             self._note(person, int(row["sequence"]))
+            if len(self.people) == STAY and not known:
+                self.second = int(row["sequence"])
             place = self.places.setdefault(person.who, len(self.places) + 1)
         update = bool(int(row["flags"]) & RowFlag.UPDATE)
         if int(row["debit"]) != place or update != known:
@@ -186,6 +203,11 @@ class Persons:
         person = Person.of(tail)
         before = self.people.get(person.who)
         return before == replace(person, active=True) and not person.active
+
+
+def days_of(tail: bytes) -> int:
+    """The days of waiting that whole thresholds say."""
+    return tail[1] or WAIT_DAYS
 
 
 def broken(tail: bytes, rules: int) -> str:
@@ -208,7 +230,10 @@ def broken(tail: bytes, rules: int) -> str:
         wait_s = int(record["wait_s"])
         if wait_s and 0 < rules < PAYOUT_RULES:
             return "has bytes that say nothing"
-        return "has a longer wait than there may be" if wait_s > WAIT_MAX_S else ""
+        if record["wait_days"] and 0 < rules < APPROVER_RULES:
+            return "has bytes that say nothing"
+        long = wait_s > WAIT_MAX_S or record["wait_days"] > WAIT_DAYS_MAX
+        return "has a longer wait than there may be" if long else ""
     role = int(record["role"])
     early = role == PersonRole.CHANNEL and 0 < rules < BANKS_RULES
     if role not in set(PersonRole) or early or record["active"] > 1:

@@ -17,6 +17,7 @@ from switch.cli.arguments import add_id, span_text, to_count, to_reason
 from switch.cli.commands import open_office
 from switch.cli.next_steps import hint_approval, show_approved
 from switch.cli.office import show_outcome
+from switch.cli.register_changes import widening_facts
 from switch.cli.signing import (
     NO_RELEASE,
     WITHOUT_TERMINAL,
@@ -70,12 +71,14 @@ def person_key(args: Namespace, screen: Screen) -> Exit:
 
 
 def init(args: Namespace, screen: Screen) -> Exit:
-    """Begin a ledger with its treasury and its first two people."""
+    """Begin a ledger with its treasury and its first people."""
     words = ["--data", str(args.data)]
     for name in args.treasury:
         words += ["--treasury", name]
     for one in args.person:
         words += ["--person", one]
+    if args.two_people:
+        words.append("--two-people")
     command = tethered(program("switch.register.begin", *words))
     made = subprocess.run(command, check=False, stdout=subprocess.PIPE)
     if made.returncode:
@@ -101,6 +104,8 @@ def people(args: Namespace, screen: Screen) -> Exit:
         value: dict[str, Any] = {"people": [plain(one) for one in found.people]}
         value["thresholds"] = plain(thresholds) if thresholds else None
         value["wait_s"] = found.wait_s
+        value["approvers_count"] = found.approvers_count
+        value["approver_wait_days"] = found.approver_wait_days
         screen.value(value | {"instance": found.ledger.instance.hex()})
         return Exit.DONE
     word = screen.language.word
@@ -128,6 +133,8 @@ def people(args: Namespace, screen: Screen) -> Exit:
             ("day", amount(thresholds.day)),
         ]
     facts.append(("beneficiary waits", span_text(found.wait_s)))
+    days = f"{found.approver_wait_days} {word('days')}"
+    facts += [("approvers", str(found.approvers_count)), ("approver waits", days)]
     screen.facts(facts)
     return Exit.DONE
 
@@ -186,6 +193,7 @@ def _show(shown: Shown, screen: Screen) -> None:
             facts += [("approvals", word("by channel"))]
         if stands.third_needed:
             facts += [("third", word("third needed"))]
+        facts += widening_facts(stands, screen.language)
     screen.facts(facts)
 
 
@@ -206,7 +214,7 @@ def approve(args: Namespace, screen: Screen) -> Exit:
         if not agreed(args, screen):
             return Exit.REFUSED
         outcome = client.approve_signed(shown, signer, move_id=args.id or new_id())
-        waits = False
+        waits, stands = False, proposals_pb2.Proposal()
         if outcome.result == int(Result.OK) and shown.answer.HasField("proposal"):
             stands = client.proposal(args.entry).answer.proposal
             waits = stands.state == proposals_pb2.PROPOSAL_STATE_OPEN
@@ -217,6 +225,7 @@ def approve(args: Namespace, screen: Screen) -> Exit:
     if outcome.result != int(Result.OK) or not shown.answer.HasField("proposal"):
         return show_outcome(outcome, screen)
     show_approved(args.entry, outcome, screen, waits=waits)
+    screen.facts(widening_facts(stands, screen.language))
     return Exit.DONE
 
 
@@ -395,7 +404,7 @@ def add_commands(add: Add) -> Iterator[ArgumentParser]:
     key.add_argument(
         "--passphrase-file", type=Path, metavar="FILE", help="encrypt it with this one"
     )
-    begin = add("init", init, "begin a ledger: its treasury and its first two people")
+    begin = add("init", init, "begin a ledger: its treasury and its first three people")
     begin.add_argument("--data", type=Path, required=True, metavar="DIR", help="empty")
     begin.add_argument(
         "--treasury",
@@ -409,7 +418,13 @@ def add_commands(add: Add) -> Iterator[ArgumentParser]:
         action="append",
         default=[],
         metavar="PARTICIPANT/N:KEY",
-        help="a checker with its public key; twice",
+        help="a checker with its public key; three times",
+    )
+    begin.add_argument(
+        "--two-people",
+        action="store_true",
+        help="begin with two: a third takes a week then, and if one is lost nobody "
+        "approves",
     )
     add("people", people, "who may propose and approve, and what needs a third person")
     shown = add("proposal", proposal, "a proposal, or a stop, with all its lines")

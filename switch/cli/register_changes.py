@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
+from switch.calendar import format_ist
 from switch.codes import (
     AmountRule,
     CheckDigit,
@@ -105,10 +106,28 @@ def changes_as_json(changes: tuple[Change, ...] | None) -> list[dict[str, str]] 
     return None if changes is None else [change._asdict() for change in changes]
 
 
+def widening_facts(
+    proposal: proposals_pb2.Proposal, language: Language
+) -> list[tuple[str, str]]:
+    """Of a proposal by which more may approve that, and from when on it may be done."""
+    if not proposal.widens:
+        return []
+    facts = [("widens", language.word("yes"))]
+    if proposal.waits_until_ns:
+        return [*facts, ("waits until", format_ist(proposal.waits_until_ns))]
+    if proposal.third_needed:
+        return [*facts, ("third", language.word("widens by three"))]
+    return facts
+
+
 def show_listed_changes(
     proposals: Sequence[proposals_pb2.Proposal], screen: Screen
 ) -> None:
     """What the listed proposals change, a line for each, under their table."""
+    for proposal in proposals:
+        for name, text in widening_facts(proposal, screen.language):
+            name_text = screen.language.word(name)
+            screen.line(f"  {proposal.proposed.sequence}: {name_text}: {text}")
     listed = [one for one in proposals if one.changes]
     if not listed:
         return

@@ -120,7 +120,11 @@ def _to_wait(text: str) -> int:
 
 def _thresholds(args: Namespace) -> pb.Wish:
     wish = pb.Thresholds(
-        single=args.single, batch=args.batch, day=args.day, wait_s=args.wait
+        single=args.single,
+        batch=args.batch,
+        day=args.day,
+        wait_s=args.wait,
+        approver_wait_days=args.approver_wait,
     )
     return pb.Wish(thresholds=wish)
 
@@ -343,6 +347,13 @@ _VERBS: tuple[tuple[str, Callable[[Namespace], pb.Wish], str, _Arguments], ...] 
                 "metavar": "TIME",
                 "help": "from a change of a beneficiary to a payout, such as 24h, 90m "
                 "or 2d (default: as it is)",
+            },
+            "--approver-wait": {
+                "type": to_count,
+                "default": 0,
+                "metavar": "DAYS",
+                "help": "how long what lets more people approve waits, by two people's "
+                "word, 1 to 21 (default: as it is)",
             },
         },
     ),

@@ -43,6 +43,10 @@ class Registered(NamedTuple):
     ledger: Ledger
     wait_s: int
     """Seconds until money is paid out to a beneficiary that is new, or changed."""
+    approvers_count: int
+    """How many may approve by now."""
+    approver_wait_days: int
+    """How long what lets more approve waits, by two people's word."""
 
 
 class Prepared(NamedTuple):
@@ -107,7 +111,14 @@ class PeopleCalls:
             request.page_token = reply.next_page_token
         thresholds = reply.thresholds if reply.HasField("thresholds") else None
         ledger = Ledger(reply.instance, reply.epoch)
-        return Registered(tuple(found), thresholds, ledger, reply.wait_s)
+        return Registered(
+            tuple(found),
+            thresholds,
+            ledger,
+            reply.wait_s,
+            reply.approvers_count,
+            reply.approver_wait_days,
+        )
 
     def signer(self, participant: str, number: int, key: PersonKey) -> Signer:
         """The person of a participant with this number, and its key.

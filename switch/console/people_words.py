@@ -28,6 +28,15 @@ PEOPLE_WORDS: dict[str, tuple[str, str]] = {
     "approvals": ("Approved by", "অনুমোদন করেছেন"),
     "third": ("Third person", "তৃতীয় জন"),
     "third needed": ("needed", "দরকার"),
+    "approvers": ("May approve", "অনুমোদন করতে পারেন"),
+    "approver waits": (
+        "Who lets more approve, by two, waits",
+        "দু'জনের কথায় অনুমোদনকারী বাড়লে অপেক্ষা",
+    ),
+    "widens": ("More may approve", "অনুমোদনকারী বাড়ে"),
+    "widens by three": ("three must want it", "তিনজনকে চাইতে হবে"),
+    "waits until": ("May be done from", "যখন থেকে করা যাবে"),
+    "days": ("days", "দিন"),
     "third waits": (
         "It needs a third person, who approves it likewise:",
         "তৃতীয় একজনেরও অনুমোদন লাগবে:",

@@ -213,6 +213,14 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "more than was settled of this account and not paid out",
         "এই হিসাবে যত নিষ্পত্তি হয়ে এখনও পাঠানো হয়নি, অঙ্কটি তার বেশি",
     ),
+    Result.THIRD_NEEDED: (
+        "more people may approve by it, and three must want that; propose it again",
+        "এতে অনুমোদনকারী বাড়ে, তাই তিনজনকে চাইতে হবে; আবার প্রস্তাব করুন",
+    ),
+    Result.APPROVER_WAITS: (
+        "more people may approve by it, and only two wanted it; do it later",
+        "এতে অনুমোদনকারী বাড়ে, আর মাত্র দু'জন চেয়েছেন; পরে করুন",
+    ),
     Result.NOT_APPROVED: (
         "another person must have approved exactly this, and that must still hold",
         "অন্য একজনকে ঠিক এটিই অনুমোদন করতে হবে, আর সেই অনুমোদন বহাল থাকতে হবে",

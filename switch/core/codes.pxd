@@ -159,6 +159,8 @@ cdef enum:  # results, grouped as the checks run
     RESULT_ALREADY_HANDED_OUT = 97
     RESULT_ALREADY_DONE = 98        # of a withdrawal: all that was proposed is done
     RESULT_EXCEEDS_SETTLED = 99
+    RESULT_THIRD_NEEDED = 100       # no row: two wanted what makes more people approve
+    RESULT_APPROVER_WAITS = 101     # no row: the same, and two are enough, but later
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0

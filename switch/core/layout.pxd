@@ -65,6 +65,9 @@ cdef enum:
     BENEFICIARIES_MAX = 65536   # with 0: one for each biller account
     BENEFICIARY_WAIT_S = 86400  # where the thresholds say no other
     WAIT_MAX_S = 2678400        # 31 days: the longest that they may say
+    APPROVERS_ENOUGH = 3        # who may approve: so many, and nobody else is needed
+    APPROVER_WAIT_DAYS = 7      # of who would approve, where the thresholds say no other
+    APPROVER_WAIT_DAYS_MAX = 21 # the longest that they may say: less than PROPOSAL_LIFE_NS
     IFSC_SIZE = 11              # characters of an IFSC
     CUTOFFS_MAX = 8             # of a schedule, in a day
     HOLIDAYS_MAX = 512          # likewise, in all
@@ -90,7 +93,7 @@ cdef enum:
 cdef enum:
     JOURNAL_FORMAT = 5
     INDEX_FORMAT = 10
-    RULES_VERSION = 17          # the rules of this code; one more for each change of them
+    RULES_VERSION = 18          # the rules of this code; one more for each change of them
     LIMIT_RULES = 14            # the first by which a limit is found by its account
     SETTLED_RULES = 17          # the first whose images say what was settled and paid out
     TOKEN_FORMAT = 1
@@ -360,7 +363,8 @@ cdef struct PersonRecord:       # 48 bytes, tail of a `register` row
 
 cdef struct ThresholdsRecord:   # 32 bytes, tail of a `register` row; paise, more needs three
     uint8_t record              # RECORD_THRESHOLDS
-    uint8_t reserved[3]
+    uint8_t wait_days           # of who would approve, by two; 0: APPROVER_WAIT_DAYS
+    uint8_t reserved[2]
     uint32_t wait_s             # of a beneficiary before its first payout; 0: BENEFICIARY_WAIT_S
     uint64_t single             # one amount
     uint64_t batch              # one proposal

@@ -73,6 +73,7 @@ cdef struct Thresholds:       # paise; what is more needs a third person
     uint64_t batch
     uint64_t day
     uint32_t wait_s           # of a beneficiary; 0: BENEFICIARY_WAIT_S
+    uint8_t wait_days         # of who would approve; 0: APPROVER_WAIT_DAYS
 
 cdef struct Schedule:         # when windows close by themselves
     uint64_t sequence         # of the register row, 0 before the first

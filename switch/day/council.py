@@ -42,7 +42,7 @@ def begin(data: Path) -> None:
     ledger = data / "ledger"
     if (ledger / "journal").exists():
         return
-    words = ["--data", str(ledger), "--treasury", SECOND]
+    words = ["--data", str(ledger), "--treasury", SECOND, "--two-people"]
     for participant in (TREASURY, SECOND):
         public = _key(data, participant, 1).public.hex()
         words += ["--person", f"{participant}/1:{public}"]

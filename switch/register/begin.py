@@ -1,8 +1,8 @@
 """`python -m switch.register.begin`, run by `payswitch init`: a new ledger with people.
 
-Its treasury's participants and the first two people go into an empty ledger in one
-commit; they need nobody's approval, and everything after them does. May use the core,
-`ledger` and the register.
+Its treasury's participants and the first three people, or two, go into an empty ledger
+in one commit; they need nobody's approval, and everything after them does. May use the
+core, `ledger` and the register.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from switch._core import Ledger
-from switch.codes import Kind, PersonRole, Record, Result, Role
+from switch.codes import APPROVERS_ENOUGH, Kind, PersonRole, Record, Result, Role
 from switch.errors import BusyError, ConfigError, SwitchError, UsageError
 from switch.ledger.committer import Committer
 from switch.ledger.opening import open_ledger
@@ -23,13 +23,25 @@ from switch.register.tails import participant_tail
 from switch.signed import person_tail
 from switch.specs import TREASURY, ParticipantSpec, check_specs
 
-FIRST_PEOPLE = 2
+TWO_COST = (
+    "with two people nobody can be made a third at once: it takes a proposal, an "
+    "approval and a week in which anybody who may propose can withdraw it. If one of "
+    "the two loses a key, nobody can approve anything"
+)
+"""What `--two-people` says that it costs."""
 STOP_S = 30.0
 _DONE, _USAGE, _FAILED, _CONFIG = 0, 2, 3, 78
 
 
-def begin(ledger: Ledger, participants: Sequence[str], people: Sequence[str]) -> None:
-    """Write them into an empty ledger. `people` are `PARTICIPANT/NUMBER:KEY`.
+def begin(
+    ledger: Ledger,
+    participants: Sequence[str],
+    people: Sequence[str],
+    *,
+    two: bool = False,
+) -> None:
+    """Write them into an empty ledger. `people` are three `PARTICIPANT/NUMBER:KEY`, or
+    two if that is meant.
 
     Raises UsageError, SwitchError if it is refused.
     """
@@ -40,8 +52,10 @@ def begin(ledger: Ledger, participants: Sequence[str], people: Sequence[str]) ->
     ]
     check_specs(specs, [])
     tails = [participant_tail(spec) for spec in specs]
-    if len(people) != FIRST_PEOPLE:
-        raise UsageError("name two people with --person; all others are proposed")
+    wanted = 2 if two else APPROVERS_ENOUGH
+    if len(people) != wanted:
+        count = "two people" if two else "three people (or two, with --two-people)"
+        raise UsageError(f"name {count} with --person; all others are proposed")
     keys = set()
     for text in people:
         participant, number, key = _person(text)
@@ -51,8 +65,8 @@ def begin(ledger: Ledger, participants: Sequence[str], people: Sequence[str]) ->
         # Participants are numbered as they are registered.
         index = names.index(participant) + 1
         tails.append(person_tail(index, number, PersonRole.CHECKER, key))
-    if len(keys) != FIRST_PEOPLE or len(set(tails)) != len(tails):
-        raise UsageError("the two are two people, each with a key of their own")
+    if len(keys) != wanted or len(set(tails)) != len(tails):
+        raise UsageError("they are as many people, each with a key of their own")
     if any(len(ledger.records(one)) > 1 for one in (Record.PARTICIPANT, 0)):
         raise UsageError(
             f"{ledger.path} is in use: people are the first that a ledger has"
@@ -96,12 +110,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--treasury", action="append", default=[])
     parser.add_argument("--person", action="append", default=[])
+    parser.add_argument("--two-people", action="store_true")
     args = parser.parse_args(argv)
     try:
         ledger = open_ledger(args.data)
         try:
             check_alone(args.data)
-            begin(ledger, args.treasury, args.person)
+            begin(ledger, args.treasury, args.person, two=args.two_people)
             made = {"instance": ledger.instance.hex(), "sequence": ledger.sequence}
         finally:
             ledger.close()
@@ -114,6 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (SwitchError, OSError) as error:
         print(f"payswitch: {error}", file=sys.stderr)
         return _FAILED
+    if args.two_people:
+        print(f"payswitch: {TWO_COST}", file=sys.stderr)
     print(json.dumps(made))
     return _DONE
 

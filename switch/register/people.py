@@ -5,7 +5,7 @@ May use the words. Whether a signature is right the ledger decides.
 
 from dataclasses import dataclass
 
-from switch.codes import BENEFICIARY_WAIT_S, PersonRole
+from switch.codes import APPROVER_WAIT_DAYS, BENEFICIARY_WAIT_S, PersonRole
 from switch.signed import read_person, read_thresholds
 
 
@@ -41,12 +41,19 @@ class Thresholds:
     day: int
     wait_s: int
     """Seconds from a beneficiary's newest row to a payout; 0: what the rules say."""
+    wait_days: int
+    """Of who would approve by two people's word; 0: what the rules say."""
     sequence: int
 
     @property
     def waits_s(self) -> int:
         """The same as it holds."""
         return self.wait_s or BENEFICIARY_WAIT_S
+
+    @property
+    def approver_days(self) -> int:
+        """The days of waiting as they hold."""
+        return self.wait_days or APPROVER_WAIT_DAYS
 
 
 def person_of(tail: bytes, index: int, sequence: int, time_ns: int) -> Person:

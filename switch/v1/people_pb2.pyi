@@ -119,6 +119,7 @@ class Thresholds(_message.Message):
     BATCH_FIELD_NUMBER: _builtins.int
     DAY_FIELD_NUMBER: _builtins.int
     WAIT_S_FIELD_NUMBER: _builtins.int
+    APPROVER_WAIT_DAYS_FIELD_NUMBER: _builtins.int
     single: _builtins.int
     """One amount."""
     batch: _builtins.int
@@ -129,6 +130,11 @@ class Thresholds(_message.Message):
     """Seconds from a beneficiary's newest entry until money is paid out to it, at most 2,678,400. Of a
     wish 0 leaves it as it is; told as 0 it was never said, and is 86,400.
     """
+    approver_wait_days: _builtins.int
+    """Days from the approval of what lets more people approve, by two, until it may be done, while fewer
+    than three may approve; at most 21. Of a wish 0 leaves it as it is; told as 0 it was never said,
+    and is 7.
+    """
     def __init__(
         self,
         *,
@@ -136,10 +142,11 @@ class Thresholds(_message.Message):
         batch: _builtins.int = ...,
         day: _builtins.int = ...,
         wait_s: _builtins.int = ...,
+        approver_wait_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "day", b"day", "single", b"single", "wait_s", b"wait_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver_wait_days", b"approver_wait_days", "batch", b"batch", "day", b"day", "single", b"single", "wait_s", b"wait_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -179,6 +186,8 @@ class ListPeopleResponse(_message.Message):
     INSTANCE_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     WAIT_S_FIELD_NUMBER: _builtins.int
+    APPROVERS_COUNT_FIELD_NUMBER: _builtins.int
+    APPROVER_WAIT_DAYS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     as_of_sequence: _builtins.int
     instance: _builtins.bytes
@@ -186,6 +195,10 @@ class ListPeopleResponse(_message.Message):
     epoch: _builtins.int
     wait_s: _builtins.int
     """Thresholds.wait_s as it holds, also where no thresholds are set."""
+    approvers_count: _builtins.int
+    """How many may approve by now: active checkers of active participants of the treasury."""
+    approver_wait_days: _builtins.int
+    """Thresholds.approver_wait_days as it holds, likewise."""
     @_builtins.property
     def people(self) -> _containers.RepeatedCompositeFieldContainer[Global___Person]: ...
     @_builtins.property
@@ -202,10 +215,12 @@ class ListPeopleResponse(_message.Message):
         instance: _builtins.bytes = ...,
         epoch: _builtins.int = ...,
         wait_s: _builtins.int = ...,
+        approvers_count: _builtins.int = ...,
+        approver_wait_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["thresholds", b"thresholds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "epoch", b"epoch", "instance", b"instance", "next_page_token", b"next_page_token", "people", b"people", "thresholds", b"thresholds", "wait_s", b"wait_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver_wait_days", b"approver_wait_days", "approvers_count", b"approvers_count", "as_of_sequence", b"as_of_sequence", "epoch", b"epoch", "instance", b"instance", "next_page_token", b"next_page_token", "people", b"people", "thresholds", b"thresholds", "wait_s", b"wait_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

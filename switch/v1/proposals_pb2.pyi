@@ -82,6 +82,8 @@ class Proposal(_message.Message):
     FIRST_LINE_FIELD_NUMBER: _builtins.int
     BANK_ITEM_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    WIDENS_FIELD_NUMBER: _builtins.int
+    WAITS_UNTIL_NS_FIELD_NUMBER: _builtins.int
     state: Global___ProposalState.ValueType
     approve_until_ns: _builtins.int
     """Until when it may be approved."""
@@ -94,6 +96,15 @@ class Proposal(_message.Message):
     """A bank's channel has signed it: it needs no approval, and none is taken."""
     first_line: _builtins.str
     """Of a proposal of lines: what its first line says, in English, at most 400 characters."""
+    widens: _builtins.bool
+    """By one of its lines that are not done more people may approve than now, or sooner. Three must
+    want that, or two while fewer than three may approve. It is asked again when each line is done.
+    Said by ListProposals and GetProposal alike, of what is open or approved.
+    """
+    waits_until_ns: _builtins.int
+    """Of what widens and two have approved while fewer than three may approve: from when on it may be
+    done. Until then its lines are RESULT_APPROVER_WAITS, and whoever may propose can withdraw it.
+    """
     @_builtins.property
     def proposed(self) -> _types_pb2.Entry:
         """Who proposed what, about which entry (`resolves`), when, and for how much."""
@@ -154,10 +165,12 @@ class Proposal(_message.Message):
         first_line: _builtins.str = ...,
         bank_item: _banks_pb2.BankItem | None = ...,
         changes: _abc.Iterable[_builtins.str] | None = ...,
+        widens: _builtins.bool = ...,
+        waits_until_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "bank_item", b"bank_item", "done", b"done", "payment", b"payment", "proposed", b"proposed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "bank_item", b"bank_item", "by_channel", b"by_channel", "changes", b"changes", "done", b"done", "first_line", b"first_line", "lines_count", b"lines_count", "lines_done", b"lines_done", "payment", b"payment", "proposed", b"proposed", "state", b"state", "third_needed", b"third_needed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "bank_item", b"bank_item", "by_channel", b"by_channel", "changes", b"changes", "done", b"done", "first_line", b"first_line", "lines_count", b"lines_count", "lines_done", b"lines_done", "payment", b"payment", "proposed", b"proposed", "state", b"state", "third_needed", b"third_needed", "waits_until_ns", b"waits_until_ns", "widens", b"widens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

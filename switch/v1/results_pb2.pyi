@@ -210,6 +210,14 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """Of a payout: more than what was settled of the biller's account and not paid out. Send it again
     when more was settled, or withdraw it.
     """
+    RESULT_THIRD_NEEDED: _Result.ValueType  # 100
+    """Two people wanted what makes more people approve, and three may approve by now. Nothing is kept
+    of it. Withdraw the proposal and propose it again: a third then approves it, too.
+    """
+    RESULT_APPROVER_WAITS: _Result.ValueType  # 101
+    """The same while fewer than three may approve: two are enough, but it waits. Nothing is kept of
+    it. Send it again when it may be done; `Proposal.waits_until_ns` says when.
+    """
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -400,6 +408,14 @@ RESULT_ALREADY_DONE: Result.ValueType  # 98
 RESULT_EXCEEDS_SETTLED: Result.ValueType  # 99
 """Of a payout: more than what was settled of the biller's account and not paid out. Send it again
 when more was settled, or withdraw it.
+"""
+RESULT_THIRD_NEEDED: Result.ValueType  # 100
+"""Two people wanted what makes more people approve, and three may approve by now. Nothing is kept
+of it. Withdraw the proposal and propose it again: a third then approves it, too.
+"""
+RESULT_APPROVER_WAITS: Result.ValueType  # 101
+"""The same while fewer than three may approve: two are enough, but it waits. Nothing is kept of
+it. Send it again when it may be done; `Proposal.waits_until_ns` says when.
 """
 Global___Result: _TypeAlias = Result  # noqa: Y015
 

@@ -104,7 +104,8 @@ class Walk:
     def approve(self, row: Row, sequence: int) -> int:
         """As many approvals as it needs; the participant of the last."""
         three = int(self.ledger.rows(sequence, 1)[0]["flags"]) & RowFlag.THIRD
-        whom = (SECOND, FIRST) if three else (SECOND,)
+        first = CHECKER if row.operator_ == FIRST[1] else FIRST
+        whom = (SECOND, first) if three else (SECOND,)
         for who in whom:
             said = signing.approval(
                 *(self._id(), row, sequence, self.ledger.instance),
@@ -182,13 +183,9 @@ class Walk:
             row.participant = 0
             self.commit(row)
         if self.people:
-            for who in (FIRST, SECOND):
+            for who in (FIRST, SECOND, CHECKER):
                 self.commit(self._record(_person(who, PersonRole.CHECKER), who))
-            for role, who in (
-                (PersonRole.MAKER, MAKER),
-                (PersonRole.CHECKER, CHECKER),
-            ):
-                self.do(register(_person(who, role)), who=FIRST)
+            self.do(register(_person(MAKER, PersonRole.MAKER)), who=FIRST)
             self.do(register(ThresholdsRecord(10**6, 10**7, 10**9).pack()))
         for owner, purpose, kind in (
             *((ONE, at, AccountKind(3 + at)) for at in range(3)),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from switch.audit import audit
+from switch.audit.layout import APPROVER_RULES
 from switch.codes import (
     PROPOSE_LINES,
     RULES_VERSION,
@@ -107,14 +108,18 @@ class Desk:
         if people:
             self.record(keyed(FIRST).pack(), 1)
             self.record(keyed(SECOND).pack(), 2)
+            self.begins_with_three = rules >= APPROVER_RULES
+            if self.begins_with_three:
+                self.record(keyed(CHECKER).pack(), 3)
             self.begin()
 
     def begin(self) -> None:
         """More people, thresholds and accounts, as the first two want them."""
+        three = self.begins_with_three
         asked = self.propose(
             [
+                *([] if three else [register(keyed(CHECKER).pack())]),
                 register(keyed(MAKER, PersonRole.MAKER).pack()),
-                register(keyed(CHECKER).pack()),
                 register(keyed(SUPPORT, PersonRole.SUPPORT).pack()),
                 register(THRESHOLDS.pack()),
                 *(
@@ -127,9 +132,13 @@ class Desk:
                 ),
             ],
             FIRST,
+            flags=THIRD if three else 0,
         )
         self.approve(asked, SECOND)
-        for number, debit in enumerate((3, 4, 5, 1, 1, 2, 3, 4, 5)):
+        if three:
+            self.approve(asked, CHECKER)
+        debits = (*((4, 5) if three else (3, 4, 5)), 1, 1, 2, 3, 4, 5)
+        for number, debit in enumerate(debits):
             self.do(asked, number, debit=debit)
 
     def add(self, kind: int, **fields: object) -> Row:

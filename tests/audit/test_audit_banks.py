@@ -115,7 +115,7 @@ def person_by_two(desk: BankDesk, forged: bool) -> None:
 
 def third_of_two(desk: BankDesk, forged: bool) -> None:
     """Where only two may approve no third is needed."""
-    desk.off(keyed(CHECKER, active=0).pack(), 4)
+    desk.off(keyed(CHECKER, active=0).pack(), 3)
     asked = desk.propose(
         [register(bank_account(active=0))], flags=THIRD if forged else 0
     )

@@ -111,7 +111,7 @@ def between(change: Callable[[Desk], object], who: Who = MAKER) -> Callable[...,
 
 
 def proposer_off(desk: Desk) -> None:
-    desk.off(keyed(MAKER, PersonRole.MAKER, 0).pack(), 3, FIRST)
+    desk.off(keyed(MAKER, PersonRole.MAKER, 0).pack(), 4, FIRST)
 
 
 def approver_off(desk: Desk) -> None:
@@ -128,7 +128,7 @@ def approver_demoted(desk: Desk) -> None:
 
 def proposer_demoted(desk: Desk) -> None:
     record = register(keyed(MAKER, PersonRole.SUPPORT).pack())
-    desk.done(record, debit=3, flags=UPDATE)
+    desk.done(record, debit=4, flags=UPDATE)
 
 
 def first_approver_off(desk: Desk, forged: bool) -> None:
@@ -137,10 +137,10 @@ def first_approver_off(desk: Desk, forged: bool) -> None:
     desk.approve(asked, CHECKER)
     desk.approve(asked, FIRST)
     if forged:
-        desk.off(keyed(CHECKER, active=0).pack(), 4, FIRST)
+        desk.off(keyed(CHECKER, active=0).pack(), 3, FIRST)
     desk.do(asked)
     if not forged:
-        desk.off(keyed(CHECKER, active=0).pack(), 4, FIRST)
+        desk.off(keyed(CHECKER, active=0).pack(), 3, FIRST)
 
 
 def participant_off(desk: Desk, forged: bool) -> None:
@@ -154,7 +154,7 @@ def participant_off(desk: Desk, forged: bool) -> None:
     desk.off(participant(5, Role.TREASURY, 0), 5)
     if not forged:
         record = register(participant(5, Role.TREASURY))
-        desk.done(record, debit=5, flags=UPDATE)
+        desk.done(record, third=True, debit=5, flags=UPDATE)
     desk.do(asked, 1)
 
 
@@ -163,10 +163,10 @@ def another_key(desk: Desk, forged: bool) -> None:
     asked = two_lines(desk)
     record = keyed(MAKER, PersonRole.MAKER)
     record.key = secret_key(55).public_key().public_bytes_raw()
-    desk.done(register(record.pack()), debit=3, flags=UPDATE)
+    desk.done(register(record.pack()), debit=4, flags=UPDATE)
     if forged:
         record.active = 0
-        desk.off(record.pack(), 3, FIRST)
+        desk.off(record.pack(), 4, FIRST)
     desk.do(asked)
 
 
@@ -178,7 +178,7 @@ def back_again(desk: Desk, forged: bool) -> None:
         again = desk.propose([record], FIRST, flags=THIRD)
         desk.approve(again, SECOND)
         desk.approve(again, CHECKER)
-        desk.do(again, debit=3, flags=UPDATE)
+        desk.do(again, debit=4, flags=UPDATE)
     desk.do(asked)
 
 

@@ -200,10 +200,11 @@ def undoes_person(desk: Desk, forged: bool) -> None:
     early = desk.propose([register(keyed(CHECKER).pack())], flags=THIRD)
     for who in (SECOND, FIRST):
         desk.approve(early, who)
-    desk.off(keyed(CHECKER, active=0).pack(), 4)
+    desk.off(keyed(CHECKER, active=0).pack(), 3)
     asked = desk.propose([register(keyed(CHECKER).pack())])
     desk.approve(asked)
-    desk.do(early if forged else asked, debit=4, flags=UPDATE)
+    desk.now += 7 * DAY
+    desk.do(early if forged else asked, debit=3, flags=UPDATE)
 
 
 def undoes_freeze(desk: Desk, forged: bool) -> None:

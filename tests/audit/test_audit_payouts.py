@@ -376,7 +376,7 @@ def waits(seconds: int) -> Tell:
 
 def bad_thresholds(desk: PayoutDesk, forged: bool) -> None:
     record = bytearray(thresholds(60))
-    record[1] = 1 if forged else 0
+    record[2] = 1 if forged else 0
     desk.done(register(bytes(record)), third=True, debit=1, flags=UPDATE)
 
 
@@ -463,7 +463,7 @@ def test_a_wallet_may_be_said_to_owe_what_it_has(tmp_path: Path) -> None:
 
 def test_two_of_two_say_to_whom_is_paid(tmp_path: Path) -> None:
     desk = PayoutDesk()
-    desk.off(keyed(CHECKER, active=0).pack(), 4)
+    desk.off(keyed(CHECKER, active=0).pack(), 3)
     asked = desk.propose([register(beneficiary())])
     desk.approve(asked)
     desk.do(asked, debit=1)

@@ -133,7 +133,7 @@ def withdraws_unsigned(desk: Desk, forged: bool) -> None:
 
 def switched_off(desk: Desk, forged: bool) -> None:
     """Who is switched off has a key still."""
-    desk.off(keyed(CHECKER, active=0).pack(), 4)
+    desk.off(keyed(CHECKER, active=0).pack(), 3)
     desk.approve(desk.propose([top_up(500)]), CHECKER if forged else SECOND)
 
 
@@ -159,7 +159,7 @@ def old_key(desk: Desk, forged: bool) -> None:
     """A key that was replaced signs no more."""
     record = keyed(CHECKER)
     record.key = secret_key(55).public_key().public_bytes_raw()
-    desk.done(register(record.pack()), debit=4, flags=UPDATE)
+    desk.done(register(record.pack()), debit=3, flags=UPDATE)
     asked = desk.propose([top_up(500)])
     desk.approve(asked, CHECKER, key=CHECKER[1] if forged else 55)
 
@@ -252,7 +252,7 @@ def nobodys(desk: Desk, forged: bool) -> None:
 
 
 def misplaced(desk: Desk, forged: bool) -> None:
-    desk.done(register(keyed((TWO, 29)).pack()), debit=4 if forged else 6)
+    desk.done(register(keyed((TWO, 29)).pack()), debit=3 if forged else 6)
 
 
 def renumbered(desk: Desk, forged: bool) -> None:
@@ -262,14 +262,14 @@ def renumbered(desk: Desk, forged: bool) -> None:
 
 
 def last_two(desk: Desk, forged: bool) -> None:
-    desk.off(keyed(CHECKER, active=0).pack(), 4)
+    desk.off(keyed(CHECKER, active=0).pack(), 3)
     if forged:
         desk.off(keyed(SECOND, active=0).pack(), 2)
 
 
 def last_two_demoted(desk: Desk, forged: bool) -> None:
     """By two, in right form: there must be two all the same."""
-    desk.off(keyed(CHECKER, active=0).pack(), 4)
+    desk.off(keyed(CHECKER, active=0).pack(), 3)
     role = PersonRole.MAKER if forged else PersonRole.CHECKER
     record = keyed(FIRST, role)
     desk.done(register(record.pack()), third=False, debit=1, flags=UPDATE)
@@ -315,7 +315,7 @@ def stops_and_rekeys(desk: Desk, forged: bool) -> None:
     record = keyed(CHECKER, active=0)
     if forged:
         record.key = keyed((ONE, 77)).key
-    desk.off(record.pack(), 4)
+    desk.off(record.pack(), 3)
 
 
 def service(**said: object) -> bytes:
@@ -448,7 +448,7 @@ PEOPLE: dict[str, Forgery] = {
     "a key twice": ("people", "it should be SAME_PERSON", second_key),
     "the key of one who sleeps": ("people", "should be SAME_PERSON", sleeping_key),
     "a person of nobody": ("people", "it should be PARTICIPANT_UNKNOWN", nobodys),
-    "a person's place": ("people", "it is number 6, the row says 4", misplaced),
+    "a person's place": ("people", "it is number 6, the row says 3", misplaced),
     "an update that is none": ("people", "it is number 5", renumbered),
     "the last two": ("people", "it should be LAST_TREASURIES", last_two),
     "the last two demoted": ("people", "be LAST_TREASURIES", last_two_demoted),

@@ -57,7 +57,7 @@ FIRSTS: dict[str, tuple[str, Callable[[Desk], object]]] = {
     ),
     "thresholds that are none": (
         "has bytes that say nothing",
-        lambda d: d.record(THRESHOLDS.pack()[:1] + b"\1" + THRESHOLDS.pack()[2:], 1),
+        lambda d: d.record(THRESHOLDS.pack()[:2] + b"\1" + THRESHOLDS.pack()[3:], 1),
     ),
 }
 
@@ -72,16 +72,22 @@ def test_nobody_begins_otherwise(tmp_path: Path, name: str) -> None:
     assert text in found["people"][0]
 
 
-def test_the_third_needs_a_proposal(tmp_path: Path) -> None:
-    """While there are two, one of them does not register a third alone."""
-    desk = Desk(people=False)
-    desk.record(keyed(FIRST).pack(), 1)
-    desk.record(keyed(SECOND).pack(), 2)
-    assert desk.found(tmp_path / "two") == {}
-    desk.record(keyed(CHECKER).pack(), 3)
-    found = desk.found(tmp_path / "three")
-    assert set(found) == {"lines"}
-    assert "nobody has proposed it" in found["lines"][0]
+def test_the_third_comes_right_behind(tmp_path: Path) -> None:
+    """Behind anything else one of the two does not register a third alone."""
+    for name in ("behind", "later", "older", "maker"):
+        rules = 17 if name == "older" else RULES_VERSION
+        desk = Desk(rules=rules, people=False)
+        desk.record(keyed(FIRST).pack(), 1)
+        desk.record(keyed(SECOND).pack(), 2)
+        assert desk.found(tmp_path / f"two-{name}") == {}
+        if name == "later":
+            desk.propose([register(keyed(CHECKER).pack())], FIRST)
+        role = PersonRole.MAKER if name == "maker" else PersonRole.CHECKER
+        desk.record(keyed(CHECKER, role).pack(), 3)
+        found = desk.found(tmp_path / f"three-{name}")
+        assert set(found) == (set() if name == "behind" else {"lines"})
+        if found:
+            assert "nobody has proposed it" in found["lines"][0]
 
 
 def test_people_come_before_accounts(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def full_day(desk: Desk, count: int) -> None:
 
 
 def two_left(desk: Desk) -> None:
-    desk.off(keyed(CHECKER, active=0).pack(), 4)
+    desk.off(keyed(CHECKER, active=0).pack(), 3)
     record = keyed(SECOND, active=0)
     desk.off(record.pack(), 0, result=R.LAST_TREASURIES, flags=0)
 

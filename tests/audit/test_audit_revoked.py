@@ -113,7 +113,7 @@ def of_a_freeze(desk: PayoutDesk, forged: bool) -> None:
 
 def gone(desk: PayoutDesk, forged: bool) -> None:
     """Who is switched off has a key still."""
-    desk.off(keyed(CHECKER, active=0).pack(), 4)
+    desk.off(keyed(CHECKER, active=0).pack(), 3)
     says(desk, of(CENTRE), CHECKER if forged else MAKER)
 
 

@@ -464,7 +464,7 @@ def owner_changed(desk: BankDesk, forged: bool) -> None:
 def others_changed(desk: BankDesk, forged: bool) -> None:
     """What is said of others is nothing to it."""
     asked = desk.tells([came(500)])
-    desk.off(keyed(MAKER, PersonRole.MAKER, 0).pack(), 3)
+    desk.off(keyed(MAKER, PersonRole.MAKER, 0).pack(), 4)
     desk.books(asked, checker=TWO if forged else 0)
 
 

@@ -82,7 +82,7 @@ PEOPLE = {
 
 
 @contextmanager
-def begun(directory: Path) -> Iterator[Office]:
+def begun(directory: Path, *, three: bool = False) -> Iterator[Office]:
     """One that was begun by commands alone, over a few centres."""
     found = Office(directory)
     keys = {}
@@ -92,7 +92,8 @@ def begun(directory: Path) -> Iterator[Office]:
         keys[name] = json.loads(done.stdout)["public_key"]
     found.directory.joinpath("keys.json").write_text(json.dumps(keys))
     words = ["init", "--data", str(found.directory / "ledger"), "--treasury", "checker"]
-    for name in ("alpha", "beta"):
+    words += [] if three else ["--two-people"]
+    for name in ("alpha", "beta", "gamma")[: 3 if three else 2]:
         participant, number = PEOPLE[name]
         words += ["--person", f"{participant}/{number}:{keys[name]}"]
     done = found.run(*words)

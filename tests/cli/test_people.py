@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from switch.calendar import format_ist
 from switch.codes import Role
 from switch.console.output import Exit
 from switch.person_keys import make_key, read_key
@@ -172,17 +173,52 @@ def test_what_is_no_batch_is_said(
     assert why in done.stderr
 
 
-def test_a_third_person_is_appointed_and_loses_a_key(office: Office) -> None:
-    """As the treasury does it: register her, then say what needs her."""
+@pytest.fixture(scope="module")
+def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """A ledger that was begun with three people."""
+    with begun(tmp_path_factory.mktemp("trio") / "people", three=True) as found:
+        yield found
+
+
+def test_two_people_let_a_third_approve_only_later(office: Office) -> None:
+    """It is shown that it waits, and since whoever may propose takes it back."""
+    assert office.said("people")["approvers_count"] == 2
+    assert "7 days" in office.ask("people").stdout
     key = json.loads((office.directory / "keys.json").read_text())["gamma"]
     who = ("propose", "person", "checker", "2", "checker", "--public", key)
-    office.agreed(office.proposed(*who))
+    entry = office.proposed(*who)
+    approved = office.ask("approve", entry, by="beta")
+    assert approved.returncode == Exit.DONE
+    stands = office.said("proposal", entry)["proposal"]
+    assert stands["widens"]
+    waits_ns = int(stands["waits_until_ns"])
+    assert waits_ns - int(stands["answer"]["time_ns"]) == 7 * 86_400 * 10**9
+    until = format_ist(waits_ns)
+    for words in (("proposal", entry), ("proposals",)):
+        assert until in office.ask(*words).stdout
+    assert until in approved.stdout
+    early = office.ask("do", entry)
+    assert early.returncode == Exit.REFUSED
+    assert "APPROVER_WAITS" in early.stdout
+    assert office.said("people")["approvers_count"] == 2
+    office.said("withdraw", entry, "not wanted", by="alpha")
+    gone = office.ask("do", entry)
+    assert gone.returncode == Exit.REFUSED
+    assert "NOT_APPROVED" in gone.stdout
+    assert until not in office.ask("proposals").stdout
+
+
+def test_a_third_person_is_needed_and_loses_a_key(trio: Office) -> None:
+    """As the treasury does it: say what needs her, and register her other key."""
+    office = trio
+    key = json.loads((office.directory / "keys.json").read_text())["gamma"]
     limits = ("propose", "thresholds", "1000", "5000", "1,00,00,000")
     office.agreed(office.proposed(*limits))
     people = office.said("people")
     above = {"single": 100_000, "batch": 500_000, "day": 10**9}
     # Of the wait nobody has said anything: a day.
-    assert people["thresholds"] == {**above, "wait_s": 0}
+    waits = {"wait_s": 0, "approver_wait_days": 0}
+    assert people["thresholds"] == {**above, **waits}
     assert people["wait_s"] == 86_400
     assert [one["key"] for one in people["people"]][2] == key
     top_up = ("propose", "top-up", CENTRES[2], "1000.01", "--utr", "UTR-20")
@@ -208,10 +244,9 @@ def test_a_third_person_is_appointed_and_loses_a_key(office: Office) -> None:
     assert stopped.returncode == Exit.REFUSED
     assert "NOT_SIGNED" in stopped.stdout
     who = ("propose", "person", "checker", "2", "checker", "--public", public)
-    office.agreed(office.proposed(*who))
-    assert "nothing" in office.ask("stops").stdout.lower()
-    (office.directory / "new.key").rename(office.directory / "gamma.key")
-    office.proposed("propose", "top-up", CENTRES[2], "1", "--utr", "UTR-22", by="gamma")
+    entry = office.proposed(*who)
+    office.said("approve", entry, by="beta")
+    assert "APPROVER_WAITS" in office.ask("do", entry).stdout
 
 
 def test_a_stop_holds_at_once(office: Office) -> None:
@@ -287,18 +322,28 @@ def test_a_key_has_a_passphrase_if_one_is_wanted(tmp_path: Path) -> None:
         read_key(file, lambda: b"battery staple")
 
 
+TWO = ("--two-people",)
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ((), "name two people"),
-        (("--person", "treasury/1:" + "11" * 32), "name two people"),
-        (
-            ("--person", "x/1:" + "11" * 32, "--person", "x/2:" + "12" * 32),
-            "--treasury",
-        ),
-        (("--person", "treasury/1:11", "--person", "treasury/2:22"), "public key"),
+        ((), "name three people"),
+        (("--two-people", "--person", "treasury/1:" + "11" * 32), "name two people"),
         (
             (
+                *("--two-people", "--person", "x/1:" + "11" * 32),
+                *("--person", "x/2:" + "12" * 32),
+            ),
+            "--treasury",
+        ),
+        (
+            (*TWO, "--person", "treasury/1:11", "--person", "treasury/2:22"),
+            "public key",
+        ),
+        (
+            (
+                *TWO,
                 "--person",
                 "treasury/1:" + "11" * 32,
                 "--person",
@@ -307,18 +352,29 @@ def test_a_key_has_a_passphrase_if_one_is_wanted(tmp_path: Path) -> None:
             "a key of their own",
         ),
         (
-            ("--person", "treasury:11", "--person", "treasury/2:22"),
+            (*TWO, "--person", "treasury:11", "--person", "treasury/2:22"),
             "PARTICIPANT/NUMBER",
         ),
     ],
 )
-def test_a_ledger_begins_with_two_people(
+def test_a_ledger_begins_with_people(
     tmp_path: Path, words: tuple[str, ...], why: str
 ) -> None:
     office = Office(tmp_path / "begin")
     done = office.run("init", "--data", str(tmp_path / "ledger"), *words)
     assert done.returncode == Exit.USAGE
     assert why in done.stderr
+
+
+def test_what_two_people_cost_is_said(tmp_path: Path) -> None:
+    office = Office(tmp_path / "begin")
+    words = ["init", "--data", str(tmp_path / "ledger")]
+    for number in (1, 2):
+        words += ["--person", f"treasury/{number}:{number}{number}" + "11" * 31]
+    done = office.run(*words, "--two-people")
+    assert done.returncode == Exit.DONE, done.stderr
+    assert "a week" in done.stderr
+    assert "nobody can approve" in done.stderr
 
 
 def test_a_ledger_without_people_is_served_only_if_that_is_meant(

@@ -126,8 +126,8 @@ class Cashier(Council):
     bank_number = NUMBER
     """Of the first one, at its bank."""
 
-    def begin(self, *people: Person) -> "Cashier":
-        super().begin(*people)
+    def begin(self, *people: Person, firsts: int = 3) -> "Cashier":
+        super().begin(*people, firsts=firsts)
         self.open(*ACCOUNTS)
         records = (
             bank_account(self.bank_number, 1, 16),

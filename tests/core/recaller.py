@@ -16,6 +16,7 @@ from tests.core.payer import Payer
 from tests.core.staff import KEYS
 from tests.model import Ask, Rows
 from tests.model_persons import Who
+from tests.model_signed import lines_of
 from tests.model_state import DAY_S, SECOND_NS
 from tests.office import line_of
 from tests.records import Row
@@ -76,6 +77,7 @@ class Recaller(Payer):
             return self.proposed(size)
         approval = model.approval_of(asked)
         if approval is not None:
+            self.wait_for(asked, approval)
             rows = signing.line_rows(asked, sequence, checker=approval.participant)
             return [*rows, *self.rng.sample(rows, len(rows) // 4)]
         who = self.able(model.may_approve, asked, model.link_of(asked) or asked)
@@ -88,6 +90,17 @@ class Recaller(Payer):
             operator=who[1],
         )
         return [self.by_its_key(row)]
+
+    def wait_for(self, asked: Row, approval: Row) -> None:
+        """Most often what two people let approve waits as long as it must."""
+        tails = [
+            line.tail
+            for line in lines_of(asked.tail or b"")
+            if line.kind == Kind.REGISTER
+        ]
+        if any(map(self.model.widens, tails)) and not self.chance(4):
+            until = approval.timestamp + self.model.wait_days * DAY_S * SECOND_NS
+            self.now = max(self.now, until)
 
     def proposed(self, size: int) -> list[Row]:
         """A proposal of so many lines; or of a checker more, so that three are there

@@ -173,7 +173,8 @@ def test_each_is_found_by_its_account(cashier: Cashier, how: str) -> None:
         beneficiary(HEAD)[:3] + b"\1" + beneficiary(HEAD)[4:],
         thresholds(wait_s=WAIT_MAX_S + 1),
         thresholds(wait_s=2**32 - 1),
-        thresholds()[:1] + b"\1" + thresholds()[2:],
+        thresholds()[:1] + b"\x16" + thresholds()[2:],
+        thresholds()[:2] + b"\1" + thresholds()[3:],
         thresholds()[:3] + b"\1" + thresholds()[4:],
     ],
 )
@@ -325,11 +326,11 @@ def test_it_waits(cashier: Cashier, wait_s: int, how: str) -> None:
 
 def test_what_thresholds_say_now_counts(cashier: Cashier) -> None:
     """Not what they said when it was changed; 0 is a day again."""
-    new = registered(cashier)
+    cashier.do(register(GAMMA.record()))
+    new = cashier.do(register(beneficiary(HEAD)))[0].sequence
     asked = wanted(cashier, payout(new))
     begun = cashier.ledger.row(new).timestamp
     cashier.do(register(thresholds(wait_s=600)))
-    cashier.do(register(GAMMA.record()))
     no_row(cashier, at(cashier, asked, begun + 599 * SECOND_NS), WAITS)
     cashier.do(register(thresholds(wait_s=0)))
     no_row(cashier, at(cashier, asked, begun + 600 * SECOND_NS), WAITS)

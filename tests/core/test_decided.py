@@ -439,7 +439,7 @@ def test_limits_of_earlier_rules_are_older_than_any_proposal(tmp_path: Path) -> 
     """
     council = Council(tmp_path / "ledger")
     assert council.ask(Kind.REGISTER, tail=RULES_RECORD, participant=0).result == OK
-    council.begin(GAMMA)
+    council.begin(GAMMA, firsts=2)
     before = approved(council, limit(100))
     council.do(limit(200))
     assert newest(council)

@@ -20,9 +20,10 @@ from tests.core.pair import Pair
 from tests.core.staff import KEYS
 from tests.office import Who, line_of
 from tests.records import AccountRecord, ParticipantRecord, Row, ServiceRecord
-from tests.signing import PersonRecord, ThresholdsRecord
+from tests.signing import Line, PersonRecord, ThresholdsRecord
 
 SECOND_NS = 10**9
+DAY_NS = 86_400 * SECOND_NS
 OPTIONS: dict[str, Any] = {
     "threads": False,
     "index_step_rows": 16,
@@ -43,6 +44,8 @@ SEEN = {
     (Kind.REGISTER, Result.PARTICIPANT_UNKNOWN),
     (Kind.REGISTER, Result.LAST_TREASURIES),
     (Kind.REGISTER, Result.ID_REUSED),
+    (Kind.REGISTER, Result.APPROVER_WAITS),
+    (Kind.REGISTER, Result.THIRD_NEEDED),
     (Kind.OPEN, Result.OK),
     (Kind.OPEN, Result.NOT_APPROVED),
     (Kind.PROPOSE, Result.OK),
@@ -66,11 +69,15 @@ class Beginning:
         self.open_one_in = self.rng.choice((0, 0, 40, 8))
         """How seldom an account is asked for at once; 0: never but by a line."""
         self.sent: list[Row] = []
+        self.asked: list[int] = []
+        """Proposals of lines."""
         self.seen: Counter[tuple[int, int]] = Counter()
 
     def ask(self, *rows: Row) -> None:
         """One request, which core and model must answer alike."""
         self.now += self.rng.randrange(1, 3_600) * SECOND_NS
+        if self.rng.randrange(25) == 0:
+            self.now += 7 * DAY_NS
         for row in rows:
             self.sent.append(row)
             self.seen[row.kind, self.pair.one(row, self.now).result] += 1
@@ -99,6 +106,8 @@ class Beginning:
     def record(self) -> bytes:
         """Of a person mostly; of a participant, thresholds or a service."""
         rng, draw = self.rng, self.rng.randrange(12)
+        if len(self.model.approvers()) == 2 and rng.randrange(3) == 0:
+            return self.another_checker()
         if draw < 3:
             treasury = Role.TREASURY
             role = rng.choice((treasury, treasury, Role.CENTRE))
@@ -123,6 +132,13 @@ class Beginning:
         key = signing.public_key(rng.randrange(1, 7))
         active = rng.randrange(6) > 0
         return PersonRecord(*who, key, role, int(active)).pack()
+
+    def another_checker(self) -> bytes:
+        """Of somebody who can act by it, and by a key that may be free."""
+        treasuries = sorted({who[0] for who in self.model.approvers()})
+        key = signing.public_key(self.rng.randrange(1, 9))
+        who = self.rng.choice(treasuries), self.rng.randrange(1, 6)
+        return PersonRecord(*who, key, PersonRole.CHECKER).pack()
 
     def register(self) -> Row:
         return self.row(Kind.REGISTER, tail=self.record())
@@ -155,6 +171,10 @@ class Beginning:
             self.ask(self.signed(row) if rng.randrange(4) == 0 else row)
         elif draw < 5:
             self.ask(self.signed(self.register()))
+        elif draw == 5 and len(self.model.approvers()) == 2 and rng.randrange(3) == 0:
+            self.overlap()
+        elif draw == 5 and self.asked:
+            self.do(self.rng.choice(self.asked))
         elif draw < 8:
             self.propose()
         elif draw < 10:
@@ -184,9 +204,43 @@ class Beginning:
             return
         for _ in range(rng.randrange(4)):
             self.speak_of(self.model.rows[-1].resolves or len(self.model.rows))
-        asked = self.model.rows[count]
-        link = self.model.rows[self.model.resolved.get(count + 1, 1) - 1]
-        self.ask(*signing.line_rows(asked, count + 1, checker=link.participant))
+        self.asked.append(count + 1)
+        self.do(count + 1)
+
+    def overlap(self) -> None:
+        """Two who can want one more, and another; a week later both are done."""
+        maker, checker = self.model.approvers()
+        wanted: list[int] = []
+        for _ in range(2):
+            line = Line(Kind.REGISTER, tail=self.another_checker())
+            self.ask(self.by(maker, self.proposed([line], maker)))
+            wanted.append(len(self.model.rows))
+            row = self.row(Kind.APPROVE, resolves=wanted[-1])
+            row.participant, row.operator_ = checker
+            asked = self.model.rows[-1]
+            row.reference = signing.hash_of(asked, self.model.instance)
+            self.ask(self.by(checker, row))
+        self.now += 7 * DAY_NS
+        for sequence in wanted:
+            self.do(sequence)
+
+    def by(self, who: Who, row: Row) -> Row:
+        """Signed by this person."""
+        key = KEYS.get(self.model.persons[who].key, 9)
+        return signing.signed(row, key, self.model.instance)
+
+    def proposed(self, lines: list[Line], who: Who) -> Row:
+        """What asks for lines."""
+        id_ = self.rng.randbytes(16)
+        return signing.proposal_of_lines(
+            id_, lines, participant=who[0], operator=who[1]
+        )
+
+    def do(self, sequence: int) -> None:
+        """All lines of a proposal, whatever has become of it."""
+        asked = self.model.rows[sequence - 1]
+        link = self.model.rows[self.model.resolved.get(sequence, 1) - 1]
+        self.ask(*signing.line_rows(asked, sequence, checker=link.participant))
 
     def speak(self) -> None:
         """Of any row that there is."""
@@ -222,7 +276,8 @@ def test_however_it_begins(tmp_path: Path) -> None:
         pair.close()
         seen.update(ledger.seen)
         counts[min(2, len(pair.model.persons)), len(pair.model.accounts) > 1] += 1
-    assert not [each for each in SEEN if seen[each] < SEEN_LEAST]
+    rare = {each: seen[each] for each in SEEN if seen[each] < SEEN_LEAST}
+    assert rare == {}
     # Nobody with accounts, one alone, two and more with accounts and without.
     assert min(counts[0, True], counts[2, False], counts[2, True]) > 0, counts
 

@@ -12,6 +12,7 @@ import pytest
 from switch.codes import (
     Field,
     Kind,
+    PersonRole,
     Result,
     RowFlag,
 )
@@ -84,7 +85,8 @@ def test_the_first_two_need_nobody(empty: Council) -> None:
         told = empty.ask(Kind.REGISTER, tail=person.record() + b'{"name":"x"}')
         assert (told.result, told.index) == (OK, number)
         assert empty.ledger.row(told.sequence).flags == RowFlag.TAIL
-    # The third is proposed.
+    # The third comes right behind them, or is proposed.
+    empty.ask(Kind.WITHDRAW, who=ALPHA, resolves=1, reference=b"nothing")
     no_row(empty, empty.ask(Kind.REGISTER, tail=GAMMA.record()), NOT_APPROVED)
     found, sequences = empty.ledger.people()
     assert found["key"].tobytes() == bytes(32) + public_key(1) + public_key(2)
@@ -150,8 +152,9 @@ WRONG_RECORDS = [
     *(
         ThresholdsRecord(1, 2, 3).pack()[:at] + b"\1" + bytes(31 - at)
         # From 4 on is how long a beneficiary waits: 2^24 s are too long.
-        for at in (1, 2, 3, 7)
+        for at in (2, 3, 7)
     ),
+    ThresholdsRecord(1, 2, 3, wait_days=22).pack(),
     bytes([15]) + bytes(63),
 ]
 
@@ -184,9 +187,14 @@ def test_nobody_is_registered_for_nobody(council: Council) -> None:
 
 
 def test_a_full_table_takes_no_other(tmp_path: Path) -> None:
-    council = Council(tmp_path / "ledger", index_step_rows=1024).begin()
-    others = [Person(1, 100 + n, 100 + n) for n in range(PEOPLE_MAX - 3)]
-    for at in range(0, len(others), 2_000):
+    council = Council(tmp_path / "ledger", index_step_rows=1024)
+    others = [
+        # Who approves more comes by three alone, one by one.
+        Person(1, 100 + n, 100 + n, PersonRole.CHECKER if n == 0 else PersonRole.MAKER)
+        for n in range(PEOPLE_MAX - 3)
+    ]
+    council.begin(others[0])
+    for at in range(1, len(others), 2_000):
         told = council.do(
             *(register(each.record()) for each in others[at : at + 2_000]),
             third=others[0],
@@ -197,8 +205,8 @@ def test_a_full_table_takes_no_other(tmp_path: Path) -> None:
         told = council.lines(asked, 1, council.have_approved(asked, BETA, ALPHA))
         no_row(council, told[0], Result.TABLE_FULL)
         # Who is there changes still.
-        change = register(others[0].record(key=99_999))
-        assert council.do(change, third=others[-1])[0].index == 3
+        change = register(others[1].record(key=99_999))
+        assert council.do(change, third=others[0])[0].index == 4
         council.catch_up()
         council.reopen()
     assert len(council.ledger.people()[0]) == PEOPLE_MAX

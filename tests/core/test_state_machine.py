@@ -293,7 +293,7 @@ class PeopleMachine(LedgerMachine):
     the first person signs; others approve, one after the other, as many as it needs.
     """
 
-    MAKER, OTHERS = (1, 1), ((1, 2), (1, 5))
+    MAKER, OTHERS = (1, 1), ((1, 2), (1, 6))
 
     @initialize()
     def open(self) -> None:
@@ -305,9 +305,6 @@ class PeopleMachine(LedgerMachine):
             for wallet in self.net.wallets[:4]
         ]
         self.office.have_built([*self.net.rows, *funds])
-        third = self.office.person(self.OTHERS[1], 5).pack()
-        third_row = self.office.row(Kind.REGISTER, self.MAKER, tail=third)
-        self.office.have_done(self.MAKER, self.OTHERS[:1], third_row)
         self.now = self.office.now
 
     def asked(self, row: Row) -> Row:

@@ -57,10 +57,12 @@ class Council:
         """Where a person's key lies."""
         return self.directory / f"{name[0]}-{name[1]}.key"
 
-    def begin(self) -> None:
-        """Run what `payswitch init` runs."""
+    def begin(self, *, three: bool = False) -> None:
+        """Run what `payswitch init` runs, with two people, or with three."""
         words = ["--data", str(self.directory / "ledger"), "--treasury", SECOND]
-        for name in (ALPHA, BETA):
+        if not three:
+            words.append("--two-people")
+        for name in (ALPHA, BETA, GAMMA)[: 3 if three else 2]:
             words += ["--person", f"{name[0]}/{name[1]}:{self.keys[name].public.hex()}"]
         done = forked.run("switch.register.begin", *words)
         assert done.returncode == 0, done.stderr
@@ -192,10 +194,10 @@ def balance(council: Council, centre: str = CENTRES[0]) -> int:
 
 
 @contextmanager
-def sitting(directory: Path, *arguments: str) -> Iterator[Council]:
-    """A council of two over a few centres, its server running."""
+def sitting(directory: Path, *arguments: str, three: bool = False) -> Iterator[Council]:
+    """A council of two, or of three, over a few centres, its server running."""
     council = Council(directory)
-    council.begin()
+    council.begin(three=three)
     council.start(*arguments)
     try:
         council.load(centres())

@@ -32,7 +32,6 @@ from tests.server.council import (
     Council,
     centres,
     name_of,
-    person,
     sitting,
 )
 from tests.server.harness import RUPEE
@@ -89,8 +88,6 @@ def begun(council: Council) -> Banking:
     banking = Banking(council)
     council.done(opened("settlement", LAKH), thresholds(WAIT_S))
     settled(council, LAKH - EXTRA)
-    # Whoever changes thresholds, or a beneficiary, needs three from here on.
-    council.done(person(GAMMA, council))
     return banking
 
 
@@ -133,7 +130,9 @@ def waits(council: Council, one: banks_pb2.Beneficiary) -> bool:
 @pytest.fixture(scope="module")
 def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
     arguments = ("--set", "signatures_per_s=1000")
-    with sitting(tmp_path_factory.mktemp("beneficiaries"), *arguments) as one:
+    with sitting(
+        tmp_path_factory.mktemp("beneficiaries"), *arguments, three=True
+    ) as one:
         begun(one)
         yield one
 
@@ -362,10 +361,11 @@ def test_the_wait_is_told_and_kept(council: Council) -> None:
 
 
 def test_a_third_person_approves_a_beneficiary(tmp_path: Path) -> None:
-    with sitting(tmp_path / "third", "--set", "signatures_per_s=1000") as council:
+    with sitting(
+        tmp_path / "third", "--set", "signatures_per_s=1000", three=True
+    ) as council:
         assert council.client().people().wait_s == 86_400
         council.load(power())
-        council.done(person(GAMMA, council))
         client = council.client()
         sequence = council.propose(ALPHA, beneficiary())
         assert client.proposal(sequence).answer.proposal.third_needed

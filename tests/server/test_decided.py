@@ -42,7 +42,7 @@ DONE = proposals_pb2.PROPOSAL_STATE_DONE
 @pytest.fixture(scope="module")
 def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
     arguments = ("--set", "signatures_per_s=1000")
-    with sitting(tmp_path_factory.mktemp("decided"), *arguments) as one:
+    with sitting(tmp_path_factory.mktemp("decided"), *arguments, three=True) as one:
         Banking(one)
         yield one
 
@@ -121,7 +121,7 @@ def test_what_is_done_of_it_stays(council: Council) -> None:
 
 
 def test_who_is_stopped_decides_nothing(council: Council) -> None:
-    council.done(person(GAMMA, council), person(MAKER, council, role=1))
+    council.done(person(MAKER, council, role=1))
     sequence = approved(council, top_up(RUPEE), by=MAKER)
     client = council.client()
     made = client.prepare(

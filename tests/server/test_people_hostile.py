@@ -54,7 +54,6 @@ from tests.server.council import (
     SECOND,
     Council,
     name_of,
-    person,
     sitting,
     top_up,
 )
@@ -76,7 +75,7 @@ NO_TEXTS = (
 @pytest.fixture(scope="module")
 def council(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Council]:
     arguments = ("--set", "signatures_per_s=1000")
-    with sitting(tmp_path_factory.mktemp("hostile"), *arguments) as found:
+    with sitting(tmp_path_factory.mktemp("hostile"), *arguments, three=True) as found:
         yield found
 
 
@@ -127,7 +126,6 @@ def test_a_stop_leaves_the_texts_as_they_are(council: Council, behind: bytes) ->
 
 
 def test_nothing_stands_behind_a_stopped_person(council: Council) -> None:
-    council.done(person(GAMMA, council))
     client = council.client()
     wish = pb.StopWish(person=pb.PersonName(participant=SECOND, number=GAMMA[1]))
     row = client.prepare(pb.PrepareRequest(stop=wish)).row

@@ -47,7 +47,7 @@ from tests.server.council import (
     sitting,
     top_up,
 )
-from tests.server.harness import CALL_S, Peers
+from tests.server.harness import CALL_S, Peers, figure, until
 
 OPEN = proposals_pb2.PROPOSAL_STATE_OPEN
 APPROVED = proposals_pb2.PROPOSAL_STATE_APPROVED
@@ -372,9 +372,11 @@ def registered(council: Council) -> list[Name]:
 
 
 def test_a_third_person_is_needed_above_the_thresholds(tmp_path: Path) -> None:
-    with sitting(tmp_path / "three", "--set", "signatures_per_s=1000") as council:
+    with sitting(
+        tmp_path / "three", "--set", "signatures_per_s=1000", three=True
+    ) as council:
         limits = pb.Thresholds(single=10 * LAKH, batch=20 * LAKH, day=100 * LAKH)
-        council.done(pb.Wish(thresholds=limits), person(GAMMA, council))
+        council.done(pb.Wish(thresholds=limits))
         assert council.client().people().thresholds == limits
         small = council.propose(ALPHA, top_up(10 * LAKH))
         assert not council.client().proposal(small).answer.proposal.third_needed
@@ -414,13 +416,51 @@ def open_stops(council: Council) -> list[tuple[int, str]]:
     return [(one.sequence, one.about) for one in council.client().stops()]
 
 
+def test_two_people_s_third_waits_and_is_counted(tmp_path: Path) -> None:
+    """It is told by a figure, and whoever may propose takes it back."""
+    settings = ("--set", "metrics.cases_s=1", "--set", "signatures_per_s=1000")
+    with sitting(tmp_path / "waits", *settings) as council:
+        until(lambda: figure(council.server, "approvers") == 2)
+        assert figure(council.server, "proposals_widening") == 0
+        sequence = council.propose(ALPHA, person(GAMMA, council))
+        until(lambda: figure(council.server, "proposals_widening") == 1)
+        stands = council.client().proposal(sequence).answer.proposal
+        assert (stands.widens, stands.waits_until_ns) == (True, 0)
+        assert name_of(council.approve(BETA, sequence)) == "OK"
+        stands = council.client().proposal(sequence).answer.proposal
+        week_ns = stands.waits_until_ns - stands.answer.time_ns
+        assert week_ns == 7 * 86_400 * 10**9
+        assert council.do(sequence) == ["APPROVER_WAITS"]
+        council.stop()
+        council.start(*settings)
+        assert council.do(sequence) == ["APPROVER_WAITS"]
+        # What does not widen does not wait.
+        council.done(person(MAKER, council, role=1))
+        assert not council.client().people().approvers_count > 2
+        told = council.client().withdraw_signed(
+            sequence, "not wanted", council.signer(MAKER)
+        )
+        assert name_of(told) == "OK"
+        until(lambda: figure(council.server, "proposals_widening") == 0)
+        assert council.do(sequence) == ["NOT_APPROVED"]
+
+
+def test_three_people_want_a_fourth_at_once(tmp_path: Path) -> None:
+    settings = ("--set", "signatures_per_s=1000")
+    with sitting(tmp_path / "fourth", *settings, three=True) as council:
+        assert council.client().people().approvers_count == 3
+        council.done(person(MAKER, council))
+        assert council.client().people().approvers_count == 4
+
+
 def test_one_person_stops_and_another_stands_by_it(tmp_path: Path) -> None:
-    with sitting(tmp_path / "stops", "--set", "signatures_per_s=1000") as council:
+    with sitting(
+        tmp_path / "stops", "--set", "signatures_per_s=1000", three=True
+    ) as council:
         client = council.client()
         frozen = stopped(council, ALPHA, pb.StopWish(wallet=CENTRES[0]), "strange")
         assert client.wallet(CENTRES[0]).wallet.state == 2
         off = stopped(council, ALPHA, pb.StopWish(participant=CENTRES[1]))
-        council.done(person(GAMMA, council))
         gone = stopped(
             council,
             BETA,

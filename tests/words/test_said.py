@@ -53,12 +53,13 @@ def test_a_beneficiary_as_the_page_says() -> None:
 
 
 def test_thresholds_and_limits_as_the_page_says() -> None:
-    one = ThresholdsRecord(1, 2, 3, 86_399)
+    one = ThresholdsRecord(1, 2, 3, 86_399, 8)
     tail = thresholds_tail(one)
-    assert tail == struct.pack("<BBHIQQQ", 10, 0, 0, 86_399, 1, 2, 3)
+    assert tail == struct.pack("<BBHIQQQ", 10, 8, 0, 86_399, 1, 2, 3)
     assert read_thresholds(tail) == one
     facts = dict(say(Line(Kind.REGISTER, tail=tail)).facts)
-    assert facts == {"single": "1", "batch": "2", "day": "3", "wait s": "86399"}
+    waits = {"wait s": "86399", "approver days": "8"}
+    assert facts == {"single": "1", "batch": "2", "day": "3", **waits}
     with pytest.raises(ValueError, match="no thresholds"):
         thresholds_tail(one._replace(wait_s=-1))
     for form, low in ((1, None), (2, 77)):

@@ -12,6 +12,7 @@
 #   what its biller has said  is older than the proposal                        of a payment
 #   the register              its newest row about the same is older            register lines
 #   the account               its newest freeze, or limit, is older             unfreeze, limit
+#   who may approve           three wanted it, or it has waited                 what widens
 #
 # What a bank's connection has told needs no approval: its own age counts, and the newest rows
 # about it and its participant must be older. What fails leaves no row, and can be withdrawn.
@@ -169,7 +170,9 @@ cdef int _decided_newest(
     if not line:
         return _decided_newest_word(s, row, newest)
     if row.kind == KIND_REGISTER:
-        newest[0] = _decided_newest_record(s, draft.tail)
+        newest[0] = max(
+            _decided_newest_record(s, draft.tail), approvers_newest(s, draft.tail)
+        )
     elif row.kind == KIND_FREEZE and row.flags & ROW_UNFREEZE:
         return rows_find_link(s, row.debit, LINK_FREEZE, newest)
     elif row.kind == KIND_LIMIT and not native_planted(b"newest_limit_wins"):
@@ -205,6 +208,10 @@ cdef int decided_check(
     rc = _decided_newest(s, draft, line, &newest)
     if rc == 0 and newest < sequence:
         result[0] = RESULT_OK
+        if line and draft.row.kind == KIND_REGISTER:
+            result[0] = approvers_check(
+                s, &s.group.proposed.asked, approved, draft.tail
+            )
     return rc
 
 

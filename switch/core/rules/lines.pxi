@@ -238,8 +238,9 @@ cdef int _lines_exceed_day(
     return 0
 
 
-cdef bint _lines_appoint(const Draft* draft) noexcept nogil:
-    """Whether one of a proposal's lines is of a person, a bank account or a beneficiary."""
+cdef bint _lines_appoint(State* s, const Draft* draft) noexcept nogil:
+    """Whether one of a proposal's lines is of a person, a bank account or a beneficiary, or
+    widens."""
     cdef const ProposedLine* line
     cdef uint32_t at = 8
     cdef uint32_t end = signed_size(draft.tail_size)
@@ -250,6 +251,7 @@ cdef bint _lines_appoint(const Draft* draft) noexcept nogil:
         if (
             _lines_is_of(line, RECORD_PERSON) or _lines_is_of(line, RECORD_BANK_ACCOUNT)
             or _lines_is_of(line, RECORD_BENEFICIARY)
+            or (line.kind == KIND_REGISTER and approvers_widen(s, _lines_tail(line)))
         ):
             return True
         at += _lines_size(line)
@@ -278,7 +280,7 @@ cdef int lines_judge(State* s, Draft* draft, int* result) noexcept nogil:
         return 0
     rc = 0
     # Two of three could otherwise make a third of their own.
-    third = people_are_three(s) and _lines_appoint(draft)
+    third = approvers_are_three(s) and _lines_appoint(s, draft)
     if not third and s.group.thresholds.sequence != 0:
         rc = _lines_get_stake(s, row, &stake)
         third = rc == 0 and _lines_exceed(s, draft, stake)
@@ -354,13 +356,16 @@ cdef bint lines_is_row(const Proposed* p, const Draft* draft) noexcept nogil:
     )
 
 
-cdef bint _lines_is_free(State* s, const Draft* draft) noexcept nogil:
+cdef int _lines_is_free(State* s, const Draft* draft, bint* free_) noexcept nogil:
     """Whether a register row needs neither a proposal nor a signature: of the clock, the
-    rules, the margin, and of the first two people."""
+    rules, the margin, and of the people with whom a ledger begins."""
     cdef int record = draft.tail[0]
-    if record == RECORD_CLOCK or record == RECORD_RULES or record == RECORD_MARGIN:
-        return True
-    return record == RECORD_PERSON and people_begin(s)
+    free_[0] = record == RECORD_CLOCK or record == RECORD_RULES or record == RECORD_MARGIN or (
+        record == RECORD_PERSON and people_begin(s)
+    )
+    if free_[0] or record != RECORD_PERSON:
+        return 0
+    return approvers_begin_third(s, <const PersonRecord*>draft.tail, free_)
 
 
 cdef int lines_ask(State* s, const Draft* draft, bint* line, int* result) noexcept nogil:
@@ -395,7 +400,9 @@ cdef int lines_ask(State* s, const Draft* draft, bint* line, int* result) noexce
         return signed_check_stop(s, draft, result)
     if draft.proposal == 0 and signed_is_stop(s, row, draft.tail):
         return signed_check_stop(s, draft, result)
-    if row.kind == KIND_REGISTER and _lines_is_free(s, draft):
-        return 0
     line[0] = True
+    if row.kind == KIND_REGISTER:
+        rc = _lines_is_free(s, draft, &found)
+        line[0] = not found
+        return rc
     return 0

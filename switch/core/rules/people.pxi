@@ -25,8 +25,9 @@ cdef bint people_record_is_valid(const uint8_t* tail, uint32_t size) noexcept no
 
 cdef bint people_thresholds_are_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     return size >= sizeof(ThresholdsRecord) and (
-        keys_is_zero((<const ThresholdsRecord*>tail).reserved, 3)
+        keys_is_zero((<const ThresholdsRecord*>tail).reserved, 2)
         and (<const ThresholdsRecord*>tail).wait_s <= WAIT_MAX_S
+        and (<const ThresholdsRecord*>tail).wait_days <= APPROVER_WAIT_DAYS_MAX
     )
 
 
@@ -67,6 +68,7 @@ cdef void people_apply(State* s, const Row* row, const uint8_t* tail) noexcept n
         s.group.thresholds.batch = (<const ThresholdsRecord*>tail).batch
         s.group.thresholds.day = (<const ThresholdsRecord*>tail).day
         s.group.thresholds.wait_s = (<const ThresholdsRecord*>tail).wait_s
+        s.group.thresholds.wait_days = (<const ThresholdsRecord*>tail).wait_days
         return
     native_assert(0 < row.debit and row.debit < PEOPLE_MAX, b"people_apply: one has a place")
     person = &s.group.people[row.debit]
@@ -99,12 +101,12 @@ cdef void people_publish(State* s, const Row* row) noexcept nogil:
 
 # --- what one may do ------------------------------------------------------------------------
 
-cdef inline bint _people_counts(uint8_t role, uint8_t active) noexcept nogil:
+cdef inline bint people_counts(uint8_t role, uint8_t active) noexcept nogil:
     """Whether who is of the treasury may approve by these."""
     return active != 0 and role == PERSON_CHECKER
 
 
-cdef inline bint _people_can_act_for(const Participant* participant) noexcept nogil:
+cdef inline bint people_can_act_for(const Participant* participant) noexcept nogil:
     return participant.active != 0 and participant.role == ROLE_TREASURY
 
 
@@ -121,8 +123,8 @@ cdef bint people_are_too_few(
     cdef bint counts, now
     for i in range(1, s.group.people_count):
         each = &s.group.people[i]
-        counts = _people_counts(each.role, each.active)
-        now = counts and _people_can_act_for(&s.group.participants[each.participant])
+        counts = people_counts(each.role, each.active)
+        now = counts and people_can_act_for(&s.group.participants[each.participant])
         before += now
         if person == 0 and each.participant == participant:
             after += counts and may
@@ -131,17 +133,17 @@ cdef bint people_are_too_few(
     return before >= 2 and after < 2
 
 
-cdef bint people_are_three(const State* s) noexcept nogil:
-    """Whether three may approve."""
+cdef uint32_t people_count_able(const State* s) noexcept nogil:
+    """How many may approve."""
     cdef const Person* person
     cdef uint32_t count = 0
     cdef uint32_t i
     for i in range(1, s.group.people_count):
         person = &s.group.people[i]
-        count += _people_counts(person.role, person.active) and (
-            _people_can_act_for(&s.group.participants[person.participant])
+        count += people_counts(person.role, person.active) and (
+            people_can_act_for(&s.group.participants[person.participant])
         )
-    return count >= 3
+    return count
 
 
 cdef inline bint people_is_channel(const State* s, const Row* row) noexcept nogil:
@@ -158,7 +160,7 @@ cdef bint people_may_speak(const State* s, const Person* channel) noexcept nogil
     """Whether somebody is a bank's connection that may say what it has booked."""
     return (
         channel.role == PERSON_CHANNEL and channel.active != 0 and channel.bank != 0
-        and _people_can_act_for(&s.group.participants[channel.participant])
+        and people_can_act_for(&s.group.participants[channel.participant])
     )
 
 
@@ -169,7 +171,7 @@ cdef bint people_could_sign(const State* s, const Row* said) noexcept nogil:
         people_find(s, said.participant, said.operator_)
     ]
     return (
-        person.active != 0 and _people_can_act_for(&s.group.participants[person.participant])
+        person.active != 0 and people_can_act_for(&s.group.participants[person.participant])
         and (
             person.role == PERSON_CHECKER
             or (person.role == PERSON_MAKER and said.kind == KIND_PROPOSE)
@@ -179,8 +181,8 @@ cdef bint people_could_sign(const State* s, const Row* said) noexcept nogil:
 
 cdef bint people_would_approve(const State* s, const PersonRecord* record) noexcept nogil:
     """Whether somebody may approve who is registered so."""
-    return _people_counts(record.role, record.active) and (
-        _people_can_act_for(&s.group.participants[record.participant])
+    return people_counts(record.role, record.active) and (
+        people_can_act_for(&s.group.participants[record.participant])
     )
 
 
@@ -196,7 +198,7 @@ cdef bint _people_may(const State* s, uint32_t index, const Draft* draft) noexce
     cdef const Person* person = &s.group.people[index]
     return (
         index != 0 and person.active != 0
-        and _people_can_act_for(&s.group.participants[person.participant])
+        and people_can_act_for(&s.group.participants[person.participant])
         and (
             person.role == PERSON_CHECKER
             or (person.role == PERSON_MAKER and not _people_stands_by(draft))
