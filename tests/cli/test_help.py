@@ -17,6 +17,7 @@ import sys
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import pytest
 
@@ -73,6 +74,7 @@ ALWAYS_JSON = {"payswitch serve", "payswitch counter"}
 """They say that they are there in one JSON object, whoever asks."""
 
 
+@cache
 def _source(function: object) -> str:
     try:
         return textwrap.dedent(inspect.getsource(function))  # type: ignore[arg-type]
@@ -80,8 +82,10 @@ def _source(function: object) -> str:
         return ""
 
 
-def _used(function: Callable[..., object]) -> Iterator[object]:
+@cache
+def _used(function: Callable[..., object]) -> list[object]:
     """What of this package a function names, by its module and its own imports."""
+    used: list[object] = []
     source = _source(function)
     tree = ast.parse(source) if source else ast.Module([], [])
     names = {**vars(sys.modules[function.__module__])}
@@ -99,7 +103,8 @@ def _used(function: Callable[..., object]) -> Iterator[object]:
         elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
             found = getattr(names.get(part.value.id), part.attr, None)
         if str(getattr(found, "__module__", ""))[:6] == "switch":
-            yield found
+            used.append(found)
+    return used
 
 
 def _answers_machines(run: object) -> bool:
