@@ -18,6 +18,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -107,14 +108,15 @@ def _used(function: Callable[..., object]) -> list[object]:
     return used
 
 
-def _answers_machines(run: object) -> bool:
+def _answers_machines(run: Any) -> bool:
     """Whether it, or what it calls, looks at what `--json` says."""
-    seen: list[object] = []
-    waiting = [run]
+    seen: list[Any] = []
+    waiting: list[Any] = [run]
     while waiting:
-        one = getattr(waiting[-1], "func", waiting[-1])
-        waiting.pop()
-        if one in seen or not (inspect.isfunction(one) or inspect.isclass(one)):
+        named = waiting.pop()
+        one: Callable[..., object] = getattr(named, "func", None) or named
+        has_source = inspect.isfunction(one) or inspect.isclass(one)
+        if one in seen or not has_source:
             continue
         seen.append(one)
         if one is Screen:
