@@ -133,7 +133,7 @@ def people(args: Namespace, screen: Screen) -> Exit:
             ("day", amount(thresholds.day)),
         ]
     facts.append(("beneficiary waits", span_text(found.wait_s)))
-    days = f"{found.approver_wait_days} {word('days')}"
+    days = f"{found.approver_wait_days} {word('days waited')}"
     facts += [("approvers", str(found.approvers_count)), ("approver waits", days)]
     screen.facts(facts)
     return Exit.DONE

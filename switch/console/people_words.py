@@ -36,7 +36,7 @@ PEOPLE_WORDS: dict[str, tuple[str, str]] = {
     "widens": ("More may approve", "অনুমোদনকারী বাড়ে"),
     "widens by three": ("three must want it", "তিনজনকে চাইতে হবে"),
     "waits until": ("May be done from", "যখন থেকে করা যাবে"),
-    "days": ("days", "দিন"),
+    "days waited": ("days", "দিন"),
     "third waits": (
         "It needs a third person, who approves it likewise:",
         "তৃতীয় একজনেরও অনুমোদন লাগবে:",

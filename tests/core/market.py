@@ -73,7 +73,7 @@ OPEN: dict[str, Any] = {
 class Market:
     """One of them; time goes on by a second with each request."""
 
-    def __init__(self, path: Path, **options: Any) -> None:
+    def __init__(self, path: Path, *, pair: type[Pair] = Pair, **options: Any) -> None:
         net = self.net = Network()
         net.treasury = net.participant(b"treasury", Role.TREASURY)
         net.float_ = net.account(net.treasury, 0, AccountKind.FLOAT)
@@ -91,7 +91,7 @@ class Market:
             net.centre_codes.append(code)
         net.suspense = net.account(net.treasury, 1, AccountKind.SUSPENSE)
         options = {"threads": False, "index_step_rows": 16, **options}
-        self.pair = Pair(path, **options)
+        self.pair = pair(path, **options)
         self.model = self.pair.model
         self.now = NOW
         self.number = 0

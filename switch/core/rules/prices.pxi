@@ -107,7 +107,7 @@ cdef int _prices_believe_quotation(
     rc = bills_renewed(s, draft.row.service, &renewed)
     if rc != 0:
         return rc
-    if renewed >= quotation.fetched:
+    if renewed >= quotation.fetched and not native_planted(b"files_expire_quotations"):
         result[0] = RESULT_QUOTATION_EXPIRED
         return 0
     draft.quoted = 1
