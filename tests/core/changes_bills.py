@@ -22,9 +22,8 @@ from tests.core.changes import WrongError
 from tests.core.counter import bills_record
 from tests.core.market import BILL, CONFIRMED, DEADLINE_S, ONCE, SECOND_NS, Market
 from tests.core.pair import Pair, read_outcome
-from tests.core.quoting import LIFE_NS
 from tests.model import Ask, Payments
-from tests.model_quotations import Quotation
+from tests.model_quotations import LIFE_NS, Quotation
 from tests.records import Outcome, Row
 
 OK, EXPIRED = Result.OK, Result.QUOTATION_EXPIRED
