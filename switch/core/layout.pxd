@@ -67,7 +67,7 @@ cdef enum:
     WAIT_MAX_S = 2678400        # 31 days: the longest that they may say
     APPROVERS_ENOUGH = 3        # who may approve: so many, and nobody else is needed
     APPROVER_WAIT_DAYS = 7      # of who would approve, where the thresholds say no other
-    APPROVER_WAIT_DAYS_MAX = 21 # the longest that they may say: less than PROPOSAL_LIFE_NS
+    APPROVER_WAIT_DAYS_MAX = 21  # the longest that they may say: less than PROPOSAL_LIFE_NS
     IFSC_SIZE = 11              # characters of an IFSC
     CUTOFFS_MAX = 8             # of a schedule, in a day
     HOLIDAYS_MAX = 512          # likewise, in all
