@@ -99,7 +99,12 @@ MORE = (15, 16, 3, 6, 9, 12, 10, 5, 7, 2, 13, 14)
 
 # First in its turn, as the longest file; each seed has so many steps, and on a busy
 # machine, with a core that is not optimized, they take as long as they take.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
+pytestmark = [
+    pytest.mark.slow,
+    # One thread, for more than a minute: it has the core that a simulated day leaves.
+    pytest.mark.alone(beside=1),
+    pytest.mark.timeout(1_800),
+]
 
 MAPS = ("ids_runs", "claims_runs", "links_runs")
 LEVELS_LEAST = {0, 1, 2} if SLOW_BUILD else {0, 1, 2, 3}
