@@ -503,6 +503,8 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
             return rc
         known[i] = found
         new = new and not found
+    if known_basket_is_crowded(s, drafts, count, known, outs):
+        return 0
     if _machine_basket_waits(s, drafts, count, known, new, outs):
         return 0
     rc = _machine_basket_believe(s, drafts, count, known, outs, &waits)
@@ -545,6 +547,8 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
         rc = known_answer(s, draft, out, &known)
         if rc != 0 or known:
             return rc
+        if known_is_crowded(s, draft, 0, out):
+            return 0
     if not kinds_is_payment(draft.row.kind):
         return _machine_treasury(s, draft, out)
     if draft.no_centre:

@@ -72,7 +72,7 @@ cdef int rows_find_link(
     State* s, uint64_t sequence, uint64_t what, uint64_t* value
 ) noexcept nogil:
     """0 and the newest link, or 0 and value 0 if there is none."""
-    cdef int rc = lookup_find(s, s.group.index_txn, MAP_LINKS, sequence, what, 0, True, value)
+    cdef int rc = lookup_find(s, MAP_LINKS, sequence, what, 0, value)
     if rc == MDB_NOTFOUND:
         value[0] = 0
         return 0
