@@ -308,9 +308,7 @@ cdef struct Draft:            # one requested row on its way through a group
     const uint8_t* service_code   # in the request's bytes, for a second look-up
     const uint8_t* centre_code
     uint64_t proposal         # of a row template: what its `total` says
-    uint64_t id_high
-    uint64_t id_low
-    Fence claims[2]           # the keys of CLAIMS_...
+    Fence keys[3]             # of CLAIMS_..., and of its id
     const uint8_t* token      # quotation, in the request's bytes
     const uint8_t* handle     # of the payment that it is in addition to, likewise
     uint64_t claim_other      # of a quoted bill: what is in the way of its claims,

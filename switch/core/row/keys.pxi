@@ -46,6 +46,15 @@ cdef inline void keys_id(
         low[0] = 0
 
 
+cdef inline bint _keys_is_id(const State* s, const Row* row, const Fence* key) noexcept nogil:
+    """Whether a key is that of a row's id. For asserts."""
+    cdef uint64_t high, low
+    if not SWITCH_ASSERT:
+        return True
+    keys_id(s, row.id, row.participant, &high, &low)
+    return key.high == high and key.low == low
+
+
 cdef enum:  # domains of claim keys
     CLAIM_BILL = 1
     CLAIM_REFERENCE = 2
@@ -55,9 +64,10 @@ cdef enum:  # domains of claim keys
     CLAIM_SEARCH = 5          # a payment that takes no claim, by its reference
     CLAIM_WORD = 6            # a post, by its biller's word
 
-cdef enum:  # the claims that one payment may take, by their place in Draft.claims
+cdef enum:  # the keys of a draft, by their place in Draft.keys: of claims that it may take, its id's
     CLAIMS_BILL = 0
     CLAIMS_REFERENCE = 1
+    KEYS_ID = 2
 
 
 cdef inline void keys_claim(
@@ -390,19 +400,23 @@ cdef inline void _keys_derive_one(
 
 cdef void keys_derive(
     State* s, const Table* table, const Row* row, const Row* root, const uint8_t* tail,
-    uint32_t tail_size, const Fence* claims, Derived* out
+    uint32_t tail_size, const Fence* keys, Derived* out
 ) noexcept nogil:
     """Every map entry of a row. `root`: the row that took the claim this one releases, or that
     a transfer names which may be a payout.
 
-    `claims`: the keys of the claims that the row takes, where they are known already.
+    `keys`: those of its draft, where they are known already: of its id, and of what it claims.
     """
     cdef uint64_t high, low
     cdef Claim claim
     cdef bint adds
     out.count = 0
     if not keys_no_id(row.id):
-        keys_id(s, row.id, row.participant, &high, &low)
+        if keys != NULL:
+            native_assert(_keys_is_id(s, row, &keys[KEYS_ID]), b"keys_derive: the draft's own")
+            high, low = keys[KEYS_ID].high, keys[KEYS_ID].low
+        else:
+            keys_id(s, row.id, row.participant, &high, &low)
         _keys_derive_one(out, MAP_IDS, high, low, row.sequence)
     if row.result != RESULT_OK:
         return
@@ -411,8 +425,8 @@ cdef void keys_derive(
         keys_hash(s, &claim, &high, &low)
         _keys_derive_one(out, MAP_CLAIMS, high, low, (row.sequence << 1) | 1)
     elif row.flags & ROW_CLAIM and kinds_may_claim(row.kind):
-        if claims != NULL:
-            high, low = claims[CLAIMS_BILL].high, claims[CLAIMS_BILL].low
+        if keys != NULL:
+            high, low = keys[CLAIMS_BILL].high, keys[CLAIMS_BILL].low
         else:
             keys_claim_of(table, row, &claim)
             keys_hash(s, &claim, &high, &low)
@@ -426,8 +440,8 @@ cdef void keys_derive(
         keys_hash(s, &claim, &high, &low)
         _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
     if row.flags & ROW_RECENT and kinds_may_claim(row.kind):
-        if claims != NULL:
-            high, low = claims[CLAIMS_REFERENCE].high, claims[CLAIMS_REFERENCE].low
+        if keys != NULL:
+            high, low = keys[CLAIMS_REFERENCE].high, keys[CLAIMS_REFERENCE].low
             _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
         elif _keys_reference_of(table, row, tail, tail_size, &claim):
             keys_hash(s, &claim, &high, &low)

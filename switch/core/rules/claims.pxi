@@ -84,16 +84,24 @@ cdef int claims_find(State* s, const Claim* claim, uint64_t* value) noexcept nog
     return claims_next(s, &walk, claim, value)
 
 
-cdef void _claims_begin_draft(
-    State* s, KeyWalk* walk, const Draft* draft, int claim, Claim* out
+cdef inline int _claims_first(
+    State* s, KeyWalk* walk, const Draft* draft, int number, Claim* claim, uint64_t* value
 ) noexcept nogil:
-    """Begin a walk over one of a draft's claims, whose key is known."""
-    native_assert(draft.claims_taken >> claim & 1, b"_claims_begin_draft: one that it takes")
-    claims_fill(s, draft, claim, out)
+    """Begin a walk over one of a draft's claims, whose key is known, and give the newest entry.
+    What it claims is filled in only if there is any of its key: hardly ever."""
+    cdef bint same
+    cdef int rc
+    native_assert(draft.claims_taken >> number & 1, b"_claims_first: one that it takes")
     lookup_begin(
-        s, walk, MAP_CLAIMS, draft.claims[claim].high, draft.claims[claim].low,
-        draft.maybe_claims >> claim & 1,
+        s, walk, MAP_CLAIMS, draft.keys[number].high, draft.keys[number].low,
+        draft.maybe_claims >> number & 1,
     )
+    rc = lookup_next(s, walk, value)
+    if rc != 0:
+        return rc
+    claims_fill(s, draft, number, claim)
+    rc = _claims_is(s, claim, value[0], &same)
+    return rc if rc != 0 or same else claims_next(s, walk, claim, value)
 
 
 cdef int _claims_is_credited(
@@ -167,9 +175,7 @@ cdef int _claims_check_bill(
     cdef KeyWalk walk
     cdef Claim claim
     cdef Row row
-    cdef int rc
-    _claims_begin_draft(s, &walk, draft, CLAIMS_BILL, &claim)
-    rc = claims_next(s, &walk, &claim, &value)
+    cdef int rc = _claims_first(s, &walk, draft, CLAIMS_BILL, &claim, &value)
     if rc != 0:
         return 0 if rc == MDB_NOTFOUND else rc
     if value & 1 == 0:
@@ -273,10 +279,10 @@ cdef int _claims_check_reference(
     cdef KeyWalk walk
     cdef Claim claim
     cdef bint done = False
-    cdef int rc
-    _claims_begin_draft(s, &walk, draft, CLAIMS_REFERENCE, &claim)
+    cdef int rc = _claims_first(s, &walk, draft, CLAIMS_REFERENCE, &claim, &value)
     for i in range(<uint32_t>TAKERS_MAX):
-        rc = claims_next(s, &walk, &claim, &value)
+        if i > 0:
+            rc = claims_next(s, &walk, &claim, &value)
         if rc != 0:
             return 0 if rc == MDB_NOTFOUND else rc
         native_assert(value & 1 == 0, b"_claims_check_reference: nobody releases it")
@@ -306,8 +312,8 @@ cdef bint _claims_collide(
     cdef Claim taken, wanted
     if not (
         (earlier.claims_taken & draft.claims_taken) >> claim & 1
-        and earlier.claims[claim].high == draft.claims[claim].high
-        and earlier.claims[claim].low == draft.claims[claim].low
+        and earlier.keys[claim].high == draft.keys[claim].high
+        and earlier.keys[claim].low == draft.keys[claim].low
     ):
         return False
     claims_fill(s, earlier, claim, &taken)

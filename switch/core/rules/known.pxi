@@ -189,7 +189,7 @@ cdef int known_answer(
     cdef Row row
     cdef int field
     cdef int rc = _known_find_id(
-        s, draft.row.id, draft.row.participant, draft.id_high, draft.id_low, draft.maybe_id, &row,
+        s, draft.row.id, draft.row.participant, draft.keys[KEYS_ID].high, draft.keys[KEYS_ID].low, draft.maybe_id, &row,
         known, &draft.id_others,
     )
     if rc != 0 or not known[0]:
@@ -234,7 +234,7 @@ cdef bint known_basket_is_crowded(
         before = 0
         for j in range(i):
             before += not known[j] and (
-                drafts[j].id_high == drafts[i].id_high and drafts[j].id_low == drafts[i].id_low
+                drafts[j].keys[KEYS_ID].high == drafts[i].keys[KEYS_ID].high and drafts[j].keys[KEYS_ID].low == drafts[i].keys[KEYS_ID].low
             )
         outs[i].result = RESULT_INVALID_BASKET
         if known_is_crowded(s, &drafts[i], before, &outs[i]):

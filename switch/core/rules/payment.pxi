@@ -141,7 +141,7 @@ cdef void _payment_spell(Draft* draft, const Service* service) noexcept nogil:
 cdef inline void _payment_take_claim(State* s, Draft* draft, int number) noexcept nogil:
     cdef Claim claim
     claims_fill(s, draft, number, &claim)
-    keys_hash(s, &claim, &draft.claims[number].high, &draft.claims[number].low)
+    keys_hash(s, &claim, &draft.keys[number].high, &draft.keys[number].low)
     draft.claims_taken |= <uint8_t>(1 << number)
 
 
@@ -374,7 +374,7 @@ cdef int payment_record(State* s, Draft* draft) noexcept nogil:
                 row.flags |= ROW_AS_DIRECT
         elif draft.keeps or register_keeps(s, record):
             row.flags |= ROW_KEEP
-    return rows_record(s, row, NULL, tail, size, draft.claims)
+    return rows_record(s, row, NULL, tail, size, draft.keys)
 
 
 # --- baskets -----------------------------------------------------------------------------

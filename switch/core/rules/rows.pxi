@@ -155,11 +155,11 @@ cdef inline void _rows_keep_hold(State* s, const Row* row) noexcept nogil:
 
 cdef int rows_note(
     State* s, const Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size,
-    const Fence* claims
+    const Fence* keys
 ) noexcept nogil:
     """Let memory learn a row. `hold`: what a post, void or expire ends, or a case keeps.
 
-    `claims`: the keys of the claims that it takes, or NULL to derive them. Damage is met before
+    `keys`: of its draft, for what it claims and its id, or NULL to derive them. Damage is met before
     anything has changed.
     """
     cdef Derived derived
@@ -240,7 +240,7 @@ cdef int rows_note(
         rc = hold_pieces_learn(&s.group.holds, row)
         if rc != 0:
             return rc
-    keys_derive(s, &s.group.working, row, &root, tail, tail_size, claims, &derived)
+    keys_derive(s, &s.group.working, row, &root, tail, tail_size, keys, &derived)
     for i in range(<uint32_t>derived.count):
         rc = memo_add(&step.maps[derived.maps[i]], &derived.entries[i])
         if rc != 0:
@@ -271,7 +271,7 @@ cdef void _rows_add_tail(
 
 cdef int rows_record(
     State* s, Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size,
-    const Fence* claims
+    const Fence* keys
 ) noexcept nogil:
     """Number a decided row, give it its time and receipt, and add it to the group.
 
@@ -292,7 +292,7 @@ cdef int rows_record(
     row.flags &= <uint16_t>(~ROW_TAIL & 0xFFFF)
     if tail_size > 0:
         row.flags |= ROW_TAIL
-    rc = rows_note(s, row, hold, tail, tail_size, claims)
+    rc = rows_note(s, row, hold, tail, tail_size, keys)
     if rc != 0:
         return rc
     if tail_size > 0:
