@@ -525,8 +525,8 @@ def open_index(directory: Path) -> lmdb.Environment:
 def sealed(meta: bytes, transaction: int) -> bytes:
     """What an index says of itself, as this transaction's and with its check right."""
     meta = meta[:56] + transaction.to_bytes(8, "little") + meta[64:]
-    check = crc32c(meta[384:], crc32c(meta[:380]))
-    return meta[:380] + struct.pack("<I", check) + meta[384:]
+    check = crc32c(meta[400:], crc32c(meta[:396]))
+    return meta[:396] + struct.pack("<I", check) + meta[400:]
 
 
 def change_index(

@@ -58,8 +58,8 @@ def step_rows(meta: bytes) -> int:
 
 def listed(meta: bytes) -> list[tuple[int, bytes]]:
     """What the index lists of its segments: up to which step each stands, its check."""
-    runs, merges, retired, count = struct.unpack_from("<4I", meta, 348)
-    at = 384 + 56 * runs + 88 * merges + 24 * retired
+    runs, merges, retired, count = struct.unpack_from("<4I", meta, 364)
+    at = 400 + 56 * runs + 88 * merges + 24 * retired
     assert len(meta) == at + 8 * (count + 64)
     pieces = [meta[i : i + 8] for i in range(at, at + 8 * count, 8)]
     return [(int.from_bytes(each[:4], "little"), each[4:]) for each in pieces]
@@ -69,7 +69,7 @@ def stand(path: Path) -> tuple[int, int, list[int]]:
     """The index's as_of, how many steps it is behind, and each segment's as_of."""
     meta = tables(path, "meta")[b"index"]
     as_of = int.from_bytes(meta[24:32], "little")
-    behind = int.from_bytes(meta[368:372], "little")
+    behind = int.from_bytes(meta[384:388], "little")
     stored = tables(path, "segments")
     assert listed(meta) == [
         (int.from_bytes(value[8:16], "little") // step_rows(meta), value[28:32])
@@ -267,7 +267,7 @@ def test_new_accounts_are_stored_at_once(tmp_path: Path) -> None:
     while pair.ledger.index_step():
         segments = stand(pair.path)[2]
         meta = tables(pair.path, "meta")[b"index"]
-        count = int.from_bytes(meta[344:348], "little")
+        count = int.from_bytes(meta[360:364], "little")
         assert len(segments) == (0 if count == 1 else (count + 511) // 512)
     pair.reopen()
     pair.compare_all()

