@@ -215,7 +215,7 @@ class Ledger:
     refusals_turned_away: int
     """Refusals since the opening that were not recorded: their sender had too many."""
     ids_turned_away: int
-    """Requests since the opening that had ANOTHER_ID_NEEDED: too many ids have one key."""
+    """Likewise requests that had ANOTHER_ID_NEEDED."""
     stuck: str
     """Which of `index` and `journal` is being written for longer than `patience_s`, as
     when LMDB is in a loop; empty if none is. The next start walks the pages."""

@@ -87,7 +87,6 @@ cdef enum:
     POSTINGS_LINKS = 3          # links from one entry of the postings to earlier ones
     POSTINGS_BLOCK_BITS = 5     # a block is 32 steps, a block of blocks 1,024
     POSTINGS_MARK = 64          # an account's totals stand behind so many of its postings
-    KEY_OTHERS_MAX = 64         # other ids of one key, beyond which a new one is not taken
     ENTRY_LOW_BITS = 24         # of a map's key, behind the 64 of `high`
     ENTRY_VALUE_BITS = 40       # of an entry's value: twice a sequence fits
 

@@ -137,6 +137,7 @@ cdef struct Fence:            # a key of a map
 
 cdef enum:
     CLAIM_WORDS = 6
+    IDS_OF_KEY_MAX = 64       # ids that one key may have: a new one beyond them is not taken
 
 cdef struct Claim:            # what a claim's key is made of, whole: its row claims the same
     uint64_t words[CLAIM_WORDS]

@@ -54,7 +54,7 @@ cdef int _claims_is(State* s, const Claim* claim, uint64_t value, bint* same) no
     return rc
 
 
-cdef void claims_begin(
+cdef void _claims_begin(
     State* s, KeyWalk* walk, const Claim* claim, bint before
 ) noexcept nogil:
     """Begin a walk over the entries of a claim."""
@@ -63,7 +63,7 @@ cdef void claims_begin(
     lookup_begin(s, walk, MAP_CLAIMS, high, low, before)
 
 
-cdef int claims_next(
+cdef int _claims_next(
     State* s, KeyWalk* walk, const Claim* claim, uint64_t* value
 ) noexcept nogil:
     """The next entry of just this claim, from the newest on, or MDB_NOTFOUND."""
@@ -80,8 +80,8 @@ cdef int claims_next(
 cdef int claims_find(State* s, const Claim* claim, uint64_t* value) noexcept nogil:
     """The newest entry of a claim, of all that are there; or MDB_NOTFOUND."""
     cdef KeyWalk walk
-    claims_begin(s, &walk, claim, True)
-    return claims_next(s, &walk, claim, value)
+    _claims_begin(s, &walk, claim, True)
+    return _claims_next(s, &walk, claim, value)
 
 
 cdef inline int _claims_first(
@@ -101,7 +101,7 @@ cdef inline int _claims_first(
         return rc
     claims_fill(s, draft, number, claim)
     rc = _claims_is(s, claim, value[0], &same)
-    return rc if rc != 0 or same else claims_next(s, walk, claim, value)
+    return rc if rc != 0 or same else _claims_next(s, walk, claim, value)
 
 
 cdef int _claims_is_credited(
@@ -149,7 +149,7 @@ cdef int _claims_check_released(
     cdef bint credited
     cdef int rc
     while takers < <uint32_t>TAKERS_MAX:
-        rc = claims_next(s, walk, claim, &value)
+        rc = _claims_next(s, walk, claim, &value)
         if rc != 0:
             return 0 if rc == MDB_NOTFOUND else rc
         if value & 1:
@@ -282,7 +282,7 @@ cdef int _claims_check_reference(
     cdef int rc = _claims_first(s, &walk, draft, CLAIMS_REFERENCE, &claim, &value)
     for i in range(<uint32_t>TAKERS_MAX):
         if i > 0:
-            rc = claims_next(s, &walk, &claim, &value)
+            rc = _claims_next(s, &walk, &claim, &value)
         if rc != 0:
             return 0 if rc == MDB_NOTFOUND else rc
         native_assert(value & 1 == 0, b"_claims_check_reference: nobody releases it")

@@ -213,7 +213,7 @@ cdef bint known_is_crowded(
     """Whether too many other ids have the key of a new one, with so many more of its basket: who
     looks one of them up has to look at all. Then that is its answer, without a row. Asked once
     the id is known to be new."""
-    if draft.id_others + more < <uint32_t>KEY_OTHERS_MAX:
+    if draft.id_others + more < <uint32_t>IDS_OF_KEY_MAX:
         return False
     native_assert(out.sequence == 0, b"known_is_crowded: it has no row")
     out.result = RESULT_ANOTHER_ID_NEEDED
