@@ -1,4 +1,4 @@
-"""Goal: ids and claims of the core's index are those that the data model says, key by key.
+"""Goal: ids and claims of the core's index have the keys that the data model says.
 
 Method: a process of its own drives the core with random requests; then each entry of
 the runs of maps 0 and 1 is compared with the ids of the journal's rows and with what
@@ -218,8 +218,9 @@ def test_claims_of_what_a_bank_has_booked_have_theirs(tmp_path: Path) -> None:
 
 
 def both(path: Path) -> tuple[Counter[tuple[int, int, int]], Taken]:
-    """The claims that an index stores, and what its journal takes as far as that goes. The
-    ids are compared here.
+    """The claims that an index stores, and what its journal takes as far as that goes.
+
+    The ids are compared here.
     """
     with open_index(path) as env:
         mine, ids = Counter(stored(env)), Counter(stored(env, IDS))

@@ -1,9 +1,9 @@
 """Goal: nobody can choose what shares a key, and what shares one changes nothing else.
 
 Method: what a sender knows is used against the index as it lies on the disk. The assert
-build can hash all ids with one first half, or all claims, to one key: then known ids are
-answered, new ones beyond a bound refused without a row, and bills are as free or paid as
-the model says. Ledgers of one story with secrets of their own are compared.
+build can hash all ids with one first half, or all claims, to one key: then known ids
+are answered, new ones beyond a bound refused without a row, and bills are as free or
+paid as the model says. Ledgers of one story with secrets of their own are compared.
 """
 
 import random
@@ -120,8 +120,7 @@ def begun(tmp_path: Path) -> Market:
 
 def one(market: Market, id_: bytes) -> Payment:
     """A payment with this id."""
-    made = Payment(id_, b"ANY", 100, b"REFERENCE", centre=market.net.centre_codes[0])
-    return made
+    return Payment(id_, b"ANY", 100, b"REFERENCE", centre=market.net.centre_codes[0])
 
 
 def crowd(market: Market, ids: Iterable[bytes]) -> Payments:

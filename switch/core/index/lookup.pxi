@@ -243,7 +243,9 @@ cdef void lookup_probe(State* s, uint32_t first, uint32_t last) noexcept nogil:
     probes.count = 0
     for i in range(first, last):
         draft = &s.group.drafts[i]
-        _lookup_add_probe(probes, draft.keys[KEYS_ID].high, draft.keys[KEYS_ID].low, s.config.seed, i)
+        _lookup_add_probe(
+            probes, draft.keys[KEYS_ID].high, draft.keys[KEYS_ID].low, s.config.seed, i
+        )
     _lookup_probe_map(s, MAP_IDS, probes)
     for i in range(probes.count):
         s.group.drafts[probes.drafts[i]].maybe_id = probes.maybe[i]

@@ -64,7 +64,7 @@ cdef enum:  # domains of claim keys
     CLAIM_SEARCH = 5          # a payment that takes no claim, by its reference
     CLAIM_WORD = 6            # a post, by its biller's word
 
-cdef enum:  # the keys of a draft, by their place in Draft.keys: of claims that it may take, its id's
+cdef enum:  # the keys of a draft, by their place there: of claims that it may take, of its id
     CLAIMS_BILL = 0
     CLAIMS_REFERENCE = 1
     KEYS_ID = 2

@@ -188,9 +188,10 @@ cdef int known_answer(
     """Answer a request whose id has an answer already."""
     cdef Row row
     cdef int field
+    cdef const Fence* key = &draft.keys[KEYS_ID]
     cdef int rc = _known_find_id(
-        s, draft.row.id, draft.row.participant, draft.keys[KEYS_ID].high, draft.keys[KEYS_ID].low, draft.maybe_id, &row,
-        known, &draft.id_others,
+        s, draft.row.id, draft.row.participant, key.high, key.low, draft.maybe_id, &row, known,
+        &draft.id_others,
     )
     if rc != 0 or not known[0]:
         return rc
@@ -234,7 +235,7 @@ cdef bint known_basket_is_crowded(
         before = 0
         for j in range(i):
             before += not known[j] and (
-                drafts[j].keys[KEYS_ID].high == drafts[i].keys[KEYS_ID].high and drafts[j].keys[KEYS_ID].low == drafts[i].keys[KEYS_ID].low
+                memcmp(&drafts[j].keys[KEYS_ID], &drafts[i].keys[KEYS_ID], sizeof(Fence)) == 0
             )
         outs[i].result = RESULT_INVALID_BASKET
         if known_is_crowded(s, &drafts[i], before, &outs[i]):

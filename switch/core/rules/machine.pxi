@@ -369,7 +369,10 @@ cdef void machine_prepare(State* s, Draft* draft) noexcept nogil:
         payment_set_shape(draft)
         if not kinds_has_total(draft.row.kind):
             draft.row.total = 0
-    keys_id(s, draft.row.id, draft.row.participant, &draft.keys[KEYS_ID].high, &draft.keys[KEYS_ID].low)
+    keys_id(
+        s, draft.row.id, draft.row.participant,
+        &draft.keys[KEYS_ID].high, &draft.keys[KEYS_ID].low,
+    )
 
 
 cdef inline bint _machine_turns_away(

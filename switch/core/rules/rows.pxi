@@ -159,8 +159,8 @@ cdef int rows_note(
 ) noexcept nogil:
     """Let memory learn a row. `hold`: what a post, void or expire ends, or a case keeps.
 
-    `keys`: of its draft, for what it claims and its id, or NULL to derive them. Damage is met before
-    anything has changed.
+    `keys`: of its draft, for what it claims and its id, or NULL to derive them. Damage is met
+    before anything has changed.
     """
     cdef Derived derived
     cdef Row root
