@@ -38,7 +38,7 @@ def siphash64(
         v[0] ^= word
     v[2] ^= 0xFF
     turn(v, behind)
-    return v[0] ^ v[1] ^ v[2] ^ v[3]
+    return int(v[0] ^ v[1] ^ v[2] ^ v[3])
 
 
 def id_key(secret: bytes, id_: bytes, sender: int) -> Key:

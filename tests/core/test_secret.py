@@ -8,7 +8,6 @@ paid as the model says. Ledgers of one story with secrets of their own are compa
 
 import random
 import shutil
-import struct
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import lmdb
+import numpy as np
 import pytest
 
 from switch._core import ASSERTS
@@ -56,8 +56,8 @@ def secret_of(path: Path) -> bytes:
         meta = env.open_db(b"meta", create=False)
         with env.begin(meta) as txn:
             value = txn.get(b"index") or b""
-    at = INDEX_META.fields["secret"][1]
-    return bytes(value[at : at + 16])
+    head = np.frombuffer(bytes(value), INDEX_META, 1)[0]
+    return bytes(head["secret"])
 
 
 def values(path: Path, part: str, table: str) -> dict[bytes, bytes]:
@@ -75,7 +75,8 @@ def unmixed(x: int) -> int:
     """The number that is mixed into `x`: the mix is no secret, and goes both ways."""
     for factor in (0xC4CEB9FE1A85EC53, 0xFF51AFD7ED558CCD):
         x ^= x >> 33
-        x = x * pow(factor, -1, 2**64) & MASK
+        inverse: int = pow(factor, -1, 2**64)
+        x = x * inverse & MASK
     return x ^ x >> 33
 
 
@@ -83,8 +84,8 @@ def aimed(instance: bytes, sender: int, number: int) -> bytes:
     """An id as one aims it who knows the ledger's instance, which any centre is told:
     all have one key if that is what keys are made with.
     """
-    first, second = struct.unpack("<2Q", instance)
-    low = unmixed(number) ^ first ^ second ^ (sender * GOLDEN & MASK)
+    words = (int.from_bytes(half, "little") for half in (instance[:8], instance[8:]))
+    low = unmixed(number) ^ next(words) ^ next(words) ^ (sender * GOLDEN & MASK)
     return bytes(8) + low.to_bytes(8, "big")
 
 
@@ -136,6 +137,7 @@ def alike(first: int, count: int) -> list[bytes]:
 def told(market: Market, ask: Payments) -> list[Outcome]:
     """What the core alone answers: the model knows no keys."""
     (reply,) = market.pair.ledger.commit([to_request(ask)], market.tick())
+    assert isinstance(reply, bytes)
     return [outcome for _, outcome in wire.decode_reply(reply)]
 
 
@@ -168,6 +170,7 @@ def test_beyond_the_bound_another_id_is_needed(
         row = top_up(market.net, market.net.wallets[0], 5, b"UTR-%s" % how[:2].encode())
         row.id, row.participant = alike(OTHERS_MAX, 1)[0], market.net.harness
         (reply,) = pair.ledger.commit([to_request(Rows([row]))], market.tick())
+        assert not isinstance(reply, bytes)
         assert reply["result"].tolist() == [ANOTHER]
         assert (pair.ledger.sequence, pair.ledger.state_hash()) == before
         assert pair.ledger.ids_turned_away == turned + 4
