@@ -352,6 +352,10 @@ def budget_figures(node: Node) -> list[Family]:
             "refusals_turned_away_total",
             "Refusals that were answered and not recorded.",
         ).add(node.ledger.refusals_turned_away),
+        counter(
+            "ids_turned_away_total",
+            "Requests whose id was not taken: too many others have its key.",
+        ).add(node.ledger.ids_turned_away),
         failed,
     ]
 

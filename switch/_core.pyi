@@ -209,11 +209,11 @@ class Ledger:
     damaged_requests: int
     """Payments and moves since the opening that had DATA_DAMAGED for their answer."""
     holds_turned_away: int
-    """Payments since the opening that had BILLER_BUSY: too many holds of a wallet."""
     billers_turned_away: int
-    """Likewise: too many holds of a biller."""
+    """Since the opening BILLER_BUSY, for too many holds of a wallet, of a biller."""
     refusals_turned_away: int
-    """Refusals since the opening that were not recorded: their sender had too many."""
+    ids_turned_away: int
+    """Likewise refusals that were not recorded, requests with ANOTHER_ID_NEEDED."""
     stuck: str
     """Which of `index` and `journal` is being written for longer than `patience_s`, as
     when LMDB is in a loop; empty if none is. The next start walks the pages."""

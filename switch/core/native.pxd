@@ -15,6 +15,8 @@ cdef extern from "core/native.h" nogil:
     void native_siphash128(
         const uint64_t* key, const uint64_t* words, size_t count,
         uint64_t* high, uint64_t* low)
+    uint64_t native_siphash64(
+        const uint64_t* key, const uint64_t* words, size_t count, uint32_t behind)
     void native_filter_add_all(
         uint32_t* filter, uint32_t lines, const uint64_t* hashes, uint32_t count)
     ctypedef struct NativeParts:

@@ -121,7 +121,13 @@ cdef int lifetime_allocate(
     s.group.operators_count = s.group.complaints_count = 1
     s.group.operator_slots_count = OPERATORS_SLOTS_LEAST
     s.group.participant_slots_count = s.group.service_slots_count = REGISTER_SLOTS_LEAST
-    if holds_init(&s.group.holds) != 0 or holds_init(&s.index.images_holds) != 0:
+    i = secret_draw(s)
+    if i != 0:
+        return i
+    if (
+        holds_init(&s.group.holds, s.config.tables_secret[0]) != 0
+        or holds_init(&s.index.images_holds, s.config.tables_secret[0]) != 0
+    ):
         return ENOMEM
     return 0
 
@@ -230,7 +236,6 @@ cdef int _lifetime_read_name(State* s, MDB_txn* txn, const uint8_t* fresh) noexc
     if meta.magic != CHUNK_MAGIC or meta.format != JOURNAL_FORMAT:
         return RC_FORMAT
     memcpy(s.config.instance, meta.instance, 16)
-    s.config.seed = s.config.instance[0] ^ s.config.instance[1]
     s.config.instance_check = native_crc(0, <const uint8_t*>s.config.instance, 16)
     s.config.epoch = meta.epoch
     s.group.epoch_next = meta.epoch

@@ -100,7 +100,7 @@ cdef _check_layout():
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 16),
         "PostingsHead": (sizeof(PostingsHead), 40),
         "PostingsAccount": (sizeof(PostingsAccount), 80),
-        "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 384),
+        "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 400),
         "RunRecord": (sizeof(RunRecord), 56), "MergeRecord": (sizeof(MergeRecord), 88),
         "Retired": (sizeof(Retired), 24), "PieceRecord": (sizeof(PieceRecord), 8),
         "HoldsHead": (sizeof(HoldsHead), 24), "Hold": (sizeof(Hold), 16),

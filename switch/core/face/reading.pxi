@@ -104,6 +104,10 @@ cdef class _Reading(_Opened):
         return self.s.shared.refusals_turned_away
 
     @property
+    def ids_turned_away(self):
+        return self.s.shared.ids_turned_away
+
+    @property
     def dead(self):
         return error_text(self.s.shared.dead) if self.s.shared.dead else ""
 
@@ -255,7 +259,7 @@ cdef class _Reading(_Opened):
         ):
             raise ValueError("a reference is 1 to 32 printable characters")
         with nogil:
-            rc = reads_in_the_way(self.s, service, bill, paid, now_ns, &other)
+            rc = claimed_in_the_way(self.s, service, bill, paid, now_ns, &other)
         self._check(rc)
         return other
 
