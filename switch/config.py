@@ -77,12 +77,14 @@ class TransportConfig:
     connections_max: int = bounded(10_000, 1, 100_000)
     """Connections at a time; each centre may hold a few."""
     handshakes_max: int = bounded(256, 1, 4_096)
-    """Connections whose handshake is not done; more wait to be accepted."""
+    """Connections whose handshake is not done; more stand in line."""
+    sockets_waiting_max: int = bounded(4_096, 1, 65_536)
+    """Sockets without a handshake yet: silent, or in line for one."""
     handshake_ms: int = bounded(20_000, 100, 600_000)
     """Milliseconds that a handshake may take."""
-    handshakes_address_max: int = bounded(256, 1, 4_096)
+    handshakes_address_max: int = bounded(192, 1, 4_096)
     """Handshakes of one address at a time; with more its oldest gives way, or it waits.
-    All centres may share one address."""
+    All centres may share one address; the rest is for others."""
     handshakes_address_per_s: int = bounded(2_000, 1, 1_000_000)
     """Handshakes that one address may begin a second, and at once."""
     calls_connection_max: int = bounded(4_096, 1, 65_536)

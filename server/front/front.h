@@ -20,6 +20,7 @@ struct front;
 #define FRONT_BOUNDS(X)                                                                    \
     X(connections_max)          /* established, of all owners */                           \
     X(handshakes_max)           /* at a time */                                            \
+    X(sockets_waiting_max)      /* without a handshake yet: silent, or in line for one */  \
     X(handshake_ms)             /* for a handshake, and for admission after it */          \
     X(calls_connection_max)     /* streams of one connection at a time */                  \
     X(metadata_bytes_max)       /* of a request's headers, with 32 bytes for each */       \
@@ -156,14 +157,15 @@ enum front_cause {
     X(connections_accepted) X(connections_refused) X(connections_admitted)                 \
     X(connections_flooded) X(connections_kept_dead) X(connections_idle)                    \
     X(handshakes_done) X(handshakes_failed) X(handshakes_late) X(handshakes_shed)          \
-    X(handshakes_refused)                                                                  \
+    X(handshakes_refused) X(sockets_refused)                                               \
     X(calls_begun) X(calls_given) X(calls_reset) X(calls_refused) X(calls_unsupported)     \
     X(calls_late) X(calls_shed) X(messages_in) X(messages_out) X(bytes_in) X(bytes_out)    \
     X(turns) X(streams_held)                                                               \
     X(over_payments) X(over_reads) X(over_fetches) X(over_connections) X(over_calls)       \
     X(over_bytes) X(over_feeds) X(over_watches) X(over_refusals) X(over_holds)
 
-#define FRONT_GAUGES(X) X(connections_open) X(handshakes_open) X(calls_open) X(bytes_held)
+#define FRONT_GAUGES(X)                                                                    \
+    X(connections_open) X(handshakes_open) X(sockets_waiting) X(calls_open) X(bytes_held)
 
 struct front_counters {
 #define FRONT_FIELD(name) int64_t name;

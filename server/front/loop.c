@@ -124,6 +124,7 @@ void front_free(struct front *front) {
     SSL_CTX_free(front->handover.context);
     BIO_meth_free(front->handover.sockets);
     free(front->handover.slots);
+    if (front->handover.spare_fd >= 0) close(front->handover.spare_fd);
     if (front->handover.wake_fd >= 0) close(front->handover.wake_fd);
     if (front->handover.epoll_fd >= 0) close(front->handover.epoll_fd);
     if (front->epoll_fd >= 0) close(front->epoll_fd);

@@ -258,20 +258,29 @@ struct peer_address {
     int port;
 };
 
-/* What comes from one address: handshakes a second, and at a time. */
-struct address_slot {
-    struct bucket bucket;
-    int64_t open;
+struct link {
+    struct link *next, *prev; /* NULL: in no ring */
 };
 
-/* A socket on its way to a connection. */
+/* What comes from one address: so much a second, and who of it is on the way. */
+struct address_slot {
+    struct bucket bucket;
+    int64_t open;                     /* handshakes under way */
+    int64_t silent_count, line_count; /* sockets that wait */
+    struct link silent, line;         /* rings of these, oldest first */
+    struct link with_silent, with_line; /* among the addresses that have any */
+};
+
+/* A socket on its way to a connection: it is silent, stands in line, or shakes hands. */
 struct handshake {
     uint8_t source; /* first */
-    struct handshake *next, *prev;
+    bool in_line;
+    struct handshake *next, *prev; /* of those under way, or of those that are through */
+    struct link age, place;        /* of those that wait: of all, and of its address */
     struct address_slot *slot;
     int fd;
-    SSL *ssl;
-    int64_t born_ms;
+    SSL *ssl;        /* NULL: it waits */
+    int64_t born_ms; /* of the socket, then of the handshake */
     struct peer_address address;
 };
 
@@ -293,6 +302,10 @@ struct handover {
     bool running;
     /* The thread's alone. */
     struct handshake ring; /* those under way, oldest first */
+    struct link waiting;   /* those that wait, oldest first */
+    struct link with_silent, with_line; /* addresses that have such, the latter by their turns */
+    int spare_fd;     /* let go to turn somebody away when there is no other */
+    int64_t again_ms; /* until then nothing is accepted; 0: all is */
     struct address_slot *slots;
     uint64_t slots_seed; /* so that nobody chooses with whom it shares one */
     atomic_bool stop;
@@ -451,6 +464,26 @@ void handshake_close(struct front *front); /* no new ones */
 void handshake_stop(struct front *front);  /* ends and joins the thread */
 struct handshake *handshake_take(struct front *front);
 void handshake_free(struct handshake *handshake);
+
+/* listening.c; also front_listen and front_take_refused */
+int listening_spare(void); /* a descriptor that is good for nothing; -1: there is none */
+bool listening_accept(struct front *front, const struct listener *listener, int64_t now_ms);
+void listening_watch(struct handover *handover, bool watch);
+void listening_close(struct handover *handover);
+
+/* waiting.c */
+bool waiting_init(struct handover *handover);
+bool waiting_make_room(struct front *front, const struct address_slot *slot);
+void waiting_add(struct front *front, struct handshake *handshake);
+void waiting_hear(struct front *front, struct handshake *handshake, uint32_t events);
+void waiting_expire(struct front *front, int64_t now_ms);
+int64_t waiting_due_ms(struct front *front);
+bool waiting_has_line(const struct handover *handover);
+struct address_slot *waiting_turn(struct front *front, int64_t now_ms,
+                                  bool (*may)(struct front *front, struct address_slot *slot,
+                                              int64_t now_ms));
+struct handshake *waiting_take(struct front *front, struct address_slot *slot);
+void waiting_end(struct front *front);
 
 /* rates.c */
 void bucket_fill(struct bucket *bucket, int64_t per_s, int64_t at_once, int64_t now_ms);

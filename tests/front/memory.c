@@ -148,7 +148,8 @@ static bool judge(const struct trial *trial, long failed) {
 /* --- walks ----------------------------------------------------------------------------- */
 
 static const struct front_bounds BOUNDS = {
-    .connections_max = 16, .handshakes_max = 8, .handshake_ms = PATIENCE_MS,
+    .connections_max = 16, .handshakes_max = 8, .sockets_waiting_max = 16,
+    .handshake_ms = PATIENCE_MS,
     .calls_connection_max = 100, .metadata_bytes_max = 4096, .message_bytes_max = 100000,
     .body_ms = PATIENCE_MS, .idle_ms = 10 * PATIENCE_MS, .keepalive_ms = 10 * PATIENCE_MS,
     .keepalive_timeout_ms = PATIENCE_MS, .ping_min_ms = 1, .connection_bytes_max = 4000000,
