@@ -141,6 +141,7 @@ enum front_reason {
     X(KEEPALIVE, "keepalive")             /* it does not answer a PING */                  \
     X(FLOOD, "flood")                     /* frames that only cost */                      \
     X(PROTOCOL, "protocol")               /* no HTTP/2 */                                  \
+    X(UNTRUSTED, "untrusted")             /* its authority is believed no more */        \
     X(TLS, "tls")                         /* its records are broken */                     \
     X(MEMORY, "memory")                   /* an allocation failed */
 
@@ -156,6 +157,7 @@ enum front_cause {
 #define FRONT_COUNTERS(X)                                                                  \
     X(connections_accepted) X(connections_refused) X(connections_admitted)                 \
     X(connections_flooded) X(connections_kept_dead) X(connections_idle)                    \
+    X(connections_untrusted)                    \
     X(handshakes_done) X(handshakes_failed) X(handshakes_late) X(handshakes_shed)          \
     X(handshakes_refused) X(sockets_refused)                                               \
     X(calls_begun) X(calls_given) X(calls_reset) X(calls_refused) X(calls_unsupported)     \
@@ -274,6 +276,7 @@ enum front_command_kind {
     FRONT_FINISH,           /* number: status; fields: trailers, or NULL for OK alone */
     FRONT_REPLY,            /* message; then FINISH with OK */
     FRONT_WANT,
+    FRONT_TRUST, /* the authority may have changed */
     FRONT_STOP_STREAMS, /* of hot methods */
     FRONT_DRAIN,
     FRONT_STOP /* number: ms */
@@ -315,10 +318,12 @@ struct front *front_new(const struct front_bounds *bounds, const struct front_me
                         size_t methods_count); /* NULL: no memory, or no descriptors */
 void front_free(struct front *front);          /* stopped, or never started */
 
-/* 0, or -1 with a text. For connections from now on. */
+/* 0, or -1 with a text. For connections from now on; after FRONT_TRUST those that are open and
+   whose chains hold no more are drained. Revocation lists may be empty. */
 int front_set_credentials(struct front *front, const void *certificate, size_t certificate_size,
                           const void *key, size_t key_size, const void *authority,
-                          size_t authority_size, char *text, size_t text_size);
+                          size_t authority_size, const void *revocations,
+                          size_t revocations_size, char *text, size_t text_size);
 /* The details (google.rpc.Status) for what the front answers itself, of a call that may have
    done something (its one message is there, or it is a stream) or has not; before the start. */
 bool front_set_details(struct front *front, int reason, bool may_be_done, const void *details,

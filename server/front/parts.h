@@ -56,13 +56,22 @@ enum {
     RELEASE_SOON = 64 << 10,   /* bytes of bodies that are over: Python is woken for them */
     COUNTED_MAX = 1000,        /* of a field, more than any call takes: not counted further */
     OWNERS_RESTING_MAX = 65536, /* without connections, until their buckets are full */
+    TRUST_TURN = 8,            /* connections whose chains are verified in one turn */
+    UNTRUSTED_MS = 5000,       /* for what is under way on one that is believed no more */
     TELL_MS = 1000,            /* between two looks at who was over its budget */
     ADDRESS_SLOTS = 1 << 14,   /* of handshakes; addresses whose hash is the same share one */
 };
 
 /* --- timers ------------------------------------------------------------------------ */
 
-enum timer_kind { TIMER_CALL, TIMER_CONNECTION, TIMER_HOT, TIMER_OWNER, TIMER_TELL };
+enum timer_kind {
+    TIMER_CALL,
+    TIMER_CONNECTION,
+    TIMER_HOT,
+    TIMER_OWNER,
+    TIMER_TELL,
+    TIMER_TRUST
+};
 
 struct timer {
     struct timer *next, *prev; /* NULL: not set */
@@ -203,6 +212,7 @@ struct connection {
     bool lingering : 1;  /* everything is sent, the peer is to read it */
     bool in_callback : 1;
     bool counted_closing : 1; /* at its owner */
+    bool untrusted : 1;  /* its chain holds no more: it may call nothing, and ends */
     uint8_t close_cause; /* with which it ends after closing */
     int64_t over[FRONT_SHARES_END]; /* refused, and not told yet */
     struct event *last_event; /* its DISCONNECT, made with its CONNECT */
@@ -385,6 +395,8 @@ struct front {
     struct call *free_call;
     struct owner *owners[OWNER_SLOTS];
     size_t owners_resting;
+    struct timer trust_timer; /* set while connections are verified anew */
+    size_t trust_next;        /* the index of the next */
     struct timer tell_timer; /* set while somebody was over its budget and it is not told */
     struct connection *turn_first, **turn_end;
     nghttp2_session_callbacks *callbacks;
@@ -438,8 +450,10 @@ void mailbox_release(struct front *front, struct outgoing *message);
 
 /* tls.c */
 SSL_CTX *tls_context(const void *certificate, size_t certificate_size, const void *key,
-                     size_t key_size, const void *authority, size_t authority_size, char *text,
+                     size_t key_size, const void *authority, size_t authority_size,
+                     const void *revocations, size_t revocations_size, char *text,
                      size_t text_size);
+bool tls_trusts(SSL_CTX *context, SSL *ssl); /* a peer that is through with its handshake */
 /* What lies under a connection's TLS. */
 struct tls_socket {
     int fd;
@@ -540,6 +554,7 @@ void connection_fail(struct connection *connection, int cause); /* ends with the
 void connection_close(struct connection *connection, uint32_t error, int cause);
 void connection_drain(struct connection *connection);
 void connection_destroy(struct connection *connection);
+void connections_check_trust(struct front *front); /* some of them; the others in later turns */
 void connection_schedule(struct connection *connection);
 bool connection_busy(const struct connection *connection); /* more to do in the next turn */
 uint8_t *buffer_reserve(struct buffer *buffer, size_t size); /* NULL: no memory */

@@ -530,8 +530,8 @@ int main(int count, char **arguments) {
     if (front == NULL ||
         front_set_credentials(front, identity.certificate_pem, (size_t)identity.certificate_size,
                               identity.key_pem, (size_t)identity.key_size,
-                              identity.certificate_pem, (size_t)identity.certificate_size, text,
-                              sizeof(text)) != 0) {
+                              identity.certificate_pem, (size_t)identity.certificate_size, "", 0,
+                              text, sizeof(text)) != 0) {
         fprintf(stderr, "no front: %s\n", front == NULL ? "memory" : text);
         return 2;
     }

@@ -408,8 +408,8 @@ int main(int count, char **arguments) {
     char text[200];
     if (front_set_credentials(front, identity.certificate_pem, (size_t)identity.certificate_size,
                               identity.key_pem, (size_t)identity.key_size,
-                              identity.certificate_pem, (size_t)identity.certificate_size, text,
-                              sizeof(text)) != 0)
+                              identity.certificate_pem, (size_t)identity.certificate_size, "", 0,
+                              text, sizeof(text)) != 0)
         fail(text);
     int port = front_listen(front, "127.0.0.1", 0);
     if (port < 0 || hot_open(hot, &API) != 0 || front_start(front) != 0) fail("no front");

@@ -150,4 +150,3 @@ def test_who_is_silent_is_kept_by_the_system_first(reached: Reached) -> None:
 def test_counters_of_sockets_have_names() -> None:
     assert "sockets_waiting_max" in _front.BOUNDS
     assert {"sockets_waiting", "sockets_refused"} <= set(_front.COUNTERS)
-
