@@ -58,7 +58,8 @@ _COSTS: Final[Mapping[str, Cost]] = {
     _COUNTER + "FetchBill": (FETCHES, 1, 0, 0),
     _COUNTER + "FetchBills": (FETCHES, 1, REFERENCES_FIELD, 0),
     _BILLER + "FollowFeed": (READS, 1, 0, FEEDS),
-    _BILLER + "Connect": _FREE,
+    # To open it; what a biller says there draws on nothing.
+    _BILLER + "Connect": (READS, 0, 0, 0),
     _BILLER + "Acknowledge": _FREE,
     _BILLER + "SendDayList": _FREE,
     # It is made as it is read, and is open as long as it is read: as a feed is.

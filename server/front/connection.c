@@ -243,12 +243,19 @@ void connection_read(struct connection *connection) {
     const struct tls_socket *socket = tls_socket(connection->ssl);
     uint64_t first = socket->bytes_in, raw = first;
     size_t total = 0;
+    connection->passed_over = false;
     while (connection->readable && may_read(connection) && total < READ_TURN_MAX &&
            raw - first < READ_TURN_MAX) {
+        if (!owners_may_read(connection)) {
+            connection->passed_over = total == 0;
+            COUNT(front, turns_used_up);
+            break;
+        }
         size_t size;
         enum tls_result result = tls_read(connection->ssl, front->read_buffer, READ_SIZE, &size);
         uint64_t before = raw;
         raw = socket->bytes_in;
+        owners_work(connection, raw - before);
         switch (result) {
         case TLS_DONE:
             total += size;
@@ -279,6 +286,10 @@ static void connection_write(struct connection *connection) {
     struct front *front = connection->front;
     size_t total = 0;
     while (connection->writable && !connection->failed && total < WRITE_TURN_MAX) {
+        if (!owners_may_write(connection)) {
+            connection->starved = true;
+            return;
+        }
         if (!http2_fill(connection)) {
             connection_fail(connection, FRONT_CAUSE_PROTOCOL);
             return;
@@ -290,6 +301,7 @@ static void connection_write(struct connection *connection) {
         case TLS_DONE:
             total += size;
             COUNT_MANY(front, bytes_out, size);
+            owners_wrote(connection, size);
             buffer_take(out, size);
             break;
         case TLS_AGAIN:

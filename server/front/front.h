@@ -162,7 +162,7 @@ enum front_cause {
     X(handshakes_refused) X(sockets_refused)                                               \
     X(calls_begun) X(calls_given) X(calls_reset) X(calls_refused) X(calls_unsupported)     \
     X(calls_late) X(calls_shed) X(messages_in) X(messages_out) X(bytes_in) X(bytes_out)    \
-    X(turns) X(streams_held)                                                               \
+    X(turns) X(turns_used_up) X(handshake_turns) X(streams_held)                           \
     X(over_payments) X(over_reads) X(over_fetches) X(over_connections) X(over_calls)       \
     X(over_bytes) X(over_feeds) X(over_watches) X(over_refusals) X(over_holds)
 

@@ -268,6 +268,7 @@ static void *handshake_main(void *argument) {
         int wait_ms = handshake_wait_ms(front, clock_ms());
         int count = epoll_wait(handover->epoll_fd, events, EPOLL_EVENTS, wait_ms);
         int64_t now_ms = clock_ms();
+        COUNT(front, handshake_turns);
         int ready_count;
         bool closed = handshake_look(front, events, count, ready, &ready_count);
         waiting_expire(front, now_ms);

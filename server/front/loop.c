@@ -305,7 +305,7 @@ static void look_at_time(struct front *front) {
         struct timer *timer = due.next;
         timers_clear(&front->wheel, timer);
         if (timer->kind == TIMER_HOT)
-            front->hot->turn(front->hot);
+            front->hot->retry(front->hot);
         else if (timer->kind == TIMER_OWNER)
             owners_tick(front, (struct owner *)((char *)timer - offsetof(struct owner, timer)));
         else if (timer->kind == TIMER_TELL)
@@ -320,9 +320,10 @@ static void look_at_time(struct front *front) {
     }
 }
 
-/* Writes all that have something; those that have more stay in the list. */
+/* Writes all that have something; those that have more stay in the list, before the others
+   those whose owner's turn was used up by its other connections. */
 static void flush_all(struct front *front) {
-    struct connection *connection = front->turn_first;
+    struct connection *connection = front->turn_first, *later = NULL, **later_end = &later;
     front->turn_first = NULL;
     front->turn_end = &front->turn_first;
     while (connection != NULL) {
@@ -332,10 +333,18 @@ static void flush_all(struct front *front) {
         connection_flush(connection);
         if (connection->failed && !connection->in_turn)
             connection_destroy(connection);
-        else if (connection_busy(connection))
-            connection_touch(connection);
+        else if (connection_busy(connection)) {
+            if (connection->passed_over) {
+                connection_touch(connection);
+            } else {
+                *later_end = connection;
+                later_end = &connection->later_next;
+            }
+        }
         connection = next;
     }
+    *later_end = NULL;
+    for (; later != NULL; later = later->later_next) connection_touch(later);
 }
 
 static void end_all(struct front *front) {

@@ -31,6 +31,10 @@ enum {
     READ_SIZE = 16 << 10,      /* a TLS record */
     READ_TURN_MAX = 256 << 10, /* of one connection in one turn */
     WRITE_TURN_MAX = 1 << 20,
+    OWNER_TURN_IN = 512 << 10, /* of one owner in one turn: bytes, and what follows */
+    FRAME_WORK = 64,           /* a frame costs as many bytes do beside its own */
+    CALL_WORK = 1 << 10,       /* and a call */
+    OWNER_TURN_OUT = 4 << 20,  /* bytes that one owner's connections take in one turn */
     OUT_FILL = 64 << 10,       /* framed bytes of a connection; beyond it no more is framed */
     OUT_KEEP = 16 << 10,       /* a buffer that large stays with its connection */
     FRAME_HEAD = 9,
@@ -110,6 +114,9 @@ struct owner {
     bool resting;    /* it has none, and its buckets fill */
     struct timer timer;
     struct hot_call *held_first, *held_last; /* streams that wait for payments_per_s */
+    int64_t turn;             /* the last in which it had anything read or written */
+    int64_t turn_in, turn_out; /* what is left of that turn's */
+    uint64_t full_pass;       /* the last in which the queue had no room for it */
     int64_t kept;             /* of the bytes: those that outlive their calls */
     int64_t kept_count;
     struct connection *first; /* its connections */
@@ -148,6 +155,8 @@ struct call {
     /* gRPC sends it again by itself, and tells the caller of this attempt alone: the one before
        may have been done. */
     bool tried_before : 1;
+    bool charged : 1; /* something was taken for it from a rate */
+    bool prepaid : 1; /* its opening was, and no message has come yet */
     uint8_t open; /* enum front_open: counted as, at its owner */
 
     uint8_t head[MESSAGE_HEAD];
@@ -203,6 +212,7 @@ struct connection {
 
     bool in_turn : 1;
     bool readable : 1, writable : 1;
+    bool passed_over : 1; /* its owner's turn was used up: it is the first in the next */
     bool starved : 1;    /* more could be framed, and out is full */
     bool hung_up : 1;    /* the peer has sent its last byte: the end is to be read as well */
     bool told : 1;       /* CONNECT is made */
@@ -217,7 +227,7 @@ struct connection {
     int64_t over[FRONT_SHARES_END]; /* refused, and not told yet */
     struct event *last_event; /* its DISCONNECT, made with its CONNECT */
 
-    struct connection *turn_next;
+    struct connection *turn_next, *later_next;
     struct call *newest;
     uint32_t calls_count;
     struct buffer out;
@@ -346,6 +356,8 @@ struct hot {
     void (*revoked)(struct hot *hot, struct call *call);
     /* After everything of a turn has been read: the time to submit. */
     void (*turn)(struct hot *hot);
+    /* Its timer is due: what found no room is tried again. */
+    void (*retry)(struct hot *hot);
     /* `fd` is readable. */
     void (*ready)(struct hot *hot);
     /* The server stops: streams read no more, and what was read is answered. */
@@ -509,6 +521,8 @@ void rates_take(struct owner *owner, int rate, int64_t count);
 void rates_give_back(struct owner *owner, int rate, int64_t count); /* nothing was done */
 int64_t rates_wait_ms(struct owner *owner, int rate, int64_t now_ms); /* until rates_open */
 int64_t rates_full_ms(struct owner *owner, int64_t now_ms); /* until all buckets are full */
+/* What came to nothing and was charged nothing costs one of a rate, if any is left. */
+void rates_refused(struct call *call, int rate);
 /* Whether a call may go on: a reason, or NONE and it is counted. At its headers; and of one
    that is the caller's with each message. */
 int rates_begin(struct call *call);
@@ -520,6 +534,12 @@ struct owner *owners_get(struct front *front, uint64_t id); /* made if need be; 
 /* It may be time for its held streams, or to forget it. */
 void owners_tick(struct front *front, struct owner *owner);
 void owners_schedule(struct front *front, struct owner *owner);
+/* What one owner may have of a turn, whatever connections it has: each callback says what it
+   costs, and the next piece is read only if something is left. */
+void owners_work(struct connection *connection, size_t work);
+bool owners_may_read(const struct connection *connection);
+bool owners_may_write(const struct connection *connection);
+void owners_wrote(struct connection *connection, size_t size);
 /* A refusal, which is told with the others of the second. */
 void owners_over(struct connection *connection, int share, int64_t count);
 void owners_tell(struct front *front);

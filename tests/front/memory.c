@@ -158,7 +158,8 @@ static const struct front_bounds BOUNDS = {
     .control_frames_max = 1000, .resets_max = 1000};
 
 static const struct front_budgets WIDE = {
-    .payments_per_s = 1000000, .payments_at_once = 1000000, .reads_per_s = 1, .reads_at_once = 1,
+    .payments_per_s = 1000000, .payments_at_once = 1000000, .reads_per_s = 1000000,
+    .reads_at_once = 1000000,
     .fetches_per_s = 1, .fetches_at_once = 1, .owner_connections_max = 8, .owner_calls_max = 100,
     .owner_bytes_max = 10000000};
 
