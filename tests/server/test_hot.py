@@ -217,32 +217,6 @@ def test_what_is_no_such_request_is_not_submitted(
     assert door.queue.submitted == []
 
 
-def test_streams_that_wait_are_not_tried_with_each_turn(door: Hot) -> None:
-    """Ten of one participant, for which there is as little room as for the first."""
-    door.queue.rc = FULL
-    streams = [door.stream() for _ in range(10)]
-    for stream in streams:
-        stream.send(b"p1 ", b"p2 ")
-    door.wait_until(lambda counts: counts["messages_in"] >= 10)
-    before, tries = door.front.counters()["turns"], door.queue.tries
-    for count in range(200):
-        door.front.want(0)  # a turn for something else
-        door.wait_until(
-            lambda counts, least=before + count: counts["turns"] > least  # type: ignore[misc]
-        )
-    assert door.queue.tries - tries <= door.front.counters()["turns"] - before
-    door.queue.rc = OK
-    for stream in streams:
-        stream.close()
-    # Of each stream the first before the second, whoever waited longer.
-    found: dict[int, bytes] = {}
-    while sum(map(len, found.values())) < len(streams) * 6:
-        for one in door.queue.take(1):
-            found[one.tag] = found.get(one.tag, b"") + one.body
-            door.queue.answer(one)
-    assert set(found.values()) == {b"p1 p2 "}
-
-
 @pytest.mark.parametrize(
     ("rc", "code", "reason", "outcome"),
     [
