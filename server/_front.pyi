@@ -67,7 +67,11 @@ class Front:
         call is; a field of its message whose occurrences are counted instead, or 0;
         FEEDS, WATCHES or 0."""
     def set_credentials(
-        self, certificate: bytes, key: bytes, authority: bytes
+        self,
+        certificate: bytes,
+        key: bytes,
+        authority: bytes,
+        revocations: bytes = ...,
     ) -> None: ...
     def set_details(self, reason: int, given: bool, details: bytes) -> None: ...
     def set_hot(

@@ -158,14 +158,18 @@ cdef class Front:
         self.close_hot()
         front_free(self.door)
 
-    def set_credentials(self, bytes certificate, bytes key, bytes authority):
+    def set_credentials(self, bytes certificate, bytes key, bytes authority,
+                        bytes revocations=b""):
         cdef char text[TEXT_SIZE]
         if front_set_credentials(
             self.door, PyBytes_AS_STRING(certificate), PyBytes_GET_SIZE(certificate),
             PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key),
-            PyBytes_AS_STRING(authority), PyBytes_GET_SIZE(authority), text, TEXT_SIZE,
+            PyBytes_AS_STRING(authority), PyBytes_GET_SIZE(authority),
+            PyBytes_AS_STRING(revocations), PyBytes_GET_SIZE(revocations), text, TEXT_SIZE,
         ) != 0:
             raise ValueError(text.decode("utf-8", "replace"))
+        if self.started and not self.stopped:
+            front_give_command(self.door, self.command_for(FRONT_TRUST, 0))
 
     def set_details(self, int reason, bint given, bytes details):
         if not front_set_details(
