@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from switch import _core as core
-from switch.codes import Kind, Result, RowFlag
+from switch.codes import Kind, Result, RowFlag, Step
 from tests.core.full import Full
 
 NEAR = 32
@@ -115,3 +115,48 @@ def test_a_note_is_compared_with_its_own_row_alone(full: Full) -> None:
         other = np.flatnonzero(results == Result.ID_REUSED).tolist()
         assert other == [7, 280]
         full.reopen()
+
+
+# --- reading tails --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["up", "down", "any"])
+def test_tails_in_any_order(full: Full, order: str) -> None:
+    rows = noted(full)
+    rows["flags"][::3] = 0
+    given = [tail for n, tail in enumerate(tails(rows)) if n % 3]
+    sequences = full.commit(rows, given)["sequence"].astype(np.uint64)
+    wanted = np.arange(COUNT)
+    wanted = {"up": wanted, "down": wanted[::-1], "any": RNG.permutation(COUNT)}[order]
+    wanted = np.concatenate([wanted[:-5], wanted[:5]])
+    walked = core.test_walked()
+    found = full.ledger.tails(sequences[wanted])
+    assert core.test_walked() - walked <= NEAR * COUNT
+    whole = tails(rows)
+    assert found == [whole[n] if n % 3 else b"" for n in wanted]
+
+
+# --- opening --------------------------------------------------------------------------
+
+
+@counted
+def test_an_opening_with_complaints_that_were_replied_to(tmp_path: Path) -> None:
+    """Those of a full group, replied to in another order."""
+    full = Full(tmp_path / "ledger", threads=False, index_step_rows=1_024)
+    told = full.complain(full.pay(COUNT))
+    assert set(told["result"].tolist()) == {Result.OK}
+    replies = full.rows(Kind.REPLY, COUNT, full.net.treasury)
+    replies["resolves"] = told["sequence"][RNG.permutation(COUNT)]
+    replies["total"] = Step.ASKED
+    assert set(full.commit(replies)["result"].tolist()) == {Result.OK}
+    while full.ledger.index_step():
+        pass
+    walked = core.test_walked()
+    full.reopen()
+    # Walks that begin within a chunk hop to there, once each.
+    assert core.test_walked() - walked < 2 * COUNT
+    closed = full.rows(Kind.REPLY, 1, full.net.treasury)
+    closed["resolves"] = told["sequence"][5]
+    closed["total"] = Step.CLOSED
+    assert full.commit(closed)["result"].tolist() == [Result.OK]
+    full.ledger.close()
