@@ -37,6 +37,17 @@ __attribute__((noreturn, cold)) static void native_failed(const char *text, cons
 #define native_assert(holds, text) ((void)sizeof(!!(holds)), (void)sizeof(text))
 #endif
 
+/* What a thread has met one after another in loops that the size of a chunk or a table bounds:
+ * rows, items, accounts, holds. Counted in builds with asserts alone, for tests of what a request
+ * costs. */
+#if SWITCH_ASSERT
+__attribute__((unused)) static __thread uint64_t native_walked;
+#define native_walk(count) ((void)(native_walked += (count)))
+#else
+#define native_walked ((uint64_t)0)
+#define native_walk(count) ((void)sizeof(count))
+#endif
+
 /* Whether PLANT names a rule: such a build then does without it, so that it can be seen which
  * test notices that. Any other build has no way to. */
 #if SWITCH_ASSERT

@@ -65,3 +65,5 @@ cdef extern from "core/native.h" nogil:
     # `holds` must have no effect of its own: without SWITCH_ASSERT nobody asks it.
     void native_assert(bint holds, const char* text)
     bint native_planted(const char* rule)
+    const uint64_t native_walked
+    void native_walk(uint64_t count)

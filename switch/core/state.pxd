@@ -198,12 +198,28 @@ cdef struct Retired:          # a run merged away: its values are deleted a few 
     uint16_t map
     uint16_t level
 
+cdef enum:
+    PLACES_STEP = 32          # rows
+    PLACES_COUNT = 256        # for a chunk of GROUP_MAX rows
+    PLACES_WAYS = 8           # chunks of a set
+    PLACES_SETS = 512
+
+cdef struct Places:           # where in its chunk's tail the item of each 32nd row would begin
+    uint32_t offsets[PLACES_COUNT]
+    uint32_t count            # known: of the first ones
+
+cdef struct PlacesTable:      # of chunks in which items were looked for; a chunk never changes
+    uint64_t firsts[PLACES_SETS][PLACES_WAYS]  # sequence of each one's first row, or 0
+    Places chunks[PLACES_SETS][PLACES_WAYS]
+    uint8_t next[PLACES_SETS]  # way that the next chunk of a set gets
+
 cdef struct Reader:           # a read transaction on the journal, with a cursor
     MDB_txn* txn
     MDB_cursor* cursor
     const uint8_t* ahead      # of what is read in order, the system was told up to here
     const uint64_t* instance  # of the ledger: each chunk has to bear it
     uint32_t seed             # of the checks of tail items: the instance's own check
+    PlacesTable* places       # of its owner's alone, or NULL
 
 cdef struct View:             # what one reading call sees: durable rows up to `sequence`
     MDB_txn* index
@@ -533,6 +549,8 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     MDB_txn* index_txn        # read transaction, renewed with each group
     uint8_t* chunk            # header, rows, room for the tail
     uint8_t* tail
+    Places places             # of the items in `tail`
+    PlacesTable* places_table  # what `reader` has
     uint32_t tail_size
     uint32_t rows_count
     uint32_t rows_sealed      # of them, with their checks

@@ -86,6 +86,7 @@ cdef int lifetime_allocate(
     s.shared.steps = <Step**>calloc(s.config.steps_capacity, sizeof(Step*))
     s.group.drafts = <Draft*>calloc(GROUP_MAX, sizeof(Draft))
     s.group.probes = <Probes*>calloc(1, sizeof(Probes))
+    s.group.places_table = <PlacesTable*>calloc(1, sizeof(PlacesTable))
     s.group.holds_before = <Hold*>malloc(GROUP_MAX * sizeof(Hold))
     s.index.merges = <Merge*>calloc(MAPS_COUNT * LEVELS_MAX, sizeof(Merge))
     s.index.retired = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
@@ -97,6 +98,8 @@ cdef int lifetime_allocate(
         if s.shared.levels[i] == NULL:
             return ENOMEM
     if s.shared.steps == NULL or s.group.drafts == NULL or s.group.probes == NULL:
+        return ENOMEM
+    if s.group.places_table == NULL:
         return ENOMEM
     if s.index.merges == NULL or s.index.page == NULL or s.group.holds_before == NULL:
         return ENOMEM
@@ -368,6 +371,7 @@ cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
     cdef int rc = _lifetime_open_journal(s, fresh)
     if rc == 0:
         rc = store_begin(s, &s.group.reader)
+        s.group.reader.places = s.group.places_table
     if rc == 0:
         rc = _lifetime_open_readers(s)
     if rc == 0:
@@ -434,6 +438,7 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     free(s.shared.steps)
     free(s.group.drafts)
     free(s.group.probes)
+    free(s.group.places_table)
     free(s.group.holds_before)
     free(s.index.merges)
     free(s.index.retired)

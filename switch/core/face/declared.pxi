@@ -228,6 +228,11 @@ def test_assert():
     native_assert(SWITCH_ASSERT == 0, b"test_assert: this build has no asserts")
 
 
+def test_walked():
+    """What this thread has met in long loops so far, if this build has asserts; else 0."""
+    return native_walked
+
+
 cdef int check(int rc) except -1:
     """Turn a return code into an exception, once, at the border."""
     if rc == 0:

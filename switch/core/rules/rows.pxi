@@ -62,7 +62,7 @@ cdef int rows_get_tail(
         tails.seed = s.config.instance_check
         tails.left = s.group.tail_size
         return store_find_tail(
-            tails, rows_at(s, 0), <uint32_t>(sequence - s.group.first), data, size
+            tails, &s.group.places, rows_at(s, 0), <uint32_t>(sequence - s.group.first), data, size
         )
     cdef int rc = store_get_tail(&s.group.reader, sequence, data, size)
     return _rows_is_lost(s, sequence, rc) if rc != 0 else 0
