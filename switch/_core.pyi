@@ -85,7 +85,7 @@ def test_assert() -> None:
     """End the process by an assert that does not hold, if this build has asserts."""
 
 def test_walked() -> int:
-    """What this thread has met in long loops so far, if this build has asserts; else 0."""
+    """What this thread met in long loops so far; 0 in a build without asserts."""
 
 def crc32c(data: bytes | memoryview, seed: int = 0) -> int:
     """CRC-32C of `data`, continuing from `seed`, as the journal uses it."""
