@@ -543,12 +543,10 @@ class Queue:
         `gather_s`: after a group of four requests or more the next begins no sooner
         than so long after it, as long as more arrive each 250 µs; 0: it never waits.
         `clock`, for tests: wall and boot time in ns, and the kernel's word (1, 0, minus
-        an errno). What both clocks say now is believed. Raises ValueError, DeadError if
-        the ledger is closed."""
+        an errno). Both clocks are believed now. ValueError; DeadError: it is closed."""
 
     def start(self, ended: Callable[[], None] | None = None) -> None:
-        """Start the loop in a thread "committer", which calls `ended` last; ValueError
-        the second time."""
+        """Loop in a thread "committer", which calls `ended` last; ValueError: twice."""
 
     def stop(self, drain_s: float) -> bool:
         """Take no more, commit what waits within so long, end; True if all was done."""
@@ -584,13 +582,12 @@ class Queue:
     ) -> list[
         tuple[SwitchError | None, list[tuple[int, int, bytes | Rows | SwitchError]]]
     ]:
-        """The groups that are done since, oldest first; never blocks.
-
-        Each as (error, answers). An answer is (tag, rows, reply): the replies to all
-        payments of one tag joined to one, in order, with the number of their rows;
-        requests of rows have answers of their own, and divide those around them. After
-        an error each reply is that error; without memory for one it is an
-        UnknownOutcomeError, or a MemoryError loses nothing: call again."""
+        """The groups that are done since, oldest first; never blocks. Each as (error,
+        answers). An answer is (tag, rows, reply): the replies to all payments of one
+        tag joined to one, in order, with the number of their rows; requests of rows
+        have answers of their own, and divide those around them. After an error each
+        reply is that error; without memory for one it is an UnknownOutcomeError, or a
+        MemoryError loses nothing: call again."""
 
     def capsule(self) -> object:
         """A PyCapsule of the struct in `core/queue_api.h`, which keeps the queue. Who
@@ -600,4 +597,4 @@ class Queue:
         """How large groups are, how long their commits take; never blocks."""
 
     def paused(self) -> AbstractContextManager[None]:
-        """For tests: no commit begins within the block, which one thread must hold."""
+        """For tests: no commit begins in the block, which one thread must hold."""

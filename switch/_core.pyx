@@ -60,6 +60,7 @@ from switch.core.queue cimport *
 from switch.core.registered cimport *
 from switch.core.signature cimport *
 from switch.core.state cimport *
+from switch.core.threads cimport *
 
 cdef extern from "<fcntl.h>" nogil:
     const int O_DIRECT

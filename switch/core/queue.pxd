@@ -6,7 +6,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from switch.core.layout cimport Outcome
-from switch.core.state cimport State, pthread_cond_t, pthread_mutex_t
+from switch.core.state cimport State
+from switch.core.threads cimport pthread_cond_t, pthread_mutex_t
 
 cdef enum:  # what the body of a call is
     FORM_PAYMENTS = 1
