@@ -39,7 +39,7 @@ compile_args = ["-O2", "-g", "-std=gnu11", "-fno-strict-aliasing", "-pthread"]
 compile_args += ["-fvisibility=hidden", "-Wall", "-Wno-unused-function"]
 link_args = ["-pthread", "-Wl,--exclude-libs,ALL"]
 hardening: list[str] = []
-"""What makes of a slip in memory an end, and no door. Not for builds that look for slips
+"""They make an end of a slip in memory, and no door. Not for builds that look for slips
 themselves, or that are not optimized."""
 if mode not in ("sanitize", "threads", "nosync"):
     hardening += ["-fstack-protector-strong", "-fstack-clash-protection"]

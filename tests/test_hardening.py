@@ -1,7 +1,6 @@
-"""Goal: what is compiled ends where memory slips, and nobody writes where it jumps to.
+"""Goal: what is compiled ends where memory slips; nobody writes where it jumps to.
 
-Method: the modules themselves, as the linker has left them; whatever the settings of the
-compiler were, here is what came of them.
+Method: the modules as the linker has left them, whatever the compiler was told.
 """
 
 import platform
