@@ -4,7 +4,7 @@ whatever connections it has.
 Method: the compiled front alone; a budget of next to nothing, or bursts of calls.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,7 +65,7 @@ def with_data(stream: int, body: bytes) -> bytes:
     )
 
 
-REFUSED = {
+REFUSED: dict[str, Callable[[int], bytes]] = {
     "timeout": lambda at: whole(at, (b"grpc-timeout", b"none")),
     "late": lambda at: whole(at, (b"grpc-timeout", b"0n")),
     "compressed": lambda at: whole(at, (b"grpc-encoding", b"gzip")),
