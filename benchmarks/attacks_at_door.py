@@ -155,7 +155,8 @@ def sign_ons(attack: Attack) -> None:
     lock = threading.Lock()
 
     def sign(_: int) -> None:
-        with Client(attack.address, attack.credentials()) as one:
+        own = attack.credentials()
+        with Client(attack.address, own, retries_max=0, timeout_s=5.0) as one:
             while attack.goes_on:
                 try:
                     one.sign_on(centre, OPERATOR, key)

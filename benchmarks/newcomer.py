@@ -16,6 +16,8 @@ from benchmarks.raw_peer import SETTINGS, EndedError, RawPeer, context_of
 from benchmarks.victim import VICTIM
 from switch.credentials import Credentials
 
+SOURCE = "127.0.0.3"
+"""Another machine than the attackers'."""
 APART_S = 0.2
 PATIENCE_S = 20.0
 
@@ -24,7 +26,7 @@ def come(address: str, credentials: Credentials) -> float:
     """Connect once; how long it took, in milliseconds. Raises EndedError."""
     context = context_of(credentials)
     began_s = time.monotonic()
-    peer = RawPeer(address, context)
+    peer = RawPeer(address, context, source=SOURCE)
     try:
         while not peer.seen.get(SETTINGS):
             if time.monotonic() - began_s > PATIENCE_S:
