@@ -121,10 +121,13 @@ cdef extern from "front.h" nogil:
         FRONT_SESSION_UNKNOWN
         FRONT_SESSION_ENDED
 
+    uint64_t front_session_change(front* door, uint32_t sender)
     void front_open_session(front* door, const uint8_t* token, uint32_t sender,
-                            uint32_t operator_, int64_t lasts_ms, int64_t idle_ms)
+                            uint32_t operator_, int64_t lasts_ms, int64_t idle_ms,
+                            uint64_t change)
     bint front_end_session(front* door, const uint8_t* token)
-    void front_forget_sessions(front* door)
+    void front_drop_session(front* door, const uint8_t* token)
+    void front_forget_sessions(front* door, uint32_t sender)
     int front_use_session(front* door, const uint8_t* token, size_t size, uint32_t sender,
                           uint32_t* operator_)
 

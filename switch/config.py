@@ -388,6 +388,8 @@ class Config:
     """Seconds that calls under way may take after SIGTERM."""
     session_s: int = bounded(43_200, 60, 86_400)
     """Seconds after which an operator signs on again, whatever they did meanwhile."""
+    sessions_operator_max: int = bounded(4, 1, 64)
+    """Sessions of one operator at a time; with one more the oldest is over."""
     session_idle_s: int = bounded(900, 30, 43_200)
     """Seconds without a call after which an operator signs on again."""
     transport: TransportConfig = field(default_factory=TransportConfig)

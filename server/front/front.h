@@ -361,13 +361,18 @@ enum {
     FRONT_SESSION_UNKNOWN = 2, /* not opened here, or another's */
     FRONT_SESSION_ENDED = 3,   /* signed off, idle too long, or at its end */
 };
-/* One that is there already stays as it is. Times in ms, both more than 0. */
+/* How often the register has changed of a centre, to be asked before it is read. */
+uint64_t front_session_change(struct front *front, uint32_t sender);
+/* With that change. One that is there already stays as it is. Times in ms, more than 0. */
 void front_open_session(struct front *front, const uint8_t *token, uint32_t sender,
-                        uint32_t operator_, int64_t lasts_ms, int64_t idle_ms);
+                        uint32_t operator_, int64_t lasts_ms, int64_t idle_ms, uint64_t change);
 /* Whether it was on. It stays known, as ended. */
 bool front_end_session(struct front *front, const uint8_t *token);
-/* None that is on is known any more, until it is opened again; it is no less idle for it. */
-void front_forget_sessions(struct front *front);
+/* It is not known any more: who opens sessions knows that it is over. */
+void front_drop_session(struct front *front, const uint8_t *token);
+/* None of a centre that is on is known any more, until it is opened again; it is no less idle
+   for it. */
+void front_forget_sessions(struct front *front, uint32_t sender);
 /* ON, with its operator, and it was used now; UNKNOWN, ENDED. */
 int front_use_session(struct front *front, const uint8_t *token, size_t size, uint32_t sender,
                       uint32_t *operator_);

@@ -393,7 +393,7 @@ async def test_budgets_are_those_of_the_role_and_then_the_registers(
     register = Changing(spec("centre-a", Role.CENTRE), spec("load", Role.HARNESS))
     case.door.open(register)
     assert told[1] == {name: everybody[name] for name in BUDGETS}
-    stranger = {**everybody, **Config().budgets["stranger"]}
+    stranger = everybody | dict(Config().budgets["stranger"])
     assert told[3] == {name: stranger[name] for name in BUDGETS}
     harness = Config().budget_of(Role.HARNESS)
     assert (
