@@ -84,12 +84,10 @@ def next_cutoff(schedule: bytes, after_ns: int) -> int:
 def test_assert() -> None:
     """End the process by an assert that does not hold, if this build has asserts."""
 
-def test_walked() -> int:
-    """What this thread met in long loops so far; 0 in a build without asserts."""
-
 def crc32c(data: bytes | memoryview, seed: int = 0) -> int:
     """CRC-32C of `data`, continuing from `seed`, as the journal uses it."""
 
+def test_walked() -> int: ...
 def crc32c_portable(data: bytes, seed: int = 0) -> int: ...
 def pack_page(entries: bytes, seed: int = 0) -> bytes: ...
 def unpack_page(block: bytes, head: int, nth: int, seed: int = 0) -> bytes: ...
@@ -128,10 +126,9 @@ class Request:
         """A CreatePayment(s)/CreateBasket/StreamPayments request as it came.
         `sender` is the participant index that sent it; `centre` the participant
         index it is bound to, or 0 if it may name any centre; `operator` who of that
-        centre's operators is signed on, 0: nobody. Committing it gives
-        the bytes of a CreatePaymentsResponse (bytes of several concatenate to one).
-        Raises WireError if the bytes are not that message, hold no payment, or more
-        than GROUP_MAX."""
+        centre's operators is signed on, 0: nobody. Committing it gives the bytes of a
+        CreatePaymentsResponse (bytes of several concatenate to one). Raises WireError
+        if the bytes are not that message, hold no payment, or more than GROUP_MAX."""
 
     def decode(self) -> list[tuple[bytes, bytes, bytes, bytes, int, int]]:
         """The payments as the parser fills them, before any look-up; for tests.

@@ -59,6 +59,7 @@ from switch.core.native cimport *
 from switch.core.queue cimport *
 from switch.core.registered cimport *
 from switch.core.signature cimport *
+from switch.core.places cimport *
 from switch.core.state cimport *
 from switch.core.threads cimport *
 

@@ -16,6 +16,7 @@ from switch.core.layout cimport (
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 from switch.core.log cimport LogApi
+from switch.core.places cimport Places, PlacesTable
 from switch.core.registered cimport (
     BankAccount, Beneficiary, Complaint, Fixed, NotedTable, Operator, Participant, Person,
     Proposed, RefusalBudget, Schedule, Service, Thresholds,
@@ -173,21 +174,6 @@ cdef struct Retired:          # a run merged away: its values are deleted a few 
     uint32_t deleted          # values gone so far: blocks, then parts
     uint16_t map
     uint16_t level
-
-cdef enum:
-    PLACES_STEP = 32          # rows
-    PLACES_COUNT = 256        # for a chunk of GROUP_MAX rows
-    PLACES_WAYS = 8           # chunks of a set
-    PLACES_SETS = 512
-
-cdef struct Places:           # where in its chunk's tail the item of each 32nd row would begin
-    uint32_t offsets[PLACES_COUNT]
-    uint32_t count            # known: of the first ones
-
-cdef struct PlacesTable:      # of chunks in which items were looked for; a chunk never changes
-    uint64_t firsts[PLACES_SETS][PLACES_WAYS]  # sequence of each one's first row, or 0
-    Places chunks[PLACES_SETS][PLACES_WAYS]
-    uint8_t next[PLACES_SETS]  # way that the next chunk of a set gets
 
 cdef struct Reader:           # a read transaction on the journal, with a cursor
     MDB_txn* txn

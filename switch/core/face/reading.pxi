@@ -431,7 +431,7 @@ cdef class _Reading(_Opened):
             self._check(store_begin(self.s, &reader))
             if count > 0:
                 with nogil:
-                    rc = reads_find_tails(
+                    rc = store_find_tails(
                         &reader, &wanted[0], &order[0], count, &places[0], &sizes[0]
                     )
             check(rc)

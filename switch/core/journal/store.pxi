@@ -379,6 +379,36 @@ cdef int store_get_tail(
     )
 
 
+cdef int store_find_tails(
+    Reader* reader, const uint64_t* sequences, const int64_t* order, Py_ssize_t count,
+    uint64_t* places, uint32_t* sizes
+) noexcept nogil:
+    """Where the tail items of durable rows lie, and their sizes; good until the reader ends.
+    `order`: the indices of the sequences as they ascend."""
+    cdef Walk walk
+    cdef const Row* row
+    cdef const uint8_t* data
+    cdef uint64_t last = 0
+    cdef int64_t at
+    cdef Py_ssize_t i
+    cdef int rc
+    store_begin_walk(&walk, reader)
+    for i in range(count):
+        at = order[i]
+        native_assert(sequences[at] >= last, b"store_find_tails: they ascend")
+        if sequences[at] == last:
+            # Asked for twice.
+            places[at] = places[order[i - 1]]
+            sizes[at] = sizes[order[i - 1]]
+            continue
+        last = sequences[at]
+        rc = store_walk_to(&walk, last, &row, &data, &sizes[at])
+        if rc != 0:
+            return rc
+        places[at] = <uint64_t><size_t>data
+    return 0
+
+
 cdef int _store_put(
     State* s, MDB_txn* txn, const Chunk* chunk, size_t size
 ) noexcept nogil:
