@@ -103,6 +103,10 @@ def compare_journal(
     """Ask the journal in `path` for the chunk that an index was made up to; hold LOCK.
     JournalBehindError if it lacks it, or what opening a damaged journal raises."""
 
+def restore_chunk(path: str, chunk: bytes, *, map_size: int = ...) -> None:
+    """Put a chunk that the journal in `path` lacks behind its last one; hold LOCK. Durable
+    when this returns. FollowError if it does not go on from there; SpaceError."""
+
 def entries_of(rows: Rows) -> list[Entry]:
     """Rows (dtype ROW) as entries, each on its own; of many ask their columns. Raises
     ValueError for another dtype, CorruptionError for a kind or result unknown."""

@@ -8,6 +8,7 @@ it speaks of begins:
     DOUBT          a process died in a call to LMDB, or did not come back from one
     index.damaged  the core met damage in index/ in service, or died there: rebuild it
     CLUSTER        it is a cluster's ledger: only a server with [cluster] serves it
+    journal.found  chunks that are being put back into the journal (`repair.py`)
     index.aside/   the last index that was set aside, as evidence
 
 An index that knows more than its journal is never given up, whatever is wrong with it:
@@ -42,8 +43,10 @@ from switch.errors import (
 from switch.ledger.beginning import is_beginning
 from switch.ledger.evidence import Tell, furthest_head
 from switch.ledger.look import Look, look
+from switch.ledger.repair import is_lost, put_back
 from switch.ledger.shapes import (
     FOLDER,
+    FOUND,
     PARTS,
     check_ledger,
     open_file,
@@ -139,6 +142,7 @@ class _Opener:
             # What is made anew in any case need not be walked.
             if not damaged:
                 self.check_index()
+        self.mend_journal()
         if damaged:
             self.set_aside("damage was met in it while it served")
             remove_mark(self.directory / DAMAGED)
@@ -291,6 +295,23 @@ class _Opener:
         if not shape(_data(self.directory, part)):
             return ""
         return "; ".join(self.look(part).findings)
+
+    def mend_journal(self) -> None:
+        """Put back what the journal lost with its newest meta page, if it is there.
+
+        Before the index is asked: it may have been made of what is put back. Raises
+        CorruptionError, with nothing changed, if two chunks could be that.
+        """
+        lost = is_lost(self.directory)
+        if lost is None:
+            # Of a start that died when it had put back everything.
+            remove_mark(self.directory / FOUND)
+            return
+        self.mark_opening()
+        try:
+            put_back(self.directory, lost, self.options.get("map_size"))
+        finally:
+            remove_mark(self.directory / OPENING)
 
     # --- the index -----------------------------------------------------------------
 

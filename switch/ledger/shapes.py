@@ -17,7 +17,13 @@ HALTED: Final = "HALTED"
 """The mark of a node that must not be started again before a person has looked."""
 CLUSTER: Final = "CLUSTER"
 """Says that a log was begun where this ledger stands: it is not served alone."""
-MARKS: Final = ("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged", HALTED, CLUSTER)
+FOUND: Final = "journal.found"
+"""Chunks that are being put back (`repair.py`), so that they outlive a start that dies
+meanwhile: LMDB may write over the pages in which they were found."""
+MARKS: Final = (
+    *("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged"),
+    *(HALTED, CLUSTER, FOUND),
+)
 KEYS: Final = ("quotation.keys", "quotation.keys.new")
 RECEIPT_KEY: Final = ("receipt.key", "receipt.key.new")
 PARTS: Final = ("journal", "index")

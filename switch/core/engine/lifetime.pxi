@@ -286,7 +286,7 @@ cdef int _lifetime_open_index(State* s) noexcept nogil:
     return damage_of(rc)
 
 
-cdef int _lifetime_find_head(State* s) noexcept nogil:
+cdef int lifetime_find_head(State* s) noexcept nogil:
     """Sequence of the journal's last row.
 
     As many chunks have to be there as the last one says, and no more transactions may have
@@ -316,7 +316,7 @@ cdef int _lifetime_find_head(State* s) noexcept nogil:
     return 0
 
 
-cdef int _lifetime_open_to_read(State* s) noexcept nogil:
+cdef int lifetime_open_to_read(State* s) noexcept nogil:
     """Tables and name of a journal that is there; nothing is made."""
     cdef MDB_txn* txn
     cdef int rc = mdb_txn_begin(s.config.journal_env, NULL, MDB_RDONLY, &txn)
@@ -341,11 +341,11 @@ cdef int lifetime_compare(
 
     One of another ledger is no witness, unless the journal has no row of any.
     """
-    cdef int rc = _lifetime_open_to_read(s)
+    cdef int rc = lifetime_open_to_read(s)
     if rc == 0:
         rc = store_begin(s, &s.group.reader)
     if rc == 0:
-        rc = _lifetime_find_head(s)
+        rc = lifetime_find_head(s)
     if rc == MDB_NOTFOUND or (rc == 0 and s.shared.sequence == 0):
         return RC_BEHIND if as_of > 0 else 0
     if rc != 0 or memcmp(instance, s.config.instance, 16) != 0:
@@ -381,7 +381,7 @@ cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
     if rc == 0:
         # Nothing reads through it before the first group; idle it pins nothing.
         mdb_txn_reset(s.group.index_txn)
-        rc = _lifetime_find_head(s)
+        rc = lifetime_find_head(s)
     if rc == 0 and s.config.progress != NULL:
         s.config.progress[1] = s.shared.sequence
     if rc == 0:
