@@ -88,6 +88,7 @@ def crc32c(data: bytes | memoryview, seed: int = 0) -> int:
     """CRC-32C of `data`, continuing from `seed`, as the journal uses it."""
 
 def test_walked() -> int: ...
+def test_number_groups(ledger: Ledger, number: int) -> None: ...
 def crc32c_portable(data: bytes, seed: int = 0) -> int: ...
 def pack_page(entries: bytes, seed: int = 0) -> bytes: ...
 def unpack_page(block: bytes, head: int, nth: int, seed: int = 0) -> bytes: ...
@@ -104,8 +105,9 @@ def compare_journal(
     JournalBehindError if it lacks it, or what opening a damaged journal raises."""
 
 def restore_chunk(path: str, chunk: bytes, *, map_size: int = ...) -> None:
-    """Put a chunk that the journal in `path` lacks behind its last one; hold LOCK. Durable
-    when this returns. FollowError if it does not go on from there; SpaceError."""
+    """Put a chunk that the journal in `path` lacks behind its last one; hold LOCK. It
+    is durable when this returns. FollowError: it does not go on from there; SpaceError.
+    """
 
 def entries_of(rows: Rows) -> list[Entry]:
     """Rows (dtype ROW) as entries, each on its own; of many ask their columns. Raises
@@ -246,6 +248,7 @@ class Ledger:
         lock_fd: int = -1,
         progress: npt.NDArray[np.uint64] | None = None,
         instance: bytes | None = None,
+        view_s: float = 10.0,
     ) -> None:
         """Open the ledger in `path`, making it if `create` and there is none.
 
@@ -263,6 +266,8 @@ class Ledger:
         `progress`: two numbers that another thread may read while an index is made
         anew: rows indexed so far, and rows in all. `instance`: 16 bytes that a ledger
         made now gets, to follow the one that has them; FormatError if it has others.
+        `view_s`: what one read sees is kept for no longer. A read of many rows goes on
+        with what is there then; any other raises SlowReadError.
 
         Raises BusyError if another process has it, FormatError, CorruptionError (of
         the journal), IndexDamagedError, JournalBehindError, StorageError."""

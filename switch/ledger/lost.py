@@ -72,6 +72,11 @@ class Chunk(NamedTuple):
     check: int
     data: bytes
 
+    def name(self) -> str:
+        """For people."""
+        rows = f"entries {self.first} to {self.last}"
+        return f"chunk {self.ordinal} ({rows}, check {self.check:08x})"
+
 
 class Lost(NamedTuple):
     """What was found."""
@@ -370,6 +375,22 @@ def find_lost(directory: Path) -> Lost:
         return Lost()
     finally:
         os.close(file)
+
+
+def told_lost(directory: Path) -> str:
+    """What the journal of a ledger that nobody has open lacks although it lies whole in
+    its file, in words; empty if nothing does. Changes nothing, and holds nothing.
+    """
+    lost = find_lost(directory)
+    found = lost.chunks or (lost.others if lost.doubled else ())
+    if not found:
+        return ""
+    names = ", ".join(chunk.name() for chunk in found)
+    if lost.doubled:
+        return (
+            f"two chunks or more go on from its last, and only one was durable: {names}"
+        )
+    return f"it ends before {names}, whole in its file: a start puts it back"
 
 
 def _saved(directory: Path) -> list[Chunk]:

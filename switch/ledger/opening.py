@@ -32,6 +32,7 @@ from typing import Any, Final
 import numpy as np
 
 from switch._core import Ledger, compare_journal
+from switch.durable_files import make_directories
 from switch.errors import (
     BusyError,
     CorruptionError,
@@ -42,6 +43,7 @@ from switch.errors import (
 )
 from switch.ledger.beginning import is_beginning
 from switch.ledger.evidence import Tell, furthest_head
+from switch.ledger.lengths import lengthen, short_by
 from switch.ledger.look import Look, look
 from switch.ledger.repair import is_lost, put_back
 from switch.ledger.shapes import (
@@ -142,7 +144,9 @@ class _Opener:
             # What is made anew in any case need not be walked.
             if not damaged:
                 self.check_index()
+        self.check_length("journal")
         self.mend_journal()
+        self.check_length("index")
         if damaged:
             self.set_aside("damage was met in it while it served")
             remove_mark(self.directory / DAMAGED)
@@ -296,6 +300,28 @@ class _Opener:
             return ""
         return "; ".join(self.look(part).findings)
 
+    def check_length(self, part: str) -> None:
+        """Refuse a journal that was cut short, and set such an index aside.
+
+        A file may end before its last pages where these are free and nobody ever wrote
+        them; then it is lengthened. Any other is left as it is: with zeros at its end
+        it would no longer show what it lost.
+        """
+        size = short_by(_data(self.directory, part))
+        if not size:
+            return
+        found = self.look(part)
+        text = "; ".join(found.findings) or "it was not looked through to its end"
+        if found.ended and not found.findings:
+            lengthen(_data(self.directory, part), size)
+        elif part == "index" and found.ended:
+            self.set_aside(text)
+        else:
+            raise CorruptionError(
+                CORRUPTED,
+                f"{part}/ was cut short by {size:,} bytes: {text}. {_RESTORE}",
+            )
+
     def mend_journal(self) -> None:
         """Put back what the journal lost with its newest meta page, if it is there.
 
@@ -400,7 +426,7 @@ def _data(directory: Path, part: str) -> Path:
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[int]:
     """The directory's LOCK, held. Raises BusyError if another process has it."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directories(directory)
     lock = open_file(directory / "LOCK", os.O_RDWR | os.O_CREAT)
     try:
         _take(lock, directory)

@@ -29,7 +29,7 @@ def is_lost(directory: Path) -> Lost | None:
     """
     lost = find_lost(directory)
     if lost.doubled:
-        names = ", ".join(_name(chunk) for chunk in lost.others)
+        names = ", ".join(chunk.name() for chunk in lost.others)
         raise CorruptionError(
             CORRUPTED,
             f"journal/ has more than one chunk that goes on from its last: {names}. "
@@ -40,7 +40,7 @@ def is_lost(directory: Path) -> Lost | None:
         log.warning(
             "journal/: %s lies in the file and does not go on from the last one; it is "
             "not put back (docs/durability.md)",
-            _name(chunk),
+            chunk.name(),
         )
     return lost if lost.chunks else None
 
@@ -57,22 +57,15 @@ def put_back(directory: Path, lost: Lost, map_size: int | None = None) -> None:
         except FollowError as error:
             raise CorruptionError(
                 CORRUPTED,
-                f"journal/ lacks {_name(chunk)}, and it cannot be put back: {error}. "
+                f"journal/ lacks {chunk.name()}, and it cannot be put back: {error}. "
                 "Keep the directory as evidence (docs/durability.md)",
             ) from error
         log.warning(
             "journal/ ended before %s, which lies whole in its file: it is put back. "
             "The last process died in a commit, or the disk has lost a meta page",
-            _name(chunk),
+            chunk.name(),
         )
     remove_mark(directory / FOUND)
-
-
-def _name(chunk: Chunk) -> str:
-    return (
-        f"chunk {chunk.ordinal} (entries {chunk.first} to {chunk.last}, "
-        f"check {chunk.check:08x})"
-    )
 
 
 def _save(directory: Path, chunks: tuple[Chunk, ...]) -> None:
@@ -89,7 +82,7 @@ def _save(directory: Path, chunks: tuple[Chunk, ...]) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise SpaceError(
-            f"journal/ ended before {_name(chunks[0])}, which lies whole in its file, "
+            f"journal/ ended before {chunks[0].name()}, which lies whole in its file, "
             f"and the disk has no room to save it in {path}; nothing was changed"
         ) from error
     sync_directory(directory)

@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from switch.durable_files import sync_directory
 from switch.errors import ConfigError
 
 HALTED: Final = "HALTED"
@@ -118,12 +119,3 @@ def remove_mark(path: Path) -> None:
     if shape(path):
         path.unlink()
         sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make names in a directory durable."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -2,8 +2,8 @@
 was, once it is opened, and the log says so; nothing else is ever put into it.
 
 Method: a ledger is closed, the meta page of its last commit is put back to what the
-page was before, zeroed, or torn, and the ledger opened; its rows are compared with those
-of a copy that lost nothing. Then chunks are forged in every way that is no lost chunk:
+page was before, zeroed, or torn, and the ledger opened; its rows are compared with a
+copy's that lost nothing. Then chunks are forged in every way that is no lost chunk:
 of another instance, with another predecessor, twice, as the text of a row.
 """
 
@@ -86,7 +86,7 @@ def rows(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def ledgers(tmp_path: Path, rows: int) -> tuple[Path, Path, bytes]:
-    """A ledger, a copy of it that loses nothing, and its file before the last commit."""
+    """A ledger, a copy that loses nothing, and its file before the last commit."""
     fill(tmp_path / "ledger")
     before = data_of(tmp_path / "ledger").read_bytes()
     grow(tmp_path / "ledger", rows, b"LOST")
@@ -395,7 +395,6 @@ def test_a_chunk_inside_another_one_is_its_text(
     data = data_of(directory).read_bytes()
     page = int(meta_of(data, newest(data))["last"]) + 1 + 40
     # So long a tail that its third page begins with what was forged.
-    *_, rows, _, _, _, _, _, _, _ = HEAD.unpack_from(chunk)
     front = chunk[: HEAD.size + 20 * 128]
     gap = 2 * PAGE - 16 - len(front)
     inner = struct.pack("<QHHI", page + 2, 0, 4, 2) + forged

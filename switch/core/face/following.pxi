@@ -30,7 +30,7 @@ def restore_chunk(path, bytes chunk not None, *, map_size=4 << 40):
             rc = follow_restore(opened.s, &piece)
         if rc in _FOLLOW_REASONS:
             raise FollowError(*_FOLLOW_REASONS[rc], opened.s.shared.sequence)
-        check(RC_SPACE if steps_is_space(rc) else rc)
+        check(RC_SPACE if store_is_space(rc) else rc)
     finally:
         opened._release()
 
@@ -159,7 +159,7 @@ cdef class _Following(_Seeking):
         cdef int rc, done
         with nogil:
             rc = pace_try(self.s, &done)
-        check(RC_SPACE if steps_is_space(rc) else rc)
+        check(RC_SPACE if store_is_space(rc) else rc)
         return bool(done)
 
     cdef int _bring_index_on(self) except -1:
