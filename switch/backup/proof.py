@@ -88,8 +88,8 @@ def check_idle(directory: Path) -> None:
 
 
 def check_end(directory: Path) -> None:
-    """Raise CorruptionError if nobody has a ledger open and its journal lacks chunks that
-    a start would put back: a copy of it, or a log begun with it, would lack them for good.
+    """Raise CorruptionError if nobody has a ledger open and its journal lacks chunks
+    that a start would put back: a copy, or a log begun with it, would never have them.
     """
     try:
         check_idle(directory)
