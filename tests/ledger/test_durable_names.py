@@ -21,7 +21,6 @@ LEDGER = """
 """
 CORE = """
     from switch._core import Ledger
-    (path / "ledger").mkdir()
     Ledger(str(path / "ledger"), threads=False, reserve_size=0).close()
 """
 DERIVED = """
@@ -45,8 +44,8 @@ PAPER = """
     _write_file(path / "paper.pdf", b"data", _Deadline("paper", 4, 60.0))
 """
 AUTHORITY = """
-    from switch.authority.development import DevelopmentAuthority
-    DevelopmentAuthority(path / "new" / "authority")
+    from switch.authority.development import DevAuthority
+    DevAuthority(path / "new" / "authority")
 """
 SECURITY = """
     from server.security_log import SecurityLog

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from switch._core import Ledger
+from switch.backup.copying import copy, finish
 from switch.errors import CorruptionError
 from switch.ledger.lengths import short_by
 from switch.ledger.opening import ASIDE, open_ledger
@@ -44,7 +45,7 @@ def cut(directory: Path, part: str, pages: int) -> int:
     return size
 
 
-@pytest.mark.parametrize("pages", [1, 7, 40])
+@pytest.mark.parametrize("pages", [7, 40])
 def test_a_journal_that_was_cut_short_is_left_as_it_is(
     directory: Path, pages: int
 ) -> None:
@@ -59,7 +60,7 @@ def test_a_journal_that_was_cut_short_is_left_as_it_is(
     assert contents(directory) == before
 
 
-@pytest.mark.parametrize("pages", [1, 7, 40])
+@pytest.mark.parametrize("pages", [7, 40])
 def test_an_index_that_was_cut_short_is_set_aside_as_it_is(
     directory: Path, pages: int
 ) -> None:
@@ -69,22 +70,22 @@ def test_an_index_that_was_cut_short_is_set_aside_as_it_is(
     assert (directory / ASIDE / "data.mdb").stat().st_size == size
 
 
-def test_pages_that_nobody_wrote_are_no_loss(directory: Path) -> None:
+def test_pages_that_nobody_wrote_are_no_loss(directory: Path, tmp_path: Path) -> None:
     """A value that goes in the very transaction in which it came is never written."""
-    with (
-        lmdb.open(str(directory / "index"), max_dbs=8, map_size=1 << 28) as env,
-        env.begin(write=True) as txn,
-    ):
-        table = env.open_db(b"runs", txn=txn)
-        for size in (40, 30, 20):
-            txn.put(b"\xff" * 16, bytes(size * PAGE), db=table)
-            txn.delete(b"\xff" * 16, db=table)
-    os.truncate(
-        directory / "index" / "data.mdb",
-        (directory / "index" / "data.mdb").stat().st_size // PAGE * PAGE,
-    )
-    assert short_by(directory / "index" / "data.mdb") > 0
     with open_ledger(directory, **OPTIONS) as ledger:
-        assert ledger.sequence > 400
-    assert not (directory / ASIDE).exists()
-    assert not short_by(directory / "index" / "data.mdb")
+        sequence = ledger.sequence
+    # A copy has fewer transactions than chunks, so that one more is none too many.
+    copy(directory, tmp_path / "copy")
+    finish(tmp_path / "copy")
+    path = tmp_path / "copy" / "journal" / "data.mdb"
+    with lmdb.open(str(path.parent), max_dbs=8, map_size=1 << 28) as env:
+        table = env.open_db(b"journal")
+        # Only a transaction that uses free pages again forgets such a value at once.
+        for size in (10, 20, 40, 80):
+            with env.begin(write=True) as txn:
+                txn.put(b"\xff" * 8, bytes(size * PAGE), db=table)
+                txn.delete(b"\xff" * 8, db=table)
+    assert short_by(path) > 0
+    with open_ledger(tmp_path / "copy", **OPTIONS) as ledger:
+        assert ledger.sequence == sequence
+    assert not short_by(path)

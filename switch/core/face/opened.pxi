@@ -155,7 +155,8 @@ cdef class _Opened:
         check(RC_SPACE if store_is_space(rc) else rc)
         if is_new:
             # What is in a file survives a loss of power only if its name does.
-            for directory in (journal, index, self.path):
+            above = os.path.dirname(os.path.abspath(self.path))
+            for directory in (journal, index, self.path, above):
                 _sync_directory(directory)
         if instance is not None and memcmp(s.config.instance, name, 16) != 0:
             raise FormatError(0, f"{self.path} holds another ledger than the one to follow")
