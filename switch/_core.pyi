@@ -105,9 +105,7 @@ def compare_journal(
     JournalBehindError if it lacks it, or what opening a damaged journal raises."""
 
 def restore_chunk(path: str, chunk: bytes, *, map_size: int = ...) -> None:
-    """Put a chunk that the journal in `path` lacks behind its last one; hold LOCK. It
-    is durable when this returns. FollowError: it does not go on from there; SpaceError.
-    """
+    """Put a lost chunk behind a journal's last one, durably; hold LOCK. FollowError."""
 
 def entries_of(rows: Rows) -> list[Entry]:
     """Rows (dtype ROW) as entries, each on its own; of many ask their columns. Raises
@@ -263,11 +261,10 @@ class Ledger:
         is taken for stuck, and leaves the mark `DOUBT` until it comes back; a minute if
         not given, and without `threads` not watched then.
         `lock_fd`: LOCK, which the caller has opened and locked; it keeps its own.
-        `progress`: two numbers that another thread may read while an index is made
-        anew: rows indexed so far, and rows in all. `instance`: 16 bytes that a ledger
-        made now gets, to follow the one that has them; FormatError if it has others.
-        `view_s`: what one read sees is kept for no longer. A read of many rows goes on
-        with what is there then; any other raises SlowReadError.
+        `progress`: two numbers for another thread while an index is made anew: rows
+        indexed, and all rows. `instance`: 16 bytes that a ledger made now gets, to
+        follow the one that has them; FormatError if it has others.
+        `view_s`: how long a read keeps what it sees; SlowReadError if that is too short.
 
         Raises BusyError if another process has it, FormatError, CorruptionError (of
         the journal), IndexDamagedError, JournalBehindError, StorageError."""

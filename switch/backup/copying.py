@@ -22,7 +22,7 @@ from typing import Final, Protocol
 import lmdb
 
 from switch.backup.proof import Tell, check_end, data_file
-from switch.durable_files import make_directories
+from switch.durable_files import make_directories, sync_directory
 from switch.errors import BusyError, ConfigError, StorageError
 from switch.ledger.shapes import (
     CLUSTER,
@@ -34,7 +34,6 @@ from switch.ledger.shapes import (
     open_file,
     remove_mark,
     shape,
-    sync_directory,
     write_mark,
 )
 

@@ -9,7 +9,8 @@ from typing import Final
 
 import lmdb
 
-from switch.ledger.shapes import FILE, FILES, FOLDER, check, sync_directory
+from switch.durable_files import sync_directory
+from switch.ledger.shapes import FILE, FILES, FOLDER, check
 
 ROOM_LEAST: Final = 256 << 20
 """Bytes that stay free on the disk: what is derived takes no room from the ledger."""

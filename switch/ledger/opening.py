@@ -32,7 +32,7 @@ from typing import Any, Final
 import numpy as np
 
 from switch._core import Ledger, compare_journal
-from switch.durable_files import make_directories
+from switch.durable_files import make_directories, sync_directory
 from switch.errors import (
     BusyError,
     CorruptionError,
@@ -54,7 +54,6 @@ from switch.ledger.shapes import (
     open_file,
     remove_mark,
     shape,
-    sync_directory,
     write_mark,
 )
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from switch._core import restore_chunk
+from switch.durable_files import sync_directory
 from switch.errors import CorruptionError, FollowError, SpaceError
 from switch.ledger.lost import Chunk, Lost, find_lost
-from switch.ledger.shapes import FOUND, open_file, remove_mark, sync_directory
+from switch.ledger.shapes import FOUND, open_file, remove_mark
 
 log = logging.getLogger("ledger")
 

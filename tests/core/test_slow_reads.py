@@ -4,7 +4,9 @@ Method: ledgers whose views may last for no time at all, or for less than a long
 takes; every read is compared with that of a ledger without haste.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -14,7 +16,11 @@ from switch.errors import OverloadError, SlowReadError
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import rows_request
 
-OPTIONS = {"map_size": 1 << 28, "reserve_size": 0, "index_step_rows": 64}
+OPTIONS: Final[dict[str, Any]] = {
+    "map_size": 1 << 28,
+    "reserve_size": 0,
+    "index_step_rows": 64,
+}
 NO_TIME_S = 1e-9
 LITTLE_TIME_S = 2e-5
 GROUPS = 400
@@ -67,7 +73,7 @@ def test_a_view_without_time_ends_with_an_error(
         last = ledger.sequence
         row = top_up(network, network.wallets[0], 5, b"UTR-0-0")
         wallet = network.wallets[0]
-        reads = [
+        reads: list[Callable[[], object]] = [
             lambda: ledger.gather(np.array([last, 1], np.uint64)),
             lambda: ledger.rows(1, last),
             lambda: ledger.tails(np.array([last, 1], np.uint64)),
