@@ -81,12 +81,10 @@ def next_cutoff(schedule: bytes, after_ns: int) -> int:
     """Nanosecond time of the first cut-off after another, by the record of a schedule
     and its holidays; 0 for none. Raises ValueError if they are none."""
 
-def test_assert() -> None:
-    """End the process by an assert that does not hold, if this build has asserts."""
-
 def crc32c(data: bytes | memoryview, seed: int = 0) -> int:
     """CRC-32C of `data`, continuing from `seed`, as the journal uses it."""
 
+def test_assert() -> None: ...
 def test_walked() -> int: ...
 def test_number_groups(ledger: Ledger, number: int) -> None: ...
 def crc32c_portable(data: bytes, seed: int = 0) -> int: ...
@@ -262,9 +260,8 @@ class Ledger:
         not given, and without `threads` not watched then.
         `lock_fd`: LOCK, which the caller has opened and locked; it keeps its own.
         `progress`: two numbers for another thread while an index is made anew: rows
-        indexed, and all rows. `instance`: 16 bytes that a ledger made now gets, to
-        follow the one that has them; FormatError if it has others.
-        `view_s`: how long a read keeps what it sees; SlowReadError if that is too short.
+        indexed, and all rows. `instance`: 16 bytes that a new ledger gets, to follow
+        another; FormatError if it has others. `view_s`: of one read: SlowReadError.
 
         Raises BusyError if another process has it, FormatError, CorruptionError (of
         the journal), IndexDamagedError, JournalBehindError, StorageError."""
