@@ -170,13 +170,17 @@ class _Journal:
         self.file = file
         self.meta_page = -1
         metas = self._metas()
-        right = [number for number, meta in enumerate(metas) if meta is not None]
-        if not right:
+        found = [
+            (number, meta) for number, meta in enumerate(metas) if meta is not None
+        ]
+        if not found:
             raise _OddError
-        if len(right) < METAS:
-            self.meta_page = 1 - right[0]
-        at = max(right, key=lambda number: (int(metas[number]["txnid"]), -number))
-        self.number, self.meta = at, metas[at]
+        if len(found) < METAS:
+            self.meta_page = 1 - found[0][0]
+        # Of two that are equal LMDB takes the first.
+        self.number, self.meta = max(
+            found, key=lambda one: (int(one[1]["txnid"]), -one[0])
+        )
         self.last_page = int(self.meta["last"])
 
     def _metas(self) -> list[np.void | None]:

@@ -58,8 +58,9 @@ def test_a_read_of_many_rows_goes_on_in_another_view(directory: Path) -> None:
                 got = ledger.gather(order), ledger.rows(1, last), ledger.tails(order)
             except SlowReadError:
                 continue
-            for one, other in zip(got, expected, strict=True):
+            for one, other in zip(got[:2], expected[:2], strict=True):
                 assert np.array_equal(one, other)
+            assert got[2] == expected[2]
             break
         else:
             pytest.fail("no read of many rows came to its end")
