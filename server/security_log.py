@@ -30,6 +30,7 @@ from typing import Any, Final, NamedTuple
 
 from switch.config import Config
 from switch.credentials import check_trusted
+from switch.durable_files import make_directories, sync_directory
 from switch.errors import ConfigError
 
 log = logging.getLogger("server.security")
@@ -328,9 +329,10 @@ class SecurityLog:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directories(self._directory)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file = os.open(path, flags, 0o600)
+        sync_directory(self._directory)
         self._day = today
         self._size = _whole_size(self._file)
         os.ftruncate(self._file, self._size)

@@ -81,13 +81,12 @@ def next_cutoff(schedule: bytes, after_ns: int) -> int:
     """Nanosecond time of the first cut-off after another, by the record of a schedule
     and its holidays; 0 for none. Raises ValueError if they are none."""
 
-def test_assert() -> None:
-    """End the process by an assert that does not hold, if this build has asserts."""
-
 def crc32c(data: bytes | memoryview, seed: int = 0) -> int:
     """CRC-32C of `data`, continuing from `seed`, as the journal uses it."""
 
+def test_assert() -> None: ...
 def test_walked() -> int: ...
+def test_number_groups(ledger: Ledger, number: int) -> None: ...
 def crc32c_portable(data: bytes, seed: int = 0) -> int: ...
 def pack_page(entries: bytes, seed: int = 0) -> bytes: ...
 def unpack_page(block: bytes, head: int, nth: int, seed: int = 0) -> bytes: ...
@@ -102,6 +101,9 @@ def compare_journal(
 ) -> None:
     """Ask the journal in `path` for the chunk that an index was made up to; hold LOCK.
     JournalBehindError if it lacks it, or what opening a damaged journal raises."""
+
+def restore_chunk(path: str, chunk: bytes, *, map_size: int = ...) -> None:
+    """Put a lost chunk behind a journal's last one, durably; hold LOCK. FollowError."""
 
 def entries_of(rows: Rows) -> list[Entry]:
     """Rows (dtype ROW) as entries, each on its own; of many ask their columns. Raises
@@ -242,6 +244,7 @@ class Ledger:
         lock_fd: int = -1,
         progress: npt.NDArray[np.uint64] | None = None,
         instance: bytes | None = None,
+        view_s: float = 10.0,
     ) -> None:
         """Open the ledger in `path`, making it if `create` and there is none.
 
@@ -256,9 +259,9 @@ class Ledger:
         is taken for stuck, and leaves the mark `DOUBT` until it comes back; a minute if
         not given, and without `threads` not watched then.
         `lock_fd`: LOCK, which the caller has opened and locked; it keeps its own.
-        `progress`: two numbers that another thread may read while an index is made
-        anew: rows indexed so far, and rows in all. `instance`: 16 bytes that a ledger
-        made now gets, to follow the one that has them; FormatError if it has others.
+        `progress`: two numbers for another thread while an index is made anew: rows
+        indexed, and all rows. `instance`: 16 bytes that a new ledger gets, to follow
+        another; FormatError if it has others. `view_s`: of one read: SlowReadError.
 
         Raises BusyError if another process has it, FormatError, CorruptionError (of
         the journal), IndexDamagedError, JournalBehindError, StorageError."""

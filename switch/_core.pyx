@@ -23,7 +23,7 @@ from switch.entries import Entry as LedgerEntry
 from switch.errors import (
     BusyError, ClockError, CorruptionError, DeadError, FollowError, FormatError,
     IndexDamagedError, JournalBehindError, NotLeaderError, OverloadError, SpaceError,
-    StorageError, UnknownOutcomeError, WireError,
+    SlowReadError, StorageError, UnknownOutcomeError, WireError,
 )
 from switch.readings import ClockState, GroupMeter, LedgerHead
 
@@ -48,7 +48,7 @@ from posix.mman cimport (
 )
 from posix.stat cimport fstat, struct_stat as stat_t
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID
-from posix.unistd cimport close as posix_close, ftruncate, read as posix_read, write
+from posix.unistd cimport close as posix_close, read as posix_read, write
 
 from switch.core.fault cimport *
 from switch.core.codes cimport *
@@ -233,7 +233,7 @@ cdef class Ledger(_Following):
         cdef int rc, moved
         with nogil:
             rc = pace_try_unit(self.s, &moved)
-        check(RC_SPACE if steps_is_space(rc) else rc)
+        check(RC_SPACE if store_is_space(rc) else rc)
         return bool(moved)
 
     def limit_biller(self, uint32_t biller, most):

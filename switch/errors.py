@@ -58,6 +58,13 @@ class RefusalsSpentError(OverloadError):
     """Too many of a sender's requests were refused lately. Nothing was done."""
 
 
+class SlowReadError(OverloadError):
+    """A read lasted longer than one may (`view_s`): what it saw would have to be kept.
+
+    Nothing was changed.
+    """
+
+
 class FilesSpentError(OverloadError):
     """A biller has put in files of too many bytes today. Nothing was done; it may again
     after `retry_ms`, when the day is over.

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from switch.durable_files import sync_directory
 from switch.errors import ConfigError
 
 KEY_SIZE = 32
@@ -62,6 +63,7 @@ def make_key(file: Path, passphrase: bytes = b"") -> PersonKey:
         opened.write(pem)
         opened.flush()
         os.fsync(opened.fileno())
+    sync_directory(file.parent)
     return PersonKey(private)
 
 

@@ -19,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from switch.codes import Role
 from switch.credentials import SPIFFE, Credentials
+from switch.durable_files import make_directories, sync_directory
 from switch.errors import ConfigError
 
 DOMAIN = "payswitch.test"
@@ -40,7 +41,7 @@ class DevAuthority:
         """Open the authority in `directory`, making it if there is none."""
         self.directory = Path(directory)
         self.domain = domain
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directories(self.directory)
         self._certificate_file = self.directory / "ca.pem"
         self._key_file = self.directory / "ca.key"
         with self._locked():
@@ -205,4 +206,7 @@ def _write(file: Path, content: bytes) -> None:
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as out:
         out.write(content)
+        out.flush()
+        os.fsync(descriptor)
     fresh.rename(file)
+    sync_directory(file.parent)

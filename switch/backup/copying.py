@@ -21,7 +21,8 @@ from typing import Final, Protocol
 
 import lmdb
 
-from switch.backup.proof import Tell, data_file
+from switch.backup.proof import Tell, check_end, data_file
+from switch.durable_files import make_directories, sync_directory
 from switch.errors import BusyError, ConfigError, StorageError
 from switch.ledger.shapes import (
     CLUSTER,
@@ -33,7 +34,6 @@ from switch.ledger.shapes import (
     open_file,
     remove_mark,
     shape,
-    sync_directory,
     write_mark,
 )
 
@@ -99,10 +99,13 @@ class Source:
     """The journal that is copied, read through the table of readers."""
 
     def __init__(self, directory: Path) -> None:
-        """Open it. Raises ConfigError, StorageError."""
+        """Open it. Raises ConfigError, StorageError; CorruptionError if nobody has the
+        ledger open and its journal lacks what lies whole in its file.
+        """
         check_ledger(directory)
         if not shape(data_file(directory)):
             raise ConfigError(f"{directory} holds no ledger")
+        check_end(directory)
         path = directory / "journal"
         lock = os.access(path / "lock.mdb", os.W_OK)
         try:
@@ -305,7 +308,7 @@ def _place(path: Path) -> tuple[int, int] | None:
 @contextlib.contextmanager
 def _locked(partial: Path) -> Iterator[None]:
     """Keep another copy out of the directory; it is made if it is not there."""
-    partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directories(partial)
     check(partial, FOLDER)
     lock = open_file(partial / LOCK, os.O_RDWR | os.O_CREAT)
     try:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from switch.errors import BusyError, ConfigError
+from switch.errors import BusyError, ConfigError, CorruptionError
 from switch.ledger.look import look
+from switch.ledger.lost import told_lost
 from switch.ledger.shapes import check_ledger, open_file, shape
 from switch.programs import program, tethered
 
@@ -24,6 +25,8 @@ Tell = Callable[[int, int], None]
 WALK_S: Final = 7 * 86_400.0
 """How long a copy's pages may take; nobody waits for it but who asked."""
 PARTS: Final = ("journal", "index")
+CORRUPTED: Final = -30796
+"""LMDB's code for a file that is not what was written."""
 AUDITED: Final = (0, 1)
 """Exit codes of an auditor that has read everything: nothing wrong, or something."""
 
@@ -65,7 +68,8 @@ def prove(directory: Path, tell: Callable[[str], Tell] | None = None) -> Proof:
             raise UnprovedError(f"{part}/ was not looked through to its end")
         if found.findings:
             return Proof([f"{part}/: {finding}" for finding in found.findings])
-    return _audit(directory)
+    lost = told_lost(directory)
+    return Proof([f"journal/: {lost}"]) if lost else _audit(directory)
 
 
 def check_idle(directory: Path) -> None:
@@ -81,6 +85,24 @@ def check_idle(directory: Path) -> None:
                 f"{directory} is open in another process, and is no copy: `payswitch "
                 "audit` reads it beside that"
             ) from None
+
+
+def check_end(directory: Path) -> None:
+    """Raise CorruptionError if nobody has a ledger open and its journal lacks chunks
+    that a start would put back: a copy, or a log begun with it, would never have them.
+    """
+    try:
+        check_idle(directory)
+        lost = told_lost(directory)
+        if lost:
+            # Unless somebody has opened it meanwhile, and is in a commit.
+            check_idle(directory)
+    except BusyError:
+        return
+    if lost:
+        raise CorruptionError(
+            CORRUPTED, f"{directory}: {lost}. Start the switch on it once, and end it"
+        )
 
 
 def _audit(directory: Path) -> Proof:

@@ -15,10 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
+from switch.durable_files import sync_directory
 from switch.errors import SpaceError, SwitchError
 from switch.ledger.bills_put import HASH_SIZE
 from switch.ledger.environments import ROOM_LEAST
-from switch.ledger.shapes import FILE, FOLDER, check, sync_directory
+from switch.ledger.shapes import FILE, FOLDER, check
 from switch.v1 import billers_pb2 as pb
 
 NAME: Final = "bills"

@@ -22,16 +22,10 @@ import lmdb
 
 from switch._core import crc32c
 from switch.billing.bill_files import NAME, Line, read_line
+from switch.durable_files import sync_directory
 from switch.errors import SpaceError, SwitchError
 from switch.ledger.environments import ROOM_LEAST, open_environment
-from switch.ledger.shapes import (
-    FOLDER,
-    check,
-    remove_mark,
-    shape,
-    sync_directory,
-    write_mark,
-)
+from switch.ledger.shapes import FOLDER, check, remove_mark, shape, write_mark
 
 log = logging.getLogger("switch.bills")
 

@@ -28,6 +28,7 @@ from switch.client.network_file import (
     records_of,
 )
 from switch.console.output import Exit, Screen, plain
+from switch.durable_files import sync_directory
 from switch.errors import ConfigError, UsageError
 from switch.ids import new_id
 from switch.sample import sample_specs
@@ -134,6 +135,7 @@ def _write(file: Path, text: str) -> None:
             written.write(text)
             written.flush()
             os.fsync(written.fileno())
+        sync_directory(file.parent)
     except FileExistsError:
         raise ConfigError(f"{file} is there already: name a new file") from None
     except OSError as error:

@@ -17,6 +17,7 @@ import grpc
 
 from switch.client import CallError, Client
 from switch.client.files import RECALLED
+from switch.durable_files import make_directories
 from switch.errors import ConfigError, WireError
 from switch.file_names import parse_name
 
@@ -160,8 +161,8 @@ def sync_folder(folder: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """The folder, if it is not there. Raises ConfigError if it cannot be one."""
-    with suppress(FileExistsError):
-        folder.mkdir(parents=True, mode=0o750)
+    with suppress(FileExistsError, NotADirectoryError):
+        make_directories(folder, 0o750)
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no directory")
 

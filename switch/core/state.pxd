@@ -38,6 +38,7 @@ cdef enum:  # return codes beside LMDB's and errno's
     RC_BEHIND = -40012        # the journal lacks what the index was made of
     RC_FENCED = -40015        # the log has a later epoch: the chunk is absent from it for ever
     RC_UNSETTLED = -40016     # the log did not say whether it has the chunk
+    RC_LATE = -40018          # a view is older than a view may be
     RC_FOLLOWS = -40017       # it has chunks of a log, and no log to append to
     RESERVE_LEAST = 8388608   # bytes of reserve without which a full disk refuses groups
 
@@ -182,6 +183,7 @@ cdef struct Reader:           # a read transaction on the journal, with a cursor
     const uint64_t* instance  # of the ledger: each chunk has to bear it
     uint32_t seed             # of the checks of tail items: the instance's own check
     PlacesTable* places       # of its owner's alone, or NULL
+    uint64_t until            # monotonic ns at which it is too old, 0: the ledger's own
 
 cdef struct View:             # what one reading call sees: durable rows up to `sequence`
     MDB_txn* index
@@ -402,6 +404,7 @@ cdef struct Config:           # fixed after opening; anybody reads it
     uint32_t segments_least   # written by each step if so many have changed
     uint64_t* progress        # rows indexed and rows in all while it is opened, or NULL
     int directory             # the ledger's, open; -1 before
+    uint64_t view_ns          # a view, or another reader of one call, lasts no longer
     uint64_t patience_ns      # a writer that stays in LMDB for longer is taken for stuck
 
 cdef struct Shared:           # what several threads touch, under `lock`
@@ -462,10 +465,10 @@ cdef struct Shared:           # what several threads touch, under `lock`
 cdef struct GroupState:       # the committer's; what others look up in it, under the lock
     Table working
     uint64_t* heads           # last money row of each account since opening, likewise, or 0
-    uint32_t* touched         # group number that last touched an account
+    uint64_t* touched         # group number that last touched an account
     uint32_t* dirty           # accounts this group changed
     uint32_t dirty_count
-    uint32_t number           # of the group
+    uint64_t number           # of the group: of 32 bits it would come again in weeks
     uint32_t* account_slots   # hash of (participant, purpose)
     Participant* participants
     uint32_t participants_count

@@ -9,7 +9,8 @@ from typing import Final
 
 import lmdb
 
-from switch.ledger.shapes import FILE, FILES, FOLDER, check, sync_directory
+from switch.durable_files import sync_directory
+from switch.ledger.shapes import FILE, FILES, FOLDER, check
 
 ROOM_LEAST: Final = 256 << 20
 """Bytes that stay free on the disk: what is derived takes no room from the ledger."""
@@ -24,9 +25,9 @@ def open_environment(
     Raises lmdb.Error; ConfigError if a link, or anything else, lies where its folder or
     its files must. The folder above must be there.
     """
+    known = False
     if check(path, FOLDER):
-        for name in FILES:
-            check(path / name, FILE)
+        known = False not in [check(path / name, FILE) for name in FILES]
     else:
         path.mkdir(mode=0o700)
         sync_directory(path.parent)
@@ -40,7 +41,10 @@ def open_environment(
         meminit=False,
     )
     try:
-        return env, [env.open_db(name) for name in tables]
+        opened = [env.open_db(name) for name in tables]
+        if not known:
+            sync_directory(path)
+        return env, opened
     except BaseException:
         env.close()
         raise

@@ -8,6 +8,7 @@ it speaks of begins:
     DOUBT          a process died in a call to LMDB, or did not come back from one
     index.damaged  the core met damage in index/ in service, or died there: rebuild it
     CLUSTER        it is a cluster's ledger: only a server with [cluster] serves it
+    journal.found  chunks that are being put back into the journal (`repair.py`)
     index.aside/   the last index that was set aside, as evidence
 
 An index that knows more than its journal is never given up, whatever is wrong with it:
@@ -31,6 +32,7 @@ from typing import Any, Final
 import numpy as np
 
 from switch._core import Ledger, compare_journal
+from switch.durable_files import make_directories, sync_directory
 from switch.errors import (
     BusyError,
     CorruptionError,
@@ -41,15 +43,17 @@ from switch.errors import (
 )
 from switch.ledger.beginning import is_beginning
 from switch.ledger.evidence import Tell, furthest_head
+from switch.ledger.lengths import lengthen, short_by
 from switch.ledger.look import Look, look
+from switch.ledger.repair import is_lost, put_back
 from switch.ledger.shapes import (
     FOLDER,
+    FOUND,
     PARTS,
     check_ledger,
     open_file,
     remove_mark,
     shape,
-    sync_directory,
     write_mark,
 )
 
@@ -139,6 +143,9 @@ class _Opener:
             # What is made anew in any case need not be walked.
             if not damaged:
                 self.check_index()
+        self.check_length("journal")
+        self.mend_journal()
+        self.check_length("index")
         if damaged:
             self.set_aside("damage was met in it while it served")
             remove_mark(self.directory / DAMAGED)
@@ -292,6 +299,45 @@ class _Opener:
             return ""
         return "; ".join(self.look(part).findings)
 
+    def check_length(self, part: str) -> None:
+        """Refuse a journal that was cut short, and set such an index aside.
+
+        A file may end before its last pages where these are free and nobody ever wrote
+        them; then it is lengthened. Any other is left as it is: with zeros at its end
+        it would no longer show what it lost.
+        """
+        size = short_by(_data(self.directory, part))
+        if not size:
+            return
+        found = self.look(part)
+        text = "; ".join(found.findings) or "it was not looked through to its end"
+        if found.ended and not found.findings:
+            lengthen(_data(self.directory, part), size)
+        elif part == "index" and found.ended:
+            self.set_aside(text)
+        else:
+            raise CorruptionError(
+                CORRUPTED,
+                f"{part}/ was cut short by {size:,} bytes: {text}. {_RESTORE}",
+            )
+
+    def mend_journal(self) -> None:
+        """Put back what the journal lost with its newest meta page, if it is there.
+
+        Before the index is asked: it may have been made of what is put back. Raises
+        CorruptionError, with nothing changed, if two chunks could be that.
+        """
+        lost = is_lost(self.directory)
+        if lost is None:
+            # Of a start that died when it had put back everything.
+            remove_mark(self.directory / FOUND)
+            return
+        self.mark_opening()
+        try:
+            put_back(self.directory, lost, self.options.get("map_size"))
+        finally:
+            remove_mark(self.directory / OPENING)
+
     # --- the index -----------------------------------------------------------------
 
     def set_aside(self, reason: str) -> None:
@@ -379,7 +425,7 @@ def _data(directory: Path, part: str) -> Path:
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[int]:
     """The directory's LOCK, held. Raises BusyError if another process has it."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directories(directory)
     lock = open_file(directory / "LOCK", os.O_RDWR | os.O_CREAT)
     try:
         _take(lock, directory)

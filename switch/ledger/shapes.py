@@ -11,13 +11,20 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from switch.durable_files import sync_directory
 from switch.errors import ConfigError
 
 HALTED: Final = "HALTED"
 """The mark of a node that must not be started again before a person has looked."""
 CLUSTER: Final = "CLUSTER"
 """Says that a log was begun where this ledger stands: it is not served alone."""
-MARKS: Final = ("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged", HALTED, CLUSTER)
+FOUND: Final = "journal.found"
+"""Chunks that are being put back (`repair.py`), so that they outlive a start that dies
+meanwhile: LMDB may write over the pages in which they were found."""
+MARKS: Final = (
+    *("LOCK", "OPENING", "NEW", "DOUBT", "index.damaged"),
+    *(HALTED, CLUSTER, FOUND),
+)
 KEYS: Final = ("quotation.keys", "quotation.keys.new")
 RECEIPT_KEY: Final = ("receipt.key", "receipt.key.new")
 PARTS: Final = ("journal", "index")
@@ -112,12 +119,3 @@ def remove_mark(path: Path) -> None:
     if shape(path):
         path.unlink()
         sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make names in a directory durable."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

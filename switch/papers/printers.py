@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from switch.durable_files import sync_directory
 from switch.errors import ConfigError
 
 TIMEOUT_S: Final = 10.0
@@ -214,6 +215,7 @@ def _write_file(path: Path, data: bytes, deadline: _Deadline) -> None:
     except BaseException:
         partial.unlink()
         raise
+    sync_directory(path.parent)
 
 
 def _write_all(file: int, data: bytes, deadline: _Deadline) -> None:

@@ -16,16 +16,10 @@ import lmdb
 import numpy as np
 
 from switch._core import Ledger, crc32c
+from switch.durable_files import sync_directory
 from switch.errors import SpaceError, SwitchError
 from switch.ledger.environments import ROOM_LEAST, open_environment
-from switch.ledger.shapes import (
-    FOLDER,
-    check,
-    remove_mark,
-    shape,
-    sync_directory,
-    write_mark,
-)
+from switch.ledger.shapes import FOLDER, check, remove_mark, shape, write_mark
 from switch.totals.figures import CUTS, Cut, Level, month_of
 from switch.totals.sums import ENTRY, Entries, Sums, from_entries
 

@@ -7,6 +7,7 @@ error must come from the core, a stand-in for it raises it.
 """
 
 import itertools
+import re
 import shutil
 import signal
 import subprocess
@@ -319,6 +320,8 @@ def test_what_lmdb_refuses_is_found_by_the_walk(directory: Path, number: int) ->
     tear(directory / "index" / "data.mdb", number)
     assert open_and_close(directory) == sequence
     assert (directory / ASIDE).exists()
+    # Else the chunk of the lost commit, which lies whole in the file, is put back.
+    spoil_last_chunk(directory / "journal" / "data.mdb")
     tear(directory / "journal" / "data.mdb", number)
     before = contents(directory)
     with pytest.raises(CorruptionError, match=r"journal/ is damaged: .* meta page"):
@@ -329,6 +332,19 @@ def test_what_lmdb_refuses_is_found_by_the_walk(directory: Path, number: int) ->
 def open_and_close(directory: Path) -> int:
     with open_ledger(directory, **OPTIONS) as ledger:
         return ledger.sequence
+
+
+def spoil_last_chunk(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+
+    def ordinal(at: int) -> int:
+        return int.from_bytes(data[at + 48 : at + 56], "little")
+
+    places = [found.start() for found in re.finditer(b"CHK1", data)]
+    # The ledger's own record begins as a chunk does, and has no such number.
+    newest = max((at for at in places if ordinal(at) < 1 << 16), key=ordinal)
+    data[newest + 60] ^= 1
+    path.write_bytes(data)
 
 
 def tear(path: Path, number: int) -> None:

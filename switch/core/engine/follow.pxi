@@ -261,3 +261,25 @@ cdef int follow_take(State* s, const Piece* pieces, uint32_t count) noexcept nog
     )
     s.group.digests = 1
     return RC_DEAD if s.shared.dead else _follow_apply(s, pieces, count)
+
+
+cdef int follow_restore(State* s, const Piece* piece) noexcept nogil:
+    """Put a chunk that was found behind the journal's last one in its place: 0, FOLLOW_..., or
+    what reading or writing has met. Of the ledger nothing is open but the journal's file."""
+    cdef const Chunk* last = NULL
+    cdef int rc = lifetime_open_to_read(s)
+    if rc == 0:
+        rc = store_begin(s, &s.group.reader)
+    if rc == 0:
+        rc = lifetime_find_head(s)
+    if rc == 0 and s.shared.sequence > 0:
+        rc = store_get_chunk(&s.group.reader, s.shared.sequence, &last)
+        if rc == 0 and last.check != store_chunk_check(last):
+            rc = MDB_CORRUPTED
+    if rc == 0:
+        rc = _follow_examine(s, piece.chunk, piece.size)
+    if rc == 0:
+        rc = _follow_place(s, piece.chunk, last)
+    if rc == 0:
+        rc = store_put_pieces(s, piece, 1)
+    return rc

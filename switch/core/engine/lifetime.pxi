@@ -26,7 +26,7 @@ cdef int lifetime_allocate(
     native_assert(s.shared.steps == NULL, b"lifetime_allocate: nothing is open")
     sizes[:] = [
         ACCOUNTS_MAX * sizeof(Account), ACCOUNTS_MAX * sizeof(Account),
-        ACCOUNTS_MAX * sizeof(Account), ACCOUNTS_MAX * 8, ACCOUNTS_MAX * 4,
+        ACCOUNTS_MAX * sizeof(Account), ACCOUNTS_MAX * 8, ACCOUNTS_MAX * 8,
         ACCOUNTS_MAX * 4, REGISTER_ACCOUNT_SLOTS * 4,
         PARTICIPANTS_MAX * sizeof(Participant), REGISTER_PARTICIPANT_SLOTS * 4,
         SERVICES_MAX * sizeof(Service), REGISTER_SERVICE_SLOTS * 4,
@@ -48,7 +48,7 @@ cdef int lifetime_allocate(
     s.group.working.accounts = <Account*>spaces[1].address
     s.index.images.accounts = <Account*>spaces[2].address
     s.group.heads = <uint64_t*>spaces[3].address
-    s.group.touched = <uint32_t*>spaces[4].address
+    s.group.touched = <uint64_t*>spaces[4].address
     s.group.dirty = <uint32_t*>spaces[5].address
     s.group.account_slots = <uint32_t*>spaces[6].address
     s.group.participants = <Participant*>spaces[7].address
@@ -180,13 +180,14 @@ cdef int lifetime_open_env(
     mdb_env_set_maxdbs(env[0], 8)
     mdb_env_set_maxreaders(env[0], 254)
     rc = mdb_env_open(env[0], path, flags, 0o600)
-    return _lifetime_fill_file(env[0]) if rc == 0 else rc
+    return _lifetime_check_file(env[0]) if rc == 0 else rc
 
 
-cdef int _lifetime_fill_file(MDB_env* env) noexcept nogil:
-    """Let the file reach over every page in use, or reading one would end the process.
+cdef int _lifetime_check_file(MDB_env* env) noexcept nogil:
+    """Refuse a file that was cut short: reading a page that it lacks would end the process.
 
-    A page that is missing reads as zeros then, which no check takes for good.
+    Lengthened with zeros it could not be told any more from one that was written so. Pages
+    that nobody has written may be free ones behind its end: `opening.py` looks at that.
     """
     cdef MDB_envinfo info
     cdef stat_t status
@@ -199,9 +200,7 @@ cdef int _lifetime_fill_file(MDB_env* env) noexcept nogil:
     size = (<uint64_t>info.me_last_pgno + 1) * reserve_page_size(env)
     if fstat(fd, &status) != 0:
         return errno
-    if <uint64_t>status.st_size < size and ftruncate(fd, size) != 0:
-        return errno
-    return 0
+    return MDB_CORRUPTED if <uint64_t>status.st_size < size else 0
 
 
 cdef struct JournalMeta:
@@ -286,7 +285,7 @@ cdef int _lifetime_open_index(State* s) noexcept nogil:
     return damage_of(rc)
 
 
-cdef int _lifetime_find_head(State* s) noexcept nogil:
+cdef int lifetime_find_head(State* s) noexcept nogil:
     """Sequence of the journal's last row.
 
     As many chunks have to be there as the last one says, and no more transactions may have
@@ -316,7 +315,7 @@ cdef int _lifetime_find_head(State* s) noexcept nogil:
     return 0
 
 
-cdef int _lifetime_open_to_read(State* s) noexcept nogil:
+cdef int lifetime_open_to_read(State* s) noexcept nogil:
     """Tables and name of a journal that is there; nothing is made."""
     cdef MDB_txn* txn
     cdef int rc = mdb_txn_begin(s.config.journal_env, NULL, MDB_RDONLY, &txn)
@@ -341,11 +340,11 @@ cdef int lifetime_compare(
 
     One of another ledger is no witness, unless the journal has no row of any.
     """
-    cdef int rc = _lifetime_open_to_read(s)
+    cdef int rc = lifetime_open_to_read(s)
     if rc == 0:
         rc = store_begin(s, &s.group.reader)
     if rc == 0:
-        rc = _lifetime_find_head(s)
+        rc = lifetime_find_head(s)
     if rc == MDB_NOTFOUND or (rc == 0 and s.shared.sequence == 0):
         return RC_BEHIND if as_of > 0 else 0
     if rc != 0 or memcmp(instance, s.config.instance, 16) != 0:
@@ -381,7 +380,7 @@ cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
     if rc == 0:
         # Nothing reads through it before the first group; idle it pins nothing.
         mdb_txn_reset(s.group.index_txn)
-        rc = _lifetime_find_head(s)
+        rc = lifetime_find_head(s)
     if rc == 0 and s.config.progress != NULL:
         s.config.progress[1] = s.shared.sequence
     if rc == 0:

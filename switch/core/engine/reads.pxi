@@ -223,7 +223,9 @@ cdef int reads_account_rows(
     if rc == 0 and count[0] < limit:
         rc = postings_seek(s, view.index, account, last, postings_step(s, end), &found)
     while rc == 0 and found.entry != NULL and count[0] < limit:
-        rc = postings_get_rows(&found, &rows)
+        rc = store_is_late(&view.journal)
+        if rc == 0:
+            rc = postings_get_rows(&found, &rows)
         if rc != 0:
             break
         i = postings_count_to(&found, rows, end)
@@ -311,29 +313,44 @@ cdef int reads_balance(
     return rc
 
 
-cdef int reads_copy_rows(State* s, uint64_t first, uint64_t count, Row* target) noexcept nogil:
-    """Copy rows out of their chunks, each through its own check."""
+cdef int _reads_copy_some(
+    State* s, uint64_t first, uint64_t count, Row* target, uint64_t* done
+) noexcept nogil:
+    """Copy rows [first + done, first + count) as far as one reader may last."""
     cdef Reader reader
     cdef const Chunk* chunk
     cdef const Row* row
-    cdef uint64_t done = 0
-    cdef FaultPlace* before = fault_enter(&s.shared.in_journal)
-    cdef int rc = store_begin(s, &reader)
-    while rc == 0 and done < count:
-        rc = store_get_chunk(&reader, first + done, &chunk)
+    cdef int rc = store_begin_bounded(s, &reader)
+    while rc == 0 and done[0] < count:
+        rc = store_get_chunk(&reader, first + done[0], &chunk)
         if rc != 0:
             break
         row = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
-        row += first + done - chunk.first_sequence
-        while done < count and first + done < chunk.first_sequence + chunk.rows_count:
-            if row.sequence != first + done or row.check != store_row_check(row):
+        row += first + done[0] - chunk.first_sequence
+        while done[0] < count and first + done[0] < chunk.first_sequence + chunk.rows_count:
+            if row.sequence != first + done[0] or row.check != store_row_check(row):
                 rc = MDB_CORRUPTED
                 break
-            target[done] = row[0]
-            done += 1
+            target[done[0]] = row[0]
+            done[0] += 1
             row += 1
     store_end(&reader)
-    fault_leave(before)
+    return rc
+
+
+cdef int reads_copy_rows(State* s, uint64_t first, uint64_t count, Row* target) noexcept nogil:
+    """Copy rows out of their chunks, each through its own check. What was copied stays right,
+    so that a reader who has lasted too long is followed by another."""
+    cdef uint64_t before
+    cdef uint64_t done = 0
+    cdef FaultPlace* place = fault_enter(&s.shared.in_journal)
+    cdef int rc
+    while True:
+        before = done
+        rc = _reads_copy_some(s, first, count, target, &done)
+        if rc != RC_LATE or done == before:
+            break
+    fault_leave(place)
     return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
 
 
@@ -344,6 +361,12 @@ cdef int reads_gather_rows(
     return reads_gather(s, sequences, count, target, NULL)
 
 
+cdef void _reads_begin(State* s, View* view, int* rc) noexcept nogil:
+    pthread_mutex_lock(&s.shared.lock)
+    rc[0] = views_begin(s, view)
+    pthread_mutex_unlock(&s.shared.lock)
+
+
 cdef int reads_gather(
     State* s, const uint64_t* sequences, uint64_t count, Row* target, uint8_t* whole
 ) noexcept nogil:
@@ -351,13 +374,19 @@ cdef int reads_gather(
     cdef View view
     cdef const Row* row
     cdef uint64_t i
+    cdef uint64_t begun = 0
     cdef int rc
-    pthread_mutex_lock(&s.shared.lock)
-    rc = views_begin(s, &view)
-    pthread_mutex_unlock(&s.shared.lock)
+    _reads_begin(s, &view, &rc)
     for i in range(count):
         if rc == 0:
             rc = views_get_row(&view, sequences[i], &row)
+        if rc == RC_LATE and i > begun:
+            # Rows do not change: the rest is read in another view.
+            begun = i
+            views_end(s, &view)
+            _reads_begin(s, &view, &rc)
+            if rc == 0:
+                rc = views_get_row(&view, sequences[i], &row)
         if whole != NULL:
             whole[i] = rc == 0
         if rc == 0:

@@ -374,7 +374,7 @@ cdef int _replay_steps(State* s, Chain* chain) noexcept nogil:
         rc = _replay_follow(s, chain, s.shared.indexed + s.config.step_rows)
         if rc == 0:
             rc = steps_run(s, UNITS_ALL, &done)
-    if not steps_is_space(rc):
+    if not store_is_space(rc):
         return rc
     if steps_behind(s) > s.config.steps_capacity * s.config.step_rows:
         return rc

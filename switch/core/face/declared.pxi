@@ -253,6 +253,9 @@ cdef int check(int rc) except -1:
                                     "or step; it has to be made anew from the journal")
     if rc == RC_SPACE:
         raise SpaceError("the disk has no room for the journal; nothing was done")
+    if rc == RC_LATE:
+        raise SlowReadError("the read took too long and was ended; nothing was changed: "
+                            "try again later")
     if rc == RC_FENCED or rc == RC_FOLLOWS:
         raise face_not_leader()
     if rc == RC_UNSETTLED:

@@ -17,6 +17,24 @@ _FOLLOW_REASONS = {
 }
 
 
+def restore_chunk(path, bytes chunk not None, *, map_size=4 << 40):
+    cdef _Opened opened = _Opened.__new__(_Opened)
+    cdef Piece piece
+    cdef int rc
+    piece.chunk = <const Chunk*>PyBytes_AS_STRING(chunk)
+    piece.size = PyBytes_GET_SIZE(chunk)
+    journal = os.fsencode(os.path.join(path, "journal"))
+    try:
+        check(lifetime_open_env(&opened.s.config.journal_env, journal, map_size))
+        with nogil:
+            rc = follow_restore(opened.s, &piece)
+        if rc in _FOLLOW_REASONS:
+            raise FollowError(*_FOLLOW_REASONS[rc], opened.s.shared.sequence)
+        check(RC_SPACE if store_is_space(rc) else rc)
+    finally:
+        opened._release()
+
+
 cdef int face_append(void* log, const uint8_t* chunk, size_t size) noexcept with gil:
     """An append by a Python callable. One that fails leaves it open whether it was done."""
     cdef _Following ledger = <_Following>log
@@ -141,7 +159,7 @@ cdef class _Following(_Seeking):
         cdef int rc, done
         with nogil:
             rc = pace_try(self.s, &done)
-        check(RC_SPACE if steps_is_space(rc) else rc)
+        check(RC_SPACE if store_is_space(rc) else rc)
         return bool(done)
 
     cdef int _bring_index_on(self) except -1:

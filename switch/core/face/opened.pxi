@@ -2,6 +2,7 @@
 
 cdef double READERS_WAIT_S = 0.001
 _PATIENCE_S = 60.0
+_VIEW_S = 10.0
 cdef uint64_t READERS_CHECK_NS = 5000000000
 
 
@@ -70,7 +71,7 @@ cdef class _Opened:
         self, path, *, create=True, map_size=4 << 40, reserve_size=64 << 20,
         index_step_rows=131072, index_lag_max=1048576, index_segments_least=16,
         room_least=256 << 20, threads=True, patience_s=None, lock_fd=-1, progress=None,
-        instance=None,
+        instance=None, view_s=_VIEW_S,
     ):
         if self.is_open or self.lock_fd >= 0:
             raise ValueError("open already")
@@ -87,6 +88,8 @@ cdef class _Opened:
             patience_s = _PATIENCE_S
         if not 0 < patience_s <= 86400:
             raise ValueError("patience_s is more than 0, and a day at most")
+        if not 0 < view_s <= 86400:
+            raise ValueError("view_s is more than 0, and a day at most")
         if instance is not None and len(instance) != 16:
             raise ValueError("an instance has 16 bytes")
         if progress is not None:
@@ -99,6 +102,7 @@ cdef class _Opened:
             self.s.config.room_least = room_least
             self.s.config.segments_least = index_segments_least
             self.s.config.patience_ns = <uint64_t>(patience_s * 1e9)
+            self.s.config.view_ns = <uint64_t>(view_s * 1e9)
             # A duplicate holds the caller's lock until both are closed.
             self.lock_fd = os.dup(lock_fd) if lock_fd >= 0 else -1
             self._open(
@@ -125,6 +129,7 @@ cdef class _Opened:
         data = os.path.join(journal, "data.mdb")
         if not create and not os.path.isfile(data):
             raise FormatError(0, f"{self.path} holds no ledger")
+        is_new = not (os.path.isfile(data) and os.path.isfile(os.path.join(index, "data.mdb")))
         os.makedirs(journal, mode=0o700, exist_ok=True)
         os.makedirs(index, mode=0o700, exist_ok=True)
         if self.lock_fd < 0:
@@ -147,7 +152,12 @@ cdef class _Opened:
         cdef const uint8_t* name = <const uint8_t*>PyBytes_AS_STRING(fresh)
         with nogil:
             rc = lifetime_begin(s, name)
-        check(RC_SPACE if steps_is_space(rc) else rc)
+        check(RC_SPACE if store_is_space(rc) else rc)
+        if is_new:
+            # What is in a file survives a loss of power only if its name does.
+            above = os.path.dirname(os.path.abspath(self.path))
+            for directory in (journal, index, self.path, above):
+                _sync_directory(directory)
         if instance is not None and memcmp(s.config.instance, name, 16) != 0:
             raise FormatError(0, f"{self.path} holds another ledger than the one to follow")
         if s.shared.rules_version > RULES_VERSION:
@@ -253,3 +263,8 @@ cdef class _Opened:
     cdef int _end_commit(self) except -1:
         pthread_mutex_unlock(&self.committing)
         return 0
+
+
+def test_number_groups(_Opened ledger not None, uint64_t number):
+    """As if so many groups had been decided."""
+    group_set_number(ledger.s, number)

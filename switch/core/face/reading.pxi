@@ -418,27 +418,49 @@ cdef class _Reading(_Opened):
     def tails(self, sequences):
         cdef object _in_use = self._use()
         cdef uint64_t[::1] wanted = self._durable(sequences, _TAILS_MAX)
-        cdef Py_ssize_t count = wanted.shape[0]
         # One walk over each chunk, whatever the order of those that are asked for.
         cdef int64_t[::1] order = np.argsort(wanted, kind="stable").astype(np.int64)
+        cdef list found = [b""] * wanted.shape[0]
+        cdef Py_ssize_t begin = 0
+        cdef Py_ssize_t count = wanted.shape[0]
+        cdef int rc
+        while begin < wanted.shape[0]:
+            rc = self._tails(wanted, order[begin : begin + count], found)
+            if rc == RC_LATE and count > 1:
+                # Fewer in one reader: they do not change meanwhile.
+                count = (count + 1) // 2
+                continue
+            check(rc)
+            begin += count
+            count = min(count, wanted.shape[0] - begin)
+        return found
+
+    cdef int _tails(self, uint64_t[::1] wanted, int64_t[::1] order, list found) except? -1:
+        """The tails of some rows, as far as one reader may last."""
+        cdef Py_ssize_t count = order.shape[0]
+        cdef uint64_t[::1] some = np.asarray(wanted)[np.asarray(order)]
+        cdef int64_t[::1] ascending = np.arange(count)
         cdef uint64_t[::1] places = np.zeros(count, np.uint64)
         cdef uint32_t[::1] sizes = np.zeros(count, np.uint32)
         cdef Reader reader
         cdef Py_ssize_t i
-        cdef int rc = 0
+        cdef int rc
         cdef FaultPlace* before = fault_enter(&self.s.shared.in_journal)
         try:
-            self._check(store_begin(self.s, &reader))
-            if count > 0:
-                with nogil:
-                    rc = store_find_tails(
-                        &reader, &wanted[0], &order[0], count, &places[0], &sizes[0]
-                    )
-            check(rc)
-            return [
-                PyBytes_FromStringAndSize(<char*><size_t>places[i], sizes[i])
-                for i in range(count)
-            ]
+            self._check(store_begin_bounded(self.s, &reader))
+            with nogil:
+                rc = store_find_tails(
+                    &reader, &some[0], &ascending[0], count, &places[0], &sizes[0]
+                )
+            for i in range(count):
+                if rc == 0:
+                    rc = store_is_late(&reader)
+                if rc != 0:
+                    return rc
+                found[order[i]] = PyBytes_FromStringAndSize(
+                    <char*><size_t>places[i], sizes[i]
+                )
+            return 0
         finally:
             store_end(&reader)
             fault_leave(before)

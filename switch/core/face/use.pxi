@@ -33,6 +33,14 @@ def _lock_file(path):
     return fd
 
 
+def _sync_directory(path):
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 _opened = weakref.WeakSet()
 
 

@@ -474,11 +474,6 @@ cdef inline bint steps_is_due(const State* s) noexcept nogil:
     return steps_behind(s) >= s.config.step_rows and not s.shared.stopping and not s.shared.dead
 
 
-cdef inline bint steps_is_space(int rc) noexcept nogil:
-    """The disk is full: nothing is broken, and it can be tried again."""
-    return rc == ENOSPC or rc == EFBIG or rc == EDQUOT
-
-
 cdef int steps_take(State* s) noexcept nogil:
     """Let the images and the scratch learn the rows of the next step, once."""
     cdef uint64_t first
@@ -509,7 +504,7 @@ cdef void steps_tell(State* s, int rc) noexcept nogil:
         damage_mark(s)
     pthread_mutex_lock(&s.shared.lock)
     s.shared.index_failed = rc
-    if rc != 0 and not steps_is_space(rc) and not s.shared.dead:
+    if rc != 0 and not store_is_space(rc) and not s.shared.dead:
         s.shared.dead = rc
     pthread_cond_broadcast(&s.shared.moved)
     pthread_mutex_unlock(&s.shared.lock)

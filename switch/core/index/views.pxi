@@ -4,7 +4,8 @@
 # moment. Steps that go into the index and runs that are merged away while it lasts are
 # buried, not freed: a view may look at them without the lock. Only the index writer
 # frees, and only what no view begun before the burial can still see. That is bounded:
-# views are as many as LMDB has readers, and each lasts for one call.
+# views are as many as LMDB has readers, and each lasts for one call, and for `view_s` at most:
+# whoever reads more of the journal than that allows goes on with another view.
 
 cdef int views_begin(State* s, View* view) noexcept nogil:
     """Begin a view of what is durable now. The lock is held by the caller."""
@@ -34,7 +35,7 @@ cdef int views_begin(State* s, View* view) noexcept nogil:
     if rc != 0:
         view.index = NULL
         return rc
-    return store_begin(s, &view.journal)
+    return store_begin_bounded(s, &view.journal)
 
 
 cdef void views_end(State* s, View* view) noexcept nogil:

@@ -109,16 +109,21 @@ cdef int reserve_wait(State* s) noexcept nogil:
     cdef int rc
     pthread_mutex_lock(&s.shared.lock)
     if not s.shared.stopping and (
-        s.shared.reserve_left >= s.config.reserve_size or s.shared.space_failed
+        s.shared.reserve_left >= s.config.reserve_size or s.shared.space_failed or s.shared.dead
     ):
         clock_gettime(CLOCK_MONOTONIC, &until)
         until.tv_sec += 1
         pthread_cond_timedwait(&s.shared.space_due, &s.shared.lock, &until)
     pthread_mutex_unlock(&s.shared.lock)
-    if s.shared.stopping:
+    if s.shared.stopping or s.shared.dead:
         return 0
     rc = _reserve_extend(s)
     pthread_mutex_lock(&s.shared.lock)
+    if rc != 0 and not store_is_space(rc) and rc != ENOMEM and not s.shared.dead:
+        # An error of the disk is told once, to whoever asks first: what LMDB has written of
+        # this very file may be lost with it, and its next sync would say that all is well.
+        s.shared.dead = rc
+        pthread_cond_broadcast(&s.shared.moved)
     s.shared.space_failed = rc
     reserve_measure(s)
     pthread_mutex_unlock(&s.shared.lock)

@@ -18,6 +18,11 @@ cdef inline bint store_is_damage(int rc) noexcept nogil:
     return rc == MDB_CORRUPTED or rc == MDB_PAGE_NOTFOUND or rc == RC_INDEX
 
 
+cdef inline bint store_is_space(int rc) noexcept nogil:
+    """The disk is full: nothing is broken, and it can be tried again."""
+    return rc == ENOSPC or rc == EFBIG or rc == EDQUOT
+
+
 cdef inline uint32_t store_row_check(const Row* row) noexcept nogil:
     return native_crc(0, <const uint8_t*>row, sizeof(Row) - 4)
 
@@ -38,6 +43,7 @@ cdef int store_begin(State* s, Reader* reader) noexcept nogil:
     reader.cursor = NULL
     reader.ahead = NULL
     reader.places = NULL
+    reader.until = 0
     reader.instance = s.config.instance
     reader.seed = s.config.instance_check
     rc = mdb_txn_begin(s.config.journal_env, NULL, MDB_RDONLY, &reader.txn)
@@ -48,6 +54,18 @@ cdef int store_begin(State* s, Reader* reader) noexcept nogil:
     if rc != 0:
         store_end(reader)
     return rc
+
+
+cdef int store_begin_bounded(State* s, Reader* reader) noexcept nogil:
+    """Likewise for one call: while it lasts no page that it may see is used again."""
+    cdef int rc = store_begin(s, reader)
+    reader.until = native_monotonic_ns() + s.config.view_ns
+    return rc
+
+
+cdef inline int store_is_late(const Reader* reader) noexcept nogil:
+    """RC_LATE if the reader has lasted too long."""
+    return RC_LATE if reader.until != 0 and native_monotonic_ns() > reader.until else 0
 
 
 cdef void store_end(Reader* reader) noexcept nogil:
@@ -81,7 +99,9 @@ cdef int store_get_chunk(
     """Find the chunk that holds `sequence`. Its bounds are checked, not its check."""
     cdef uint8_t wanted[8]
     cdef MDB_val key, data
-    cdef int rc
+    cdef int rc = store_is_late(reader)
+    if rc != 0:
+        return rc
     store_set_key(wanted, sequence)
     key.mv_size = 8
     key.mv_data = wanted

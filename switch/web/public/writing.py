@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from switch.durable_files import make_directories
 from switch.errors import ConfigError
 from switch.web.public.site import Files
 
@@ -42,7 +43,7 @@ def write_site(files: Files, folder: Path) -> bool:
     """
     folder = folder.absolute()
     list_ = listed(files)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_directories(folder.parent, 0o777)
     with _alone(folder):
         known = _known(folder)
         if known == list_:
