@@ -48,6 +48,22 @@ __attribute__((unused)) static __thread uint64_t native_walked;
 #define native_walk(count) ((void)sizeof(count))
 #endif
 
+/* The most that a thread has gone through in one go under the ledger's lock, where that could
+ * be all accounts, holds or records of a table. Likewise. */
+#if SWITCH_ASSERT
+static __thread uint64_t native_held_most;
+#define native_hold(count) \
+    ((void)((count) > native_held_most ? native_held_most = (count) : 0))
+static inline uint64_t native_take_held(void) {
+    uint64_t most = native_held_most;
+    native_held_most = 0;
+    return most;
+}
+#else
+#define native_hold(count) ((void)sizeof(count))
+static inline uint64_t native_take_held(void) { return 0; }
+#endif
+
 /* Whether PLANT names a rule: such a build then does without it, so that it can be seen which
  * test notices that. Any other build has no way to. */
 #if SWITCH_ASSERT

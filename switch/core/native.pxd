@@ -67,3 +67,5 @@ cdef extern from "core/native.h" nogil:
     bint native_planted(const char* rule)
     const uint64_t native_walked
     void native_walk(uint64_t count)
+    void native_hold(uint64_t count)
+    uint64_t native_take_held()
