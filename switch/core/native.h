@@ -343,6 +343,55 @@ static inline void *native_scattered_zeros(size_t size) {
     return at;
 }
 
+/* Bytes that memory asked at places all over it has: whole large pages, as far as it fills them
+ * by half. */
+static inline size_t native_scattered_room(size_t size) {
+    const size_t page = 2u << 20;
+    size_t large = (size + page / 2) & ~(page - 1);
+    return size > large ? size : large;
+}
+
+/* Zeroed address space for what may become large, for `native_give_back`; NULL if there is none.
+ *
+ * A page costs memory once it is touched. So a table begins with all the room that it may ever
+ * need, and nothing is moved as it grows. */
+static inline void *native_reserve(size_t size) {
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static inline void native_give_back(void *at, size_t size) {
+    if (at != NULL)
+        munmap(at, size);
+}
+
+/* The same for what is asked at places all over it, in large pages as `native_scattered` has
+ * them. Nothing is cleared beforehand: who needs it under a lock gets it at once. For
+ * `native_give_back_scattered`. */
+static inline void *native_reserve_scattered(size_t size) {
+    const size_t page = 2u << 20;
+    size_t room = native_scattered_room(size);
+    char *at, *first;
+    if (room < page)
+        return native_reserve(room);
+    at = native_reserve(room + page);
+    if (at == NULL)
+        return NULL;
+    first = (char *)(((uintptr_t)at + page - 1) & ~(uintptr_t)(page - 1));
+    if (first != at)
+        munmap(at, (size_t)(first - at));
+    room = (room + 4095) & ~(size_t)4095;
+    if (first != at + page)
+        munmap(first + room, (size_t)(at + page - first));
+    madvise(first, room & ~(page - 1), MADV_HUGEPAGE);
+    return first;
+}
+
+static inline void native_give_back_scattered(void *at, size_t size) {
+    native_give_back(at, native_scattered_room(size));
+}
+
 static inline uint64_t native_monotonic_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

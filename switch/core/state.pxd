@@ -272,14 +272,39 @@ cdef struct Hold:
     uint64_t sequence
     uint64_t due              # ns; NEVER of a kept one, UNVERIFIED, ASIDE in the working heap
 
+cdef enum:
+    CHAINS_BUCKETS_LEAST = 1024  # a power of two
+
+cdef struct Chains:           # from hashes to indices of a table, see index/chains.pxi
+    uint32_t* heads           # by bucket: the first index, or 0
+    uint32_t* nexts           # by index: the next of its bucket, or 0
+    uint32_t* hashes          # by index
+    uint32_t most             # indices that the table may have, and as many buckets
+    uint32_t count
+    uint32_t buckets          # in use; they become more one by one
+    uint32_t mask             # 2^k - 1, and buckets <= 2^k <= 2 * buckets
+
+cdef enum:
+    HOLDS_MAX = 134217728     # open and unverified ones: 3 GiB of address space
+    HOLDS_BUCKETS_LEAST = 1024  # a power of two
+
+cdef struct Copying:          # of a table, in pieces, as it was at one moment: one at a time
+    uint8_t* target           # NULL: none is under way
+    uint64_t* has             # a bit for each place: it has been copied
+    uint32_t count            # places of the table then
+
 cdef struct Holds:            # open and unverified holds: a heap by (due, sequence), a map into it
     Hold* heap
-    uint32_t* slots           # heap position + 1
+    uint32_t* heads           # by bucket: heap position + 1 of its first hold, or 0
+    uint32_t* nexts           # by heap position: the next hold of its bucket, likewise
     uint32_t count
-    uint32_t capacity
-    uint64_t seed             # of the slots' hash
-    uint32_t kept             # of them
+    uint32_t buckets          # in use; they become more one by one
+    uint32_t mask             # 2^k - 1, and buckets <= 2^k <= 2 * buckets
+    uint32_t kept             # of the holds
     uint32_t unverified
+    uint64_t seed             # of the buckets' hash
+    uint64_t sum              # of what digest.pxi makes of each
+    Copying copying           # of the heap
 
 cdef struct Draft:            # one requested row on its way through a group
     Row row
@@ -409,10 +434,12 @@ cdef struct Shared:           # what several threads touch, under `lock`
     # all else. Words that stand alone (`stopping`, `dead`, `indexed`) are also read without.
     pthread_mutex_t lock
     pthread_mutex_t stepping  # held through an index step: one at a time
+    pthread_mutex_t listing   # held through a copy of all accounts or holds; before the lock
     pthread_cond_t moved      # the index has come further: a waiting committer looks again
     pthread_cond_t step_due   # a whole step is durable, or stop
     pthread_cond_t space_due  # the reserve has become small, or stop
     Table published
+    Copying copying           # of its accounts
     uint64_t sequence
     uint64_t timestamp
     uint64_t last_window
@@ -459,6 +486,33 @@ cdef struct Shared:           # what several threads touch, under `lock`
     uint64_t ids_turned_away  # requests whose id met too many of its key, likewise
     uint64_t aside_count      # holds set aside because they cannot be read, likewise
 
+cdef enum:                    # whose values make a state's hash: where those of each table begin
+    DIGEST_ACCOUNTS = 0
+    DIGEST_PARTICIPANTS = 2097152  # + ACCOUNTS_MAX
+    DIGEST_SERVICES = 3145728      # + PARTICIPANTS_MAX
+    DIGEST_NOTED = 3211264         # + SERVICES_MAX
+    DIGEST_PEOPLE = 3473408        # + 4 NOTED_MAX
+    DIGEST_BENEFICIARIES = 3482112  # + PEOPLE_MAX, thresholds, schedule, banks: DIGEST_PEOPLE_MAX
+    DIGEST_OPERATORS = 3547648     # + BENEFICIARIES_MAX
+    DIGEST_COMPLAINTS = 3613184    # + OPERATORS_MAX
+    DIGEST_END = 4661760           # + COMPLAINTS_MAX
+    DIGEST_PEOPLE_MAX = 8704       # few enough to be read at once
+    DIGEST_TABLES = 11
+
+cdef struct Digest:           # of the state behind a step, whose values are read in pieces
+    uint64_t* values          # DIGEST_END: by what changes first, or by who reads on
+    uint64_t* has             # a bit for each
+    uint32_t[DIGEST_TABLES] firsts  # of the tables then
+    uint32_t[DIGEST_TABLES] ends
+    int open_                 # some values are not there yet
+    int reading               # by a thread, which is at it
+    uint64_t sequence         # of the last row before that state; 0: before the first step
+    uint64_t window           # the last one's
+    uint64_t holds            # their number and sum
+    uint32_t rules
+    uint64_t hash             # of the last state that was read to its end,
+    uint64_t hashed           # and that one's sequence, 0 before the first
+
 cdef struct GroupState:       # the committer's; what others look up in it, under the lock
     Table working
     uint64_t* heads           # last money row of each account since opening, likewise, or 0
@@ -469,12 +523,10 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint32_t* account_slots   # hash of (participant, purpose)
     Participant* participants
     uint32_t participants_count
-    uint32_t* participant_slots
-    uint32_t participant_slots_count  # in use; a power of two
+    Chains participant_codes
     Service* services
     uint32_t services_count
-    uint32_t* service_slots
-    uint32_t service_slots_count  # likewise
+    Chains service_codes
     NotedTable noted[RECORD_KINDS]  # of RECORD_REVOCATION to RECORD_BUDGET
     Person* people
     uint32_t people_count     # the unused 0 included
@@ -489,15 +541,14 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint64_t cutoff           # ns at which a window closes by itself, 0: never
     Operator* operators
     uint32_t operators_count  # the unused 0 included
-    uint32_t* operator_slots  # hash of (participant, number)
-    uint32_t* operator_key_slots  # of the key; some lead to whom it was of before
-    uint32_t operator_slots_count  # of each in use; a power of two
-    uint32_t operator_slots_used  # of both together
+    Chains operator_numbers   # of (participant, number)
+    Chains operator_keys
     Complaint* complaints
     uint32_t complaints_count  # the unused 0 included
     int complaints_changed    # in this group
     uint32_t treasuries_count  # that are active, and without an unconfirmed revocation
     uint32_t floats_count
+    uint32_t* biller_accounts  # ascending
     uint32_t biller_accounts_count
     int register_changed      # in this group
     uint64_t working_window
@@ -526,8 +577,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint64_t epoch_next       # of those that are sealed from here on
     const LogApi* log         # that has each chunk before the journal, or NULL
     int digests               # the state is hashed behind each index step
-    uint64_t digest           # behind the chunk that ended the last one since opening,
-    uint64_t digested         # which has this row for its last; 0 before the first
+    Digest digest             # behind the chunk that ended the last one since opening
     uint64_t fresh            # number of the first step that the group's rows fall into
     Draft* drafts
     Probes* probes

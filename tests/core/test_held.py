@@ -1,9 +1,9 @@
-"""Goal: nothing holds the ledger's lock for as long as it takes to go through all accounts,
-holds, or records: who has many of them does not make everybody wait.
+"""Goal: nothing holds the ledger's lock for as long as it takes to go through all
+accounts, holds or records: who has many of them does not make everybody wait.
 
-Method: the build with asserts says how much a thread has gone through in one go under the
-lock. Tables are filled beyond many a doubling, and what grows or is read is held to a
-bound that does not depend on how full they are.
+Method: the build with asserts says how much a thread has gone through in one go under
+the lock. Tables are filled beyond many a doubling, and what grows or is read is held to
+a bound that does not depend on how full they are.
 """
 
 import os
@@ -15,7 +15,16 @@ import numpy as np
 import pytest
 
 from switch import _core as core
-from switch.codes import AccountKind, DuplicateRule, Kind, Mode, Result, Role
+from switch.codes import (
+    AccountKind,
+    DuplicateRule,
+    Kind,
+    Mode,
+    Policy,
+    Result,
+    Role,
+    Step,
+)
 from tests.core.chunks import MemoryLog, read_chunks
 from tests.core.counter import centre_record, operator_record
 from tests.core.full import Full
@@ -60,6 +69,8 @@ def held(full: Full, count: int) -> core.Rows:
         full.net.billers[0],
         tuple(full.net.heads[0]),
         mode=Mode.CONFIRMED,
+        deadline_policy=Policy.RELEASE,
+        deadline_s=3_600,
         duplicate_rule=DuplicateRule.NONE,
         key_rule=0,
     )
@@ -132,7 +143,8 @@ def test_accounts_are_copied_in_pieces(full: Full) -> None:
 
 def test_a_copy_of_all_accounts_is_of_one_moment(tmp_path: Path) -> None:
     """Rows move a rupee from account to account meanwhile: at each moment as much was
-    debited as was credited, and the newest change is not newer than the copy."""
+    debited as was credited, and the newest change is not newer than the copy.
+    """
     full = Full(tmp_path / "ledger")
     open_accounts(full, MANY)
     stop = threading.Event()
@@ -159,7 +171,8 @@ def test_a_copy_of_all_accounts_is_of_one_moment(tmp_path: Path) -> None:
             rows = full.rows(Kind.TRANSFER, 2_000, full.net.treasury)
             rows["debit"] = full.net.float_
             rows["credit"] = numbers.integers(last - MANY + 1, last + 1, 2_000)
-            rows["amount"] = rows["total"] = 100
+            rows["amount"] = 100
+            rows["reference"][:, 0] = ord("R")
             accepted(full.commit(rows))
             open_accounts(full, 10, 100 + MANY + 10 * at)
     finally:
@@ -204,7 +217,9 @@ def test_a_window_goes_through_billers_accounts_alone(full: Full) -> None:
         full.ledger.accounts()[0]["kind"] == int(AccountKind.BILLER)
     )
     core.test_held()
-    accepted(full.commit(full.rows(Kind.WINDOW, 1, full.net.treasury)))
+    window = full.rows(Kind.WINDOW, 1, full.net.treasury)
+    window["id"] = 0
+    accepted(full.commit(window))
     assert 0 < core.test_held() <= billers
 
 
@@ -213,7 +228,15 @@ def test_a_window_goes_through_billers_accounts_alone(full: Full) -> None:
 
 def test_a_state_is_hashed_in_pieces(full: Full, tmp_path: Path) -> None:
     open_accounts(full, MANY)
-    accepted(full.complain(full.pay(MANY)))
+    told = accepted(full.complain(full.pay(MANY)))["sequence"]
+    # Behind the last step whatever is hashed of its state changes.
+    open_accounts(full, 10, 100 + MANY)
+    replies = full.rows(Kind.REPLY, 500, full.net.treasury)
+    replies["resolves"] = told[-500:]
+    replies["total"] = Step.ASKED
+    accepted(full.commit(replies))
+    accepted(full.register([ParticipantRecord(b"late").pack()]))
+    full.pay(500)
     step, instance = 16_384, full.ledger.instance
     full.ledger.close()
     with core.Ledger(
