@@ -58,6 +58,7 @@ from switch.core.registered cimport *
 from switch.core.signature cimport *
 from switch.core.places cimport *
 from switch.core.state cimport *
+from switch.core.tables cimport *
 from switch.core.threads cimport *
 
 cdef extern from "<fcntl.h>" nogil:

@@ -183,6 +183,12 @@ cdef void digest_begin(State* s) noexcept nogil:
     still reads the state of the step before, this one is passed over."""
     cdef Digest* digest = &s.group.digest
     cdef int record
+    native_assert(
+        DIGEST_END == ACCOUNTS_MAX + PARTICIPANTS_MAX + SERVICES_MAX + 4 * NOTED_MAX
+        + DIGEST_PEOPLE_MAX + BENEFICIARIES_MAX + OPERATORS_MAX + COMPLAINTS_MAX
+        and PEOPLE_MAX + 2 + 2 * BANK_ACCOUNTS_MAX <= DIGEST_PEOPLE_MAX,
+        b"digest_begin: each table has room",
+    )
     if digest.reading:
         return
     digest.sequence = s.shared.sequence
