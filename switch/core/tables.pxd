@@ -26,7 +26,7 @@ cdef struct Chains:           # from hashes to indices of a table, see index/cha
     uint32_t mask             # 2^k - 1, and buckets <= 2^k <= 2 * buckets
 
 cdef enum:
-    HOLDS_MAX = 134217728     # open and unverified ones: 3 GiB of address space
+    HOLDS_MAX = 134217728     # open and unverified ones: 3.5 GiB of address space
     HOLDS_BUCKETS_LEAST = 1024  # a power of two
 
 cdef struct Copying:          # of a table, in pieces, as it was at one moment: one at a time
@@ -34,10 +34,14 @@ cdef struct Copying:          # of a table, in pieces, as it was at one moment: 
     uint64_t* has             # a bit for each place: it has been copied
     uint32_t count            # places of the table then
 
+cdef struct HoldLink:         # of a position of the heap
+    uint32_t next             # heap position + 1 of the next hold of its bucket, or 0
+    uint32_t hash             # of its sequence
+
 cdef struct Holds:            # open and unverified holds: a heap by (due, sequence), a map into it
     Hold* heap
     uint32_t* heads           # by bucket: heap position + 1 of its first hold, or 0
-    uint32_t* nexts           # by heap position: the next hold of its bucket, likewise
+    HoldLink* links           # by heap position
     uint32_t count
     uint32_t buckets          # in use; they become more one by one
     uint32_t mask             # 2^k - 1, and buckets <= 2^k <= 2 * buckets

@@ -8,6 +8,9 @@
 #
 # Uses nothing but memory. The committer has one, the index writer another.
 
+cdef enum:
+    HOLDS_AHEAD = 8           # buckets whose turn to be split comes so much later
+
 cdef int holds_init(Holds* holds, uint64_t seed) noexcept nogil:
     holds.seed = seed
     holds.count = 0
@@ -18,52 +21,64 @@ cdef int holds_init(Holds* holds, uint64_t seed) noexcept nogil:
     holds.mask = 2 * HOLDS_BUCKETS_LEAST - 1
     holds.heap = <Hold*>native_reserve(<size_t>HOLDS_MAX * sizeof(Hold))
     holds.heads = <uint32_t*>native_reserve(<size_t>HOLDS_MAX * sizeof(uint32_t))
-    holds.nexts = <uint32_t*>native_reserve(<size_t>HOLDS_MAX * sizeof(uint32_t))
-    return 0 if holds.heap != NULL and holds.heads != NULL and holds.nexts != NULL else ENOMEM
+    holds.links = <HoldLink*>native_reserve(<size_t>HOLDS_MAX * sizeof(HoldLink))
+    return 0 if holds.heap != NULL and holds.heads != NULL and holds.links != NULL else ENOMEM
 
 
 cdef void holds_free(Holds* holds) noexcept nogil:
     native_give_back(holds.heap, <size_t>HOLDS_MAX * sizeof(Hold))
     native_give_back(holds.heads, <size_t>HOLDS_MAX * sizeof(uint32_t))
-    native_give_back(holds.nexts, <size_t>HOLDS_MAX * sizeof(uint32_t))
+    native_give_back(holds.links, <size_t>HOLDS_MAX * sizeof(HoldLink))
     holds.heap = NULL
     holds.heads = NULL
-    holds.nexts = NULL
+    holds.links = NULL
 
 
-cdef inline uint32_t _holds_home(const Holds* holds, uint64_t sequence) noexcept nogil:
-    """The bucket of a hold. Those from `buckets` on are not split off yet."""
-    cdef uint32_t home = <uint32_t>native_mix(sequence ^ holds.seed) & holds.mask
+cdef inline uint32_t _holds_hash(const Holds* holds, uint64_t sequence) noexcept nogil:
+    return <uint32_t>native_mix(sequence ^ holds.seed)
+
+
+cdef inline uint32_t _holds_home(const Holds* holds, uint32_t hash_) noexcept nogil:
+    """The bucket of a hash. Those from `buckets` on are not split off yet."""
+    cdef uint32_t home = hash_ & holds.mask
     return home if home < holds.buckets else home & (holds.mask >> 1)
 
 
 cdef inline uint32_t* _holds_link(const Holds* holds, uint64_t sequence) noexcept nogil:
     """What leads to a hold: a head or a next. One that is 0, the end of its chain: it is not
     there."""
-    cdef uint32_t* link = &holds.heads[_holds_home(holds, sequence)]
-    while link[0] != 0 and holds.heap[link[0] - 1].sequence != sequence:
-        link = &holds.nexts[link[0] - 1]
+    cdef uint32_t hash_ = _holds_hash(holds, sequence)
+    cdef uint32_t* link = &holds.heads[_holds_home(holds, hash_)]
+    while link[0] != 0 and (
+        holds.links[link[0] - 1].hash != hash_ or holds.heap[link[0] - 1].sequence != sequence
+    ):
+        link = &holds.links[link[0] - 1].next
     return link
 
 
 cdef void _holds_split(Holds* holds) noexcept nogil:
     """Have one bucket more: what of another one belongs there goes there."""
     cdef uint32_t fresh = holds.buckets
-    cdef uint32_t* link = &holds.heads[fresh & (holds.mask >> 1)]
+    cdef uint32_t from_ = fresh & (holds.mask >> 1)
+    cdef uint32_t* link = &holds.heads[from_]
     cdef uint32_t walked = 0
     cdef uint32_t at
     native_assert(fresh <= holds.mask, b"_holds_split: a bucket that the mask reaches")
     native_assert(holds.heads[fresh] == 0, b"_holds_split: nobody looked there")
+    # Of those that are split soon the first holds are fetched: they stand anywhere.
+    at = holds.heads[from_ + HOLDS_AHEAD]
+    if at != 0:
+        native_prefetch(&holds.links[at - 1])
     holds.buckets += 1
     while link[0] != 0:
         at = link[0]
         walked += 1
-        if _holds_home(holds, holds.heap[at - 1].sequence) == fresh:
-            link[0] = holds.nexts[at - 1]
-            holds.nexts[at - 1] = holds.heads[fresh]
+        if _holds_home(holds, holds.links[at - 1].hash) == fresh:
+            link[0] = holds.links[at - 1].next
+            holds.links[at - 1].next = holds.heads[fresh]
             holds.heads[fresh] = at
         else:
-            link = &holds.nexts[at - 1]
+            link = &holds.links[at - 1].next
     native_hold(walked)
     if holds.buckets > holds.mask:
         holds.mask = 2 * holds.mask + 1
@@ -158,7 +173,7 @@ cdef void _holds_swap(Holds* holds, uint32_t a, uint32_t b) noexcept nogil:
     cdef uint32_t* link_a = _holds_link(holds, holds.heap[a].sequence)
     cdef uint32_t* link_b = _holds_link(holds, holds.heap[b].sequence)
     cdef Hold hold = holds.heap[a]
-    cdef uint32_t next_
+    cdef HoldLink next_
     if a == b:
         return
     _holds_keep(holds, a)
@@ -167,9 +182,9 @@ cdef void _holds_swap(Holds* holds, uint32_t a, uint32_t b) noexcept nogil:
     holds.heap[b] = hold
     link_a[0] = b + 1
     link_b[0] = a + 1
-    next_ = holds.nexts[a]
-    holds.nexts[a] = holds.nexts[b]
-    holds.nexts[b] = next_
+    next_ = holds.links[a]
+    holds.links[a] = holds.links[b]
+    holds.links[b] = next_
     native_assert(
         _holds_is_at(holds, a) and _holds_is_at(holds, b),
         b"_holds_swap: chains lead to both",
@@ -202,7 +217,8 @@ cdef void _holds_sift(Holds* holds, uint32_t position) noexcept nogil:
 
 cdef int holds_add(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil:
     cdef Hold* hold = &holds.heap[holds.count]
-    cdef uint32_t* link
+    cdef uint32_t hash_ = _holds_hash(holds, sequence)
+    cdef uint32_t home
     native_assert(sequence > 0, b"holds_add: a hold is a row")
     native_assert(not holds_has(holds, sequence), b"holds_add: it is not open yet")
     native_assert(due > 0, b"holds_add: it is due some time")
@@ -211,12 +227,13 @@ cdef int holds_add(Holds* holds, uint64_t sequence, uint64_t due) noexcept nogil
     if holds.count >= holds.buckets:
         _holds_split(holds)
     _holds_keep(holds, holds.count)
-    link = _holds_link(holds, sequence)
+    home = _holds_home(holds, hash_)
     hold.sequence = sequence
     hold.due = due
-    holds.nexts[holds.count] = 0
+    holds.links[holds.count].hash = hash_
+    holds.links[holds.count].next = holds.heads[home]
     holds.count += 1
-    link[0] = holds.count
+    holds.heads[home] = holds.count
     _holds_count(holds, hold, 1)
     _holds_sift(holds, holds.count - 1)
     native_assert(holds_has(holds, sequence), b"holds_add: it is open")
@@ -276,13 +293,13 @@ cdef void holds_remove(Holds* holds, uint64_t sequence) noexcept nogil:
     native_assert(position < holds.count, b"holds_remove: it is in the heap")
     native_assert(holds.heap[position].sequence == sequence, b"holds_remove: it is the one")
     _holds_count(holds, &holds.heap[position], -1)
-    link[0] = holds.nexts[position]
+    link[0] = holds.links[position].next
     if position != last:
         # The last one takes its place.
         _holds_keep(holds, position)
         link = _holds_link(holds, holds.heap[last].sequence)
         link[0] = position + 1
-        holds.nexts[position] = holds.nexts[last]
+        holds.links[position] = holds.links[last]
         holds.heap[position] = holds.heap[last]
     holds.count = last
     if position < last:
