@@ -126,6 +126,14 @@ def test_operators_become_more_and_change_their_keys(full: Full) -> None:
         accepted(full.register(tails))
     assert core.test_held() <= GROWN
     assert all(full.ledger.find_operator(centre, at) for at in numbers)
+    accepted(
+        full.register(
+            [operator_record(centre, at, os.urandom(32)) for at in range(3_001, MANY)]
+        )
+    )
+    core.test_held()
+    full.ledger.operators(centre)
+    assert 0 < core.test_held() <= AT_ONCE
 
 
 # --- lists of all ---------------------------------------------------------------------

@@ -159,13 +159,22 @@ cdef uint32_t durable_list_operators(
     State* s, uint32_t participant, uint64_t* sequences, uint32_t most
 ) noexcept nogil:
     """The same of each operator of a centre, the one that came last first; gives how many
-    these are, which may be more than there is room for."""
+    these are, which may be more than there is room for. In pieces: who comes meanwhile stands
+    before all that are there."""
     cdef const Operator* each
+    cdef uint32_t walked = 0
     cdef uint32_t count = 0
     cdef uint32_t index
     pthread_mutex_lock(&s.shared.lock)
     index = s.group.participants[participant].operators
     while index != 0:
+        if walked == COPY_PIECE:
+            pthread_mutex_unlock(&s.shared.lock)
+            copying_rest()
+            pthread_mutex_lock(&s.shared.lock)
+            walked = 0
+        walked += 1
+        native_hold(walked)
         each = &s.group.operators[index]
         if each.durable != 0:
             if count < most:
