@@ -333,9 +333,9 @@ class Ledger:
         transaction. False: all is done before the next step is due."""
 
     def accounts(self) -> tuple[Rows, int]:
-        """All account images (element 0 is nobody, dtype ACCOUNT), their sequence: of one
-        moment, copied in pieces while groups go on: a million in tens of ms. One list
-        of accounts or holds at a time."""
+        """All account images (element 0 is nobody, dtype ACCOUNT), their sequence: of
+        one moment, copied in pieces while groups go on: a million in tens of ms. One
+        list of accounts or holds at a time."""
 
     def account(self, index: int) -> tuple[Rows, int]:
         """One account image (shape ()) and its sequence. LookupError if none."""

@@ -5,7 +5,7 @@
 
 cdef enum:
     COPY_PIECE = 4096         # places that are copied in one go
-    COPY_REST_NS = 50000      # between two pieces: a lock goes to whoever asks, not to whose turn it is
+    COPY_REST_NS = 50000      # between two pieces: a lock goes to who asks, not to whose turn it is
 
 cdef int copying_begin(Copying* copying, void* target, uint32_t count) noexcept nogil:
     """Have what the table is now, `count` places of it, go to `target`, which has room."""
