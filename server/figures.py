@@ -279,7 +279,7 @@ def hold_figures(node: Node, now_ns: int) -> list[Family]:
 def wallet_figures(node: Node) -> list[Family]:
     """Wallets that are low, and those whose centres owe.
 
-    Reads all accounts at one moment, while nothing is decided: not in each collection.
+    Reads all accounts, as they are at one moment: not in each collection.
     """
     images, _ = node.ledger.accounts()
     wallets = images[images["kind"] == AccountKind.WALLET]

@@ -87,6 +87,7 @@ def crc32c(data: bytes | memoryview, seed: int = 0) -> int:
 def test_assert() -> None: ...
 def test_walked() -> int: ...
 def test_number_groups(ledger: Ledger, number: int) -> None: ...
+def test_held() -> int: ...
 def crc32c_portable(data: bytes, seed: int = 0) -> int: ...
 def pack_page(entries: bytes, seed: int = 0) -> bytes: ...
 def unpack_page(block: bytes, head: int, nth: int, seed: int = 0) -> bytes: ...
@@ -305,7 +306,8 @@ class Ledger:
 
     def step_hash(self) -> tuple[int, bytes]:
         """The same behind the chunk that ended the last step of `index_step_rows`, of
-        a ledger that replicates or follows; (0, b"") before the first since opening."""
+        a ledger that replicates or follows; (0, b"") before the first since opening.
+        Hashes what is not hashed yet, in pieces; the step before while another does."""
 
     def expiry(self) -> int:
         """Nanosecond time at which a hold is due, or a window's cut-off; 0: neither."""
@@ -334,8 +336,9 @@ class Ledger:
         transaction. False: all is done before the next step is due."""
 
     def accounts(self) -> tuple[Rows, int]:
-        """All account images (element 0 is nobody, dtype ACCOUNT), their sequence: one
-        consistent copy, made while nothing is decided: a million in tens of ms."""
+        """All account images (element 0 is nobody, dtype ACCOUNT), their sequence: of
+        one moment, copied in pieces while groups go on: a million in tens of ms. One
+        list of accounts or holds at a time."""
 
     def account(self, index: int) -> tuple[Rows, int]:
         """One account image (shape ()) and its sequence. LookupError if none."""

@@ -43,9 +43,6 @@ from posix.fcntl cimport (
     F_GETFL, F_SETFL, O_APPEND, O_CLOEXEC, O_RDONLY, O_WRONLY, fcntl as posix_fcntl,
     open as posix_open,
 )
-from posix.mman cimport (
-    MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap,
-)
 from posix.stat cimport fstat, struct_stat as stat_t
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID
 from posix.unistd cimport close as posix_close, read as posix_read, write
@@ -61,6 +58,7 @@ from switch.core.registered cimport *
 from switch.core.signature cimport *
 from switch.core.places cimport *
 from switch.core.state cimport *
+from switch.core.tables cimport *
 from switch.core.threads cimport *
 
 cdef extern from "<fcntl.h>" nogil:
@@ -110,6 +108,8 @@ include "core/journal/reserve.pxi"
 include "core/index/damage.pxi"
 include "core/index/secret.pxi"
 include "core/index/memo.pxi"
+include "core/index/chains.pxi"
+include "core/index/copying.pxi"
 include "core/index/holds.pxi"
 include "core/index/turns.pxi"
 include "core/index/sort.pxi"

@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
+
+#include "memory.h"
 
 /* Set by one build that exists to prove that the durability test can fail. */
 #ifndef SWITCH_TEST_NOSYNC
@@ -46,6 +47,22 @@ __attribute__((unused)) static __thread uint64_t native_walked;
 #else
 #define native_walked ((uint64_t)0)
 #define native_walk(count) ((void)sizeof(count))
+#endif
+
+/* The most that a thread has gone through in one go under the ledger's lock, where that could
+ * be all accounts, holds or records of a table. Likewise. */
+#if SWITCH_ASSERT
+static __thread uint64_t native_held_most;
+#define native_hold(count) \
+    ((void)((count) > native_held_most ? native_held_most = (count) : 0))
+static inline uint64_t native_take_held(void) {
+    uint64_t most = native_held_most;
+    native_held_most = 0;
+    return most;
+}
+#else
+#define native_hold(count) ((void)sizeof(count))
+static inline uint64_t native_take_held(void) { return 0; }
 #endif
 
 /* Whether PLANT names a rule: such a build then does without it, so that it can be seen which
@@ -294,38 +311,6 @@ static inline int native_lowest_bit(uint32_t x) { return x ? __builtin_ctz(x) : 
 
 static inline uint64_t native_swap64(uint64_t x) { return __builtin_bswap64(x); }
 static inline uint32_t native_swap32(uint32_t x) { return __builtin_bswap32(x); }
-
-/* Have the system read a part of a mapped file before it is touched page by page.
-   Only advice: what it answers does not matter. */
-static inline void native_will_need(const void *at, size_t size) {
-    uintptr_t first = (uintptr_t)at & ~(uintptr_t)4095;
-    madvise((void *)first, (uintptr_t)at + size - first, MADV_WILLNEED);
-}
-
-/* Memory that is asked at places all over it, for `free`; NULL if there is none.
- *
- * In large pages, as far as it fills them by half: of 100 million rows a look-up touches
- * fifty lines of filters, and what takes time is not the line but to find its page, on a
- * virtual machine above all. Only advice: without large pages it is slower. */
-static inline void *native_scattered(size_t size) {
-    const size_t page = 2u << 20;
-    size_t large = (size + page / 2) & ~(page - 1);
-    void *at;
-    if (large == 0)
-        return malloc(size);
-    if (posix_memalign(&at, page, size > large ? size : large) != 0)
-        return NULL;
-    madvise(at, large, MADV_HUGEPAGE);
-    return at;
-}
-
-/* The same, all zero. */
-static inline void *native_scattered_zeros(size_t size) {
-    void *at = native_scattered(size);
-    if (at != NULL)
-        memset(at, 0, size);
-    return at;
-}
 
 static inline uint64_t native_monotonic_ns(void) {
     struct timespec now;

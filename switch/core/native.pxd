@@ -8,6 +8,10 @@ cdef extern from "core/native.h" nogil:
     void native_prefetch(const void* address)
     void* native_scattered(size_t size)
     void* native_scattered_zeros(size_t size)
+    void* native_reserve(size_t size)
+    void native_give_back(void* at, size_t size)
+    void* native_reserve_scattered(size_t size)
+    void native_give_back_scattered(void* at, size_t size)
     void native_will_need(const void* at, size_t size)
     uint32_t native_crc(uint32_t crc, const uint8_t* data, size_t size)
     uint32_t native_crc_portable(uint32_t crc, const uint8_t* data, size_t size)
@@ -67,3 +71,5 @@ cdef extern from "core/native.h" nogil:
     bint native_planted(const char* rule)
     const uint64_t native_walked
     void native_walk(uint64_t count)
+    void native_hold(uint64_t count)
+    uint64_t native_take_held()

@@ -21,6 +21,7 @@ from switch.core.registered cimport (
     BankAccount, Beneficiary, Complaint, Fixed, NotedTable, Operator, Participant, Person,
     Proposed, RefusalBudget, Schedule, Service, Thresholds,
 )
+from switch.core.tables cimport Chains, Copying, Digest, Hold, Holds
 from switch.core.threads cimport pthread_cond_t, pthread_mutex_t
 
 cdef enum:  # return codes beside LMDB's and errno's
@@ -263,26 +264,6 @@ cdef struct Table:            # account images of one holder
     uint32_t day              # of `year`, a memory of one
     uint16_t year
 
-# Larger than an enum's int.
-cdef extern from *:
-    """
-    #define ASIDE 0xFFFFFFFFFFFFFFFEULL  /* when a hold is due that cannot be read; never stored */
-    """
-    const uint64_t ASIDE
-
-cdef struct Hold:
-    uint64_t sequence
-    uint64_t due              # ns; NEVER of a kept one, UNVERIFIED, ASIDE in the working heap
-
-cdef struct Holds:            # open and unverified holds: a heap by (due, sequence), a map into it
-    Hold* heap
-    uint32_t* slots           # heap position + 1
-    uint32_t count
-    uint32_t capacity
-    uint64_t seed             # of the slots' hash
-    uint32_t kept             # of them
-    uint32_t unverified
-
 cdef struct Draft:            # one requested row on its way through a group
     Row row
     const uint8_t* tail
@@ -412,10 +393,12 @@ cdef struct Shared:           # what several threads touch, under `lock`
     # all else. Words that stand alone (`stopping`, `dead`, `indexed`) are also read without.
     pthread_mutex_t lock
     pthread_mutex_t stepping  # held through an index step: one at a time
+    pthread_mutex_t listing   # held through a copy of all accounts or holds; before the lock
     pthread_cond_t moved      # the index has come further: a waiting committer looks again
     pthread_cond_t step_due   # a whole step is durable, or stop
     pthread_cond_t space_due  # the reserve has become small, or stop
     Table published
+    Copying copying           # of its accounts
     uint64_t sequence
     uint64_t timestamp
     uint64_t last_window
@@ -472,12 +455,10 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint32_t* account_slots   # hash of (participant, purpose)
     Participant* participants
     uint32_t participants_count
-    uint32_t* participant_slots
-    uint32_t participant_slots_count  # in use; a power of two
+    Chains participant_codes
     Service* services
     uint32_t services_count
-    uint32_t* service_slots
-    uint32_t service_slots_count  # likewise
+    Chains service_codes
     NotedTable noted[RECORD_KINDS]  # of RECORD_REVOCATION to RECORD_BUDGET
     Person* people
     uint32_t people_count     # the unused 0 included
@@ -492,15 +473,14 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint64_t cutoff           # ns at which a window closes by itself, 0: never
     Operator* operators
     uint32_t operators_count  # the unused 0 included
-    uint32_t* operator_slots  # hash of (participant, number)
-    uint32_t* operator_key_slots  # of the key; some lead to whom it was of before
-    uint32_t operator_slots_count  # of each in use; a power of two
-    uint32_t operator_slots_used  # of both together
+    Chains operator_numbers   # of (participant, number)
+    Chains operator_keys
     Complaint* complaints
     uint32_t complaints_count  # the unused 0 included
     int complaints_changed    # in this group
     uint32_t treasuries_count  # that are active, and without an unconfirmed revocation
     uint32_t floats_count
+    uint32_t* biller_accounts  # ascending
     uint32_t biller_accounts_count
     int register_changed      # in this group
     uint64_t working_window
@@ -529,8 +509,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint64_t epoch_next       # of those that are sealed from here on
     const LogApi* log         # that has each chunk before the journal, or NULL
     int digests               # the state is hashed behind each index step
-    uint64_t digest           # behind the chunk that ended the last one since opening,
-    uint64_t digested         # which has this row for its last; 0 before the first
+    Digest digest             # behind the chunk that ended the last one since opening
     uint64_t fresh            # number of the first step that the group's rows fall into
     Draft* drafts
     Probes* probes

@@ -97,38 +97,51 @@ cdef uint32_t durable_count_records(State* s, int record) noexcept nogil:
     return count
 
 
+cdef uint64_t _durable_record(const State* s, int record, uint32_t i) noexcept nogil:
+    """The durable sequence of one index of a register's table."""
+    if record == RECORD_PARTICIPANT:
+        return s.group.participants[i].durable
+    if record == RECORD_SERVICE:
+        return s.group.services[i].durable
+    if RECORD_REVOCATION <= record <= RECORD_BUDGET:
+        return s.group.noted[record].at[i].durable
+    if record == RECORD_PERSON:
+        return s.group.people[i].durable
+    if record == RECORD_THRESHOLDS:
+        return s.group.thresholds.durable if i > 0 else 0
+    if record == RECORD_SCHEDULE:
+        return s.group.schedule.durable if i > 0 else 0
+    if record == RECORD_BANK_ACCOUNT:
+        return s.group.banks[i].durable
+    if record == RECORD_STATEMENT:
+        return s.group.banks[i].statement_durable
+    if record == RECORD_BENEFICIARY:
+        return s.group.beneficiaries[i].durable
+    if record == RECORD_OPERATOR:
+        return s.group.operators[i].durable
+    if record == RECORDS_COMPLAINT:
+        return s.group.complaints[i].durable
+    return s.shared.published.accounts[i].opened
+
+
 cdef void durable_copy_records(
     State* s, int record, uint64_t* target, uint32_t count
 ) noexcept nogil:
-    """The durable sequences of a register's rows, by index, of the first `count`."""
+    """The durable sequences of a register's rows, by index, of the first `count`; in pieces.
+    Each is of the moment when its piece was read."""
     cdef uint32_t i
-    pthread_mutex_lock(&s.shared.lock)
-    for i in range(count):
-        if record == RECORD_PARTICIPANT:
-            target[i] = s.group.participants[i].durable
-        elif record == RECORD_SERVICE:
-            target[i] = s.group.services[i].durable
-        elif RECORD_REVOCATION <= record <= RECORD_BUDGET:
-            target[i] = s.group.noted[record].at[i].durable
-        elif record == RECORD_PERSON:
-            target[i] = s.group.people[i].durable
-        elif record == RECORD_THRESHOLDS:
-            target[i] = s.group.thresholds.durable if i > 0 else 0
-        elif record == RECORD_SCHEDULE:
-            target[i] = s.group.schedule.durable if i > 0 else 0
-        elif record == RECORD_BANK_ACCOUNT:
-            target[i] = s.group.banks[i].durable
-        elif record == RECORD_STATEMENT:
-            target[i] = s.group.banks[i].statement_durable
-        elif record == RECORD_BENEFICIARY:
-            target[i] = s.group.beneficiaries[i].durable
-        elif record == RECORD_OPERATOR:
-            target[i] = s.group.operators[i].durable
-        elif record == RECORDS_COMPLAINT:
-            target[i] = s.group.complaints[i].durable
-        else:
-            target[i] = s.shared.published.accounts[i].opened
-    pthread_mutex_unlock(&s.shared.lock)
+    cdef uint32_t first = 0
+    cdef uint32_t last
+    while first < count:
+        last = min(first + <uint32_t>COPY_PIECE, count)
+        if first > 0:
+            copying_rest()
+        pthread_mutex_lock(&s.shared.lock)
+        native_hold(last - first)
+        for i in range(first, last):
+            target[i] = _durable_record(s, record, i)
+        pthread_mutex_unlock(&s.shared.lock)
+        first = last
 
 
 cdef uint64_t durable_find_operator(
@@ -146,13 +159,22 @@ cdef uint32_t durable_list_operators(
     State* s, uint32_t participant, uint64_t* sequences, uint32_t most
 ) noexcept nogil:
     """The same of each operator of a centre, the one that came last first; gives how many
-    these are, which may be more than there is room for."""
+    these are, which may be more than there is room for. In pieces: who comes meanwhile stands
+    before all that are there."""
     cdef const Operator* each
+    cdef uint32_t walked = 0
     cdef uint32_t count = 0
     cdef uint32_t index
     pthread_mutex_lock(&s.shared.lock)
     index = s.group.participants[participant].operators
     while index != 0:
+        if walked == COPY_PIECE:
+            pthread_mutex_unlock(&s.shared.lock)
+            copying_rest()
+            pthread_mutex_lock(&s.shared.lock)
+            walked = 0
+        walked += 1
+        native_hold(walked)
         each = &s.group.operators[index]
         if each.durable != 0:
             if count < most:
@@ -194,27 +216,71 @@ cdef uint32_t durable_list_complaints(
     return count
 
 
-cdef uint64_t durable_holds(
-    State* s, Hold* target, uint64_t room, uint64_t* listed
+cdef void _durable_copy(
+    State* s, Copying* copying, const void* table, size_t size, uint32_t count
 ) noexcept nogil:
-    """How many entries the holds have, which are copied if there is room for all of them.
+    """Under the lock, which is let go between two pieces: copy a table to the end."""
+    cdef uint32_t first = 0
+    while first < count:
+        copying_add(copying, table, first, size)
+        first += COPY_PIECE
+        if first < count:
+            pthread_mutex_unlock(&s.shared.lock)
+            copying_rest()
+            pthread_mutex_lock(&s.shared.lock)
+    copying_end(copying)
+
+
+cdef int durable_accounts(
+    State* s, Account* target, uint32_t room, uint32_t* count, uint64_t* sequence
+) noexcept nogil:
+    """All published images as they are at one moment, if there is room for them; how many they
+    are, and the sequence of that moment. What a group changes meanwhile is put by when that is
+    published, so that no group waits for more than a piece of them."""
+    cdef int rc = 0
+    pthread_mutex_lock(&s.shared.listing)
+    pthread_mutex_lock(&s.shared.lock)
+    count[0] = s.shared.published.count
+    sequence[0] = s.shared.sequence
+    if count[0] <= room:
+        rc = copying_begin(&s.shared.copying, target, count[0])
+        if rc == 0:
+            _durable_copy(
+                s, &s.shared.copying, s.shared.published.accounts, sizeof(Account), count[0]
+            )
+    pthread_mutex_unlock(&s.shared.lock)
+    pthread_mutex_unlock(&s.shared.listing)
+    return rc
+
+
+cdef int durable_holds(
+    State* s, Hold* target, uint64_t room, uint64_t* listed, uint64_t* count
+) noexcept nogil:
+    """How many entries the holds have, which are copied if there is room for all of them, as
+    they are at one moment.
 
     The first `listed` are what memory has. If a group is decided and not durable yet, those
     behind them say what was so before: of each hold the first entry counts, with due 0 if it
     was not listed.
     """
-    cdef uint64_t count
     cdef uint64_t before = 0
+    cdef int rc = 0
+    pthread_mutex_lock(&s.shared.listing)
     pthread_mutex_lock(&s.shared.lock)
     if s.group.first == s.shared.sequence + 1:
         before = s.group.holds_before_count
     listed[0] = s.group.holds.count
-    count = listed[0] + before
-    if count <= room:
-        memcpy(target, s.group.holds.heap, listed[0] * sizeof(Hold))
+    count[0] = listed[0] + before
+    if count[0] <= room:
         memcpy(target + listed[0], s.group.holds_before, before * sizeof(Hold))
+        rc = copying_begin(&s.group.holds.copying, target, s.group.holds.count)
+        if rc == 0:
+            _durable_copy(
+                s, &s.group.holds.copying, s.group.holds.heap, sizeof(Hold), s.group.holds.count
+            )
     pthread_mutex_unlock(&s.shared.lock)
-    return count
+    pthread_mutex_unlock(&s.shared.listing)
+    return rc
 
 
 cdef struct Head:             # of the journal: where its last chunk ends
@@ -240,13 +306,3 @@ cdef bint durable_has_log(State* s) noexcept nogil:
     has = s.group.log != NULL
     pthread_mutex_unlock(&s.shared.lock)
     return has
-
-
-cdef uint64_t durable_digest(State* s, uint64_t* sequence) noexcept nogil:
-    """The hash of the state behind the last index step that ended since opening."""
-    cdef uint64_t hash
-    pthread_mutex_lock(&s.shared.lock)
-    hash = s.group.digest
-    sequence[0] = s.group.digested
-    pthread_mutex_unlock(&s.shared.lock)
-    return hash

@@ -238,6 +238,12 @@ cdef void group_publish(State* s) noexcept nogil:
         s.group.working.count >= s.shared.published.count,
         b"group_publish: accounts do not go",
     )
+    digest_keep(s)
+    if s.shared.copying.target != NULL:
+        for i in range(s.group.dirty_count):
+            copying_keep(
+                &s.shared.copying, s.shared.published.accounts, s.group.dirty[i], sizeof(Account)
+            )
     for i in range(s.group.dirty_count):
         s.shared.published.accounts[s.group.dirty[i]] = s.group.working.accounts[s.group.dirty[i]]
     s.shared.published.count = s.group.working.count
@@ -279,8 +285,7 @@ cdef void group_publish(State* s) noexcept nogil:
     if (steps_behind(s)) // s.config.step_rows != steps:
         pthread_cond_broadcast(&s.shared.step_due)
         if s.group.digests:
-            s.group.digest = digest_state(s)
-            s.group.digested = s.shared.sequence
+            digest_begin(s)
     if s.shared.reserve_left < s.config.reserve_size:
         pthread_cond_broadcast(&s.shared.space_due)
 

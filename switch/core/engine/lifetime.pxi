@@ -1,20 +1,11 @@
 # A ledger's memory and files, from opening to closing.
 
-cdef void* _lifetime_reserve(size_t size) noexcept nogil:
-    """Zeroed address space; pages cost memory only once touched."""
-    cdef void* address = mmap(
-        NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-        -1, 0,
-    )
-    return NULL if address == MAP_FAILED else address
-
-
-cdef struct Space:            # what _lifetime_reserve gave, to be given back
+cdef struct Space:            # what native_reserve gave, to be given back
     void* address
     size_t size
 
 cdef enum:
-    SPACES_COUNT = 30
+    SPACES_COUNT = 33
 
 
 cdef int lifetime_allocate(
@@ -28,19 +19,20 @@ cdef int lifetime_allocate(
         ACCOUNTS_MAX * sizeof(Account), ACCOUNTS_MAX * sizeof(Account),
         ACCOUNTS_MAX * sizeof(Account), ACCOUNTS_MAX * 8, ACCOUNTS_MAX * 8,
         ACCOUNTS_MAX * 4, REGISTER_ACCOUNT_SLOTS * 4,
-        PARTICIPANTS_MAX * sizeof(Participant), REGISTER_PARTICIPANT_SLOTS * 4,
-        SERVICES_MAX * sizeof(Service), REGISTER_SERVICE_SLOTS * 4,
+        PARTICIPANTS_MAX * sizeof(Participant), chains_size(PARTICIPANTS_MAX),
+        SERVICES_MAX * sizeof(Service), chains_size(SERVICES_MAX),
         sizeof(Chunk) + GROUP_MAX * sizeof(Row) + TAIL_MAX, TAIL_MAX,
         ACCOUNTS_MAX * sizeof(Latest), SERVICES_MAX * sizeof(Fixed), SERVICES_MAX * sizeof(Fixed),
         BENEFICIARIES_MAX * 4, BENEFICIARIES_MAX * 4,
         NOTED_MAX * sizeof(Noted), NOTED_MAX * sizeof(Noted), NOTED_MAX * sizeof(Noted),
         NOTED_MAX * sizeof(Noted), PEOPLE_MAX * sizeof(Person),
         BANK_ACCOUNTS_MAX * sizeof(BankAccount), BENEFICIARIES_MAX * sizeof(Beneficiary),
-        ACCOUNTS_MAX * 4, OPERATORS_MAX * sizeof(Operator), OPERATORS_SLOTS * 4,
-        OPERATORS_SLOTS * 4, COMPLAINTS_MAX * sizeof(Complaint),
+        ACCOUNTS_MAX * 4, OPERATORS_MAX * sizeof(Operator), chains_size(OPERATORS_MAX),
+        chains_size(OPERATORS_MAX), COMPLAINTS_MAX * sizeof(Complaint), DIGEST_END * 8,
+        DIGEST_END // 8 + 8, BILLER_ACCOUNTS_MAX * 4,
     ]
     for i in range(SPACES_COUNT):
-        spaces[i].address = _lifetime_reserve(sizes[i])
+        spaces[i].address = native_reserve(sizes[i])
         spaces[i].size = sizes[i]
         if spaces[i].address == NULL:
             return ENOMEM
@@ -52,9 +44,9 @@ cdef int lifetime_allocate(
     s.group.dirty = <uint32_t*>spaces[5].address
     s.group.account_slots = <uint32_t*>spaces[6].address
     s.group.participants = <Participant*>spaces[7].address
-    s.group.participant_slots = <uint32_t*>spaces[8].address
+    chains_init(&s.group.participant_codes, spaces[8].address, PARTICIPANTS_MAX)
     s.group.services = <Service*>spaces[9].address
-    s.group.service_slots = <uint32_t*>spaces[10].address
+    chains_init(&s.group.service_codes, spaces[10].address, SERVICES_MAX)
     s.group.chunk = <uint8_t*>spaces[11].address
     s.group.tail = <uint8_t*>spaces[12].address
     s.shared.latest = <Latest*>spaces[13].address
@@ -63,20 +55,23 @@ cdef int lifetime_allocate(
     s.group.working.payees = <uint32_t*>spaces[16].address
     s.index.images.payees = <uint32_t*>spaces[17].address
     native_assert(
-        SPACES_COUNT == 26 + RECORD_BUDGET + 1 - RECORD_REVOCATION,
+        SPACES_COUNT == 29 + RECORD_BUDGET + 1 - RECORD_REVOCATION,
         b"lifetime_allocate: each space has its table",
     )
     for i in range(RECORD_REVOCATION, RECORD_BUDGET + 1):
         s.group.noted[i].at = <Noted*>spaces[18 + i - RECORD_REVOCATION].address
         s.group.noted[i].count = 1
-    s.group.people = <Person*>spaces[SPACES_COUNT - 8].address
-    s.group.banks = <BankAccount*>spaces[SPACES_COUNT - 7].address
-    s.group.beneficiaries = <Beneficiary*>spaces[SPACES_COUNT - 6].address
-    s.group.beneficiary_of = <uint32_t*>spaces[SPACES_COUNT - 5].address
-    s.group.operators = <Operator*>spaces[SPACES_COUNT - 4].address
-    s.group.operator_slots = <uint32_t*>spaces[SPACES_COUNT - 3].address
-    s.group.operator_key_slots = <uint32_t*>spaces[SPACES_COUNT - 2].address
-    s.group.complaints = <Complaint*>spaces[SPACES_COUNT - 1].address
+    s.group.people = <Person*>spaces[SPACES_COUNT - 11].address
+    s.group.banks = <BankAccount*>spaces[SPACES_COUNT - 10].address
+    s.group.beneficiaries = <Beneficiary*>spaces[SPACES_COUNT - 9].address
+    s.group.beneficiary_of = <uint32_t*>spaces[SPACES_COUNT - 8].address
+    s.group.operators = <Operator*>spaces[SPACES_COUNT - 7].address
+    chains_init(&s.group.operator_numbers, spaces[SPACES_COUNT - 6].address, OPERATORS_MAX)
+    chains_init(&s.group.operator_keys, spaces[SPACES_COUNT - 5].address, OPERATORS_MAX)
+    s.group.complaints = <Complaint*>spaces[SPACES_COUNT - 4].address
+    s.group.digest.values = <uint64_t*>spaces[SPACES_COUNT - 3].address
+    s.group.digest.has = <uint64_t*>spaces[SPACES_COUNT - 2].address
+    s.group.biller_accounts = <uint32_t*>spaces[SPACES_COUNT - 1].address
     # What may lag, the group that comes on top of it, and the parts at both ends.
     s.config.steps_capacity = <uint32_t>((lag_max + GROUP_MAX) // step_rows + 4)
     native_assert(
@@ -122,8 +117,6 @@ cdef int lifetime_allocate(
     s.group.participants_count = s.group.services_count = s.group.people_count = 1
     s.group.banks_count = s.group.beneficiaries_count = 1
     s.group.operators_count = s.group.complaints_count = 1
-    s.group.operator_slots_count = OPERATORS_SLOTS_LEAST
-    s.group.participant_slots_count = s.group.service_slots_count = REGISTER_SLOTS_LEAST
     i = secret_draw(s)
     if i != 0:
         return i
@@ -447,5 +440,4 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     _lifetime_free_turns(&s.index.segments_turns)
     _lifetime_free_turns(&s.index.holds_turns)
     for i in range(<uint32_t>SPACES_COUNT):
-        if spaces[i].address != NULL:
-            munmap(spaces[i].address, spaces[i].size)
+        native_give_back(spaces[i].address, spaces[i].size)

@@ -233,6 +233,12 @@ def test_walked():
     return native_walked
 
 
+def test_held():
+    """The most that this thread has gone through in one go under a ledger's lock since it was
+    asked last, if this build has asserts; else 0."""
+    return native_take_held()
+
+
 cdef int check(int rc) except -1:
     """Turn a return code into an exception, once, at the border."""
     if rc == 0:

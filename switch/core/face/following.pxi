@@ -137,10 +137,8 @@ cdef class _Following(_Seeking):
             if self.s.shared.dead:
                 raise face_dead(self.s.shared.dead)
             with nogil:
-                pthread_mutex_lock(&self.s.shared.lock)
                 hash_ = digest_state(self.s)
                 sequence = self.s.shared.sequence
-                pthread_mutex_unlock(&self.s.shared.lock)
         finally:
             self._end_commit()
         return sequence, int(hash_).to_bytes(8, "big")
@@ -149,7 +147,7 @@ cdef class _Following(_Seeking):
         cdef object _in_use = self._use()
         cdef uint64_t hash_, sequence
         with nogil:
-            hash_ = durable_digest(self.s, &sequence)
+            hash_ = digest_step(self.s, &sequence)
         return sequence, int(hash_).to_bytes(8, "big") if sequence else b""
 
     # --- the index, without a thread of its own ------------------------------------------------

@@ -57,6 +57,7 @@ cdef class _Opened:
         pthread_mutex_init(&self.committing, NULL)
         pthread_mutex_init(&self.s.shared.lock, NULL)
         pthread_mutex_init(&self.s.shared.stepping, NULL)
+        pthread_mutex_init(&self.s.shared.listing, NULL)
         pthread_mutex_init(&self.s.shared.watching, NULL)
         # Waits are by a clock that nobody sets.
         pthread_condattr_init(&attributes)

@@ -159,17 +159,20 @@ cdef class _Reading(_Opened):
     def accounts(self):
         cdef object _in_use = self._use()
         cdef uint64_t sequence
+        cdef uint32_t room = 0
         cdef uint32_t count = self.s.shared.published.count
-        images = np.empty(count, ACCOUNT)
-        cdef uint8_t[::1] target = images.view(np.uint8)
-        with nogil:
-            # Touched beforehand: a million images are copied in tens of milliseconds, but
-            # getting their pages under the lock would take as long again.
-            memset(&target[0], 0, count * sizeof(Account))
-            pthread_mutex_lock(&self.s.shared.lock)
-            memcpy(&target[0], self.s.shared.published.accounts, count * sizeof(Account))
-            sequence = self.s.shared.sequence
-            pthread_mutex_unlock(&self.s.shared.lock)
+        cdef uint8_t[::1] target
+        cdef int rc = 0
+        while count > room:
+            room = count
+            images = np.empty(room, ACCOUNT)
+            target = images.view(np.uint8)
+            with nogil:
+                # Touched beforehand: getting their pages takes as long as the copy, and a group
+                # that is published meanwhile would wait for some of it.
+                memset(&target[0], 0, room * sizeof(Account))
+                rc = durable_accounts(self.s, <Account*>&target[0], room, &count, &sequence)
+            check(rc)
         return images, sequence
 
     def account(self, uint32_t index):

@@ -124,12 +124,16 @@ cdef class _Seeking(_Reading):
         cdef uint64_t count = 1
         cdef uint64_t listed = 0
         cdef uint8_t[::1] target
+        cdef int rc = 0
         while count > room:
             room = count + HOLDS_MORE
             holds = np.empty(room, _HOLD)
             target = holds.view(np.uint8)
             with nogil:
-                count = durable_holds(self.s, <Hold*>&target[0], room, &listed)
+                # Touched beforehand, as accounts are.
+                memset(&target[0], 0, room * sizeof(Hold))
+                rc = durable_holds(self.s, <Hold*>&target[0], room, &listed, &count)
+            check(rc)
         # Memory may be ahead of the disk for ever.
         if self.s.shared.dead:
             raise DeadError(self.s.shared.dead, self.dead)

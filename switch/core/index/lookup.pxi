@@ -43,7 +43,6 @@ cdef Step* lookup_step_of(State* s, uint64_t sequence) noexcept nogil:
 cdef Step* _lookup_new_step(State* s) noexcept nogil:
     """One without anything; NULL if there is no memory."""
     cdef Step* step = <Step*>calloc(1, sizeof(Step))
-    cdef uint64_t least
     cdef int map_
     if step == NULL:
         return NULL
@@ -52,9 +51,7 @@ cdef Step* _lookup_new_step(State* s) noexcept nogil:
         free(step)
         return NULL
     for map_ in range(MAPS_COUNT):
-        # Ids and claims come with nearly every row: room for all, so that nothing grows.
-        least = 64 if map_ == MAP_LINKS else keys_most(map_, s.config.step_rows)
-        if memo_init(&step.maps[map_], least, s.config.seed) != 0:
+        if memo_init(&step.maps[map_], keys_most(map_, s.config.step_rows), s.config.seed) != 0:
             lookup_free_step(step)
             return NULL
     return step

@@ -1,23 +1,28 @@
 # Maps in memory: entries newer than the index.
 #
-# Uses nothing but memory. A memo only grows and is dropped whole with its step. A slot leads to
+# Uses nothing but memory. A memo has room for all that its step may bring: one that grew would
+# place all anew under the lock. It is dropped whole with its step. A slot leads to
 # the newest entry of a key, and that to those before it: what thousands of rows share costs
 # each of them no more than what is its own.
 
-cdef int memo_init(Memo* memo, uint64_t least, uint64_t seed) noexcept nogil:
-    """An empty memo with room for at least so many entries before it grows."""
+cdef inline size_t _memo_slots_size(const Memo* memo) noexcept nogil:
+    return <size_t>memo.capacity * 2 * sizeof(uint32_t)
+
+
+cdef int memo_init(Memo* memo, uint64_t most, uint64_t seed) noexcept nogil:
+    """An empty memo with room for so many entries. The system clears pages as they are touched."""
     cdef uint32_t capacity = 64
-    while capacity < least:
+    while capacity < most:
         capacity *= 2
     native_assert(
-        least <= MEMO_ENTRIES_MAX,
+        most <= MEMO_ENTRIES_MAX,
         b"memo_init: numbers of entries fit their bits",
     )
     memo.count = 0
     memo.capacity = capacity
     memo.seed = seed
     memo.entries = <Entry*>native_scattered(<size_t>capacity * sizeof(Entry))
-    memo.slots = <uint32_t*>native_scattered_zeros(<size_t>capacity * 2 * sizeof(uint32_t))
+    memo.slots = <uint32_t*>native_reserve_scattered(_memo_slots_size(memo))
     memo.befores = <uint32_t*>native_scattered(<size_t>capacity * sizeof(uint32_t))
     if memo.entries == NULL or memo.slots == NULL or memo.befores == NULL:
         memo_free(memo)
@@ -27,7 +32,7 @@ cdef int memo_init(Memo* memo, uint64_t least, uint64_t seed) noexcept nogil:
 
 cdef void memo_free(Memo* memo) noexcept nogil:
     free(memo.entries)
-    free(memo.slots)
+    native_give_back_scattered(memo.slots, _memo_slots_size(memo))
     free(memo.befores)
     memo.entries = NULL
     memo.slots = NULL
@@ -37,7 +42,7 @@ cdef void memo_free(Memo* memo) noexcept nogil:
 
 cdef void memo_clear(Memo* memo) noexcept nogil:
     """Empty it, and keep its memory."""
-    memset(memo.slots, 0, <size_t>memo.capacity * 2 * sizeof(uint32_t))
+    memset(memo.slots, 0, _memo_slots_size(memo))
     memo.count = 0
 
 
@@ -108,42 +113,10 @@ cdef void _memo_place(Memo* memo, uint32_t number) noexcept nogil:
     slot[0] = _memo_tag(hash) | (number + 1)
 
 
-cdef int _memo_grow(Memo* memo) noexcept nogil:
-    cdef Entry* entries
-    cdef uint32_t* slots
-    cdef uint32_t* befores
-    cdef uint32_t number
-    native_assert(memo.count == memo.capacity, b"_memo_grow: it is full")
-    native_assert(
-        memo.capacity & (memo.capacity - 1) == 0,
-        b"_memo_grow: slots are a power of two",
-    )
-    entries = <Entry*>realloc(memo.entries, <size_t>memo.capacity * 2 * sizeof(Entry))
-    if entries == NULL:
-        return ENOMEM
-    memo.entries = entries
-    befores = <uint32_t*>realloc(memo.befores, <size_t>memo.capacity * 2 * sizeof(uint32_t))
-    if befores == NULL:
-        return ENOMEM
-    memo.befores = befores
-    slots = <uint32_t*>native_scattered_zeros(<size_t>memo.capacity * 4 * sizeof(uint32_t))
-    if slots == NULL:
-        return ENOMEM
-    free(memo.slots)
-    memo.slots = slots
-    memo.capacity *= 2
-    for number in range(memo.count):
-        _memo_place(memo, number)
-    return 0
-
-
 cdef int memo_add(Memo* memo, const Entry* entry) noexcept nogil:
-    cdef int rc
-    if memo.count == memo.capacity:
-        rc = _memo_grow(memo)
-        if rc != 0:
-            return rc
     native_assert(memo.count < memo.capacity, b"memo_add: there is room")
+    if memo.count == memo.capacity:
+        return ENOMEM
     memo.entries[memo.count] = entry[0]
     _memo_place(memo, memo.count)
     native_assert(_memo_leads_to(memo, memo.count), b"memo_add: the key is found again")

@@ -1,13 +1,6 @@
 # Operators: who sits at a centre's counter, and by which key.
 #
-# One is found by (participant, number) and by its key, through open-addressed tables, of which
-# as much is used as there are operators for. A key that was replaced leaves its slot where it
-# is, until the tables are made anew: it leads to one who has another key, which is looked at.
-
-cdef enum:
-    OPERATORS_SLOTS_LEAST = 1024   # a power of two
-    OPERATORS_SLOTS = 524288       # eight times OPERATORS_MAX
-
+# One is found by (participant, number) and by its key, through chains.
 
 cdef bint operators_record_is_valid(const uint8_t* tail, uint32_t size) noexcept nogil:
     cdef const OperatorRecord* record = <const OperatorRecord*>tail
@@ -39,14 +32,15 @@ cdef uint32_t operators_find(
     const State* s, uint32_t participant, uint32_t number
 ) noexcept nogil:
     """Index of the operator with this number at a centre, or 0."""
-    cdef uint32_t mask = s.group.operator_slots_count - 1
-    cdef uint32_t slot = _operators_hash(s, participant, number) & mask
+    cdef uint32_t index = chains_begin(
+        &s.group.operator_numbers, _operators_hash(s, participant, number)
+    )
     cdef const Operator* each
-    while s.group.operator_slots[slot] != 0:
-        each = &s.group.operators[s.group.operator_slots[slot]]
+    while index != 0:
+        each = &s.group.operators[index]
         if each.number == number and each.participant == participant:
-            return s.group.operator_slots[slot]
-        slot = (slot + 1) & mask
+            return index
+        index = chains_next(&s.group.operator_numbers, index)
     return 0
 
 
@@ -54,14 +48,11 @@ cdef bint operators_has_key(
     const State* s, const uint8_t* key, uint32_t besides
 ) noexcept nogil:
     """Whether a key is of some operator, active or not, other than this one."""
-    cdef uint32_t mask = s.group.operator_slots_count - 1
-    cdef uint32_t slot = _operators_hash_key(s, key) & mask
-    cdef uint32_t index = s.group.operator_key_slots[slot]
+    cdef uint32_t index = chains_begin(&s.group.operator_keys, _operators_hash_key(s, key))
     while index != 0:
         if index != besides and memcmp(s.group.operators[index].key, key, 32) == 0:
             return True
-        slot = (slot + 1) & mask
-        index = s.group.operator_key_slots[slot]
+        index = chains_next(&s.group.operator_keys, index)
     return False
 
 
@@ -95,50 +86,6 @@ cdef int operators_decide(
     return RESULT_OK
 
 
-cdef void _operators_place(
-    State* s, uint32_t* slots, uint32_t hash_, uint32_t index
-) noexcept nogil:
-    """Have a slot lead to an operator, unless one does."""
-    cdef uint32_t mask = s.group.operator_slots_count - 1
-    cdef uint32_t slot = hash_ & mask
-    while slots[slot] != 0 and slots[slot] != index:
-        slot = (slot + 1) & mask
-    s.group.operator_slots_used += slots[slot] == 0
-    slots[slot] = index
-    native_assert(
-        2 * s.group.operator_slots_used <= s.group.operator_slots_count,
-        b"_operators_place: half of the slots are free",
-    )
-
-
-cdef void _operators_place_both(State* s, uint32_t index) noexcept nogil:
-    cdef const Operator* operator_ = &s.group.operators[index]
-    _operators_place(
-        s, s.group.operator_slots,
-        _operators_hash(s, operator_.participant, operator_.number), index,
-    )
-    _operators_place(s, s.group.operator_key_slots, _operators_hash_key(s, operator_.key), index)
-
-
-cdef void _operators_make_room(State* s) noexcept nogil:
-    """Make the tables anew if there may be no room for one more: others look up under the
-    lock, which is held here."""
-    cdef uint32_t i
-    if 2 * (s.group.operator_slots_used + 2) <= s.group.operator_slots_count:
-        return
-    while s.group.operator_slots_count < 8 * s.group.operators_count:
-        s.group.operator_slots_count *= 2
-    native_assert(
-        s.group.operator_slots_count <= OPERATORS_SLOTS, b"_operators_make_room: no more slots"
-    )
-    s.group.operator_slots_used = 0
-    memset(s.group.operator_slots, 0, s.group.operator_slots_count * sizeof(uint32_t))
-    memset(s.group.operator_key_slots, 0, s.group.operator_slots_count * sizeof(uint32_t))
-    for i in range(1, s.group.operators_count):
-        if s.group.operators[i].sequence != 0:
-            _operators_place_both(s, i)
-
-
 cdef void operators_apply(State* s, const Row* row, const uint8_t* tail) noexcept nogil:
     """Note an accepted register row of an operator."""
     cdef const OperatorRecord* record = <const OperatorRecord*>tail
@@ -150,17 +97,22 @@ cdef void operators_apply(State* s, const Row* row, const uint8_t* tail) noexcep
         or (operator_.participant == record.participant and operator_.number == record.number),
         b"operators_apply: it stays where it is",
     )
-    _operators_make_room(s)
     if operator_.sequence == 0:
+        chains_add(
+            &s.group.operator_numbers, row.debit,
+            _operators_hash(s, record.participant, record.number),
+        )
         operator_.next = s.group.participants[record.participant].operators
         s.group.participants[record.participant].operators = row.debit
     s.group.operators_count = max(s.group.operators_count, row.debit + 1)
-    operator_.sequence = row.sequence
     operator_.participant = record.participant
     operator_.number = record.number
     operator_.active = record.active
+    if operator_.sequence != 0:
+        chains_remove(&s.group.operator_keys, row.debit)
     memcpy(operator_.key, record.key, 32)
-    _operators_place_both(s, row.debit)
+    chains_add(&s.group.operator_keys, row.debit, _operators_hash_key(s, record.key))
+    operator_.sequence = row.sequence
     native_assert(
         operators_find(s, record.participant, record.number) == row.debit,
         b"operators_apply: it is found",

@@ -103,7 +103,7 @@ cdef void _payment_find_centre(State* s, Draft* draft) noexcept nogil:
 cdef void payment_fetch_centres(State* s, uint32_t first, uint32_t last) noexcept nogil:
     """Have the centres that messages name in the cache by the time they are looked up; at most
     PROBES_MAX drafts. Each has lines of its own in a table of thousands."""
-    cdef uint32_t[PROBES_MAX] homes
+    cdef uint32_t[PROBES_MAX] hashes
     cdef uint8_t[CODE_MAX] code
     cdef const Draft* draft
     cdef uint32_t i
@@ -114,11 +114,15 @@ cdef void payment_fetch_centres(State* s, uint32_t first, uint32_t last) noexcep
         if draft.centre_size > 0 and register_pad(
             draft.centre_code, draft.centre_size, code, CODE_MAX
         ):
-            homes[count] = register_participant_home(s, code)
-            native_prefetch(&s.group.participant_slots[homes[count]])
+            hashes[count] = register_hash_participant(s, code)
+            native_prefetch(
+                &s.group.participant_codes.heads[
+                    chains_home(&s.group.participant_codes, hashes[count])
+                ]
+            )
             count += 1
     for i in range(count):
-        register_fetch_participant(s, s.group.participant_slots[homes[i]])
+        register_fetch_participant(s, chains_begin(&s.group.participant_codes, hashes[i]))
 
 
 cdef inline void _payment_take_back_spelling(Draft* draft) noexcept nogil:

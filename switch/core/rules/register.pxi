@@ -1,13 +1,10 @@
 # The register in memory: participants, services, and which account is whose.
 #
-# Codes are found through open-addressed tables, of which as much is used as there are codes
-# for: spread over all of it each payment would wait for memory. An entry is never removed;
-# `durable` is the sequence readers may know of.
+# Codes are found through chains, of which as much is used as there are codes for: spread over
+# all of it each payment would wait for memory. An entry is never removed; `durable` is the
+# sequence readers may know of.
 
 cdef enum:
-    REGISTER_SLOTS_LEAST = 1024            # of codes; more as there are more of them, up to
-    REGISTER_PARTICIPANT_SLOTS = 2097152   # twice PARTICIPANTS_MAX
-    REGISTER_SERVICE_SLOTS = 131072        # twice SERVICES_MAX
     REGISTER_ACCOUNT_SLOTS = 4194304       # twice ACCOUNTS_MAX
 
 
@@ -26,30 +23,9 @@ cdef inline uint32_t _register_hash(
     return <uint32_t>hash
 
 
-cdef void _register_add_code(
-    const State* s, uint32_t* slots, uint32_t* slots_count, const uint8_t* codes, size_t apart,
-    uint32_t size, uint32_t index,
-) noexcept nogil:
-    """Have the newest of a table found by its code. `codes`: index 0's, and the others stand
-    so far `apart`."""
-    cdef uint32_t first = index
-    cdef uint32_t i, slot
-    if 2 * index >= slots_count[0]:
-        # Others look up under the lock, which is held here: for a while some are not there.
-        slots_count[0] *= 2
-        memset(slots, 0, slots_count[0] * sizeof(uint32_t))
-        first = 1
-    for i in range(first, index + 1):
-        slot = _register_hash(s, codes + i * apart, size) & (slots_count[0] - 1)
-        while slots[slot] != 0:
-            slot = (slot + 1) & (slots_count[0] - 1)
-        slots[slot] = i
-    native_assert(2 * index < slots_count[0], b"_register_add_code: half of the slots are free")
-
-
-cdef inline uint32_t register_participant_home(const State* s, const uint8_t* code) noexcept nogil:
-    """The slot in which the search for a participant's code begins."""
-    return _register_hash(s, code, CODE_MAX) & (s.group.participant_slots_count - 1)
+cdef inline uint32_t register_hash_participant(const State* s, const uint8_t* code) noexcept nogil:
+    """What a participant's code is looked for by."""
+    return _register_hash(s, code, CODE_MAX)
 
 
 cdef inline void register_fetch_participant(const State* s, uint32_t index) noexcept nogil:
@@ -61,26 +37,24 @@ cdef inline void register_fetch_participant(const State* s, uint32_t index) noex
 
 cdef uint32_t register_find_participant(State* s, const uint8_t* code) noexcept nogil:
     """Index of the participant with this code of 32 bytes, or 0."""
-    cdef uint32_t mask = s.group.participant_slots_count - 1
-    cdef uint32_t slot = register_participant_home(s, code)
-    while s.group.participant_slots[slot] != 0:
-        if memcmp(s.group.participants[s.group.participant_slots[slot]].code, code, CODE_MAX) == 0:
-            return s.group.participant_slots[slot]
-        slot = (slot + 1) & mask
-    return 0
+    cdef uint32_t index = chains_begin(
+        &s.group.participant_codes, register_hash_participant(s, code)
+    )
+    while index != 0 and memcmp(s.group.participants[index].code, code, CODE_MAX) != 0:
+        index = chains_next(&s.group.participant_codes, index)
+    return index
 
 
 cdef uint32_t register_find_service(State* s, const uint8_t* code) noexcept nogil:
     """Index of the service with this code of 16 bytes, or 0."""
-    cdef uint32_t mask = s.group.service_slots_count - 1
-    cdef uint32_t slot = _register_hash(s, code, SERVICE_CODE_MAX) & mask
-    cdef uint32_t index
-    while s.group.service_slots[slot] != 0:
-        index = s.group.service_slots[slot]
-        if memcmp(s.group.services[index].record.code, code, SERVICE_CODE_MAX) == 0:
-            return index
-        slot = (slot + 1) & mask
-    return 0
+    cdef uint32_t index = chains_begin(
+        &s.group.service_codes, _register_hash(s, code, SERVICE_CODE_MAX)
+    )
+    while index != 0 and (
+        memcmp(s.group.services[index].record.code, code, SERVICE_CODE_MAX) != 0
+    ):
+        index = chains_next(&s.group.service_codes, index)
+    return index
 
 
 cdef void register_limit_biller(State* s, uint32_t biller, uint32_t below) noexcept nogil:
@@ -122,6 +96,11 @@ cdef void register_add_account(State* s, uint32_t index) noexcept nogil:
     if account.kind == ACCOUNT_WALLET and account.purpose == 0:
         s.group.participants[account.participant].wallet = index
     if account.kind == ACCOUNT_BILLER:
+        native_assert(
+            s.group.biller_accounts_count < BILLER_ACCOUNTS_MAX,
+            b"register_add_account: no more of billers than a window has room for",
+        )
+        s.group.biller_accounts[s.group.biller_accounts_count] = index
         s.group.biller_accounts_count += 1
         s.group.participants[account.participant].holds += effect_waiting(account)
     native_assert(
@@ -260,13 +239,9 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         if index == s.group.participants_count:
             s.group.participants_count += 1
             memcpy(s.group.participants[index].code, participant.code, CODE_MAX)
-            _register_add_code(
-                s, s.group.participant_slots, &s.group.participant_slots_count,
-                s.group.participants[0].code, sizeof(Participant), CODE_MAX, index,
-            )
-            native_assert(
-                s.group.participant_slots_count <= REGISTER_PARTICIPANT_SLOTS,
-                b"register_apply: there are no more slots",
+            chains_add(
+                &s.group.participant_codes, index,
+                register_hash_participant(s, participant.code),
             )
         s.group.treasuries_count -= _register_counts(&s.group.participants[index])
         s.group.participants[index].role = participant.role
@@ -286,13 +261,9 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         memcpy(&s.group.services[index].record, tail, sizeof(ServiceRecord))
         if index == s.group.services_count:
             s.group.services_count += 1
-            _register_add_code(
-                s, s.group.service_slots, &s.group.service_slots_count,
-                s.group.services[0].record.code, sizeof(Service), SERVICE_CODE_MAX, index,
-            )
-            native_assert(
-                s.group.service_slots_count <= REGISTER_SERVICE_SLOTS,
-                b"register_apply: there are no more slots of services",
+            chains_add(
+                &s.group.service_codes, index,
+                _register_hash(s, s.group.services[index].record.code, SERVICE_CODE_MAX),
             )
         references_learn(&s.group.services[index])
         memset(s.group.services[index].items, 0, TARIFF_ITEMS_MAX * sizeof(TariffItem))

@@ -149,7 +149,10 @@ cdef inline void _rows_keep_hold(State* s, const Row* row) noexcept nogil:
         return
     native_assert(s.group.holds_before_count < GROUP_MAX, b"_rows_keep_hold: there is room")
     s.group.holds_before[s.group.holds_before_count].sequence = sequence
-    s.group.holds_before[s.group.holds_before_count].due = holds_find(&s.group.holds, sequence)
+    # A hold is in no list before its own row.
+    s.group.holds_before[s.group.holds_before_count].due = (
+        holds_find(&s.group.holds, sequence) if sequence != row.sequence else 0
+    )
     s.group.holds_before_count += 1
 
 

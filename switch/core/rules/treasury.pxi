@@ -162,15 +162,14 @@ cdef uint32_t treasury_window_lines(State* s, WindowLine* lines) noexcept nogil:
     cdef uint64_t owed
     cdef uint32_t count = 0
     cdef uint32_t i
-    for i in range(1, s.group.working.count):
-        account = &s.group.working.accounts[i]
-        if account.kind != ACCOUNT_BILLER:
-            continue
+    native_hold(s.group.biller_accounts_count)
+    for i in range(s.group.biller_accounts_count):
+        account = &s.group.working.accounts[s.group.biller_accounts[i]]
         if account.period_debits | account.period_credits | account.carried == 0:
             continue
         line = &lines[count]
         memset(line, 0, sizeof(WindowLine))
-        line.account = i
+        line.account = s.group.biller_accounts[i]
         line.debits = account.period_debits
         line.credits = account.period_credits
         line.carried = account.carried
