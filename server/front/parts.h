@@ -522,6 +522,8 @@ void calls_tell(struct call *call, int kind, int64_t number);
 void calls_reset(struct call *call, uint32_t error);
 
 /* loop.c */
+struct epoll_event;
 void loop_command(struct front *front, struct command *command);
+bool loop_turn(struct front *front, const struct epoll_event *events, int count);
 
 #endif
