@@ -131,11 +131,13 @@ static void answer(struct front *front, const struct event *event) {
     }
 }
 
-static size_t take(struct front *front) {
+/* Takes what there is, has `hear` answer it, and gives it back; how many events. */
+static size_t take(struct front *front,
+                   void (*hear)(struct front *front, const struct event *event)) {
     struct event *first = front_take_events(front), *last = NULL;
     size_t count = 0;
     for (struct event *one = first; one != NULL; one = one->next, count++) {
-        answer(front, one);
+        hear(front, one);
         last = one;
     }
     if (last != NULL) front_give_events(front, first, last);

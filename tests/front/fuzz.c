@@ -53,7 +53,7 @@ static void *caller_main(void *argument) {
     struct pollfd wait = {.fd = front_fileno(front), .events = POLLIN};
     while (!atomic_load(&over)) {
         poll(&wait, 1, 10);
-        take(front);
+        take(front, answer);
     }
     return NULL;
 }
@@ -412,8 +412,8 @@ int main(int count, char **arguments) {
     stop->number = 200;
     front_give_command(front, stop);
     front_join(front);
-    while (take(front) > 0) {}
-    take(front);
+    while (take(front, answer) > 0) {}
+    take(front, answer);
     queue_stop();
     hot_take(hot);
     pthread_join(chance_queue.thread, NULL);

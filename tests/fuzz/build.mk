@@ -27,7 +27,7 @@ build/front/threads.d/%.o: %.c $(FRONT_HEADS) build/front/flags
 
 build/front/covered.d/%.o: %.c $(FRONT_HEADS) build/front/flags
 	@mkdir -p $(@D)
-	$(CLANG) $(FRONT_FLAGS) $(COVERED) -Wno-unused-function -c $< -o $@ $$(cat build/front/flags)
+	$(CLANG) $(FRONT_FLAGS) $(COVERED) -Wno-unused-function -Wno-unused-command-line-argument -c $< -o $@ $$(cat build/front/flags)
 
 # As it is installed: for what is counted.
 build/front/counted.d/%.o: %.c $(FRONT_HEADS) build/front/flags

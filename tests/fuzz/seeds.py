@@ -1,0 +1,119 @@
+"""Inputs that the fuzz targets begin with: made here, the same each time.
+
+`python -m tests.fuzz.seeds FOLDER` writes them, a folder for each target. What was found
+once stands in `tests/fuzz/found` as hexadecimal text and is written with them.
+"""
+
+import itertools
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+FOUND = Path(__file__).resolve().parent / "found"
+DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
+END_STREAM, END_HEADERS = 1, 4
+PATHS = ("/f/Unary", "/f/Server", "/f/Bidi", "/h/Payment", "/h/Basket", "/h/Batch", "/h/Stream")
+
+Seeds = Iterator[tuple[str, bytes]]
+
+
+# --- HTTP/2 ---------------------------------------------------------------------------
+
+
+def frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
+    """A frame with its head."""
+    return (
+        len(content).to_bytes(3, "big") + struct.pack(">BBI", kind, flags, stream) + content
+    )
+
+
+def field(name: str, value: str, first: int = 0x00) -> bytes:
+    """A header field that is spelled out; `first` 0x40: it goes into the table."""
+    return bytes([first, len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+
+
+def block(path: str, *more: tuple[str, str], first: int = 0x00) -> bytes:
+    """The header fields of a call."""
+    fields = [
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":path", path),
+        (":authority", "localhost"),
+        ("te", "trailers"),
+        ("content-type", "application/grpc"),
+        *more,
+    ]
+    return b"".join(field(name, value, first) for name, value in fields)
+
+
+def message(body: bytes) -> bytes:
+    """A message as gRPC frames it."""
+    return b"\0" + struct.pack(">I", len(body)) + body
+
+
+def call(stream: int, path: str, body: bytes = b"\x22hello", first: int = 0x00) -> bytes:
+    """A call of one message."""
+    return frame(HEADERS, END_HEADERS, stream, block(path, first=first)) + frame(
+        DATA, END_STREAM, stream, message(body)
+    )
+
+
+def http2_seeds() -> Seeds:
+    """Two bytes of options, and frames."""
+    begin = frame(SETTINGS, 0, 0, b"") + frame(SETTINGS, 1, 0, b"")
+    for path in PATHS:
+        yield path.rpartition("/")[2].lower(), b"\0\1" + begin + call(1, path)
+    for step in range(1, 4):
+        yield f"step_{step}", bytes([step, 2]) + begin + call(1, "/f/Bidi") + call(3, "/h/Batch")
+    table = b"".join(call(stream, "/f/Unary", first=0x40) for stream in (1, 3))
+    again = bytes([0x80 | 62 + index for index in range(6)])
+    yield "table", b"\0\3" + begin + table + frame(HEADERS, END_HEADERS | END_STREAM, 5, again)
+    sizes = b"\x20" + bytes([0x3F, 0xE1, 0x1F]) + block("/f/Server")
+    yield "table_sizes", b"\0\4" + begin + frame(HEADERS, 5, 1, sizes)
+    long = block("/f/Bidi", ("more", "x" * 100))
+    pieces = [long[at : at + 40] for at in range(0, len(long), 40)]
+    cut = frame(HEADERS, 0, 1, pieces[0])
+    for index, piece in enumerate(pieces[1:], 2):
+        cut += frame(CONTINUATION, END_HEADERS * (index == len(pieces)), 1, piece)
+    yield "continuation", b"\1\5" + begin + cut + frame(DATA, 1, 1, message(b""))
+    control = frame(PING, 0, 0, b"12345678") + frame(UPDATE, 0, 0, b"\0\1\0\0")
+    control += frame(UPDATE, 0, 1, b"\0\0\1\0") + frame(RESET, 0, 1, b"\0\0\0\x08")
+    control += frame(GOAWAY, 0, 0, bytes(8)) + frame(2, 0, 1, b"\0\0\0\3\x10")
+    control += frame(SETTINGS, 0, 0, b"\0\x04\0\0\0\x10" + b"\0\x05\0\1\0\0")
+    yield "control", b"\0\6" + begin + call(1, "/f/Bidi") + control
+    deaf = call(1, "/f/Unary") + call(3, "/f/Server") + call(5, "/f/Bidi")
+    yield "deaf", b"\4\7" + begin + deaf * 2
+    yield "timers", b"\x10\x08" + begin + frame(HEADERS, 4, 1, block("/f/Unary"))
+    odd = [("grpc-timeout", "1m"), ("payswitch-session-bin", "AAAA,AA=="), ("min-sequence", "7")]
+    yield "metadata", b"\0\x09" + begin + frame(HEADERS, 5, 1, block("/f/Unary", *odd))
+    many = frame(DATA, 0, 1, message(b"a") * 30)
+    yield "stream", b"\2\x0a" + begin + frame(HEADERS, 4, 1, block("/h/Stream")) + many
+    yield "padded", b"\0\x0b" + begin + frame(HEADERS, 4, 1, block("/f/Unary")) + frame(
+        DATA, 9, 1, b"\x03" + message(b"x") + bytes(3)
+    )
+
+
+TARGETS = {"http2": http2_seeds}
+"""The seeds of each target; its folder has that name."""
+
+
+def found(target: str) -> Seeds:
+    """What was found once."""
+    for path in sorted((FOUND / target).glob("*.hex")):
+        yield f"found_{path.stem}", bytes.fromhex(path.read_text())
+
+
+def write(folder: Path) -> None:
+    """Write every corpus anew, file by file: what else lies there goes."""
+    for target, seeds in TARGETS.items():
+        place = folder / target
+        place.mkdir(parents=True, exist_ok=True)
+        for old in place.iterdir():
+            old.unlink()
+        for name, content in itertools.chain(seeds(), found(target)):
+            (place / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
