@@ -94,7 +94,44 @@ def http2_seeds() -> Seeds:
     )
 
 
-TARGETS = {"http2": http2_seeds}
+# --- framing --------------------------------------------------------------------------
+
+
+def step(what: int, how: int = 0, *more: int) -> bytes:
+    """A step of framing.c."""
+    return bytes([what << 5 | how, *more])
+
+
+def sends(call_: int, content: bytes) -> bytes:
+    """Bytes of a call."""
+    return step(1, call_, len(content)) + content
+
+
+def framing_seeds() -> Seeds:
+    """A byte of how large pieces are, and steps."""
+    for size in range(4):
+        begin = bytes([size]) + step(0, 0) + step(0, 2)
+        own = step(2, 0, 3) + step(3, 0)
+        stream = step(4, 1) + step(2, 1, 1) + step(2, 1, 200) + step(4, 1) + step(2, 1, 0)
+        yield f"pieces_{size}", begin + own + stream + step(3, 1) + step(4, 1) * 2
+    bidi = b"\0" + step(0, 2)
+    three = message(b"one") + message(b"") + message(b"three")
+    yield "split", bidi + b"".join(sends(0, three[at : at + 2]) for at in range(0, len(three), 2))
+    yield "unwanted", bidi + step(2, 0, 255) * 4 + step(4) * 3 + step(6)
+    yield "compressed", bidi + step(4) + sends(0, b"\1" + message(b"x")[1:])
+    yield "flag", bidi + step(4) + sends(0, b"\2" + message(b"x")[1:])
+    yield "huge", bidi + step(4) + sends(0, b"\0\xff\xff\xff\xff")
+    yield "cut", bidi + step(4) + sends(0, message(b"hello")[:7]) + step(3) + step(4)
+    yield "second", b"\0" + step(0, 0) + step(2, 0, 1) * 2 + step(3)
+    yield "none", b"\0" + step(0, 0) + step(3)
+    yield "late", b"\0" + step(0, 1) + sends(0, message(b"hello")[:6]) + step(5, 31) * 12
+    yield "given_up", bidi + sends(0, three) + step(7) + step(4)
+    yield "four", b"\1" + b"".join(
+        step(0, index % 3) + step(2, index, index) for index in range(4)
+    ) + b"".join(step(3, index) + step(4, index) for index in range(4))
+
+
+TARGETS = {"framing": framing_seeds, "http2": http2_seeds}
 """The seeds of each target; its folder has that name."""
 
 
