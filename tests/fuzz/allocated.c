@@ -2,7 +2,6 @@
 
 #include "allocated.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* Of sanitizer/allocator_interface.h, which gcc comes without. */
@@ -11,22 +10,24 @@ int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile v
 size_t __sanitizer_get_allocated_size(const volatile void *memory);
 
 static int64_t bytes;
-static bool watched;
+static bool installed, watched;
 
 static void on_malloc(const volatile void *memory, size_t size) {
     (void)memory;
-    bytes += (int64_t)size;
+    if (watched) bytes += (int64_t)size;
 }
 
 static void on_free(const volatile void *memory) {
-    if (memory == NULL) return;
+    if (!watched || memory == NULL) return;
     bytes -= (int64_t)__sanitizer_get_allocated_size(memory);
 }
 
 void allocated_begin(void) {
-    if (!watched) __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
-    watched = true;
+    if (!installed) __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
+    installed = watched = true;
     bytes = 0;
 }
 
 int64_t allocated_bytes(void) { return bytes; }
+
+void allocated_watch(bool watch) { watched = watch; }

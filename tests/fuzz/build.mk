@@ -56,6 +56,7 @@ http2_CODE := $(PLAIN_CODE) tests/fuzz/http2.c tests/fuzz/hpack.c
 framing_CODE := $(PLAIN_CODE) tests/fuzz/framing.c
 tls_CODE := $(TLS_CODE) tests/fuzz/tls.c
 OVER_FRONT := http2 framing tls
+tls_LINKED := -Wl,--wrap=http2_receive
 # Those over the core's C, as Cython has made it for every build: what is not called is left
 # out, and with it all that needs Python.
 OVER_CORE := wire pages chunks
@@ -70,11 +71,11 @@ CORE_FLAGS = -w -fno-strict-aliasing -fvisibility=hidden -fno-sanitize=alignment
 define front_target
 build/fuzz/$(1): $$(call objects,memory.d,$$($(1)_CODE) tests/fuzz/main.c)
 	@mkdir -p $$(@D)
-	gcc $$(MEMORY) -pthread $$(IN_MEMORY) $$^ -o $$@ $$$$(cat build/front/flags)
+	gcc $$(MEMORY) -pthread $$(IN_MEMORY) $$($(1)_LINKED) $$^ -o $$@ $$$$(cat build/front/flags)
 
 build/fuzz/$(1).covered: $$(call objects,covered.d,$$($(1)_CODE))
 	@mkdir -p $$(@D)
-	$$(CLANG) $$(MEMORY) -fsanitize=fuzzer -pthread $$(IN_MEMORY) $$^ -o $$@ $$$$(cat build/front/flags)
+	$$(CLANG) $$(MEMORY) -fsanitize=fuzzer -pthread $$(IN_MEMORY) $$($(1)_LINKED) $$^ -o $$@ $$$$(cat build/front/flags)
 endef
 
 define core_target

@@ -131,7 +131,34 @@ def framing_seeds() -> Seeds:
     ) + b"".join(step(3, index) + step(4, index) for index in range(4))
 
 
-TARGETS = {"framing": framing_seeds, "http2": http2_seeds}
+# --- TLS ------------------------------------------------------------------------------
+
+
+def tls_seeds() -> Seeds:
+    """A byte of what the client is, and steps of tls.c."""
+    go = step(0) * 4
+    for options in (0, 1, 2, 3, 4, 8, 12, 0x10, 0x21, 0x30):
+        yield f"client_{options:02x}", bytes([options]) + go + step(6, 1) + go
+    for flight in range(4):
+        before = step(0) * flight
+        for version in (0, 1):
+            name = f"{flight}_{version}"
+            options = bytes([version])
+            yield f"changed_{name}", options + before + step(1, 0, 0, 40, 1) + go
+            yield f"cut_{name}", options + before + step(2, 0, 60) + go
+            yield f"twice_{name}", options + before + step(3) + go
+            yield f"behind_{name}", options + before + step(4) + go
+            alert = b"\x15\x03\x03\0\2\1\0"
+            yield f"before_{name}", options + before + step(5, 0, len(alert)) + alert + go
+    for how in (4, 5, 29):
+        yield f"keys_{how}", b"\0" + step(0) * 3 + step(6, how) + go + step(6, 0) + go
+    yield "last_word", b"\0" + step(0) * 3 + step(6, 2) + go
+    yield "hangs_up", b"\0" + step(0) * 3 + step(6, 3) + go
+    yield "many", b"\x10" + step(0) * 3 + step(6, 25) * 3 + go
+    yield "time", b"\0" + step(0) * 3 + step(7, 31) * 20 + go
+
+
+TARGETS = {"framing": framing_seeds, "http2": http2_seeds, "tls": tls_seeds}
 """The seeds of each target; its folder has that name."""
 
 
