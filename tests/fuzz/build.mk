@@ -2,7 +2,8 @@
 # sanitizer, whatever is linked from it. A part of ../../Makefile.
 
 FRONT_CODE := $(wildcard server/front/*.c)
-FRONT_HEADS := $(wildcard server/front/*.h tests/front/*.h tests/fuzz/*.h) switch/core/queue_api.h
+FRONT_HEADS := $(wildcard server/front/*.h tests/front/*.h tests/fuzz/*.h) switch/core/queue_api.h \
+    switch/core/native.h switch/core/packed.h
 FRONT_FLAGS := -Iswitch -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -D_GNU_SOURCE -DSWITCH_ASSERT
 MEMORY := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 THREADS := -fsanitize=thread
@@ -59,8 +60,9 @@ OVER_FRONT := http2 framing tls
 tls_LINKED := -Wl,--wrap=http2_receive
 # Those over the core's C, as Cython has made it for every build: what is not called is left
 # out, and with it all that needs Python.
-OVER_CORE := wire pages chunks
-TARGETS := $(OVER_FRONT) $(OVER_CORE)
+OVER_CORE := wire chunks
+# Pages are C of their own.
+TARGETS := $(OVER_FRONT) $(OVER_CORE) pages
 
 CORE_CODE := switch/_core.pyx $(shell find switch/core -name '*.p[xy][di]' -o -name '*.h')
 CORE_FLAGS = -w -fno-strict-aliasing -fvisibility=hidden -fno-sanitize=alignment -ffunction-sections \
@@ -78,15 +80,33 @@ build/fuzz/$(1).covered: $$(call objects,covered.d,$$($(1)_CODE))
 	$$(CLANG) $$(MEMORY) -fsanitize=fuzzer -pthread $$(IN_MEMORY) $$($(1)_LINKED) $$^ -o $$@ $$$$(cat build/front/flags)
 endef
 
-define core_target
-build/fuzz/$(1): tests/fuzz/$(1).c tests/fuzz/core.h build/front/memory.d/tests/fuzz/main.o $$(CORE_CODE) .venv/core.stamp
-	@mkdir -p $$(@D)
-	gcc $$(FRONT_FLAGS) $$(MEMORY) $$(CORE_FLAGS) $$(filter %.c %.o,$$^) -o $$@ -Wl,--gc-sections
+CORE_SOURCES := $(addprefix tests/fuzz/,core.c core.h crc.h target.h wire.c chunks.c)
+CHOSEN = -Wl,--gc-sections,--defsym=LLVMFuzzerTestOneInput=$(1)_run,--defsym=target_tell=$(1)_tell
+chunks_CHOSEN := -Wl,--defsym=LLVMFuzzerCustomMutator=chunks_mutate
 
-build/fuzz/$(1).covered: tests/fuzz/$(1).c tests/fuzz/core.h $$(CORE_CODE) .venv/core.stamp
-	@mkdir -p $$(@D)
-	$$(CLANG) $$(FRONT_FLAGS) $$(MEMORY) -fsanitize=fuzzer $$(CORE_FLAGS) $$(filter %.c,$$^) -o $$@ -Wl,--gc-sections
+build/fuzz/core.o: $(CORE_SOURCES) $(CORE_CODE) .venv/core.stamp
+	@mkdir -p $(@D)
+	gcc $(filter-out -W%,$(FRONT_FLAGS)) $(MEMORY) $(CORE_FLAGS) -c $< -o $@
+
+build/fuzz/core.covered.o: $(CORE_SOURCES) $(CORE_CODE) .venv/core.stamp
+	@mkdir -p $(@D)
+	$(CLANG) $(filter-out -W%,$(FRONT_FLAGS)) $(COVERED) $(CORE_FLAGS) -c $< -o $@
+
+define core_target
+build/fuzz/$(1): build/fuzz/core.o build/front/memory.d/tests/fuzz/main.o
+	gcc $$(MEMORY) $$^ -o $$@ $$(call CHOSEN,$(1)) $$($(1)_CHOSEN)
+
+build/fuzz/$(1).covered: build/fuzz/core.covered.o
+	$$(CLANG) $$(MEMORY) -fsanitize=fuzzer $$^ -o $$@ $$(call CHOSEN,$(1)) $$($(1)_CHOSEN)
 endef
+
+build/fuzz/pages: $(call objects,memory.d,tests/fuzz/pages.c tests/fuzz/main.c)
+	@mkdir -p $(@D)
+	gcc $(MEMORY) $^ -o $@
+
+build/fuzz/pages.covered: $(call objects,covered.d,tests/fuzz/pages.c)
+	@mkdir -p $(@D)
+	$(CLANG) $(MEMORY) -fsanitize=fuzzer $^ -o $@
 
 $(foreach target,$(OVER_FRONT),$(eval $(call front_target,$(target))))
 $(foreach target,$(OVER_CORE),$(eval $(call core_target,$(target))))

@@ -10,6 +10,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from switch.audit.crc import crc32c
+from switch.codes import Kind, Record
+from tests.core import wire
+from tests.core.chunks import HEAD
+from tests.flags import RowFlag
+from tests.records import ROW_BYTES, ROW_FIELDS
+
 FOUND = Path(__file__).resolve().parent / "found"
 DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, END_HEADERS = 1, 4
@@ -158,7 +165,109 @@ def tls_seeds() -> Seeds:
     yield "time", b"\0" + step(0) * 3 + step(7, 31) * 20 + go
 
 
-TARGETS = {"framing": framing_seeds, "http2": http2_seeds, "tls": tls_seeds}
+# --- the core -------------------------------------------------------------------------
+
+INSTANCE = b"fuzzed instance\0"
+JOURNAL_FORMAT = 5
+
+
+def payment(*fields: bytes) -> bytes:
+    """A payment that is right, and more fields of it."""
+    right = wire.data(1, b"i" * 16) + wire.data(2, b"POWER") + wire.scalar(3, 12_345)
+    return right + wire.data(4, b"BILL-0042") + wire.data(6, b"CENTRE-7") + b"".join(fields)
+
+
+def item(code: bytes, count: int) -> bytes:
+    """A line of a tariff."""
+    return wire.data(13, wire.data(1, code) + wire.scalar(2, count))
+
+
+def wire_seeds() -> Seeds:
+    """Requests of payments."""
+    plain = wire.data(1, payment())
+    yield "plain", plain
+    yield "empty", b""
+    yield "two", plain * 2
+    yield "basket", wire.data(2, wire.data(1, payment()) * 3) + plain
+    numbers = [wire.scalar(field_, value) for field_, value in ((5, 17), (7, 99), (8, 2), (9, 7))]
+    yield "numbers", wire.data(1, payment(*numbers))
+    texts = [wire.data(10, "বিল".encode()), wire.data(11, b"t" * 144), wire.data(12, b"h" * 24)]
+    yield "texts", wire.data(1, payment(*texts))
+    yield "items", wire.data(1, payment(item(b"A", 1), item(b"B-2", 9_999)))
+    group = wire.key(20, 3) + wire.scalar(1, 5) + wire.key(20, 4)
+    unknown = group + wire.key(21, 1) + bytes(8) + wire.key(22, 5) + bytes(4)
+    yield "unknown", unknown + wire.data(1, payment(unknown)) + wire.data(2, unknown)
+    yield "padded", wire.data(1, payment(wire.padded(3 << 3, 5) + b"\x05"))
+    yield "wrong", wire.data(1, wire.scalar(3, 2**64 - 1) + wire.data(10, b"\xff"))
+    yield "many", plain * 40
+
+
+def pages_seeds() -> Seeds:
+    """A byte of what it is, and entries or a page."""
+    for width in (0, 7, 8, 0o33, 0o77):
+        size = 2 + width % 8 + width // 8 % 8
+        for count in (1, 3, 255):
+            body = bytes(index * 37 % 251 for index in range(size * count))
+            yield f"packed_{width}_{count}", bytes([0, width]) + body
+    for high, value in ((0, 0), (20, 13), (64, 40)):
+        width = high + 24 + value
+        width = 128 if width > 120 else width
+        length = (24 + 2 * width // 8 + 16 + 7) // 8 * 8
+        head = struct.pack("<4B2Q", 3, high, value, 0, 5, 9)
+        page = head + bytes(index * 11 % 256 for index in range(length - 24))
+        yield f"page_{high}_{value}", b"\1" + page
+        yield f"block_{high}_{value}", b"\3" + struct.pack("<H6xI", 1 + length // 8, 0) + page
+
+
+def row(sequence: int, kind: int, result: int, **fields: int | bytes) -> bytes:
+    """A row of the journal, its check included."""
+    values = dict.fromkeys(ROW_FIELDS, 0) | {"id": bytes(16), "reference": bytes(32)}
+    values |= {"sequence": sequence, "timestamp": 10**18 + sequence, "kind": kind}
+    body = ROW_BYTES.pack(*(values | {"result": result} | fields).values())
+    return body + crc32c(body).to_bytes(4, "little")
+
+
+def chunk(rows: list[bytes], items: dict[int, bytes] | None = None) -> bytes:
+    """A chunk of these rows; `items` by the sequences of theirs."""
+    tail = b""
+    for sequence, text in (items or {}).items():
+        head = struct.pack("<QI", sequence, len(text))
+        check = crc32c(text, crc32c(head, crc32c(INSTANCE)))
+        tail += struct.pack("<II", len(text), check) + text + bytes(-len(text) % 8)
+    first = int.from_bytes(rows[0][16:24], "little")
+    head = HEAD.pack(0x314B4843, JOURNAL_FORMAT, 0, len(rows), len(tail), first, INSTANCE, 3, 1, 0)
+    check = crc32c(tail, crc32c(b"".join(each[124:] for each in rows), crc32c(head)))
+    return head + check.to_bytes(4, "little") + b"".join(rows) + tail
+
+
+def chunks_seeds() -> Seeds:
+    """Chunks with right checks, and some without."""
+    paid = [row(sequence, Kind.PAY, 1, debit=2, credit=3, amount=5) for sequence in range(1, 5)]
+    yield "payments", chunk(paid)
+    refused = row(1, Kind.PAY, 7, total=5)
+    yield "refused", chunk([refused])
+    for record in Record:
+        text = bytes([record]) + bytes(151)
+        registered = row(9, Kind.REGISTER, 1, flags=RowFlag.TAIL, debit=1)
+        yield f"record_{record.name.lower()}", chunk([registered], {9: text})
+    for kind in Kind:
+        lone = row(1, kind, 1, debit=1, credit=1, amount=1, flags=RowFlag.TAIL)
+        yield f"kind_{kind.name.lower()}", chunk([lone], {1: bytes(33)})
+    whole = chunk(paid)
+    yield "cut", whole[:-1]
+    yield "format", whole[:4] + b"\x09" + whole[5:]
+    yield "flipped", whole[:200] + b"\xff" + whole[201:]
+    yield "head", whole[:64]
+
+
+TARGETS = {
+    "chunks": chunks_seeds,
+    "framing": framing_seeds,
+    "http2": http2_seeds,
+    "pages": pages_seeds,
+    "tls": tls_seeds,
+    "wire": wire_seeds,
+}
 """The seeds of each target; its folder has that name."""
 
 
