@@ -15,6 +15,7 @@ from switch.codes import Kind, Record
 from tests.core import wire
 from tests.core.chunks import HEAD
 from tests.flags import RowFlag
+from tests.fuzz import camt
 from tests.records import ROW_BYTES, ROW_FIELDS
 
 FOUND = Path(__file__).resolve().parent / "found"
@@ -261,6 +262,7 @@ def chunks_seeds() -> Seeds:
 
 
 TARGETS = {
+    "camt": camt.seeds,
     "chunks": chunks_seeds,
     "framing": framing_seeds,
     "http2": http2_seeds,
@@ -278,7 +280,7 @@ def found(target: str) -> Seeds:
 
 
 def write(folder: Path) -> None:
-    """Write every corpus anew, file by file: what else lies there goes."""
+    """Write every corpus anew: what else lies there goes."""
     for target, seeds in TARGETS.items():
         place = folder / target
         place.mkdir(parents=True, exist_ok=True)
