@@ -33,7 +33,7 @@ build/front/covered.d/%.o: %.c $(FRONT_HEADS) build/front/flags
 # As it is installed: for what is counted.
 build/front/counted.d/%.o: %.c $(FRONT_HEADS) build/front/flags
 	@mkdir -p $(@D)
-	gcc $(filter-out -O1 -DSWITCH_ASSERT,$(FRONT_FLAGS)) -O2 -c $< -o $@ $$(cat build/front/flags)
+	gcc $(filter-out -O1 -DSWITCH_ASSERT -Wextra,$(FRONT_FLAGS)) -O2 -c $< -o $@ $$(cat build/front/flags)
 
 build/front/fuzz: $(call objects,memory.d,tests/front/fuzz.c $(FRONT_CODE))
 	gcc $(MEMORY) -pthread $^ -o $@ $$(cat build/front/flags)
@@ -113,7 +113,7 @@ $(foreach target,$(OVER_CORE),$(eval $(call core_target,$(target))))
 
 .PHONY: fuzz-targets fuzz-covered
 fuzz-targets: $(TARGETS:%=build/fuzz/%)  ## the fuzz targets under gcc's sanitizers
-fuzz-covered: $(TARGETS:%=build/fuzz/%.covered)  ## the same for libFuzzer (clang-19, libfuzzer-19-dev)
+fuzz-covered: $(TARGETS:%=build/fuzz/%.covered)  ## the same for libFuzzer (clang-19, libclang-rt-19-dev)
 
 # Instructions and bytes of each type of frame.
 build/fuzz/frames: $(call objects,counted.d,$(filter-out tests/fuzz/allocated.c,$(PLAIN_CODE)) tests/fuzz/frames.c)

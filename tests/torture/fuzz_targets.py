@@ -1,6 +1,6 @@
 """The fuzz targets for some minutes each: `make torture ARGS="--only fuzz --minutes 5"`.
 
-libFuzzer drives those in C (clang-19, libfuzzer-19-dev), atheris that of bank statements:
+libFuzzer drives those in C (clang-19, libclang-rt-19-dev), atheris that of bank statements:
 an input has a second, 256 MB and 32 MB at a time. Without them the same targets go without
 looking at coverage: those in C as gcc has built them, the other by `camt.changed`. What they
 grow by stays in `build/fuzz/grown`; what is found lies in `build/fuzz/found`, and its
@@ -39,14 +39,16 @@ def environment() -> dict[str, str]:
 
 
 def has_libfuzzer() -> bool:
-    """Whether clang and its fuzzer are here, or could be fetched."""
-    needed = [f"{CLANG}={CLANG}", "libfuzzer-19-dev"]
-    library = [*Path("/usr/lib").glob("llvm-19/lib/clang/19/lib/linux/*fuzzer-*.a")]
-    if shutil.which(CLANG) and library:
-        return True
-    done = subprocess.run(["bash", "tools/need.sh", *needed], cwd=ROOT, check=False)
-    # need.sh looks for programs: a library is none, and is asked for each time.
-    return done.returncode == 0 and shutil.which(CLANG) is not None
+    """Whether clang and its runtime, which has libFuzzer, are here or can be fetched."""
+
+    def is_here() -> bool:
+        pattern = "lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-*.a"
+        return shutil.which(CLANG) is not None and any(Path("/usr").glob(pattern))
+
+    if not is_here():
+        needed = (CLANG, "libclang_rt=libclang-rt-19-dev")
+        subprocess.run(["bash", "tools/need.sh", *needed], cwd=ROOT, check=False)
+    return is_here()
 
 
 def has_atheris() -> bool:
