@@ -74,7 +74,7 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 # What the tests run on and with; each is mostly one compiler after another.
 .PHONY: test-builds
 test-builds: asserts nosync interop build/bank/schemas.stamp build/front/fuzz build/front/threads \
-    build/front/memory build/browser/axe.min.js build/collected.stamp  ## what `make test` needs (--jobs 2)
+    build/front/memory fuzz-targets build/browser/axe.min.js build/collected.stamp  ## what `make test` needs (--jobs 2)
 
 .PHONY: test
 test: build test-builds  ## every test, on the core with asserts
@@ -214,7 +214,11 @@ restarts: build small  ## 2,000 sessions of one ledger (ARGS="--seed 7")
 	$(PYTHON) -m tests.torture.restarts $(ARGS)
 
 .PHONY: fuzz
-fuzz: build  ## 5 M messages, core's parser and generated classes (ARGS="--seed 7")
+fuzz: build  ## the fuzz targets, driven by coverage (ARGS="--minutes 5 --targets http2")
+	$(PYTHON) -m tests.torture.fuzz_targets $(ARGS)
+
+.PHONY: fuzz-messages
+fuzz-messages: build  ## 5 M messages, core's parser and generated classes (ARGS="--seed 7")
 	$(PYTHON) -m tests.torture.fuzz_wire $(ARGS)
 
 # The front door without Python, and the core's parts, for what no client sends.
