@@ -42,7 +42,7 @@ build/front/threads: $(call objects,threads.d,tests/front/fuzz.c $(FRONT_CODE))
 	gcc $(THREADS) -pthread $^ -o $@ $$(cat build/front/flags)
 
 # Every request for memory goes by the program that refuses one of them.
-WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=nghttp2_session_server_new2
+WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 build/front/memory: $(call objects,memory.d,tests/front/memory.c $(FRONT_CODE))
 	gcc $(MEMORY) -pthread $(WRAPPED) $^ -o $@ $$(cat build/front/flags)

@@ -10,9 +10,10 @@
 #include "../../server/front/hot.h"
 #include "../../server/front/parts.h"
 
-/* Bytes that may be allocated for a connection: so many times what is counted to its owner,
-   and so many more. */
-enum { DOOR_TIMES = 1, DOOR_BESIDE = 96 << 10 };
+/* Bytes that may be allocated for a connection: so many times what is counted to its owner. */
+enum { DOOR_TIMES = 1 };
+/* And so many more: none, but what TLS has in one that sends half a record. */
+extern int64_t door_beside;
 
 extern struct front *door_front;
 

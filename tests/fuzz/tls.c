@@ -37,6 +37,7 @@ enum {
     SENT_MAX = 1 << 17,
     STEPS_MAX = 64,    /* flights of one input */
     KEYS_MAX = 64,     /* changed one behind the other */
+    BESIDE = 40 << 10, /* bytes: what is read ahead of a record, and its peer's chain */
 };
 
 extern struct identity door_identity;
@@ -269,6 +270,7 @@ static void serve(uint8_t options) {
 static void begin(uint8_t options) {
     if (door_front == NULL) {
         set_chance();
+        door_beside = BESIDE;
         door_init(NULL);
         client_context = SSL_CTX_new(TLS_client_method());
     }
