@@ -1,4 +1,5 @@
-"""atheris over the target of bank statements: `python -m tests.fuzz.camt_covered FOLDER`.
+"""atheris over the target of bank statements: `python -m tests.fuzz.camt_covered
+FOLDER`.
 
 Its options are libFuzzer's. It stands where PYTHONPATH says (`make torture --only fuzz`
 puts it into build/fuzz/atheris); what `switch.bank` reaches is counted.

@@ -1,7 +1,7 @@
 """Inputs that the fuzz targets begin with: made here, the same each time.
 
-`python -m tests.fuzz.seeds FOLDER` writes them, a folder for each target. What was found
-once stands in `tests/fuzz/found` as hexadecimal text and is written with them.
+`python -m tests.fuzz.seeds FOLDER` writes them, a folder for each target. What was
+found once stands in `tests/fuzz/found` as hexadecimal text and is written with them.
 """
 
 import itertools
@@ -19,9 +19,26 @@ from tests.fuzz import camt
 from tests.records import ROW_BYTES, ROW_FIELDS
 
 FOUND = Path(__file__).resolve().parent / "found"
-DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
+DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, UPDATE, CONTINUATION = (
+    0,
+    1,
+    3,
+    4,
+    6,
+    7,
+    8,
+    9,
+)
 END_STREAM, END_HEADERS = 1, 4
-PATHS = ("/f/Unary", "/f/Server", "/f/Bidi", "/h/Payment", "/h/Basket", "/h/Batch", "/h/Stream")
+PATHS = (
+    "/f/Unary",
+    "/f/Server",
+    "/f/Bidi",
+    "/h/Payment",
+    "/h/Basket",
+    "/h/Batch",
+    "/h/Stream",
+)
 
 Seeds = Iterator[tuple[str, bytes]]
 
@@ -32,13 +49,17 @@ Seeds = Iterator[tuple[str, bytes]]
 def frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
     """A frame with its head."""
     return (
-        len(content).to_bytes(3, "big") + struct.pack(">BBI", kind, flags, stream) + content
+        len(content).to_bytes(3, "big")
+        + struct.pack(">BBI", kind, flags, stream)
+        + content
     )
 
 
 def field(name: str, value: str, first: int = 0x00) -> bytes:
     """A header field that is spelled out; `first` 0x40: it goes into the table."""
-    return bytes([first, len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+    return (
+        bytes([first, len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+    )
 
 
 def block(path: str, *more: tuple[str, str], first: int = 0x00) -> bytes:
@@ -60,7 +81,9 @@ def message(body: bytes) -> bytes:
     return b"\0" + struct.pack(">I", len(body)) + body
 
 
-def call(stream: int, path: str, body: bytes = b"\x22hello", first: int = 0x00) -> bytes:
+def call(
+    stream: int, path: str, body: bytes = b"\x22hello", first: int = 0x00
+) -> bytes:
     """A call of one message."""
     return frame(HEADERS, END_HEADERS, stream, block(path, first=first)) + frame(
         DATA, END_STREAM, stream, message(body)
@@ -73,10 +96,16 @@ def http2_seeds() -> Seeds:
     for path in PATHS:
         yield path.rpartition("/")[2].lower(), b"\0\1" + begin + call(1, path)
     for step in range(1, 4):
-        yield f"step_{step}", bytes([step, 2]) + begin + call(1, "/f/Bidi") + call(3, "/h/Batch")
+        yield (
+            f"step_{step}",
+            bytes([step, 2]) + begin + call(1, "/f/Bidi") + call(3, "/h/Batch"),
+        )
     table = b"".join(call(stream, "/f/Unary", first=0x40) for stream in (1, 3))
     again = bytes([0x80 | 62 + index for index in range(6)])
-    yield "table", b"\0\3" + begin + table + frame(HEADERS, END_HEADERS | END_STREAM, 5, again)
+    yield (
+        "table",
+        b"\0\3" + begin + table + frame(HEADERS, END_HEADERS | END_STREAM, 5, again),
+    )
     sizes = b"\x20" + bytes([0x3F, 0xE1, 0x1F]) + block("/f/Server")
     yield "table_sizes", b"\0\4" + begin + frame(HEADERS, 5, 1, sizes)
     long = block("/f/Bidi", ("more", "x" * 100))
@@ -93,12 +122,20 @@ def http2_seeds() -> Seeds:
     deaf = call(1, "/f/Unary") + call(3, "/f/Server") + call(5, "/f/Bidi")
     yield "deaf", b"\4\7" + begin + deaf * 2
     yield "timers", b"\x10\x08" + begin + frame(HEADERS, 4, 1, block("/f/Unary"))
-    odd = [("grpc-timeout", "1m"), ("payswitch-session-bin", "AAAA,AA=="), ("min-sequence", "7")]
+    odd = [
+        ("grpc-timeout", "1m"),
+        ("payswitch-session-bin", "AAAA,AA=="),
+        ("min-sequence", "7"),
+    ]
     yield "metadata", b"\0\x09" + begin + frame(HEADERS, 5, 1, block("/f/Unary", *odd))
     many = frame(DATA, 0, 1, message(b"a") * 30)
     yield "stream", b"\2\x0a" + begin + frame(HEADERS, 4, 1, block("/h/Stream")) + many
-    yield "padded", b"\0\x0b" + begin + frame(HEADERS, 4, 1, block("/f/Unary")) + frame(
-        DATA, 9, 1, b"\x03" + message(b"x") + bytes(3)
+    yield (
+        "padded",
+        b"\0\x0b"
+        + begin
+        + frame(HEADERS, 4, 1, block("/f/Unary"))
+        + frame(DATA, 9, 1, b"\x03" + message(b"x") + bytes(3)),
     )
 
 
@@ -120,11 +157,16 @@ def framing_seeds() -> Seeds:
     for size in range(4):
         begin = bytes([size]) + step(0, 0) + step(0, 2)
         own = step(2, 0, 3) + step(3, 0)
-        stream = step(4, 1) + step(2, 1, 1) + step(2, 1, 200) + step(4, 1) + step(2, 1, 0)
+        stream = (
+            step(4, 1) + step(2, 1, 1) + step(2, 1, 200) + step(4, 1) + step(2, 1, 0)
+        )
         yield f"pieces_{size}", begin + own + stream + step(3, 1) + step(4, 1) * 2
     bidi = b"\0" + step(0, 2)
     three = message(b"one") + message(b"") + message(b"three")
-    yield "split", bidi + b"".join(sends(0, three[at : at + 2]) for at in range(0, len(three), 2))
+    yield (
+        "split",
+        bidi + b"".join(sends(0, three[at : at + 2]) for at in range(0, len(three), 2)),
+    )
     yield "unwanted", bidi + step(2, 0, 255) * 4 + step(4) * 3 + step(6)
     yield "compressed", bidi + step(4) + sends(0, b"\1" + message(b"x")[1:])
     yield "flag", bidi + step(4) + sends(0, b"\2" + message(b"x")[1:])
@@ -132,11 +174,17 @@ def framing_seeds() -> Seeds:
     yield "cut", bidi + step(4) + sends(0, message(b"hello")[:7]) + step(3) + step(4)
     yield "second", b"\0" + step(0, 0) + step(2, 0, 1) * 2 + step(3)
     yield "none", b"\0" + step(0, 0) + step(3)
-    yield "late", b"\0" + step(0, 1) + sends(0, message(b"hello")[:6]) + step(5, 31) * 12
+    yield (
+        "late",
+        b"\0" + step(0, 1) + sends(0, message(b"hello")[:6]) + step(5, 31) * 12,
+    )
     yield "given_up", bidi + sends(0, three) + step(7) + step(4)
-    yield "four", b"\1" + b"".join(
-        step(0, index % 3) + step(2, index, index) for index in range(4)
-    ) + b"".join(step(3, index) + step(4, index) for index in range(4))
+    yield (
+        "four",
+        b"\1"
+        + b"".join(step(0, index % 3) + step(2, index, index) for index in range(4))
+        + b"".join(step(3, index) + step(4, index) for index in range(4)),
+    )
 
 
 # --- TLS ------------------------------------------------------------------------------
@@ -157,7 +205,10 @@ def tls_seeds() -> Seeds:
             yield f"twice_{name}", options + before + step(3) + go
             yield f"behind_{name}", options + before + step(4) + go
             alert = b"\x15\x03\x03\0\2\1\0"
-            yield f"before_{name}", options + before + step(5, 0, len(alert)) + alert + go
+            yield (
+                f"before_{name}",
+                options + before + step(5, 0, len(alert)) + alert + go,
+            )
     for how in (4, 5, 29):
         yield f"keys_{how}", b"\0" + step(0) * 3 + step(6, how) + go + step(6, 0) + go
     yield "last_word", b"\0" + step(0) * 3 + step(6, 2) + go
@@ -175,7 +226,12 @@ JOURNAL_FORMAT = 5
 def payment(*fields: bytes) -> bytes:
     """A payment that is right, and more fields of it."""
     right = wire.data(1, b"i" * 16) + wire.data(2, b"POWER") + wire.scalar(3, 12_345)
-    return right + wire.data(4, b"BILL-0042") + wire.data(6, b"CENTRE-7") + b"".join(fields)
+    return (
+        right
+        + wire.data(4, b"BILL-0042")
+        + wire.data(6, b"CENTRE-7")
+        + b"".join(fields)
+    )
 
 
 def item(code: bytes, count: int) -> bytes:
@@ -190,9 +246,16 @@ def wire_seeds() -> Seeds:
     yield "empty", b""
     yield "two", plain * 2
     yield "basket", wire.data(2, wire.data(1, payment()) * 3) + plain
-    numbers = [wire.scalar(field_, value) for field_, value in ((5, 17), (7, 99), (8, 2), (9, 7))]
+    numbers = [
+        wire.scalar(field_, value)
+        for field_, value in ((5, 17), (7, 99), (8, 2), (9, 7))
+    ]
     yield "numbers", wire.data(1, payment(*numbers))
-    texts = [wire.data(10, "বিল".encode()), wire.data(11, b"t" * 144), wire.data(12, b"h" * 24)]
+    texts = [
+        wire.data(10, "বিল".encode()),
+        wire.data(11, b"t" * 144),
+        wire.data(12, b"h" * 24),
+    ]
     yield "texts", wire.data(1, payment(*texts))
     yield "items", wire.data(1, payment(item(b"A", 1), item(b"B-2", 9_999)))
     group = wire.key(20, 3) + wire.scalar(1, 5) + wire.key(20, 4)
@@ -217,7 +280,10 @@ def pages_seeds() -> Seeds:
         head = struct.pack("<4B2Q", 3, high, value, 0, 5, 9)
         page = head + bytes(index * 11 % 256 for index in range(length - 24))
         yield f"page_{high}_{value}", b"\1" + page
-        yield f"block_{high}_{value}", b"\3" + struct.pack("<H6xI", 1 + length // 8, 0) + page
+        yield (
+            f"block_{high}_{value}",
+            b"\3" + struct.pack("<H6xI", 1 + length // 8, 0) + page,
+        )
 
 
 def row(sequence: int, kind: int, result: int, **fields: int | bytes) -> bytes:
@@ -236,14 +302,19 @@ def chunk(rows: list[bytes], items: dict[int, bytes] | None = None) -> bytes:
         check = crc32c(text, crc32c(head, crc32c(INSTANCE)))
         tail += struct.pack("<II", len(text), check) + text + bytes(-len(text) % 8)
     first = int.from_bytes(rows[0][16:24], "little")
-    head = HEAD.pack(0x314B4843, JOURNAL_FORMAT, 0, len(rows), len(tail), first, INSTANCE, 3, 1, 0)
+    head = HEAD.pack(
+        0x314B4843, JOURNAL_FORMAT, 0, len(rows), len(tail), first, INSTANCE, 3, 1, 0
+    )
     check = crc32c(tail, crc32c(b"".join(each[124:] for each in rows), crc32c(head)))
     return head + check.to_bytes(4, "little") + b"".join(rows) + tail
 
 
 def chunks_seeds() -> Seeds:
     """Chunks with right checks, and some without."""
-    paid = [row(sequence, Kind.PAY, 1, debit=2, credit=3, amount=5) for sequence in range(1, 5)]
+    paid = [
+        row(sequence, Kind.PAY, 1, debit=2, credit=3, amount=5)
+        for sequence in range(1, 5)
+    ]
     yield "payments", chunk(paid)
     refused = row(1, Kind.PAY, 7, total=5)
     yield "refused", chunk([refused])

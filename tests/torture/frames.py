@@ -1,9 +1,10 @@
 """What each type of frame costs the front door: `make torture ARGS="--only frames"`.
 
-Instructions (callgrind) and bytes that are asked for, both for a KB that the peer sends, as
-a ratio to those of a plain HEADERS, a call with its fields spelled out: `tests/fuzz/frames.c`
-sends 400 frames of each type to the front as it is installed, without TLS. More than
-RATIO_MAX times a plain HEADERS, and a peer chooses that type: the run fails. JSON last.
+Instructions (callgrind) and bytes that are asked for, both for a KB that the peer
+sends, as a ratio to those of a plain HEADERS, a call with its fields spelled out:
+`tests/fuzz/frames.c` sends 400 frames of each type to the front as it is installed,
+without TLS. More than RATIO_MAX times a plain HEADERS, and a peer chooses that type:
+the run fails. JSON last.
 """
 
 import argparse
@@ -33,7 +34,9 @@ def measure(number: int) -> dict[str, Any]:
             check=True,
         )
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        (total,) = re.findall(r"^(?:summary|totals): ([0-9]+)", out.read_text(), re.M)[:1]
+        (total,) = re.findall(
+            r"^(?:summary|totals): ([0-9]+)", out.read_text(), re.MULTILINE
+        )[:1]
     found["instructions_kb"] = int(total) * KB / found["sent"]
     found["asked_kb"] = found["asked"] * KB / found["sent"]
     return found
@@ -42,7 +45,9 @@ def measure(number: int) -> dict[str, Any]:
 def main() -> int:
     """Measure all; 1 if one costs more than RATIO_MAX times the first."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, help="taken and not used: nothing is by chance")
+    parser.add_argument(
+        "--seed", type=int, help="taken and not used: nothing is by chance"
+    )
     parser.parse_args()
     subprocess.run(["bash", "tools/need.sh", "valgrind"], cwd=ROOT, check=True)
     subprocess.run(["make", "-s", "-j2", "build/fuzz/frames"], cwd=ROOT, check=True)

@@ -1,11 +1,13 @@
-"""The fuzz targets for some minutes each: `make torture ARGS="--only fuzz --minutes 5"`.
+"""The fuzz targets for some minutes each: `make torture ARGS="--only fuzz --minutes
+5"`.
 
-libFuzzer drives those in C (clang-19, libclang-rt-19-dev), atheris that of bank statements:
-an input has a second, 256 MB and 32 MB at a time. Without them the same targets go without
-looking at coverage: those in C as gcc has built them, the other by `camt.changed`. What they
-grow by stays in `build/fuzz/grown`; what is found lies in `build/fuzz/found`, and its
-target's last words are told. What the decoder of payments has grown by is then read by the
-generated classes as well. JSON last; 1 if anything was found.
+libFuzzer drives those in C (clang-19, libclang-rt-19-dev), atheris that of bank
+statements: an input has a second, 256 MB and 32 MB at a time. Without them the same
+targets go without looking at coverage: those in C as gcc has built them, the other by
+`camt.changed`. What they grow by stays in `build/fuzz/grown`; what is found lies in
+`build/fuzz/found`, and its target's last words are told. What the decoder of payments
+has grown by is then read by the generated classes as well. JSON last; 1 if anything was
+found.
 """
 
 import argparse
@@ -56,7 +58,15 @@ def has_atheris() -> bool:
     folder = BUILD / "atheris"
     if (folder / "atheris").is_dir():
         return True
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--only-binary=:all:"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--only-binary=:all:",
+    ]
     done = subprocess.run([*pip, "--target", folder, ATHERIS], check=False)
     return done.returncode == 0
 
@@ -99,8 +109,10 @@ def by_chance(target: str, seconds: int, seed: int) -> dict[str, Any]:
     until, runs = time.monotonic() + seconds, 0
     while time.monotonic() < until:
         done = subprocess.run(
-            [BUILD / target, "-runs", str(RUNS_AT_ONCE), str(seed + runs)]
-            + [BUILD / "corpus" / target],
+            [
+                *(BUILD / target, "-runs", str(RUNS_AT_ONCE), str(seed + runs)),
+                BUILD / "corpus" / target,
+            ],
             capture_output=True,
             text=True,
             check=False,
