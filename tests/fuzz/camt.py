@@ -43,8 +43,10 @@ def booked(data: bytes) -> int:
     root = ElementTree.fromstring(data)
     space = root.tag.partition("}")[0] + "}"
     for entry in root.iter(f"{space}Ntry"):
-        stated = entry.find(f"{space}Sts")
-        status = "" if stated is None else "".join(stated.itertext()).strip()
+        plain, code = (
+            entry.findtext(f"{space}Sts{at}", "") for at in ("", f"/{space}Cd")
+        )
+        status = code.strip() or plain.strip()
         amount = round(Decimal(entry.findtext(f"{space}Amt", "").strip()) * 100)
         side = entry.findtext(f"{space}CdtDbtInd", "").strip()
         if status == "BOOK":

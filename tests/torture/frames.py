@@ -60,7 +60,8 @@ def main() -> int:
         asked = found["asked_kb"] / plain["asked_kb"]
         ratios[name] = round(instructions, 2), round(asked, 2)
         print(
-            f"{name}: {found['instructions_kb']:,.0f} instructions a KB ({instructions:.2f}), "
+            f"{name}: {found['instructions_kb']:,.0f} instructions a KB "
+            f"({instructions:.2f}), "
             f"{found['asked_kb']:,.0f} bytes a KB ({asked:.2f}), "
             f"{'stays open' if found['open'] else 'is ended'}",
             flush=True,

@@ -35,13 +35,13 @@ RUNS_AT_ONCE = 20_000
 
 
 def environment() -> dict[str, str]:
-    """What is freed is watched for a while, but not for ever: the process has a bound."""
+    """What is freed is watched for a while, as the process has a bound."""
     path = f"{BUILD / 'atheris'}:{ROOT}"
     return {**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=16", "PYTHONPATH": path}
 
 
 def has_libfuzzer() -> bool:
-    """Whether clang and its runtime, which has libFuzzer, are here or can be fetched."""
+    """Whether clang and its runtime, which has libFuzzer, can be had."""
 
     def is_here() -> bool:
         pattern = "lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-*.a"
@@ -72,7 +72,7 @@ def has_atheris() -> bool:
 
 
 def covered(target: str, command: list[str], seconds: int, seed: int) -> dict[str, Any]:
-    """A target that coverage drives: what it did, and its last words if it found anything."""
+    """A target that coverage drives; tells its last words if it found anything."""
     grown, found = BUILD / "grown" / target, BUILD / "found"
     for folder in (grown, found):
         folder.mkdir(parents=True, exist_ok=True)
