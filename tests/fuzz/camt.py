@@ -40,17 +40,19 @@ def booked(data: bytes) -> int:
     """What all booked entries of a file do to the balance, by a second reading."""
     total = 0
     # Taken by then: without a document type, and of a bounded size.
-    root = ElementTree.fromstring(data)
+    parser = ElementTree.XMLParser(encoding="utf-8")
+    root = ElementTree.fromstring(data, parser)
     space = root.tag.partition("}")[0] + "}"
     for entry in root.iter(f"{space}Ntry"):
         plain, code = (
             entry.findtext(f"{space}Sts{at}", "") for at in ("", f"/{space}Cd")
         )
         status = code.strip() or plain.strip()
+        if status != "BOOK":
+            continue
         amount = round(Decimal(entry.findtext(f"{space}Amt", "").strip()) * 100)
         side = entry.findtext(f"{space}CdtDbtInd", "").strip()
-        if status == "BOOK":
-            total += amount if side == "CRDT" else -amount
+        total += amount if side == "CRDT" else -amount
     return total
 
 

@@ -8,7 +8,7 @@ puts it into build/fuzz/atheris); what `switch.bank` reaches is counted.
 import importlib
 import sys
 
-import atheris  # type: ignore[import-not-found,unused-ignore]
+import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 
 def main() -> None:

@@ -199,15 +199,15 @@ def tls_seeds() -> Seeds:
         before = step(0) * flight
         for version in (0, 1):
             name = f"{flight}_{version}"
-            options = bytes([version])
-            yield f"changed_{name}", options + before + step(1, 0, 0, 40, 1) + go
-            yield f"cut_{name}", options + before + step(2, 0, 60) + go
-            yield f"twice_{name}", options + before + step(3) + go
-            yield f"behind_{name}", options + before + step(4) + go
+            client = bytes([version])
+            yield f"changed_{name}", client + before + step(1, 0, 0, 40, 1) + go
+            yield f"cut_{name}", client + before + step(2, 0, 60) + go
+            yield f"twice_{name}", client + before + step(3) + go
+            yield f"behind_{name}", client + before + step(4) + go
             alert = b"\x15\x03\x03\0\2\1\0"
             yield (
                 f"before_{name}",
-                options + before + step(5, 0, len(alert)) + alert + go,
+                client + before + step(5, 0, len(alert)) + alert + go,
             )
     for how in (4, 5, 29):
         yield f"keys_{how}", b"\0" + step(0) * 3 + step(6, how) + go + step(6, 0) + go
