@@ -74,7 +74,7 @@ run: build  ## a hard March day over gRPC, audited; then serves (ONCE=1: ends)
 # What the tests run on and with; each is mostly one compiler after another.
 .PHONY: test-builds
 test-builds: asserts nosync interop build/bank/schemas.stamp build/front/fuzz build/front/threads \
-    build/front/memory build/browser/axe.min.js build/collected.stamp  ## what `make test` needs (--jobs 2)
+    build/front/memory fuzz-targets build/browser/axe.min.js build/collected.stamp  ## what `make test` needs (--jobs 2)
 
 .PHONY: test
 test: build test-builds  ## every test, on the core with asserts
@@ -214,29 +214,15 @@ restarts: build small  ## 2,000 sessions of one ledger (ARGS="--seed 7")
 	$(PYTHON) -m tests.torture.restarts $(ARGS)
 
 .PHONY: fuzz
-fuzz: build  ## 5 M messages, core's parser and generated classes (ARGS="--seed 7")
+fuzz: build  ## the fuzz targets, driven by coverage (ARGS="--minutes 5 --targets http2")
+	$(PYTHON) -m tests.torture.fuzz_targets $(ARGS)
+
+.PHONY: fuzz-messages
+fuzz-messages: build  ## 5 M messages, core's parser and generated classes (ARGS="--seed 7")
 	$(PYTHON) -m tests.torture.fuzz_wire $(ARGS)
 
-# The front door without Python, for frames and records that no client sends.
-FRONT_CODE := $(wildcard server/front/*.[ch] tests/front/*.h)
-FRONT_FLAGS := -Iswitch -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -D_GNU_SOURCE -DSWITCH_ASSERT
-MEMORY := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-
-build/front/fuzz: tests/front/fuzz.c $(FRONT_CODE) tools/find_front.py
-	@mkdir -p $(@D)
-	gcc $(FRONT_FLAGS) $(MEMORY) $(filter %.c,$^) -o $@ $$(python3 tools/find_front.py --flags)
-
-build/front/threads: tests/front/fuzz.c $(FRONT_CODE) tools/find_front.py
-	@mkdir -p $(@D)
-	gcc $(FRONT_FLAGS) -fsanitize=thread $(filter %.c,$^) -o $@ $$(python3 tools/find_front.py --flags)
-
-# Every request for memory goes by the program that refuses one of them.
-WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=nghttp2_session_server_new2
-
-build/front/memory: tests/front/memory.c $(FRONT_CODE) switch/core/queue_api.h tools/find_front.py
-	@mkdir -p $(@D)
-	gcc $(FRONT_FLAGS) $(MEMORY) $(WRAPPED) $(filter %.c,$^) -o $@ \
-	    $$(python3 tools/find_front.py --flags)
+# The front door without Python, and the core's parts, for what no client sends.
+include tests/fuzz/build.mk
 
 .PHONY: fuzz-front
 fuzz-front: build/front/fuzz build/front/threads build/front/memory  ## 10^6 frames under sanitizers (SEED=7)

@@ -329,9 +329,18 @@ static void connection_linger(struct connection *connection) {
     connection_touch(connection);
 }
 
+/* What HTTP/2 has of memory beyond the share of every connection: frames that wait; and
+   strings of header fields, which nghttp2 makes room for when they are announced. */
+static size_t connection_session(const struct connection *connection) {
+    size_t own = SESSION_BYTES + (size_t)connection->calls_count * STREAM_BYTES;
+    size_t beyond = connection->session_bytes > own ? connection->session_bytes - own : 0;
+    size_t queued = QUEUED_BYTES * nghttp2_session_get_outbound_queue_size(connection->session);
+    return queued > beyond ? queued : beyond;
+}
+
 static void connection_count_output(struct connection *connection) {
-    size_t before = connection->out_counted, now = connection->out.capacity;
-    now += QUEUED_BYTES * nghttp2_session_get_outbound_queue_size(connection->session);
+    size_t before = connection->out_counted;
+    size_t now = connection->out.capacity + connection_session(connection);
     if (now > before)
         owners_add_bytes(connection, NULL, now - before);
     else if (before > now)

@@ -2,6 +2,8 @@
 
    A connection must not be taken down inside a callback: connection_fail marks it. */
 
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "parts.h"
@@ -332,10 +334,38 @@ void http2_free(struct front *front) {
     nghttp2_option_del(front->options);
 }
 
+/* A session's memory, as its connection counts it: few bytes of a peer announce much. */
+static void *count_memory(struct connection *connection, void *memory) {
+    connection->session_bytes += malloc_usable_size(memory);
+    return memory;
+}
+
+static void *session_malloc(size_t size, void *user) { return count_memory(user, malloc(size)); }
+
+static void *session_calloc(size_t count, size_t size, void *user) {
+    return count_memory(user, calloc(count, size));
+}
+
+static void session_free(void *memory, void *user) {
+    struct connection *connection = user;
+    connection->session_bytes -= malloc_usable_size(memory);
+    free(memory);
+}
+
+static void *session_realloc(void *memory, size_t size, void *user) {
+    struct connection *connection = user;
+    size_t before = malloc_usable_size(memory);
+    void *larger = realloc(memory, size);
+    if (larger != NULL) connection->session_bytes += malloc_usable_size(larger) - before;
+    return larger;
+}
+
 bool http2_open(struct connection *connection) {
     const struct front_bounds *bounds = &connection->front->bounds;
-    if (nghttp2_session_server_new2(&connection->session, connection->front->callbacks,
-                                    connection, connection->front->options) != 0)
+    nghttp2_mem memory = {connection, session_malloc, session_free, session_calloc,
+                          session_realloc};
+    if (nghttp2_session_server_new3(&connection->session, connection->front->callbacks, connection,
+                                    connection->front->options, &memory) != 0)
         return false;
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)bounds->calls_connection_max},

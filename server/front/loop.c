@@ -388,33 +388,38 @@ static void turn_over(struct front *front) {
     count_add(&front->turns.spent_ns, took_ns);
 }
 
+/* One turn, with what epoll has told; false: it was the last. */
+bool loop_turn(struct front *front, const struct epoll_event *events, int count) {
+    front->now_ms = clock_ms();
+    COUNT(front, turns);
+    bool woken = look_at_sockets(front, events, count);
+    /* Before anything is read: what comes now meets the rights, and the stop, of now. */
+    for (struct command *one = mailbox_take_commands(front, woken); one != NULL;) {
+        struct command *next = one->next;
+        loop_command(front, one);
+        one = next;
+    }
+    /* Their wake-up is that of commands, which has been taken back by now. */
+    take_handshakes(front);
+    for (struct connection *one = front->turn_first; one != NULL; one = one->turn_next)
+        connection_read(one);
+    if (front->hot != NULL) front->hot->turn(front->hot);
+    look_at_time(front);
+    if (front->counters.bytes_held > front->bounds.process_bytes_max) owners_shed(front);
+    flush_all(front);
+    bool over = front->counters.connections_open == 0 || front->now_ms >= front->stop_ms;
+    if (front->stopping && over) return false;
+    mailbox_end_turn(&front->mailbox);
+    turn_over(front);
+    return true;
+}
+
 static void *front_main(void *argument) {
     struct front *front = argument;
     struct epoll_event events[EPOLL_EVENTS];
-    for (;;) {
-        int count = epoll_wait(front->epoll_fd, events, EPOLL_EVENTS, wait_ms(front));
-        front->now_ms = clock_ms();
-        COUNT(front, turns);
-        bool woken = look_at_sockets(front, events, count);
-        /* Before anything is read: what comes now meets the rights, and the stop, of now. */
-        for (struct command *one = mailbox_take_commands(front, woken); one != NULL;) {
-            struct command *next = one->next;
-            loop_command(front, one);
-            one = next;
-        }
-        /* Their wake-up is that of commands, which has been taken back by now. */
-        take_handshakes(front);
-        for (struct connection *one = front->turn_first; one != NULL; one = one->turn_next)
-            connection_read(one);
-        if (front->hot != NULL) front->hot->turn(front->hot);
-        look_at_time(front);
-        if (front->counters.bytes_held > front->bounds.process_bytes_max) owners_shed(front);
-        flush_all(front);
-        bool over = front->counters.connections_open == 0 || front->now_ms >= front->stop_ms;
-        if (front->stopping && over) break;
-        mailbox_end_turn(&front->mailbox);
-        turn_over(front);
-    }
+    int count;
+    do count = epoll_wait(front->epoll_fd, events, EPOLL_EVENTS, wait_ms(front));
+    while (loop_turn(front, events, count));
     end_all(front);
     mailbox_end_turn(&front->mailbox);
     return NULL;

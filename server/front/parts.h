@@ -49,6 +49,8 @@ enum {
     OUTGOING_BYTES = 128,      /* and a message that waits, beside its bytes */
     QUEUED_BYTES = 512,        /* and a frame that nghttp2 has not given out, its fields included */
     CONNECTION_BYTES = 48 << 10, /* and a connection: TLS and HTTP/2 state */
+    SESSION_BYTES = 20 << 10,  /* of these nghttp2's; beyond it what it has is counted as it is, */
+    STREAM_BYTES = 512,        /* but what of it is a stream's, which its call counts */
     OWNER_SLOTS = 4096,        /* lists of the table; it has no bound but connections_max */
     WHEEL_SLOTS = 4096,        /* of 1 ms; a later timer goes round more than once */
     EMPTY_BYTES_MAX = 256 << 10, /* a second, of records that hold next to nothing */
@@ -231,7 +233,8 @@ struct connection {
     struct call *newest;
     uint32_t calls_count;
     struct buffer out;
-    size_t out_counted; /* of its capacity, and of the frames that wait behind it */
+    size_t out_counted; /* of its capacity, of the frames that wait behind it, of the session */
+    size_t session_bytes; /* that nghttp2 has allocated for it */
     size_t bytes;    /* counted: its calls' and its buffer's */
     size_t withheld; /* bytes of the connection's window that are not given back */
 
@@ -524,6 +527,8 @@ void calls_tell(struct call *call, int kind, int64_t number);
 void calls_reset(struct call *call, uint32_t error);
 
 /* loop.c */
+struct epoll_event;
 void loop_command(struct front *front, struct command *command);
+bool loop_turn(struct front *front, const struct epoll_event *events, int count);
 
 #endif

@@ -4,7 +4,7 @@ what the core writes the generated classes read.
 Method: messages made and spoilt by seed (`wire_maker.py`), read both ways and compared
 field by field (`wire_compare.py`, where the differences that are meant stand); what
 once was read differently stays as a case. Answers of random outcomes, edges among
-them, are parsed and written again. `make fuzz` reads millions of messages.
+them, are parsed and written again. `make fuzz-messages` reads millions of messages.
 """
 
 import random

@@ -62,22 +62,7 @@ void *__wrap_realloc(void *old, size_t size) {
     return refused() ? NULL : __real_realloc(old, size);
 }
 
-/* nghttp2 is no code of this program: it is given the same. */
-static void *lend(size_t size, void *user) { return (void)user, __wrap_malloc(size); }
-static void *lend_clean(size_t count, size_t size, void *user) {
-    return (void)user, __wrap_calloc(count, size);
-}
-static void *lend_more(void *old, size_t size, void *user) {
-    return (void)user, __wrap_realloc(old, size);
-}
-static void give_back(void *old, void *user) { (void)user, free(old); }
-static nghttp2_mem lender = {NULL, lend, give_back, lend_clean, lend_more};
-
-int __wrap_nghttp2_session_server_new2(nghttp2_session **session,
-                                       const nghttp2_session_callbacks *callbacks, void *user,
-                                       const nghttp2_option *option) {
-    return nghttp2_session_server_new3(session, callbacks, user, option, &lender);
-}
+/* nghttp2 asks by the front, which counts what each session has. */
 
 /* --- what is asked, and what must come of it ------------------------------------------- */
 

@@ -132,7 +132,7 @@ static void queue_commit(void) {
     pthread_mutex_unlock(&chance_queue.lock);
 }
 
-static void *queue_main(void *unused) {
+static inline void *queue_main(void *unused) {
     (void)unused;
     for (bool over = false; !over;) {
         queue_commit();
@@ -201,14 +201,19 @@ static const struct queue_api CHANCE_QUEUE = {
     .copy = queue_copy, .release = queue_release, .rows_waiting = queue_rows_waiting,
     .died = queue_died};
 
-static bool queue_start(void) {
+/* Without its thread: who uses it calls queue_commit. */
+static bool queue_init(void) {
     chance_queue.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    return chance_queue.fd >= 0 &&
+    return chance_queue.fd >= 0;
+}
+
+static inline bool queue_start(void) {
+    return queue_init() &&
            pthread_create(&chance_queue.thread, NULL, queue_main, NULL) == 0;
 }
 
 /* Takes no more; what waits is still done, as far as it is taken meanwhile. */
-static void queue_stop(void) {
+static inline void queue_stop(void) {
     pthread_mutex_lock(&chance_queue.lock);
     chance_queue.stopping = true;
     pthread_mutex_unlock(&chance_queue.lock);

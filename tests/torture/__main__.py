@@ -4,6 +4,7 @@ Kills under load and on a hard day, 1.6 million requests beside the model, 100,0
 bills, 30 days, an installation from nothing, answers after changes in any order,
 100,000 steps between which what people decided may change, row templates of any shape,
 damaged files, old pages, restarts, messages, a million frames against the front door,
+the fuzz targets (`tests/fuzz`), what each type of frame costs,
 100,000 histories of three switches on one log, a follower that is asked for 100,000
 ids, two servers on a log of three databases. Each begins with a line of what it does
 and how long it takes, tells how far it is in its own words, and ends with a line that
@@ -35,8 +36,10 @@ MINUTES = {
     "full": 1,
     "old_pages": 20,
     "restarts": 5,
-    "fuzz": 5,
+    "messages": 5,
     "front": 2,
+    "fuzz": 9,
+    "frames": 1,
     "install": 4,
     "histories": 45,
     "follower": 5,
@@ -92,9 +95,12 @@ def _module(test: str, seed: int, given: Any) -> list[str]:
     if test == "days":
         more = ["--days", str(given.days)] if given.days else []
         return ["-m", "tests.torture.days", "--seed", str(seed % 10**6), *more]
-    if test == "fuzz":
+    if test == "messages":
         inputs = ["--inputs", str(given.inputs)] if given.inputs else []
         return ["-m", "tests.torture.fuzz_wire", "--seed", str(seed), *inputs]
+    if test == "fuzz":
+        minutes = ["--minutes", str(given.minutes)] if given.minutes else []
+        return ["-m", "tests.torture.fuzz_targets", "--seed", str(seed), *minutes]
     if test == "histories":
         more = ["--histories", str(given.histories)]
         return ["-m", "tests.torture.simulation", "--seed", str(seed), *more]
@@ -143,6 +149,12 @@ def figure(found: dict[str, Any], last: str) -> str:
         return f"{found['places']:,} places, {found['cases']:,} cases, {wrong} wrong"
     if "sessions" in found:
         return f"{found['sessions']:,} sessions of {found.get('rows', 0):,} rows"
+    if "targets" in found:
+        runs = sum(each["runs"] for each in found["targets"].values())
+        return f"{runs:,} inputs of {len(found['targets'])} targets"
+    if "ratios" in found:
+        most = max(max(pair) for pair in found["ratios"].values())
+        return f"{len(found['ratios'])} types, at most {most} times a plain HEADERS"
     if "histories" in found:
         return f"{found['histories']:,} histories, {found['per_s']}/s"
     if "first_seed" in found:
@@ -159,7 +171,8 @@ def main() -> int:
     parser.add_argument("--sample", type=int, help="cases of each ledger of old_pages")
     parser.add_argument("--steps", type=int, help="index steps of restarts")
     parser.add_argument("--days", type=int, help="days of days")
-    parser.add_argument("--inputs", type=int, help="messages of fuzz")
+    parser.add_argument("--inputs", type=int, help="of messages")
+    parser.add_argument("--minutes", type=float, help="of each target of fuzz")
     parser.add_argument("--histories", type=int, default=HISTORIES)
     parser.add_argument("--frames", type=int, default=FRAMES, help="of front")
     given = parser.parse_args()
