@@ -118,9 +118,8 @@ class Request:
     rows_count: int
     """Rows it can become: its share of GROUP_MAX."""
     payments_count: int
-    """Of a message: payments outside baskets; of row templates 0."""
     baskets_count: int
-    """Of a message: baskets, empty ones too; of row templates 0."""
+    """Of a message: payments outside baskets, baskets; of row templates 0."""
     size: int
     """Bytes it can add to the tail of its group: its share of TAIL_MAX."""
 
@@ -204,9 +203,8 @@ class Ledger:
     rules_version: int
     """Of the rules that the last rules row names, 0 before the first."""
     holds_count: int
-    """Open holds."""
     kept_count: int
-    """Those of them that are kept: only evidence or people end them."""
+    """Open holds; those that are kept: only evidence or people end them."""
     unverified_count: int
     """Holds that have expired and are neither verified nor corrected."""
     damaged_requests: int
@@ -323,8 +321,7 @@ class Ledger:
     def seal_quotation(self, quotation: Rows) -> bytes:
         """The token, 144 bytes, of one element of the dtype QUOTATION: its format, key
         and seal are filled in, its `valid_until` is cut to a day after `fetched` (0:
-        that). Any thread. ValueError: a field is out of its bounds, or no key is set.
-        """
+        that). Any thread. ValueError: a field out of its bounds, or no key."""
 
     def open_quotation(self, token: bytes, now_ns: int) -> tuple[int, Rows]:
         """What a token is at `now_ns` (`codes.Opened`), and what it says (shape (); all
