@@ -37,7 +37,7 @@ enum {
     SENT_MAX = 1 << 17,
     STEPS_MAX = 64,    /* flights of one input */
     KEYS_MAX = 64,     /* changed one behind the other */
-    BESIDE = 40 << 10, /* bytes: what is read ahead of a record, and its peer's chain */
+    BESIDE = 96 << 10, /* bytes: what was read ahead, twice while keys change, and its buffers */
 };
 
 extern struct identity door_identity;
