@@ -188,8 +188,8 @@ class Persons(Certificates):
         return could != can and bool(self.recoverers_of(index))
 
     def newest_let_in(self, tail: bytes) -> int:
-        """The newest row of a person who may approve, or can recover, by a participant's
-        record, and not before it; or 0.
+        """The newest row of a person who may approve, or can recover, by the record of
+        a participant, and not before it; or 0.
         """
         people = self.let_in(tail)
         if self.moves_recoverers(tail) and tail[2] == 1 and tail[1] == Role.AUDITOR:

@@ -1,6 +1,6 @@
 """Goal: what the oracle says of a recovery is what the data model says.
 
-Method: a treasury of three checkers and an auditor with two recoverers, told row by row:
+Method: a treasury of three checkers and an auditor with two recoverers, row by row:
 what these sign and what not, who stops them, each thing that ends a recovery, and the
 nanosecond on either side of its 30 and its 60 days. Answers are worked out by hand.
 """
@@ -255,9 +255,7 @@ def test_recoverers_sign_nothing_else(office: Recovering) -> None:
     refund = office.row(
         Kind.PROPOSE, ONE, total=Kind.REFUND, amount=1, resolves=1, reference=b"why"
     )
-    revoked = office.row(
-        Kind.REGISTER, ONE, tail=revocation(CENTRE, b"a" * 32, b"\7")
-    )
+    revoked = office.row(Kind.REGISTER, ONE, tail=revocation(CENTRE, b"a" * 32, b"\7"))
     asked = office.propose(GAMMA, freeze(SUSPENSE))
     withdrawn = office.row(Kind.WITHDRAW, ONE, resolves=asked, reference=b"why")
     nothing = office.row(Kind.APPROVE, ONE, resolves=999, reference=b"x" * 32)
@@ -470,7 +468,9 @@ def test_an_auditor_comes_back_with_whom_all_know(office: Recovering) -> None:
     assert office.by_three(of_record(off), checkers=(ALPHA, BETA)) == [OK]
     # An auditor that is off may be said to be off again, by one, in vain.
     assert office.stop(off) == NOT_APPROVED
-    on = office.propose(GAMMA, of_record(ParticipantRecord(b"audit", Role.AUDITOR).pack()))
+    on = office.propose(
+        GAMMA, of_record(ParticipantRecord(b"audit", Role.AUDITOR).pack())
+    )
     assert flags(office, on) & RowFlag.THIRD
     late = of_record(office.recoverer((AUDIT, 4), 29).pack())
     assert office.by_three(late, checkers=(ALPHA, BETA)) == [OK]
@@ -554,4 +554,4 @@ def test_whose_rows_these_are(office: Recovering) -> None:
     made = office.model.rows[-1]
     assert told(made) == ONE
     assert (made.checker, made.total) == (AUDIT, asked)
-    assert CHECKS == office.model.persons[NEW].role
+    assert office.model.persons[NEW].role == CHECKS

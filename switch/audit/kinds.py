@@ -245,6 +245,8 @@ PEOPLE: Final = table_of(
 COMPLAINING: Final = table_of(Kind.COMPLAINT, Kind.REPLY)
 KEEPING: Final = table_of(Kind.HOLD, Kind.CASE, Kind.POST, Kind.VOID)
 """A hold whose deadline keeps it, a case that keeps one, and what ends a kept one."""
+OF_RECOVERY: Final = table_of(Kind.PROPOSE, Kind.APPROVE, Kind.REGISTER)
+"""Where the same bit says that it is of a recovery, which is judged with people."""
 RELEASING_CLAIMS: Final = table_of(
     *(Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.REFUND, Kind.VERIFY, Kind.TRANSFER)
 )

@@ -1,7 +1,7 @@
 """Goal: what the core does of a recovery is what the data model says.
 
 Method: the stories by hand of tests/test_model_recovery.py are told to the core and the
-model side by side, and read again in the end: from a new index, and from the one there is.
+model side by side, and read again in the end, from a new index. Each rule is taken out.
 """
 
 from collections.abc import Iterator
