@@ -38,14 +38,19 @@ class Recoveries:
 
     def flagged(self, row: np.void, person: Person | None) -> bool:
         """Whether an accepted row says rightly if it is of a recovery."""
-        kind = int(row["kind"])
-        if kind == Kind.PROPOSE:
+        of = self.has(row)
+        if row["kind"] == Kind.PROPOSE:
             of = person is not None and person.role == PersonRole.RECOVERER
-        elif kind == Kind.APPROVE:
-            of = int(row["resolves"]) in self.begun
-        else:
-            of = int(row["total"]) in self.begun
         return bool(int(row["flags"]) & RECOVERY) == of
+
+    def has(self, row: np.void) -> bool:
+        """Whether an accepted row begins a recovery, or is of one that is begun."""
+        kind, name = int(row["kind"]), "total"
+        if kind == Kind.PROPOSE:
+            name = "sequence"
+        elif kind in (Kind.APPROVE, Kind.WITHDRAW):
+            name = "resolves"
+        return int(row[name]) in self.begun
 
     def roles(
         self, row: np.void, otherwise: tuple[PersonRole, ...]
