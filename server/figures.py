@@ -131,6 +131,7 @@ def security_figures(security: SecurityLog) -> list[Family]:
 FRONT_GAUGES: Final = (
     "connections_open",
     "handshakes_open",
+    "sockets_waiting",
     "calls_open",
     "bytes_held",
 )
@@ -147,6 +148,7 @@ def front_figures(front: Front, config: Config) -> list[Family]:
     bounds = {
         "connections_open": config.transport.connections_max,
         "handshakes_open": config.transport.handshakes_max,
+        "sockets_waiting": config.transport.sockets_waiting_max,
         "bytes_held": config.budget.process_bytes_max,
     }
     return [
@@ -352,6 +354,10 @@ def budget_figures(node: Node) -> list[Family]:
             "refusals_turned_away_total",
             "Refusals that were answered and not recorded.",
         ).add(node.ledger.refusals_turned_away),
+        counter(
+            "ids_turned_away_total",
+            "Requests whose id was not taken: too many others have its key.",
+        ).add(node.ledger.ids_turned_away),
         failed,
     ]
 

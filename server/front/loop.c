@@ -60,6 +60,7 @@ struct front *front_new(const struct front_bounds *bounds, const struct front_me
     front->wake_source.source = SOURCE_WAKE;
     front->hot_source.source = SOURCE_HOT;
     front->tell_timer.kind = TIMER_TELL;
+    front->trust_timer.kind = TIMER_TRUST;
     timers_init(&front->wheel, front->now_ms);
     front->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     /* All are tried, so that front_free finds each in a known state. */
@@ -79,9 +80,11 @@ struct front *front_new(const struct front_bounds *bounds, const struct front_me
 
 int front_set_credentials(struct front *front, const void *certificate, size_t certificate_size,
                           const void *key, size_t key_size, const void *authority,
-                          size_t authority_size, char *text, size_t text_size) {
-    SSL_CTX *context = tls_context(certificate, certificate_size, key, key_size, authority,
-                                   authority_size, text, text_size);
+                          size_t authority_size, const void *revocations,
+                          size_t revocations_size, char *text, size_t text_size) {
+    SSL_CTX *context =
+        tls_context(certificate, certificate_size, key, key_size, authority, authority_size,
+                    revocations, revocations_size, text, text_size);
     if (context == NULL) return -1;
     pthread_mutex_lock(&front->handover.lock);
     SSL_CTX *old = front->handover.context;
@@ -124,6 +127,7 @@ void front_free(struct front *front) {
     SSL_CTX_free(front->handover.context);
     BIO_meth_free(front->handover.sockets);
     free(front->handover.slots);
+    if (front->handover.spare_fd >= 0) close(front->handover.spare_fd);
     if (front->handover.wake_fd >= 0) close(front->handover.wake_fd);
     if (front->handover.epoll_fd >= 0) close(front->handover.epoll_fd);
     if (front->epoll_fd >= 0) close(front->epoll_fd);
@@ -236,6 +240,11 @@ void loop_command(struct front *front, struct command *command) {
         if (front->hot != NULL) front->hot->stop(front->hot);
         mailbox_use_command(&front->mailbox, command);
         break;
+    case FRONT_TRUST:
+        front->trust_next = 0;
+        connections_check_trust(front);
+        mailbox_use_command(&front->mailbox, command);
+        break;
     case FRONT_DRAIN:
         drain_all(front);
         mailbox_use_command(&front->mailbox, command);
@@ -296,11 +305,13 @@ static void look_at_time(struct front *front) {
         struct timer *timer = due.next;
         timers_clear(&front->wheel, timer);
         if (timer->kind == TIMER_HOT)
-            front->hot->turn(front->hot);
+            front->hot->retry(front->hot);
         else if (timer->kind == TIMER_OWNER)
             owners_tick(front, (struct owner *)((char *)timer - offsetof(struct owner, timer)));
         else if (timer->kind == TIMER_TELL)
             owners_tell(front);
+        else if (timer->kind == TIMER_TRUST)
+            connections_check_trust(front);
         else if (timer->kind == TIMER_CALL)
             calls_tick((struct call *)((char *)timer - offsetof(struct call, timer)));
         else
@@ -309,9 +320,10 @@ static void look_at_time(struct front *front) {
     }
 }
 
-/* Writes all that have something; those that have more stay in the list. */
+/* Writes all that have something; those that have more stay in the list, before the others
+   those whose owner's turn was used up by its other connections. */
 static void flush_all(struct front *front) {
-    struct connection *connection = front->turn_first;
+    struct connection *connection = front->turn_first, *later = NULL, **later_end = &later;
     front->turn_first = NULL;
     front->turn_end = &front->turn_first;
     while (connection != NULL) {
@@ -321,10 +333,18 @@ static void flush_all(struct front *front) {
         connection_flush(connection);
         if (connection->failed && !connection->in_turn)
             connection_destroy(connection);
-        else if (connection_busy(connection))
-            connection_touch(connection);
+        else if (connection_busy(connection)) {
+            if (connection->passed_over) {
+                connection_touch(connection);
+            } else {
+                *later_end = connection;
+                later_end = &connection->later_next;
+            }
+        }
         connection = next;
     }
+    *later_end = NULL;
+    for (; later != NULL; later = later->later_next) connection_touch(later);
 }
 
 static void end_all(struct front *front) {

@@ -71,6 +71,7 @@ UNSEEN = {
     Result.UNSPECIFIED: "nobody's result: a zeroed buffer",
     Result.DATA_DAMAGED: "needs a damaged file: tests/core/test_damaged_rows.py",
     Result.TOO_MANY_REFUSALS: "needs a bound: tests/core/test_refusals_bound.py",
+    Result.ANOTHER_ID_NEEDED: "needs ids of one key: tests/core/test_secret.py",
     Result.TABLE_FULL: "needs 65,000 accounts or services: tests/core/test_bounds.py",
 }
 ELSEWHERE = {
@@ -99,7 +100,12 @@ MORE = (15, 16, 3, 6, 9, 12, 10, 5, 7, 2, 13, 14)
 
 # First in its turn, as the longest file; each seed has so many steps, and on a busy
 # machine, with a core that is not optimized, they take as long as they take.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
+pytestmark = [
+    pytest.mark.slow,
+    # One thread, for more than a minute: it has the core that a simulated day leaves.
+    pytest.mark.alone(beside=1),
+    pytest.mark.timeout(1_800),
+]
 
 MAPS = ("ids_runs", "claims_runs", "links_runs")
 LEVELS_LEAST = {0, 1, 2} if SLOW_BUILD else {0, 1, 2, 3}

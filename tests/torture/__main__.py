@@ -55,7 +55,12 @@ BY_CHANCE = {
     "model": ("tests/core/test_model_random.py",),
     "install": ("tests/test_build.py",),
     "answers": ("tests/core/test_answers_stay.py",),
-    "changes": ("tests/core/test_changes.py", "tests/core/test_changes_bills.py"),
+    "changes": (
+        "tests/core/test_changes.py",
+        "tests/core/test_changes_bills.py",
+        "tests/billing/test_changes_lists.py",
+        "tests/matching/test_changes_recalls.py",
+    ),
     "shapes": ("tests/core/test_wild_rows.py", "tests/core/test_segments.py"),
     "damage": (
         "tests/core/test_row_checks.py",

@@ -59,6 +59,8 @@ cdef class Queue:
         cdef int rc
         with nogil:
             rc = queue_commit_call(self.q, &call, &wait)
+            if wait.group != NULL:
+                takers_keep_answer(self.q, &wait)
         if wait.group == NULL:
             raise face_refusal(self.q, rc)
         try:

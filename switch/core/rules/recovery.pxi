@@ -92,12 +92,11 @@ cdef int _recovery_look(State* s, uint64_t proposal) noexcept nogil:
     cdef uint64_t named = acted.named if goes_on else 0
     cdef uint64_t sequence
     cdef Row approval
-    cdef uint32_t nth = 0
+    cdef KeyWalk walk
     cdef int rc
+    lookup_begin(s, &walk, MAP_LINKS, 0, LINK_APPROVED, True)
     while True:
-        rc = lookup_find(
-            s, s.group.index_txn, MAP_LINKS, 0, LINK_APPROVED, nth, True, &sequence
-        )
+        rc = lookup_next(s, &walk, &sequence)
         if rc == MDB_NOTFOUND or (rc == 0 and sequence <= least):
             break
         if rc == 0:
@@ -106,7 +105,6 @@ cdef int _recovery_look(State* s, uint64_t proposal) noexcept nogil:
             return rc
         newest = max(newest, sequence)
         named = max(named, approval.resolves)
-        nth += 1
     if not goes_on:
         acted.after = proposal
     acted.upto = newest
