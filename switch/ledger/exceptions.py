@@ -96,6 +96,8 @@ class Standing(NamedTuple):
     first_approval: int
     """The first of two, if it waits for a third person; else 0."""
     lines_done: int
+    ended_by: int
+    """Of a recovery: the treasury's approval that has ended it; else 0."""
 
 
 class Exceptions:
@@ -178,7 +180,11 @@ class Exceptions:
     def standing(self, proposal: int) -> Standing:
         """How a proposal stands, as of the newest row that was read."""
         matters = self._matters
-        return Standing(matters.first_approval(proposal), matters.lines_done(proposal))
+        return Standing(
+            matters.first_approval(proposal),
+            matters.lines_done(proposal),
+            matters.ended_by(proposal),
+        )
 
     def bank_items(self) -> tuple[list[BankItem], int]:
         """What is open about banks, by sequence; and the newest row that was read."""

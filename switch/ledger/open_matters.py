@@ -168,6 +168,11 @@ class OpenMatters:
         with self._lock:
             return self._people.done(proposal)
 
+    def ended_by(self, recovery: int) -> int:
+        """The treasury's approval that has ended a recovery, 0 if none has."""
+        with self._lock:
+            return self._people.ended_by(recovery)
+
     def stops(self) -> list[int]:
         """The stops that nobody else has approved, and that hold still, ascending."""
         with self._lock:
@@ -316,7 +321,12 @@ class OpenMatters:
                     self._proposed.append(entry.sequence)
                     if self._people.propose(entry):
                         self._unanswered.add(entry.sequence)
-                elif entry.kind == Kind.WITHDRAW or self._people.is_answered(entry):
+                    continue
+                if entry.kind == Kind.APPROVE:
+                    self._unanswered.difference_update(
+                        self._people.end_recoveries(entry)
+                    )
+                if entry.kind == Kind.WITHDRAW or self._people.is_answered(entry):
                     self._unanswered.discard(entry.resolves)
                     self._people.answered(entry)
             if len(self._proposed) > PROPOSALS_MAX:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from switch.codes import AccountKind, Kind, PersonRole, Role, RowFlag
+from switch.codes import Kind, PersonRole, Role, RowFlag
 from tests.audit.journal_writer import Row
 from tests.audit.people_story import (
     CENTRE,
@@ -30,7 +30,6 @@ from tests.audit.people_story import (
     register,
 )
 from tests.audit.test_audit_certificates import person as participant
-from tests.records import AccountRecord
 from tests.signing import Line
 
 AUDIT, OFF = 5, 6
@@ -182,8 +181,6 @@ def flagged(where: str, of: bool) -> Forgery:
             desk.wait(asked, 30 * DAY)
             desk.made(asked, **says["row"])
         else:
-            record = AccountRecord(ONE, 9, AccountKind.SUSPENSE)
-            del record
             line = register(participant(7, Role.CENTRE))
             asked = desk.propose([line], **says["propose"])
             desk.approve(asked, **says["approve"])
