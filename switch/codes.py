@@ -562,7 +562,7 @@ RECOVERERS_FIRST = 2
 """Recoverers with whom a ledger begins, at most."""
 
 RECOVERY_WAIT_NS, RECOVERY_LIFE_NS = 30 * 86_400 * 10**9, 60 * 86_400 * 10**9
-"""From the approval of a recovery until it may be done, and until it may not any more."""
+"""From the approval of a recovery until it may be done, and until it may not be."""
 
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""

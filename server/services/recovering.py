@@ -34,10 +34,9 @@ def allow_wishes(node: Node, request: pb.PrepareRequest, caller: Identity) -> No
     """
     if not _is_recoverers(node, caller):
         return
-    others = ("network", "payment", "stop")
-    if any(request.HasField(name) for name in others) or not all(
-        _makes_people(node, wish) for wish in request.wishes
-    ):
+    others = [request.HasField(name) for name in ("network", "payment", "stop")]
+    makes_people = [_makes_people(node, wish) for wish in request.wishes]
+    if any(others) or not all(makes_people):
         text = "a recovery makes people of the treasury who may approve, and no more"
         raise ForbiddenError(text)
 

@@ -33,7 +33,7 @@ from switch.ledger.follower import Follower
 from switch.ledger.histories import Histories
 from switch.ledger.moves import refund_id
 from switch.ledger.paid_out import Disbursed, PaidOut
-from switch.ledger.people_matters import PeopleMatters
+from switch.ledger.people_matters import PeopleMatters, Recovery
 
 Numbers = npt.NDArray[np.uint64]
 
@@ -172,6 +172,11 @@ class OpenMatters:
         """The treasury's approval that has ended a recovery, 0 if none has."""
         with self._lock:
             return self._people.ended_by(recovery)
+
+    def recoveries(self, now_ns: int) -> list[Recovery]:
+        """The recoveries that are under way, by sequence."""
+        with self._lock:
+            return self._people.recoveries(now_ns)
 
     def stops(self) -> list[int]:
         """The stops that nobody else has approved, and that hold still, ascending."""

@@ -38,6 +38,21 @@ class _Approved(NamedTuple):
     lines_count: int
 
 
+class Recovery(NamedTuple):
+    """A recovery that is neither withdrawn nor ended."""
+
+    sequence: int
+    proposed_ns: int
+    approved_ns: int = 0
+    """When a second recoverer approved it; 0: nobody has."""
+
+    def may_be_done(self, now_ns: int) -> bool:
+        """Whether it is not too old to be approved, or to be done."""
+        if self.approved_ns:
+            return now_ns < self.approved_ns + RECOVERY_LIFE_NS
+        return now_ns < self.proposed_ns + PROPOSAL_LIFE_NS
+
+
 class _Missing(NamedTuple):
     """A line of a channel's proposal that is not in the ledger."""
 
@@ -65,7 +80,7 @@ class PeopleMatters:
         self._missing: dict[int, _Missing] = {}
         # Recoveries behind which the treasury has not acted, and those that have ended:
         # by which approval of it.
-        self._recoveries: set[int] = set()
+        self._recoveries: dict[int, Recovery] = {}
         self._ended: dict[int, int] = {}
 
     # --- asked ---------------------------------------------------------------------
@@ -91,6 +106,15 @@ class PeopleMatters:
     def ended_by(self, recovery: int) -> int:
         """The treasury's approval that has ended a recovery, 0 if none has."""
         return self._ended.get(recovery, 0)
+
+    def recoveries(self, now_ns: int) -> list[Recovery]:
+        """Those that are under way: neither withdrawn, ended, done nor too old."""
+        undone = {*self.undone(now_ns)}
+        return [
+            one
+            for sequence, one in self._recoveries.items()
+            if one.may_be_done(now_ns) and (not one.approved_ns or sequence in undone)
+        ]
 
     def undone(self, now_ns: int) -> list[int]:
         """Proposals that have lines to be done, by sequence: approved ones, and those
@@ -160,7 +184,8 @@ class PeopleMatters:
         if proposed.total == PROPOSE_LINES:
             self._done[proposed.sequence] = 0
         if RowFlag.RECOVERY in proposed.flags:
-            self._recoveries.add(proposed.sequence)
+            one = Recovery(proposed.sequence, proposed.timestamp)
+            self._recoveries[proposed.sequence] = one
         if RowFlag.EVIDENCE in proposed.flags and proposed.total == PROPOSE_LINES:
             # A channel's is done without.
             self._said[proposed.sequence] = proposed.timestamp
@@ -183,13 +208,19 @@ class PeopleMatters:
         self._approved.pop(answer.resolves, None)
         self._forget_said(answer.resolves)
         if answer.kind == Kind.WITHDRAW:
-            self._recoveries.discard(answer.resolves)
+            self._recoveries.pop(answer.resolves, None)
         elif answer.resolves in self._done and answer.resolves not in self._ended:
             is_recovery = RowFlag.RECOVERY in answer.flags
+            if is_recovery:
+                self._approve_recovery(answer)
             life_ns = RECOVERY_LIFE_NS if is_recovery else PROPOSAL_LIFE_NS
             count = self._count(answer.resolves)
             until_ns = answer.timestamp + life_ns
             self._approved[answer.resolves] = _Approved(until_ns, count)
+
+    def _approve_recovery(self, answer: Entry) -> None:
+        one = self._recoveries[answer.resolves]
+        self._recoveries[answer.resolves] = one._replace(approved_ns=answer.timestamp)
 
     def end_recoveries(self, approval: Entry) -> list[int]:
         """Note an accepted approval; the recoveries that end by it, as two people of
@@ -201,7 +232,7 @@ class PeopleMatters:
         if not ended or self._is_shift(approval.resolves):
             return []
         for recovery in ended:
-            self._recoveries.remove(recovery)
+            del self._recoveries[recovery]
             self._ended[recovery] = approval.sequence
             self._approved.pop(recovery, None)
         return ended

@@ -38,10 +38,10 @@ TWO_COST = (
 )
 """What `--two-people` says that it costs."""
 NO_RECOVERY = (
-    "there is nobody who recovers: if the treasury's people lose their keys, nobody can "
-    "make others, and this ledger approves nothing ever again. Name an auditor and two "
-    "of its people with --auditor and --recoverer; from now on each is proposed "
-    "(`payswitch propose person AUDITOR NUMBER recoverer KEY`) and wanted by three"
+    "nobody recovers: if the treasury's people lose their keys, nobody can make "
+    "others, and nothing is approved in this ledger again. Name an auditor and two of "
+    "its people with --auditor and --recoverer; once the ledger has begun each is "
+    "proposed, as any person is (`payswitch propose person AUDITOR NUMBER recoverer`)"
 )
 """What it costs that no recoverer is named."""
 STOP_S = 30.0
@@ -80,7 +80,8 @@ def begin(
     if len(recoverers) not in (0, RECOVERERS_FIRST) or bool(audits) != bool(recoverers):
         text = "name two recoverers with --recoverer and their auditor with --auditor"
         raise UsageError(f"{text}, or none of these")
-    keys = set()
+    keys: set[bytes] = set()
+    numbers: set[tuple[str, int]] = set()
     # In this order: recoverers need nobody right behind the first people alone.
     for option, text, role, of in (
         *(("person", one, PersonRole.CHECKER, Role.TREASURY) for one in people),
@@ -92,11 +93,14 @@ def begin(
                 f"--{option} {text}: name {participant} with --{of.name.lower()}"
             )
         keys.add(key)
+        numbers.add((participant, number))
         # Participants are numbered as they are registered.
         index = list(roles).index(participant) + 1
         tails.append(person_tail(index, number, role, key))
-    if len(keys) != wanted + len(recoverers) or len(set(tails)) != len(tails):
-        raise UsageError("they are as many people, each with a key of their own")
+    if {len(keys), len(numbers)} != {wanted + len(recoverers)}:
+        raise UsageError(
+            "they are as many people, each with a number and a key of their own"
+        )
     if any(len(ledger.records(one)) > 1 for one in (Record.PARTICIPANT, 0)):
         raise UsageError(
             f"{ledger.path} is in use: people are the first that a ledger has"

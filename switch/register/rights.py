@@ -119,6 +119,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.PublicService/CheckReceipt": _PUBLIC,
     "/payswitch.v1.PublicService/CheckComplaint": _PUBLIC,
     "/payswitch.v1.PublicService/ReadPublicTotals": _PUBLIC,
+    "/payswitch.v1.PublicService/ListRecoveries": _PUBLIC,
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
 

@@ -52,7 +52,7 @@ class Recovering(Desk):
     """Its auditor has two recoverers; one of the treasury's participants is off."""
 
     roles = (*Desk.roles, Role.AUDITOR, Role.TREASURY)
-    recoverers = (HERE, THERE)
+    recoverers: tuple[Who, ...] = (HERE, THERE)
 
     def begin(self) -> None:
         super().begin()

@@ -270,12 +270,15 @@ def test_numbers_and_codes() -> None:
         assert plain_code(text) is None, text
 
 
-def test_the_role_has_three_calls() -> None:
+def test_the_role_has_four_calls() -> None:
     mine = {name for name, roles in MATRIX.items() if Role.PUBLIC in roles}
     service = "/payswitch.v1.PublicService/"
     assert mine == {
         service + name
-        for name in ("CheckReceipt", "CheckComplaint", "ReadPublicTotals")
+        for name in (
+            *("CheckReceipt", "CheckComplaint", "ReadPublicTotals"),
+            "ListRecoveries",
+        )
     }
     assert all(MATRIX[name] == {Role.PUBLIC} for name in mine)
 

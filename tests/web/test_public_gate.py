@@ -226,6 +226,9 @@ class Told:
     def __init__(self, **lines: list[pb.PublicLine]) -> None:
         self.lines, self.sequence, self.asked = lines, 9, 0
         self.change: Callable[[], None] = lambda: None
+        # Recoveries, and how often they were asked for; None: there is no answer.
+        self.waiting: list[pb.PublicRecovery] | None = None
+        self.looked = 0
 
     def check_receipt(self, number: str, code: str) -> pb.CheckReceiptResponse:
         self.asked += 1
@@ -234,6 +237,12 @@ class Told:
     def check_complaint(self, number: str, code: str) -> pb.CheckComplaintResponse:
         self.asked += 1
         raise OverloadError("too much")
+
+    def recoveries(self) -> pb.ListRecoveriesResponse:
+        self.looked += 1
+        if self.waiting is None:
+            raise OverloadError("too much")
+        return pb.ListRecoveriesResponse(recoveries=self.waiting, count=99)
 
     def public_totals(
         self, by: int, of: int, from_day: str = "", to_day: str = ""

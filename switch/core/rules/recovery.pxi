@@ -56,27 +56,40 @@ cdef bint _recovery_makes_people(State* s, const Draft* draft) noexcept nogil:
     return True
 
 
+cdef inline bint _recovery_is_shift(const Row* asked) noexcept nogil:
+    """Whether what is approved is a shift, which needs no signature."""
+    return asked.kind == KIND_SHIFT
+
+
+cdef int _recovery_ask_answer(
+    State* s, const Row* row, bint recovers, int* result
+) noexcept nogil:
+    """The same of an approval and a withdrawal. The treasury's people withdraw a recovery."""
+    cdef bint withdraws = row.kind == KIND_WITHDRAW
+    cdef Row asked
+    cdef bint found
+    cdef int rc
+    if withdraws and not recovers:
+        return 0
+    rc = rows_find_accepted(s, row.resolves, &asked, &found)
+    if rc != 0 or (found and not withdraws and _recovery_is_shift(&asked)):
+        return rc
+    if (found and fields_is_recovery(&asked)) != recovers:
+        result[0] = RESULT_NOT_SIGNED
+    return 0
+
+
 cdef int recovery_ask(State* s, const Draft* draft, int* result) noexcept nogil:
     """Whether who has signed a row may say that: a recoverer what is of a recovery and nothing
     else, and nobody else approves one."""
     cdef const Row* row = &draft.row
     cdef bint recovers
-    cdef Row asked
-    cdef bint found
-    cdef int rc
     if not people_are(s) or not kinds_is_said(row.kind):
         return 0
     recovers = people_is_recoverer(s, row)
-    if row.kind == KIND_PROPOSE:
-        if recovers and not _recovery_makes_people(s, draft):
-            result[0] = RESULT_NOT_SIGNED
-        return 0
-    if row.kind == KIND_WITHDRAW and not recovers:
-        return 0
-    rc = rows_find_accepted(s, row.resolves, &asked, &found)
-    if rc != 0 or (found and asked.kind == KIND_SHIFT and row.kind == KIND_APPROVE):
-        return rc
-    if (found and fields_is_recovery(&asked)) != recovers:
+    if row.kind != KIND_PROPOSE:
+        return _recovery_ask_answer(s, row, recovers, result)
+    if recovers and not _recovery_makes_people(s, draft):
         result[0] = RESULT_NOT_SIGNED
     return 0
 
