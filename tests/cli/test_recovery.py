@@ -59,7 +59,7 @@ def test_two_people_of_an_auditor_recover(office: Office) -> None:
     assert stands["state"] == "ended"
     shown = office.ask("proposal", entry).stdout
     assert "ended: the treasury acts" in shown
-    assert stands["ended_by_sequence"] in shown
+    assert str(stands["ended_by_sequence"]) in shown
     assert entry not in office.ask("proposals").stdout
     late = office.ask("do", entry)
     assert late.returncode == Exit.REFUSED
@@ -75,7 +75,7 @@ def test_a_recoverer_proposes_nothing_else(office: Office) -> None:
     ):
         done = office.ask(*words, by="recoverer")
         assert done.returncode not in (Exit.DONE, Exit.UNKNOWN), (words, done.stdout)
-        assert "PERMISSION_DENIED" in done.stderr, (words, done.stderr)
+        assert "a recovery makes people of the treasury" in done.stderr, words
 
 
 PERSON = "treasury/1:{0}", "treasury/2:{1}", "treasury/3:{2}"
