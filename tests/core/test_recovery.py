@@ -1,7 +1,8 @@
 """Goal: what the core does of a recovery is what the data model says.
 
 Method: the stories by hand of tests/test_model_recovery.py are told to the core and the
-model side by side, and read again in the end, from a new index. Each rule is taken out.
+model side by side, read again in the end, from a new index, and audited. Each rule is
+taken out.
 """
 
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from switch._core import ASSERTS
+from switch.audit import audit
 from tests import test_model_recovery as told
 from tests.core.pair import Pair
-from tests.test_model_people import DAY_NS, NOON
+from tests.test_model_people import ALPHA, DAY_NS, NOON, SUSPENSE, freeze
 from tests.test_model_recovery import Recovering
 
 globals().update(
@@ -26,6 +28,7 @@ def bare(empty: Pair) -> Iterator[Recovering]:
     yield Recovering(empty.model, empty.commit, NOON)
     empty.reopen(without_index=True)
     empty.compare_all(range(1, len(empty.model.rows) + 1))
+    assert audit(empty.path).findings.kept == []
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def test_a_new_start_knows_that_the_treasury_has_acted(
     office.acts()
     open_ = office.begun(office.new(told.NEWER, 22))
     for _ in range(20):
-        assert office.propose(told.ALPHA, told.freeze(told.SUSPENSE))
+        assert office.propose(ALPHA, freeze(SUSPENSE))
     empty.reopen(without_index=without_index)
     office.wait(open_, 30 * DAY_NS)
     assert office.done(ended) == [told.NOT_APPROVED]

@@ -66,8 +66,8 @@ class Council:
             words.append("--two-people")
         for name in (ALPHA, BETA, GAMMA)[: 3 if three else 2]:
             words += ["--person", f"{name[0]}/{name[1]}:{self.keys[name].public.hex()}"]
-        for name in dict.fromkeys(name for name, _ in recoverers):
-            words += ["--auditor", name]
+        for auditor in dict.fromkeys(auditor for auditor, _ in recoverers):
+            words += ["--auditor", auditor]
         for name in recoverers:
             key = self.keys[name].public.hex()
             words += ["--recoverer", f"{name[0]}/{name[1]}:{key}"]

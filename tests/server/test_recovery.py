@@ -285,9 +285,9 @@ def test_an_auditor_does_nothing_else(office: Recovering) -> None:
         ),
     }
     for name, wish in wishes.items():
-        for made in ((wish,), (person(NEW, office), wish)):
+        for wanted in ((wish,), (person(NEW, office), wish)):
             with denied():
-                client.prepare(pb.PrepareRequest(wishes=made, reason=name))
+                client.prepare(pb.PrepareRequest(wishes=wanted, reason=name))
         # What the treasury has prepared a recoverer can sign, but not have recorded.
         row = office.client().prepare(pb.PrepareRequest(wishes=[wish], reason=name)).row
         if row is not None:
