@@ -134,7 +134,7 @@ class PeopleService:
                 raise ArgumentError(field, f"must be at most {most} bytes")
         if len(request.signature) != SIGNATURE_SIZE:
             raise ArgumentError("signature", f"must be {SIGNATURE_SIZE} bytes")
-        allow_signed(node, kind, caller)
+        allow_signed(node, request, caller)
         if not node.register.has_people:
             # Where nobody verifies it a number is nobody: one could be two by it.
             raise PreconditionError("NO_PEOPLE", "nobody is registered in this ledger")

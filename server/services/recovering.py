@@ -5,13 +5,20 @@ an auditor is turned away from what no recovery is, before anything is made or v
 May use the register and the words.
 """
 
+from typing import Final
+
 from server.node import Node
+from server.status import ArgumentError
 from switch.codes import Kind, PersonRole, Role, RowFlag
 from switch.entries import Entry
 from switch.register.approvers import has_recoverer
 from switch.register.identity import ForbiddenError, Identity
 from switch.v1 import people_pb2 as pb
 
+RECOVERY_SIZE_MAX: Final = 65_536
+"""Bytes of the lines of one recovery: some 500 people. A treasury's proposals may be
+forty times as long; a recoverer need not be able to fill the journal so fast.
+"""
 _SAID = frozenset({Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW})
 
 
@@ -59,11 +66,18 @@ def _is_treasury(node: Node, name: str) -> bool:
     return known is None or known.spec.role is Role.TREASURY
 
 
-def allow_signed(node: Node, kind: int, caller: Identity) -> None:
-    """Raise ForbiddenError if an auditor sends what no recoverer signs."""
-    if _is_recoverers(node, caller) and kind not in _SAID:
+def allow_signed(node: Node, request: pb.SubmitRequest, caller: Identity) -> None:
+    """Raise ForbiddenError if an auditor sends what no recoverer signs, and
+    ArgumentError if it is longer than any recovery need be.
+    """
+    if not _is_recoverers(node, caller):
+        return
+    if int(request.kind) not in _SAID:
         text = "a recoverer signs a proposal, an approval and a withdrawal alone"
         raise ForbiddenError(text)
+    if len(request.tail) > RECOVERY_SIZE_MAX:
+        text = f"of a recovery must be at most {RECOVERY_SIZE_MAX:,} bytes"
+        raise ArgumentError("tail", text)
 
 
 def allow_deed(node: Node, proposal: Entry, caller: Identity) -> None:

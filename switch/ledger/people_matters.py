@@ -109,12 +109,19 @@ class PeopleMatters:
 
     def recoveries(self, now_ns: int) -> list[Recovery]:
         """Those that are under way: neither withdrawn, ended, done nor too old."""
-        undone = {*self.undone(now_ns)}
         return [
             one
-            for sequence, one in self._recoveries.items()
-            if one.may_be_done(now_ns) and (not one.approved_ns or sequence in undone)
+            for one in self._recoveries.values()
+            if one.may_be_done(now_ns) and not self._is_done(one)
         ]
+
+    def _is_done(self, one: Recovery) -> bool:
+        """Whether all lines of a recovery are done; what is done is soon forgotten."""
+        if not one.approved_ns:
+            return False
+        approved = self._approved.get(one.sequence)
+        done = self._done.get(one.sequence, 0)
+        return approved is None or done >= approved.lines_count
 
     def undone(self, now_ns: int) -> list[int]:
         """Proposals that have lines to be done, by sequence: approved ones, and those

@@ -299,6 +299,13 @@ def test_an_auditor_does_nothing_else(office: Recovering) -> None:
     assert made.row is not None
     with denied():
         client.submit(made.row, office.signer(ONE))
+    # Nor is it longer than a recovery need be.
+    key = office.keys[NEW].public
+    many = [pb.Wish(person=_checker(number, key)) for number in range(100, 800)]
+    made = office.client().prepare(pb.PrepareRequest(wishes=many, reason="many"))
+    assert made.row is not None
+    with pytest.raises(CallError, match="65,536"):
+        client.submit(made.row, office.signer(ONE))
     asked = office.propose(ALPHA, top_up(100))
     assert name_of(office.approve(ONE, asked)) == "NOT_SIGNED"
     told = client.withdraw_signed(asked, "not mine", office.signer(ONE))
@@ -308,6 +315,13 @@ def test_an_auditor_does_nothing_else(office: Recovering) -> None:
         client.do_lines(asked)
     assert office.do(asked) == ["OK"]
     office.audited()
+
+
+def _checker(number: int, key: bytes) -> pb.PersonWish:
+    role = pb.PERSON_ROLE_CHECKER
+    return pb.PersonWish(
+        participant=FIRST, number=number, role=role, active=True, key=key
+    )
 
 
 def test_who_is_of_no_recoverers_auditor(office: Recovering) -> None:
