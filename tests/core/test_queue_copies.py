@@ -5,6 +5,7 @@ Method: a real ledger; Python does not take for dozens of groups, or keeps its o
 while others pay and are answered. Then it takes, and has everything in order.
 """
 
+import functools
 import sys
 import threading
 import time
@@ -12,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks._drive import Taker
-from switch._core import GROUP_MAX, Ledger, Queue
+from switch._core import GROUP_MAX, Ledger, Queue, Request
 from switch.codes import Kind
 from switch.v1 import payments_pb2 as pb
 from switch.v1 import results_pb2
@@ -93,12 +95,13 @@ def test_python_that_does_not_take_holds_up_nobody(
         again = pb.CreatePaymentsResponse.FromString(second).outcomes
         assert [one.id for one in again] == ids[:1]
         if number % 3 == 0:
-            assert not isinstance(first, bytes)
+            assert isinstance(first, np.ndarray)
             found = ledger.rows(int(first[0]["sequence"]), rows)
             assert rows == 4
             assert first["sequence"].tolist() == found["sequence"].tolist()
             assert set(found["kind"].tolist()) == {Kind.FREEZE}
         else:
+            assert isinstance(first, bytes)
             outcomes = pb.CreatePaymentsResponse.FromString(first).outcomes
             assert [one.id for one in outcomes] == ids
             assert all(one.result == results_pb2.RESULT_OK for one in outcomes)
@@ -126,7 +129,12 @@ def test_what_is_copied_for_python_is_bounded(queue: Queue, ledger: Ledger) -> N
         done += 1
     assert done > DONE_GROUPS_MAX
     taken = queue.take()
-    until(lambda: taken.extend(queue.take()) or len(taken) == done)
+
+    def take_more() -> bool:
+        taken.extend(queue.take())
+        return len(taken) == done
+
+    until(take_more)
     assert [answers[0][0] for _, answers in taken] == list(range(done))
     # All of the room is there again.
     for number in range(2 * DONE_GROUPS_MAX):
@@ -145,17 +153,19 @@ def test_callers_that_wait_for_the_interpreter_hold_up_nobody(
     rows = GROUP_MAX // 2 + 1
     answers: list[Any] = []
     requests = [refused(rows, number) for number in range(1, callers + 1)]
-    threads = [
-        threading.Thread(target=lambda one=one: answers.append(queue.commit(one)))  # type: ignore[misc]
-        for one in requests
-    ]
+
+    def waits(least: int) -> bool:
+        return queue.rows_waiting >= least
+
+    def ask(request: Request) -> None:
+        answers.append(queue.commit(request))
+
+    threads = [threading.Thread(target=ask, args=(one,)) for one in requests]
     interval = sys.getswitchinterval()
     with queue.paused():
         for number, thread in enumerate(threads):
             thread.start()
-            until(
-                lambda number=number: queue.rows_waiting >= (number - 1) * rows  # type: ignore[misc]
-            )
+            until(functools.partial(waits, (number - 1) * rows))
         sys.setswitchinterval(1000.0)
     try:
         end = time.monotonic() + WAIT_S

@@ -45,7 +45,15 @@ cdef int takers_begin(
 
 
 cdef void takers_free(QueueState* q) noexcept nogil:
+    cdef Group* group = q.takers[0].first
+    cdef Group* after
     cdef int i
+    # Copies that Python has not taken are in its list alone.
+    while group != NULL:
+        after = group.done[0]
+        if group.copied > 0:
+            free(group)
+        group = after
     for i in range(q.takers_count):
         free(q.takers[i].parts)
         free(q.takers[i].slots)
