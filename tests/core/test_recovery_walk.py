@@ -17,9 +17,11 @@ import pytest
 
 from switch.audit import audit
 from switch.codes import Kind, PersonRole, Result, Role
+from switch.ledger.exceptions import Exceptions
 from tests.core.pair import Pair
 from tests.flags import RowFlag
 from tests.longer import SEED, TIMES
+from tests.model_signed import lines_of
 from tests.model_state import SECOND_NS
 from tests.office import Who
 from tests.records import ParticipantRecord, Row, revocation
@@ -56,6 +58,7 @@ NAPS = (1, 60, 86_400, 5 * 86_400, 15 * 86_400, 30 * 86_400)
 """Seconds that may pass between two steps."""
 
 seen: Counter[tuple[str, Result]] = Counter()
+looked: Counter[str] = Counter()
 MUST_COME: dict[tuple[str, Result], int] = {
     ("propose", Result.OK): 40,
     ("propose", Result.NOT_SIGNED): 40,
@@ -95,7 +98,9 @@ class Walk(Recovering):
         drawn = [step for step, times in steps for _ in range(times)]
         for _ in range(STEPS):
             self.rng.choice(drawn)()
+        self.look()
         self.pair.reopen(without_index=True)
+        self.look()
         self.pair.compare_all(range(1, len(self.model.rows) + 1))
         assert audit(self.pair.path).findings.kept == []
 
@@ -251,7 +256,34 @@ class Walk(Recovering):
         self.now += self.rng.choice(NAPS) * SECOND_NS
 
     def reopens(self) -> None:
+        self.look()
         self.pair.reopen(without_index=self.rng.randrange(2) == 0)
+
+    def look(self) -> None:
+        """What a server lists as under way is what can still be done, or approved."""
+        now = self.now + SECOND_NS
+        expected = [one for one in self.asked if self.is_under_way(one, now)]
+        listed = Exceptions(self.pair.ledger).recoveries(now)
+        assert [one.sequence for one in listed] == expected
+        for one in listed:
+            link = self.model.resolved.get(one.sequence)
+            approved = self.model.rows[link - 1].timestamp if link else 0
+            assert one.approved_ns == approved
+        looked["under way" if listed else "none"] += 1
+
+    def is_under_way(self, sequence: int, now: int) -> bool:
+        model, row = self.model, self.model.rows[sequence - 1]
+        if not row.flags & RowFlag.RECOVERY or model.has_treasury_acted(row):
+            return False
+        link = model.resolved.get(sequence)
+        if not link:
+            return now < row.timestamp + 30 * DAY_NS
+        answer = model.rows[link - 1]
+        if answer.kind == Kind.WITHDRAW or now >= answer.timestamp + 60 * DAY_NS:
+            return False
+        made = [one for one in model.rows[sequence:] if one.total == sequence]
+        done = [one for one in made if one.kind == Kind.REGISTER]
+        return len(done) < len(lines_of(row.tail or b""))
 
 
 @pytest.mark.parametrize("number", range(WALKS))
@@ -270,3 +302,4 @@ def test_everything_has_come_up() -> None:
         key: (seen[key], least) for key, least in MUST_COME.items() if seen[key] < least
     }
     assert not missing, (missing, sorted(seen.items()))
+    assert min(looked["under way"], looked["none"]) >= 10, looked
