@@ -30,7 +30,7 @@ def _is_recoverers(node: Node, caller: Identity) -> bool:
     if caller.role is not Role.AUDITOR:
         return False
     if not has_recoverer(node.register, caller.index):
-        raise ForbiddenError("an auditor without recoverers recovers nothing")
+        raise ForbiddenError("an auditor without recoverers may not call this")
     return True
 
 
