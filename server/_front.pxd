@@ -111,6 +111,15 @@ cdef extern from "front.h" nogil:
     int front_fileno(const front* door)
     void front_join(front* door)
     void front_count(const front* door, front_counters* counters)
+
+    enum:
+        FRONT_TURN_STEPS, FRONT_TURN_LEAST_NS
+
+    cdef struct front_turns_ "front_turns":
+        int64_t* counts
+        int64_t spent_ns
+
+    void front_turns(const front* door, front_turns_* turns)
     size_t front_take_refused(front* door, front_refused* refused)
     const char* front_cause_name(int cause)
 

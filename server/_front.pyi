@@ -156,3 +156,6 @@ class Front:
         how often; the empty one stands for many."""
 
     def counters(self) -> dict[str, int]: ...
+    def turns(self) -> tuple[float, tuple[tuple[float, int], ...]]:
+        """Turns of the front's thread: the processor time of all of them, in seconds,
+        and how many took so much, as (bound, how many above the bound before)."""

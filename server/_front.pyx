@@ -541,3 +541,11 @@ cdef class Front:
         cdef int64_t[COUNTERS_MAX] numbers
         front_count(self.door, <front_counters*> &numbers[0])
         return {name: numbers[i] for i, name in enumerate(COUNTERS)}
+
+    def turns(self):
+        cdef front_turns_ found
+        front_turns(self.door, &found)
+        bounds = [(FRONT_TURN_LEAST_NS << i) / 1e9 for i in range(FRONT_TURN_STEPS)]
+        counts = [found.counts[i] for i in range(FRONT_TURN_STEPS + 1)]
+        times = tuple(zip([*bounds, float("inf")], counts))
+        return found.spent_ns / 1e9, times

@@ -335,6 +335,15 @@ int front_fileno(const struct front *front);
 void front_join(struct front *front); /* after FRONT_STOP was given */
 void front_count(const struct front *front, struct front_counters *counters);
 
+/* Turns of the front thread by the processor time that they took: within
+   FRONT_TURN_LEAST_NS, its doubles, and the rest. */
+enum { FRONT_TURN_STEPS = 12, FRONT_TURN_LEAST_NS = 1 << 18 };
+struct front_turns {
+    int64_t counts[FRONT_TURN_STEPS + 1];
+    int64_t spent_ns; /* by all of them */
+};
+void front_turns(const struct front *front, struct front_turns *turns);
+
 /* Addresses that were turned away at their handshakes, and how often, since the last time
    they were asked for; the last of FRONT_REFUSED_MAX stands for all others. */
 enum { FRONT_REFUSED_MAX = 16 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "parts.h"
@@ -139,6 +140,13 @@ void front_count(const struct front *front, struct front_counters *counters) {
     const int64_t *from = (const int64_t *)&front->counters;
     int64_t *to = (int64_t *)counters;
     for (size_t i = 0; i < sizeof(*counters) / sizeof(int64_t); i++)
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+}
+
+void front_turns(const struct front *front, struct front_turns *turns) {
+    const int64_t *from = (const int64_t *)&front->turns;
+    int64_t *to = (int64_t *)turns;
+    for (size_t i = 0; i < sizeof(*turns) / sizeof(int64_t); i++)
         to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }
 
@@ -367,6 +375,19 @@ static void take_handshakes(struct front *front) {
     }
 }
 
+/* A turn ends where the next begins: the wait takes no processor time. */
+static void turn_over(struct front *front) {
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    int64_t used_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    int64_t took_ns = used_ns - front->used_ns;
+    front->used_ns = used_ns;
+    int step = 0;
+    while (step < FRONT_TURN_STEPS && took_ns > (int64_t)FRONT_TURN_LEAST_NS << step) step++;
+    count_add(&front->turns.counts[step], 1);
+    count_add(&front->turns.spent_ns, took_ns);
+}
+
 static void *front_main(void *argument) {
     struct front *front = argument;
     struct epoll_event events[EPOLL_EVENTS];
@@ -392,6 +413,7 @@ static void *front_main(void *argument) {
         bool over = front->counters.connections_open == 0 || front->now_ms >= front->stop_ms;
         if (front->stopping && over) break;
         mailbox_end_turn(&front->mailbox);
+        turn_over(front);
     }
     end_all(front);
     mailbox_end_turn(&front->mailbox);

@@ -327,6 +327,8 @@ enum { METHOD_SLOTS = 1024 };
 struct front {
     struct front_bounds bounds;
     struct front_counters counters; /* written by one thread each, read by any */
+    struct front_turns turns;       /* likewise */
+    int64_t used_ns;                /* processor time of the front thread at its last turn's end */
     struct method *methods;
     size_t methods_count;
     int32_t method_slots[METHOD_SLOTS];

@@ -188,8 +188,8 @@ cdef struct Waiting:          # what waits, by sender; see engine/senders.pxi
 
 cdef enum:
     METER_SIZES = 13          # bounds of a group's rows: 1, 2, 4 … 4,096, and one for the rest
-    METER_TIME_NS = 65536     # the first bound of a commit's time; each that follows doubles
-    METER_TIMES = 16          # bounds of it, to 2.1 s, and one for the rest
+    METER_TIME_NS = 65536     # the first bound of times; each that follows doubles
+    METER_TIMES = 16          # bounds of them, to 2.1 s, and one for the rest
 
 cdef struct Meter:            # what was committed since the queue was made: `meter.pxi`
     uint64_t since            # monotonic ns at which the commit that runs began, or 0
@@ -198,6 +198,9 @@ cdef struct Meter:            # what was committed since the queue was made: `me
     uint64_t spent_ns         # in commits that have rows
     uint64_t[METER_SIZES + 1] sizes
     uint64_t[METER_TIMES + 1] times
+    uint64_t began_ns         # the holder's processor time when it began
+    uint64_t held_ns          # of processor time, of all groups, whatever came of them
+    uint64_t[METER_TIMES + 1] holds  # groups by it
 
 cdef struct QueueState:
     QueueApi api                  # how another extension reaches it

@@ -331,7 +331,9 @@ cdef int _queue_commit(QueueState* q, Group* group) noexcept nogil:
     pthread_mutex_lock(q.committing)
     if q.is_open[0]:
         before = q.s.shared.sequence
-        meter_begin(&q.meter, clock_read(CLOCK_MONOTONIC))
+        meter_begin(
+            &q.meter, clock_read(CLOCK_MONOTONIC), clock_read(CLOCK_THREAD_CPUTIME_ID)
+        )
         rc = clock_take(&q.guard, q.s, group.outcomes, group.replies, &now)
         group.ahead_ns = now.ahead_ns
         if rc == 0:
@@ -341,7 +343,8 @@ cdef int _queue_commit(QueueState* q, Group* group) noexcept nogil:
             )
         died = q.s.shared.dead
         meter_end(
-            &q.meter, rc, q.s.shared.sequence - before, clock_read(CLOCK_MONOTONIC)
+            &q.meter, rc, q.s.shared.sequence - before, clock_read(CLOCK_MONOTONIC),
+            clock_read(CLOCK_THREAD_CPUTIME_ID),
         )
     pthread_mutex_unlock(q.committing)
     if rc == RC_FOLLOWS:
