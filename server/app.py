@@ -57,7 +57,7 @@ from server.services.files import FilesService
 from server.services.health import HealthService
 from server.services.payments import PaymentService
 from server.services.people import PeopleService
-from server.services.proposal_list import widening_count
+from server.services.proposal_list import count_widening
 from server.services.public import PublicService
 from server.services.reflection import ReflectionService
 from server.services.totals import TotalsService
@@ -429,7 +429,7 @@ class App:
         supervisor.start("certificates", certificates.run)
         supervisor.start(
             "exceptions",
-            partial(self._metrics.look, node, partial(widening_count, node)),
+            partial(self._metrics.look, node, partial(count_widening, node)),
         )
         supervisor.start("totals", self._following.run)
         await self._stop.wait()

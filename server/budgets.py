@@ -70,6 +70,7 @@ _COSTS: Final[Mapping[str, Cost]] = {
     _PEOPLE + "GetProposal": _LIST,
     _TOTALS + "ReadTotals": _LIST,
     _PUBLIC + "ReadPublicTotals": _LIST,
+    _PUBLIC + "ListRecoveries": _LIST,
 }
 
 

@@ -27,7 +27,7 @@ from switch.ledger.exceptions import Owner, Wanted, are_overdue, owners
 from switch.ledger.open_matters import ExceptionKind
 from switch.ledger.totals import first_at
 from switch.money import PAISE_IN_RUPEE
-from switch.register.approvers import count_approvers
+from switch.register.approvers import count_approvers, count_recoverers
 
 KIB = 1 << 10
 NS_IN_S = 1_000_000_000
@@ -318,18 +318,30 @@ def exception_figures(node: Node, now_ns: int) -> list[Family]:
     return [counts, overdue]
 
 
-def people_figures(node: Node, count_widening: Callable[[], int]) -> list[Family]:
-    """How many may approve, and how many proposals would make them more."""
+def people_figures(
+    node: Node, count_widening: Callable[[], tuple[int, int]]
+) -> list[Family]:
+    """How many may approve or recover, and how many proposals would make them more;
+    `count_widening`: these, and the approved recoveries among them.
+    """
     register = node.register
+    widening, recoveries = count_widening()
     return [
         gauge("has_people", "1 if this ledger has people who sign.").add(
             register.has_people
         ),
         gauge("approvers", "People who may approve.").add(count_approvers(register)),
+        gauge("recoverers", "People of an auditor who can recover.").add(
+            count_recoverers(register)
+        ),
         gauge(
             "proposals_widening",
             "Proposals that are not done, by which more people may approve, or sooner.",
-        ).add(count_widening()),
+        ).add(widening),
+        gauge(
+            "recoveries_approved",
+            "Recoveries that two recoverers want, and that wait to be done.",
+        ).add(recoveries),
     ]
 
 

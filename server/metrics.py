@@ -123,9 +123,11 @@ class Metrics:
         """Calls are taken no more."""
         self._why_not = lambda: why
 
-    async def look(self, node: Node, count_widening: Callable[[], int]) -> None:
+    async def look(
+        self, node: Node, count_widening: Callable[[], tuple[int, int]]
+    ) -> None:
         """Look through the list of exceptions, wallets and people, again and again,
-        until cancelled. `count_widening`: how many proposals let more people approve.
+        until cancelled. `count_widening`: as of `figures.people_figures`.
         """
         while True:
             try:

@@ -47,6 +47,7 @@ from posix.stat cimport fstat, struct_stat as stat_t
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID
 from posix.unistd cimport close as posix_close, read as posix_read, write
 
+from switch.core.answered cimport *
 from switch.core.fault cimport *
 from switch.core.codes cimport *
 from switch.core.layout cimport *
@@ -154,6 +155,7 @@ include "core/rules/cases.pxi"
 include "core/rules/complain.pxi"
 include "core/rules/handouts.pxi"
 include "core/rules/lines.pxi"
+include "core/rules/recovery.pxi"
 include "core/rules/refusals.pxi"
 include "core/rules/known.pxi"
 include "core/rules/decided.pxi"

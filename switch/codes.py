@@ -237,6 +237,8 @@ class PersonRole(IntEnum):
     AUDITOR = 4
     CHANNEL = 5
     """A bank's connection: proposes what it has booked, and nothing else."""
+    RECOVERER = 6
+    """Of an auditor: makes people of the treasury if these cannot act, no more."""
 
 
 class Reason(IntEnum):
@@ -470,6 +472,8 @@ class RowFlag(IntFlag):
     CASE = 0x0040
     """Of case and transfer rows; `UPDATE` is of register rows."""
     KEEP = 0x0080
+    RECOVERY = 0x0080
+    """Of propose, approve and register rows."""
     EVIDENCE = 0x0100
     STATED = 0x4000
     PARTIAL = 0x8000
@@ -554,10 +558,16 @@ APPROVER_WAIT_DAYS, APPROVER_WAIT_DAYS_MAX = 7, 21
 """While there are fewer, two are enough, but it waits so long, where thresholds say no
 other; the longest that they may say."""
 
+RECOVERERS_FIRST = 2
+"""Recoverers with whom a ledger begins, at most."""
+
+RECOVERY_WAIT_NS, RECOVERY_LIFE_NS = 30 * 86_400 * 10**9, 60 * 86_400 * 10**9
+"""From the approval of a recovery until it may be done, and until it may not be."""
+
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 18
+RULES_VERSION = 19
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

@@ -147,6 +147,7 @@ class Model(BillersAnswers):
             return Outcome(answer.result, other=answer.other)
         if self.needs_lines(row):
             row.total = row.proposal
+            row.flags |= self.rows[row.proposal - 1].flags & RowFlag.RECOVERY
         self.do(row)
         return self.outcome(row)
 

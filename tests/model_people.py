@@ -145,20 +145,31 @@ class People(Beneficiaries):
         third = asked.kind == Kind.PROPOSE and asked.flags & RowFlag.THIRD
         return link if link.total or not third else None
 
+    def life_of(self, asked: Row) -> int:
+        """How long what was approved can be done."""
+        del asked
+        return PROPOSAL_LIFE_NS
+
     def approval_now(self, asked: Row) -> Row | None:
         """That approval, if what was wanted may be done by it now: it is not too old,
         and all who have wanted it could say so still.
         """
         approval = self.approval_of(asked)
-        if approval is None or self.clock() - approval.timestamp >= PROPOSAL_LIFE_NS:
+        if approval is None:
+            return None
+        if self.clock() - approval.timestamp >= self.life_of(asked):
             return None
         if not self.persons:
             return approval
         first = self.rows[approval.total - 1] if approval.total else approval
+        return approval if self.all_can_say(asked, first, approval) else None
+
+    def all_can_say(self, asked: Row, *approvals: Row) -> bool:
+        """Whether who has wanted something could say so by now."""
         able = self.may_propose((asked.participant, asked.operator_))
-        for said in (first, approval):
+        for said in approvals:
             able = able and self.may_approve((said.participant, said.operator_))
-        return approval if able else None
+        return able
 
     def wanted_rows(self, asked: Row) -> list[list[Row]]:
         """For each row that a proposal asks for those that are it; one at most."""

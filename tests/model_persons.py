@@ -16,6 +16,7 @@ from tests.records import Row
 PEOPLE_MAX = 4_095
 APPROVERS_LEAST = 2
 APPROVERS_ENOUGH = 3
+RECOVERERS_FIRST = 2
 WAIT_DAYS, WAIT_DAYS_MAX = 7, 21
 PERSON_BYTES = struct.Struct("<BBBBIII32s")
 THRESHOLDS_BYTES = struct.Struct("<BB2sIQQQ")
@@ -72,6 +73,26 @@ class Persons(Certificates):
         acts = PersonRole.MAKER, PersonRole.CHECKER
         return able and self.persons[who].role in acts
 
+    def is_recoverer(self, who: Who) -> bool:
+        """Whether this person is registered for when the treasury cannot act."""
+        person = self.persons.get(who)
+        return person is not None and person.role == PersonRole.RECOVERER
+
+    def can_recover(self, who: Who) -> bool:
+        """Whether this person is an active recoverer of an active auditor."""
+        whose = self.participants[who[0]] if self.is_recoverer(who) else None
+        if whose is None or not self.persons[who].active:
+            return False
+        return whose.role == Role.AUDITOR and whose.active == 1
+
+    def recoverers_of(self, index: int) -> list[Person]:
+        """The active recoverers who are registered under a participant."""
+        return [
+            person
+            for who, person in self.persons.items()
+            if who[0] == index and person.active and self.is_recoverer(who)
+        ]
+
     def approvers(self) -> set[Who]:
         """All who may approve."""
         return {who for who in self.persons if self.may_approve(who)}
@@ -112,6 +133,29 @@ class Persons(Certificates):
         behind = second == len(self.rows) and not changed
         return behind and not known and self.lets_approve(tail)
 
+    def is_beginning_recoverer(self, tail: bytes) -> bool:
+        """Whether this is one of two recoverers with whom a ledger begins, each right
+        behind the first row of the person before it.
+        """
+        if len(self.accounts) != 1 or not APPROVERS_LEAST <= len(self.persons) <= 4:
+            return False
+        who = who_of(tail)
+        if who in self.persons or who[0] >= len(self.participants):
+            return False
+        whose = self.participants[who[0]]
+        acts = whose.role == Role.AUDITOR and whose.active == 1
+        if not acts or tail[1] != PersonRole.RECOVERER or tail[2] != 1:
+            return False
+        behind = [one.sequence for one in self.persons.values()][1:]
+        if self.rows[behind[0] - 1].flags & RowFlag.UPDATE:
+            return False
+        if [*behind, len(self.rows) + 1] != list(
+            range(behind[0], behind[0] + len(behind) + 1)
+        ):
+            return False
+        there = sum(one.role == PersonRole.RECOVERER for one in self.persons.values())
+        return there < RECOVERERS_FIRST
+
     # --- what makes more of them approve ----------------------------------------------
 
     def lets_approve(self, tail: bytes) -> bool:
@@ -133,16 +177,40 @@ class Persons(Certificates):
             if who[0] == index and person.active and person.role == PersonRole.CHECKER
         ]
 
+    def moves_recoverers(self, tail: bytes) -> bool:
+        """Whether by a participant's record its recoverers can recover, and could not
+        before, or the other way round.
+        """
+        index = self.participant_of.get(tail[8:40].rstrip(b"\0"), 0)
+        before = self.participants[index]
+        could = before.role == Role.AUDITOR and before.active == 1
+        can = tail[1] == Role.AUDITOR and tail[2] == 1
+        return could != can and bool(self.recoverers_of(index))
+
+    def newest_let_in(self, tail: bytes) -> int:
+        """The newest row of a person who may approve, or can recover, by the record of
+        a participant, and not before it; or 0.
+        """
+        people = self.let_in(tail)
+        if self.moves_recoverers(tail) and tail[2] == 1 and tail[1] == Role.AUDITOR:
+            index = self.participant_of[tail[8:40].rstrip(b"\0")]
+            people += self.recoverers_of(index)
+        return max((person.sequence for person in people), default=0)
+
     def widens(self, tail: bytes) -> bool:
-        """Whether somebody may approve by a record who may not now, or sooner."""
+        """Whether somebody may approve by a record who may not now, or sooner; or it
+        changes who recovers.
+        """
         if tail[0] == Record.PERSON:
             who = who_of(tail)
+            if tail[1] == PersonRole.RECOVERER or self.is_recoverer(who):
+                return True
             if who[0] >= len(self.participants):
                 return False
             same = self.may_approve(who) and self.persons[who].key == tail[16:48]
             return self.lets_approve(tail) and not same
         if tail[0] == Record.PARTICIPANT:
-            return bool(self.let_in(tail))
+            return bool(self.let_in(tail)) or self.moves_recoverers(tail)
         return tail[0] == Record.THRESHOLDS and days_of(tail) < self.wait_days
 
     def is_another_s(self, key: bytes, who: Who) -> bool:
@@ -168,6 +236,8 @@ class Persons(Certificates):
             return Answer(Result.RULE_FIXED)
         after = self.approvers() - {who}
         of = self.participants[whose]
+        if role == PersonRole.RECOVERER and of.role != Role.AUDITOR:
+            return Answer(Result.RULE_FIXED)
         if checker and of.role == Role.TREASURY and of.active == 1:
             after.add(who)
         if self.too_few_stay(after):

@@ -13,8 +13,9 @@ from tests import signing
 from tests.flags import RowFlag
 from tests.model_beneficiaries import account_of
 from tests.model_doubts import first_of_basket
-from tests.model_people import PROPOSAL_LIFE_NS, People
+from tests.model_people import PROPOSAL_LIFE_NS
 from tests.model_persons import APPROVERS_ENOUGH, Who
+from tests.model_recovery import Recovery
 from tests.model_register import ITEM, SERVICE_SIZE, WITH_RECORD
 from tests.model_state import DAY_S, OK, SECOND_NS, Answer, ist_day
 from tests.records import Row
@@ -75,7 +76,7 @@ def _none_yet() -> list[int]:
     return [0, 0]
 
 
-class Signed(People):
+class Signed(Recovery):
     """What a ledger with people asks on top."""
 
     def __init__(self) -> None:
@@ -98,7 +99,7 @@ class Signed(People):
     def switches_off(self, tail: bytes) -> bool:
         """Whether a record changes nothing but that something is active no more."""
         newest = self.newest_about(tail)
-        if not newest or tail[0] not in ACTIVE_AT:
+        if not newest or tail[0] not in ACTIVE_AT or self.is_about_recoverers(tail):
             return False
         before, at = self.rows[newest - 1].tail or b"", ACTIVE_AT[Record(tail[0])]
         size = size_of_record(tail)
@@ -127,6 +128,8 @@ class Signed(People):
         confirms = row.kind == Kind.REGISTER and tail[:1] == confirmation
         if row.kind == Kind.APPROVE or confirms:
             may = self.may_approve(who)
+        if self.is_recoverer(who) or self.is_recovery_approved(row):
+            may = self.may_recover(row)
         if not may:
             return False
         hash_ = signing.row_hash(row, self.instance, said(row))
@@ -201,7 +204,9 @@ class Signed(People):
         if row.kind == Kind.REGISTER:
             record = (row.tail or b"")[0]
             first = record == Record.PERSON and (
-                self.is_beginning() or self.is_beginning_third(row.tail or b"")
+                self.is_beginning()
+                or self.is_beginning_third(row.tail or b"")
+                or self.is_beginning_recoverer(row.tail or b"")
             )
             return record not in NOBODYS and not first
         return True
@@ -233,7 +238,7 @@ class Signed(People):
         tail = row.tail or b""
         newest = [self.newest_about(tail)]
         if tail[0] == Record.PARTICIPANT:
-            newest += [person.sequence for person in self.let_in(tail)]
+            newest.append(self.newest_let_in(tail))
         return max(newest) < asked.sequence
 
     def too_few_wanted(self, row: Row) -> Result:
@@ -242,6 +247,8 @@ class Signed(People):
         """
         asked = self.rows[row.proposal - 1]
         register = row.kind == Kind.REGISTER and self.needs_lines(row)
+        if register and asked.flags & RowFlag.RECOVERY:
+            return self.is_recovery_due(asked)
         if not register or asked.flags & RowFlag.THIRD:
             return Result.OK
         if not self.widens(row.tail or b""):
@@ -343,6 +350,8 @@ class Signed(People):
             today[1] += self.stake_of(row)
             if self.is_by_channel(row):
                 row.flags |= RowFlag.EVIDENCE
+            elif self.is_recoverer((row.participant, row.operator_)):
+                row.flags |= RowFlag.RECOVERY
             elif self.needs_third(row, today[1]):
                 row.flags |= RowFlag.THIRD
         super().do_propose(row)

@@ -175,6 +175,8 @@ def test_large_bounds_match_the_layout() -> None:
         "UNVERIFIED": 2**64 - 3,  # and one that has expired and is in question
         "PROPOSAL_LIFE_NS": codes.PROPOSAL_LIFE_NS,
         "REQUEST_LIFE_NS": codes.REQUEST_LIFE_NS,
+        "RECOVERY_WAIT_NS": codes.RECOVERY_WAIT_NS,
+        "RECOVERY_LIFE_NS": codes.RECOVERY_LIFE_NS,
         "TOKEN_LIFE_MAX_NS": 24 * 3600 * 10**9,
     }
 

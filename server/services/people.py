@@ -19,6 +19,7 @@ from server.services.line_words import proposed_lines, whom
 from server.services.noted import page_of
 from server.services.proposal_list import proposal_message
 from server.services.proposals import deed, do, proposal_at
+from server.services.recovering import allow_deed, allow_signed
 from server.services.replaced import check_unchanged, newest_sequence
 from server.services.stops import check_stop, is_stop
 from server.services.wishes import prepare
@@ -31,7 +32,7 @@ from switch.ids import ID_SIZE
 from switch.ledger.lines import line_row, lines_of, signed_part, signed_row
 from switch.ledger.moves import join
 from switch.ledger.templates import REFERENCE_SIZE, Templates, get_bytes
-from switch.register.approvers import count_approvers, wait_days
+from switch.register.approvers import count_approvers, count_recoverers, wait_days
 from switch.register.identity import Identity
 from switch.register.people import Person
 from switch.register.register import Register
@@ -107,6 +108,7 @@ class PeopleService:
         response.wait_s = register.beneficiary_wait_s
         response.approvers_count = count_approvers(register)
         response.approver_wait_days = wait_days(register)
+        response.recoverers_count = count_recoverers(register)
         return response
 
     async def Prepare(
@@ -132,6 +134,7 @@ class PeopleService:
                 raise ArgumentError(field, f"must be at most {most} bytes")
         if len(request.signature) != SIGNATURE_SIZE:
             raise ArgumentError("signature", f"must be {SIGNATURE_SIZE} bytes")
+        allow_signed(node, request, caller)
         if not node.register.has_people:
             # Where nobody verifies it a number is nobody: one could be two by it.
             raise PreconditionError("NO_PEOPLE", "nobody is registered in this ledger")
@@ -224,7 +227,7 @@ class PeopleService:
         if request.lines_max > DO_LINES_MAX:
             raise ArgumentError("lines_max", f"must be at most {DO_LINES_MAX}")
         self._signatures.take(caller.index, node.loop.time())
-        response, numbers, move = await node.read(self._to_do, request)
+        response, numbers, move = await node.read(self._to_do, request, caller)
         if move is None:
             return response
         reply = await node.commit(move.request())
@@ -239,11 +242,12 @@ class PeopleService:
         return response
 
     def _to_do(
-        self, request: pb.DoLinesRequest
+        self, request: pb.DoLinesRequest, caller: Identity
     ) -> tuple[pb.DoLinesResponse, Sequence[int], Templates | None]:
         """The rows to be committed, and the numbers of their lines."""
         node = self._node
         proposal = proposal_at(node, request.proposal_sequence)
+        allow_deed(node, proposal, caller)
         checker = _last_approver(node, proposal)
         if proposal.total != PROPOSE_LINES:
             made = deed(node, proposal, checker)

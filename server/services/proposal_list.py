@@ -1,6 +1,7 @@
 """AdminService: the list of proposals, from who made each to what was done."""
 
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from switch._core import Ledger
 from switch.codes import (
     PROPOSAL_LIFE_NS,
     PROPOSE_LINES,
+    RECOVERY_LIFE_NS,
+    RECOVERY_WAIT_NS,
     Kind,
     Link,
     Result,
@@ -75,22 +78,36 @@ def proposal_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
         if widens_still(node, proposal, node.ledger.tail(sequence)):
             message.widens = True
             approved = message.state == pb.PROPOSAL_STATE_APPROVED
-            if approved and not message.third_needed:
-                approved_ns = message.answer.time_ns
+            approved_ns = message.answer.time_ns
+            if approved and message.recovery:
+                message.waits_until_ns = approved_ns + RECOVERY_WAIT_NS
+            elif approved and not message.third_needed:
                 message.waits_until_ns = waits_until_ns(node.register, approved_ns)
     return message
 
 
-def widening_count(node: Node) -> int:
-    """How many proposals that are not done let more people approve. Blocks."""
+class Widening(NamedTuple):
+    """How many proposals that are not done let more people approve."""
+
+    proposals: int
+    recoveries: int
+    """Those of them that are recoveries and approved: they only wait."""
+
+
+def count_widening(node: Node) -> Widening:
+    """How many there are. Blocks."""
     found, _ = node.exceptions.proposals(unanswered_only=True)
-    count, now_ns = 0, time.time_ns()
+    proposals = recoveries = 0
+    now_ns = time.time_ns()
     for sequence in found.tolist():
         try:
-            count += proposal_message(node, sequence, now_ns).widens
+            message = proposal_message(node, sequence, now_ns)
         except CorruptionError:
             continue
-    return count
+        proposals += message.widens
+        is_approved = message.state == pb.PROPOSAL_STATE_APPROVED
+        recoveries += message.recovery and is_approved
+    return Widening(proposals, recoveries)
 
 
 def _standing_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
@@ -103,6 +120,8 @@ def _standing_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
         approve_until_ns=until_ns,
         third_needed=RowFlag.THIRD in proposed.flags,
         by_channel=RowFlag.EVIDENCE in proposed.flags,
+        recovery=RowFlag.RECOVERY in proposed.flags,
+        ended_by_sequence=standing.ended_by,
     )
     if proposed.total == PROPOSE_LINES:
         tail = ledger.tail(sequence)
@@ -123,7 +142,7 @@ def _standing_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
             message.state = _of_lines(message)
         if is_late and message.state != pb.PROPOSAL_STATE_DONE:
             message.state = pb.PROPOSAL_STATE_EXPIRED
-        return message
+        return _ended(message)
     message.answer.CopyFrom(convert.entry(answer, ledger, register))
     if answer.kind == Kind.WITHDRAW:
         message.state = pb.PROPOSAL_STATE_WITHDRAWN
@@ -137,9 +156,18 @@ def _standing_message(node: Node, sequence: int, now_ns: int) -> pb.Proposal:
     elif (deed := deed_of(ledger, proposed)) is not None:
         message.state = pb.PROPOSAL_STATE_DONE
         message.done.CopyFrom(convert.entry(deed, ledger, register))
-    is_late = now_ns >= answer.timestamp + PROPOSAL_LIFE_NS
-    if is_late and message.state != pb.PROPOSAL_STATE_DONE:
-        message.state = pb.PROPOSAL_STATE_EXPIRED
+    life_ns = RECOVERY_LIFE_NS if message.recovery else PROPOSAL_LIFE_NS
+    if message.state != pb.PROPOSAL_STATE_DONE:
+        message.do_until_ns = answer.timestamp + life_ns
+        if now_ns >= message.do_until_ns:
+            message.state = pb.PROPOSAL_STATE_EXPIRED
+    return _ended(message)
+
+
+def _ended(message: pb.Proposal) -> pb.Proposal:
+    """Of a recovery that the treasury's acts have ended: that it has."""
+    if message.ended_by_sequence and message.state != pb.PROPOSAL_STATE_DONE:
+        message.state = pb.PROPOSAL_STATE_ENDED
     return message
 
 

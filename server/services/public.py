@@ -1,5 +1,5 @@
 """PublicService: whether a receipt is real, how a complaint stands, and what everybody
-may know of the totals.
+may know of the totals and of recoveries.
 
 Its caller is the machine that citizens reach, which is believed least of all. It is
 told of a receipt only with its number and its code, of a complaint only with its number
@@ -17,9 +17,10 @@ from server.services.complaint_times import due_ns, is_overdue
 from server.services.totals import first_and_last
 from server.status import ArgumentError
 from switch.calendar import day_date, ist_date
-from switch.codes import Kind, Record
+from switch.codes import RECOVERY_LIFE_NS, RECOVERY_WAIT_NS, Kind, Record
 from switch.entries import Entry
 from switch.ledger import complaints, receipts
+from switch.ledger.people_matters import Recovery
 from switch.ledger.refunds import RefundsFarApartError, refunds_of
 from switch.receipt_numbers import (
     CODE_MAX,
@@ -42,6 +43,8 @@ SCAN_MAX: Final = 4_096
 """Rows of a wallet that one question about a refund's receipt looks through."""
 PACE_S: Final = 0.02
 """Answers about receipts come so long after their question, or a multiple of it."""
+RECOVERIES_SHOWN: Final = 20
+"""Recoveries of one answer."""
 _NO_CODE: Final = "0" * 12
 
 T = TypeVar("T")
@@ -162,6 +165,22 @@ class PublicService:
         response.due_day = _day(due_ns(node, found))
         return response
 
+    # --- recoveries ------------------------------------------------------------------
+
+    async def ListRecoveries(
+        self, request: pb.ListRecoveriesRequest, caller: Identity
+    ) -> pb.ListRecoveriesResponse:
+        """Which recoveries are under way."""
+        return await self._node.read(self.recoveries, time.time_ns())
+
+    def recoveries(self, now_ns: int) -> pb.ListRecoveriesResponse:
+        """The same at once. Reads; blocks."""
+        found = self._node.exceptions.recoveries(now_ns)
+        found.sort(key=lambda one: (not one.approved_ns, one.sequence))
+        return pb.ListRecoveriesResponse(
+            recoveries=map(_wire_recovery, found[:RECOVERIES_SHOWN]), count=len(found)
+        )
+
     # --- totals ----------------------------------------------------------------------
 
     async def ReadPublicTotals(
@@ -202,6 +221,15 @@ def _check_lengths(request: _Request, number_max: int) -> None:
     for field, most in (("number", number_max), ("code", CODE_MAX)):
         if len(getattr(request, field)) > most:
             raise ArgumentError(field, f"must have at most {most} characters")
+
+
+def _wire_recovery(one: Recovery) -> pb.PublicRecovery:
+    told = pb.PublicRecovery(proposed_day=_day(one.proposed_ns))
+    if one.approved_ns:
+        told.approved_day = _day(one.approved_ns)
+        told.from_day = _day(one.approved_ns + RECOVERY_WAIT_NS)
+        told.until_day = _day(one.approved_ns + RECOVERY_LIFE_NS)
+    return told
 
 
 def _day(time_ns: int) -> str:

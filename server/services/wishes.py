@@ -17,6 +17,7 @@ from server.services.line_words import proposed_lines
 from server.services.network_specs import read_network
 from server.services.proposal_list import say_about
 from server.services.proposals import given_back, proposed, recoverable_at
+from server.services.recovering import allow_wishes
 from server.services.stops import stopped
 from server.services.wished import About, plain, record, utr_of, warnings_of
 from server.services.wished import amount_of as paise
@@ -87,6 +88,7 @@ def _prepare(
     node: Node, request: pb.PrepareRequest, caller: Identity
 ) -> pb.PrepareResponse:
     node.register.refresh()
+    allow_wishes(node, request, caller)
     given = [bool(request.wishes)]
     given += [request.HasField(name) for name in ("network", "payment", "stop")]
     if sum(given) != 1:

@@ -170,7 +170,7 @@ class Books:
             self.people.single(row, tail)
             check_operator(self.register, self.people, row, self.findings)
             if accepted:
-                check_sender(self.register, row, self.findings)
+                check_sender(self.register, self.people, row, self.findings)
         if apart := self._apart.get(kind):
             if accepted or self.claims:
                 apart(row, tail)

@@ -17,7 +17,7 @@ from switch.audit.doubts import Doubts
 from switch.audit.exceptions import Exceptions
 from switch.audit.findings import Findings
 from switch.audit.holds import Holds, due_times, sequences_of
-from switch.audit.kinds import CENTRE, HARNESS, KEEPS, NUMBERED, TREASURY, Move
+from switch.audit.kinds import AUDITOR, CENTRE, HARNESS, KEEPS, NUMBERED, TREASURY, Move
 from switch.audit.layout import (
     CASE,
     CORRECT_RULES,
@@ -258,7 +258,10 @@ class Cases:
         role = int(self.register.parties.roles[self.register.parties.place(sender)])
         wallet = min(int(asked["debit"]), self.accounts.count)
         own = role == CENTRE and self.accounts["participant"][wallet] == sender
-        may = own or role == HARNESS if kind == Kind.SHIFT else role == TREASURY
+        may = own or role == HARNESS
+        if kind != Kind.SHIFT:
+            recovery = self.people.recoveries.has(row)
+            may = role == (AUDITOR if recovery else TREASURY)
         if not may:
             text = "its sender has no role that may approve that"
             self.findings.add("senders", int(row["sequence"]), text)

@@ -21,6 +21,7 @@ from switch.audit.kinds import (
     MADE,
     MARKED,
     NO_REFERENCE,
+    OF_RECOVERY,
     OWN_REFERENCE,
     RELEASING_CLAIMS,
     SAYS_AMOUNT,
@@ -241,7 +242,7 @@ class Chain:
             "its flags speak of what is kept, and it keeps or ends no hold": (
                 (flags & np.uint16(KEEP)) != 0
             )
-            & ~KEEPING[kind],
+            & ~(KEEPING[kind] | OF_RECOVERY[kind]),
             "its flags speak of what is in question, and it says nothing of that": (
                 (flags & np.uint16(CASE)) != 0
             )

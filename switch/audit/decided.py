@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from switch.audit.layout import PROPOSAL_LIFE_NS, Mask, Rows
+from switch.audit.layout import PROPOSAL_LIFE_NS, RECOVERY, Mask, Rows
 from switch.codes import PersonRole
 
 Who = tuple[int, int]
@@ -21,9 +21,11 @@ Who = tuple[int, int]
 NOT_YET: Final = 2**64 - 1
 PROPOSES: Final = 1
 APPROVES: Final = 2
+RECOVERS: Final = 4
 MAY: Final[dict[int, int]] = {
     PersonRole.MAKER: PROPOSES,
     PersonRole.CHECKER: PROPOSES | APPROVES,
+    PersonRole.RECOVERER: RECOVERS,
 }
 """What who can act may do, by its role."""
 CANNOT: Final = "who proposed or approved it could not act any more"
@@ -77,10 +79,12 @@ class Decided:
         """Who has wanted something, and what each must be able to do. Who was never
         registered has signed nothing, as another check says.
         """
-        wanted = {_who(asked): PROPOSES}
+        recovery = int(asked["flags"]) & RECOVERY
+        wanted = {_who(asked): RECOVERS if recovery else PROPOSES}
         for approval in approvals:
             who = _who(approval)
-            wanted[who] = wanted.get(who, 0) | APPROVES
+            what = RECOVERS if recovery else APPROVES
+            wanted[who] = wanted.get(who, 0) | what
         knows = self._abilities.knows
         return {who: what for who, what in wanted.items() if knows(who)}
 

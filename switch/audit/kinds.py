@@ -75,6 +75,7 @@ SWITCH: Final = 1 << 0
 CENTRE: Final = 1 << Role.CENTRE
 BILLER: Final = 1 << Role.BILLER
 TREASURY: Final = 1 << Role.TREASURY
+AUDITOR: Final = 1 << Role.AUDITOR
 HARNESS: Final = 1 << Role.HARNESS
 ANYBODY: Final = 0x1FF
 """The row names the sender of the hold it speaks of, who is judged there."""
@@ -245,6 +246,8 @@ PEOPLE: Final = table_of(
 COMPLAINING: Final = table_of(Kind.COMPLAINT, Kind.REPLY)
 KEEPING: Final = table_of(Kind.HOLD, Kind.CASE, Kind.POST, Kind.VOID)
 """A hold whose deadline keeps it, a case that keeps one, and what ends a kept one."""
+OF_RECOVERY: Final = table_of(Kind.PROPOSE, Kind.APPROVE, Kind.REGISTER)
+"""Where the same bit says that it is of a recovery, which is judged with people."""
 RELEASING_CLAIMS: Final = table_of(
     *(Kind.POST, Kind.VOID, Kind.EXPIRE, Kind.REFUND, Kind.VERIFY, Kind.TRANSFER)
 )
@@ -287,3 +290,5 @@ MARKED: Final = table_of(
 CLAIMED: Final = _claimed()
 """Which flags of claims and dues a kind of row may have."""
 SENDERS: Final = _senders()
+SAYS: Final = table_of(Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW, Kind.REGISTER)
+"""What may be of a recovery."""

@@ -473,6 +473,9 @@ APPROVER_RULES: Final = 18
 """The first rules by which three want what makes more people approve, or two wait; and
 by which a ledger begins with three."""
 
+RECOVERY_RULES: Final = 19
+"""The first rules that know recoverers."""
+
 PUT_RULES: Final = 15
 """The first rules by which what was fetched does not outlive a file of bills."""
 
@@ -537,6 +540,7 @@ REVERSAL: Final = int(RowFlag.REVERSAL)
 OWED: Final = int(RowFlag.OWED)
 MATCHED: Final = int(RowFlag.MATCHED)
 KEEP: Final = int(RowFlag.KEEP)
+RECOVERY: Final = int(RowFlag.RECOVERY)
 EVIDENCE: Final = int(RowFlag.EVIDENCE)
 STATED: Final = int(RowFlag.STATED)
 PARTIAL: Final = int(RowFlag.PARTIAL)

@@ -39,6 +39,7 @@ from switch.audit.layout import (
     PAYOUT_RULES,
     PROPOSAL_LIFE_NS,
     PROPOSED_LINE,
+    RECOVERY,
     REVERSAL,
     ROW,
     SERVICE_RECORD,
@@ -58,6 +59,7 @@ from switch.audit.participants import broken_participant
 from switch.audit.persons import LAYOUTS as PEOPLES
 from switch.audit.persons import broken as broken_person
 from switch.audit.reader import Journal
+from switch.audit.recovery import Recoveries
 from switch.audit.references import bad_references
 from switch.audit.register import ACCOUNT_KINDS
 from switch.audit.services import broken_rules, broken_tariff
@@ -103,10 +105,13 @@ class Proposed:
 class Lines:
     """Gathers proposals and rows while they pass, judges rows in `finish`."""
 
-    def __init__(self, findings: Findings, approvers: Approvers) -> None:
+    def __init__(
+        self, findings: Findings, approvers: Approvers, recoveries: Recoveries
+    ) -> None:
         """Nothing seen yet."""
         self.findings = findings
         self.approvers = approvers
+        self.recoveries = recoveries
         self.proposed: dict[int, Rows] = {}
         """The lines of each accepted proposal, by its sequence."""
         self._tails: dict[int, U64] = {}
@@ -184,7 +189,11 @@ class Lines:
                 self.findings.add_rows("lines", mine["sequence"], NOBODY)
                 continue
             grounds = *_approval(asked, approvals, mine), *_places(asked, lines, mine)
-            if (approval := approvals.approved.get(number)) is not None:
+            if (approval := approvals.approved.get(number)) is None:
+                pass
+            elif number in self.recoveries.begun:
+                grounds += (*self.recoveries.grounds(asked, approval, mine),)
+            else:
                 grounds += (*self.approvers.grounds(asked, approval, mine),)
             for text, wrong in grounds:
                 if wrong.any():
@@ -240,7 +249,8 @@ def _approval(
     age = rows["timestamp"] - approval["timestamp"]
     late = ~early & (age >= np.uint64(PROPOSAL_LIFE_NS))
     text = f"proposal {sequence} was {does} 30 days or more before it"
-    yield text, late
+    if not int(asked["flags"]) & RECOVERY:
+        yield text, late
     other = rows["checker"] != (0 if channel else approval["participant"])
     yield "it names another as who approved it", other
     behind = [] if channel else approvals.behind(sequence)

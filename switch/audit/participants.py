@@ -88,6 +88,19 @@ class Participants:
             same and all(column[index] == said[name] for name, column in columns)
         )
 
+    def switches_on(self, tail: bytes) -> bool:
+        """Whether a record leaves one as it was, but active where it was not."""
+        said = np.frombuffer(tail, dtype=PARTICIPANT_RECORD, count=1)[0]
+        index = self.codes.get(bytes(said["code"]), 0)
+        if not index or self.active[index] or said["active"] != 1:
+            return False
+        role = int(said["role"])
+        same = role in ROLES and self.roles[index] == 1 << role
+        columns = self._columns().items()
+        return bool(
+            same and all(column[index] == said[name] for name, column in columns)
+        )
+
     def places(self, numbers: npt.NDArray[np.unsignedinteger[Any]]) -> Index:
         """Numbers as places in the arrays; the unknown share one."""
         nobody = len(self.codes) + 1

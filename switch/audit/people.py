@@ -21,13 +21,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from switch.audit.accounts import Accounts
 from switch.audit.approvers import Approvers
 from switch.audit.findings import Findings
-from switch.audit.kinds import BY_ONE, LINE, MONEY, Move
+from switch.audit.kinds import BY_ONE, LINE, MONEY, OF_RECOVERY, Move
 from switch.audit.layout import (
     APPROVER_RULES,
     CHANNEL_RULES,
     DECIDED_RULES,
     EVIDENCE,
     OK,
+    RECOVERY_RULES,
     SIGNATURE_SIZE,
     STAKE_RULES,
     THIRD,
@@ -47,6 +48,7 @@ from switch.audit.lines import (
     said_by,
 )
 from switch.audit.persons import PEOPLE_RULES, Person, Who
+from switch.audit.recovery import ELSE, FLAG, Recoveries
 from switch.audit.register import Register
 from switch.audit.stakes import Stakes
 from switch.codes import (
@@ -64,7 +66,7 @@ SIGNED_ROW: Final = struct.Struct("<16s16xQQ32sII4xI4xI2xBxH2xQ8x")
 NO_REFERENCE: Final = bytes(32)
 PROPOSALS_DAY_MAX: Final = 256
 MAKERS: Final = (PersonRole.MAKER, PersonRole.CHECKER)
-PROPOSERS: Final = (*MAKERS, PersonRole.CHANNEL)
+PROPOSERS: Final = (*MAKERS, PersonRole.CHANNEL, PersonRole.RECOVERER)
 CHECKERS: Final = (PersonRole.CHECKER,)
 PROPOSES: Final = (
     *(Kind.POST, Kind.VOID, Kind.REFUND, Kind.TRANSFER, Kind.CASE_CLOSE),
@@ -100,7 +102,8 @@ class People:
         self.persons = register.persons
         self.findings = findings
         self.approvers = Approvers(register)
-        self.lines = Lines(findings, self.approvers)
+        self.recoveries = Recoveries(register)
+        self.lines = Lines(findings, self.approvers, self.recoveries)
         self.hashes: dict[int, bytes] = {}
         """Of accepted proposals and stops, by sequence: what their approvals name."""
         self.unsigned: set[int] = set()
@@ -120,6 +123,10 @@ class People:
     def single(self, row: np.void, tail: bytes | None) -> None:
         """Judge a row that moves no money, accepted or not, before it is applied."""
         kind, accepted = int(row["kind"]), bool(row["result"] == OK)
+        if accepted and OF_RECOVERY[kind]:
+            person = self.persons.people.get(_who(row))
+            if not self.recoveries.flagged(row, person):
+                self._add("people", row, FLAG)
         if kind == Kind.SHIFT and accepted:
             self._shifts.append(int(row["sequence"]))
             self._wallets.append(int(row["debit"]))
@@ -130,7 +137,7 @@ class People:
         elif kind == Kind.PROPOSE:
             self._propose(row, tail, accepted=accepted)
         elif kind == Kind.WITHDRAW:
-            self._sign(row, tail, MAKERS)
+            self._sign(row, tail, self.recoveries.roles(row, MAKERS))
         elif LINE[kind]:
             self._line(row, tail or b"", accepted=accepted)
 
@@ -202,8 +209,14 @@ class People:
         """A proposal, whatever it asks for."""
         person = self.persons.people.get(_who(row))
         channel = person is not None and person.role == PersonRole.CHANNEL
+        recovers = person is not None and person.role == PersonRole.RECOVERER
+        if recovers and not self.recoveries.is_one(row, parse(tail or b"")):
+            self._add("people", row, ELSE)
+            if accepted:
+                self.unsigned.add(int(row["sequence"]))
         if not accepted:
-            totals = PROPOSES if row["amount"] and not channel else PROPOSES[-1:]
+            bound = channel or recovers
+            totals = PROPOSES if row["amount"] and not bound else PROPOSES[-1:]
             self._sign(row, tail, PROPOSERS, totals)
             if channel and not ((told := _told(tail)) and told.told):
                 self._add("people", row, ALIEN)
@@ -218,6 +231,8 @@ class People:
                 self._add("refusals", row, text)
             return
         self._sign(row, tail, PROPOSERS)
+        if recovers:
+            self.recoveries.begun.add(int(row["sequence"]))
         self.hashes[int(row["sequence"])] = self._hash(row, tail)
         said, lines = Proposed(int(row["amount"])), row["total"] == PROPOSE_LINES
         if lines:
@@ -245,7 +260,8 @@ class People:
             today, said = day[3], said if lines else replace(said, most=stake)
         else:
             stake = int(row["amount"])
-        three = not channel and self._three(stake, said, today)
+        bound = channel or recovers
+        three = not bound and self._three(stake, said, today)
         if bool(int(row["flags"]) & THIRD) != three:
             text = "its flags do not say whether a third person is needed"
             self._add("people", row, text)
@@ -288,7 +304,9 @@ class People:
         about, result = int(row["resolves"]), int(row["result"])
         shift = self._shift_at(about) is not None
         if self.persons.some and not shift:
-            self._sign(row, tail, CHECKERS)
+            self._sign(row, tail, self.recoveries.roles(row, CHECKERS))
+            if result == OK:
+                self.recoveries.approved(row)
         judged = result != Result.PROPOSAL_NOT_FOUND
         judged |= 0 < self.register.version < PEOPLE_RULES
         if judged and not self.names(row):
@@ -368,6 +386,8 @@ class People:
         begins = self.persons.begin(count)
         if record == Record.PERSON and self.register.has(APPROVER_RULES):
             begins |= self.persons.begin_third(row, tail, count)
+        if record == Record.PERSON and self.register.has(RECOVERY_RULES):
+            begins |= self.persons.begin_recoverer(row, tail, count)
         return record in ALONE or (record == Record.PERSON and begins)
 
     def _hash(
@@ -408,7 +428,7 @@ class People:
             text = "nobody has signed it"
         elif person is None:
             text = "who signed it is not registered"
-        elif not self.persons.can_act(person):
+        elif not self._able(person):
             text = "who signed it could not act then"
         elif person.role not in roles:
             text = "who signed it may not do that"
@@ -421,6 +441,12 @@ class People:
         self._add("people", row, text)
         if row["result"] == OK:
             self.unsigned.add(int(row["sequence"]))
+
+    def _able(self, person: Person) -> bool:
+        """Whether one can act by now, or recover if it is for that."""
+        if person.role == PersonRole.RECOVERER:
+            return self.persons.can_recover(person)
+        return self.persons.can_act(person)
 
     def _right(self, person: Person, hash_: bytes, tail: bytes) -> bool:
         """Whether what a tail ends in is a person's signature of a hash."""

@@ -17,9 +17,10 @@ from switch.audit.layout import (
     CHANNEL_RULES,
     PAYOUT_RULES,
     PERSON_RECORD,
+    RECOVERY_RULES,
     THRESHOLDS_RECORD,
 )
-from switch.codes import PersonRole, Record, Result, RowFlag
+from switch.codes import PersonRole, Record, Result, Role, RowFlag
 
 PEOPLE_RULES: Final = 8
 """The first rules that know people."""
@@ -27,10 +28,17 @@ PEOPLE_MAX: Final = 4_095
 WAIT_MAX_S: Final = 31 * 86_400
 WAIT_DAYS, WAIT_DAYS_MAX = 7, 21
 """Of who would approve by two people's word: where nobody says, and at most."""
+RECOVERERS_FIRST: Final = 2
+"""So many recoverers need nobody's word as a ledger begins."""
 STAY: Final = 2
 """So many who may approve are not made fewer; and so many begin a ledger's people."""
 Who = tuple[int, int]
 """A participant, and the number of one of its people."""
+SINCE: Final[dict[int, int]] = {
+    PersonRole.CHANNEL: BANKS_RULES,
+    PersonRole.RECOVERER: RECOVERY_RULES,
+}
+"""The rules that some roles came with."""
 LAYOUTS: Final = {
     Record.PERSON: PERSON_RECORD,
     Record.THRESHOLDS: THRESHOLDS_RECORD,
@@ -62,6 +70,11 @@ class Person:
         """An active checker."""
         return self.active and self.role == PersonRole.CHECKER
 
+    @property
+    def recovers(self) -> bool:
+        """An active recoverer."""
+        return self.active and self.role == PersonRole.RECOVERER
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -82,6 +95,9 @@ class Persons:
         active, and change elsewhere.
         """
         self.treasuries = treasuries
+        self.auditors: set[int] = set()
+        """The participants that are auditors, and of them those that are active."""
+        self.auditing: set[int] = set()
         self.people: dict[Who, Person] = {}
         """In the order in which they were registered first."""
         self.places: dict[Who, int] = {}
@@ -94,6 +110,9 @@ class Persons:
         self.wait_days = WAIT_DAYS
         self.second = 0
         """The row that has registered the second."""
+        self._last, self._apart = 0, False
+        # The first row of the newest person; and whether some row stood between two of
+        # these from the second on.
         self.abilities = Abilities()
         """Who could do what, for rows that are judged later."""
 
@@ -114,9 +133,29 @@ class Persons:
         new = person.who not in self.people and person.who[0] in self.treasuries
         return new and person.checks and int(row["sequence"]) == self.second + 1
 
+    def begin_recoverer(self, row: np.void, tail: bytes, accounts: int) -> bool:
+        """Whether the same holds of a recoverer, right behind the person before it."""
+        few = len(self.people) < STAY or self._apart
+        if few or accounts or len(tail) < PERSON_RECORD.itemsize:
+            return False
+        person = Person.of(tail)
+        others = [one.role == PersonRole.RECOVERER for one in self.people.values()]
+        new = person.who not in self.people and sum(others) < RECOVERERS_FIRST
+        behind = int(row["sequence"]) == self._last + 1
+        return new and behind and self.can_recover(person)
+
     def can_act(self, person: Person) -> bool:
         """Whether one can act by now."""
         return person.active and person.who[0] in self.treasuries
+
+    def can_recover(self, person: Person) -> bool:
+        """Whether one can recover by now."""
+        return person.recovers and person.who[0] in self.auditing
+
+    def recoverers(self, participant: int) -> list[Person]:
+        """The active recoverers of a participant."""
+        of = [self.people[who] for who in self.of.get(participant, ())]
+        return [person for person in of if person.recovers]
 
     def approvers(self) -> set[Who]:
         """Who may approve by now."""
@@ -160,6 +199,9 @@ class Persons:
             return Result.SAME_PERSON
         if first and (accounts or not person.checks):
             return Result.RULE_FIXED
+        recovers = person.role == PersonRole.RECOVERER
+        if recovers and person.who[0] not in self.auditors:
+            return Result.RULE_FIXED
         if self.takes_two(person):
             return Result.LAST_TREASURIES
         full = len(self.people) >= PEOPLE_MAX and person.who not in self.people
@@ -184,6 +226,10 @@ class Persons:
             self._note(person, int(row["sequence"]))
             if len(self.people) == STAY and not known:
                 self.second = int(row["sequence"])
+            elif len(self.people) > STAY and not known:
+                self._apart |= int(row["sequence"]) != self._last + 1
+            if not known:
+                self._last = int(row["sequence"])
             place = self.places.setdefault(person.who, len(self.places) + 1)
         update = bool(int(row["flags"]) & RowFlag.UPDATE)
         if int(row["debit"]) != place or update != known:
@@ -191,7 +237,15 @@ class Persons:
 
     def _note(self, person: Person, sequence: int) -> None:
         able = self.can_act(person)
+        if person.role == PersonRole.RECOVERER:
+            able = self.can_recover(person)
         self.abilities.note(person.who, sequence, role=person.role, able=able)
+
+    def note_participant(self, index: int, role: int, *, active: bool) -> None:
+        """Note what a participant is."""
+        auditor = role == Role.AUDITOR
+        for whose, those in ((self.auditors, auditor), (self.auditing, active)):
+            (whose.add if auditor and those else whose.discard)(index)
 
     def moved(self, participant: int, sequence: int) -> None:
         """Note that an accepted row is about the participant of some."""
@@ -202,6 +256,9 @@ class Persons:
         """Whether a person's record leaves it as it is, but not active."""
         person = Person.of(tail)
         before = self.people.get(person.who)
+        if before is not None and before.role == PersonRole.RECOVERER:
+            # Nobody alone puts out who is there for when others cannot act.
+            return False
         return before == replace(person, active=True) and not person.active
 
 
@@ -235,7 +292,7 @@ def broken(tail: bytes, rules: int) -> str:
         long = wait_s > WAIT_MAX_S or record["wait_days"] > WAIT_DAYS_MAX
         return "has a longer wait than there may be" if long else ""
     role = int(record["role"])
-    early = role == PersonRole.CHANNEL and 0 < rules < BANKS_RULES
+    early = 0 < rules < SINCE.get(role, 0)
     if role not in set(PersonRole) or early or record["active"] > 1:
         return "is of no role, or neither active nor not"
     if record["bank"] and (0 < rules < CHANNEL_RULES or role != PersonRole.CHANNEL):

@@ -389,6 +389,10 @@ class Register:
         """
         record = tail[0] if tail else 0
         if record == Record.PARTICIPANT and len(tail) >= PARTICIPANT_RECORD.itemsize:
+            index = self.participants.get(tail[8:40].rstrip(b"\0"), 0)
+            auditor = index in self.persons.auditors
+            if auditor and self.persons.recoverers(index):
+                return False
             return self.parties.switches_off(tail)
         if record == Record.SERVICE and len(tail) >= SERVICE_RECORD.itemsize:
             return self._service_off(tail)
@@ -445,9 +449,9 @@ class Register:
             if not stays and self.persons.takes_all_of(index):
                 text = "it leaves fewer than two people who may approve"
                 self._add("people", row, text)
-            self.certificates.note_participant(
-                index, role, active=bool(record["active"] == 1)
-            )
+            active = bool(record["active"] == 1)
+            self.certificates.note_participant(index, role, active=active)
+            self.persons.note_participant(index, role, active=active)
             self.parties.take(index, record)
             self.persons.moved(index, int(row["sequence"]))
         for name in broken_participant(record, self.version):

@@ -16,7 +16,8 @@ import numpy as np
 from switch import _core
 from switch.billing import lines
 from switch.core.codes cimport *
-from switch.core.layout cimport Answer, Row
+from switch.core.answered cimport Answer
+from switch.core.layout cimport Row
 from switch.core.native cimport native_assert
 
 cdef enum:

@@ -77,6 +77,10 @@ def init(args: Namespace, screen: Screen) -> Exit:
         words += ["--treasury", name]
     for one in args.person:
         words += ["--person", one]
+    for name in args.auditor:
+        words += ["--auditor", name]
+    for one in args.recoverer:
+        words += ["--recoverer", one]
     if args.two_people:
         words.append("--two-people")
     command = tethered(program("switch.register.begin", *words))
@@ -106,6 +110,7 @@ def people(args: Namespace, screen: Screen) -> Exit:
         value["wait_s"] = found.wait_s
         value["approvers_count"] = found.approvers_count
         value["approver_wait_days"] = found.approver_wait_days
+        value["recoverers_count"] = found.recoverers_count
         screen.value(value | {"instance": found.ledger.instance.hex()})
         return Exit.DONE
     word = screen.language.word
@@ -135,6 +140,7 @@ def people(args: Namespace, screen: Screen) -> Exit:
     facts.append(("beneficiary waits", span_text(found.wait_s)))
     days = f"{found.approver_wait_days} {word('days waited')}"
     facts += [("approvers", str(found.approvers_count)), ("approver waits", days)]
+    facts += [("recoverers", str(found.recoverers_count))]
     screen.facts(facts)
     return Exit.DONE
 
@@ -425,6 +431,20 @@ def add_commands(add: Add) -> Iterator[ArgumentParser]:
         action="store_true",
         help="begin with two: a third takes a week then, and if one is lost nobody "
         "approves",
+    )
+    begin.add_argument(
+        "--auditor",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an auditor, whose two recoverers make people if the treasury's are lost",
+    )
+    begin.add_argument(
+        "--recoverer",
+        action="append",
+        default=[],
+        metavar="AUDITOR/N:KEY",
+        help="who recovers, with the public key; twice, or never",
     )
     add("people", people, "who may propose and approve, and what needs a third person")
     shown = add("proposal", proposal, "a proposal, or a stop, with all its lines")

@@ -110,9 +110,14 @@ def widening_facts(
     proposal: proposals_pb2.Proposal, language: Language
 ) -> list[tuple[str, str]]:
     """Of a proposal by which more may approve that, and from when on it may be done."""
+    facts = [("recovery", language.word("yes"))] if proposal.recovery else []
+    if proposal.ended_by_sequence:
+        facts += [("ended by", str(proposal.ended_by_sequence))]
     if not proposal.widens:
-        return []
-    facts = [("widens", language.word("yes"))]
+        return facts
+    facts += [("widens", language.word("yes"))]
+    if proposal.recovery and proposal.do_until_ns:
+        facts += [("do until", format_ist(proposal.do_until_ns))]
     if proposal.waits_until_ns:
         return [*facts, ("waits until", format_ist(proposal.waits_until_ns))]
     if proposal.third_needed:

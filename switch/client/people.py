@@ -47,6 +47,8 @@ class Registered(NamedTuple):
     """How many may approve by now."""
     approver_wait_days: int
     """How long what lets more approve waits, by two people's word."""
+    recoverers_count: int = 0
+    """How many can recover by now."""
 
 
 class Prepared(NamedTuple):
@@ -118,6 +120,7 @@ class PeopleCalls:
             reply.wait_s,
             reply.approvers_count,
             reply.approver_wait_days,
+            reply.recoverers_count,
         )
 
     def signer(self, participant: str, number: int, key: PersonKey) -> Signer:

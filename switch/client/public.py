@@ -29,6 +29,11 @@ class PublicCalls:
         request = pb.CheckComplaintRequest(number=number, code=code)
         return self._caller.read(self._public.CheckComplaint, request)
 
+    def recoveries(self) -> pb.ListRecoveriesResponse:
+        """Which recoveries are under way. Raises CallError."""
+        request = pb.ListRecoveriesRequest()
+        return self._caller.read(self._public.ListRecoveries, request)
+
     def public_totals(
         self,
         by: "pb.PublicBy.ValueType",

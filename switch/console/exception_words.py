@@ -29,6 +29,7 @@ EXCEPTION_WORDS: dict[str, tuple[str, str]] = {
     "proposal expired": ("too old", "মেয়াদ শেষ"),
     "proposal withdrawn": ("withdrawn", "প্রত্যাহৃত"),
     "proposal approved": ("approved, not done", "অনুমোদিত, করা হয়নি"),
+    "proposal ended": ("ended: the treasury acts", "শেষ: কোষাগার সক্রিয়"),
     "proposal done": ("done", "করা হয়েছে"),
     # Whose turn it is.
     "turn biller": ("biller", "বিলার"),

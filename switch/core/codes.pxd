@@ -231,6 +231,7 @@ cdef enum:  # what a person may do; the first two act
     PERSON_SUPPORT = 3
     PERSON_AUDITOR = 4
     PERSON_CHANNEL = 5      # a bank's connection: proposes what it has booked, and nothing else
+    PERSON_RECOVERER = 6    # of an auditor: makes people of the treasury if these cannot act
 
 cdef enum:  # StatementRecord.source: in which form a bank gave it
     SOURCE_CAMT = 1
@@ -388,6 +389,8 @@ cdef enum:  # Row.flags
     # A hold that its deadline does not release; a case that keeps its hold; a post or void of
     # a hold that was kept.
     ROW_KEEP = 0x0080
+    # A propose that recoverers signed, its approve, and the register rows of its lines.
+    ROW_RECOVERY = 0x0080
     # A post, void, verify or case that a biller's answer made; a propose that a channel signed.
     ROW_EVIDENCE = 0x0100
     ROW_HEAD_SHIFT = 9      # bits 9-11: index of the head within the service

@@ -66,6 +66,7 @@ cdef enum:
     BENEFICIARY_WAIT_S = 86400  # where the thresholds say no other
     WAIT_MAX_S = 2678400        # 31 days: the longest that they may say
     APPROVERS_ENOUGH = 3        # who may approve: so many, and nobody else is needed
+    RECOVERERS_FIRST = 2        # of those with whom a ledger begins
     APPROVER_WAIT_DAYS = 7      # of who would approve, where the thresholds say no other
     APPROVER_WAIT_DAYS_MAX = 21  # the longest that they may say: less than PROPOSAL_LIFE_NS
     IFSC_SIZE = 11              # characters of an IFSC
@@ -93,9 +94,10 @@ cdef enum:
 cdef enum:
     JOURNAL_FORMAT = 5
     INDEX_FORMAT = 11
-    RULES_VERSION = 18          # the rules of this code; one more for each change of them
+    RULES_VERSION = 19          # the rules of this code; one more for each change of them
     LIMIT_RULES = 14            # the first by which a limit is found by its account
     SETTLED_RULES = 17          # the first whose images say what was settled and paid out
+    RECOVERY_RULES = 19         # the first by which approvals are found, and recoverers known
     TOKEN_FORMAT = 1
     CHUNK_MAGIC = 0x314B4843    # "CHK1"
     INDEX_MAGIC = 0x31584449    # "IDX1"
@@ -130,11 +132,14 @@ cdef extern from *:
     #define LINK_LIMIT ((1ULL << 23) + 4)  /* of an account, in a ledger with people */
     #define LINK_ADDITION ((1ULL << 23) + 5)  /* of a service: what was put in and only adds */
     #define LINK_MARGIN ((1ULL << 23) + 6)  /* of nothing: the newest margin */
+    #define LINK_APPROVED ((1ULL << 23) + 7)  /* of nothing: approvals of the treasury */
     #define LINK_PROPOSALS ((1ULL << 23) + 65536)  /* of a person: plus the IST day */
     #define LINK_REQUESTS ((1ULL << 23) + 131072)  /* of a wallet: plus the IST day */
     #define NEVER 0xFFFFFFFFFFFFFFFFULL  /* when a hold is due that is kept */
     #define UNVERIFIED 0xFFFFFFFFFFFFFFFDULL  /* when one is due that is unverified */
     #define PROPOSAL_LIFE_NS 2592000000000000ULL  /* 30 days: then it is not approved any more */
+    #define RECOVERY_WAIT_NS 2592000000000000ULL  /* 30 days in which all see a recovery */
+    #define RECOVERY_LIFE_NS 5184000000000000ULL  /* 60 days: then it is not done any more */
     #define REQUEST_LIFE_NS 2592000000000000ULL  /* 30 days: then nothing matches it any more */
     #define TOKEN_LIFE_MAX_NS 86400000000000ULL  /* a day: no quotation is older */
     """
@@ -160,11 +165,14 @@ cdef extern from *:
     const uint64_t LINK_LIMIT
     const uint64_t LINK_ADDITION
     const uint64_t LINK_MARGIN
+    const uint64_t LINK_APPROVED
     const uint64_t LINK_PROPOSALS
     const uint64_t LINK_REQUESTS
     const uint64_t NEVER
     const uint64_t UNVERIFIED
     const uint64_t PROPOSAL_LIFE_NS
+    const uint64_t RECOVERY_WAIT_NS
+    const uint64_t RECOVERY_LIFE_NS
     const uint64_t REQUEST_LIFE_NS
     const uint64_t TOKEN_LIFE_MAX_NS
 
@@ -566,35 +574,3 @@ cdef struct PostingsAccount:    # 80 bytes, sorted by account
     PostingsLink links[POSTINGS_LINKS]
     uint32_t reserved
     uint32_t check              # CRC-32C(76 bytes before), seeded with instance and step
-
-cdef struct Outcome:            # 80 bytes: the answer to one requested row
-    uint64_t sequence           # of the row that holds the answer, 0 if there is none
-    uint64_t timestamp
-    uint64_t balance            # wallet: posted credits less posted debits
-    uint64_t pending            # wallet: reserved by open holds
-    uint64_t other              # sequence of the row in the way, or 0
-    uint8_t other_id[16]        # and its id
-    uint32_t receipt
-    uint32_t index              # account, participant, service or complaint that was made
-    uint16_t year               # financial year of the receipt
-    uint8_t result
-    uint8_t repeat              # 1 if this answer was given before
-    uint8_t field               # FIELD_*, with RESULT_ID_REUSED
-    uint8_t state               # PAYMENT_*, of a payment that has a row; of a repeat: now
-    uint8_t foreign             # the row in the way is of another sender and another wallet
-    uint8_t reserved[9]
-
-cdef struct Answer:             # 120 bytes, in memory: what a biller answered to one question
-    uint64_t number             # of the question; of payments the hold's sequence
-    uint64_t sent_ns            # of a question whose payment the biller has not seen: when it left
-    uint64_t amount             # paise that it says it credited, of a basket the sum
-    uint8_t id[16]              # zero unless the answer has one of 16 bytes
-    uint8_t biller_reference[32]  # texts are zero-padded
-    uint8_t reason[32]
-    uint32_t bills_count        # how many it has; what is in them is not read here
-    uint32_t at                 # where the bytes of its message begin in the request,
-    uint32_t size               # and how many there are
-    uint8_t kind                # ANSWERED_*, 0 for any other
-    uint8_t biller_reference_size
-    uint8_t reason_size
-    uint8_t bad                 # BAD_*

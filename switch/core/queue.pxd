@@ -5,7 +5,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from switch.core.layout cimport Outcome
+from switch.core.answered cimport Outcome
 from switch.core.state cimport State
 from switch.core.threads cimport pthread_cond_t, pthread_mutex_t
 

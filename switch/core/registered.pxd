@@ -109,6 +109,11 @@ cdef struct Proposed:         # the proposal of lines that a row of this group a
     uint8_t name[32]          # what the ids of their rows begin with, 12 bytes of it
     uint8_t stands            # that it may be done was found, and nothing since has changed that
 
+cdef struct Acted:            # approvals of the treasury that were looked at
+    uint64_t after            # all behind this row,
+    uint64_t upto             # the newest of them, 0: none was looked at
+    uint64_t named            # the newest row that one of them names, or 0
+
 cdef struct RefusalBudget:    # of one role, for each of its participants
     uint32_t per_s            # 0: no bound
     uint32_t at_once

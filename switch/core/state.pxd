@@ -18,7 +18,7 @@ from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 from switch.core.log cimport LogApi
 from switch.core.places cimport Places, PlacesTable
 from switch.core.registered cimport (
-    BankAccount, Beneficiary, Complaint, Fixed, NotedTable, Operator, Participant, Person,
+    Acted, BankAccount, Beneficiary, Complaint, Fixed, NotedTable, Operator, Participant, Person,
     Proposed, RefusalBudget, Schedule, Service, Thresholds,
 )
 from switch.core.tables cimport Chains, Copying, Digest, Hold, Holds
@@ -52,6 +52,7 @@ cdef enum:  # the three maps of the index
     # (operator and wallet, LINK_SHIFT + 1) -> first;
     # (person, LINK_PROPOSALS + day) -> what it proposed; (account, LINK_FREEZE) -> its freeze;
     # (account, LINK_LIMIT) -> its limit; (0, LINK_MARGIN) -> margin;
+    # (0, LINK_APPROVED) -> an approval by the treasury;
     # (payment, LINK_COMPLAINT) -> complaint; (service, LINK_BILLS or LINK_ADDITION) -> bills;
     # (refund or end, LINK_HANDED_OUT) -> its handed_out
     MAP_LINKS = 2
@@ -519,6 +520,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint32_t lines_count
     uint64_t lines_window     # 0: none in this group
     Proposed proposed
+    Acted acted
     # What an approval of this group has named last: its sequence, 0 for none, and its hash.
     uint64_t named
     uint8_t named_hash[32]

@@ -28,6 +28,7 @@ from switch.ledger.bank_matters import BankItem
 from switch.ledger.open_matters import ExceptionKind, Matter, Numbers, OpenMatters
 from switch.ledger.overdue import DECIDE_DAYS, OVERDUE_DAYS, undecided_since
 from switch.ledger.paid_out import Disbursed
+from switch.ledger.people_matters import Recovery
 
 LISTED_MAX = 1_000_000
 """Exceptions that are looked at, the oldest ones; the others are counted."""
@@ -96,6 +97,8 @@ class Standing(NamedTuple):
     first_approval: int
     """The first of two, if it waits for a third person; else 0."""
     lines_done: int
+    ended_by: int
+    """Of a recovery: the treasury's approval that has ended it; else 0."""
 
 
 class Exceptions:
@@ -178,7 +181,11 @@ class Exceptions:
     def standing(self, proposal: int) -> Standing:
         """How a proposal stands, as of the newest row that was read."""
         matters = self._matters
-        return Standing(matters.first_approval(proposal), matters.lines_done(proposal))
+        return Standing(
+            matters.first_approval(proposal),
+            matters.lines_done(proposal),
+            matters.ended_by(proposal),
+        )
 
     def bank_items(self) -> tuple[list[BankItem], int]:
         """What is open about banks, by sequence; and the newest row that was read."""
@@ -208,6 +215,11 @@ class Exceptions:
         """The requests for top-ups that are open, likewise."""
         as_of = self._matters.read_on()
         return self._matters.requests(now_ns), as_of
+
+    def recoveries(self, now_ns: int) -> list[Recovery]:
+        """The recoveries that are under way, by sequence."""
+        self._matters.read_on()
+        return self._matters.recoveries(now_ns)
 
     def stops(self) -> tuple[list[int], int]:
         """The stops that are open, and the newest row that was read."""

@@ -33,7 +33,7 @@ from switch.ledger.follower import Follower
 from switch.ledger.histories import Histories
 from switch.ledger.moves import refund_id
 from switch.ledger.paid_out import Disbursed, PaidOut
-from switch.ledger.people_matters import PeopleMatters
+from switch.ledger.people_matters import PeopleMatters, Recovery
 
 Numbers = npt.NDArray[np.uint64]
 
@@ -167,6 +167,16 @@ class OpenMatters:
         """How many lines of a proposal are done."""
         with self._lock:
             return self._people.done(proposal)
+
+    def ended_by(self, recovery: int) -> int:
+        """The treasury's approval that has ended a recovery, 0 if none has."""
+        with self._lock:
+            return self._people.ended_by(recovery)
+
+    def recoveries(self, now_ns: int) -> list[Recovery]:
+        """The recoveries that are under way, by sequence."""
+        with self._lock:
+            return self._people.recoveries(now_ns)
 
     def stops(self) -> list[int]:
         """The stops that nobody else has approved, and that hold still, ascending."""
@@ -316,7 +326,12 @@ class OpenMatters:
                     self._proposed.append(entry.sequence)
                     if self._people.propose(entry):
                         self._unanswered.add(entry.sequence)
-                elif entry.kind == Kind.WITHDRAW or self._people.is_answered(entry):
+                    continue
+                if entry.kind == Kind.APPROVE:
+                    self._unanswered.difference_update(
+                        self._people.end_recoveries(entry)
+                    )
+                if entry.kind == Kind.WITHDRAW or self._people.is_answered(entry):
                     self._unanswered.discard(entry.resolves)
                     self._people.answered(entry)
             if len(self._proposed) > PROPOSALS_MAX:

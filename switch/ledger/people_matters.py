@@ -10,7 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from switch._core import Ledger, Rows, entries_of
-from switch.codes import PROPOSAL_LIFE_NS, PROPOSE_LINES, Kind, Record, RowFlag
+from switch.codes import (
+    PROPOSAL_LIFE_NS,
+    PROPOSE_LINES,
+    RECOVERY_LIFE_NS,
+    Kind,
+    Record,
+    RowFlag,
+)
 from switch.entries import Entry
 from switch.errors import CorruptionError
 from switch.ledger.lines import lines_of
@@ -26,8 +33,24 @@ _ACTIVE_AT = {Record.PARTICIPANT: 2, Record.SERVICE: 6, Record.PERSON: 2}
 class _Approved(NamedTuple):
     """An approved proposal of lines."""
 
-    time_ns: int
+    until_ns: int
+    """From when on it is done no more."""
     lines_count: int
+
+
+class Recovery(NamedTuple):
+    """A recovery that is neither withdrawn nor ended."""
+
+    sequence: int
+    proposed_ns: int
+    approved_ns: int = 0
+    """When a second recoverer approved it; 0: nobody has."""
+
+    def may_be_done(self, now_ns: int) -> bool:
+        """Whether it is not too old to be approved, or to be done."""
+        if self.approved_ns:
+            return now_ns < self.approved_ns + RECOVERY_LIFE_NS
+        return now_ns < self.proposed_ns + PROPOSAL_LIFE_NS
 
 
 class _Missing(NamedTuple):
@@ -55,6 +78,10 @@ class PeopleMatters:
         # and the first line that was not there when it was looked for last.
         self._said: dict[int, int] = {}
         self._missing: dict[int, _Missing] = {}
+        # Recoveries behind which the treasury has not acted, and those that have ended:
+        # by which approval of it.
+        self._recoveries: dict[int, Recovery] = {}
+        self._ended: dict[int, int] = {}
 
     # --- asked ---------------------------------------------------------------------
 
@@ -76,13 +103,32 @@ class PeopleMatters:
         """How many lines of a proposal are done."""
         return self._done.get(proposal, 0)
 
+    def ended_by(self, recovery: int) -> int:
+        """The treasury's approval that has ended a recovery, 0 if none has."""
+        return self._ended.get(recovery, 0)
+
+    def recoveries(self, now_ns: int) -> list[Recovery]:
+        """Those that are under way: neither withdrawn, ended, done nor too old."""
+        return [
+            one
+            for one in self._recoveries.values()
+            if one.may_be_done(now_ns) and not self._is_done(one)
+        ]
+
+    def _is_done(self, one: Recovery) -> bool:
+        """Whether all lines of a recovery are done; what is done is soon forgotten."""
+        if not one.approved_ns:
+            return False
+        approved = self._approved.get(one.sequence)
+        done = self._done.get(one.sequence, 0)
+        return approved is None or done >= approved.lines_count
+
     def undone(self, now_ns: int) -> list[int]:
         """Proposals that have lines to be done, by sequence: approved ones, and those
         of channels, which need no approval.
         """
         for sequence, one in list(self._approved.items()):
-            is_late = now_ns >= one.time_ns + PROPOSAL_LIFE_NS
-            if is_late or self._done.get(sequence, 0) >= one.lines_count:
+            if now_ns >= one.until_ns or self._done.get(sequence, 0) >= one.lines_count:
                 del self._approved[sequence]
         for sequence, time_ns in list(self._said.items()):
             if now_ns >= time_ns + PROPOSAL_LIFE_NS or self._is_said(sequence):
@@ -144,6 +190,9 @@ class PeopleMatters:
             self._third[proposed.sequence] = 0
         if proposed.total == PROPOSE_LINES:
             self._done[proposed.sequence] = 0
+        if RowFlag.RECOVERY in proposed.flags:
+            one = Recovery(proposed.sequence, proposed.timestamp)
+            self._recoveries[proposed.sequence] = one
         if RowFlag.EVIDENCE in proposed.flags and proposed.total == PROPOSE_LINES:
             # A channel's is done without.
             self._said[proposed.sequence] = proposed.timestamp
@@ -165,9 +214,42 @@ class PeopleMatters:
         self._third.pop(answer.resolves, None)
         self._approved.pop(answer.resolves, None)
         self._forget_said(answer.resolves)
-        if answer.kind == Kind.APPROVE and answer.resolves in self._done:
+        if answer.kind == Kind.WITHDRAW:
+            self._recoveries.pop(answer.resolves, None)
+        elif answer.resolves in self._done and answer.resolves not in self._ended:
+            is_recovery = RowFlag.RECOVERY in answer.flags
+            if is_recovery:
+                self._approve_recovery(answer)
+            life_ns = RECOVERY_LIFE_NS if is_recovery else PROPOSAL_LIFE_NS
             count = self._count(answer.resolves)
-            self._approved[answer.resolves] = _Approved(answer.timestamp, count)
+            until_ns = answer.timestamp + life_ns
+            self._approved[answer.resolves] = _Approved(until_ns, count)
+
+    def _approve_recovery(self, answer: Entry) -> None:
+        one = self._recoveries[answer.resolves]
+        self._recoveries[answer.resolves] = one._replace(approved_ns=answer.timestamp)
+
+    def end_recoveries(self, approval: Entry) -> list[int]:
+        """Note an accepted approval; the recoveries that end by it, as two people of
+        the treasury have signed behind them. Call it before `answered`.
+        """
+        if not self._recoveries or RowFlag.RECOVERY in approval.flags:
+            return []
+        ended = [one for one in self._recoveries if one < approval.resolves]
+        if not ended or self._is_shift(approval.resolves):
+            return []
+        for recovery in ended:
+            del self._recoveries[recovery]
+            self._ended[recovery] = approval.sequence
+            self._approved.pop(recovery, None)
+        return ended
+
+    def _is_shift(self, sequence: int) -> bool:
+        """Whether a row is of a shift; of one that cannot be read nothing is known."""
+        try:
+            return self._ledger.row(sequence).kind == Kind.SHIFT
+        except CorruptionError:
+            return True
 
     def take_lines(self, rows: Rows) -> None:
         """Note the lines among accepted rows, after their proposals."""

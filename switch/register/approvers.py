@@ -15,7 +15,13 @@ from switch.codes import (
 )
 from switch.register.people import Person
 from switch.register.register import Register
-from switch.signed import read_line, read_person, read_thresholds, record_of
+from switch.signed import (
+    PersonRecord,
+    read_line,
+    read_person,
+    read_thresholds,
+    record_of,
+)
 from switch.specs import ParticipantSpec
 
 PEOPLE_MAX: Final = 4_096
@@ -55,38 +61,79 @@ def wait_days(register: Register) -> int:
     return known.approver_days if known else APPROVER_WAIT_DAYS
 
 
+def recovers(spec: ParticipantSpec) -> bool:
+    """Whether recoverers of such a participant can recover."""
+    return spec.role is Role.AUDITOR and spec.active
+
+
+def _is_recoverer(person: Person) -> bool:
+    return person.active and person.role is PersonRole.RECOVERER
+
+
+def count_recoverers(register: Register) -> int:
+    """How many can recover."""
+    return sum(
+        _is_recoverer(one) and recovers(register.participant(one.participant).spec)
+        for one in _people(register)
+    )
+
+
+def has_recoverer(register: Register, participant: int) -> bool:
+    """Whether a participant, by its index, has an active recoverer."""
+    people = _people(register)
+    return any(_is_recoverer(one) and one.participant == participant for one in people)
+
+
 def widens(register: Register, packed: bytes) -> bool:
-    """Whether by a line of a proposal more may approve than now, or sooner."""
+    """Whether by a line of a proposal more may approve than now, or sooner; or whether
+    it is of who recovers.
+    """
     line = read_line(packed)
     if line.kind is not Kind.REGISTER:
         return False
     tail, record = line.tail, record_of(line.tail)
     if record is Record.PERSON:
-        new = read_person(tail)
-        try:
-            owner = register.participant(new.participant)
-        except LookupError:
-            return False
-        if not acts(owner.spec):
-            return False
-        known = register.find_person(new.participant, new.number)
-        same = known is not None and _checks(register, known) and known.key == new.key
-        return new.active and new.role is PersonRole.CHECKER and not same
+        return _widens_by_person(register, read_person(tail))
     if record is Record.PARTICIPANT:
-        if tail[_ROLE_AT] != Role.TREASURY or not tail[_ACTIVE_AT]:
-            return False
-        code = tail[_CODE].rstrip(b"\0").decode("ascii", "replace")
-        before = register.find_participant(code)
-        if before is None or acts(before.spec):
-            return False
-        people = _people(register)
-        return any(
-            _is_checker(one) and one.participant == before.index for one in people
-        )
+        return _widens_by_participant(register, tail)
     if record is Record.THRESHOLDS:
         days = read_thresholds(tail).wait_days or APPROVER_WAIT_DAYS
         return days < wait_days(register)
     return False
+
+
+def _widens_by_person(register: Register, new: PersonRecord) -> bool:
+    known = register.find_person(new.participant, new.number)
+    roles = {new.role, known.role if known else new.role}
+    if PersonRole.RECOVERER in roles:
+        return True
+    try:
+        owner = register.participant(new.participant)
+    except LookupError:
+        return False
+    if not acts(owner.spec):
+        return False
+    same = known is not None and _checks(register, known) and known.key == new.key
+    return new.active and new.role is PersonRole.CHECKER and not same
+
+
+def _widens_by_participant(register: Register, tail: bytes) -> bool:
+    """Whether people act by its record who do not now; or recoverers can recover who
+    cannot now, or the other way round.
+    """
+    code = tail[_CODE].rstrip(b"\0").decode("ascii", "replace")
+    before = register.find_participant(code)
+    if before is None:
+        return False
+    is_active = bool(tail[_ACTIVE_AT])
+    can = tail[_ROLE_AT] == Role.AUDITOR and is_active
+    if can != recovers(before.spec) and has_recoverer(register, before.index):
+        return True
+    will_act = tail[_ROLE_AT] == Role.TREASURY and is_active
+    if not will_act or acts(before.spec):
+        return False
+    people = _people(register)
+    return any(_is_checker(one) and one.participant == before.index for one in people)
 
 
 def waits_until_ns(register: Register, approved_ns: int) -> int:

@@ -92,10 +92,10 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.AdminService/ListServices": _READERS | MASKED,
     "/payswitch.v1.AdminService/GetLedger": _READERS | MASKED,
     "/payswitch.v1.PeopleService/ListPeople": _OFFICES,
-    "/payswitch.v1.PeopleService/Prepare": _TREASURY,
-    "/payswitch.v1.PeopleService/Submit": _TREASURY,
+    "/payswitch.v1.PeopleService/Prepare": _OFFICES,
+    "/payswitch.v1.PeopleService/Submit": _OFFICES,
     "/payswitch.v1.PeopleService/GetProposal": _OFFICES,
-    "/payswitch.v1.PeopleService/DoLines": _TREASURY,
+    "/payswitch.v1.PeopleService/DoLines": _OFFICES,
     "/payswitch.v1.PeopleService/ListStops": _OFFICES,
     "/payswitch.v1.BankService/RequestTopUp": _CENTRE,
     "/payswitch.v1.BankService/GetTopUpRequest": _OFFICES | _CENTRE | _SUPPORT,
@@ -119,6 +119,7 @@ MATRIX: Final[Mapping[str, frozenset[Role]]] = {
     "/payswitch.v1.PublicService/CheckReceipt": _PUBLIC,
     "/payswitch.v1.PublicService/CheckComplaint": _PUBLIC,
     "/payswitch.v1.PublicService/ReadPublicTotals": _PUBLIC,
+    "/payswitch.v1.PublicService/ListRecoveries": _PUBLIC,
 }
 """Full method name → roles. A method that is not here may be called by nobody."""
 

@@ -85,7 +85,8 @@ class PeopleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Prepare(self, request, context):
-        """Makes of what somebody wants the row that is to be signed, with its lines. Nothing is recorded.
+        """Makes of what somebody wants the row that is to be signed, with its lines. Nothing is recorded. For
+        an auditor wishes for a person and a participant alone: PERMISSION_DENIED for any other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +97,8 @@ class PeopleServiceServicer:
         certificate or a confirmation of one. A person of the caller's participant, by its number. What
         is approved is done by DoLines. Durable when it is answered, and idempotent by id: after any RPC
         error send it again as it is. In a ledger without people FAILED_PRECONDITION with reason
-        NO_PEOPLE.
+        NO_PEOPLE. Of an auditor a propose, an approve and a withdraw alone, which a recoverer has signed:
+        PERMISSION_DENIED for any other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,7 +115,9 @@ class PeopleServiceServicer:
         """Does what is not done yet of an approved proposal, in the order of its lines, and what
         proposals without lines ask for. A line that is refused stays open; call it again to go on.
         NOT_APPROVED: it was withdrawn, its last approval is 30 days old, who proposed or approved it
-        cannot act any more, or something newer speaks of the same (`changed_sequence`).
+        cannot act any more, or something newer speaks of the same (`changed_sequence`). Of a recovery:
+        its approval is 60 days old, or the treasury has acted since. An auditor does recoveries alone:
+        PERMISSION_DENIED for any other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,19 +26,19 @@ from switch.v1 import banks_pb2 as switch_dot_v1_dot_banks__pb2
 from switch.v1 import types_pb2 as switch_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19switch/v1/proposals.proto\x12\x0cpayswitch.v1\x1a\x15switch/v1/banks.proto\x1a\x15switch/v1/types.proto\"\xfc\x03\n\x08Proposal\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.payswitch.v1.ProposalState\x12%\n\x08proposed\x18\x02 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12#\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12!\n\x04\x64one\x18\x04 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\x18\n\x10\x61pprove_until_ns\x18\x05 \x01(\x04\x12\x13\n\x0blines_count\x18\x06 \x01(\r\x12\x12\n\nlines_done\x18\x07 \x01(\r\x12&\n\tapprovals\x18\x08 \x03(\x0b\x32\x13.payswitch.v1.Actor\x12\x14\n\x0cthird_needed\x18\t \x01(\x08\x12\x12\n\nby_channel\x18\n \x01(\x08\x12\"\n\x05\x61\x62out\x18\x0b \x01(\x0b\x32\x13.payswitch.v1.Entry\x12$\n\x07payment\x18\x0c \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\x12\n\nfirst_line\x18\r \x01(\t\x12)\n\tbank_item\x18\x0e \x01(\x0b\x32\x16.payswitch.v1.BankItem\x12\x0f\n\x07\x63hanges\x18\x0f \x03(\t\x12\x0e\n\x06widens\x18\x10 \x01(\x08\x12\x16\n\x0ewaits_until_ns\x18\x11 \x01(\x04\"J\n\x14ListProposalsRequest\x12\x0b\n\x03\x61ll\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x8e\x01\n\x15ListProposalsResponse\x12)\n\tproposals\x18\x01 \x03(\x0b\x32\x16.payswitch.v1.Proposal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\x12\x19\n\x11\x64\x61maged_sequences\x18\x04 \x03(\x04*\xb8\x01\n\rProposalState\x12\x1e\n\x1aPROPOSAL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PROPOSAL_STATE_OPEN\x10\x01\x12\x1a\n\x16PROPOSAL_STATE_EXPIRED\x10\x02\x12\x1c\n\x18PROPOSAL_STATE_WITHDRAWN\x10\x03\x12\x1b\n\x17PROPOSAL_STATE_APPROVED\x10\x04\x12\x17\n\x13PROPOSAL_STATE_DONE\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19switch/v1/proposals.proto\x12\x0cpayswitch.v1\x1a\x15switch/v1/banks.proto\x1a\x15switch/v1/types.proto\"\xbe\x04\n\x08Proposal\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.payswitch.v1.ProposalState\x12%\n\x08proposed\x18\x02 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12#\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12!\n\x04\x64one\x18\x04 \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\x18\n\x10\x61pprove_until_ns\x18\x05 \x01(\x04\x12\x13\n\x0blines_count\x18\x06 \x01(\r\x12\x12\n\nlines_done\x18\x07 \x01(\r\x12&\n\tapprovals\x18\x08 \x03(\x0b\x32\x13.payswitch.v1.Actor\x12\x14\n\x0cthird_needed\x18\t \x01(\x08\x12\x12\n\nby_channel\x18\n \x01(\x08\x12\"\n\x05\x61\x62out\x18\x0b \x01(\x0b\x32\x13.payswitch.v1.Entry\x12$\n\x07payment\x18\x0c \x01(\x0b\x32\x13.payswitch.v1.Entry\x12\x12\n\nfirst_line\x18\r \x01(\t\x12)\n\tbank_item\x18\x0e \x01(\x0b\x32\x16.payswitch.v1.BankItem\x12\x0f\n\x07\x63hanges\x18\x0f \x03(\t\x12\x0e\n\x06widens\x18\x10 \x01(\x08\x12\x16\n\x0ewaits_until_ns\x18\x11 \x01(\x04\x12\x10\n\x08recovery\x18\x12 \x01(\x08\x12\x13\n\x0b\x64o_until_ns\x18\x13 \x01(\x04\x12\x19\n\x11\x65nded_by_sequence\x18\x14 \x01(\x04\"J\n\x14ListProposalsRequest\x12\x0b\n\x03\x61ll\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x8e\x01\n\x15ListProposalsResponse\x12)\n\tproposals\x18\x01 \x03(\x0b\x32\x16.payswitch.v1.Proposal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\x12\x19\n\x11\x64\x61maged_sequences\x18\x04 \x03(\x04*\xd2\x01\n\rProposalState\x12\x1e\n\x1aPROPOSAL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PROPOSAL_STATE_OPEN\x10\x01\x12\x1a\n\x16PROPOSAL_STATE_EXPIRED\x10\x02\x12\x1c\n\x18PROPOSAL_STATE_WITHDRAWN\x10\x03\x12\x1b\n\x17PROPOSAL_STATE_APPROVED\x10\x04\x12\x17\n\x13PROPOSAL_STATE_DONE\x10\x05\x12\x18\n\x14PROPOSAL_STATE_ENDED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.proposals_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROPOSALSTATE']._serialized_start=822
-  _globals['_PROPOSALSTATE']._serialized_end=1006
+  _globals['_PROPOSALSTATE']._serialized_start=888
+  _globals['_PROPOSALSTATE']._serialized_end=1098
   _globals['_PROPOSAL']._serialized_start=90
-  _globals['_PROPOSAL']._serialized_end=598
-  _globals['_LISTPROPOSALSREQUEST']._serialized_start=600
-  _globals['_LISTPROPOSALSREQUEST']._serialized_end=674
-  _globals['_LISTPROPOSALSRESPONSE']._serialized_start=677
-  _globals['_LISTPROPOSALSRESPONSE']._serialized_end=819
+  _globals['_PROPOSAL']._serialized_end=664
+  _globals['_LISTPROPOSALSREQUEST']._serialized_start=666
+  _globals['_LISTPROPOSALSREQUEST']._serialized_end=740
+  _globals['_LISTPROPOSALSRESPONSE']._serialized_start=743
+  _globals['_LISTPROPOSALSRESPONSE']._serialized_end=885
 # @@protoc_insertion_point(module_scope)

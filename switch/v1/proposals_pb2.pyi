@@ -41,6 +41,8 @@ class _ProposalStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Proposa
     some may be done. It can be withdrawn still.
     """
     PROPOSAL_STATE_DONE: _ProposalState.ValueType  # 5
+    PROPOSAL_STATE_ENDED: _ProposalState.ValueType  # 6
+    """Of a recovery: two people of the treasury have acted since. It is done no more, approved or not."""
 
 class ProposalState(_ProposalState, metaclass=_ProposalStateEnumTypeWrapper):
     """Where a proposal stands."""
@@ -59,6 +61,8 @@ PROPOSAL_STATE_APPROVED: ProposalState.ValueType  # 4
 some may be done. It can be withdrawn still.
 """
 PROPOSAL_STATE_DONE: ProposalState.ValueType  # 5
+PROPOSAL_STATE_ENDED: ProposalState.ValueType  # 6
+"""Of a recovery: two people of the treasury have acted since. It is done no more, approved or not."""
 Global___ProposalState: _TypeAlias = ProposalState  # noqa: Y015
 
 @_typing.final
@@ -84,6 +88,9 @@ class Proposal(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     WIDENS_FIELD_NUMBER: _builtins.int
     WAITS_UNTIL_NS_FIELD_NUMBER: _builtins.int
+    RECOVERY_FIELD_NUMBER: _builtins.int
+    DO_UNTIL_NS_FIELD_NUMBER: _builtins.int
+    ENDED_BY_SEQUENCE_FIELD_NUMBER: _builtins.int
     state: Global___ProposalState.ValueType
     approve_until_ns: _builtins.int
     """Until when it may be approved."""
@@ -104,7 +111,16 @@ class Proposal(_message.Message):
     waits_until_ns: _builtins.int
     """Of what widens and two have approved while fewer than three may approve: from when on it may be
     done. Until then its lines are RESULT_APPROVER_WAITS, and whoever may propose can withdraw it.
+    Of a recovery 30 days after its approval.
     """
+    recovery: _builtins.bool
+    """Two recoverers of an auditor want it: people of the treasury who may approve, as those there are
+    cannot act any more.
+    """
+    do_until_ns: _builtins.int
+    """Of what is approved and not done: from when on it can be done no more."""
+    ended_by_sequence: _builtins.int
+    """Of a recovery that has ended: the entry of the treasury's approval that shows that it can act."""
     @_builtins.property
     def proposed(self) -> _types_pb2.Entry:
         """Who proposed what, about which entry (`resolves`), when, and for how much."""
@@ -167,10 +183,13 @@ class Proposal(_message.Message):
         changes: _abc.Iterable[_builtins.str] | None = ...,
         widens: _builtins.bool = ...,
         waits_until_ns: _builtins.int = ...,
+        recovery: _builtins.bool = ...,
+        do_until_ns: _builtins.int = ...,
+        ended_by_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "bank_item", b"bank_item", "done", b"done", "payment", b"payment", "proposed", b"proposed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "bank_item", b"bank_item", "by_channel", b"by_channel", "changes", b"changes", "done", b"done", "first_line", b"first_line", "lines_count", b"lines_count", "lines_done", b"lines_done", "payment", b"payment", "proposed", b"proposed", "state", b"state", "third_needed", b"third_needed", "waits_until_ns", b"waits_until_ns", "widens", b"widens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "answer", b"answer", "approvals", b"approvals", "approve_until_ns", b"approve_until_ns", "bank_item", b"bank_item", "by_channel", b"by_channel", "changes", b"changes", "do_until_ns", b"do_until_ns", "done", b"done", "ended_by_sequence", b"ended_by_sequence", "first_line", b"first_line", "lines_count", b"lines_count", "lines_done", b"lines_done", "payment", b"payment", "proposed", b"proposed", "recovery", b"recovery", "state", b"state", "third_needed", b"third_needed", "waits_until_ns", b"waits_until_ns", "widens", b"widens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

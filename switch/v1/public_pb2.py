@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16switch/v1/public.proto\x12\x0cpayswitch.v1\"3\n\x13\x43heckReceiptRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\x9a\x01\n\x14\x43heckReceiptResponse\x12\x0c\n\x04real\x18\x01 \x01(\x08\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x0b\n\x03\x64\x61y\x18\x03 \x01(\t\x12\x15\n\rdepartment_en\x18\x04 \x01(\t\x12\x15\n\rdepartment_bn\x18\x05 \x01(\t\x12\x10\n\x08refunded\x18\x06 \x01(\x08\x12\x17\n\x0frefunded_wholly\x18\x07 \x01(\x08\"5\n\x15\x43heckComplaintRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\x95\x01\n\x16\x43heckComplaintResponse\x12\r\n\x05known\x18\x01 \x01(\x08\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\".payswitch.v1.PublicComplaintState\x12\x12\n\nraised_day\x18\x03 \x01(\t\x12\x0f\n\x07\x64ue_day\x18\x04 \x01(\t\x12\x14\n\x0c\x61nswered_day\x18\x05 \x01(\t\"\x83\x01\n\x17ReadPublicTotalsRequest\x12\"\n\x02\x62y\x18\x01 \x01(\x0e\x32\x16.payswitch.v1.PublicBy\x12\"\n\x02of\x18\x02 \x01(\x0e\x32\x16.payswitch.v1.PublicOf\x12\x10\n\x08\x66rom_day\x18\x03 \x01(\t\x12\x0e\n\x06to_day\x18\x04 \x01(\t\"\xa9\x01\n\nPublicLine\x12\x10\n\x08\x66rom_day\x18\x01 \x01(\t\x12\x0e\n\x06to_day\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07name_en\x18\x04 \x01(\t\x12\x0f\n\x07name_bn\x18\x05 \x01(\t\x12\x0e\n\x06others\x18\x06 \x01(\x08\x12\r\n\x05\x63ount\x18\x07 \x01(\x04\x12\r\n\x05paise\x18\x08 \x01(\x04\x12\r\n\x05spans\x18\t \x01(\r\x12\x0c\n\x04told\x18\n \x01(\r\"r\n\x18ReadPublicTotalsResponse\x12\x16\n\x0e\x61s_of_sequence\x18\x01 \x01(\x04\x12\x15\n\ras_of_time_ns\x18\x02 \x01(\x04\x12\'\n\x05lines\x18\x03 \x03(\x0b\x32\x18.payswitch.v1.PublicLine*\xa8\x01\n\x14PublicComplaintState\x12&\n\"PUBLIC_COMPLAINT_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPUBLIC_COMPLAINT_STATE_OPEN\x10\x01\x12#\n\x1fPUBLIC_COMPLAINT_STATE_ANSWERED\x10\x02\x12\"\n\x1ePUBLIC_COMPLAINT_STATE_OVERDUE\x10\x03*\x93\x01\n\x08PublicBy\x12\x19\n\x15PUBLIC_BY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePUBLIC_BY_YEAR\x10\x01\x12\x13\n\x0fPUBLIC_BY_MONTH\x10\x02\x12\x11\n\rPUBLIC_BY_DAY\x10\x03\x12\x18\n\x14PUBLIC_BY_DEPARTMENT\x10\x04\x12\x16\n\x12PUBLIC_BY_DISTRICT\x10\x05*T\n\x08PublicOf\x12\x19\n\x15PUBLIC_OF_UNSPECIFIED\x10\x00\x12\x16\n\x12PUBLIC_OF_PAYMENTS\x10\x01\x12\x15\n\x11PUBLIC_OF_REFUNDS\x10\x02\x32\xa8\x02\n\rPublicService\x12U\n\x0c\x43heckReceipt\x12!.payswitch.v1.CheckReceiptRequest\x1a\".payswitch.v1.CheckReceiptResponse\x12[\n\x0e\x43heckComplaint\x12#.payswitch.v1.CheckComplaintRequest\x1a$.payswitch.v1.CheckComplaintResponse\x12\x63\n\x10ReadPublicTotals\x12%.payswitch.v1.ReadPublicTotalsRequest\x1a&.payswitch.v1.ReadPublicTotalsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16switch/v1/public.proto\x12\x0cpayswitch.v1\"3\n\x13\x43heckReceiptRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\x9a\x01\n\x14\x43heckReceiptResponse\x12\x0c\n\x04real\x18\x01 \x01(\x08\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x0b\n\x03\x64\x61y\x18\x03 \x01(\t\x12\x15\n\rdepartment_en\x18\x04 \x01(\t\x12\x15\n\rdepartment_bn\x18\x05 \x01(\t\x12\x10\n\x08refunded\x18\x06 \x01(\x08\x12\x17\n\x0frefunded_wholly\x18\x07 \x01(\x08\"5\n\x15\x43heckComplaintRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\x95\x01\n\x16\x43heckComplaintResponse\x12\r\n\x05known\x18\x01 \x01(\x08\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\".payswitch.v1.PublicComplaintState\x12\x12\n\nraised_day\x18\x03 \x01(\t\x12\x0f\n\x07\x64ue_day\x18\x04 \x01(\t\x12\x14\n\x0c\x61nswered_day\x18\x05 \x01(\t\"\x17\n\x15ListRecoveriesRequest\"a\n\x0ePublicRecovery\x12\x14\n\x0cproposed_day\x18\x01 \x01(\t\x12\x14\n\x0c\x61pproved_day\x18\x02 \x01(\t\x12\x10\n\x08\x66rom_day\x18\x03 \x01(\t\x12\x11\n\tuntil_day\x18\x04 \x01(\t\"Y\n\x16ListRecoveriesResponse\x12\x30\n\nrecoveries\x18\x01 \x03(\x0b\x32\x1c.payswitch.v1.PublicRecovery\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"\x83\x01\n\x17ReadPublicTotalsRequest\x12\"\n\x02\x62y\x18\x01 \x01(\x0e\x32\x16.payswitch.v1.PublicBy\x12\"\n\x02of\x18\x02 \x01(\x0e\x32\x16.payswitch.v1.PublicOf\x12\x10\n\x08\x66rom_day\x18\x03 \x01(\t\x12\x0e\n\x06to_day\x18\x04 \x01(\t\"\xa9\x01\n\nPublicLine\x12\x10\n\x08\x66rom_day\x18\x01 \x01(\t\x12\x0e\n\x06to_day\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07name_en\x18\x04 \x01(\t\x12\x0f\n\x07name_bn\x18\x05 \x01(\t\x12\x0e\n\x06others\x18\x06 \x01(\x08\x12\r\n\x05\x63ount\x18\x07 \x01(\x04\x12\r\n\x05paise\x18\x08 \x01(\x04\x12\r\n\x05spans\x18\t \x01(\r\x12\x0c\n\x04told\x18\n \x01(\r\"r\n\x18ReadPublicTotalsResponse\x12\x16\n\x0e\x61s_of_sequence\x18\x01 \x01(\x04\x12\x15\n\ras_of_time_ns\x18\x02 \x01(\x04\x12\'\n\x05lines\x18\x03 \x03(\x0b\x32\x18.payswitch.v1.PublicLine*\xa8\x01\n\x14PublicComplaintState\x12&\n\"PUBLIC_COMPLAINT_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPUBLIC_COMPLAINT_STATE_OPEN\x10\x01\x12#\n\x1fPUBLIC_COMPLAINT_STATE_ANSWERED\x10\x02\x12\"\n\x1ePUBLIC_COMPLAINT_STATE_OVERDUE\x10\x03*\x93\x01\n\x08PublicBy\x12\x19\n\x15PUBLIC_BY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePUBLIC_BY_YEAR\x10\x01\x12\x13\n\x0fPUBLIC_BY_MONTH\x10\x02\x12\x11\n\rPUBLIC_BY_DAY\x10\x03\x12\x18\n\x14PUBLIC_BY_DEPARTMENT\x10\x04\x12\x16\n\x12PUBLIC_BY_DISTRICT\x10\x05*T\n\x08PublicOf\x12\x19\n\x15PUBLIC_OF_UNSPECIFIED\x10\x00\x12\x16\n\x12PUBLIC_OF_PAYMENTS\x10\x01\x12\x15\n\x11PUBLIC_OF_REFUNDS\x10\x02\x32\x85\x03\n\rPublicService\x12U\n\x0c\x43heckReceipt\x12!.payswitch.v1.CheckReceiptRequest\x1a\".payswitch.v1.CheckReceiptResponse\x12[\n\x0e\x43heckComplaint\x12#.payswitch.v1.CheckComplaintRequest\x1a$.payswitch.v1.CheckComplaintResponse\x12\x63\n\x10ReadPublicTotals\x12%.payswitch.v1.ReadPublicTotalsRequest\x1a&.payswitch.v1.ReadPublicTotalsResponse0\x01\x12[\n\x0eListRecoveries\x12#.payswitch.v1.ListRecoveriesRequest\x1a$.payswitch.v1.ListRecoveriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.public_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PUBLICCOMPLAINTSTATE']._serialized_start=880
-  _globals['_PUBLICCOMPLAINTSTATE']._serialized_end=1048
-  _globals['_PUBLICBY']._serialized_start=1051
-  _globals['_PUBLICBY']._serialized_end=1198
-  _globals['_PUBLICOF']._serialized_start=1200
-  _globals['_PUBLICOF']._serialized_end=1284
+  _globals['_PUBLICCOMPLAINTSTATE']._serialized_start=1095
+  _globals['_PUBLICCOMPLAINTSTATE']._serialized_end=1263
+  _globals['_PUBLICBY']._serialized_start=1266
+  _globals['_PUBLICBY']._serialized_end=1413
+  _globals['_PUBLICOF']._serialized_start=1415
+  _globals['_PUBLICOF']._serialized_end=1499
   _globals['_CHECKRECEIPTREQUEST']._serialized_start=40
   _globals['_CHECKRECEIPTREQUEST']._serialized_end=91
   _globals['_CHECKRECEIPTRESPONSE']._serialized_start=94
@@ -45,12 +45,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKCOMPLAINTREQUEST']._serialized_end=303
   _globals['_CHECKCOMPLAINTRESPONSE']._serialized_start=306
   _globals['_CHECKCOMPLAINTRESPONSE']._serialized_end=455
-  _globals['_READPUBLICTOTALSREQUEST']._serialized_start=458
-  _globals['_READPUBLICTOTALSREQUEST']._serialized_end=589
-  _globals['_PUBLICLINE']._serialized_start=592
-  _globals['_PUBLICLINE']._serialized_end=761
-  _globals['_READPUBLICTOTALSRESPONSE']._serialized_start=763
-  _globals['_READPUBLICTOTALSRESPONSE']._serialized_end=877
-  _globals['_PUBLICSERVICE']._serialized_start=1287
-  _globals['_PUBLICSERVICE']._serialized_end=1583
+  _globals['_LISTRECOVERIESREQUEST']._serialized_start=457
+  _globals['_LISTRECOVERIESREQUEST']._serialized_end=480
+  _globals['_PUBLICRECOVERY']._serialized_start=482
+  _globals['_PUBLICRECOVERY']._serialized_end=579
+  _globals['_LISTRECOVERIESRESPONSE']._serialized_start=581
+  _globals['_LISTRECOVERIESRESPONSE']._serialized_end=670
+  _globals['_READPUBLICTOTALSREQUEST']._serialized_start=673
+  _globals['_READPUBLICTOTALSREQUEST']._serialized_end=804
+  _globals['_PUBLICLINE']._serialized_start=807
+  _globals['_PUBLICLINE']._serialized_end=976
+  _globals['_READPUBLICTOTALSRESPONSE']._serialized_start=978
+  _globals['_READPUBLICTOTALSRESPONSE']._serialized_end=1092
+  _globals['_PUBLICSERVICE']._serialized_start=1502
+  _globals['_PUBLICSERVICE']._serialized_end=1891
 # @@protoc_insertion_point(module_scope)

@@ -227,6 +227,80 @@ class CheckComplaintResponse(_message.Message):
 Global___CheckComplaintResponse: _TypeAlias = CheckComplaintResponse  # noqa: Y015
 
 @_typing.final
+class ListRecoveriesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecoveriesRequest: _TypeAlias = ListRecoveriesRequest  # noqa: Y015
+
+@_typing.final
+class PublicRecovery(_message.Message):
+    """One that is neither done, withdrawn, too old nor ended by what the treasury has done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSED_DAY_FIELD_NUMBER: _builtins.int
+    APPROVED_DAY_FIELD_NUMBER: _builtins.int
+    FROM_DAY_FIELD_NUMBER: _builtins.int
+    UNTIL_DAY_FIELD_NUMBER: _builtins.int
+    proposed_day: _builtins.str
+    """IST dates, "YYYY-MM-DD": when it was proposed;"""
+    approved_day: _builtins.str
+    """when a second person approved it, empty until then, as are the others;"""
+    from_day: _builtins.str
+    """from when on it may be done; and from when on it may not any more."""
+    until_day: _builtins.str
+    def __init__(
+        self,
+        *,
+        proposed_day: _builtins.str = ...,
+        approved_day: _builtins.str = ...,
+        from_day: _builtins.str = ...,
+        until_day: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_day", b"approved_day", "from_day", b"from_day", "proposed_day", b"proposed_day", "until_day", b"until_day"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublicRecovery: _TypeAlias = PublicRecovery  # noqa: Y015
+
+@_typing.final
+class ListRecoveriesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECOVERIES_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many there are."""
+    @_builtins.property
+    def recoveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicRecovery]:
+        """At most 20: approved ones before others, the oldest first."""
+
+    def __init__(
+        self,
+        *,
+        recoveries: _abc.Iterable[Global___PublicRecovery] | None = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "recoveries", b"recoveries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecoveriesResponse: _TypeAlias = ListRecoveriesResponse  # noqa: Y015
+
+@_typing.final
 class ReadPublicTotalsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

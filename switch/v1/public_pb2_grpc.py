@@ -51,6 +51,11 @@ class PublicServiceStub:
                 request_serializer=switch_dot_v1_dot_public__pb2.ReadPublicTotalsRequest.SerializeToString,
                 response_deserializer=switch_dot_v1_dot_public__pb2.ReadPublicTotalsResponse.FromString,
                 _registered_method=True)
+        self.ListRecoveries = channel.unary_unary(
+                '/payswitch.v1.PublicService/ListRecoveries',
+                request_serializer=switch_dot_v1_dot_public__pb2.ListRecoveriesRequest.SerializeToString,
+                response_deserializer=switch_dot_v1_dot_public__pb2.ListRecoveriesResponse.FromString,
+                _registered_method=True)
 
 
 class PublicServiceServicer:
@@ -84,6 +89,14 @@ class PublicServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRecoveries(self, request, context):
+        """Which recoveries are under way: an auditor's people are about to make people of the treasury, as
+        those there are do not act. It has dates and never a name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PublicServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -101,6 +114,11 @@ def add_PublicServiceServicer_to_server(servicer, server):
                     servicer.ReadPublicTotals,
                     request_deserializer=switch_dot_v1_dot_public__pb2.ReadPublicTotalsRequest.FromString,
                     response_serializer=switch_dot_v1_dot_public__pb2.ReadPublicTotalsResponse.SerializeToString,
+            ),
+            'ListRecoveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRecoveries,
+                    request_deserializer=switch_dot_v1_dot_public__pb2.ListRecoveriesRequest.FromString,
+                    response_serializer=switch_dot_v1_dot_public__pb2.ListRecoveriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -186,6 +204,33 @@ class PublicService:
             '/payswitch.v1.PublicService/ReadPublicTotals',
             switch_dot_v1_dot_public__pb2.ReadPublicTotalsRequest.SerializeToString,
             switch_dot_v1_dot_public__pb2.ReadPublicTotalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRecoveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payswitch.v1.PublicService/ListRecoveries',
+            switch_dot_v1_dot_public__pb2.ListRecoveriesRequest.SerializeToString,
+            switch_dot_v1_dot_public__pb2.ListRecoveriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

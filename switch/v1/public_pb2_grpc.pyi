@@ -49,6 +49,10 @@ class PublicServiceStub:
     to is not told, nor what it could be computed from, also not from what is told at another time
     (docs/public.md). RESOURCE_EXHAUSTED while a server counts what it has not yet counted.
     """
+    ListRecoveries: _grpc.UnaryUnaryMultiCallable[_public_pb2.ListRecoveriesRequest, _public_pb2.ListRecoveriesResponse]
+    """Which recoveries are under way: an auditor's people are about to make people of the treasury, as
+    those there are do not act. It has dates and never a name.
+    """
 
 @_typing.type_check_only
 class PublicServiceAsyncStub(PublicServiceStub):
@@ -70,6 +74,10 @@ class PublicServiceAsyncStub(PublicServiceStub):
     """The totals of days that have ended, in lines, all of one state. What fewer than 10 payments have come
     to is not told, nor what it could be computed from, also not from what is told at another time
     (docs/public.md). RESOURCE_EXHAUSTED while a server counts what it has not yet counted.
+    """
+    ListRecoveries: _aio.UnaryUnaryMultiCallable[_public_pb2.ListRecoveriesRequest, _public_pb2.ListRecoveriesResponse]  # type: ignore[assignment]
+    """Which recoveries are under way: an auditor's people are about to make people of the treasury, as
+    those there are do not act. It has dates and never a name.
     """
 
 class PublicServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -107,6 +115,16 @@ class PublicServiceServicer(metaclass=_abc_1.ABCMeta):
         """The totals of days that have ended, in lines, all of one state. What fewer than 10 payments have come
         to is not told, nor what it could be computed from, also not from what is told at another time
         (docs/public.md). RESOURCE_EXHAUSTED while a server counts what it has not yet counted.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRecoveries(
+        self,
+        request: _public_pb2.ListRecoveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_public_pb2.ListRecoveriesResponse, _abc.Awaitable[_public_pb2.ListRecoveriesResponse]]:
+        """Which recoveries are under way: an auditor's people are about to make people of the treasury, as
+        those there are do not act. It has dates and never a name.
         """
 
 def add_PublicServiceServicer_to_server(servicer: PublicServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

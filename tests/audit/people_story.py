@@ -91,6 +91,11 @@ class Desk:
     it is `joined` to the one before.
     """
 
+    roles: tuple[Role, ...] = (Role.TREASURY, Role.TREASURY, Role.CENTRE, Role.BILLER)
+    """Of the participants, in their order."""
+    recoverers: tuple[Who, ...] = ()
+    """With whom the ledger begins, behind its people."""
+
     def __init__(self, *, rules: int = RULES_VERSION, people: bool = True) -> None:
         self.rows: list[Row] = []
         self.now = START
@@ -100,10 +105,7 @@ class Desk:
         self.approvals: dict[int, list[Row]] = {}
         self.joined: set[int] = set()
         self.record(rules_record(rules), 1, participant=0)
-        for number, role in (
-            *((ONE, Role.TREASURY), (TWO, Role.TREASURY), (CENTRE, Role.CENTRE)),
-            (BILLER, Role.BILLER),
-        ):
+        for number, role in enumerate(self.roles, 1):
             self.record(participant(number, role), number, participant=0)
         if people:
             self.record(keyed(FIRST).pack(), 1)
@@ -111,6 +113,8 @@ class Desk:
             self.begins_with_three = rules >= APPROVER_RULES
             if self.begins_with_three:
                 self.record(keyed(CHECKER).pack(), 3)
+            for place, who in enumerate(self.recoverers, 4):
+                self.record(keyed(who, PersonRole.RECOVERER).pack(), place)
             self.begin()
 
     def begin(self) -> None:
@@ -137,7 +141,8 @@ class Desk:
         self.approve(asked, SECOND)
         if three:
             self.approve(asked, CHECKER)
-        debits = (*((4, 5) if three else (3, 4, 5)), 1, 1, 2, 3, 4, 5)
+        first = 4 + len(self.recoverers) if three else 3
+        debits = (*range(first, 6 + len(self.recoverers)), 1, 1, 2, 3, 4, 5)
         for number, debit in enumerate(debits):
             self.do(asked, number, debit=debit)
 

@@ -38,7 +38,7 @@ FIRSTS: dict[str, tuple[str, Callable[[Desk], object]]] = {
     ),
     "a role that is none": (
         "is of no role",
-        lambda d: d.record(keyed(FIRST, 6).pack(), 1),
+        lambda d: d.record(keyed(FIRST, 7).pack(), 1),
     ),
     "too short": ("is too short", lambda d: d.record(keyed(FIRST).pack()[:47], 1)),
     "bytes that say something": (

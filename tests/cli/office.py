@@ -30,6 +30,7 @@ class Office:
         authority.server()
         for name in ("treasury", "checker"):
             authority.leaf(Role.TREASURY, name)
+        authority.leaf(Role.AUDITOR, AUDITOR)
         self.address = ""
 
     def run(self, *words: str, entry: str = "") -> "subprocess.CompletedProcess[str]":
@@ -51,7 +52,8 @@ class Office:
         where = ["--address", self.address, "--tls", str(self.tls)]
         if by:
             participant, number = PEOPLE[by]
-            where += ["--as", f"treasury/{participant}", "--person", str(number)]
+            role = "auditor" if participant == AUDITOR else "treasury"
+            where += ["--as", f"{role}/{participant}", "--person", str(number)]
             where += ["--key", str(self.directory / f"{by}.key")]
             where += [] if unseen else ["--yes"]
         return self.run(*words, *where)
@@ -72,18 +74,25 @@ class Office:
         self.said("do", entry)
 
 
+AUDITOR = "audit-office"
 PEOPLE = {
     "alpha": ("treasury", 1),
     "beta": ("checker", 1),
     "gamma": ("checker", 2),
     "channel": ("checker", 9),
     "other": ("checker", 10),
+    "recoverer": (AUDITOR, 1),
+    "recoverer-2": (AUDITOR, 2),
 }
 
 
 @contextmanager
-def begun(directory: Path, *, three: bool = False) -> Iterator[Office]:
-    """One that was begun by commands alone, over a few centres."""
+def begun(
+    directory: Path, *, three: bool = False, recoverers: bool = False
+) -> Iterator[Office]:
+    """One that was begun by commands alone, over a few centres; with an auditor's two
+    recoverers, or without.
+    """
     found = Office(directory)
     keys = {}
     for name in PEOPLE:
@@ -96,8 +105,14 @@ def begun(directory: Path, *, three: bool = False) -> Iterator[Office]:
     for name in ("alpha", "beta", "gamma")[: 3 if three else 2]:
         participant, number = PEOPLE[name]
         words += ["--person", f"{participant}/{number}:{keys[name]}"]
+    if recoverers:
+        words += ["--auditor", AUDITOR]
+        for name in ("recoverer", "recoverer-2"):
+            participant, number = PEOPLE[name]
+            words += ["--recoverer", f"{participant}/{number}:{keys[name]}"]
     done = found.run(*words)
     assert done.returncode == Exit.DONE, done.stderr
+    assert ("nobody recovers" in done.stderr) == (not recoverers)
     again = found.run(*words)
     assert again.returncode == Exit.USAGE
     assert "is in use" in again.stderr

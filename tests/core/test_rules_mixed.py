@@ -6,7 +6,8 @@ Method: a journal written by hand, of rules 16, with all that the images of rule
 more: what was settled, paid out, more than that, and recalled. The state hash must be
 the one that the last program of rules 16 has said of these very rows. An index of that
 program's format, and of a later one, is made anew. From the rules row on the same
-ledger is asked by the rules of now.
+ledger is asked by the rules of now. So it is with rows of people, of rules 18, by which
+nobody recovers.
 """
 
 import struct
@@ -29,6 +30,8 @@ from switch.codes import (
 from switch.ledger.opening import open_ledger
 from tests.audit.journal_writer import Images, write_journal
 from tests.audit.journal_writer import Row as Written
+from tests.audit.people_story import SECOND, UNFREEZE, WALLET, Desk
+from tests.audit.people_story import top_up as credited
 from tests.core.cashier import beneficiary
 from tests.core.network import NOW
 from tests.core.pair import read_outcome, rows_request
@@ -40,6 +43,7 @@ from tests.records import (
     ParticipantRecord,
     Row,
 )
+from tests.signing import Line
 
 BEFORE = 16
 """The last rules whose images say nothing of what was settled and paid out."""
@@ -194,4 +198,35 @@ def test_who_was_paid_more_by_the_rules_before_waits(tmp_path: Path) -> None:
     assert pay(1) == Result.EXCEEDS_SETTLED
     image, _ = ledger.account(HEAD)
     assert [int(image[name]) for name in FIGURES] == [700, 700]
+    ledger.close()
+
+
+# --- rules 18: nobody recovers --------------------------------------------------------
+
+UNRECOVERED = 18
+OF_PEOPLE = "d10e2fdcb99db0ae"
+"""The state hash that the last program of these rules has of the rows below."""
+
+
+def people_of(path: Path) -> Desk:
+    """Three people, who top up, stop, start again, and leave proposals open."""
+    desk = Desk(rules=UNRECOVERED)
+    desk.done(credited(500))
+    desk.approve(desk.stop(), SECOND)
+    back = Line(Kind.FREEZE, debit=WALLET, reference=b"found", flags=UNFREEZE)
+    desk.done(back)
+    while len(desk.rows) % 16:
+        desk.propose([credited(7, b"UTR-%d" % len(desk.rows))])
+    assert desk.found(path) == {}
+    return desk
+
+
+def test_before_anybody_recovers_both_versions_know_the_same(tmp_path: Path) -> None:
+    people_of(tmp_path / "ledger")
+    ledger = opened(tmp_path / "ledger")
+    assert ledger.rules_version == UNRECOVERED
+    assert ledger.state_hash()[1].hex() == OF_PEOPLE
+    while ledger.index_step():
+        pass
+    assert ledger.state_hash()[1].hex() == OF_PEOPLE
     ledger.close()

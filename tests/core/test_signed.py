@@ -142,7 +142,8 @@ WRONG_RECORDS = [
     PersonRecord(1, 0, public_key(1)).pack(),
     PersonRecord(1, 7, bytes(32)).pack(),
     PersonRecord(1, 7, public_key(1), role=0).pack(),
-    PersonRecord(1, 7, public_key(1), role=6).pack(),
+    PersonRecord(1, 7, public_key(1), role=7).pack(),
+    PersonRecord(1, 7, public_key(1), role=PersonRole.RECOVERER, bank=1).pack(),
     PersonRecord(1, 7, public_key(1), active=2).pack(),
     *(
         ALPHA.record()[:at] + b"\1" + ALPHA.record()[at + 1 :]

@@ -46,8 +46,13 @@ _OWN: Final[Places] = (
 """What a reader of the operator's page has of their own, whichever ledger it is of."""
 _FRESH: Final[Places] = (
     *_OWN,
-    (r"3f0c…(?= --person)", "{key.1}"),
-    (r"(9ab2|77e1|5d20)…", "{key}"),
+    # Five people have made a key before the ledger begins; later ones make one each.
+    (r"(?<=treasury/1:)3f0c…", "{key.4}"),
+    (r"(?<=checker/1:)9ab2…", "{key.3}"),
+    (r"(?<=checker/2:)77e1…", "{key.2}"),
+    (r"(?<=audit-office/1:)c41d…", "{key.1}"),
+    (r"(?<=audit-office/2:)08fa…", "{key}"),
+    (r"(77e1|5d20)…", "{key}"),
     (r"(payswitch serve .*)", rf"\1 --listen {FRESH} --metrics 127.0.0.1:0"),
 )
 _RUN: Final[Places] = (

@@ -57,15 +57,24 @@ class Council:
         """Where a person's key lies."""
         return self.directory / f"{name[0]}-{name[1]}.key"
 
-    def begin(self, *, three: bool = False) -> None:
-        """Run what `payswitch init` runs, with two people, or with three."""
+    def begin(self, *, three: bool = False, recoverers: Sequence[Name] = ()) -> None:
+        """Run what `payswitch init` runs, with two people, or with three; and with
+        these of an auditor.
+        """
         words = ["--data", str(self.directory / "ledger"), "--treasury", SECOND]
         if not three:
             words.append("--two-people")
         for name in (ALPHA, BETA, GAMMA)[: 3 if three else 2]:
             words += ["--person", f"{name[0]}/{name[1]}:{self.keys[name].public.hex()}"]
+        for auditor in dict.fromkeys(auditor for auditor, _ in recoverers):
+            words += ["--auditor", auditor]
+        for name in recoverers:
+            key = self.keys[name].public.hex()
+            words += ["--recoverer", f"{name[0]}/{name[1]}:{key}"]
         done = forked.run("switch.register.begin", *words)
         assert done.returncode == 0, done.stderr
+        # Whoever begins without them is told what that costs.
+        assert ("nobody recovers" in str(done.stderr)) == (not recoverers)
 
     def start(self, *arguments: str, prefix: Sequence[str] = ()) -> None:
         """Start the server, as no development server."""

@@ -10,6 +10,7 @@ with the pace taken away and a delay planted it does.
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ import grpc
 import pytest
 
 from server.services import public as module
-from server.services.public import PublicService
+from server.services.public import RECOVERIES_SHOWN, PublicService
 from switch._core import Request
-from switch.calendar import ist_date
+from switch.calendar import day_start_ns, ist_date
 from switch.codes import Role
 from switch.ids import new_id
 from switch.ledger import receipts
+from switch.ledger.people_matters import Recovery
 from switch.ledger.receipts import SCAN_MAX, find_receipt
 from switch.receipt_numbers import format_code, parse_number, plain_code
 from switch.register.identity import Identity
@@ -270,14 +272,39 @@ def test_numbers_and_codes() -> None:
         assert plain_code(text) is None, text
 
 
-def test_the_role_has_three_calls() -> None:
+def test_the_role_has_four_calls() -> None:
     mine = {name for name, roles in MATRIX.items() if Role.PUBLIC in roles}
     service = "/payswitch.v1.PublicService/"
     assert mine == {
         service + name
-        for name in ("CheckReceipt", "CheckComplaint", "ReadPublicTotals")
+        for name in (
+            *("CheckReceipt", "CheckComplaint", "ReadPublicTotals"),
+            "ListRecoveries",
+        )
     }
     assert all(MATRIX[name] == {Role.PUBLIC} for name in mine)
+
+
+async def test_many_recoveries_hide_none_that_is_approved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Approved ones come first, the oldest first, and all are counted."""
+    first_ns, second_ns = (day_start_ns(date(2026, 5, day)) for day in (1, 2))
+    open_ = [Recovery(at, first_ns) for at in range(1, 40)]
+    approved = [Recovery(at, first_ns, second_ns) for at in (90, 80)]
+    async with inside(tmp_path) as one:
+        there = [*open_, *approved]
+        monkeypatch.setattr(one.node.exceptions, "recoveries", lambda _: list(there))
+        request = pb.ListRecoveriesRequest()
+        body = await one.call("ListRecoveries", request, by="public/public")
+    told = pb.ListRecoveriesResponse.FromString(body)
+    assert (told.count, len(told.recoveries)) == (41, RECOVERIES_SHOWN)
+    days = [(each.proposed_day, each.approved_day) for each in told.recoveries]
+    assert days[:2] == [("2026-05-01", "2026-05-02")] * 2
+    assert days[2:] == [("2026-05-01", "")] * 18
+    first = told.recoveries[0]
+    assert (first.from_day, first.until_day) == ("2026-06-01", "2026-07-01")
+    assert told.recoveries[2].from_day == ""
 
 
 # --- times ---------------------------------------------------------------------------

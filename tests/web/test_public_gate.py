@@ -22,7 +22,13 @@ from starlette.types import Receive, Scope, Send
 from switch.canonical_csv import plain_text
 from switch.errors import ConfigError, OverloadError
 from switch.v1 import public_pb2 as pb
-from switch.web.public.asked import FRESH_S, WAITING_MAX, Asked, NoAnswerError
+from switch.web.public.asked import (
+    FRESH_S,
+    LOOK_S,
+    WAITING_MAX,
+    Asked,
+    NoAnswerError,
+)
 from switch.web.public.book import YEARS_MAX, Book, read_book
 from switch.web.public.gate import Gate
 from switch.web.public.limits import Limit, Rate, customer_of
@@ -226,6 +232,9 @@ class Told:
     def __init__(self, **lines: list[pb.PublicLine]) -> None:
         self.lines, self.sequence, self.asked = lines, 9, 0
         self.change: Callable[[], None] = lambda: None
+        # Recoveries, and how often they were asked for; None: there is no answer.
+        self.waiting: list[pb.PublicRecovery] | None = None
+        self.looked = 0
 
     def check_receipt(self, number: str, code: str) -> pb.CheckReceiptResponse:
         self.asked += 1
@@ -234,6 +243,12 @@ class Told:
     def check_complaint(self, number: str, code: str) -> pb.CheckComplaintResponse:
         self.asked += 1
         raise OverloadError("too much")
+
+    def recoveries(self) -> pb.ListRecoveriesResponse:
+        self.looked += 1
+        if self.waiting is None:
+            raise OverloadError("too much")
+        return pb.ListRecoveriesResponse(recoveries=self.waiting, count=99)
 
     def public_totals(
         self, by: int, of: int, from_day: str = "", to_day: str = ""
@@ -423,6 +438,48 @@ def test_words() -> None:
     assert language_of("", "fr, EN-gb;q=0.9, bn") == "en"
     assert language_of("xx", "") == "bn"
     assert language_of("", "a" * 100_000) == "bn"
+
+
+async def test_what_waits_is_known_without_waiting() -> None:
+    """The first page goes by the last look, and has another made beside it."""
+    told, clock = Told(), Hands()
+    asked = Asked(told, check="/", clock=clock)
+
+    async def look() -> pb.ListRecoveriesResponse | None:
+        """What is shown now; the look that it may have begun has ended then."""
+        shown = asked.known_recoveries()
+        assert asked._look is not None
+        await asked._look
+        return shown
+
+    # Nothing is answered: nothing is known, and it is asked for again.
+    assert await look() is None
+    assert await look() is None
+    assert told.looked == 2
+    told.waiting = [pb.PublicRecovery(proposed_day="2026-12-03")]
+    assert await look() is None
+    known = asked.known_recoveries()
+    assert known is not None
+    assert (known.count, told.looked) == (99, 3)
+    assert all(asked.known_recoveries() == known for _ in range(100))
+    assert told.looked == 3
+    # A minute later it is asked for again, once; what was known is shown meanwhile.
+    clock.now_s += LOOK_S
+    told.waiting = []
+    assert all(asked.known_recoveries() == known for _ in range(100))
+    assert await look() == known
+    fresh = await look()
+    assert fresh is not None
+    assert not fresh.recoveries
+    assert told.looked == 4
+    # What was not answered for five minutes is not known any more.
+    told.waiting = None
+    clock.now_s += FRESH_S
+    assert await look() is None
+    assert await look() is None
+    with pytest.raises(NoAnswerError):
+        await asked.recoveries()
+    asked.close()
 
 
 def test_pages_need_no_switch_for_what_is_no_receipt() -> None:

@@ -30,6 +30,11 @@ cdef inline bint fields_is_of_channel(const Row* row) noexcept nogil:
     return row.kind == KIND_PROPOSE and row.flags & ROW_EVIDENCE != 0
 
 
+cdef inline bint fields_is_recovery(const Row* row) noexcept nogil:
+    """A proposal that a recoverer signed. Of holds and cases the bit says other things."""
+    return row.kind == KIND_PROPOSE and row.flags & ROW_RECOVERY != 0
+
+
 cdef inline uint32_t fields_head(const Row* row) noexcept nogil:
     """Which of its service's heads of account it pays."""
     return (row.flags & ROW_HEAD_MASK) >> ROW_HEAD_SHIFT

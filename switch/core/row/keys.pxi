@@ -383,8 +383,9 @@ cdef struct Derived:          # what a row adds to the maps
 
 cdef inline uint64_t keys_most(int map_, uint64_t rows) noexcept nogil:
     """Entries that so many rows add to one map at most: a bill, or a line that a bank has
-    booked, takes two claims, and a post may release one and have a word."""
-    return 2 * rows if map_ == MAP_CLAIMS else rows
+    booked, takes two claims, and a post may release one and have a word. An approval has two
+    links."""
+    return rows if map_ == MAP_IDS else 2 * rows
 
 
 cdef inline void _keys_derive_one(
@@ -396,6 +397,16 @@ cdef inline void _keys_derive_one(
     out.entries[out.count].high = high
     out.entries[out.count].rest = (low << ENTRY_VALUE_BITS) | value
     out.count += 1
+
+
+cdef inline bint _keys_has_acted(const Table* table, const Row* row) noexcept nogil:
+    """Whether an approval shows that somebody of the treasury can act. A shift's names no
+    hash. An index of earlier rules has no such link: none is derived of their rows, ever."""
+    return (
+        table.people and not row.flags & ROW_RECOVERY
+        and (table.rules == 0 or table.rules >= <uint32_t>RECOVERY_RULES)
+        and not keys_is_zero(row.reference, REFERENCE_SIZE)
+    )
 
 
 cdef void keys_derive(
@@ -493,3 +504,5 @@ cdef void keys_derive(
         )
     elif row.kind == KIND_HANDED_OUT:
         _keys_derive_one(out, MAP_LINKS, row.resolves, LINK_HANDED_OUT, row.sequence)
+    if row.kind == KIND_APPROVE and _keys_has_acted(table, row):
+        _keys_derive_one(out, MAP_LINKS, 0, LINK_APPROVED, row.sequence)

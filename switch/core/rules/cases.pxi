@@ -408,6 +408,8 @@ cdef int cases_approve(State* s, Row* row, int* result, uint64_t* other) noexcep
         rows_time(s) - asked.timestamp >= PROPOSAL_LIFE_NS
     ):
         result[0] = RESULT_PROPOSAL_EXPIRED
+    if rc == 0 and result[0] == RESULT_OK and fields_is_recovery(&asked):
+        row.flags |= ROW_RECOVERY
     return rc
 
 

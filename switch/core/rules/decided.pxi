@@ -8,11 +8,14 @@
 #   the proposal              the row is just what it asks for                  all
 #   its approval              all that it needs are there, none withdrew it     all
 #   the approval's age        less than 30 days at the row's own time           all
+#                             from 30 to 60 days                                of a recovery
+#   the treasury              no two of it have acted since                     of a recovery
 #   proposer, each approver   could sign it by now; in a ledger with people     all
 #   what its biller has said  is older than the proposal                        of a payment
 #   the register              its newest row about the same is older            register lines
 #   the account               its newest freeze, or limit, is older             unfreeze, limit
-#   who may approve           three wanted it, or it has waited                 what widens
+#   who may approve           three wanted it, or it has waited                 what widens,
+#                                                                               no recovery
 #
 # What a bank's connection has told needs no approval: its own age counts, and the newest rows
 # about it and its participant must be older. What fails leaves no row, and can be withdrawn.
@@ -180,6 +183,13 @@ cdef int _decided_newest(
     return 0
 
 
+cdef inline uint64_t _decided_life(const State* s, bint line) noexcept nogil:
+    """How long what was approved can be done, ns."""
+    if line and fields_is_recovery(&s.group.proposed.asked):
+        return RECOVERY_LIFE_NS
+    return PROPOSAL_LIFE_NS
+
+
 cdef int decided_check(
     State* s, const Draft* draft, const Row* hold, bint line, int* result
 ) noexcept nogil:
@@ -201,12 +211,14 @@ cdef int decided_check(
         return rc
     sequence = s.group.proposed.sequence if line else asked.sequence
     approved = s.group.proposed.approval.timestamp if line else approval.timestamp
-    if rows_time(s) - approved >= PROPOSAL_LIFE_NS and not (
+    if rows_time(s) - approved >= _decided_life(s, line) and not (
         native_planted(b"approvals_are_young")
     ):
         return 0
     rc = _decided_newest(s, draft, line, &newest)
     if rc == 0 and newest < sequence:
+        if line and fields_is_recovery(&s.group.proposed.asked):
+            return recovery_check(s, &s.group.proposed.asked, approved, result)
         result[0] = RESULT_OK
         if line and draft.row.kind == KIND_REGISTER:
             result[0] = approvers_check(

@@ -6,7 +6,7 @@
 
 # --- the shape of a proposal ----------------------------------------------------------------
 
-cdef inline uint32_t _lines_size(const ProposedLine* line) noexcept nogil:
+cdef inline uint32_t lines_size(const ProposedLine* line) noexcept nogil:
     """Bytes of a line: its fields, its tail, and zeros."""
     return <uint32_t>sizeof(ProposedLine) + ((line.tail_size + 7) & ~<uint32_t>7)
 
@@ -29,27 +29,27 @@ cdef uint32_t _lines_walk(
         line = <const ProposedLine*>(tail + at)
         if end - at < sizeof(ProposedLine) or line.tail_size > LINE_TAIL_MAX:
             return 0
-        if end - at < _lines_size(line):
+        if end - at < lines_size(line):
             return 0
         if offsets != NULL:
             offsets[i] = at
-        at += _lines_size(line)
+        at += lines_size(line)
     return head[0] if at == end else 0
 
 
-cdef inline const uint8_t* _lines_tail(const ProposedLine* line) noexcept nogil:
+cdef inline const uint8_t* lines_tail(const ProposedLine* line) noexcept nogil:
     return <const uint8_t*>line + sizeof(ProposedLine)
 
 
 cdef bint _lines_is_valid(const ProposedLine* line) noexcept nogil:
     """Whether a line has the shape that its row must have."""
-    cdef const uint8_t* tail = _lines_tail(line)
+    cdef const uint8_t* tail = lines_tail(line)
     cdef int kind = line.kind
     cdef uint32_t size = line.tail_size
     cdef uint16_t flags = 0
     if not kinds_may_be_line(kind) or line.reserved != 0:
         return False
-    if not keys_is_zero(tail + size, _lines_size(line) - sizeof(ProposedLine) - size):
+    if not keys_is_zero(tail + size, lines_size(line) - sizeof(ProposedLine) - size):
         return False
     if kind == KIND_FREEZE:
         flags = ROW_UNFREEZE
@@ -85,7 +85,7 @@ cdef bint _lines_is_valid(const ProposedLine* line) noexcept nogil:
 
 cdef inline bint _lines_is_of(const ProposedLine* line, int record) noexcept nogil:
     """Whether a line that is valid is a register row with this record."""
-    return line.kind == KIND_REGISTER and _lines_tail(line)[0] == record
+    return line.kind == KIND_REGISTER and lines_tail(line)[0] == record
 
 
 cdef bint _lines_lead_to(
@@ -105,7 +105,7 @@ cdef bint _lines_lead_to(
             return False
         # Together they are an amount at most, or it is the proposal's that is wrong.
         net += line.amount if line.debit != 0 else 0 - line.amount
-        lines += _lines_size(line)
+        lines += lines_size(line)
     return <uint64_t>(record.closing - record.opening) == net
 
 
@@ -123,10 +123,10 @@ cdef bint lines_are_valid(const Row* row, const uint8_t* tail, uint32_t size) no
         if not _lines_is_valid(line) or line.amount > left:
             return False
         left -= line.amount
-        at += _lines_size(line)
+        at += lines_size(line)
         if _lines_is_of(line, RECORD_STATEMENT) and not (
             i + 1 == count
-            and _lines_lead_to(tail + 8, i, <const StatementRecord*>_lines_tail(line))
+            and _lines_lead_to(tail + 8, i, <const StatementRecord*>lines_tail(line))
         ):
             return False
     return left == 0
@@ -155,11 +155,11 @@ cdef bint _lines_are_of_channel(const State* s, const Draft* draft) noexcept nog
                 return False
         elif not (
             _lines_is_of(line, RECORD_STATEMENT)
-            and (<const StatementRecord*>_lines_tail(line)).source == SOURCE_CAMT
-            and (<const StatementRecord*>_lines_tail(line)).bank == bank
+            and (<const StatementRecord*>lines_tail(line)).source == SOURCE_CAMT
+            and (<const StatementRecord*>lines_tail(line)).bank == bank
         ):
             return False
-        at += _lines_size(line)
+        at += lines_size(line)
     return True
 
 
@@ -203,7 +203,7 @@ cdef bint _lines_exceed(const State* s, const Draft* draft, uint64_t stake) noex
             return True
         if _lines_is_of(line, RECORD_THRESHOLDS):
             return True
-        at += _lines_size(line)
+        at += lines_size(line)
     native_assert(at == end, b"_lines_exceed: the lines are all of the item")
     return False
 
@@ -253,10 +253,10 @@ cdef bint _lines_appoint(State* s, const Draft* draft) noexcept nogil:
         if (
             _lines_is_of(line, RECORD_PERSON) or _lines_is_of(line, RECORD_BANK_ACCOUNT)
             or _lines_is_of(line, RECORD_BENEFICIARY)
-            or (line.kind == KIND_REGISTER and approvers_widen(s, _lines_tail(line)))
+            or (line.kind == KIND_REGISTER and approvers_widen(s, lines_tail(line)))
         ):
             return True
-        at += _lines_size(line)
+        at += lines_size(line)
     return False
 
 
@@ -277,6 +277,9 @@ cdef int lines_judge(State* s, Draft* draft, int* result) noexcept nogil:
         return rc
     if people_is_channel(s, row):
         row.flags |= ROW_EVIDENCE
+        return 0
+    if people_is_recoverer(s, row):
+        row.flags |= ROW_RECOVERY
         return 0
     rc = 0
     # Two of three could otherwise make a third of their own.
@@ -351,20 +354,22 @@ cdef bint lines_is_row(const Proposed* p, const Draft* draft) noexcept nogil:
         and draft.tail_size == line.tail_size
         and (
             draft.tail_size == 0
-            or memcmp(draft.tail, _lines_tail(line), draft.tail_size) == 0
+            or memcmp(draft.tail, lines_tail(line), draft.tail_size) == 0
         )
     )
 
 
 cdef int _lines_is_free(State* s, const Draft* draft, bint* free_) noexcept nogil:
     """Whether a register row needs neither a proposal nor a signature: of the clock, the
-    rules, the margin, and of the people with whom a ledger begins."""
+    rules, the margin, and of the people and recoverers with whom a ledger begins."""
     cdef int record = draft.tail[0]
     free_[0] = record == RECORD_CLOCK or record == RECORD_RULES or record == RECORD_MARGIN or (
         record == RECORD_PERSON and people_begin(s)
     )
     if free_[0] or record != RECORD_PERSON:
         return 0
+    if (<const PersonRecord*>draft.tail).role == PERSON_RECOVERER:
+        return approvers_begin_recoverer(s, <const PersonRecord*>draft.tail, free_)
     return approvers_begin_third(s, <const PersonRecord*>draft.tail, free_)
 
 

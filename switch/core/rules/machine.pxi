@@ -269,6 +269,8 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         two = False
     if not two:
         rc = lines_ask(s, draft, &line, &result)
+        if rc == 0 and result == RESULT_OK:
+            rc = recovery_ask(s, draft, &result)
     if rc == 0 and (two or line):
         rc = decided_check(s, draft, NULL, line, &result)
     if rc != 0 or result != RESULT_OK:
@@ -276,6 +278,8 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         return rc
     if two or line:
         row.total = draft.proposal
+    if line and fields_is_recovery(&s.group.proposed.asked):
+        row.flags |= ROW_RECOVERY
     if kinds_resolves_hold(kind) or kind == KIND_VERIFY:
         rc = _machine_end(s, draft, &hold, &result, &other)
     elif kind == KIND_REFUND:

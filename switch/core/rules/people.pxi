@@ -14,7 +14,7 @@ cdef bint people_record_is_valid(const uint8_t* tail, uint32_t size) noexcept no
     cdef const PersonRecord* record = <const PersonRecord*>tail
     return (
         size >= sizeof(PersonRecord)
-        and PERSON_MAKER <= record.role <= PERSON_CHANNEL
+        and PERSON_MAKER <= record.role <= PERSON_RECOVERER
         and record.active <= 1
         and record.participant != 0 and record.number != 0
         and not keys_is_zero(record.key, 32)
@@ -110,6 +110,24 @@ cdef inline bint people_can_act_for(const Participant* participant) noexcept nog
     return participant.active != 0 and participant.role == ROLE_TREASURY
 
 
+cdef inline bint people_can_recover_for(const Participant* participant) noexcept nogil:
+    return participant.active != 0 and participant.role == ROLE_AUDITOR
+
+
+cdef inline bint people_recovers(const Person* person) noexcept nogil:
+    """Whether who can act for its participant, an auditor, recovers the treasury."""
+    return person.active != 0 and person.role == PERSON_RECOVERER
+
+
+cdef bint people_have_recoverer(const State* s, uint32_t participant) noexcept nogil:
+    """Whether an active recoverer is registered under a participant."""
+    cdef uint32_t i
+    for i in range(1, s.group.people_count):
+        if s.group.people[i].participant == participant and people_recovers(&s.group.people[i]):
+            return True
+    return False
+
+
 cdef bint people_are_too_few(
     const State* s, uint32_t person, uint32_t participant, bint may
 ) noexcept nogil:
@@ -146,6 +164,13 @@ cdef uint32_t people_count_able(const State* s) noexcept nogil:
     return count
 
 
+cdef inline bint people_is_recoverer(const State* s, const Row* row) noexcept nogil:
+    """Whether who a row names recovers the treasury, if that cannot act, and does nothing else."""
+    return (
+        s.group.people[people_find(s, row.participant, row.operator_)].role == PERSON_RECOVERER
+    )
+
+
 cdef inline bint people_is_channel(const State* s, const Row* row) noexcept nogil:
     """Whether who a row names is a bank's connection and no person."""
     return s.group.people[people_find(s, row.participant, row.operator_)].role == PERSON_CHANNEL
@@ -170,6 +195,10 @@ cdef bint people_could_sign(const State* s, const Row* said) noexcept nogil:
     cdef const Person* person = &s.group.people[
         people_find(s, said.participant, said.operator_)
     ]
+    if said.flags & ROW_RECOVERY:
+        return people_recovers(person) and people_can_recover_for(
+            &s.group.participants[person.participant]
+        )
     return (
         person.active != 0 and people_can_act_for(&s.group.participants[person.participant])
         and (
@@ -196,6 +225,11 @@ cdef inline bint _people_stands_by(const Draft* draft) noexcept nogil:
 cdef bint _people_may(const State* s, uint32_t index, const Draft* draft) noexcept nogil:
     """Whether a person may sign a row now."""
     cdef const Person* person = &s.group.people[index]
+    if people_recovers(person):
+        # What it is about is asked in recovery.pxi.
+        return people_can_recover_for(&s.group.participants[person.participant]) and (
+            kinds_is_said(draft.row.kind)
+        )
     return (
         index != 0 and person.active != 0
         and people_can_act_for(&s.group.participants[person.participant])

@@ -31,6 +31,11 @@ cdef bint _signed_stops_participant(State* s, const ParticipantRecord* record) n
     cdef const Participant* participant = &s.group.participants[
         register_find_participant(s, record.code)
     ]
+    if participant.role == ROLE_AUDITOR and not native_planted(b"recoverers_stay") and (
+        people_have_recoverer(s, register_find_participant(s, record.code))
+    ):
+        # One person alone would put out who is there for when two cannot act.
+        return False
     return not record.active and participant.active and (
         record.role == participant.role
         and record.may_state_dues == participant.may_state_dues
@@ -44,6 +49,8 @@ cdef bint _signed_stops_person(State* s, const PersonRecord* record) noexcept no
     cdef const Person* person = &s.group.people[
         people_find(s, record.participant, record.number)
     ]
+    if person.role == PERSON_RECOVERER and not native_planted(b"recoverers_stay"):
+        return False
     return not record.active and person.active and (
         record.role == person.role and record.bank == person.bank
         and memcmp(record.key, person.key, 32) == 0

@@ -366,6 +366,10 @@ cdef int _treasury_person(
     ):
         # Nobody could propose the second one, or whatever is to come.
         return RESULT_RULE_FIXED
+    if record.role == PERSON_RECOVERER and (
+        s.group.participants[record.participant].role != ROLE_AUDITOR
+    ):
+        return RESULT_RULE_FIXED
     if existing[0] != 0 and people_are_too_few(
         s, existing[0], 0, people_would_approve(s, record)
     ):

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final, Protocol, TypeVar
 
 from switch.errors import OverloadError, SwitchError
@@ -24,6 +25,8 @@ WAITING_MAX: Final = 64
 """Questions that are asked or wait."""
 FRESH_S: Final = 300.0
 """How long totals are shown before it is asked whether there are newer ones."""
+LOOK_S: Final = 60.0
+"""How old what is known of recoveries is when it is asked for anew."""
 
 T = TypeVar("T")
 
@@ -36,6 +39,9 @@ class Switch(Teller, Protocol):
 
     def check_complaint(self, number: str, code: str) -> pb.CheckComplaintResponse:
         """How the complaint with this number stands, if the code is its receipt's."""
+
+    def recoveries(self) -> pb.ListRecoveriesResponse:
+        """Which recoveries are under way."""
 
 
 class NoAnswerError(Exception):
@@ -55,6 +61,9 @@ class Asked:
         self._reading = asyncio.Lock()
         self._files: Files = {}
         self._read_s = -FRESH_S
+        self._recoveries: pb.ListRecoveriesResponse | None = None
+        self._looked_s = -FRESH_S
+        self._look: asyncio.Task[None] | None = None
 
     def close(self) -> None:
         """End the threads."""
@@ -69,6 +78,26 @@ class Asked:
     ) -> pb.CheckComplaintResponse:
         """How a complaint stands, by number and code. Raises NoAnswerError."""
         return await self._ask(lambda: self._switch.check_complaint(number, code))
+
+    async def recoveries(self) -> pb.ListRecoveriesResponse:
+        """Which recoveries are under way, now. Raises NoAnswerError."""
+        self._recoveries = await self._ask(self._switch.recoveries)
+        self._looked_s = self._clock()
+        return self._recoveries
+
+    def known_recoveries(self) -> pb.ListRecoveriesResponse | None:
+        """The same as it was a short while ago, None if that is not known. Waits for
+        nothing: what is old is asked for anew beside it.
+        """
+        age_s = self._clock() - self._looked_s
+        is_looking = self._look is not None and not self._look.done()
+        if age_s >= LOOK_S and not is_looking:
+            self._look = asyncio.ensure_future(self._look_again())
+        return self._recoveries if age_s < FRESH_S else None
+
+    async def _look_again(self) -> None:
+        with suppress(NoAnswerError):
+            await self.recoveries()
 
     async def site(self) -> Files:
         """The totals as files, read a short while ago. Raises NoAnswerError."""

@@ -1,4 +1,5 @@
-"""What is answered to whom: the checks of a receipt and of a complaint, and the totals.
+"""What is answered to whom: the checks of a receipt and of a complaint, the totals, and
+whether a recovery is under way.
 
 May use `asked`, `site`, `words`, and what all pages share. There is nothing to sign on
 to and nothing to change; every answer follows from its address alone.
@@ -30,6 +31,8 @@ TOTALS: Final = "/totals/"
 """Where the site of totals is."""
 COMPLAINT: Final = "/complaint"
 """Where complaints are checked, behind the language."""
+RECOVERY: Final = "/recovery"
+"""Where it stands whether a recovery is under way, behind the language."""
 _TYPES: Final = {
     "html": "text/html",
     "css": "text/css",
@@ -61,6 +64,8 @@ class Pages:
             *(Route(f"/{language}", self.check) for language in LANGUAGES),
             Route(COMPLAINT, self.complaint),
             *(Route(f"/{one}{COMPLAINT}", self.complaint) for one in LANGUAGES),
+            Route(RECOVERY, self.recovery),
+            *(Route(f"/{one}{RECOVERY}", self.recovery) for one in LANGUAGES),
             Route(f"/{STYLE}", self.style),
             Route("/robots.txt", self.robots),
             Route("/favicon.ico", self.icon),
@@ -78,25 +83,29 @@ class Pages:
     async def check(self, request: Request) -> Response:
         """The form; with a number and a code also whether there is such a receipt."""
         words = _words(request)
+        known = self._asked.known_recoveries()
+        waits = known is not None and known.count > 0
         try:
             fields = parse_fields(request.scope["query_string"])
         except FormError:
             # What no form of ours sends is the number of no receipt.
-            return _check_page(words, outcome="none")
+            return _check_page(words, outcome="none", waits=waits)
         number, code = fields.get("r", ""), fields.get("c", "")
         if not number and not code:
-            return _check_page(words)
+            return _check_page(words, waits=waits)
         named, plain = parse_number(number), plain_code(code)
         if named is None or plain is None:
-            return _check_page(words, number, code, outcome="none")
+            return _check_page(words, number, code, outcome="none", waits=waits)
         try:
             receipt = await self._asked.check(named.text, plain)
         except NoAnswerError:
-            page = _check_page(words, number, code, outcome="unavailable", status=503)
+            page = _check_page(
+                words, number, code, outcome="unavailable", status=503, waits=waits
+            )
             page.headers["retry-after"] = _SOON_S
             return page
         if not receipt.real:
-            return _check_page(words, number, code, outcome="none")
+            return _check_page(words, number, code, outcome="none", waits=waits)
         return _check_page(
             words,
             named.text,
@@ -104,6 +113,7 @@ class Pages:
             outcome=_outcome(receipt, is_refund=named.refund > 0),
             receipt=receipt,
             is_refund=named.refund > 0,
+            waits=waits,
         )
 
     async def complaint(self, request: Request) -> Response:
@@ -132,6 +142,18 @@ class Pages:
         return _complaint_page(
             words, plain_number, code, outcome=_STATES[found.state], complaint=found
         )
+
+    async def recovery(self, request: Request) -> Response:
+        """Whether the auditor's people are about to make people of the treasury."""
+        words = _words(request)
+        try:
+            found = await self._asked.recoveries()
+        except NoAnswerError:
+            page = _recovery_page(words, "unavailable", 503)
+            page.headers["retry-after"] = _SOON_S
+            return page
+        outcome = "waits" if found.count else "quiet"
+        return _recovery_page(words, outcome, found=found)
 
     async def style(self, _: Request) -> Response:
         """How pages look."""
@@ -204,6 +226,7 @@ def _check_page(
     status: int = 200,
     receipt: pb.CheckReceiptResponse | None = None,
     is_refund: bool = False,
+    waits: bool = False,
 ) -> Response:
     department = ""
     if receipt is not None:
@@ -225,6 +248,26 @@ def _check_page(
         other_page=_other(words, number, code) if outcome else "/" + words.other,
         totals=f"{TOTALS}{words.language}/index.html",
         complaints=f"/{words.language}{COMPLAINT}",
+        recovery=f"/{words.language}{RECOVERY}",
+        waits=waits,
+    )
+
+
+def _recovery_page(
+    words: Words,
+    outcome: str,
+    status: int = 200,
+    found: pb.ListRecoveriesResponse | None = None,
+) -> Response:
+    return _page(
+        "recovery.html",
+        words,
+        status,
+        outcome=outcome,
+        found=found,
+        count=words.count(found.count if found else 0),
+        other_page=f"/{words.other}{RECOVERY}",
+        receipts="/" + words.language,
     )
 
 

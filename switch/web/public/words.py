@@ -163,6 +163,56 @@ WORDS: Final = {
         ),
         ("এখানে কারও নাম, টাকার অঙ্ক বা অভিযোগের কথা দেখানো হয় না, এবং কে জানতে চাইলেন তা রাখা হয় না।"),
     ),
+    # Whether an auditor's people make people of the treasury.
+    "recovery_title": ("Who decides for the treasury?", "কোষাগারের হয়ে কে সিদ্ধান্ত নেন?"),
+    "recovery_notice": (
+        "The auditor is about to name new people for the treasury. Read more.",
+        "নিরীক্ষক কোষাগারের জন্য নতুন ব্যক্তি নিযুক্ত করতে চলেছেন। আরও পড়ুন।",
+    ),
+    "recovery_quiet": (
+        "Nobody is about to name new people for the treasury.",
+        "কোষাগারের জন্য নতুন ব্যক্তি নিযুক্ত করার কোনো প্রস্তাব এখন নেই।",
+    ),
+    "recovery_waits": (
+        (
+            "The auditor's people want to name new people for the treasury. Proposals "
+            "that wait: {count}."
+        ),
+        (
+            "নিরীক্ষকের লোকেরা কোষাগারের জন্য নতুন ব্যক্তি নিযুক্ত করতে চান। অপেক্ষায় থাকা "
+            "প্রস্তাব: {count}টি।"
+        ),
+    ),
+    "recovery_unavailable": (
+        "It cannot be read just now. Try again later. This says nothing about it.",
+        "এখন পড়া যাচ্ছে না। পরে আবার চেষ্টা করুন। এতে এ বিষয়ে কিছু বলা হয়নি।",
+    ),
+    "recovery_proposed": ("Proposed on", "প্রস্তাবের তারিখ"),
+    "recovery_approved": ("Approved on", "অনুমোদনের তারিখ"),
+    "recovery_not_yet": ("not yet", "এখনও হয়নি"),
+    "recovery_from": ("Not done before", "এর আগে করা হবে না"),
+    "recovery_until": ("Not done from", "এই তারিখ থেকে আর করা যাবে না"),
+    "recovery_what": (
+        (
+            "If all who approve for the treasury are lost, two people of the auditor "
+            "may name others. They wait for thirty days, so that all can see it here."
+        ),
+        (
+            "কোষাগারের হয়ে যাঁরা অনুমোদন করেন তাঁদের কেউই না থাকলে নিরীক্ষকের দুজন অন্য "
+            "ব্যক্তি নিযুক্ত করতে পারেন। সবাই যাতে এখানে দেখতে পান, তাই তাঁরা ত্রিশ দিন "
+            "অপেক্ষা করেন।"
+        ),
+    ),
+    "recovery_do": (
+        (
+            "It ends as soon as two people of the treasury decide anything. If the "
+            "treasury works, tell it what you see here."
+        ),
+        (
+            "কোষাগারের দুজন কোনো সিদ্ধান্ত নিলেই এটি শেষ হয়ে যায়। কোষাগার সচল থাকলে এখানে "
+            "যা দেখছেন তা কোষাগারকে জানান।"
+        ),
+    ),
     "not_stated": ("not stated", "উল্লেখ নেই"),
     "privacy": (
         "No name and no reference is shown here, and nothing is kept of who asks.",
