@@ -31,6 +31,7 @@ from switch.errors import WireError
 from switch.specs import TREASURY, ParticipantSpec, Specs, specs_to_json
 from switch.v1 import totals_pb2 as pb
 from tests.client.live import CENTRE, FREE, HEAD, OTHER, SPECS, WAITS, Live, running
+from tests.server.harness import until
 
 RUPEE = 100
 
@@ -242,6 +243,8 @@ def test_a_centre_takes_its_past_with_it(live: Live) -> None:
 
 def test_after_restarts(live: Live) -> None:
     """Also of a store that is gone. The last test that needs the server."""
+    # The hold's deadline is a second: it is kept, which is a case.
+    until(lambda: read(live).whole.cases.count)
     before = read(live)
     data = live.network.parent
     store = live.server.ledger / "totals"
