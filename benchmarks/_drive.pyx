@@ -24,7 +24,8 @@ from switch.core.queue cimport (
     LINES_COUNT, QUEUE_API_NAME, QUEUE_API_VERSION, RESERVE_PART, SENDER_BUCKETS, SENDERS_MAX,
     TURN_ROWS, Call, Counts, Group, Line, QueueApi, Sender, Submitted, Taken, Wait, Waiting,
 )
-from switch.core.state cimport RC_FULL, TokenKey, timespec
+from switch.core.state cimport RC_FULL, TokenKey
+from switch.core.threads cimport timespec
 
 from switch.errors import StorageError, SwitchError
 

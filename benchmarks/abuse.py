@@ -11,9 +11,10 @@ themselves.
 
 A case is kept if the server's memory that is no file's grows by less than 512 MB, the
 victim's p99 is at most twice its own beside the dummy, or 15 ms (50 ms while all
-centres shake hands), none of its payments is refused, an attack that nothing but an
-attacker would do is ended, the data directory grows by no more than is allowed, and the
-attack took place.
+centres shake hands), none of its payments is refused, who comes anew is let in within
+a quarter of a second, or twice what it takes beside the dummy, an attack that nothing
+but an attacker would do is ended, the data directory grows by no more than is allowed,
+and the attack took place.
 Times mean something only where nothing else runs: with `--seconds` below 3 they are
 neither taken alone and beside the dummy, nor judged.
 """
@@ -30,8 +31,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from benchmarks.attacker import ATTACKER
 from benchmarks.attacks import ATTACKS, HELD_SERVICE, POOR, STORM
+from benchmarks.attacks_at_door import OPERATOR, OPERATOR_KEY, STRANGERS
 from benchmarks.load import log_tail, side_server
 from benchmarks.load_network import ALL, Figures, LoadError, participants, services
 from benchmarks.machine import machine
@@ -49,6 +53,8 @@ from switch.v1 import network_pb2
 MEMORY_MAX = 512 << 20
 P99_MS = 15.0
 STORM_P99_MS = 50.0
+COME_MS = 250.0
+"""Until somebody else who comes anew is let in; or twice as beside the dummy."""
 RATIO = 2.0
 JUDGED_S = 3.0
 """Attacks shorter than this are judged without their times."""
@@ -115,12 +121,16 @@ class Scene:
         seconds = self.seconds
         command = ["benchmarks.attacks", self.case, *self._to(address, seconds)]
         attacker = start(command, *NICE)
+        comes = ["benchmarks.newcomer", *self._to(self.server.address, seconds)]
+        newcomer = start(comes)
         try:
             seen = self.victim(seconds)
+            seen |= finish(newcomer, seconds)
             return seen, finish(attacker, seconds)
         finally:
-            attacker.kill()
-            attacker.communicate()
+            for process in (attacker, newcomer):
+                process.kill()
+                process.communicate()
 
     def _to(self, address: str, seconds: float) -> list[str]:
         tls = str(self.server.tls)
@@ -156,11 +166,17 @@ def scene(case: str, seconds: float, directory: Path) -> Iterator[Scene]:
         for number in centres:
             authority.leaf(Role.CENTRE, centre_code(number))
         authority.leaf(Role.BILLER, "biller-1")
+        for name in STRANGERS:
+            authority.leaf(Role.CENTRE, name)
         with Client(server.address, authority.leaf(Role.TREASURY, "treasury")) as one:
             one.wait_ready(END_S)
             people = participants(ALL)
             for person in people:
                 person.may_state_dues |= person.role == network_pb2.ROLE_CENTRE
+                if person.id == centre_code(ATTACKER):
+                    key = Ed25519PrivateKey.from_private_bytes(OPERATOR_KEY)
+                    public = key.public_key().public_bytes_raw()
+                    person.operators.add(number=OPERATOR, key=public, active=True)
             offered = services(network_pb2.SERVICE_MODE_DIRECT)
             held = services(network_pb2.SERVICE_MODE_CONFIRMED)[HELD_SERVICE]
             held.amount_min = 1
@@ -200,7 +216,10 @@ def measure(case: str, seconds: float, directory: Path) -> Figures:
     }
     for name, one in seen.items():
         found |= {f"{key}_{name}": one[key] for key in ("p50_ms", "p99_ms")}
+    for name in seen.keys() & {"beside", "during"}:
+        found |= {f"come_ms_{name}": seen[name]["come_ms"]}
     during = seen["during"]
+    found |= {"came": during["came"], "away": during["away"]}
     found |= {"refused": during["refused"], "said": during["said"]}
     found |= {"payments": during["payments"], "attack": attack}
     found["broken"] = judge(found)
@@ -229,6 +248,11 @@ def judge(found: Figures) -> list[str]:
         bound_ms = max(RATIO * numbers["p99_ms_beside"], least_ms)
         if numbers["p99_ms_during"] > bound_ms:
             broken.append("p99")
+        come_ms = max(RATIO * numbers.get("come_ms_beside", 0.0), COME_MS)
+        if case != "storm" and numbers.get("come_ms_during", 0.0) > come_ms:
+            broken.append("come")
+    if case != "storm" and (numbers.get("away") or numbers.get("came") == 0):
+        broken.append("turned away")
     if case in ENDED and not attack["ended"] and not attack["held"]:
         broken.append("not ended")
     disk_max = PAYING_DISK_MAX if case in PAYING else DISK_MAX

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from benchmarks import _client
 from benchmarks._client import CheckError
 from benchmarks.attacker import AGAIN_S, ATTACKER, Attack
+from benchmarks.attacks_at_door import AT_DOOR, LOOKS, SOURCE
 from benchmarks.client_process import METHODS
 from benchmarks.messages import Maker, centre_code, places, service_code
 from benchmarks.raw_peer import (
@@ -59,9 +60,7 @@ STREAMS, UNFINISHED = 100, 400
 UNFINISHED_BYTES = 4 << 20
 IDLE, HALF_OPEN, STORM = 500, 1_000, 3_561
 DIALLERS = 32
-FEEDS, WATCHES, LOOKS, A_CONNECTION = 2_000, 20_000, 400, 500
-SOURCE = "127.0.0.2"
-"""Where connections come from that are no participant's."""
+FEEDS, WATCHES, A_CONNECTION = 2_000, 20_000, 500
 METADATA_BYTES = 15_000
 BOMB = 4_000
 """References to a header field of as many bytes."""
@@ -512,6 +511,7 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
         *(continuation, settings, ping, empty_data, metadata, said_again),
         *(unread_refusals, batches, refusals),
         *(feeds, watches, fetches, reads, holds),
+        *AT_DOOR,
     )
 }
 

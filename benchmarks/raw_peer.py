@@ -87,17 +87,21 @@ def context_of(credentials: Credentials) -> ssl.SSLContext:
     return context
 
 
-def dial(address: str) -> socket.socket:
-    """A TCP connection."""
+def dial(address: str, source: str = "") -> socket.socket:
+    """A TCP connection, from an own address of this machine."""
     host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)), CONNECT_S)
+    return socket.create_connection((host, int(port)), CONNECT_S, (source, 0))
 
 
 class RawPeer:
     """A connection that has shaken hands."""
 
     def __init__(
-        self, address: str, context: ssl.SSLContext, window: int = WINDOW_DEFAULT
+        self,
+        address: str,
+        context: ssl.SSLContext,
+        window: int = WINDOW_DEFAULT,
+        source: str = "",
     ) -> None:
         """`window`: how much of each answer this side takes. Raises EndedError."""
         self.windows: dict[int, int] = {0: WINDOW_DEFAULT}
@@ -107,7 +111,7 @@ class RawPeer:
         self._stream_window = WINDOW_DEFAULT
         self._in = b""
         try:
-            plain = dial(address)
+            plain = dial(address, source)
             self.socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
             self.socket.setblocking(False)
             self.next_stream = 1

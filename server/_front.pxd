@@ -78,7 +78,7 @@ cdef extern from "front.h" nogil:
         FRONT_CONNECT, FRONT_DISCONNECT, FRONT_CALL, FRONT_MESSAGE, FRONT_HALF_CLOSED
         FRONT_SENT, FRONT_ENDED, FRONT_REVOKED, FRONT_OVER, FRONT_VOID
         FRONT_ADMIT, FRONT_CLOSE_CONNECTION, FRONT_START_CALL, FRONT_SEND, FRONT_FINISH
-        FRONT_REPLY, FRONT_WANT, FRONT_STOP_STREAMS, FRONT_DRAIN, FRONT_STOP
+        FRONT_REPLY, FRONT_WANT, FRONT_TRUST, FRONT_STOP_STREAMS, FRONT_DRAIN, FRONT_STOP
         FRONT_REASONS_END, FRONT_CAUSES_END, FRONT_SHARES_END, FRONT_REFUSED_MAX
 
     block* block_copy(const void* data, size_t size)
@@ -102,7 +102,8 @@ cdef extern from "front.h" nogil:
     void front_free(front* door)
     int front_set_credentials(front* door, const void* certificate, size_t certificate_size,
                               const void* key, size_t key_size, const void* authority,
-                              size_t authority_size, char* text, size_t text_size)
+                              size_t authority_size, const void* revocations,
+                              size_t revocations_size, char* text, size_t text_size)
     bint front_set_details(front* door, int reason, bint given, const void* details,
                            size_t size)
     int front_listen(front* door, const char* host, int port)
@@ -110,6 +111,15 @@ cdef extern from "front.h" nogil:
     int front_fileno(const front* door)
     void front_join(front* door)
     void front_count(const front* door, front_counters* counters)
+
+    enum:
+        FRONT_TURN_STEPS, FRONT_TURN_LEAST_NS
+
+    cdef struct front_turns_ "front_turns":
+        int64_t* counts
+        int64_t spent_ns
+
+    void front_turns(const front* door, front_turns_* turns)
     size_t front_take_refused(front* door, front_refused* refused)
     const char* front_cause_name(int cause)
 
@@ -120,10 +130,13 @@ cdef extern from "front.h" nogil:
         FRONT_SESSION_UNKNOWN
         FRONT_SESSION_ENDED
 
+    uint64_t front_session_change(front* door, uint32_t sender)
     void front_open_session(front* door, const uint8_t* token, uint32_t sender,
-                            uint32_t operator_, int64_t lasts_ms, int64_t idle_ms)
+                            uint32_t operator_, int64_t lasts_ms, int64_t idle_ms,
+                            uint64_t change)
     bint front_end_session(front* door, const uint8_t* token)
-    void front_forget_sessions(front* door)
+    void front_drop_session(front* door, const uint8_t* token)
+    void front_forget_sessions(front* door, uint32_t sender)
     int front_use_session(front* door, const uint8_t* token, size_t size, uint32_t sender,
                           uint32_t* operator_)
 

@@ -158,14 +158,18 @@ cdef class Front:
         self.close_hot()
         front_free(self.door)
 
-    def set_credentials(self, bytes certificate, bytes key, bytes authority):
+    def set_credentials(self, bytes certificate, bytes key, bytes authority,
+                        bytes revocations=b""):
         cdef char text[TEXT_SIZE]
         if front_set_credentials(
             self.door, PyBytes_AS_STRING(certificate), PyBytes_GET_SIZE(certificate),
             PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key),
-            PyBytes_AS_STRING(authority), PyBytes_GET_SIZE(authority), text, TEXT_SIZE,
+            PyBytes_AS_STRING(authority), PyBytes_GET_SIZE(authority),
+            PyBytes_AS_STRING(revocations), PyBytes_GET_SIZE(revocations), text, TEXT_SIZE,
         ) != 0:
             raise ValueError(text.decode("utf-8", "replace"))
+        if self.started and not self.stopped:
+            front_give_command(self.door, self.command_for(FRONT_TRUST, 0))
 
     def set_details(self, int reason, bint given, bytes details):
         if not front_set_details(
@@ -271,14 +275,19 @@ cdef class Front:
     # --- who is signed on ---------------------------------------------------------
 
     def open_session(self, bytes token, uint32_t sender, operator, int64_t lasts_ms,
-                     int64_t idle_ms):
-        """From now on calls of this sender with the token are this operator's."""
+                     int64_t idle_ms, uint64_t change):
+        """From now on calls of this sender with the token are this operator's, as the
+        register had it at this change."""
         if len(token) != FRONT_SESSION_SIZE or not sender or not operator:
             raise ValueError("a session is a token, a sender and an operator")
         front_open_session(
             self.door, <const uint8_t*> PyBytes_AS_STRING(token), sender, operator, lasts_ms,
-            idle_ms,
+            idle_ms, change,
         )
+
+    def session_change(self, uint32_t sender):
+        """How often the register has changed of a sender: ask before it is read."""
+        return front_session_change(self.door, sender)
 
     def end_session(self, bytes token):
         """Whether it was on. It stays known, as ended."""
@@ -288,9 +297,14 @@ cdef class Front:
             front_end_session(self.door, <const uint8_t*> PyBytes_AS_STRING(token))
         )
 
-    def forget_sessions(self):
-        """Those that are on are asked about anew; what has ended stays so."""
-        front_forget_sessions(self.door)
+    def drop_session(self, bytes token):
+        """It is not known any more: whoever opens sessions knows that it is over."""
+        if len(token) == FRONT_SESSION_SIZE:
+            front_drop_session(self.door, <const uint8_t*> PyBytes_AS_STRING(token))
+
+    def forget_sessions(self, uint32_t sender):
+        """Those of a sender that are on are asked about anew; what has ended stays so."""
+        front_forget_sessions(self.door, sender)
 
     def use_session(self, bytes token, uint32_t sender):
         """Its operator; 0 for one that is over, None for one that is not known."""
@@ -527,3 +541,11 @@ cdef class Front:
         cdef int64_t[COUNTERS_MAX] numbers
         front_count(self.door, <front_counters*> &numbers[0])
         return {name: numbers[i] for i, name in enumerate(COUNTERS)}
+
+    def turns(self):
+        cdef front_turns_ found
+        front_turns(self.door, &found)
+        bounds = [(FRONT_TURN_LEAST_NS << i) / 1e9 for i in range(FRONT_TURN_STEPS)]
+        counts = [found.counts[i] for i in range(FRONT_TURN_STEPS + 1)]
+        times = tuple(zip([*bounds, float("inf")], counts))
+        return found.spent_ns / 1e9, times

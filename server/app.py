@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 
-from server import figures, hot
+from server import descriptors, figures, hot
 from server._front import BIDI, Front
 from server.alarms import Alarms
 from server.beginning import (
@@ -173,6 +173,7 @@ class App:
 
     async def _run(self, ready: Ready) -> int:
         config = self._config
+        descriptors.ensure(config)
         files = server_credentials(config.tls_dir, config.trust_domain, dev=config.dev)
         check_directory(config.data_dir)
         if config.cluster.is_set:

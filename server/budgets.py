@@ -19,6 +19,8 @@ from switch.config import BUDGET_NAMES, Config
 from switch.register.identity import Identity
 from switch.register.rights import ACTS
 
+STRANGERS_PART: Final = 16
+"""One in so many connections may be of callers whom the register does not take."""
 LIST_READS: Final = 10
 """What a list costs: a page is up to a thousand entries."""
 REFERENCES_FIELD: Final = 2
@@ -56,7 +58,8 @@ _COSTS: Final[Mapping[str, Cost]] = {
     _COUNTER + "FetchBill": (FETCHES, 1, 0, 0),
     _COUNTER + "FetchBills": (FETCHES, 1, REFERENCES_FIELD, 0),
     _BILLER + "FollowFeed": (READS, 1, 0, FEEDS),
-    _BILLER + "Connect": _FREE,
+    # To open it; what a biller says there draws on nothing.
+    _BILLER + "Connect": (READS, 0, 0, 0),
     _BILLER + "Acknowledge": _FREE,
     _BILLER + "SendDayList": _FREE,
     # It is made as it is read, and is open as long as it is read: as a feed is.
@@ -86,12 +89,22 @@ class Budgets:
         self._order = tuple(names[name] for name in BUDGETS)
         self._defaults = {role: config.budget_of(role) for role in (None, *Role)}
         self._rows = {role: self._row(of) for role, of in self._defaults.items()}
+        strangers = config.budget_of_strangers
+        self._of_strangers = self._row(strangers)
+        each = STRANGERS_PART * strangers[Budget.CONNECTIONS]
+        self.strangers = max(1, config.transport.connections_max // each)
+        """Whom the register does not take share so many owners' budgets, whatever names
+        they have, so that many of them hold no more."""
 
     def of(self, caller: Identity | None, register: Limits | None) -> tuple[int, ...]:
-        """Of who calls; None is somebody whom the register does not know."""
-        if caller is None:
+        """Of who calls; None is somebody whom the register does not know. Without a
+        register nobody is known yet, and none is a stranger.
+        """
+        if register is None:
             return self._rows[None]
-        own = {} if register is None else register.budgets_of(caller.index)
+        if caller is None:
+            return self._of_strangers
+        own = register.budgets_of(caller.index)
         if not own:
             return self._rows[caller.role]
         return self._row({**self._defaults[caller.role], **own})

@@ -1,7 +1,8 @@
 """The server's own certificate: read at start, and again when its files change.
 
-A new one is for new connections; those that are open go on. Files that do not fit
-together, as when one of two is replaced yet, are looked at again, and the old stay.
+A new one is for new connections; those that are open go on if the authority still
+stands for them, and else end. Files that do not fit together, as when one of two is
+replaced yet, are looked at again, and the old stay.
 """
 
 import asyncio
@@ -24,7 +25,9 @@ _Stamp = tuple[tuple[int, int, int], ...]
 class Commands(Protocol):
     """What takes a certificate."""
 
-    def set_credentials(self, certificate: bytes, key: bytes, authority: bytes) -> None:
+    def set_credentials(
+        self, certificate: bytes, key: bytes, authority: bytes, revocations: bytes
+    ) -> None:
         """PEM. Raises ValueError if they do not fit together."""
 
 
@@ -77,19 +80,24 @@ class ServerCertificates:
             check_trusted(path.parent)
             check_trusted(path)
         certificate, key, authority = self._files.read()
+        revocations = self._files.read_revocations()
+        if revocations:
+            check_trusted(self._files.revocations)
         try:
-            self._front.set_credentials(certificate, key, authority)
+            self._front.set_credentials(certificate, key, authority, revocations)
         except ValueError as error:
             raise ConfigError(
-                f"{self._files.certificate}, {self._files.key} and "
-                f"{self._files.authority} cannot be used: {error}"
+                f"{self._files.certificate}, {self._files.key}, "
+                f"{self._files.authority} and {self._files.revocations.name} cannot be "
+                f"used: {error}"
             ) from error
         self._taken(certificate, authority)
 
     def _look(self) -> _Stamp:
         """What tells that a file was replaced or written."""
         files = self._files
-        return tuple(map(_stamp, (files.certificate, files.key, files.authority)))
+        every = files.certificate, files.key, files.authority, files.revocations
+        return tuple(map(_stamp, every))
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

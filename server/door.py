@@ -21,6 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from server.budgets import Budgets, Limits
 from server.security_log import OTHERS, Cause, SecurityLog, address_of
 from server.status import OpeningError
+from switch.config import STRANGER
 from switch.credentials import Presented, presented
 from switch.register.identity import (
     Certificates,
@@ -36,13 +37,13 @@ OPEN_METHODS: Final = ("/grpc.health.", "/grpc.reflection.")
 """What the names of those methods begin with that need a certificate and no role."""
 THROWN_OUT: Final = frozenset({"flood", "protocol"})
 """Causes of a connection's end that are noted in the security log as abuse."""
+UNTRUSTED: Final = "untrusted"
+"""Of one whose authority is believed no more, or whose chain is revoked."""
 SWEEP_S: Final = 1.0
 """Between two looks for certificates that are over."""
 
 DIGEST_SIZE: Final = 16
 """Bytes of the SHA-256 of a certificate by which a session knows it."""
-STRANGER: Final = "stranger"
-"""Beside the names of a certificate that the register does not take."""
 NO_ERROR: Final = 0
 """HTTP/2's code of an end in order."""
 
@@ -85,8 +86,14 @@ class Peer:
     )
 
     def __init__(
-        self, number: int, address: str, certificate: bytes, not_after: int
+        self,
+        number: int,
+        address: str,
+        certificate: bytes,
+        not_after: int,
+        strangers: int,
     ) -> None:
+        """`strangers` is how many owners there are for those who are not known."""
         self.number = number
         self.address = address
         names = self.names = uris(certificate)
@@ -94,7 +101,7 @@ class Peer:
         self.digest = hashlib.sha256(certificate).digest()[:DIGEST_SIZE]
         self.not_after: float = not_after
         self.owner = _owner(names)
-        self.stranger = _owner([STRANGER, *names])
+        self.stranger = 1 + _owner([STRANGER, *names]) % strangers
         self.caller: Identity | None = None
         self.error: IdentityError | None = None
 
@@ -144,7 +151,9 @@ class Door:
         self, connection: int, address: str, certificate: bytes, not_after: int
     ) -> None:
         """A connection whose handshake is done."""
-        peer = Peer(connection, address, certificate, not_after)
+        peer = Peer(
+            connection, address, certificate, not_after, self._budgets.strangers
+        )
         self._peers[connection] = peer
         self._admit(peer)
 
@@ -153,6 +162,8 @@ class Door:
         peer = self._peers.pop(connection, None)
         if peer is not None and cause in THROWN_OUT:
             self._note(Cause.ABUSE, peer)
+        elif peer is not None and cause == UNTRUSTED:
+            self._note(Cause.REVOKED, peer)
 
     def over_budget(self, connection: int, share: str, count: int) -> None:
         """It was refused so often what is beyond this share of its budgets."""

@@ -131,6 +131,7 @@ def security_figures(security: SecurityLog) -> list[Family]:
 FRONT_GAUGES: Final = (
     "connections_open",
     "handshakes_open",
+    "sockets_waiting",
     "calls_open",
     "bytes_held",
 )
@@ -147,9 +148,16 @@ def front_figures(front: Front, config: Config) -> list[Family]:
     bounds = {
         "connections_open": config.transport.connections_max,
         "handshakes_open": config.transport.handshakes_max,
+        "sockets_waiting": config.transport.sockets_waiting_max,
         "bytes_held": config.budget.process_bytes_max,
     }
+    spent_s, times = front.turns()
+    turns = histogram(
+        "front_turn_seconds", "Processor time of the turns of the front's thread."
+    )
+    turns.add_histogram(*_split(times), spent_s)
     return [
+        turns,
         *(
             gauge(f"front_{name}", f"The transport: {_words(name)}.").add(value)
             for name, value in open_now.items()
@@ -181,6 +189,10 @@ def ledger_figures(node: Node) -> list[Family]:
     sizes.add_histogram(*_split(meter.sizes), meter.rows)
     times = histogram("commit_seconds", "How long the commits of groups took.")
     times.add_histogram(*_split(meter.times), meter.commit_s)
+    held = histogram(
+        "commit_held_seconds", "Processor time of who held the lock for a group."
+    )
+    held.add_histogram(*_split(meter.holds), meter.held_s)
     stuck = gauge("stuck", "1 while this environment is written for over a minute.")
     for name in ("journal", "index"):
         stuck.add(ledger.stuck == name, environment=name)
@@ -200,6 +212,7 @@ def ledger_figures(node: Node) -> list[Family]:
         ),
         sizes,
         times,
+        held,
         gauge("commit_under_way_seconds", "Age of the commit that runs, or 0.").add(
             meter.under_way_s
         ),
@@ -352,6 +365,10 @@ def budget_figures(node: Node) -> list[Family]:
             "refusals_turned_away_total",
             "Refusals that were answered and not recorded.",
         ).add(node.ledger.refusals_turned_away),
+        counter(
+            "ids_turned_away_total",
+            "Requests whose id was not taken: too many others have its key.",
+        ).add(node.ledger.ids_turned_away),
         failed,
     ]
 

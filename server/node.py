@@ -120,7 +120,7 @@ class Node:
             partial(find_operator, ledger),
             ledger.instance,
         )
-        self.register.listen(self.sessions.register_changed)
+        self.register.listen_centres(self.sessions.register_changed)
         self.past_names = PastNames(self.register)
         self.loop = asyncio.get_running_loop()
         self.dispatch = Dispatcher(

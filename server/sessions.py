@@ -7,17 +7,19 @@
       every call with the token as metadata ─▶  whose it is, and that it was used
 
 A token says whose it is and until when, and carries a seal by the keys of quotations,
-so that it outlives connections and restarts of the server. What it cannot say, when it
-was used last and that it was signed off, the front door's table has
-(`front/sessions.c`), in which a call finds its operator. After a restart that table is
-empty: GetSession opens what is good again, and its idle time begins anew.
+so that it outlives connections and restarts of the server. When it was used last the
+front door's table has (`front/sessions.c`), in which a call finds its operator. That
+table has a bound: what others do may push a session out, and GetSession opens it again.
+So what is over is known here, by operator: the newest sessions of each, and a time up
+to which all others are over. Nobody else's sign-ons change that. After a restart, or on
+a node that takes over, both are empty: GetSession opens what is good, as it was sealed.
 """
 
 import secrets
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -36,6 +38,8 @@ METADATA: Final = b"payswitch-session-bin"
 NONCE_LIFE_NS: Final = 60_000_000_000
 NONCES_MAX: Final = 65_536
 """Nonces that were used and are not over yet; then nobody signs on for a moment."""
+CHANGES_MAX: Final = 3
+"""How often the register may change while one session is opened."""
 SIGNATURE_SIZE: Final = 64
 
 # What is sealed: a kind, then at 16 a random number, whose, when it was made and ends,
@@ -52,10 +56,22 @@ assert TOKEN_SIZE == 144
 class Table(Protocol):
     """The front door's."""
 
+    def session_change(self, sender: int) -> int:
+        """How often the register has changed of a sender: ask before it is read."""
+
     def open_session(
-        self, token: bytes, sender: int, operator: int, lasts_ms: int, idle_ms: int
+        self,
+        token: bytes,
+        sender: int,
+        operator: int,
+        lasts_ms: int,
+        idle_ms: int,
+        change: int,
     ) -> None:
         """Calls of the sender with this token are the operator's."""
+
+    def drop_session(self, token: bytes) -> None:
+        """It is not known any more."""
 
     def end_session(self, token: bytes) -> bool:
         """Whether it was on."""
@@ -63,16 +79,29 @@ class Table(Protocol):
     def use_session(self, token: bytes, sender: int) -> int | None:
         """Its operator; 0: it is over; None: it is not known."""
 
-    def forget_sessions(self) -> None:
-        """None that is on is known any more."""
+    def forget_sessions(self, sender: int) -> None:
+        """None of this sender that is on is known any more."""
 
 
 class NoTable:
     """Of a server without a front door: nobody is signed on."""
 
+    def session_change(self, sender: int) -> int:
+        """It does not matter."""
+        return 0
+
     def open_session(
-        self, token: bytes, sender: int, operator: int, lasts_ms: int, idle_ms: int
+        self,
+        token: bytes,
+        sender: int,
+        operator: int,
+        lasts_ms: int,
+        idle_ms: int,
+        change: int,
     ) -> None:
+        """Nothing."""
+
+    def drop_session(self, token: bytes) -> None:
         """Nothing."""
 
     def end_session(self, token: bytes) -> bool:
@@ -83,7 +112,7 @@ class NoTable:
         """It is not known."""
         return None
 
-    def forget_sessions(self) -> None:
+    def forget_sessions(self, sender: int) -> None:
         """Nothing."""
 
 
@@ -130,6 +159,37 @@ class Centres(Protocol):
 
     def participant(self, index: int, /) -> Centre:
         """The participant with this index."""
+
+
+@dataclass(slots=True)
+class _Made:
+    """A session of an operator, as this process knows it."""
+
+    made_ns: int
+    token: bytes
+    is_over: bool = False
+
+
+@dataclass(slots=True)
+class _Newest:
+    """The newest sessions of one operator, in the order in which they were made."""
+
+    sessions: list[_Made]
+    over_until_ns: int = 0
+    """Those that were made by then, and are not among them, are over."""
+
+    def find(self, token: bytes) -> _Made | None:
+        return next((one for one in self.sessions if one.token == token), None)
+
+    def add(self, one: _Made, most: int) -> list[_Made]:
+        """Add one; those that are over by it, for which there is no place."""
+        self.sessions.append(one)
+        self.sessions.sort(key=lambda each: (not each.is_over, each.made_ns))
+        gone = self.sessions[: max(0, len(self.sessions) - most)]
+        del self.sessions[: len(gone)]
+        for each in gone:
+            self.over_until_ns = max(self.over_until_ns, each.made_ns)
+        return gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +241,8 @@ class Sessions:
         self.instance = instance
         self._lock = threading.Lock()
         self._used: dict[int, int] = {}  # nonces, and when they are over
+        # By participant and number: as many as operators that signed on.
+        self._newest: dict[tuple[int, int], _Newest] = {}
 
     # --- signing on --------------------------------------------------------------
 
@@ -199,6 +261,7 @@ class Sessions:
         """
         now_ns = time.time_ns()
         fresh = self._use(caller, nonce, now_ns)
+        change = self._table.session_change(caller.index)
         known = self._find_operator(caller.index, operator)
         message = signed_bytes(
             self.instance,
@@ -215,8 +278,22 @@ class Sessions:
             raise SessionError("SIGN_ON_WRONG", "nobody can sign on with this")
         ends_ns = now_ns + self._config.session_s * 1_000_000_000
         token = self._seal(_SESSION, caller, operator, now_ns, ends_ns, known.sequence)
-        self._open(caller, token, operator, now_ns, ends_ns)
+        with self._lock:
+            self._note(caller, operator, _Made(now_ns, token))
+            self._open(caller, token, operator, now_ns, ends_ns, change)
         return token, Session(operator, ends_ns)
+
+    def _note(self, caller: Identity, operator: int, one: _Made) -> None:
+        """Another session of an operator; with too many the oldest is over. Under the
+        lock.
+        """
+        newest = self._newest.setdefault((caller.index, operator), _Newest([]))
+        begun_ns = time.time_ns() - self._config.session_s * 1_000_000_000
+        # What its seal says to be over need not be known.
+        newest.sessions = [each for each in newest.sessions if each.made_ns > begun_ns]
+        for gone in newest.add(one, self._config.sessions_operator_max):
+            # Its place is another's: that it is over says the time up to which all are.
+            self._table.drop_session(gone.token)
 
     def _use(self, caller: Identity, nonce: bytes, now_ns: int) -> bool:
         """Whether the nonce is the caller's, in its time, and used for the first time.
@@ -226,7 +303,7 @@ class Sessions:
         said = self._unseal(_NONCE, caller, nonce)
         if said is None:
             return False
-        number, _, until_ns, _ = said
+        number, _, _, until_ns, _ = said
         if now_ns >= until_ns:
             return False
         with self._lock:
@@ -242,38 +319,73 @@ class Sessions:
 
     # --- while it lasts ----------------------------------------------------------
 
-    def register_changed(self) -> None:
-        """Whoever is on may not be any more: each is opened again, if it is good."""
-        self._table.forget_sessions()
+    def register_changed(self, centres: Collection[int]) -> None:
+        """Whoever is on there may not be any more: each is opened again, if good."""
+        for centre in centres:
+            self._table.forget_sessions(centre)
 
     def open_again(self, caller: Identity, token: bytes) -> Session:
         """Open a token that is good, as after a restart. Raises SessionError."""
+        for _ in range(CHANGES_MAX):
+            session = self._open_once(caller, token)
+            operator = self._table.use_session(token, caller.index)
+            if operator == 0:
+                raise ended()  # it was open, and is over
+            if operator is not None:
+                return session
+            # The register has changed since it was read.
+        raise unknown()
+
+    def _open_once(self, caller: Identity, token: bytes) -> Session:
         said = self._unseal(_SESSION, caller, token)
         if said is None:
             raise ended()
-        _, operator, ends_ns, row = said
+        _, operator, made_ns, ends_ns, row = said
         now_ns = time.time_ns()
+        # Before it is read: a change that comes meanwhile is not missed.
+        change = self._table.session_change(caller.index)
         known = self._find_operator(caller.index, operator)
         if now_ns >= ends_ns or known is None or not known.active:
             raise ended()
         if known.sequence != row:
             # With another key, or switched off and on since.
             raise ended()
-        self._open(caller, token, operator, now_ns, ends_ns)
-        if not self._table.use_session(token, caller.index):
-            raise ended()  # it was open, and is over
+        with self._lock:
+            if not self._is_good(caller, operator, made_ns, token):
+                raise ended()  # signed off, or too many of this operator came since
+            self._open(caller, token, operator, now_ns, ends_ns, change)
         return Session(operator, ends_ns)
+
+    def _is_good(
+        self, caller: Identity, operator: int, made_ns: int, token: bytes
+    ) -> bool:
+        """Whether a sealed session is not over; one of before the start is noted. Under
+        the lock.
+        """
+        newest = self._newest.get((caller.index, operator))
+        one = newest.find(token) if newest is not None else None
+        if one is None:
+            if newest is not None and made_ns <= newest.over_until_ns:
+                return False
+            self._note(caller, operator, _Made(made_ns, token))
+            one = self._newest[caller.index, operator].find(token)
+        return one is not None and not one.is_over
 
     def end(self, caller: Identity, token: bytes) -> bool:
         """Sign off; whether the operator was on. Raises SessionError."""
-        if self._unseal(_SESSION, caller, token) is None:
+        said = self._unseal(_SESSION, caller, token)
+        if said is None:
             raise ended()
         # Known from now on, so that it is not opened again.
         try:
             self.open_again(caller, token)
         except SessionError:
             return False
-        return self._table.end_session(token)
+        with self._lock:
+            one = self._newest[caller.index, said[1]].find(token)
+            if one is not None:
+                one.is_over = True
+            return self._table.end_session(token)
 
     def signed_on(self, caller: Identity, token: bytes) -> Identity:
         """The caller, with who is signed on. Raises SessionError."""
@@ -287,11 +399,18 @@ class Sessions:
     # --- seals -------------------------------------------------------------------
 
     def _open(
-        self, caller: Identity, token: bytes, operator: int, now_ns: int, ends_ns: int
+        self,
+        caller: Identity,
+        token: bytes,
+        operator: int,
+        now_ns: int,
+        ends_ns: int,
+        change: int,
     ) -> None:
         lasts_ms = max(1, (ends_ns - now_ns) // 1_000_000)
         idle_ms = self._config.session_idle_s * 1_000
-        self._table.open_session(token, caller.index, operator, lasts_ms, idle_ms)
+        of = token, caller.index, operator
+        self._table.open_session(*of, lasts_ms, idle_ms, change)
 
     def _seal(
         self,
@@ -309,8 +428,10 @@ class Sessions:
 
     def _unseal(
         self, kind: int, caller: Identity, token: bytes
-    ) -> tuple[int, int, int, int] | None:
-        """(number, operator, ends, row) of the caller's own; None if it is not that."""
+    ) -> tuple[int, int, int, int, int] | None:
+        """(number, operator, made, ends, row) of the caller's own; None if it is not
+        that.
+        """
         if len(token) != TOKEN_SIZE:
             return None
         message, seal = token[: _SEALED.size], token[_SEALED.size :]
@@ -319,7 +440,7 @@ class Sessions:
         said = _SEALED.unpack(message)
         if (said[0], said[2], said[6]) != (kind, caller.index, caller.certificate):
             return None
-        return said[1], said[3], said[5], said[7]
+        return said[1], said[3], said[4], said[5], said[7]
 
 
 def operator_of(

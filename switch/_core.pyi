@@ -87,6 +87,7 @@ def test_assert() -> None:
 def crc32c(data: bytes | memoryview, seed: int = 0) -> int:
     """CRC-32C of `data`, continuing from `seed`, as the journal uses it."""
 
+def test_walked() -> int: ...
 def crc32c_portable(data: bytes, seed: int = 0) -> int: ...
 def pack_page(entries: bytes, seed: int = 0) -> bytes: ...
 def unpack_page(block: bytes, head: int, nth: int, seed: int = 0) -> bytes: ...
@@ -125,10 +126,9 @@ class Request:
         """A CreatePayment(s)/CreateBasket/StreamPayments request as it came.
         `sender` is the participant index that sent it; `centre` the participant
         index it is bound to, or 0 if it may name any centre; `operator` who of that
-        centre's operators is signed on, 0: nobody. Committing it gives
-        the bytes of a CreatePaymentsResponse (bytes of several concatenate to one).
-        Raises WireError if the bytes are not that message, hold no payment, or more
-        than GROUP_MAX."""
+        centre's operators is signed on, 0: nobody. Committing it gives the bytes of a
+        CreatePaymentsResponse (bytes of several concatenate to one). Raises WireError
+        if the bytes are not that message, hold no payment, or more than GROUP_MAX."""
 
     def decode(self) -> list[tuple[bytes, bytes, bytes, bytes, int, int]]:
         """The payments as the parser fills them, before any look-up; for tests.
@@ -209,11 +209,11 @@ class Ledger:
     damaged_requests: int
     """Payments and moves since the opening that had DATA_DAMAGED for their answer."""
     holds_turned_away: int
-    """Payments since the opening that had BILLER_BUSY: too many holds of a wallet."""
     billers_turned_away: int
-    """Likewise: too many holds of a biller."""
+    """Since the opening BILLER_BUSY, for too many holds of a wallet, of a biller."""
     refusals_turned_away: int
-    """Refusals since the opening that were not recorded: their sender had too many."""
+    ids_turned_away: int
+    """Likewise refusals that were not recorded, requests with ANOTHER_ID_NEEDED."""
     stuck: str
     """Which of `index` and `journal` is being written for longer than `patience_s`, as
     when LMDB is in a loop; empty if none is. The next start walks the pages."""
@@ -540,12 +540,10 @@ class Queue:
         `gather_s`: after a group of four requests or more the next begins no sooner
         than so long after it, as long as more arrive each 250 µs; 0: it never waits.
         `clock`, for tests: wall and boot time in ns, and the kernel's word (1, 0, minus
-        an errno). What both clocks say now is believed. Raises ValueError, DeadError if
-        the ledger is closed."""
+        an errno). Both clocks are believed now. ValueError; DeadError: it is closed."""
 
     def start(self, ended: Callable[[], None] | None = None) -> None:
-        """Start the loop in a thread "committer", which calls `ended` last; ValueError
-        the second time."""
+        """Loop in a thread "committer", which calls `ended` last; ValueError: twice."""
 
     def stop(self, drain_s: float) -> bool:
         """Take no more, commit what waits within so long, end; True if all was done."""
@@ -581,13 +579,12 @@ class Queue:
     ) -> list[
         tuple[SwitchError | None, list[tuple[int, int, bytes | Rows | SwitchError]]]
     ]:
-        """The groups that are done since, oldest first; never blocks.
-
-        Each as (error, answers). An answer is (tag, rows, reply): the replies to all
-        payments of one tag joined to one, in order, with the number of their rows;
-        requests of rows have answers of their own, and divide those around them. After
-        an error each reply is that error; without memory for one it is an
-        UnknownOutcomeError, or a MemoryError loses nothing: call again."""
+        """The groups that are done since, oldest first; never blocks. Each as (error,
+        answers). An answer is (tag, rows, reply): the replies to all payments of one
+        tag joined to one, in order, with the number of their rows; requests of rows
+        have answers of their own, and divide those around them. After an error each
+        reply is that error; without memory for one it is an UnknownOutcomeError, or a
+        MemoryError loses nothing: call again."""
 
     def capsule(self) -> object:
         """A PyCapsule of the struct in `core/queue_api.h`, which keeps the queue. Who
@@ -597,4 +594,4 @@ class Queue:
         """How large groups are, how long their commits take; never blocks."""
 
     def paused(self) -> AbstractContextManager[None]:
-        """For tests: no commit begins within the block, which one thread must hold."""
+        """For tests: no commit begins in the block, which one thread must hold."""

@@ -34,7 +34,7 @@ from cpython.pycapsule cimport (
     PyCapsule_SetContext,
 )
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.errno cimport EDQUOT, EFBIG, EINVAL, ENOMEM, ENOSPC, ESHUTDOWN, errno
+from libc.errno cimport EDQUOT, EFBIG, EINTR, EINVAL, ENOMEM, ENOSPC, ESHUTDOWN, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
@@ -47,7 +47,7 @@ from posix.mman cimport (
     MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap,
 )
 from posix.stat cimport fstat, struct_stat as stat_t
-from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME
+from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID
 from posix.unistd cimport close as posix_close, ftruncate, read as posix_read, write
 
 from switch.core.fault cimport *
@@ -59,7 +59,9 @@ from switch.core.native cimport *
 from switch.core.queue cimport *
 from switch.core.registered cimport *
 from switch.core.signature cimport *
+from switch.core.places cimport *
 from switch.core.state cimport *
+from switch.core.threads cimport *
 
 cdef extern from "<fcntl.h>" nogil:
     const int O_DIRECT
@@ -70,6 +72,9 @@ cdef extern from "<stdlib.h>" nogil:
 
 cdef extern from "<unistd.h>" nogil:
     int fdatasync(int fd)
+
+cdef extern from "<sys/random.h>" nogil:
+    ssize_t getrandom(void* bytes, size_t size, unsigned int flags)
 
 cdef extern from "<sys/statvfs.h>" nogil:
     ctypedef struct statvfs_t "struct statvfs":
@@ -103,6 +108,7 @@ include "core/row/effect.pxi"
 include "core/journal/store.pxi"
 include "core/journal/reserve.pxi"
 include "core/index/damage.pxi"
+include "core/index/secret.pxi"
 include "core/index/memo.pxi"
 include "core/index/holds.pxi"
 include "core/index/turns.pxi"
@@ -157,6 +163,7 @@ include "core/wire/questions.pxi"
 include "core/engine/recall.pxi"
 include "core/engine/replay.pxi"
 include "core/engine/reads.pxi"
+include "core/engine/claimed.pxi"
 include "core/engine/linked.pxi"
 include "core/engine/search.pxi"
 include "core/engine/durable.pxi"

@@ -142,6 +142,7 @@ class Result(IntEnum):
     EXCEEDS_SETTLED = 99
     THIRD_NEEDED = 100
     APPROVER_WAITS = 101
+    ANOTHER_ID_NEEDED = 102
 
 
 class Field(IntEnum):

@@ -32,7 +32,9 @@ def _budget(default: int, budget: Budget) -> int:
     return result
 
 
-ROLES = frozenset(role.name.lower() for role in Role)
+STRANGER = "stranger"
+"""In place of a role: whose certificate the register does not take."""
+ROLES = frozenset({STRANGER, *(role.name.lower() for role in Role)})
 ROLE_BUDGETS: Mapping[str, Mapping[str, int]] = {
     # A harness acts for many centres; offices go through lists of all of them.
     "harness": {
@@ -48,6 +50,22 @@ ROLE_BUDGETS: Mapping[str, Mapping[str, int]] = {
     "auditor": {"reads_per_s": 2_000, "reads_at_once": 20_000},
     # What citizens ask, and who asks in their place: 48 bits of a code cannot be tried.
     "public": {"reads_per_s": 50, "reads_at_once": 2_000},
+    # Health, and to be told that nobody knows them.
+    STRANGER: {
+        "payments_per_s": 1,
+        "payments_at_once": 16,
+        "reads_per_s": 2,
+        "reads_at_once": 20,
+        "fetches_per_s": 1,
+        "fetches_at_once": 1,
+        "owner_connections_max": 4,
+        "owner_calls_max": 8,
+        "owner_bytes_max": MIB,
+        "owner_feeds_max": 1,
+        "owner_watches_max": 1,
+        "refusals_per_s": 1,
+        "refusals_at_once": 16,
+    },
 }
 """What is different for some roles where a file does not say more."""
 
@@ -77,12 +95,14 @@ class TransportConfig:
     connections_max: int = bounded(10_000, 1, 100_000)
     """Connections at a time; each centre may hold a few."""
     handshakes_max: int = bounded(256, 1, 4_096)
-    """Connections whose handshake is not done; more wait to be accepted."""
+    """Connections whose handshake is not done; more stand in line."""
+    sockets_waiting_max: int = bounded(4_096, 1, 65_536)
+    """Sockets without a handshake yet: silent, or in line for one."""
     handshake_ms: int = bounded(20_000, 100, 600_000)
     """Milliseconds that a handshake may take."""
-    handshakes_address_max: int = bounded(256, 1, 4_096)
+    handshakes_address_max: int = bounded(192, 1, 4_096)
     """Handshakes of one address at a time; with more its oldest gives way, or it waits.
-    All centres may share one address."""
+    All centres may share one address; the rest is for others."""
     handshakes_address_per_s: int = bounded(2_000, 1, 1_000_000)
     """Handshakes that one address may begin a second, and at once."""
     calls_connection_max: int = bounded(4_096, 1, 65_536)
@@ -368,6 +388,8 @@ class Config:
     """Seconds that calls under way may take after SIGTERM."""
     session_s: int = bounded(43_200, 60, 86_400)
     """Seconds after which an operator signs on again, whatever they did meanwhile."""
+    sessions_operator_max: int = bounded(4, 1, 64)
+    """Sessions of one operator at a time; with one more the oldest is over."""
     session_idle_s: int = bounded(900, 30, 43_200)
     """Seconds without a call after which an operator signs on again."""
     transport: TransportConfig = field(default_factory=TransportConfig)
@@ -452,8 +474,16 @@ class Config:
         return MarginRecord(self.biller.credit_margin_ms, own)
 
     def budget_of(self, role: Role | None) -> dict[Budget, int]:
-        """What a participant of a role may use; None: one that nobody knows."""
+        """What a participant of a role may use; None: one whose role is not known yet,
+        as the ledger is being opened.
+        """
         own = {} if role is None else self.budgets.get(role.name.lower(), {})
+        return dataclasses.replace(self.budget, **own).of_participant
+
+    @property
+    def budget_of_strangers(self) -> dict[Budget, int]:
+        """What some whom the register does not take may use together."""
+        own = self.budgets.get(STRANGER, {})
         return dataclasses.replace(self.budget, **own).of_participant
 
     def replace(self, **changes: Any) -> "Config":

@@ -34,6 +34,21 @@ class Credentials:
     key: Path
     authority: Path
 
+    @property
+    def revocations(self) -> Path:
+        """Lists of revoked certificates, beside the authority; there may be none."""
+        return self.authority.with_name("crl.pem")
+
+    def read_revocations(self) -> bytes:
+        """The lists; empty if there are none. Raises ConfigError."""
+        try:
+            return self.revocations.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            text = f"cannot read {error.filename}: {error.strerror}"
+            raise ConfigError(text) from error
+
     def read(self) -> tuple[bytes, bytes, bytes]:
         """Certificate, key, authority. Raises ConfigError.
 

@@ -39,3 +39,7 @@ class GroupMeter(NamedTuple):
     """Groups by rows: (bound, how many are within it and above the one before)."""
     times: tuple[tuple[float, int], ...]
     """Groups by the seconds that their commit took, likewise."""
+    held_s: float
+    """Processor time of who held the lock for a group, whatever came of it."""
+    holds: tuple[tuple[float, int], ...]
+    """All groups by that time, likewise."""

@@ -45,6 +45,12 @@ THOUGHT_OF = {
     "watches": "watches",
     "fetches": "fetches",
     "one paisa held, again and again": "holds",
+    "sockets that say nothing": "silence",
+    "certificates that nobody knows": "strangers",
+    "calls that are refused, and read": "refused_calls",
+    "refusals with a long text": "long_texts",
+    "streams opened and ended": "openings",
+    "one operator's sign-ons": "sign_ons",
 }
 
 
@@ -60,6 +66,13 @@ THOUGHT_OF = {
         ({"p99_ms_during": 16.1, "p99_ms_beside": 8.0}, ["p99"]),
         ({"p99_ms_during": 16.1, "seconds": 2.0}, []),
         ({"p99_ms_during": 49.0, "case": "storm"}, []),
+        ({"come_ms_during": 249.0, "came": 9, "away": 0}, []),
+        ({"come_ms_during": 251.0}, ["come"]),
+        ({"come_ms_during": 399.0, "come_ms_beside": 200.0}, []),
+        ({"come_ms_during": 251.0, "seconds": 2.0}, []),
+        ({"away": 1, "came": 9}, ["turned away"]),
+        ({"away": 0, "came": 0}, ["turned away"]),
+        ({"come_ms_during": 9_000.0, "away": 3, "case": "storm"}, []),
         ({"p99_ms_during": 51.0, "case": "storm"}, ["p99"]),
         ({"attack": {"connections": 1, "ended": 0, "held": 0}}, ["not ended"]),
         ({"attack": {"connections": 1, "ended": 0, "held": 1}}, []),

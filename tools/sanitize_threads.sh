@@ -32,7 +32,7 @@ echo "planted races were seen"
 
 # pytest keeps stderr to itself.
 TSAN_OPTIONS="log_path=$reports $usual" "${sanitized[@]}" "$python" -m pytest -q \
-    --timeout 1800 tests/core/test_queue.py tests/core/test_queue_threads.py \
+    --timeout 1800 tests/core/test_queue.py tests/core/test_queue_threads.py tests/core/test_queue_copies.py \
     tests/core/test_concurrency.py tests/core/test_in_flight.py \
     tests/core/test_replicate.py tests/core/test_follow.py \
     tests/cluster/test_postgres.py "$@" || { cat "$reports".* >&2; exit 1; }

@@ -56,6 +56,7 @@ struct call *calls_new(struct connection *connection, int32_t stream) {
     connection->newest = call;
     connection->calls_count++;
     connection->owner->calls++;
+    owners_work(connection, CALL_WORK);
     owners_add_bytes(connection, call, CALL_BYTES);
     COUNT_MANY(front, calls_open, 1);
     COUNT(front, calls_begun);

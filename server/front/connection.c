@@ -92,9 +92,28 @@ static bool connection_tell(struct connection *connection, struct handshake *han
     return event->body != NULL;
 }
 
+/* The context of new connections, which belongs to who asks. */
+static SSL_CTX *current_context(struct front *front) {
+    pthread_mutex_lock(&front->handover.lock);
+    SSL_CTX *context = front->handover.context;
+    SSL_CTX_up_ref(context);
+    pthread_mutex_unlock(&front->handover.lock);
+    return context;
+}
+
+/* Whether its authority was replaced while it shook hands. */
+static bool is_outdated(struct front *front, const struct handshake *handshake) {
+    SSL_CTX *context = current_context(front);
+    bool outdated = SSL_get_SSL_CTX(handshake->ssl) != context &&
+                    !tls_trusts(context, handshake->ssl);
+    SSL_CTX_free(context);
+    return outdated;
+}
+
 void connection_adopt(struct front *front, struct handshake *handshake) {
     struct connection *connection = calloc(1, sizeof(*connection));
-    if (connection == NULL || front->connections_free_count == 0 || front->draining) {
+    if (connection == NULL || front->connections_free_count == 0 || front->draining ||
+        is_outdated(front, handshake)) {
         COUNT(front, connections_refused);
         free(connection);
         handshake_free(handshake);
@@ -169,7 +188,10 @@ void connection_admit(struct connection *connection, struct command *command) {
         return;
     }
     if (is_new) COUNT(front, connections_admitted);
-    memcpy(connection->rights, command->fields->data, front->methods_count);
+    if (connection->untrusted)
+        memset(connection->rights, 0, front->methods_count);
+    else
+        memcpy(connection->rights, command->fields->data, front->methods_count);
     connection->role = command->role;
     connection->sender = command->sender;
     connection->bound = command->bound;
@@ -221,12 +243,19 @@ void connection_read(struct connection *connection) {
     const struct tls_socket *socket = tls_socket(connection->ssl);
     uint64_t first = socket->bytes_in, raw = first;
     size_t total = 0;
+    connection->passed_over = false;
     while (connection->readable && may_read(connection) && total < READ_TURN_MAX &&
            raw - first < READ_TURN_MAX) {
+        if (!owners_may_read(connection)) {
+            connection->passed_over = total == 0;
+            COUNT(front, turns_used_up);
+            break;
+        }
         size_t size;
         enum tls_result result = tls_read(connection->ssl, front->read_buffer, READ_SIZE, &size);
         uint64_t before = raw;
         raw = socket->bytes_in;
+        owners_work(connection, raw - before);
         switch (result) {
         case TLS_DONE:
             total += size;
@@ -257,6 +286,10 @@ static void connection_write(struct connection *connection) {
     struct front *front = connection->front;
     size_t total = 0;
     while (connection->writable && !connection->failed && total < WRITE_TURN_MAX) {
+        if (!owners_may_write(connection)) {
+            connection->starved = true;
+            return;
+        }
         if (!http2_fill(connection)) {
             connection_fail(connection, FRONT_CAUSE_PROTOCOL);
             return;
@@ -268,6 +301,7 @@ static void connection_write(struct connection *connection) {
         case TLS_DONE:
             total += size;
             COUNT_MANY(front, bytes_out, size);
+            owners_wrote(connection, size);
             buffer_take(out, size);
             break;
         case TLS_AGAIN:
@@ -373,6 +407,42 @@ void connection_drain(struct connection *connection) {
     connection_touch(connection);
 }
 
+/* What is under way is answered; nothing new is, whatever the register says of it. */
+static void connection_distrust(struct connection *connection) {
+    struct front *front = connection->front;
+    if (connection->untrusted || connection->closing || connection->lingering ||
+        connection->failed)
+        return;
+    connection->untrusted = true;
+    COUNT(front, connections_untrusted);
+    if (connection->owner == NULL) {
+        connection_close(connection, NGHTTP2_NO_ERROR, FRONT_CAUSE_UNTRUSTED);
+        return;
+    }
+    memset(connection->rights, 0, front->methods_count);
+    connection_revoke(connection);
+    connection->close_cause = FRONT_CAUSE_UNTRUSTED;
+    connection->close_ms = front->now_ms + UNTRUSTED_MS;
+    connection_drain(connection);
+    connection_schedule(connection);
+}
+
+/* A chain costs near a tenth of a millisecond: a few in each turn, so that calls do not wait
+   for ten thousand. */
+void connections_check_trust(struct front *front) {
+    SSL_CTX *context = current_context(front);
+    size_t most = (size_t)front->bounds.connections_max;
+    for (int left = TRUST_TURN; left > 0 && front->trust_next < most; front->trust_next++) {
+        struct connection *connection = front->connections[front->trust_next];
+        if (connection == NULL) continue;
+        left--;
+        if (!tls_trusts(context, connection->ssl)) connection_distrust(connection);
+    }
+    SSL_CTX_free(context);
+    if (front->trust_next < most)
+        timers_set(&front->wheel, &front->trust_timer, front->now_ms + 1);
+}
+
 void connection_destroy(struct connection *connection) {
     struct front *front = connection->front;
     int cause = connection->failed;
@@ -434,6 +504,7 @@ void connection_schedule(struct connection *connection) {
             due = least(due, connection->goaway_ms + GOAWAY_MS);
         if (bounds->age_ms > 0 && !connection->draining)
             due = least(due, connection->born_ms + bounds->age_ms);
+        if (connection->untrusted) due = least(due, connection->close_ms);
     }
     timers_set(&connection->front->wheel, &connection->timer, due);
 }
@@ -477,6 +548,8 @@ void connection_tick(struct connection *connection) {
             connection->close_cause = FRONT_CAUSE_AGED;
             connection_drain(connection);
         }
+        if (connection->untrusted && now_ms >= connection->close_ms)
+            connection_close(connection, NGHTTP2_NO_ERROR, FRONT_CAUSE_UNTRUSTED);
         if (connection->calls_count == 0 && now_ms - connection->quiet_ms >= bounds->idle_ms) {
             COUNT(front, connections_idle);
             connection_close(connection, NGHTTP2_NO_ERROR, FRONT_CAUSE_IDLE);

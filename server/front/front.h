@@ -20,6 +20,7 @@ struct front;
 #define FRONT_BOUNDS(X)                                                                    \
     X(connections_max)          /* established, of all owners */                           \
     X(handshakes_max)           /* at a time */                                            \
+    X(sockets_waiting_max)      /* without a handshake yet: silent, or in line for one */  \
     X(handshake_ms)             /* for a handshake, and for admission after it */          \
     X(calls_connection_max)     /* streams of one connection at a time */                  \
     X(metadata_bytes_max)       /* of a request's headers, with 32 bytes for each */       \
@@ -140,6 +141,7 @@ enum front_reason {
     X(KEEPALIVE, "keepalive")             /* it does not answer a PING */                  \
     X(FLOOD, "flood")                     /* frames that only cost */                      \
     X(PROTOCOL, "protocol")               /* no HTTP/2 */                                  \
+    X(UNTRUSTED, "untrusted")             /* its authority is believed no more */        \
     X(TLS, "tls")                         /* its records are broken */                     \
     X(MEMORY, "memory")                   /* an allocation failed */
 
@@ -155,15 +157,17 @@ enum front_cause {
 #define FRONT_COUNTERS(X)                                                                  \
     X(connections_accepted) X(connections_refused) X(connections_admitted)                 \
     X(connections_flooded) X(connections_kept_dead) X(connections_idle)                    \
+    X(connections_untrusted)                    \
     X(handshakes_done) X(handshakes_failed) X(handshakes_late) X(handshakes_shed)          \
-    X(handshakes_refused)                                                                  \
+    X(handshakes_refused) X(sockets_refused)                                               \
     X(calls_begun) X(calls_given) X(calls_reset) X(calls_refused) X(calls_unsupported)     \
     X(calls_late) X(calls_shed) X(messages_in) X(messages_out) X(bytes_in) X(bytes_out)    \
-    X(turns) X(streams_held)                                                               \
+    X(turns) X(turns_used_up) X(handshake_turns) X(streams_held)                           \
     X(over_payments) X(over_reads) X(over_fetches) X(over_connections) X(over_calls)       \
     X(over_bytes) X(over_feeds) X(over_watches) X(over_refusals) X(over_holds)
 
-#define FRONT_GAUGES(X) X(connections_open) X(handshakes_open) X(calls_open) X(bytes_held)
+#define FRONT_GAUGES(X)                                                                    \
+    X(connections_open) X(handshakes_open) X(sockets_waiting) X(calls_open) X(bytes_held)
 
 struct front_counters {
 #define FRONT_FIELD(name) int64_t name;
@@ -272,6 +276,7 @@ enum front_command_kind {
     FRONT_FINISH,           /* number: status; fields: trailers, or NULL for OK alone */
     FRONT_REPLY,            /* message; then FINISH with OK */
     FRONT_WANT,
+    FRONT_TRUST, /* the authority may have changed */
     FRONT_STOP_STREAMS, /* of hot methods */
     FRONT_DRAIN,
     FRONT_STOP /* number: ms */
@@ -313,10 +318,12 @@ struct front *front_new(const struct front_bounds *bounds, const struct front_me
                         size_t methods_count); /* NULL: no memory, or no descriptors */
 void front_free(struct front *front);          /* stopped, or never started */
 
-/* 0, or -1 with a text. For connections from now on. */
+/* 0, or -1 with a text. For connections from now on; after FRONT_TRUST those that are open and
+   whose chains hold no more are drained. Revocation lists may be empty. */
 int front_set_credentials(struct front *front, const void *certificate, size_t certificate_size,
                           const void *key, size_t key_size, const void *authority,
-                          size_t authority_size, char *text, size_t text_size);
+                          size_t authority_size, const void *revocations,
+                          size_t revocations_size, char *text, size_t text_size);
 /* The details (google.rpc.Status) for what the front answers itself, of a call that may have
    done something (its one message is there, or it is a stream) or has not; before the start. */
 bool front_set_details(struct front *front, int reason, bool may_be_done, const void *details,
@@ -327,6 +334,15 @@ int front_start(struct front *front); /* 0 or -errno */
 int front_fileno(const struct front *front);
 void front_join(struct front *front); /* after FRONT_STOP was given */
 void front_count(const struct front *front, struct front_counters *counters);
+
+/* Turns of the front thread by the processor time that they took: within
+   FRONT_TURN_LEAST_NS, its doubles, and the rest. */
+enum { FRONT_TURN_STEPS = 12, FRONT_TURN_LEAST_NS = 1 << 18 };
+struct front_turns {
+    int64_t counts[FRONT_TURN_STEPS + 1];
+    int64_t spent_ns; /* by all of them */
+};
+void front_turns(const struct front *front, struct front_turns *turns);
 
 /* Addresses that were turned away at their handshakes, and how often, since the last time
    they were asked for; the last of FRONT_REFUSED_MAX stands for all others. */
@@ -354,13 +370,18 @@ enum {
     FRONT_SESSION_UNKNOWN = 2, /* not opened here, or another's */
     FRONT_SESSION_ENDED = 3,   /* signed off, idle too long, or at its end */
 };
-/* One that is there already stays as it is. Times in ms, both more than 0. */
+/* How often the register has changed of a centre, to be asked before it is read. */
+uint64_t front_session_change(struct front *front, uint32_t sender);
+/* With that change. One that is there already stays as it is. Times in ms, more than 0. */
 void front_open_session(struct front *front, const uint8_t *token, uint32_t sender,
-                        uint32_t operator_, int64_t lasts_ms, int64_t idle_ms);
+                        uint32_t operator_, int64_t lasts_ms, int64_t idle_ms, uint64_t change);
 /* Whether it was on. It stays known, as ended. */
 bool front_end_session(struct front *front, const uint8_t *token);
-/* None that is on is known any more, until it is opened again; it is no less idle for it. */
-void front_forget_sessions(struct front *front);
+/* It is not known any more: who opens sessions knows that it is over. */
+void front_drop_session(struct front *front, const uint8_t *token);
+/* None of a centre that is on is known any more, until it is opened again; it is no less idle
+   for it. */
+void front_forget_sessions(struct front *front, uint32_t sender);
 /* ON, with its operator, and it was used now; UNKNOWN, ENDED. */
 int front_use_session(struct front *front, const uint8_t *token, size_t size, uint32_t sender,
                       uint32_t *operator_);

@@ -1,14 +1,11 @@
-/* New sockets: accepted, and brought through TLS, on a thread of their own.
+/* Handshakes: sockets that have spoken are brought through TLS, on a thread of their own.
 
    A handshake costs near a millisecond of processor time, and thousands may come at once
    after a restart: calls of those who are in already must not wait for them. A socket
    that is through is handed to the front thread. */
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,14 +17,8 @@
 #include "parts.h"
 
 enum {
-    ACCEPT_TURN_MAX = 64,
-    BACKLOG = 4096,
-    SURE_MS = 1000, /* what a handshake gets even while others stand in line */
-};
-
-struct listener {
-    struct source source;
-    int fd;
+    SURE_MS = 1000,   /* what a handshake gets even while others stand in line */
+    PAUSE_MS = 100,   /* while the system has no room for a socket */
 };
 
 bool handshake_init(struct front *front) {
@@ -36,141 +27,16 @@ bool handshake_init(struct front *front) {
     handover->end = &handover->first;
     handover->ring.next = handover->ring.prev = &handover->ring;
     handover->sockets = tls_sockets();
-    handover->slots = calloc(ADDRESS_SLOTS, sizeof(*handover->slots));
-    bool seeded = getrandom(&handover->slots_seed, sizeof(handover->slots_seed), 0) ==
-                  sizeof(handover->slots_seed);
+    bool good = waiting_init(handover);
+    good &= getrandom(&handover->slots_seed, sizeof(handover->slots_seed), 0) ==
+            sizeof(handover->slots_seed);
+    handover->spare_fd = listening_spare();
     handover->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     handover->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (handover->wake_fd < 0 || handover->epoll_fd < 0) return false;
-    if (handover->sockets == NULL || handover->slots == NULL || !seeded) return false;
+    good &= handover->wake_fd >= 0 && handover->epoll_fd >= 0 && handover->spare_fd >= 0;
+    if (!good || handover->sockets == NULL) return false;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     return epoll_ctl(handover->epoll_fd, EPOLL_CTL_ADD, handover->wake_fd, &event) == 0;
-}
-
-/* --- listening ------------------------------------------------------------------------ */
-
-static int listen_at(const struct addrinfo *at, int *port) {
-    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -errno;
-    int one = 1, zero = 0;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    /* "::" takes IPv4 as well, whatever the system's default is. */
-    if (at->ai_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-    struct sockaddr_storage bound;
-    socklen_t size = sizeof(bound);
-    if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0 ||
-        getsockname(fd, (struct sockaddr *)&bound, &size) != 0) {
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                              : ((struct sockaddr_in *)&bound)->sin_port);
-    return fd;
-}
-
-int front_listen(struct front *front, const char *host, int port) {
-    struct handover *handover = &front->handover;
-    if (port < 0 || port > 65535) return -EINVAL;
-    char service[8];
-    snprintf(service, sizeof(service), "%d", port);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found;
-    int wrong = getaddrinfo(host, service, &hints, &found);
-    if (wrong != 0) return wrong == EAI_SYSTEM ? -errno : -EADDRNOTAVAIL;
-    int fd = listen_at(found, &port);
-    freeaddrinfo(found);
-    if (fd < 0) return fd;
-    pthread_mutex_lock(&handover->lock);
-    int rc = handover->closed || handover->listeners_count == LISTENERS_MAX ? -EMFILE : 0;
-    struct listener *listener = rc == 0 ? malloc(sizeof(*listener)) : NULL;
-    if (rc == 0 && listener == NULL) rc = -ENOMEM;
-    if (rc == 0) {
-        *listener = (struct listener){{SOURCE_LISTENER}, fd};
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = listener};
-        if (epoll_ctl(handover->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) rc = -errno;
-    }
-    if (rc == 0) {
-        handover->listeners[handover->listeners_count++] = listener;
-    } else {
-        free(listener);
-        close(fd);
-    }
-    pthread_mutex_unlock(&handover->lock);
-    return rc == 0 ? port : rc;
-}
-
-static void listeners_close(struct handover *handover) {
-    for (int i = 0; i < handover->listeners_count; i++) {
-        close(handover->listeners[i]->fd); /* epoll forgets it too */
-        free(handover->listeners[i]);
-    }
-    handover->listeners_count = 0;
-}
-
-/* --- addresses ------------------------------------------------------------------------- */
-
-static void write_address(struct peer_address *address, const struct sockaddr_storage *from) {
-    if (from->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)from;
-        address->port = ntohs(six->sin6_port);
-        /* An IPv4 peer of a socket that takes both is named as such. */
-        if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
-            inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], address->text, sizeof(address->text));
-        else
-            inet_ntop(AF_INET6, &six->sin6_addr, address->text, sizeof(address->text));
-    } else {
-        const struct sockaddr_in *four = (const struct sockaddr_in *)from;
-        address->port = ntohs(four->sin_port);
-        inet_ntop(AF_INET, &four->sin_addr, address->text, sizeof(address->text));
-    }
-}
-
-/* What counts as one address: of IPv6 the network of 64 bits, of which a peer has all. */
-static struct address_slot *slot_of(struct handover *handover,
-                                    const struct sockaddr_storage *from) {
-    uint64_t key = 0;
-    if (from->ss_family == AF_INET) {
-        memcpy(&key, &((const struct sockaddr_in *)from)->sin_addr, 4);
-    } else {
-        const uint8_t *bytes = ((const struct sockaddr_in6 *)from)->sin6_addr.s6_addr;
-        bool is_four = IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)from)->sin6_addr);
-        memcpy(&key, is_four ? bytes + 12 : bytes, is_four ? 4 : 8);
-    }
-    key ^= handover->slots_seed;
-    key = (key ^ key >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    key = (key ^ key >> 27) * UINT64_C(0x94D049BB133111EB);
-    return &handover->slots[(key ^ key >> 31) % ADDRESS_SLOTS];
-}
-
-/* Turned away: told to who asks for it. */
-static void note_refused(struct handover *handover, const struct sockaddr_storage *from) {
-    struct peer_address address;
-    write_address(&address, from);
-    pthread_mutex_lock(&handover->lock);
-    size_t at = 0;
-    while (at < handover->refused_count && at < FRONT_REFUSED_MAX - 1 &&
-           strcmp(handover->refused[at].address, address.text) != 0)
-        at++;
-    struct front_refused *refused = &handover->refused[at];
-    if (at == handover->refused_count) {
-        memset(refused, 0, sizeof(*refused));
-        if (at < FRONT_REFUSED_MAX - 1) strcpy(refused->address, address.text);
-        handover->refused_count++;
-    }
-    refused->count++;
-    pthread_mutex_unlock(&handover->lock);
-}
-
-size_t front_take_refused(struct front *front, struct front_refused refused[FRONT_REFUSED_MAX]) {
-    struct handover *handover = &front->handover;
-    pthread_mutex_lock(&handover->lock);
-    size_t count = handover->refused_count;
-    memcpy(refused, handover->refused, count * sizeof(*refused));
-    handover->refused_count = 0;
-    pthread_mutex_unlock(&handover->lock);
-    return count;
 }
 
 /* --- one handshake --------------------------------------------------------------------- */
@@ -237,96 +103,86 @@ static void handshake_step(struct front *front, struct handshake *handshake) {
     }
 }
 
-static void handshake_begin(struct front *front, int fd, const struct sockaddr_storage *from,
-                            struct address_slot *slot) {
+/* One that waited is under way from now on. */
+static void handshake_begin(struct front *front, struct handshake *handshake, int64_t now_ms) {
     struct handover *handover = &front->handover;
-    struct handshake *handshake = calloc(1, sizeof(*handshake));
-    SSL *ssl = NULL;
-    if (handshake != NULL) {
-        pthread_mutex_lock(&handover->lock);
-        ssl = tls_new(handover->context, handover->sockets, fd);
-        pthread_mutex_unlock(&handover->lock);
-    }
-    if (ssl == NULL) {
-        COUNT(front, connections_refused);
-        free(handshake);
-        close(fd);
+    pthread_mutex_lock(&handover->lock);
+    handshake->ssl = tls_new(handover->context, handover->sockets, handshake->fd);
+    pthread_mutex_unlock(&handover->lock);
+    if (handshake->ssl == NULL) {
+        COUNT(front, sockets_refused);
+        handshake_free(handshake);
         return;
     }
     int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    *handshake = (struct handshake){.source = SOURCE_HANDSHAKE, .slot = slot, .fd = fd,
-                                    .ssl = ssl, .born_ms = clock_ms()};
-    slot->open++;
-    write_address(&handshake->address, from);
+    setsockopt(handshake->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    handshake->born_ms = now_ms;
+    handshake->slot->open++;
     struct handshake *ring = &handover->ring;
     handshake->prev = ring->prev;
     handshake->next = ring;
     ring->prev->next = handshake;
     ring->prev = handshake;
     COUNT_MANY(front, handshakes_open, 1);
+    /* What it has said already is an edge again. */
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.ptr = handshake};
-    if (epoll_ctl(handover->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-        COUNT(front, connections_refused);
+    if (epoll_ctl(handover->epoll_fd, EPOLL_CTL_MOD, handshake->fd, &event) != 0) {
+        COUNT(front, sockets_refused);
         handshake_drop(front, handshake);
     }
 }
 
-/* --- the thread ------------------------------------------------------------------------ */
+/* --- who gives way ---------------------------------------------------------------------- */
 
-/* Room for one more: the oldest goes if it had its time while others stand in line. */
-static bool handshake_make_room(struct front *front, int64_t now_ms) {
-    struct handover *handover = &front->handover;
-    if (front->counters.handshakes_open < front->bounds.handshakes_max) return true;
-    struct handshake *oldest = handover->ring.next;
-    if (now_ms - oldest->born_ms < SURE_MS) return false;
+static void handshake_shed(struct front *front, struct handshake *handshake) {
+    handshake_drop(front, handshake);
     COUNT(front, handshakes_shed);
-    handshake_drop(front, oldest);
-    return true;
 }
 
-/* Whether one more may begin from its address. As above its oldest gives way. */
-static bool address_make_room(struct front *front, struct address_slot *slot, int64_t now_ms) {
-    int64_t per_s = front->bounds.handshakes_address_per_s;
-    bucket_fill(&slot->bucket, per_s, per_s, now_ms);
-    if (slot->bucket.left <= 0) return false;
+static struct handshake *handshake_oldest_of(struct front *front,
+                                             const struct address_slot *slot) {
+    struct handshake *oldest = front->handover.ring.next;
+    while (oldest->slot != slot) oldest = oldest->next;
+    return oldest;
+}
+
+static bool had_its_time(const struct handshake *handshake, int64_t now_ms) {
+    return now_ms - handshake->born_ms >= SURE_MS;
+}
+
+/* Whether the address is within its share, or its oldest has had its time. */
+static bool address_may(struct front *front, struct address_slot *slot, int64_t now_ms) {
+    return slot->open < front->bounds.handshakes_address_max ||
+           had_its_time(handshake_oldest_of(front, slot), now_ms);
+}
+
+/* Room for one more of an address that may: the oldest goes if it had its time. */
+static bool handshake_make_room(struct front *front, struct address_slot *slot, int64_t now_ms) {
     if (slot->open >= front->bounds.handshakes_address_max) {
+        handshake_shed(front, handshake_oldest_of(front, slot));
+    } else if (front->counters.handshakes_open >= front->bounds.handshakes_max) {
         struct handshake *oldest = front->handover.ring.next;
-        while (oldest->slot != slot) oldest = oldest->next;
-        if (now_ms - oldest->born_ms < SURE_MS) return false;
-        COUNT(front, handshakes_shed);
-        handshake_drop(front, oldest);
+        if (!had_its_time(oldest, now_ms)) return false;
+        handshake_shed(front, oldest);
     }
-    slot->bucket.left -= BUCKET_ONE;
     return true;
 }
 
-/* Takes sockets of one listener; false: there is no room, and someone may stand in line. */
-static bool handshake_take_sockets(struct front *front, int listener, int64_t now_ms) {
-    for (int i = 0; i < ACCEPT_TURN_MAX; i++) {
-        if (!handshake_make_room(front, now_ms)) return false;
-        struct sockaddr_storage from;
-        socklen_t size = sizeof(from);
-        int fd = accept4(listener, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
-        COUNT(front, connections_accepted);
+/* Lets in from the line as many as there is room for; an address at a time. */
+static void handshake_begin_waiting(struct front *front, int64_t now_ms) {
+    struct address_slot *slot;
+    while ((slot = waiting_turn(front, now_ms, address_may)) != NULL) {
         int64_t open = __atomic_load_n(&front->counters.connections_open, __ATOMIC_RELAXED);
         if (open + front->counters.handshakes_open >= front->bounds.connections_max) {
-            COUNT(front, connections_refused);
-            close(fd);
-            continue;
+            COUNT(front, sockets_refused);
+            handshake_free(waiting_take(front, slot));
+        } else if (handshake_make_room(front, slot, now_ms)) {
+            handshake_begin(front, waiting_take(front, slot), now_ms);
+        } else {
+            return;
         }
-        struct address_slot *slot = slot_of(&front->handover, &from);
-        if (!address_make_room(front, slot, now_ms)) {
-            COUNT(front, handshakes_refused);
-            note_refused(&front->handover, &from);
-            close(fd);
-            continue;
-        }
-        handshake_begin(front, fd, &from, slot);
     }
-    return true;
 }
 
 static void handshake_expire(struct front *front, int64_t now_ms) {
@@ -337,23 +193,40 @@ static void handshake_expire(struct front *front, int64_t now_ms) {
     }
 }
 
-static int handshake_wait_ms(struct front *front, bool in_line, int64_t now_ms) {
-    struct handshake *ring = &front->handover.ring;
-    if (ring->next == ring) return in_line ? SURE_MS : -1; /* no descriptors: try again */
-    int64_t due = ring->next->born_ms + (in_line ? SURE_MS : front->bounds.handshake_ms);
-    return due <= now_ms ? 0 : (int)(due - now_ms);
+/* --- the thread ------------------------------------------------------------------------ */
+
+static int handshake_wait_ms(struct front *front, int64_t now_ms) {
+    struct handover *handover = &front->handover;
+    struct handshake *ring = &handover->ring;
+    int64_t due_ms = waiting_due_ms(front);
+    if (ring->next != ring) {
+        int64_t late_ms = ring->next->born_ms + front->bounds.handshake_ms;
+        if (late_ms < due_ms) due_ms = late_ms;
+    }
+    if (waiting_has_line(handover)) {
+        /* Those who had their time give way to none of these. */
+        struct handshake *next = ring->next;
+        while (next != ring && had_its_time(next, now_ms)) next = next->next;
+        if (next != ring && next->born_ms + SURE_MS < due_ms) due_ms = next->born_ms + SURE_MS;
+    }
+    if (handover->again_ms != 0 && handover->again_ms < due_ms) due_ms = handover->again_ms;
+    if (due_ms == INT64_MAX) return -1;
+    return due_ms <= now_ms ? 0 : (int)(due_ms - now_ms);
 }
 
-/* The sockets that somebody stands in line at are not polled: their level would wake the
-   thread at once. */
-static void handshake_watch_listeners(struct handover *handover, bool watch) {
-    pthread_mutex_lock(&handover->lock);
-    for (int i = 0; i < handover->listeners_count; i++) {
-        struct epoll_event event = {.events = watch ? EPOLLIN : 0,
-                                    .data.ptr = handover->listeners[i]};
-        epoll_ctl(handover->epoll_fd, EPOLL_CTL_MOD, handover->listeners[i]->fd, &event);
+/* Without room in the system for a socket the listeners rest. */
+static void handshake_accept(struct front *front, struct listener *const *ready, int count,
+                             int64_t now_ms) {
+    struct handover *handover = &front->handover;
+    if (handover->again_ms != 0 && now_ms >= handover->again_ms) {
+        handover->again_ms = 0;
+        listening_watch(handover, true);
     }
-    pthread_mutex_unlock(&handover->lock);
+    for (int i = 0; i < count && handover->again_ms == 0; i++)
+        if (!listening_accept(front, ready[i], now_ms)) {
+            handover->again_ms = now_ms + PAUSE_MS;
+            listening_watch(handover, false);
+        }
 }
 
 static void handshake_look_closed(struct handover *handover) {
@@ -361,42 +234,51 @@ static void handshake_look_closed(struct handover *handover) {
     ssize_t got = read(handover->wake_fd, &count, sizeof(count));
     (void)got;
     pthread_mutex_lock(&handover->lock);
-    if (handover->closed) listeners_close(handover);
+    if (handover->closed) listening_close(handover);
     pthread_mutex_unlock(&handover->lock);
+}
+
+/* What epoll tells of is looked at before anybody gives way to others: who is gone is told of
+   no more. */
+static bool handshake_look(struct front *front, const struct epoll_event *events, int count,
+                           struct listener **ready, int *ready_count) {
+    bool closed = false;
+    *ready_count = 0;
+    for (int i = 0; i < count; i++) {
+        struct source *source = events[i].data.ptr;
+        struct handshake *handshake = (struct handshake *)source;
+        if (source == NULL)
+            closed = true;
+        else if (source->source == SOURCE_LISTENER)
+            ready[(*ready_count)++] = (struct listener *)source;
+        else if (handshake->ssl == NULL)
+            waiting_hear(front, handshake, events[i].events);
+        else
+            handshake_step(front, handshake);
+    }
+    return closed;
 }
 
 static void *handshake_main(void *argument) {
     struct front *front = argument;
     struct handover *handover = &front->handover;
     struct epoll_event events[EPOLL_EVENTS];
-    bool in_line = false;
+    struct listener *ready[LISTENERS_MAX];
     while (!atomic_load(&handover->stop)) {
-        int64_t now_ms = clock_ms();
-        int wait_ms = handshake_wait_ms(front, in_line, now_ms);
+        int wait_ms = handshake_wait_ms(front, clock_ms());
         int count = epoll_wait(handover->epoll_fd, events, EPOLL_EVENTS, wait_ms);
-        now_ms = clock_ms();
-        if (in_line) handshake_watch_listeners(handover, true);
-        in_line = false;
-        bool closed = false;
-        struct listener *ready[LISTENERS_MAX];
-        int ready_count = 0;
-        /* Handshakes first: one that a new socket sheds is not looked at afterwards. */
-        for (int i = 0; i < count; i++) {
-            struct source *source = events[i].data.ptr;
-            if (source == NULL)
-                closed = true;
-            else if (source->source == SOURCE_LISTENER)
-                ready[ready_count++] = (struct listener *)source;
-            else
-                handshake_step(front, (struct handshake *)source);
-        }
+        int64_t now_ms = clock_ms();
+        COUNT(front, handshake_turns);
+        int ready_count;
+        bool closed = handshake_look(front, events, count, ready, &ready_count);
+        waiting_expire(front, now_ms);
         handshake_expire(front, now_ms);
-        for (int i = 0; i < ready_count; i++)
-            if (!handshake_take_sockets(front, ready[i]->fd, now_ms)) in_line = true;
-        if (in_line) handshake_watch_listeners(handover, false);
+        handshake_accept(front, ready, ready_count, now_ms);
+        handshake_begin_waiting(front, now_ms);
         if (closed) handshake_look_closed(handover);
     }
     while (handover->ring.next != &handover->ring) handshake_drop(front, handover->ring.next);
+    waiting_end(front);
     return NULL;
 }
 
@@ -433,5 +315,5 @@ void handshake_stop(struct front *front) {
         handshake_free(one);
         one = next;
     }
-    listeners_close(handover);
+    listening_close(handover);
 }

@@ -210,6 +210,8 @@ static bool hot_submit(struct hot_payments *hot, struct hot_request *request) {
         return true;
     }
     if (one->pass == hot->pass) return false; /* the one before it found no room */
+    /* Nor did another stream of its owner, for which there was no less. */
+    bool full = one->method == HOT_STREAM && request->owner->full_pass == hot->pass;
     struct queue_request submitted = {.body = request->body->data,
                                       .size = request->body->size,
                                       .rows = request->rows,
@@ -220,7 +222,9 @@ static bool hot_submit(struct hot_payments *hot, struct hot_request *request) {
                                       .owner = request};
     bool unconfirmed = hot_is_unconfirmed(hot);
     int rc = unconfirmed ? QUEUE_NOT_LEADER
+             : full      ? QUEUE_FULL
                          : queue->submit(queue->queue, hot->taker, &submitted);
+    if (rc == QUEUE_FULL) request->owner->full_pass = hot->pass;
     if (rc == QUEUE_OK) {
         if (one->room_ms != 0) {
             one->room_ms = 0;
@@ -242,6 +246,29 @@ static bool hot_submit(struct hot_payments *hot, struct hot_request *request) {
     return true;
 }
 
+/* Those that find no room wait for it, and are tried again when it is time, not with each
+   turn. Behind one of a stream that waits its later ones do, too. */
+static void hot_submit_all(struct hot_payments *hot, struct hot_request *request, bool again) {
+    hot->pass++;
+    for (struct hot_request *next; request != NULL; request = next) {
+        next = request->next;
+        request->next = NULL;
+        struct hot_call *one = request->call;
+        if (one->joining == request) one->joining = NULL;
+        if (request->waits) {
+            request->waits = false;
+            one->waiting_count--;
+        }
+        if ((again || one->waiting_count == 0) && hot_submit(hot, request)) continue;
+        request->waits = true;
+        one->waiting_count++;
+        *hot->waiting_end = request;
+        hot->waiting_end = &request->next;
+    }
+    if (hot->waiting != NULL && hot->timer.next == NULL)
+        timers_set(&hot->front->wheel, &hot->timer, hot->front->now_ms + HOT_RETRY_MS);
+}
+
 static void hot_turn(struct hot *base) {
     struct hot_payments *hot = (struct hot_payments *)base;
     while (hot->resumed != NULL) {
@@ -252,21 +279,18 @@ static void hot_turn(struct hot *base) {
         hot_unref(stream);
     }
     if (hot->first == NULL) return;
-    hot->pass++;
-    struct hot_request *request = hot->first, *next;
+    struct hot_request *request = hot->first;
     hot->first = NULL;
     hot->end = &hot->first;
-    for (; request != NULL; request = next) {
-        next = request->next;
-        request->next = NULL;
-        if (request->call->joining == request) request->call->joining = NULL;
-        if (!hot_submit(hot, request)) {
-            *hot->end = request;
-            hot->end = &request->next;
-        }
-    }
-    if (hot->first != NULL)
-        timers_set(&hot->front->wheel, &hot->timer, hot->front->now_ms + HOT_RETRY_MS);
+    hot_submit_all(hot, request, false);
+}
+
+static void hot_retry(struct hot *base) {
+    struct hot_payments *hot = (struct hot_payments *)base;
+    struct hot_request *request = hot->waiting;
+    hot->waiting = NULL;
+    hot->waiting_end = &hot->waiting;
+    hot_submit_all(hot, request, true);
 }
 
 static void hot_room(struct hot *base, struct owner *owner) {
@@ -390,6 +414,7 @@ static void hot_message(struct hot *base, struct call *call, struct block *body)
     struct hot_call *one = call->hot;
     /* From here on they are a request's, or gone. */
     calls_take_back(call);
+    call->charged = true; /* by its rows, below */
     one->taken = true;
     if (one->method == HOT_STREAM) {
         hot_stream_message(one, body);
@@ -433,6 +458,8 @@ static void hot_message(struct hot *base, struct call *call, struct block *body)
 
 static void hot_half_closed(struct hot *base, struct call *call) {
     (void)base;
+    /* A stream that has brought nothing was opened all the same. */
+    rates_refused(call, FRONT_PAYMENTS);
     hot_stream_end(call->hot, -1);
 }
 
@@ -481,6 +508,7 @@ struct hot_payments *hot_new(struct front *front, const int methods[HOT_METHODS]
                             .ended = hot_ended,
                             .revoked = hot_revoked,
                             .turn = hot_turn,
+                            .retry = hot_retry,
                             .ready = hot_ready,
                             .stop = hot_stop,
                             .room = hot_room,
@@ -488,6 +516,7 @@ struct hot_payments *hot_new(struct front *front, const int methods[HOT_METHODS]
     hot->front = front;
     hot->results = *results;
     hot->end = &hot->first;
+    hot->waiting_end = &hot->waiting;
     hot->pass = 1;
     hot->timer.kind = TIMER_HOT;
     for (int i = 0; i < HOT_METHODS; i++) {
@@ -528,6 +557,12 @@ void hot_close(struct hot_payments *hot) {
         hot_drop(request);
     }
     hot->end = &hot->first;
+    while (hot->waiting != NULL) {
+        struct hot_request *request = hot->waiting;
+        hot->waiting = request->next;
+        hot_drop(request);
+    }
+    hot->waiting_end = &hot->waiting;
     while (hot->resumed != NULL) {
         struct hot_call *stream = hot->resumed;
         hot->resumed = stream->next_resumed;

@@ -41,6 +41,7 @@ struct hot_call {
     uint64_t rows_unsent;          /* of answers that have not left */
     int64_t room_ms;               /* until then it waits for room; 0: it does not */
     uint64_t pass;                 /* the last in which it found none */
+    uint32_t waiting_count;        /* its requests that wait for room */
     int status;                    /* with which it ends once all is answered */
     bool ended;                    /* nothing more is read */
     bool refused;                  /* the queue did not take a request: nor the later ones */
@@ -55,6 +56,7 @@ struct hot_request {
     size_t kept;
     struct block *body;
     uint32_t rows, sender, centre, operator_;
+    bool waits; /* for room in the queue */
 };
 
 struct hot_reply {
@@ -77,6 +79,7 @@ struct hot_payments {
     int method_of[HOT_METHODS]; /* the front's number */
     struct hot_status statuses[HOT_METHODS][HOT_STATUSES_END];
     struct hot_request *first, **end; /* to be submitted, in order */
+    struct hot_request *waiting, **waiting_end; /* those that found no room, in order */
     struct hot_call *streams, *resumed;
     uint64_t pass;
     struct timer timer; /* while a stream waits for room */

@@ -65,6 +65,7 @@ static void http2_got_ping(struct connection *connection) {
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user) {
     (void)session;
     struct connection *connection = user;
+    owners_work(connection, FRAME_WORK);
     switch (head->type) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_CONTINUATION:
@@ -170,6 +171,15 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         got_ping(connection, frame->hd.flags & NGHTTP2_FLAG_ACK);
         break;
     }
+    return 0;
+}
+
+/* What nghttp2 answers with a reset by itself, as a stream beyond those that there may be. */
+static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user) {
+    (void)session, (void)error;
+    struct connection *connection = user;
+    connection->reset_stream = frame->hd.stream_id;
+    http2_count_reset(connection);
     return 0;
 }
 
@@ -302,6 +312,7 @@ bool http2_init(struct front *front) {
     nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_not_sent);
@@ -330,6 +341,8 @@ bool http2_open(struct connection *connection) {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)bounds->calls_connection_max},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)bounds->window_bytes},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)bounds->metadata_bytes_max},
+        /* Trees of streams that a peer makes, and calls of gRPC never ask for. */
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
     if (nghttp2_submit_settings(connection->session, NGHTTP2_FLAG_NONE, settings,
                                 sizeof(settings) / sizeof(settings[0])) != 0)

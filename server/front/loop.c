@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "parts.h"
@@ -60,6 +61,7 @@ struct front *front_new(const struct front_bounds *bounds, const struct front_me
     front->wake_source.source = SOURCE_WAKE;
     front->hot_source.source = SOURCE_HOT;
     front->tell_timer.kind = TIMER_TELL;
+    front->trust_timer.kind = TIMER_TRUST;
     timers_init(&front->wheel, front->now_ms);
     front->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     /* All are tried, so that front_free finds each in a known state. */
@@ -79,9 +81,11 @@ struct front *front_new(const struct front_bounds *bounds, const struct front_me
 
 int front_set_credentials(struct front *front, const void *certificate, size_t certificate_size,
                           const void *key, size_t key_size, const void *authority,
-                          size_t authority_size, char *text, size_t text_size) {
-    SSL_CTX *context = tls_context(certificate, certificate_size, key, key_size, authority,
-                                   authority_size, text, text_size);
+                          size_t authority_size, const void *revocations,
+                          size_t revocations_size, char *text, size_t text_size) {
+    SSL_CTX *context =
+        tls_context(certificate, certificate_size, key, key_size, authority, authority_size,
+                    revocations, revocations_size, text, text_size);
     if (context == NULL) return -1;
     pthread_mutex_lock(&front->handover.lock);
     SSL_CTX *old = front->handover.context;
@@ -124,6 +128,7 @@ void front_free(struct front *front) {
     SSL_CTX_free(front->handover.context);
     BIO_meth_free(front->handover.sockets);
     free(front->handover.slots);
+    if (front->handover.spare_fd >= 0) close(front->handover.spare_fd);
     if (front->handover.wake_fd >= 0) close(front->handover.wake_fd);
     if (front->handover.epoll_fd >= 0) close(front->handover.epoll_fd);
     if (front->epoll_fd >= 0) close(front->epoll_fd);
@@ -135,6 +140,13 @@ void front_count(const struct front *front, struct front_counters *counters) {
     const int64_t *from = (const int64_t *)&front->counters;
     int64_t *to = (int64_t *)counters;
     for (size_t i = 0; i < sizeof(*counters) / sizeof(int64_t); i++)
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+}
+
+void front_turns(const struct front *front, struct front_turns *turns) {
+    const int64_t *from = (const int64_t *)&front->turns;
+    int64_t *to = (int64_t *)turns;
+    for (size_t i = 0; i < sizeof(*turns) / sizeof(int64_t); i++)
         to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }
 
@@ -236,6 +248,11 @@ void loop_command(struct front *front, struct command *command) {
         if (front->hot != NULL) front->hot->stop(front->hot);
         mailbox_use_command(&front->mailbox, command);
         break;
+    case FRONT_TRUST:
+        front->trust_next = 0;
+        connections_check_trust(front);
+        mailbox_use_command(&front->mailbox, command);
+        break;
     case FRONT_DRAIN:
         drain_all(front);
         mailbox_use_command(&front->mailbox, command);
@@ -296,11 +313,13 @@ static void look_at_time(struct front *front) {
         struct timer *timer = due.next;
         timers_clear(&front->wheel, timer);
         if (timer->kind == TIMER_HOT)
-            front->hot->turn(front->hot);
+            front->hot->retry(front->hot);
         else if (timer->kind == TIMER_OWNER)
             owners_tick(front, (struct owner *)((char *)timer - offsetof(struct owner, timer)));
         else if (timer->kind == TIMER_TELL)
             owners_tell(front);
+        else if (timer->kind == TIMER_TRUST)
+            connections_check_trust(front);
         else if (timer->kind == TIMER_CALL)
             calls_tick((struct call *)((char *)timer - offsetof(struct call, timer)));
         else
@@ -309,9 +328,10 @@ static void look_at_time(struct front *front) {
     }
 }
 
-/* Writes all that have something; those that have more stay in the list. */
+/* Writes all that have something; those that have more stay in the list, before the others
+   those whose owner's turn was used up by its other connections. */
 static void flush_all(struct front *front) {
-    struct connection *connection = front->turn_first;
+    struct connection *connection = front->turn_first, *later = NULL, **later_end = &later;
     front->turn_first = NULL;
     front->turn_end = &front->turn_first;
     while (connection != NULL) {
@@ -321,10 +341,18 @@ static void flush_all(struct front *front) {
         connection_flush(connection);
         if (connection->failed && !connection->in_turn)
             connection_destroy(connection);
-        else if (connection_busy(connection))
-            connection_touch(connection);
+        else if (connection_busy(connection)) {
+            if (connection->passed_over) {
+                connection_touch(connection);
+            } else {
+                *later_end = connection;
+                later_end = &connection->later_next;
+            }
+        }
         connection = next;
     }
+    *later_end = NULL;
+    for (; later != NULL; later = later->later_next) connection_touch(later);
 }
 
 static void end_all(struct front *front) {
@@ -345,6 +373,19 @@ static void take_handshakes(struct front *front) {
         connection_adopt(front, one);
         one = next;
     }
+}
+
+/* A turn ends where the next begins: the wait takes no processor time. */
+static void turn_over(struct front *front) {
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    int64_t used_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    int64_t took_ns = used_ns - front->used_ns;
+    front->used_ns = used_ns;
+    int step = 0;
+    while (step < FRONT_TURN_STEPS && took_ns > (int64_t)FRONT_TURN_LEAST_NS << step) step++;
+    count_add(&front->turns.counts[step], 1);
+    count_add(&front->turns.spent_ns, took_ns);
 }
 
 static void *front_main(void *argument) {
@@ -372,6 +413,7 @@ static void *front_main(void *argument) {
         bool over = front->counters.connections_open == 0 || front->now_ms >= front->stop_ms;
         if (front->stopping && over) break;
         mailbox_end_turn(&front->mailbox);
+        turn_over(front);
     }
     end_all(front);
     mailbox_end_turn(&front->mailbox);

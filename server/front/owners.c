@@ -60,10 +60,46 @@ void owners_schedule(struct front *front, struct owner *owner) {
 }
 
 void owners_tick(struct front *front, struct owner *owner) {
+    /* It must not be forgotten by what is let go here. */
+    owner->kept_count++;
     if (owner->held_first != NULL) front->hot->room(front->hot, owner);
     owners_schedule(front, owner);
+    owner->kept_count--;
     owners_look(front, owner);
 }
+
+/* --- turns ----------------------------------------------------------------------------- */
+
+static void owners_begin_turn(struct owner *owner, const struct front *front) {
+    if (owner->turn == front->counters.turns) return;
+    owner->turn = front->counters.turns;
+    owner->turn_in = OWNER_TURN_IN;
+    owner->turn_out = OWNER_TURN_OUT;
+}
+
+void owners_work(struct connection *connection, size_t work) {
+    if (connection->owner != NULL) connection->owner->turn_in -= (int64_t)work;
+}
+
+bool owners_may_read(const struct connection *connection) {
+    struct owner *owner = connection->owner;
+    if (owner == NULL) return true;
+    owners_begin_turn(owner, connection->front);
+    return owner->turn_in > 0;
+}
+
+bool owners_may_write(const struct connection *connection) {
+    struct owner *owner = connection->owner;
+    if (owner == NULL) return true;
+    owners_begin_turn(owner, connection->front);
+    return owner->turn_out > 0;
+}
+
+void owners_wrote(struct connection *connection, size_t size) {
+    if (connection->owner != NULL) connection->owner->turn_out -= (int64_t)size;
+}
+
+/* --- who is there ------------------------------------------------------------------------ */
 
 void owners_join(struct front *front, struct owner *owner, struct connection *connection) {
     if (owner->resting) {

@@ -31,6 +31,10 @@ enum {
     READ_SIZE = 16 << 10,      /* a TLS record */
     READ_TURN_MAX = 256 << 10, /* of one connection in one turn */
     WRITE_TURN_MAX = 1 << 20,
+    OWNER_TURN_IN = 512 << 10, /* of one owner in one turn: bytes, and what follows */
+    FRAME_WORK = 64,           /* a frame costs as many bytes do beside its own */
+    CALL_WORK = 1 << 10,       /* and a call */
+    OWNER_TURN_OUT = 4 << 20,  /* bytes that one owner's connections take in one turn */
     OUT_FILL = 64 << 10,       /* framed bytes of a connection; beyond it no more is framed */
     OUT_KEEP = 16 << 10,       /* a buffer that large stays with its connection */
     FRAME_HEAD = 9,
@@ -56,13 +60,22 @@ enum {
     RELEASE_SOON = 64 << 10,   /* bytes of bodies that are over: Python is woken for them */
     COUNTED_MAX = 1000,        /* of a field, more than any call takes: not counted further */
     OWNERS_RESTING_MAX = 65536, /* without connections, until their buckets are full */
+    TRUST_TURN = 8,            /* connections whose chains are verified in one turn */
+    UNTRUSTED_MS = 5000,       /* for what is under way on one that is believed no more */
     TELL_MS = 1000,            /* between two looks at who was over its budget */
     ADDRESS_SLOTS = 1 << 14,   /* of handshakes; addresses whose hash is the same share one */
 };
 
 /* --- timers ------------------------------------------------------------------------ */
 
-enum timer_kind { TIMER_CALL, TIMER_CONNECTION, TIMER_HOT, TIMER_OWNER, TIMER_TELL };
+enum timer_kind {
+    TIMER_CALL,
+    TIMER_CONNECTION,
+    TIMER_HOT,
+    TIMER_OWNER,
+    TIMER_TELL,
+    TIMER_TRUST
+};
 
 struct timer {
     struct timer *next, *prev; /* NULL: not set */
@@ -101,6 +114,9 @@ struct owner {
     bool resting;    /* it has none, and its buckets fill */
     struct timer timer;
     struct hot_call *held_first, *held_last; /* streams that wait for payments_per_s */
+    int64_t turn;             /* the last in which it had anything read or written */
+    int64_t turn_in, turn_out; /* what is left of that turn's */
+    uint64_t full_pass;       /* the last in which the queue had no room for it */
     int64_t kept;             /* of the bytes: those that outlive their calls */
     int64_t kept_count;
     struct connection *first; /* its connections */
@@ -139,6 +155,8 @@ struct call {
     /* gRPC sends it again by itself, and tells the caller of this attempt alone: the one before
        may have been done. */
     bool tried_before : 1;
+    bool charged : 1; /* something was taken for it from a rate */
+    bool prepaid : 1; /* its opening was, and no message has come yet */
     uint8_t open; /* enum front_open: counted as, at its owner */
 
     uint8_t head[MESSAGE_HEAD];
@@ -194,6 +212,7 @@ struct connection {
 
     bool in_turn : 1;
     bool readable : 1, writable : 1;
+    bool passed_over : 1; /* its owner's turn was used up: it is the first in the next */
     bool starved : 1;    /* more could be framed, and out is full */
     bool hung_up : 1;    /* the peer has sent its last byte: the end is to be read as well */
     bool told : 1;       /* CONNECT is made */
@@ -203,11 +222,12 @@ struct connection {
     bool lingering : 1;  /* everything is sent, the peer is to read it */
     bool in_callback : 1;
     bool counted_closing : 1; /* at its owner */
+    bool untrusted : 1;  /* its chain holds no more: it may call nothing, and ends */
     uint8_t close_cause; /* with which it ends after closing */
     int64_t over[FRONT_SHARES_END]; /* refused, and not told yet */
     struct event *last_event; /* its DISCONNECT, made with its CONNECT */
 
-    struct connection *turn_next;
+    struct connection *turn_next, *later_next;
     struct call *newest;
     uint32_t calls_count;
     struct buffer out;
@@ -253,56 +273,13 @@ struct mailbox {
     size_t turn_used_bytes;
 };
 
-struct peer_address {
-    char text[FRONT_ADDRESS_SIZE];
-    int port;
-};
-
-/* What comes from one address: handshakes a second, and at a time. */
-struct address_slot {
-    struct bucket bucket;
-    int64_t open;
-};
-
-/* A socket on its way to a connection. */
-struct handshake {
-    uint8_t source; /* first */
-    struct handshake *next, *prev;
-    struct address_slot *slot;
-    int fd;
-    SSL *ssl;
-    int64_t born_ms;
-    struct peer_address address;
-};
-
-struct listener;
-
-struct handover {
-    pthread_mutex_t lock;
-    struct handshake *first, **end; /* done */
-    SSL_CTX *context;               /* of new ones */
-    BIO_METHOD *sockets;            /* of all */
-    struct listener *listeners[LISTENERS_MAX];
-    int listeners_count;
-    bool closed;                    /* no new ones: drained or stopped */
-    struct front_refused refused[FRONT_REFUSED_MAX];
-    size_t refused_count;
-    int wake_fd;
-    int epoll_fd;
-    pthread_t thread;
-    bool running;
-    /* The thread's alone. */
-    struct handshake ring; /* those under way, oldest first */
-    struct address_slot *slots;
-    uint64_t slots_seed; /* so that nobody chooses with whom it shares one */
-    atomic_bool stop;
-};
-
 enum source_kind { SOURCE_WAKE, SOURCE_LISTENER, SOURCE_HANDSHAKE, SOURCE_CONNECTION, SOURCE_HOT };
 
 struct source {
     uint8_t source;
 };
+
+#include "sockets.h"
 
 /* --- hot methods --------------------------------------------------------------------- */
 
@@ -323,6 +300,8 @@ struct hot {
     void (*revoked)(struct hot *hot, struct call *call);
     /* After everything of a turn has been read: the time to submit. */
     void (*turn)(struct hot *hot);
+    /* Its timer is due: what found no room is tried again. */
+    void (*retry)(struct hot *hot);
     /* `fd` is readable. */
     void (*ready)(struct hot *hot);
     /* The server stops: streams read no more, and what was read is answered. */
@@ -348,6 +327,8 @@ enum { METHOD_SLOTS = 1024 };
 struct front {
     struct front_bounds bounds;
     struct front_counters counters; /* written by one thread each, read by any */
+    struct front_turns turns;       /* likewise */
+    int64_t used_ns;                /* processor time of the front thread at its last turn's end */
     struct method *methods;
     size_t methods_count;
     int32_t method_slots[METHOD_SLOTS];
@@ -372,6 +353,8 @@ struct front {
     struct call *free_call;
     struct owner *owners[OWNER_SLOTS];
     size_t owners_resting;
+    struct timer trust_timer; /* set while connections are verified anew */
+    size_t trust_next;        /* the index of the next */
     struct timer tell_timer; /* set while somebody was over its budget and it is not told */
     struct connection *turn_first, **turn_end;
     nghttp2_session_callbacks *callbacks;
@@ -423,35 +406,6 @@ void mailbox_use_command(struct mailbox *mailbox, struct command *command);
 void mailbox_end_turn(struct mailbox *mailbox);
 void mailbox_release(struct front *front, struct outgoing *message);
 
-/* tls.c */
-SSL_CTX *tls_context(const void *certificate, size_t certificate_size, const void *key,
-                     size_t key_size, const void *authority, size_t authority_size, char *text,
-                     size_t text_size);
-/* What lies under a connection's TLS. */
-struct tls_socket {
-    int fd;
-    bool drained;      /* the last read found less than it had room for */
-    uint64_t bytes_in; /* of records, since the beginning */
-};
-BIO_METHOD *tls_sockets(void);
-SSL *tls_new(SSL_CTX *context, const BIO_METHOD *sockets, int fd); /* NULL: no memory */
-const struct tls_socket *tls_socket(SSL *ssl);
-enum tls_result { TLS_DONE, TLS_AGAIN, TLS_CLOSED, TLS_BROKEN };
-enum tls_result tls_accept(SSL *ssl);
-enum tls_result tls_read(SSL *ssl, void *data, size_t size, size_t *count);
-enum tls_result tls_write(SSL *ssl, const void *data, size_t size, size_t *count);
-bool tls_drained(SSL *ssl);
-void tls_close(SSL *ssl, bool clean);
-struct block *tls_certificate(SSL *ssl, int64_t *not_after);
-
-/* handshake.c */
-bool handshake_init(struct front *front);
-int handshake_start(struct front *front);
-void handshake_close(struct front *front); /* no new ones */
-void handshake_stop(struct front *front);  /* ends and joins the thread */
-struct handshake *handshake_take(struct front *front);
-void handshake_free(struct handshake *handshake);
-
 /* rates.c */
 void bucket_fill(struct bucket *bucket, int64_t per_s, int64_t at_once, int64_t now_ms);
 /* The owner's budgets from now on: what it has used stays used. */
@@ -462,6 +416,8 @@ void rates_take(struct owner *owner, int rate, int64_t count);
 void rates_give_back(struct owner *owner, int rate, int64_t count); /* nothing was done */
 int64_t rates_wait_ms(struct owner *owner, int rate, int64_t now_ms); /* until rates_open */
 int64_t rates_full_ms(struct owner *owner, int64_t now_ms); /* until all buckets are full */
+/* What came to nothing and was charged nothing costs one of a rate, if any is left. */
+void rates_refused(struct call *call, int rate);
 /* Whether a call may go on: a reason, or NONE and it is counted. At its headers; and of one
    that is the caller's with each message. */
 int rates_begin(struct call *call);
@@ -473,6 +429,12 @@ struct owner *owners_get(struct front *front, uint64_t id); /* made if need be; 
 /* It may be time for its held streams, or to forget it. */
 void owners_tick(struct front *front, struct owner *owner);
 void owners_schedule(struct front *front, struct owner *owner);
+/* What one owner may have of a turn, whatever connections it has: each callback says what it
+   costs, and the next piece is read only if something is left. */
+void owners_work(struct connection *connection, size_t work);
+bool owners_may_read(const struct connection *connection);
+bool owners_may_write(const struct connection *connection);
+void owners_wrote(struct connection *connection, size_t size);
 /* A refusal, which is told with the others of the second. */
 void owners_over(struct connection *connection, int share, int64_t count);
 void owners_tell(struct front *front);
@@ -507,6 +469,7 @@ void connection_fail(struct connection *connection, int cause); /* ends with the
 void connection_close(struct connection *connection, uint32_t error, int cause);
 void connection_drain(struct connection *connection);
 void connection_destroy(struct connection *connection);
+void connections_check_trust(struct front *front); /* some of them; the others in later turns */
 void connection_schedule(struct connection *connection);
 bool connection_busy(const struct connection *connection); /* more to do in the next turn */
 uint8_t *buffer_reserve(struct buffer *buffer, size_t size); /* NULL: no memory */

@@ -147,19 +147,35 @@ static int count_open(struct call *call, int open) {
     return FRONT_REASON_NONE;
 }
 
+/* One of a rate, of which there must be something. */
+static bool rates_take_one(struct call *call, int rate) {
+    struct owner *owner = call->connection->owner;
+    if (!rates_open(owner, rate, call->connection->front->now_ms)) return false;
+    rates_take(owner, rate, 1);
+    call->charged = true;
+    return true;
+}
+
+void rates_refused(struct call *call, int rate) {
+    /* Nobody gets into debt by it: who knows no better could read nothing for days. Others lose
+       nothing, since each owner has its part of a turn. */
+    if (!call->charged) rates_take_one(call, rate);
+}
+
 int rates_begin(struct call *call) {
     struct front *front = call->connection->front;
     struct owner *owner = call->connection->owner;
-    if (!call->allowed) {
-        /* The caller says why, which costs as much as an answer. */
-        if (!rates_open(owner, FRONT_READS, front->now_ms)) return FRONT_REASON_OVER_READS;
-        rates_take(owner, FRONT_READS, 1);
-        return FRONT_REASON_NONE;
-    }
+    /* The caller says why, which costs as much as an answer. */
+    if (!call->allowed)
+        return rates_take_one(call, FRONT_READS) ? FRONT_REASON_NONE : FRONT_REASON_OVER_READS;
     const struct method *method = &front->methods[call->method];
-    /* A stream of payments is held back at its messages, and not refused. */
-    bool asked = method->rate != FRONT_RATE_NONE &&
-                 (method->hot == NULL || method->kind != FRONT_BIDI);
+    if (method->kind == FRONT_BIDI && method->hot == NULL && method->rate != FRONT_RATE_NONE) {
+        /* A stream costs one as it is opened, which its first message has paid. */
+        if (!rates_take_one(call, method->rate)) return REASONS[method->rate];
+        call->prepaid = true;
+    }
+    /* A stream of payments is held back at its messages, and not refused; another has read. */
+    bool asked = method->rate != FRONT_RATE_NONE && method->kind != FRONT_BIDI;
     if (asked && !rates_open(owner, method->rate, front->now_ms)) return REASONS[method->rate];
     return method->open == FRONT_OPEN_NONE ? FRONT_REASON_NONE : count_open(call, method->open);
 }
@@ -168,10 +184,14 @@ int rates_message(struct call *call, const struct block *message) {
     struct front *front = call->connection->front;
     struct owner *owner = call->connection->owner;
     const struct method *method = &front->methods[call->method];
-    if (method->rate == FRONT_RATE_NONE) return FRONT_REASON_NONE;
+    int64_t cost = method->rate == FRONT_RATE_NONE ? 0 : cost_of(method, message);
+    if (cost == 0) return FRONT_REASON_NONE;
+    call->charged = true; /* or refused by its own rate */
+    if (call->prepaid) rates_give_back(owner, method->rate, 1);
+    call->prepaid = false;
     /* Since its headers others may have taken what was left. */
     if (!rates_open(owner, method->rate, front->now_ms)) return REASONS[method->rate];
-    rates_take(owner, method->rate, cost_of(method, message));
+    rates_take(owner, method->rate, cost);
     return FRONT_REASON_NONE;
 }
 

@@ -233,6 +233,9 @@ void reply_refuse(struct call *call, int reason) {
                                                 : FRONT_CAUSE_REFUSED;
     bool was_ending = call->ending;
     COUNT(front, calls_refused);
+    /* What is beyond a rate draws on no other; who is shed has done nothing. */
+    if (rates_of_reason(reason) == FRONT_RATE_NONE && reason != FRONT_REASON_SHED)
+        rates_refused(call, FRONT_READS);
     if (share_of(reason) != FRONT_SHARES_END) owners_over(call->connection, share_of(reason), 1);
     call->end_code = REASONS[reason].code;
     calls_end(call, cause);
@@ -262,6 +265,7 @@ void reply_refuse(struct call *call, int reason) {
 void reply_status(struct call *call, const char *status) {
     nghttp2_nv field = {(uint8_t *)":status", (uint8_t *)status, 7, strlen(status), 0};
     COUNT(call->connection->front, calls_refused);
+    rates_refused(call, FRONT_READS);
     call->ending = true;
     call->dropping = true;
     call->trailing = true;

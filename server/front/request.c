@@ -129,7 +129,15 @@ static bool is_grpc(nghttp2_vec value) {
     static const char type[] = "application/grpc";
     enum { SIZE = sizeof(type) - 1 };
     if (value.len < SIZE || memcmp(value.base, type, SIZE) != 0) return false;
-    return value.len == SIZE || value.base[SIZE] == '+' || value.base[SIZE] == ';';
+    if (value.len > SIZE && value.base[SIZE] == '+') {
+        /* Messages are protobuf's, and of no other format. */
+        static const char format[] = "+proto";
+        enum { FORMAT = sizeof(format) - 1 };
+        if (value.len < SIZE + FORMAT || memcmp(value.base + SIZE, format, FORMAT) != 0)
+            return false;
+        return value.len == SIZE + FORMAT || value.base[SIZE + FORMAT] == ';';
+    }
+    return value.len == SIZE || value.base[SIZE] == ';';
 }
 
 void request_header(struct call *call, nghttp2_vec name, nghttp2_vec value) {
@@ -172,6 +180,8 @@ void request_headers_whole(struct call *call) {
     struct connection *connection = call->connection;
     struct front *front = connection->front;
     call->headers_whole = true;
+    /* There was no memory for something of them: nobody is given half a call. */
+    if (connection->failed) return;
     if (call->metadata != NULL) owners_add_bytes(connection, call, call->metadata->capacity);
     if (!call->got_post || (!call->got_content_type && call->refusal == FRONT_REASON_NONE)) {
         reply_status(call, call->got_post ? "415" : "405");

@@ -4,27 +4,35 @@
    only which tokens are good, whose they are, and when they were used last, so that a hot
    call finds its operator by one look and any other by the same. Any thread may ask: the
    lock is held for moments. The table has a fixed size. Where all places of a set are taken
-   the one that was used longest ago goes: its holder has it opened again (GetSession). */
+   the one that was used longest ago goes: its holder has it opened again (GetSession). What
+   is over must not live again by that: Python knows each operator's newest sessions.
+
+   What the register says of a centre is trusted as of the change that was read before a
+   session was opened: one that came meanwhile has the session opened once more. */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "parts.h"
 
-enum { SET_SESSIONS = 8, SETS = FRONT_SESSIONS_MAX / SET_SESSIONS };
+enum {
+    SET_SESSIONS = 8,
+    SETS = FRONT_SESSIONS_MAX / SET_SESSIONS,
+    CHANGE_SLOTS = 1 << 14, /* centres with the same remainder are opened anew together */
+};
 
 struct session {
     uint8_t token[FRONT_SESSION_SIZE];
     uint32_t sender;    /* participant; 0: the place is free */
     uint32_t operator_; /* 0: signed off */
     int64_t ends_ms, idle_ms, used_ms; /* of CLOCK_MONOTONIC */
-    uint64_t change; /* of the register, with which it was opened last */
+    uint64_t change; /* of its centre, with which it was opened last */
 };
 
 struct sessions {
     pthread_mutex_t lock;
-    uint64_t change; /* how often the register has changed: who was opened before it did is to
-                        be opened anew, and is no less idle */
+    uint64_t changes[CHANGE_SLOTS]; /* how often the register has of a centre: who was opened
+                                       before it did is to be opened anew, and is no less idle */
     struct session at[SETS][SET_SESSIONS];
 };
 
@@ -62,7 +70,8 @@ static struct session *sessions_find(struct sessions *sessions, const uint8_t *t
 }
 
 void front_open_session(struct front *front, const uint8_t *token, uint32_t sender,
-                        uint32_t operator_, int64_t lasts_ms, int64_t idle_ms) {
+                        uint32_t operator_, int64_t lasts_ms, int64_t idle_ms,
+                        uint64_t change) {
     struct sessions *sessions = front->sessions;
     int64_t now_ms = clock_ms();
     front_assert(sender != 0 && operator_ != 0);
@@ -80,8 +89,22 @@ void front_open_session(struct front *front, const uint8_t *token, uint32_t send
         one->idle_ms = idle_ms;
         one->used_ms = now_ms;
     }
-    one->change = sessions->change;
+    one->change = change;
     pthread_mutex_unlock(&sessions->lock);
+}
+
+uint64_t front_session_change(struct front *front, uint32_t sender) {
+    pthread_mutex_lock(&front->sessions->lock);
+    uint64_t change = front->sessions->changes[sender % CHANGE_SLOTS];
+    pthread_mutex_unlock(&front->sessions->lock);
+    return change;
+}
+
+void front_drop_session(struct front *front, const uint8_t *token) {
+    pthread_mutex_lock(&front->sessions->lock);
+    struct session *one = sessions_find(front->sessions, token);
+    if (one != NULL) memset(one, 0, sizeof(*one));
+    pthread_mutex_unlock(&front->sessions->lock);
 }
 
 bool front_end_session(struct front *front, const uint8_t *token) {
@@ -94,9 +117,9 @@ bool front_end_session(struct front *front, const uint8_t *token) {
     return was_on;
 }
 
-void front_forget_sessions(struct front *front) {
+void front_forget_sessions(struct front *front, uint32_t sender) {
     pthread_mutex_lock(&front->sessions->lock);
-    front->sessions->change++;
+    front->sessions->changes[sender % CHANGE_SLOTS]++;
     pthread_mutex_unlock(&front->sessions->lock);
 }
 
@@ -112,7 +135,7 @@ int front_use_session(struct front *front, const uint8_t *token, size_t size, ui
         if (sessions_over(one, now_ms)) {
             one->operator_ = 0; /* over is over, whatever the clock does */
             found = FRONT_SESSION_ENDED;
-        } else if (one->change == front->sessions->change) {
+        } else if (one->change == front->sessions->changes[sender % CHANGE_SLOTS]) {
             one->used_ms = now_ms;
             *operator_ = one->operator_;
             found = FRONT_SESSION_ON;

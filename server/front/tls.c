@@ -45,6 +45,15 @@ static BIO *bio_of(const void *data, size_t size) {
     return size > INT32_MAX ? NULL : BIO_new_mem_buf(data, (int)size);
 }
 
+/* After the last of a file: whether it ended, or what follows cannot be read. What is behind
+   that would be hidden, and with it whom a deployment trusts. */
+static bool at_end(void) {
+    unsigned long error = ERR_peek_last_error();
+    bool ended = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+    if (ended) ERR_clear_error();
+    return ended;
+}
+
 /* The first certificate is the server's; what follows goes with it. */
 static bool use_certificate(SSL_CTX *context, const void *data, size_t size) {
     BIO *bio = bio_of(data, size);
@@ -58,7 +67,7 @@ static bool use_certificate(SSL_CTX *context, const void *data, size_t size) {
             X509_free(more);
             good = false;
         }
-    if (good) ERR_clear_error(); /* the end of the file is one */
+    good = good && at_end();
     BIO_free(bio);
     return good;
 }
@@ -91,9 +100,62 @@ static bool use_authority(SSL_CTX *context, const void *data, size_t size) {
         X509_free(one);
         count++;
     }
-    if (good && count > 0) ERR_clear_error();
+    good = good && count > 0 && at_end();
     BIO_free(bio);
-    return good && count > 0;
+    return good;
+}
+
+/* Lists say who is revoked, and nothing else: who has issued none is believed as before, and
+   one that is old still names whom it named. The register revokes participants' own. */
+static int judge_without_list(int good, X509_STORE_CTX *judged) {
+    switch (X509_STORE_CTX_get_error(judged)) {
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+        if (!good) X509_STORE_CTX_set_error(judged, X509_V_OK);
+        return 1;
+    default:
+        return good;
+    }
+}
+
+/* Whether a list is its issuer's, if that is an authority's own: with one that is spoilt nobody
+   below would be believed. Of who is below the authority only a peer shows the key. */
+static bool is_issuers(X509_STORE *store, X509_CRL *list) {
+    X509_STORE_CTX *asked = X509_STORE_CTX_new();
+    if (asked == NULL || X509_STORE_CTX_init(asked, store, NULL, NULL) != 1) {
+        X509_STORE_CTX_free(asked);
+        return false;
+    }
+    STACK_OF(X509) *issuers = X509_STORE_CTX_get1_certs(asked, X509_CRL_get_issuer(list));
+    int count = sk_X509_num(issuers);
+    bool good = count <= 0;
+    for (int i = 0; i < count && !good; i++)
+        good = X509_CRL_verify(list, X509_get0_pubkey(sk_X509_value(issuers, i))) == 1;
+    if (good) ERR_clear_error();
+    sk_X509_pop_free(issuers, X509_free);
+    X509_STORE_CTX_free(asked);
+    return good;
+}
+
+/* Revocation lists of the authority and of those below it; there may be none. */
+static bool use_revocations(SSL_CTX *context, const void *data, size_t size) {
+    BIO *bio = bio_of(data, size);
+    if (bio == NULL) return false;
+    X509_STORE *store = SSL_CTX_get_cert_store(context);
+    X509_CRL *one;
+    int count = 0;
+    bool good = true;
+    while (good && (one = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
+        good = is_issuers(store, one) && X509_STORE_add_crl(store, one) == 1;
+        X509_CRL_free(one);
+        count++;
+    }
+    good = good && at_end() && (count > 0 || size == 0);
+    BIO_free(bio);
+    if (!good || count == 0) return good;
+    X509_STORE_set_verify_cb(store, judge_without_list);
+    return X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1;
 }
 
 static bool set_up(SSL_CTX *context) {
@@ -120,7 +182,8 @@ static bool set_up(SSL_CTX *context) {
 }
 
 SSL_CTX *tls_context(const void *certificate, size_t certificate_size, const void *key,
-                     size_t key_size, const void *authority, size_t authority_size, char *text,
+                     size_t key_size, const void *authority, size_t authority_size,
+                     const void *revocations, size_t revocations_size, char *text,
                      size_t text_size) {
     ERR_clear_error();
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -135,10 +198,30 @@ SSL_CTX *tls_context(const void *certificate, size_t certificate_size, const voi
         wrong = "the key is not the certificate's";
     else if (!use_authority(context, authority, authority_size))
         wrong = "the authority's certificates cannot be used";
+    else if (!use_revocations(context, revocations, revocations_size))
+        wrong = "the revocation lists cannot be used";
     if (wrong == NULL) return context;
     say(text, text_size, wrong);
     SSL_CTX_free(context);
     return NULL;
+}
+
+/* Whether a context believes a peer that another has let in. */
+bool tls_trusts(SSL_CTX *context, SSL *ssl) {
+    X509 *certificate = SSL_get0_peer_certificate(ssl);
+    X509_STORE_CTX *judged = X509_STORE_CTX_new();
+    ERR_clear_error();
+    bool good = judged != NULL && certificate != NULL &&
+                X509_STORE_CTX_init(judged, SSL_CTX_get_cert_store(context), certificate,
+                                    SSL_get_peer_cert_chain(ssl)) == 1 &&
+                X509_STORE_CTX_set_default(judged, "ssl_client") == 1;
+    if (good) {
+        X509_VERIFY_PARAM_set_depth(X509_STORE_CTX_get0_param(judged), CHAIN_DEPTH_MAX);
+        good = X509_verify_cert(judged) == 1;
+    }
+    X509_STORE_CTX_free(judged);
+    ERR_clear_error();
+    return good;
 }
 
 /* --- sockets ------------------------------------------------------------------------- */

@@ -375,6 +375,7 @@ INDEX_META: Final = np.dtype(
         ("step_rows", "<u8"),
         ("transaction", "<u8"),
         ("fresh", "<u8", (3,)),
+        ("secret", "V16"),
         ("records_count", "<u8", (16,)),
         ("records_sum", "<u8", (16,)),
         ("accounts_count", "<u4"),
@@ -411,7 +412,7 @@ SIZES: Final = {
     48: (PERSON_RECORD, STATEMENT_RECORD),
     72: (PINS_RECORD,),
     256: (SERVICE_RECORD,),
-    384: (INDEX_META,),
+    400: (INDEX_META,),
     24: (INDEX_HOLDS, SCHEDULE_RECORD, TARIFF_ITEM),
     12: (ITEM_LINE,),
     PART_SIZE: (BILL_PART, TARIFF_PART, BANK_ACCOUNT_RECORD),
@@ -490,7 +491,7 @@ INDEX_MAGIC: Final = 0x31584449
 SEGMENT_MAGIC: Final = 0x31474553
 HOLDS_MAGIC: Final = 0x31444C48
 FORMAT: Final = 5
-INDEX_FORMAT: Final = 10
+INDEX_FORMAT: Final = 11
 
 GROUP_MAX: Final = 8190
 TAIL_ITEM_MAX: Final = 262_144

@@ -221,6 +221,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "more people may approve by it, and only two wanted it; do it later",
         "এতে অনুমোদনকারী বাড়ে, আর মাত্র দু'জন চেয়েছেন; পরে করুন",
     ),
+    Result.ANOTHER_ID_NEEDED: (
+        "this id is not taken, and nothing was done; take another one, drawn at random",
+        "এই আইডি নেওয়া হল না, কিছুই করা হয়নি; এলোমেলো আরেকটি আইডি নিন",
+    ),
     Result.NOT_APPROVED: (
         "another person must have approved exactly this, and that must still hold",
         "অন্য একজনকে ঠিক এটিই অনুমোদন করতে হবে, আর সেই অনুমোদন বহাল থাকতে হবে",

@@ -92,7 +92,7 @@ cdef enum:
 
 cdef enum:
     JOURNAL_FORMAT = 5
-    INDEX_FORMAT = 10
+    INDEX_FORMAT = 11
     RULES_VERSION = 18          # the rules of this code; one more for each change of them
     LIMIT_RULES = 14            # the first by which a limit is found by its account
     SETTLED_RULES = 17          # the first whose images say what was settled and paid out

@@ -37,6 +37,17 @@ __attribute__((noreturn, cold)) static void native_failed(const char *text, cons
 #define native_assert(holds, text) ((void)sizeof(!!(holds)), (void)sizeof(text))
 #endif
 
+/* What a thread has met one after another in loops that the size of a chunk or a table bounds:
+ * rows, items, accounts, holds. Counted in builds with asserts alone, for tests of what a request
+ * costs. */
+#if SWITCH_ASSERT
+__attribute__((unused)) static __thread uint64_t native_walked;
+#define native_walk(count) ((void)(native_walked += (count)))
+#else
+#define native_walked ((uint64_t)0)
+#define native_walk(count) ((void)sizeof(count))
+#endif
+
 /* Whether PLANT names a rule: such a build then does without it, so that it can be seen which
  * test notices that. Any other build has no way to. */
 #if SWITCH_ASSERT
@@ -190,8 +201,8 @@ static void (*native_crc_records)(uint8_t *, size_t, uint32_t) =
 
 static inline int native_crc_is_portable(void) { return native_crc == native_crc_portable; }
 
-/* --- SipHash-1-3 with a 128-bit result, over whole 64-bit words ------------------
- * Keyed with the ledger's instance, so that a sender cannot aim for collisions. */
+/* --- SipHash-1-3, with a result of 128 bits or of 64 --------------------------------
+ * Keyed with bytes that nobody is told, so that a sender cannot aim for collisions. */
 
 #define NATIVE_ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
 #define NATIVE_ROUND                                                     \
@@ -223,6 +234,27 @@ static inline void native_siphash128(const uint64_t key[2], const uint64_t *word
     v1 ^= 0xdd;
     NATIVE_ROUND; NATIVE_ROUND; NATIVE_ROUND;
     *high = v0 ^ v1 ^ v2 ^ v3;
+}
+
+/* The usual result of 64 bits, over whole words and four bytes behind them. */
+static inline uint64_t native_siphash64(const uint64_t key[2], const uint64_t *words,
+                                        size_t count, uint32_t behind) {
+    uint64_t v0 = 0x736f6d6570736575ULL ^ key[0];
+    uint64_t v1 = 0x646f72616e646f6dULL ^ key[1];
+    uint64_t v2 = 0x6c7967656e657261ULL ^ key[0];
+    uint64_t v3 = 0x7465646279746573ULL ^ key[1];
+    uint64_t last = (uint64_t)(count * 8 + 4) << 56 | behind;
+    for (size_t i = 0; i < count; i++) {
+        v3 ^= words[i];
+        NATIVE_ROUND;
+        v0 ^= words[i];
+    }
+    v3 ^= last;
+    NATIVE_ROUND;
+    v0 ^= last;
+    v2 ^= 0xff;
+    NATIVE_ROUND; NATIVE_ROUND; NATIVE_ROUND;
+    return v0 ^ v1 ^ v2 ^ v3;
 }
 
 /* Finaliser of a 64-bit mix: every input bit reaches every output bit. */

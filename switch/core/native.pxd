@@ -15,6 +15,8 @@ cdef extern from "core/native.h" nogil:
     void native_siphash128(
         const uint64_t* key, const uint64_t* words, size_t count,
         uint64_t* high, uint64_t* low)
+    uint64_t native_siphash64(
+        const uint64_t* key, const uint64_t* words, size_t count, uint32_t behind)
     void native_filter_add_all(
         uint32_t* filter, uint32_t lines, const uint64_t* hashes, uint32_t count)
     ctypedef struct NativeParts:
@@ -63,3 +65,5 @@ cdef extern from "core/native.h" nogil:
     # `holds` must have no effect of its own: without SWITCH_ASSERT nobody asks it.
     void native_assert(bint holds, const char* text)
     bint native_planted(const char* rule)
+    const uint64_t native_walked
+    void native_walk(uint64_t count)

@@ -6,7 +6,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from switch.core.layout cimport Outcome
-from switch.core.state cimport State, pthread_cond_t, pthread_mutex_t
+from switch.core.state cimport State
+from switch.core.threads cimport pthread_cond_t, pthread_mutex_t
 
 cdef enum:  # what the body of a call is
     FORM_PAYMENTS = 1
@@ -17,6 +18,7 @@ cdef enum:
     DONE_GROUPS_MAX = 8       # groups that are done and not yet taken; then no other begins
     QUEUE_TAKERS_MAX = 8      # who takes answers; number 0 is Python
     NOTICE_GROUPS_MIN = 4     # free groups above which Python gets those without its calls too
+    COPIES_BYTES_MAX = 33554432  # of answers that were copied out for Python and not yet taken
     GATHER_STEP_NS = 250000  # a group stops gathering when nothing has arrived for so long
     GATHER_REQUESTS_MIN = 4  # requests in the group before from which on the next one gathers
     IDLE_WAIT_MAX_NS = 1000000000  # the longest sleep: a clock set anew, a dead ledger are noticed
@@ -123,6 +125,7 @@ cdef struct Group:            # calls on their way through one commit, and their
     uint32_t users            # who still reads it; with none it is free again
     int rc                    # 0, or what came of all its calls
     int64_t ahead_ns          # with RC_CLOCK: of the wall clock
+    uint64_t copied           # bytes, if it is a copy for one reader; 0: one of the queue's
 
 cdef struct Guard:            # of the wall clock; under the ledger's `committing`
     const uint64_t* fake      # wall ns, boot-time ns, 1 if synchronised; or NULL
@@ -185,8 +188,8 @@ cdef struct Waiting:          # what waits, by sender; see engine/senders.pxi
 
 cdef enum:
     METER_SIZES = 13          # bounds of a group's rows: 1, 2, 4 … 4,096, and one for the rest
-    METER_TIME_NS = 65536     # the first bound of a commit's time; each that follows doubles
-    METER_TIMES = 16          # bounds of it, to 2.1 s, and one for the rest
+    METER_TIME_NS = 65536     # the first bound of times; each that follows doubles
+    METER_TIMES = 16          # bounds of them, to 2.1 s, and one for the rest
 
 cdef struct Meter:            # what was committed since the queue was made: `meter.pxi`
     uint64_t since            # monotonic ns at which the commit that runs began, or 0
@@ -195,6 +198,9 @@ cdef struct Meter:            # what was committed since the queue was made: `me
     uint64_t spent_ns         # in commits that have rows
     uint64_t[METER_SIZES + 1] sizes
     uint64_t[METER_TIMES + 1] times
+    uint64_t began_ns         # the holder's processor time when it began
+    uint64_t held_ns          # of processor time, of all groups, whatever came of them
+    uint64_t[METER_TIMES + 1] holds  # groups by it
 
 cdef struct QueueState:
     QueueApi api                  # how another extension reaches it
@@ -222,6 +228,7 @@ cdef struct QueueState:
     # --- what is done -----------------------------------------------------------------
     Group* free
     uint32_t free_count
+    uint64_t copies_bytes         # of all copies
     Taker takers[QUEUE_TAKERS_MAX]
     int takers_count
 

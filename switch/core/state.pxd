@@ -16,35 +16,12 @@ from switch.core.layout cimport (
 )
 from switch.core.lmdb cimport MDB_cursor, MDB_dbi, MDB_env, MDB_txn
 from switch.core.log cimport LogApi
+from switch.core.places cimport Places, PlacesTable
 from switch.core.registered cimport (
     BankAccount, Beneficiary, Complaint, Fixed, NotedTable, Operator, Participant, Person,
     Proposed, RefusalBudget, Schedule, Service, Thresholds,
 )
-
-cdef extern from "<pthread.h>" nogil:
-    ctypedef struct pthread_mutex_t:
-        pass
-    ctypedef struct pthread_cond_t:
-        pass
-    struct timespec:
-        long tv_sec
-        long tv_nsec
-    int pthread_mutex_init(pthread_mutex_t* mutex, void* attributes)
-    int pthread_mutex_destroy(pthread_mutex_t* mutex)
-    int pthread_mutex_lock(pthread_mutex_t* mutex)
-    int pthread_mutex_unlock(pthread_mutex_t* mutex)
-    ctypedef struct pthread_condattr_t:
-        pass
-    int pthread_condattr_init(pthread_condattr_t* attributes)
-    int pthread_condattr_setclock(pthread_condattr_t* attributes, int clock)
-    int pthread_condattr_destroy(pthread_condattr_t* attributes)
-    int pthread_cond_init(pthread_cond_t* cond, pthread_condattr_t* attributes)
-    int pthread_cond_destroy(pthread_cond_t* cond)
-    int pthread_cond_signal(pthread_cond_t* cond)
-    int pthread_cond_broadcast(pthread_cond_t* cond)
-    int pthread_cond_wait(pthread_cond_t* cond, pthread_mutex_t* mutex)
-    int pthread_cond_timedwait(
-        pthread_cond_t* cond, pthread_mutex_t* mutex, const timespec* until)
+from switch.core.threads cimport pthread_cond_t, pthread_mutex_t
 
 cdef enum:  # return codes beside LMDB's and errno's
     RC_DEAD = -40001
@@ -136,6 +113,13 @@ cdef struct Fence:            # a key of a map
     uint64_t low
 
 cdef enum:
+    CLAIM_WORDS = 6
+    IDS_OF_KEY_MAX = 64       # ids that one key may have: a new one beyond them is not taken
+
+cdef struct Claim:            # what a claim's key is made of, whole: its row claims the same
+    uint64_t words[CLAIM_WORDS]
+
+cdef enum:
     FILTER_KEYS_PER_LINE = 16  # 16 bits a key
     COVER_KEYS_MAX = 134217728  # no cover for more: its filter would have 256 MiB
 
@@ -197,6 +181,7 @@ cdef struct Reader:           # a read transaction on the journal, with a cursor
     const uint8_t* ahead      # of what is read in order, the system was told up to here
     const uint64_t* instance  # of the ledger: each chunk has to bear it
     uint32_t seed             # of the checks of tail items: the instance's own check
+    PlacesTable* places       # of its owner's alone, or NULL
 
 cdef struct View:             # what one reading call sees: durable rows up to `sequence`
     MDB_txn* index
@@ -218,7 +203,7 @@ cdef enum:                    # stages of an index step: merges lie between thes
     RECORD_KINDS = 16         # of the table of records
     RECORDS_COMPLAINT = 3     # there, in the place of the clock's, of which it has none
 
-cdef struct IndexMeta:        # 384 bytes: head of the index's one meta value
+cdef struct IndexMeta:        # 400 bytes: head of the index's one meta value
     # RunRecord, MergeRecord, Retired, PieceRecord follow, as many as are counted here.
     uint32_t magic
     uint32_t format
@@ -229,6 +214,7 @@ cdef struct IndexMeta:        # 384 bytes: head of the index's one meta value
     uint64_t step_rows
     uint64_t transaction      # LMDB's number of the one that wrote this
     uint64_t fresh[3]         # ids of the runs of the step under way, or 0
+    uint64_t secret[2]        # of its keys, of this index alone: see index/secret.pxi
     uint64_t records_count[RECORD_KINDS]
     uint64_t records_sum[RECORD_KINDS]  # of their marks
     uint32_t accounts_count
@@ -240,7 +226,7 @@ cdef struct IndexMeta:        # 384 bytes: head of the index's one meta value
     uint32_t behind           # steps before as_of that some pieces may lack
     uint32_t stage            # of the step after as_of, and parts done in it
     uint32_t stage_parts
-    uint32_t check            # CRC-32C(380 bytes before, records)
+    uint32_t check            # CRC-32C(396 bytes before, records)
 
 cdef struct RunRecord:        # 56 bytes
     uint64_t id
@@ -291,6 +277,7 @@ cdef struct Holds:            # open and unverified holds: a heap by (due, seque
     uint32_t* slots           # heap position + 1
     uint32_t count
     uint32_t capacity
+    uint64_t seed             # of the slots' hash
     uint32_t kept             # of them
     uint32_t unverified
 
@@ -300,9 +287,7 @@ cdef struct Draft:            # one requested row on its way through a group
     const uint8_t* service_code   # in the request's bytes, for a second look-up
     const uint8_t* centre_code
     uint64_t proposal         # of a row template: what its `total` says
-    uint64_t id_high
-    uint64_t id_low
-    Fence claims[2]           # the keys of CLAIMS_...
+    Fence keys[3]             # of CLAIMS_..., and of its id
     const uint8_t* token      # quotation, in the request's bytes
     const uint8_t* handle     # of the payment that it is in addition to, likewise
     uint64_t claim_other      # of a quoted bill: what is in the way of its claims,
@@ -328,6 +313,7 @@ cdef struct Draft:            # one requested row on its way through a group
     uint8_t basket            # payments in its basket, 255 for more
     uint32_t basket_left      # this one and those after it in its basket
     uint8_t from_message      # and not from a row template
+    uint32_t id_others        # other ids of its key that are there, once it is looked up
     uint8_t no_centre         # by the register nobody can pay it; asked once the id is new
     uint8_t no_operator       # its centre signs on, and has no such operator; likewise
     uint8_t names_nobody      # its operator was not sent: it is who is signed on, by the register
@@ -402,7 +388,9 @@ cdef struct Config:           # fixed after opening; anybody reads it
     MDB_dbi holds_table
     MDB_dbi records
     uint64_t instance[2]
-    uint64_t seed             # of the maps' hashes, from the instance
+    uint64_t secret[2]        # of the index: what ids and claims are hashed with
+    uint64_t seed             # of the hashes of the maps' keys, from the secret
+    uint64_t tables_secret[2]  # of the tables in memory: drawn at each opening, kept nowhere
     uint32_t instance_check   # CRC-32C of the instance: the seed of checks that bind to it
     uint64_t epoch            # of the ledger's name, not of its chunks
     uint64_t step_rows
@@ -468,6 +456,7 @@ cdef struct Shared:           # what several threads touch, under `lock`
     uint64_t holds_turned_away  # payments whose wallet had too many open, likewise
     uint64_t billers_turned_away  # whose biller had, likewise
     uint64_t refusals_turned_away  # that were not recorded, likewise
+    uint64_t ids_turned_away  # requests whose id met too many of its key, likewise
     uint64_t aside_count      # holds set aside because they cannot be read, likewise
 
 cdef struct GroupState:       # the committer's; what others look up in it, under the lock
@@ -522,6 +511,8 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     MDB_txn* index_txn        # read transaction, renewed with each group
     uint8_t* chunk            # header, rows, room for the tail
     uint8_t* tail
+    Places places             # of the items in `tail`
+    PlacesTable* places_table  # what `reader` has
     uint32_t tail_size
     uint32_t rows_count
     uint32_t rows_sealed      # of them, with their checks

@@ -25,8 +25,9 @@ FRONT: Final = struct.Struct("<4sI16sQ")
 BACK: Final = struct.Struct("<10I")
 """Ends the head: counts of accounts, runs, merges, retired runs and segments, the check
 of the chunk, how far pieces are behind, stage, its parts, the check of all."""
-HEAD_SIZES: Final = (256, 384)
-"""Of formats 2 to 5, and of the sixth. Which it is, is what its check is right for."""
+HEAD_SIZES: Final = (256, 384, 400)
+"""Of formats 2 to 5, 6 to 10, and since the eleventh. Which it is, is what its check is
+right for."""
 RECORD_SIZES: Final = (56, 88, 24, 8)
 """What follows the head: of each run, merge, retired run and segment."""
 HOLD_PIECES: Final = 64

@@ -68,8 +68,8 @@ def read_tails(
 
     To find one item half of a chunk is walked; so those of many rows are read together,
     in one walk over each chunk. With `around_damage` those that cannot be read are left
-    out: behind a damaged row of a chunk nothing says whose an item is. Raises
-    LookupError, CorruptionError.
+    out: behind a row of a chunk whose flags are damaged nothing says where an item is.
+    Raises LookupError, CorruptionError.
     """
     listed = np.unique(np.fromiter(sequences, np.uint64))
     found: dict[int, bytes] = {}

@@ -6,7 +6,7 @@ May use the core, `templates` and `specs`. It holds what the journal's `register
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -38,6 +38,7 @@ from switch.codes import (
     Role,
 )
 from switch.ledger.templates import get_bytes
+from switch.operator_rows import read_operator
 from switch.register.banks import Banks, Beneficiary
 from switch.register.budgets import Override, read_budget
 from switch.register.certificates import (
@@ -125,6 +126,7 @@ class Register:
         """Grows whenever something was taken in."""
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
+        self._of_centres: list[Callable[[Collection[int]], None]] = []
         self._seen: dict[int, Sequences] = {}
         self._participants: dict[int, Participant] = {}
         self._by_id: dict[str, Participant] = {}
@@ -213,10 +215,25 @@ class Register:
             self._seen.update(now)
             changed = any(changes.values())
             self.version += changed
+            centres = self._centres_of(changes) if self._of_centres else set()
         if changed:
             for listener in self._listeners:
                 listener()
+        if centres:
+            for of_centres in self._of_centres:
+                of_centres(centres)
         return changed
+
+    def _centres_of(self, changes: Mapping[int, list[tuple[int, int]]]) -> set[int]:
+        """Participants that changed, or whose operators did."""
+        found = {index for index, _ in changes[Record.PARTICIPANT]}
+        for _, sequence in changes[Record.OPERATOR]:
+            found.add(read_operator(self.record(sequence)).participant)
+        return found
+
+    def listen_centres(self, listener: Callable[[Collection[int]], None]) -> None:
+        """Call `listener` with those that changed, or whose operators did."""
+        self._of_centres.append(listener)
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each change, in the thread that took it in."""

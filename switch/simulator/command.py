@@ -135,7 +135,10 @@ def run(
         _show(value, screen)
     screen.value(value)
     refused = value.get("ended_unauthenticated", 0)
-    if refused and refused == value.get("connections"):
+    # Who comes again too often has its connection ended before it is told why, and the
+    # end of all may come before the answer.
+    ended = refused + value.get("ended_unavailable", 0) + value.get("cut_short", 0)
+    if refused and ended == value.get("connections"):
         screen.note("the switch has let none of them in: is its network loaded?")
         return Exit.REFUSED
     return Exit.DONE

@@ -21,6 +21,8 @@ MESSAGE_MAX = 16 << 20
 """Bytes of one message."""
 RECONNECT_FIRST_S = 0.05
 RECONNECT_MAX_S = 2.0
+TOLD_S = 1.0
+"""Who is turned away has been told by then; who was not told is let in."""
 LOOK_S = 0.02
 """How often a biller looks whether its script has it die or live."""
 
@@ -61,6 +63,8 @@ class Line:
             ("grpc.max_receive_message_length", MESSAGE_MAX),
             # Billers with different certificates must not share a connection.
             ("grpc.use_local_subchannel_pool", 1),
+            # Who is turned away is told so, instead of coming again without a pause.
+            ("grpc.enable_retries", 0),
         ]
         async with grpc.aio.secure_channel(
             next(self._addresses), self._credentials, options
@@ -68,6 +72,7 @@ class Line:
             call: grpc.aio.StreamStreamCall[bytes, bytes]
             call = channel.stream_stream(METHOD)()
             self._desk.counts["connections"] += 1
+            begun_s = time.monotonic()
             tasks = [
                 asyncio.ensure_future(one)
                 for one in (self._hear(call), self._say(call, ready), self._watch())
@@ -77,6 +82,11 @@ class Line:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
+            except asyncio.CancelledError:
+                heard_nothing = self._desk.counts["messages"] == heard
+                if heard_nothing and time.monotonic() - begun_s < TOLD_S:
+                    self._desk.counts["cut_short"] += 1
+                raise
             finally:
                 for task in tasks:
                     task.cancel()

@@ -218,6 +218,10 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """The same while fewer than three may approve: two are enough, but it waits. Nothing is kept of
     it. Send it again when it may be done; `Proposal.waits_until_ns` says when.
     """
+    RESULT_ANOTHER_ID_NEEDED: _Result.ValueType  # 102
+    """Too many other ids meet in one place of the switch's index: this one is not taken. Nothing was
+    done or kept of it. Take another id, drawn at random; never send this one again.
+    """
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -416,6 +420,10 @@ of it. Withdraw the proposal and propose it again: a third then approves it, too
 RESULT_APPROVER_WAITS: Result.ValueType  # 101
 """The same while fewer than three may approve: two are enough, but it waits. Nothing is kept of
 it. Send it again when it may be done; `Proposal.waits_until_ns` says when.
+"""
+RESULT_ANOTHER_ID_NEEDED: Result.ValueType  # 102
+"""Too many other ids meet in one place of the switch's index: this one is not taken. Nothing was
+done or kept of it. Take another id, drawn at random; never send this one again.
 """
 Global___Result: _TypeAlias = Result  # noqa: Y015
 

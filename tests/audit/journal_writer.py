@@ -25,7 +25,7 @@ STEP_ROWS = 1
 PIECES = 64
 MAGIC = 0x314B4843
 FORMAT = 5
-INDEX_FORMAT = 10
+INDEX_FORMAT = 11
 MAP_SIZE = 1 << 30
 ROW_FORMAT = "<16s4Q32s6IH2B2HQI"
 DAY_S = 86_400
@@ -398,6 +398,7 @@ class Images:
             total[kind] += mix((sequence + (index << 40)) % 2**64)
         head = struct.pack("<2I16s", 0x31584449, INDEX_FORMAT, INSTANCE)
         head += struct.pack("<5Q24x", as_of, self.window, 1, STEP_ROWS, 0)
+        head += b"an index's secret"[:16]
         head += struct.pack("<32Q", *count, *(each % 2**64 for each in total))
         numbers = (len(self.accounts), 0, 0, 0, len(self.segments(as_of)))
         return head + struct.pack("<9I", *numbers, chunk_check, behind, 0, 0)
@@ -525,8 +526,8 @@ def open_index(directory: Path) -> lmdb.Environment:
 def sealed(meta: bytes, transaction: int) -> bytes:
     """What an index says of itself, as this transaction's and with its check right."""
     meta = meta[:56] + transaction.to_bytes(8, "little") + meta[64:]
-    check = crc32c(meta[384:], crc32c(meta[:380]))
-    return meta[:380] + struct.pack("<I", check) + meta[384:]
+    check = crc32c(meta[400:], crc32c(meta[:396]))
+    return meta[:396] + struct.pack("<I", check) + meta[400:]
 
 
 def change_index(

@@ -1,8 +1,9 @@
-"""Goal: the claims of the core's index are those that the data model says, key by key.
+"""Goal: ids and claims of the core's index have the keys that the data model says.
 
 Method: a process of its own drives the core with random requests; then each entry of
-the runs of map 1 is compared with what the journal's rows take and release, their keys
-made here by a SipHash of the tests' own. Two services of a series share their keys.
+the runs of maps 0 and 1 is compared with the ids of the journal's rows and with what
+they take and release, their keys made here by a SipHash of the tests' own, with the
+secret that lies in the index. Two services of a series share their keys.
 What is only looked up by them, and never in the way, has keys there, too.
 """
 
@@ -25,51 +26,21 @@ from switch.codes import AccountKind, Kind, PriceRule, Record, RowFlag
 from tests.audit.journal_writer import open_index
 from tests.audit.test_audit_core import start
 from tests.core.test_packed_pages import BLOCK_HEAD, BLOCK_PAGES, read_page
+from tests.siphash import LOW_BITS, Key, id_key, siphash, siphash64
 
-MASK = 2**64 - 1
-CLAIMS = 1
-"""The map of claims, among those of the index."""
-LOW_BITS = 24
-"""Of a key's second word."""
-Key = tuple[int, int]
-
-
-def siphash(key: bytes, words: list[int], within: int = 1, behind: int = 3) -> Key:
-    """SipHash with a result of 128 bits, over whole words; its halves in order."""
-    k0, k1 = struct.unpack("<2Q", key)
-    v = [k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D ^ 0xEE]
-    v += [k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573]
-    for word in [*words, len(words) * 8 % 256 << 56]:
-        v[3] ^= word
-        turn(v, within)
-        v[0] ^= word
-    halves = []
-    for place, constant in ((2, 0xEE), (1, 0xDD)):
-        v[place] ^= constant
-        turn(v, behind)
-        halves.append(v[0] ^ v[1] ^ v[2] ^ v[3])
-    return halves[0], halves[1]
-
-
-def turn(v: list[int], rounds: int) -> None:
-    """So many rounds."""
-    for _ in range(rounds):
-        for a, b, c, d, left, right in ((0, 1, 2, 3, 13, 16), (2, 1, 0, 3, 17, 21)):
-            v[a] = (v[a] + v[b]) & MASK
-            v[b] = rotated(v[b], left) ^ v[a]
-            v[a] = rotated(v[a], 32)
-            v[c] = (v[c] + v[d]) & MASK
-            v[d] = rotated(v[d], right) ^ v[c]
-
-
-def rotated(x: int, by: int) -> int:
-    return (x << by | x >> 64 - by) & MASK
+IDS, CLAIMS = 0, 1
+"""The maps of ids and claims, among those of the index."""
 
 
 def test_the_hash_is_the_published_one() -> None:
     """The authors' first vector of 128 bits, which is of 2 and 4 rounds."""
     found = struct.pack("<2Q", *siphash(bytes(range(16)), [], 2, 4))
     assert found.hex() == "a3817f04ba25a8e66df67214c7550293"
+    # And the paper's, of 64 bits and fifteen bytes.
+    last = 15 << 56 | int.from_bytes(bytes(range(8, 15)), "little")
+    word = int.from_bytes(bytes(range(8)), "little")
+    found_64 = siphash64(bytes(range(16)), [word], last, 2, 4)
+    assert found_64 == 0xA129CA6149BE45E5
 
 
 def written(reference: bytes) -> bytes:
@@ -80,8 +51,9 @@ def written(reference: bytes) -> bytes:
 class Taken:
     """What rows take and release, from the journal's rows alone."""
 
-    def __init__(self, instance: bytes) -> None:
-        self.instance = instance
+    def __init__(self, secret: bytes) -> None:
+        self.secret = secret
+        self.ids: Counter[tuple[int, int, int]] = Counter()
         self.rows: dict[int, np.void] = {}
         self.owners, self.kinds = [0], [0]
         self.services: dict[int, np.void] = {}
@@ -93,6 +65,9 @@ class Taken:
         self.booked: Counter[tuple[bool, bool]] = Counter()
 
     def row(self, row: np.void, tail: bytes) -> None:
+        if any(id_ := row["id"].tobytes()):
+            key = id_key(self.secret, id_, int(row["participant"]))
+            self.ids[(*key, int(row["sequence"]))] += 1
         if row["result"] != 1:
             return
         sequence, flags = int(row["sequence"]), int(row["flags"])
@@ -176,22 +151,24 @@ class Taken:
 
     def hashed(self, domain: int, owner: int, reference: bytes, amount: int) -> Key:
         words = [domain << 32 | owner, *struct.unpack("<4Q", reference), amount]
-        low, high = siphash(self.instance, words)
+        low, high = siphash(self.secret, words)
         return high, low >> 64 - LOW_BITS
 
 
-def stored(env: lmdb.Environment) -> Iterator[tuple[int, int, int]]:
-    """Every entry of the runs of claims that the index lists."""
+def stored(
+    env: lmdb.Environment, wanted: int = CLAIMS
+) -> Iterator[tuple[int, int, int]]:
+    """Every entry of the runs of a map that the index lists."""
     meta, runs = (env.open_db(name, create=False) for name in (b"meta", b"runs"))
     with env.begin() as txn:
         head = bytes(txn.get(b"index", db=meta) or b"")
-        (count,) = struct.unpack_from("<I", head, 348)
+        (count,) = struct.unpack_from("<I", head, 364)
         for number in range(count):
-            fields = struct.unpack_from("<6Q2I", head, 384 + number * 56)
+            fields = struct.unpack_from("<6Q2I", head, 400 + number * 56)
             run, left, of = fields[0], fields[3], fields[6]
             block = 0
-            while of == CLAIMS and left:
-                value = txn.get(struct.pack(">BQI", CLAIMS, run, block), db=runs)
+            while of == wanted and left:
+                value = txn.get(struct.pack(">BQI", wanted, run, block), db=runs)
                 assert value is not None
                 begin = BLOCK_HEAD
                 for end in struct.unpack_from(f"<{BLOCK_PAGES}H", value):
@@ -241,18 +218,23 @@ def test_claims_of_what_a_bank_has_booked_have_theirs(tmp_path: Path) -> None:
 
 
 def both(path: Path) -> tuple[Counter[tuple[int, int, int]], Taken]:
-    """What an index stores, and what its journal takes as far as the index goes."""
+    """The claims that an index stores, and what its journal takes as far as that goes.
+
+    The ids are compared here.
+    """
     with open_index(path) as env:
-        mine = Counter(stored(env))
+        mine, ids = Counter(stored(env)), Counter(stored(env, IDS))
         meta = env.open_db(b"meta", create=False)
         with env.begin() as txn:
-            (as_of,) = struct.unpack_from("<Q", txn.get(b"index", db=meta) or b"", 24)
+            head = bytes(txn.get(b"index", db=meta) or b"")
+    (as_of,) = struct.unpack_from("<Q", head, 24)
     with Journal(path) as journal:
-        taken = Taken(journal.instance)
+        taken = Taken(head[88:104])
         chain = Chain(journal.instance, Findings())
         for block in journal.blocks(as_of):
             chain.block(block)
             rows = block.rows[block.rows["sequence"] <= as_of].copy()
             for index, row in enumerate(rows):
                 taken.row(row, chain.tails.get(index, b""))
+    assert ids == taken.ids
     return mine, taken

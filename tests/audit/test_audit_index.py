@@ -207,11 +207,11 @@ def test_what_an_index_says_of_itself_is_compared(tmp_path: Path) -> None:
         "format": 4,
         "another ledger's": 8,
         "it is as of": 48,
-        "records 0": 88,
-        "its records 1 have another sum": 224,
-        "accounts": 344,
-        "not what it counts": 348,
-        "bytes, and not": 360,
+        "records 0": 104,
+        "its records 1 have another sum": 240,
+        "accounts": 360,
+        "not what it counts": 364,
+        "bytes, and not": 376,
     }.items():
         path = tmp_path / text
         write_journal(path, s.groups)
@@ -223,7 +223,7 @@ def test_what_an_index_says_of_itself_is_compared(tmp_path: Path) -> None:
 def test_an_index_of_another_past_is_found(tmp_path: Path) -> None:
     """All that it holds is right, but the journal's chunk there is another."""
     written(tmp_path, story().groups)
-    change_index(tmp_path, "meta", b"index", partial(flipped, at=364))
+    change_index(tmp_path, "meta", b"index", partial(flipped, at=380))
     report = audit(tmp_path)
     assert failed(report) == {"lost"}
     assert "another chunk" in report.findings.kept[0].text
@@ -251,7 +251,7 @@ def test_every_flipped_byte_of_what_an_index_says_of_itself_is_found(
         meta = env.open_db(b"meta")
         with env.begin() as txn:
             whole = bytes(txn.get(b"index", db=meta) or b"")
-    assert len(whole) == 384 + 8 + 64 * 8
+    assert len(whole) == 400 + 8 + 64 * 8
     for at in range(0, len(whole), 5):
         assert isinstance(parse_meta(flipped(whole, at)), str), at
     assert isinstance(parse_meta(whole[:383]), str)

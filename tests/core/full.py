@@ -1,6 +1,7 @@
 """A ledger that is filled up to a table's bound, for the tests of what is beyond."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from tests.records import ServiceRecord
 class Full:
     """A ledger that is filled up row by row, in groups as large as they may be."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, **options: Any) -> None:
         self.path = path
+        self.options = {"map_size": 1 << 32, **options}
         self.net: Network = make_network()
         heads = tuple(self.net.heads[0])
         self.service = self.net.service(
@@ -34,7 +36,7 @@ class Full:
         self.ledger.commit([rows_request([money])], NOW)
 
     def open(self) -> None:
-        self.ledger = core.Ledger(str(self.path), map_size=1 << 32)
+        self.ledger = core.Ledger(str(self.path), **self.options)
 
     def reopen(self) -> None:
         self.ledger.close()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks._drive import Taker
 from switch._core import Ledger, Request
 from switch.codes import Kind
 from switch.v1 import payments_pb2 as pb
@@ -34,7 +35,12 @@ def refused(rows: int = 1, participant: int = 0) -> Request:
 
 
 def payments(network: Network, ids_: list[bytes]) -> Request:
-    """A message of payments through the harness."""
+    """The same as a request."""
+    return Request.payments(message_of(ids_), network.harness, 0)
+
+
+def message_of(ids_: list[bytes]) -> bytes:
+    """Payments through the harness."""
     message = pb.CreatePaymentsRequest(
         payments=[
             pb.Payment(
@@ -48,7 +54,7 @@ def payments(network: Network, ids_: list[bytes]) -> Request:
             for id_ in ids_
         ]
     )
-    return Request.payments(message.SerializeToString(), network.harness, 0)
+    return message.SerializeToString()
 
 
 def fresh(count: int = 1) -> list[bytes]:
@@ -69,3 +75,9 @@ def load_network(ledger: Ledger) -> Network:
     rows = [top_up(net, w, 10**12, b"UTR-FIRST-%d" % w) for w in net.wallets]
     ledger.commit([rows_request(rows)], NOW - 1)
     return net
+
+
+def submit_by(taker: Taker, network: Network, tag: int) -> None:
+    """A payment of another thread than Python's, which is recorded."""
+    body = message_of(fresh())
+    assert taker.submit(body, 1, network.harness, tag) == 0

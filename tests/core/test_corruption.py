@@ -330,8 +330,8 @@ def test_the_chain_is_checked_where_it_is_replayed(made: Made, tmp_path: Path) -
 def live_runs(path: Path) -> set[bytes]:
     """How the keys of the runs begin that `meta` lists: map and number."""
     ((_, meta),) = items(path, "index", "meta")
-    (count,) = struct.unpack_from("<I", meta, 348)
-    records = struct.iter_unpack("<6Q2I", meta[384 : 384 + 56 * count])
+    (count,) = struct.unpack_from("<I", meta, 364)
+    records = struct.iter_unpack("<6Q2I", meta[400 : 400 + 56 * count])
     return {
         bytes([map_]) + number.to_bytes(8, "big") for number, *_, map_, _ in records
     }

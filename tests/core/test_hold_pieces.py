@@ -116,7 +116,7 @@ class Holder:
         """The index's step, how many it is behind, and the step of each piece."""
         meta = tables(self.path, "meta")[b"index"]
         as_of = int.from_bytes(meta[24:32], "little")
-        behind = int.from_bytes(meta[368:372], "little")
+        behind = int.from_bytes(meta[384:388], "little")
         stored = tables(self.path, "holds")
         steps = [0] * PIECES
         for key, value in stored.items():

@@ -38,12 +38,25 @@ def started() -> Iterator[Callable[..., Queue]]:
         yield start
 
 
+def is_within(spent: float, times: tuple[tuple[float, int], ...]) -> bool:
+    """Whether so many seconds can be those of a histogram."""
+    belows = [0.0, *(bound for bound, _ in times[:-1])]
+    spans = [
+        (count * below, count * bound)
+        for below, (bound, count) in zip(belows, times, strict=True)
+        if count
+    ]
+    least, most = (sum(ends) for ends in zip(*spans, strict=True))
+    return bool(least <= spent <= most)
+
+
 def test_groups_by_rows_and_time(tmp_path: Path, started: Callable[..., Queue]) -> None:
     clock = np.array([NOW, 5 * SECOND, 0], np.uint64)
     with Ledger(str(tmp_path), **OPTIONS) as ledger:
         queue = started(ledger, clock)
         nothing = queue.meter()
         assert (nothing.rows, nothing.refused, nothing.commit_s) == (0, 0, 0.0)
+        assert nothing.held_s == 0.0
         assert [bound for bound, _ in nothing.sizes] == BOUNDS
         sizes = [1, 2, 3, 4, 5, 8, 9, 2048, 2049, 4096, 4097, GROUP_MAX]
         for rows in sizes:
@@ -59,21 +72,21 @@ def test_groups_by_rows_and_time(tmp_path: Path, started: Callable[..., Queue]) 
         assert bounds == sorted(bounds)
         assert bounds[-1] == math.inf
         # What each commit took is not the test's to know; all of them lie within.
-        belows = [0.0, *bounds[:-1]]
-        spans = [
-            (count * below, count * bound)
-            for below, (bound, count) in zip(belows, meter.times, strict=True)
-            if count
-        ]
-        least, most = (sum(ends) for ends in zip(*spans, strict=True))
-        assert least <= meter.commit_s <= most
+        assert is_within(meter.commit_s, meter.times)
+        assert sum(count for _, count in meter.holds) == len(sizes)
+        assert is_within(meter.held_s, meter.holds)
+        # Who holds the lock works in this time, or waits for the disk.
+        assert 0 < meter.held_s <= meter.commit_s
         # Nothing is committed while the clock has leapt.
         clock[0] += np.uint64(3600 * SECOND)
         with pytest.raises(ClockError):
             queue.commit(refused())
         after = queue.meter()
         assert after.refused == 1
-        assert after[2:] == meter[2:]
+        assert after[2:6] == meter[2:6]
+        # What is refused holds the lock as well.
+        assert sum(count for _, count in after.holds) == len(sizes) + 1
+        assert is_within(after.held_s, after.holds)
         assert queue.stop(WAIT_S)
 
 

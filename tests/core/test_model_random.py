@@ -71,6 +71,7 @@ UNSEEN = {
     Result.UNSPECIFIED: "nobody's result: a zeroed buffer",
     Result.DATA_DAMAGED: "needs a damaged file: tests/core/test_damaged_rows.py",
     Result.TOO_MANY_REFUSALS: "needs a bound: tests/core/test_refusals_bound.py",
+    Result.ANOTHER_ID_NEEDED: "needs ids of one key: tests/core/test_secret.py",
     Result.TABLE_FULL: "needs 65,000 accounts or services: tests/core/test_bounds.py",
 }
 ELSEWHERE = {

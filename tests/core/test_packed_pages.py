@@ -22,8 +22,9 @@ from benchmarks.network import make_network, payment_rows
 from switch import _core as core
 from tests.core.index_lists import PART_BLOCK
 from tests.core.test_segments import tables
+from tests.siphash import LOW_BITS, id_key
 
-HEAD, LOW_BITS, VALUE_BITS = 24, 24, 40
+HEAD, VALUE_BITS = 24, 40
 BLOCK_PAGES, BLOCK_HEAD = 18, 40
 PAGE_ENTRIES = 255
 STEP_ROWS = 1_024
@@ -166,13 +167,6 @@ def spread(rng: np.random.Generator, ids: np.ndarray) -> None:
     """As they were drawn."""
 
 
-def mix(x: int) -> int:
-    """As docs/data-model.md says."""
-    x = (x ^ x >> 33) * 0xFF51AFD7ED558CCD & MASK
-    x = (x ^ x >> 33) * 0xC4CEB9FE1A85EC53 & MASK
-    return x ^ x >> 33
-
-
 def pages_of(ledger: Path, map_number: int) -> dict[int, list[Entry]]:
     """The entries of each run of a map, page by page; ends and order are right."""
     found: dict[int, list[Entry]] = {}
@@ -226,13 +220,10 @@ def test_ids_of_any_distance_are_found(
         for row in other["id"]:
             if row.tobytes() not in taken:
                 assert ledger.find(harness, row.tobytes()) == 0
-    words = struct.unpack_from("<2Q", tables(path, "meta")[b"index"], 8)
-    mine = harness * 0x9E3779B97F4A7C15 & MASK
+    secret = tables(path, "meta")[b"index"][88:104]
     expected = []
     for row, sequence in zip(rows["id"], sequences.tolist(), strict=True):
-        high, low = struct.unpack(">2Q", row.tobytes())
         if sequence <= indexed:
-            key = mix(low ^ mine ^ words[0] ^ words[1]) >> 64 - LOW_BITS
-            expected.append((high, key, sequence))
+            expected.append((*id_key(secret, row.tobytes(), harness), sequence))
     stored = [entry for run in pages_of(path, 0).values() for entry in run]
     assert sorted(set(stored) & set(expected)) == sorted(expected)

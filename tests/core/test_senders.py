@@ -309,7 +309,7 @@ def test_a_taker_that_sleeps_holds_up_others_by_its_own_calls_only(
     queue = Queue(ledger, gather_s=0)
     # Python hears of every group from here on, and does not look.
     queue.fileno()
-    taker = Taker(queue.capsule())
+    taker, sleeper = Taker(queue.capsule()), Taker(queue.capsule())
     queue.start()
     for tag in range(4 * DONE_GROUPS_MAX):
         assert taker.submit(message(1), 1, 1, tag) == 0
@@ -320,12 +320,13 @@ def test_a_taker_that_sleeps_holds_up_others_by_its_own_calls_only(
     assert 0 < len(queue.take()) < DONE_GROUPS_MAX
     # Its own calls are kept, and then nobody goes on.
     for tag in range(DONE_GROUPS_MAX):
-        queue.submit(Request.payments(message(1), 2, 0), tag)
+        assert sleeper.submit(message(1), 1, 2, tag) == 0
         until(lambda: queue.rows_waiting == 0)
     assert taker.submit(message(1), 1, 1, 99) == 0
     time.sleep(0.05)
     assert queue.rows_waiting == 1
-    assert len(queue.take()) >= DONE_GROUPS_MAX
+    slept = [one[0] for _, parts in take_some(sleeper) for one in parts]
+    assert slept == list(range(DONE_GROUPS_MAX))
     [(rc, parts)] = take_some(taker)
     assert [one[0] for one in parts] == [99]
     assert queue.stop(WAIT_S)

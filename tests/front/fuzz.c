@@ -63,7 +63,8 @@ static const struct hot_results RESULTS = {
 
 /* Small enough that chance meets each of them. */
 static const struct front_bounds BOUNDS = {
-    .connections_max = 64, .handshakes_max = 16, .handshake_ms = 2000,
+    .connections_max = 64, .handshakes_max = 16, .sockets_waiting_max = 32,
+    .handshake_ms = 2000,
     .calls_connection_max = 50, .metadata_bytes_max = 4096, .message_bytes_max = 100000,
     .body_ms = 300, .idle_ms = 2000, .age_ms = 1500, .keepalive_ms = 300,
     .keepalive_timeout_ms = 500, .ping_min_ms = 1, .connection_bytes_max = 400000,
@@ -529,8 +530,8 @@ int main(int count, char **arguments) {
     if (front == NULL ||
         front_set_credentials(front, identity.certificate_pem, (size_t)identity.certificate_size,
                               identity.key_pem, (size_t)identity.key_size,
-                              identity.certificate_pem, (size_t)identity.certificate_size, text,
-                              sizeof(text)) != 0) {
+                              identity.certificate_pem, (size_t)identity.certificate_size, "", 0,
+                              text, sizeof(text)) != 0) {
         fprintf(stderr, "no front: %s\n", front == NULL ? "memory" : text);
         return 2;
     }

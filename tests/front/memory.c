@@ -148,7 +148,8 @@ static bool judge(const struct trial *trial, long failed) {
 /* --- walks ----------------------------------------------------------------------------- */
 
 static const struct front_bounds BOUNDS = {
-    .connections_max = 16, .handshakes_max = 8, .handshake_ms = PATIENCE_MS,
+    .connections_max = 16, .handshakes_max = 8, .sockets_waiting_max = 16,
+    .handshake_ms = PATIENCE_MS,
     .calls_connection_max = 100, .metadata_bytes_max = 4096, .message_bytes_max = 100000,
     .body_ms = PATIENCE_MS, .idle_ms = 10 * PATIENCE_MS, .keepalive_ms = 10 * PATIENCE_MS,
     .keepalive_timeout_ms = PATIENCE_MS, .ping_min_ms = 1, .connection_bytes_max = 4000000,
@@ -157,7 +158,8 @@ static const struct front_bounds BOUNDS = {
     .control_frames_max = 1000, .resets_max = 1000};
 
 static const struct front_budgets WIDE = {
-    .payments_per_s = 1000000, .payments_at_once = 1000000, .reads_per_s = 1, .reads_at_once = 1,
+    .payments_per_s = 1000000, .payments_at_once = 1000000, .reads_per_s = 1000000,
+    .reads_at_once = 1000000,
     .fetches_per_s = 1, .fetches_at_once = 1, .owner_connections_max = 8, .owner_calls_max = 100,
     .owner_bytes_max = 10000000};
 
@@ -407,8 +409,8 @@ int main(int count, char **arguments) {
     char text[200];
     if (front_set_credentials(front, identity.certificate_pem, (size_t)identity.certificate_size,
                               identity.key_pem, (size_t)identity.key_size,
-                              identity.certificate_pem, (size_t)identity.certificate_size, text,
-                              sizeof(text)) != 0)
+                              identity.certificate_pem, (size_t)identity.certificate_size, "", 0,
+                              text, sizeof(text)) != 0)
         fail(text);
     int port = front_listen(front, "127.0.0.1", 0);
     if (port < 0 || hot_open(hot, &API) != 0 || front_start(front) != 0) fail("no front");

@@ -131,6 +131,10 @@ def met_in_service_of_an_older_format(directory: Path, _: pytest.MonkeyPatch) ->
     (directory / DAMAGED).touch()
 
 
+def the_format_without_a_secret(directory: Path, _: pytest.MonkeyPatch) -> None:
+    set_format(directory, 10, left_out=slice(88, 104))
+
+
 def a_format_to_come(directory: Path, _: pytest.MonkeyPatch) -> None:
     """Nobody knows yet where its check will be."""
     set_format(directory, 99, checked=False)
@@ -140,14 +144,24 @@ def another_step(_: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setitem(OPTIONS, "index_step_rows", 2 * STEP_ROWS)
 
 
-def set_format(directory: Path, number: int, *, checked: bool = True) -> None:
-    """Give what the index says of itself another format, with nothing older beside."""
+def set_format(
+    directory: Path,
+    number: int,
+    *,
+    checked: bool = True,
+    left_out: slice = slice(0),
+) -> None:
+    """Give what the index says of itself another format, with nothing older beside.
+
+    `left_out`: what its head has not.
+    """
     with lmdb.open(str(directory / "index"), max_dbs=8, map_size=1 << 28) as env:
         table = env.open_db(b"meta")
         with env.begin(write=True) as txn:
             value = bytearray(txn.get(b"index", db=table) or b"")
             value[4:8] = number.to_bytes(4, "little")
-            end = INDEX_META.itemsize
+            end = INDEX_META.itemsize - len(value[left_out])
+            del value[left_out]
             own = crc32c(bytes(value[end:]), crc32c(bytes(value[: end - 4])))
             value[end - 4 : end] = own.to_bytes(4, "little") if checked else bytes(4)
             txn.put(b"index", bytes(value), db=table)
@@ -169,6 +183,7 @@ HARMS: Final[list[Harm]] = [
     a_torn_meta_page,
     damage_that_the_core_meets,
     an_older_format,
+    the_format_without_a_secret,
     met_in_service_of_an_older_format,
     a_format_to_come,
     another_step,

@@ -21,6 +21,7 @@ def server(
 ) -> Iterator[ServerProcess]:
     directory: Path = tmp_path_factory.mktemp("server")
     arguments = ("--set", "feed_idle_s=1", "--set", "feed_poll_ms=10")
+    arguments += getattr(request.module, "SETTINGS", ())
     with running(directory, *arguments) as process:
         yield process
     if getattr(request.module, "DAMAGES", False):

@@ -29,6 +29,7 @@ MIB = 1 << 20
 BOUNDS = {
     "connections_max": 1_000,
     "handshakes_max": 64,
+    "sockets_waiting_max": 4_096,
     "handshake_ms": 20_000,
     "calls_connection_max": 4_096,
     "metadata_bytes_max": 16 * KIB,

@@ -24,6 +24,8 @@ ECHO, COUNT, CHAT, HOLD, HOLD_STREAM, CLOSED, CLOSED_STREAM = (
 """The paths of the door's methods."""
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 WINDOW_MAX = (1 << 31) - 1
+RECORD = b"\x16\x03\x01\x02\x00\x01"
+"""The first bytes of a ClientHello that does not come."""
 STATUS = bytes.fromhex("9acac8b21234da8f")
 """`grpc-status`, as HPACK's code for letters shortens it."""
 

@@ -285,6 +285,7 @@ async def test_a_certificate_that_is_over_is_closed_once(
     [
         ("flood", Cause.ABUSE),
         ("protocol", Cause.ABUSE),
+        ("untrusted", Cause.REVOKED),
         # The front tells of it as of each budget.
         ("owner_connections", None),
         ("peer_closed", None),
@@ -322,6 +323,32 @@ async def test_who_has_a_name_and_is_not_it_uses_none_of_its_budgets(
     assert stranger != owner
     case.door.connect(2, "127.0.0.1:6", der, NEVER)
     assert case.front.owners[2] == stranger
+    case.door.close()
+
+
+async def test_strangers_get_next_to_nothing_however_many_they_are(
+    tmp_path: Path, authority: DevAuthority
+) -> None:
+    case = Case(tmp_path)
+    der = certificate(authority, Role.CENTRE, "centre-a")
+    case.door.connect(1, "127.0.0.1:5", der, NEVER)
+    # Nobody is known while the ledger is being opened: all have what a participant has.
+    assert case.front.budgets[1]["owner_connections_max"] > 1_000
+    case.door.open(Changing(spec("centre-a", Role.CENTRE)))
+    await asyncio.sleep(0)
+    for number in range(200):
+        name = f"unknown-{number}"
+        der = certificate(authority, Role.CENTRE, name)
+        case.door.connect(2 + number, "127.0.0.1:6", der, NEVER)
+    each = case.front.budgets[2]
+    assert each == case.front.budgets[201]
+    assert each["reads_per_s"] < 10
+    assert each["owner_calls_max"] < 100
+    # Together they hold a sixteenth of the connections that there may be.
+    owners = {case.front.owners[2 + number] for number in range(200)}
+    most = Config().transport.connections_max // 16
+    assert len(owners) * each["owner_connections_max"] <= most
+    assert case.front.owners[1] not in owners
     case.door.close()
 
 
@@ -365,7 +392,9 @@ async def test_budgets_are_those_of_the_role_and_then_the_registers(
     ] * 3
     register = Changing(spec("centre-a", Role.CENTRE), spec("load", Role.HARNESS))
     case.door.open(register)
-    assert told[1] == told[3] == {name: everybody[name] for name in BUDGETS}
+    assert told[1] == {name: everybody[name] for name in BUDGETS}
+    stranger = everybody | dict(Config().budgets["stranger"])
+    assert told[3] == {name: stranger[name] for name in BUDGETS}
     harness = Config().budget_of(Role.HARNESS)
     assert (
         told[2]["reads_per_s"] == harness[Budget.READS_PER_S] > told[1]["reads_per_s"]
@@ -376,6 +405,7 @@ async def test_budgets_are_those_of_the_role_and_then_the_registers(
     case.front.told.clear()
     register.change()
     await asyncio.wait_for(case.front.told.wait(), BOUND_S)
-    assert told[1] == told[3] | {"reads_per_s": 7, "owner_feeds_max": 8}
+    usual = {name: everybody[name] for name in BUDGETS}
+    assert told[1] == usual | {"reads_per_s": 7, "owner_feeds_max": 8}
     assert told[2]["reads_per_s"] == harness[Budget.READS_PER_S]
     case.door.close()

@@ -9,6 +9,7 @@ follows is refused for minutes, however slow the machine is.
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from tests.server.door import (
     bounds,
     running,
 )
-from tests.server.frames import HEADERS, Peer, message
+from tests.server.frames import HEADERS, RECORD, Peer, is_served, message
 
 RESOURCE_EXHAUSTED = 8
 MINUTES = 600
@@ -371,31 +372,27 @@ def test_a_flood_of_refusals_is_told_once_a_second(reached: Reached) -> None:
 # --- handshakes -----------------------------------------------------------------------
 
 
+@contextmanager
+def begun(port: int, count: int, host: str = "127.0.0.1") -> Iterator[None]:
+    """So many handshakes that stop at once."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            one = stack.enter_context(socket.create_connection((host, port), WAIT_S))
+            with suppress(ConnectionError):
+                one.sendall(RECORD)
+        yield
+
+
 @bounds(handshakes_address_max=2)
 def test_handshakes_of_an_address_are_bounded(reached: Reached) -> None:
-    address = ("127.0.0.1", reached.port)
-    silent = [socket.create_connection(address, WAIT_S) for _ in range(2)]
-    reached.door.wait_until(lambda counts: counts["handshakes_open"] == 2)
-    third = socket.create_connection(address, WAIT_S)
-    # It is turned away, or the oldest of its own gives way, if it had its time.
-    reached.door.wait_until(
-        lambda counts: counts["handshakes_refused"] + counts["handshakes_shed"] == 1
-    )
-    assert reached.front.counters()["handshakes_open"] == 2
-    refused = reached.front.counters()["handshakes_refused"]
-    assert reached.front.take_refused() == [("127.0.0.1", 1)] * refused
-    assert reached.front.take_refused() == []
-    # Whoever comes in earnest gets in, soon: those who are silent have had their time.
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        try:
-            with Peer(reached.port, reached.credentials()) as peer:
-                peer.answered()
-            break
-        except (OSError, AssertionError):
-            assert time.monotonic() < deadline
-    for one in (*silent, third):
-        one.close()
+    with begun(reached.port, 3):
+        # The third stands in line until the oldest of its own has had its time.
+        reached.door.wait_until(lambda counts: counts["handshakes_shed"] == 1)
+        assert reached.front.counters()["handshakes_open"] == 2
+        assert reached.front.take_refused() == []
+        # Whoever comes in earnest gets in: those who stopped have had their time.
+        is_served(reached)
+        assert reached.front.counters()["handshakes_shed"] == 2
 
 
 @bounds(handshakes_address_max=1)
@@ -412,30 +409,23 @@ def test_a_handshake_that_is_done_makes_room(reached: Reached) -> None:
 @bounds(handshakes_address_max=1)
 def test_an_address_of_ipv4_is_one_by_whatever_socket(reached: Reached) -> None:
     port = reached.front.listen("::", 0)
-    with socket.create_connection(("127.0.0.1", reached.port), WAIT_S):
-        reached.door.wait_until(lambda counts: counts["handshakes_open"] == 1)
-        with socket.create_connection(("127.0.0.1", port), WAIT_S):
-            reached.door.wait_until(
-                lambda counts: (
-                    counts["handshakes_refused"] + counts["handshakes_shed"] > 0
-                )
-            )
+    with begun(reached.port, 1), begun(port, 1):
+        reached.door.wait_until(lambda counts: counts["handshakes_shed"] == 1)
         # Another network's is another's.
-        with socket.create_connection(("::1", port), WAIT_S):
+        with begun(port, 1, host="::1"):
             reached.door.wait_until(lambda counts: counts["handshakes_open"] == 2)
 
 
 @bounds(handshakes_address_per_s=3)
 def test_handshakes_of_an_address_have_a_rate(reached: Reached) -> None:
-    address = ("127.0.0.1", reached.port)
     began_s = time.monotonic()
-    silent = [socket.create_connection(address, WAIT_S) for _ in range(40)]
-    reached.door.wait_until(
-        lambda counts: counts["handshakes_refused"] + counts["handshakes_open"] == 40
-    )
-    passed_s = time.monotonic() - began_s
-    refused = reached.front.counters()["handshakes_refused"]
-    assert 3 <= 40 - refused <= 4 + 3 * passed_s
-    assert reached.front.take_refused() == [("127.0.0.1", refused)]
-    for one in silent:
-        one.close()
+    with begun(reached.port, 40):
+        reached.door.wait_until(
+            lambda counts: (
+                counts["handshakes_refused"] + counts["handshakes_open"] == 40
+            )
+        )
+        passed_s = time.monotonic() - began_s
+        refused = reached.front.counters()["handshakes_refused"]
+        assert 3 <= 40 - refused <= 4 + 3 * passed_s
+        assert reached.front.take_refused() == [("127.0.0.1", refused)]

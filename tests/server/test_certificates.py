@@ -15,6 +15,7 @@ from server.beginning import check_directory
 from server.certificates import ServerCertificates
 from server.security_log import security_log
 from switch.authority.certificates import server_credentials
+from switch.authority.development import DevAuthority
 from switch.codes import Role
 from switch.config import Config
 from switch.credentials import Credentials
@@ -179,6 +180,26 @@ def test_an_authority_that_others_can_write_is_not_believed(
     peers.server.process.send_signal(signal.SIGHUP)
     until(lambda: read(peers.server.metrics)[failing] == 0, BOUND_S)
     assert server_certificate(address, leaf) != before
+
+
+def test_revocation_lists_are_read_beside_the_authority(tmp_path: Path) -> None:
+    taken: list[bytes] = []
+
+    class Front:
+        def set_credentials(self, *files: bytes) -> None:
+            taken.append(files[3])
+
+    files = DevAuthority(tmp_path / "tls").server()
+    certificates = ServerCertificates(files, Front(), lambda *_: None)
+    assert taken == [b""]
+    files.revocations.write_bytes(b"a list")
+    certificates.reload()
+    assert taken == [b"", b"a list"]
+    # Who can write it chooses who is let in.
+    files.revocations.chmod(0o666)
+    certificates.reload()
+    assert "can be written by others" in certificates.failing
+    assert len(taken) == 2
 
 
 def test_a_certificate_and_a_key_that_do_not_fit(tmp_path: Path, peers: Peers) -> None:

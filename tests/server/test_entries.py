@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 
 from server import convert
-from switch._core import Request
+from switch._core import ROW, Request
+from switch.codes import RowFlag
 from switch.errors import CorruptionError
 from switch.ids import new_id
 from switch.v1 import payments_pb2 as pb
 from tests.counter.counter_story import Counter
 from tests.damage import damage_row
+
+FIELDS = ROW.fields
+assert FIELDS is not None
+TAIL_BIT = 8 * FIELDS["flags"][1] + RowFlag.TAIL.bit_length() - 1
+"""Says whether a row has an item."""
 
 
 def held_together(counter: Counter, count: int) -> int:
@@ -53,8 +59,12 @@ def test_what_lies_behind_a_damaged_row(tmp_path: Path) -> None:
         "CONSUMER-2",
     ]
     assert convert.entries(rows, ledger, register, around_damage=True) == whole
-    damage_row(tmp_path, ledger.rows(first + 1, 1).tobytes()[:32])
-    # No row says any more whose the items behind it are.
+    start = ledger.rows(first + 1, 1).tobytes()[:32]
+    damage_row(tmp_path, start)
+    # An item says itself whose it is: the way to it needs no more than flags of rows.
+    assert convert.entries([rows[2]], ledger, register) == whole[2:]
+    damage_row(tmp_path, start, TAIL_BIT)
+    # Now the way is lost.
     with pytest.raises(CorruptionError):
         convert.entries([rows[2]], ledger, register)
     listed = convert.entries([rows[0], rows[2]], ledger, register, around_damage=True)

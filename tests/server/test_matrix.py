@@ -48,6 +48,13 @@ NAMES: Final = {
     Role.SUPPORT: "support",
     Role.PUBLIC: "public",
 }
+# Whoever the register does not take asks for all of it here, and is told why not.
+STRANGERS: Final = {"reads_per_s": 100_000, "reads_at_once": 1_000_000}
+SETTINGS: Final = tuple(
+    word
+    for name, value in STRANGERS.items()
+    for word in ("--set", f"budget.stranger.{name}={value}")
+)
 WHOSE: Final = ("own", "foreign", "missing")
 NO_CONNECTION: Final = "no-connection"
 SHOWN_MAX: Final = 100

@@ -214,6 +214,14 @@ def test_what_was_done_is_counted(tmp_path: Path) -> None:
         assert found['payswitch_group_rows_bucket{le="+Inf"}'] == groups
         assert found['payswitch_group_rows_bucket{le="4096"}'] == groups
         assert 0 < found["payswitch_commit_seconds_sum"] < WAIT_S
+        held = found["payswitch_commit_held_seconds_count"]
+        assert held >= groups
+        assert 0 < found["payswitch_commit_held_seconds_sum"] < WAIT_S
+        # The turn that answers is not over yet.
+        turns = found["payswitch_front_turn_seconds_count"]
+        assert 0 <= found["payswitch_front_turns_total"] - turns <= 2
+        assert found['payswitch_front_turn_seconds_bucket{le="+Inf"}'] == turns
+        assert 0 < found["payswitch_front_turn_seconds_sum"] < WAIT_S
         assert found['payswitch_certificate_left_seconds{certificate="server"}'] > 3e7
         assert found["process_anonymous_memory_bytes"] > 1 << 20
         assert found['payswitch_disk_free_bytes{directory="ledger"}'] > 0

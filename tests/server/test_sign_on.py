@@ -428,6 +428,7 @@ def test_signed_off_is_over_for_good(peers: Peers) -> None:
 def test_an_operator_who_is_stopped_pays_no_more(peers: Peers) -> None:
     peer = peers.centre(THERE)
     on = sign_on(peer, 2, THERE, at=1)
+    beside = sign_on(peers.centre(HERE), 1)
     assert on.pay(payment(operator=0)).result == OK
     gone = _centre(THERE, 1)
     gone.operators[1].active = False
@@ -443,6 +444,8 @@ def test_an_operator_who_is_stopped_pays_no_more(peers: Peers) -> None:
     until(lambda: told(on) == "SESSION_UNKNOWN")
     with failing(UNAUTHENTICATED):
         get_session(peer, on.session)
+    # Another centre has not changed: its sessions go on as they are.
+    assert beside.pay(payment()).result == OK
 
 
 def test_a_session_by_a_key_that_was_replaced_is_over(peers: Peers) -> None:

@@ -38,6 +38,7 @@ from tests.server.frames import (
     HOLD_STREAM,
     NO_ERROR,
     PING,
+    RECORD,
     RST_STREAM,
     WINDOW_UPDATE,
     Peer,
@@ -148,18 +149,24 @@ def test_tls_1_2_is_taken_and_nothing_is_resumed(reached: Reached) -> None:
 
 
 @bounds(handshakes_max=4)
-def test_sockets_that_say_nothing_keep_nobody_out(reached: Reached) -> None:
-    silent = [socket.create_connection(("127.0.0.1", reached.port)) for _ in range(8)]
+def test_handshakes_that_stop_keep_nobody_out(reached: Reached) -> None:
+    begun = [socket.create_connection(("127.0.0.1", reached.port)) for _ in range(8)]
+    for one in begun:
+        one.sendall(RECORD)
+    reached.door.wait_until(
+        lambda counts: counts["handshakes_open"] + counts["sockets_waiting"] == 8
+    )
     is_served(reached)
-    for one in silent:
+    for one in begun:
         one.close()
     assert reached.front.counters()["handshakes_shed"] > 0
 
 
 @bounds(handshake_ms=200)
 def test_a_handshake_has_its_time(reached: Reached) -> None:
-    with socket.create_connection(("127.0.0.1", reached.port), WAIT_S) as silent:
-        assert silent.recv(1) == b""
+    with socket.create_connection(("127.0.0.1", reached.port), WAIT_S) as begun:
+        begun.sendall(RECORD)
+        assert begun.recv(1) == b""
     assert reached.front.counters()["handshakes_late"] == 1
 
 

@@ -112,7 +112,6 @@ WRONG = {
         frame(HEADERS, END_HEADERS | PADDED, 3, b"\xff" + BLOCK),
         PROTOCOL_ERROR,
     ),
-    "6.3 no stream": (frame(PRIORITY, 0, 0, bytes(5)), PROTOCOL_ERROR),
     "6.3 size": (frame(PRIORITY, 0, 3, bytes(4)), FRAME_SIZE_ERROR),
     "6.4 no stream": (frame(RST_STREAM, 0, 0, number(8)), PROTOCOL_ERROR),
     "6.4 size": (frame(RST_STREAM, 0, 1, bytes(3)), FRAME_SIZE_ERROR),
@@ -177,6 +176,14 @@ def test_an_error_of_the_connection(reached: Reached, peer: Peer, what: str) -> 
     assert reached.door.wait_for(_front.DISCONNECT)[2] == "protocol"
     assert reached.front.counters()["calls_given"] == given
     is_served(reached)
+
+
+def test_priorities_are_off(peer: Peer) -> None:
+    """No tree of streams is kept; frames about it say nothing, and are counted."""
+    off = b"\0\x09\0\0\0\x01"
+    assert off in peer.read_until(SETTINGS).body
+    peer.send(frame(PRIORITY, 0, 0, bytes(5)), frame(PRIORITY, 0, 9, bytes(5)))
+    peer.echo()
 
 
 def test_a_preface_that_is_none(reached: Reached) -> None:

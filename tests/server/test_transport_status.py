@@ -233,7 +233,13 @@ def test_the_longest_timeouts_are_taken(peer: Peer, unit: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("method", "type_", "answer"),
-    [(b"POST", b"text/html", b"415"), (b"GET", b"application/grpc", b"405")],
+    [
+        (b"POST", b"text/html", b"415"),
+        (b"POST", b"application/grpc+json", b"415"),
+        (b"POST", b"application/grpc+protobuf", b"415"),
+        (b"POST", b"application/grpc+", b"415"),
+        (b"GET", b"application/grpc", b"405"),
+    ],
 )
 def test_what_is_no_grpc_is_answered_as_http(
     peer: Peer, method: bytes, type_: bytes, answer: bytes
@@ -244,6 +250,15 @@ def test_what_is_no_grpc_is_answered_as_http(
     got = peer.read_until(HEADERS, 1)
     assert answer in got.body
     assert got.flags & END_STREAM
+
+
+@pytest.mark.parametrize("type_", [b"+proto", b"", b";x=y", b"+proto;x=y"])
+def test_what_is_grpc(peer: Peer, type_: bytes) -> None:
+    kind = (b"content-type", b"application/grpc" + type_)
+    block = fields(ECHO, kind, grpc=False)
+    peer.send(frame(HEADERS, END_HEADERS, 1, block))
+    peer.send(peer.data(1, message(b"x"), last=True))
+    assert peer.status(1) == 0
 
 
 @pytest.mark.parametrize(

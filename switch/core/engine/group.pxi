@@ -299,6 +299,7 @@ cdef void group_begin(State* s, uint64_t now, uint64_t passed) noexcept nogil:
     s.group.rows_count = 0
     s.group.rows_sealed = 0
     s.group.tail_size = 0
+    s.group.places.count = 0
     s.group.holds_before_count = 0
     s.group.dirty_count = 0
     s.group.number += 1

@@ -86,6 +86,7 @@ cdef int lifetime_allocate(
     s.shared.steps = <Step**>calloc(s.config.steps_capacity, sizeof(Step*))
     s.group.drafts = <Draft*>calloc(GROUP_MAX, sizeof(Draft))
     s.group.probes = <Probes*>calloc(1, sizeof(Probes))
+    s.group.places_table = <PlacesTable*>calloc(1, sizeof(PlacesTable))
     s.group.holds_before = <Hold*>malloc(GROUP_MAX * sizeof(Hold))
     s.index.merges = <Merge*>calloc(MAPS_COUNT * LEVELS_MAX, sizeof(Merge))
     s.index.retired = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
@@ -97,6 +98,8 @@ cdef int lifetime_allocate(
         if s.shared.levels[i] == NULL:
             return ENOMEM
     if s.shared.steps == NULL or s.group.drafts == NULL or s.group.probes == NULL:
+        return ENOMEM
+    if s.group.places_table == NULL:
         return ENOMEM
     if s.index.merges == NULL or s.index.page == NULL or s.group.holds_before == NULL:
         return ENOMEM
@@ -121,7 +124,13 @@ cdef int lifetime_allocate(
     s.group.operators_count = s.group.complaints_count = 1
     s.group.operator_slots_count = OPERATORS_SLOTS_LEAST
     s.group.participant_slots_count = s.group.service_slots_count = REGISTER_SLOTS_LEAST
-    if holds_init(&s.group.holds) != 0 or holds_init(&s.index.images_holds) != 0:
+    i = secret_draw(s)
+    if i != 0:
+        return i
+    if (
+        holds_init(&s.group.holds, s.config.tables_secret[0]) != 0
+        or holds_init(&s.index.images_holds, s.config.tables_secret[0]) != 0
+    ):
         return ENOMEM
     return 0
 
@@ -230,7 +239,6 @@ cdef int _lifetime_read_name(State* s, MDB_txn* txn, const uint8_t* fresh) noexc
     if meta.magic != CHUNK_MAGIC or meta.format != JOURNAL_FORMAT:
         return RC_FORMAT
     memcpy(s.config.instance, meta.instance, 16)
-    s.config.seed = s.config.instance[0] ^ s.config.instance[1]
     s.config.instance_check = native_crc(0, <const uint8_t*>s.config.instance, 16)
     s.config.epoch = meta.epoch
     s.group.epoch_next = meta.epoch
@@ -363,6 +371,7 @@ cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
     cdef int rc = _lifetime_open_journal(s, fresh)
     if rc == 0:
         rc = store_begin(s, &s.group.reader)
+        s.group.reader.places = s.group.places_table
     if rc == 0:
         rc = _lifetime_open_readers(s)
     if rc == 0:
@@ -429,6 +438,7 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     free(s.shared.steps)
     free(s.group.drafts)
     free(s.group.probes)
+    free(s.group.places_table)
     free(s.group.holds_before)
     free(s.index.merges)
     free(s.index.retired)

@@ -28,13 +28,14 @@ cdef int linked_booked(
     """The accepted row of what a bank has booked under this key, or 0."""
     cdef View view
     cdef Lookup lookup
-    cdef uint64_t high, low, value
+    cdef Claim claim
+    cdef uint64_t value
     cdef int rc
     sequence[0] = 0
-    keys_booked(s, account, credit, flags, reference, &high, &low)
-    rc = reads_begin_lookup(s, &view, &lookup, MAP_CLAIMS, high, low)
+    keys_booked(account, credit, flags, reference, &claim)
+    rc = claimed_begin(s, &view, &lookup, &claim)
     if rc == 0:
-        rc = reads_next(s, &view, &lookup, &value)
+        rc = claimed_next(s, &view, &lookup, &claim, &value)
     if rc == 0:
         sequence[0] = value >> 1
     views_end(s, &view)

@@ -191,7 +191,8 @@ cdef int _queue_help(QueueState* q, Call* call) noexcept nogil:
     pthread_mutex_lock(&q.lock)
     q.died = died
     q.helped = 0
-    _queue_hand_over(q, group)
+    # Only who waits here has a call in it.
+    _queue_hand_over(q, group, NULL)
     if q.waiting.count > 0 or q.stopping or q.died or not q.asleep:
         q.asleep = 0
         pthread_cond_signal(&q.changed)
@@ -235,6 +236,7 @@ cdef int queue_begin(QueueState* q) noexcept nogil:
 cdef void queue_run(QueueState* q) noexcept nogil:
     """After `queue_begin`: commit groups until `queue_stop` or the ledger's death."""
     cdef Group* group
+    cdef Group* copy
     cdef int died
     pthread_mutex_lock(&q.lock)
     while q.died == 0:
@@ -243,9 +245,10 @@ cdef void queue_run(QueueState* q) noexcept nogil:
             break
         pthread_mutex_unlock(&q.lock)
         died = _queue_commit(q, group)
+        copy = takers_copy_for_python(q, group)
         pthread_mutex_lock(&q.lock)
         q.died = died
-        _queue_hand_over(q, group)
+        _queue_hand_over(q, group, copy)
     queue_abandon(q)
     q.running = 0
     q.ended = 1
@@ -328,7 +331,9 @@ cdef int _queue_commit(QueueState* q, Group* group) noexcept nogil:
     pthread_mutex_lock(q.committing)
     if q.is_open[0]:
         before = q.s.shared.sequence
-        meter_begin(&q.meter, clock_read(CLOCK_MONOTONIC))
+        meter_begin(
+            &q.meter, clock_read(CLOCK_MONOTONIC), clock_read(CLOCK_THREAD_CPUTIME_ID)
+        )
         rc = clock_take(&q.guard, q.s, group.outcomes, group.replies, &now)
         group.ahead_ns = now.ahead_ns
         if rc == 0:
@@ -338,7 +343,8 @@ cdef int _queue_commit(QueueState* q, Group* group) noexcept nogil:
             )
         died = q.s.shared.dead
         meter_end(
-            &q.meter, rc, q.s.shared.sequence - before, clock_read(CLOCK_MONOTONIC)
+            &q.meter, rc, q.s.shared.sequence - before, clock_read(CLOCK_MONOTONIC),
+            clock_read(CLOCK_THREAD_CPUTIME_ID),
         )
     pthread_mutex_unlock(q.committing)
     if rc == RC_FOLLOWS:
@@ -357,8 +363,9 @@ cdef int _queue_commit(QueueState* q, Group* group) noexcept nogil:
     return died
 
 
-cdef void _queue_hand_over(QueueState* q, Group* group) noexcept nogil:
-    """Under the lock: the group's answers to those who wait and those who take."""
+cdef void _queue_hand_over(QueueState* q, Group* group, Group* copy) noexcept nogil:
+    """Under the lock: the group's answers to those who wait and those who take. `copy`: what
+    Python gets of it, or NULL."""
     cdef uint32_t i
     cdef Wait* wait
     cdef int refused = group.rc != 0 and group.calls_count == 0
@@ -372,7 +379,7 @@ cdef void _queue_hand_over(QueueState* q, Group* group) noexcept nogil:
             if wait != NULL:
                 wait.call = &group.calls[i]
                 wait.group = group
-    group.users = group.waited + takers_list(q, group)
+    group.users = group.waited + takers_list(q, group, copy)
     if group.users == 0:
         takers_recycle(q, group)
     pthread_cond_broadcast(&q.handed)

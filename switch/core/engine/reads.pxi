@@ -6,11 +6,17 @@
 
 cdef struct Lookup:           # the entries of one key, the newest first
     int map
+    uint64_t hash
     uint64_t high
     uint64_t low
-    uint32_t recent           # of those in memory, how many have been given
-    uint32_t old              # of those in runs, likewise
+    uint64_t most             # values above it are not durable in the view
+    const Step* step          # in memory, the one that is looked at next; NULL behind the last
+    const Step* at_step       # that is walked through, and where that goes on
+    uint32_t at
     bint in_runs
+    bint in_run               # the last of `runs_done` is walked through
+    uint32_t runs_done
+    RunWalk run
     uint32_t runs_count
     const Run* runs[RUNS_MAX]  # of the map, when the view was begun
 
@@ -22,13 +28,17 @@ cdef int reads_begin_lookup(
 ) noexcept nogil:
     cdef int rc
     lookup.map = map_
+    lookup.hash = memo_hash(high, low, s.config.seed)
     lookup.high = high
     lookup.low = low
-    lookup.recent = 0
-    lookup.old = 0
-    lookup.in_runs = False
+    lookup.at = 0
+    lookup.in_runs = lookup.in_run = False
+    lookup.runs_done = 0
     pthread_mutex_lock(&s.shared.lock)
     rc = views_begin(s, view)
+    lookup.step = view.newest
+    # A claim's value is twice a sequence, and one more if it was released.
+    lookup.most = (view.sequence << 1) | 1 if map_ == MAP_CLAIMS else view.sequence
     lookup.runs_count = s.shared.runs_count[map_]
     memcpy(lookup.runs, s.shared.levels[map_], lookup.runs_count * sizeof(Run*))
     pthread_mutex_unlock(&s.shared.lock)
@@ -36,42 +46,43 @@ cdef int reads_begin_lookup(
 
 
 cdef bint _reads_recent(
-    State* s, const View* view, const Lookup* lookup, uint64_t* value
+    State* s, const View* view, Lookup* lookup, uint64_t* value
 ) noexcept nogil:
     """The next entry in memory, durable ones only. Locked: the newest maps still grow."""
-    cdef const Step* step = view.newest
-    cdef uint64_t hash = memo_hash(lookup.high, lookup.low, s.config.seed)
-    cdef uint32_t nth = lookup.recent
-    cdef uint64_t most = view.sequence
-    if lookup.map == MAP_CLAIMS:
-        # A claim's value is twice a sequence, and one more if it was released.
-        most = (most << 1) | 1
-    while step != NULL:
-        if memo_newest(
-            &step.maps[lookup.map], hash, lookup.high, lookup.low, most, &nth, value
+    while True:
+        if lookup.at != 0 and memo_next(
+            &lookup.at_step.maps[lookup.map], &lookup.at, lookup.most, value
         ):
             return True
-        step = views_before(s, view, step)
-    return False
+        if lookup.step == NULL:
+            return False
+        lookup.at_step = lookup.step
+        lookup.step = views_before(s, view, lookup.step)
+        lookup.at = memo_begin(
+            &lookup.at_step.maps[lookup.map], lookup.hash, lookup.high, lookup.low
+        )
 
 
 cdef int _reads_old(
-    State* s, const View* view, const Lookup* lookup, uint64_t* value
+    State* s, const View* view, Lookup* lookup, uint64_t* value
 ) noexcept nogil:
     """The next entry in the runs; MDB_NOTFOUND after the last."""
-    cdef uint64_t hash = memo_hash(lookup.high, lookup.low, s.config.seed)
-    cdef uint32_t nth = lookup.old
     cdef const Run* run
-    cdef uint32_t i
     cdef int rc
-    for i in range(lookup.runs_count):
-        run = lookup.runs[i]
-        if not runs_maybe(run, hash, lookup.high):
-            continue
-        rc = runs_find(s, view.index, run, lookup.high, lookup.low, &nth, value)
-        if rc != MDB_NOTFOUND:
-            return rc
-    return MDB_NOTFOUND
+    while True:
+        if lookup.in_run:
+            rc = runs_next(s, view.index, &lookup.run, value)
+            if rc != MDB_NOTFOUND:
+                return rc
+        lookup.in_run = False
+        while lookup.runs_done < lookup.runs_count and not lookup.in_run:
+            run = lookup.runs[lookup.runs_done]
+            lookup.runs_done += 1
+            if runs_maybe(run, lookup.hash, lookup.high):
+                runs_begin(&lookup.run, run, lookup.high, lookup.low)
+                lookup.in_run = True
+        if not lookup.in_run:
+            return MDB_NOTFOUND
 
 
 cdef int reads_next(
@@ -79,18 +90,14 @@ cdef int reads_next(
 ) noexcept nogil:
     """The next entry of the key, from the newest on; MDB_NOTFOUND after the last."""
     cdef bint found
-    cdef int rc
     if not lookup.in_runs:
         pthread_mutex_lock(&s.shared.lock)
         found = _reads_recent(s, view, lookup, value)
         pthread_mutex_unlock(&s.shared.lock)
-        lookup.recent += 1
         if found:
             return 0
         lookup.in_runs = True
-    rc = _reads_old(s, view, lookup, value)
-    lookup.old += 1
-    return rc
+    return _reads_old(s, view, lookup, value)
 
 
 cdef int reads_find(
@@ -126,7 +133,6 @@ cdef int reads_find_own(
     cdef Lookup lookup
     cdef uint64_t high, low, value
     cdef uint64_t found = 0
-    cdef uint32_t nth, i
     cdef bint in_run = False
     cdef const Row* row
     cdef int rc
@@ -143,12 +149,8 @@ cdef int reads_find_own(
             if row.debit == wallet:
                 sequence[0] = value
     if rc == MDB_NOTFOUND and not in_run and lookup.runs_count > 0:
-        # Twice, as behind what is found in a run it looks for an older one.
-        for i in range(2):
-            nth = i
-            runs_find(
-                s, view.index, lookup.runs[low % lookup.runs_count], high, low, &nth, &value
-            )
+        runs_begin(&lookup.run, lookup.runs[low % lookup.runs_count], high, low)
+        runs_next(s, view.index, &lookup.run, &value)
     if rc == MDB_NOTFOUND and found == 0 and view.sequence > 0:
         views_get_row(&view, 1 + native_mix(high ^ low) % view.sequence, &row)
     views_end(s, &view)
@@ -176,184 +178,6 @@ cdef int reads_link(
         total[0] = row.total
     views_end(s, &view)
     return 0 if rc == MDB_NOTFOUND else rc
-
-
-# --- what is in the way of a bill -----------------------------------------------------------
-
-cdef int reads_takers(
-    State* s, uint64_t high, uint64_t low, uint64_t* takers, uint32_t* count, bint* free_
-) noexcept nogil:
-    """The newest durable payments that took a claim, the newest first, at most TAKERS_MAX;
-    and whether the last thing that was done to it was to release it."""
-    cdef View view
-    cdef Lookup lookup
-    cdef uint64_t value
-    cdef bint first = True
-    cdef int rc = reads_begin_lookup(s, &view, &lookup, MAP_CLAIMS, high, low)
-    count[0] = 0
-    free_[0] = False
-    while rc == 0 and count[0] < <uint32_t>TAKERS_MAX:
-        rc = reads_next(s, &view, &lookup, &value)
-        if rc == 0 and value & 1 == 0:
-            takers[count[0]] = value >> 1
-            count[0] += 1
-        elif rc == 0 and first:
-            free_[0] = True
-        first = False
-    views_end(s, &view)
-    return 0 if rc == MDB_NOTFOUND else rc
-
-
-cdef int _reads_standing(State* s, uint64_t hold, Standing* out, Row* end) noexcept nogil:
-    """Where a durable hold stands: as standing_get."""
-    cdef uint64_t total
-    cdef int rc
-    memset(out, 0, sizeof(Standing))
-    memset(end, 0, sizeof(Row))
-    rc = reads_link(s, hold, 0, &out.end, &total)
-    if rc != 0 or out.end == 0:
-        return rc
-    rc = reads_gather_rows(s, &out.end, 1, end)
-    if rc != 0 or end.kind == KIND_POST:
-        return rc
-    out.expired = end.kind == KIND_EXPIRE
-    rc = reads_link(s, hold, LINK_CASE + CASE_LATE_CONFIRMATION, &out.confirmed, &total)
-    if rc == 0:
-        rc = reads_link(s, hold, LINK_VERIFY, &out.verified, &total)
-    if rc == 0:
-        rc = reads_link(s, hold, LINK_CORRECTION, &out.corrected, &total)
-    if rc == 0 and out.corrected != 0:
-        rc = reads_link(s, hold, LINK_UNDOING, &out.undone, &total)
-    standing_undo(out)
-    return rc
-
-
-cdef int _reads_is_disputed(
-    State* s, uint64_t hold, const Row* post, bint* disputed
-) noexcept nogil:
-    """Whether a posted payment is disputed: as standing_get_dispute."""
-    cdef uint64_t case_, refund, closed, total
-    cdef int rc = reads_link(s, hold, LINK_CASE + CASE_AMOUNT_DIFFERS, &case_, &total)
-    disputed[0] = False
-    if rc != 0 or case_ < post.sequence:
-        return rc
-    rc = reads_link(s, post.sequence, 0, &refund, &total)
-    if rc != 0 or refund == 0 or total < post.amount:
-        return rc
-    rc = reads_link(s, case_, 0, &closed, &total)
-    disputed[0] = rc == 0 and closed == 0
-    return rc
-
-
-cdef int _reads_credited(
-    State* s, const uint64_t* takers, uint32_t count, uint64_t* other
-) noexcept nogil:
-    """The first of the payments that were given back and are credited by their biller's
-    word, or 0."""
-    cdef Standing standing
-    cdef Row row
-    cdef bint disputed
-    cdef uint32_t i
-    cdef int rc
-    for i in range(count):
-        rc = reads_gather_rows(s, &takers[i], 1, &row)
-        if rc == 0 and row.kind != KIND_HOLD:
-            continue
-        if rc == 0:
-            rc = _reads_standing(s, takers[i], &standing, &row)
-        disputed = False
-        if rc == 0 and row.kind == KIND_POST:
-            rc = _reads_is_disputed(s, takers[i], &row, &disputed)
-        elif rc == 0 and standing.corrected != 0:
-            rc = reads_gather_rows(s, &standing.corrected, 1, &row)
-            disputed = row.flags & ROW_PARTIAL == 0
-        if rc != 0:
-            return rc
-        if disputed or standing_is_late(&standing):
-            other[0] = takers[i]
-            return 0
-    return 0
-
-
-cdef int _reads_taker_counts(
-    State* s, uint64_t sequence, uint64_t time, uint64_t hours_ns, Row* taker, bint* counts
-) noexcept nogil:
-    """Whether a payment that took a reference's claim is open, in question or disputed, or was
-    paid within the hours before `time` and not wholly refunded."""
-    cdef Standing standing
-    cdef Row final
-    cdef uint64_t refund, total
-    cdef int rc = reads_gather_rows(s, &sequence, 1, taker)
-    counts[0] = False
-    final = taker[0]
-    if rc == 0 and taker.kind == KIND_HOLD:
-        rc = _reads_standing(s, sequence, &standing, &final)
-        if rc != 0:
-            return rc
-        if standing.end == 0 or standing_is_in_question(&standing):
-            counts[0] = True
-            return 0
-        if standing.corrected != 0:
-            rc = reads_gather_rows(s, &standing.corrected, 1, &final)
-            counts[0] = time <= final.timestamp or time - final.timestamp < hours_ns
-            return rc
-    if rc != 0 or not kinds_is_final(final.kind):
-        return rc
-    rc = reads_link(s, final.sequence, 0, &refund, &total)
-    if rc == 0 and refund != 0 and total >= final.amount:
-        return _reads_is_disputed(s, sequence, &final, counts) if final.kind == KIND_POST else 0
-    counts[0] = time <= final.timestamp or time - final.timestamp < hours_ns
-    return rc
-
-
-cdef int reads_in_the_way(
-    State* s, uint32_t service, const uint8_t* reference, const uint8_t* citizen,
-    uint64_t time, uint64_t* other
-) noexcept nogil:
-    """The row in the way of a payment, at `time`, of a bill that is fetched now: what has its
-    claim, or a payment of another bill of the same citizen's reference. 0 for none."""
-    cdef uint64_t[TAKERS_MAX] takers
-    cdef uint64_t[2] highs
-    cdef uint64_t[2] lows
-    cdef ServiceRecord record
-    cdef uint32_t series, owner, count, i
-    cdef bint counts, free_
-    cdef Row taker
-    cdef int rc = 0
-    other[0] = 0
-    pthread_mutex_lock(&s.shared.lock)
-    record = s.group.services[service].record
-    series = s.group.working.fixed[service].series
-    owner = keys_reference_owner(&s.group.working, <uint16_t>service)
-    pthread_mutex_unlock(&s.shared.lock)
-    if record.duplicate_rule == DUPLICATE_ONCE:
-        keys_claim(s, CLAIM_BILL, record.biller, reference, series, highs, lows)
-        rc = reads_takers(s, highs[0], lows[0], takers, &count, &free_)
-        if rc == 0 and count > 0 and not free_:
-            other[0] = takers[0]
-        elif rc == 0:
-            rc = _reads_credited(s, takers, count, other)
-    if rc != 0 or other[0] != 0:
-        return rc
-    if record.duplicate_rule == DUPLICATE_NONE:
-        return 0
-    keys_claim(s, CLAIM_REFERENCE, owner, citizen, 0, highs, lows)
-    rc = reads_takers(s, highs[0], lows[0], takers, &count, &free_)
-    for i in range(count):
-        if rc == 0:
-            rc = _reads_taker_counts(
-                s, takers[i], time,
-                <uint64_t>record.duplicate_hours * 3600 * 1000000000, &taker, &counts,
-            )
-        if rc != 0:
-            return rc
-        if counts and not (
-            record.duplicate_rule == DUPLICATE_ONCE
-            and memcmp(taker.reference, reference, REFERENCE_SIZE) == 0
-        ):
-            other[0] = takers[i]
-            return 0
-    return rc
 
 
 # --- an account's rows and past totals ------------------------------------------------------

@@ -18,7 +18,7 @@ cdef int _recall_get_record(
     not each bank account has one."""
     cdef uint8_t[5] name
     cdef uint32_t swapped = native_swap32(index)
-    cdef uint32_t size
+    cdef uint32_t size = 0
     cdef uint64_t sequence
     cdef MDB_val key, value
     cdef int rc
@@ -37,8 +37,13 @@ cdef int _recall_get_record(
     memcpy(&sequence, value.mv_data, 8)
     if sequence == 0 or sequence > s.index.head.as_of:
         return RC_INDEX
-    # Most were registered in this order, so that the walk goes on.
-    rc = store_walk_to(walk, sequence, row, tail, &size)
+    if kind == RECORDS_COMPLAINT:
+        # Its note says nothing to memory, and those that were replied to lie in any order.
+        tail[0] = NULL
+        rc = store_get_row(walk.reader, sequence, row)
+    else:
+        # Most were registered in this order, so that the walk goes on.
+        rc = store_walk_to(walk, sequence, row, tail, &size)
     if rc != 0:
         return MDB_CORRUPTED if rc == MDB_NOTFOUND else rc
     if row[0].debit != index or not _recall_is_of(row[0], tail[0], size, kind):

@@ -199,8 +199,11 @@ cdef int _replay_get_meta(State* s, MDB_txn* txn, const uint8_t** lists) noexcep
         return RC_INDEX
     if meta.stage > STAGE_LAST or meta.segments_count > ACCOUNTS_MAX // SEGMENT_ACCOUNTS:
         return RC_INDEX
+    if (meta.secret[0] | meta.secret[1]) == 0:
+        return RC_INDEX
     s.index.head = meta[0]
     s.index.next = s.index.head
+    secret_learn(s)
     lists[0] = <const uint8_t*>(meta + 1)
     return replay_compare_journal(s)
 
@@ -290,7 +293,7 @@ cdef int _replay_take_back(State* s) noexcept nogil:
     s.index.images.rules = 0
     s.index.segments_turns.stored = 0
     holds_free(&s.index.images_holds)
-    if holds_init(&s.index.images_holds) != 0:
+    if holds_init(&s.index.images_holds, s.config.tables_secret[0]) != 0:
         return ENOMEM
     rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &txn)
     if rc != 0:

@@ -3,19 +3,15 @@
 # Durable rows only, the newest TAKERS_MAX: what thousands of payments share costs no more.
 
 cdef struct SearchKeys:       # the claims under which payments of a reference may stand
-    uint64_t high[4]
-    uint64_t low[4]
+    Claim claims[4]
     int count
 
 
 cdef void _search_add_key(
-    State* s, SearchKeys* keys, uint32_t domain, uint32_t owner, const uint8_t* reference,
-    uint64_t amount
+    SearchKeys* keys, uint32_t domain, uint32_t owner, const uint8_t* reference, uint64_t amount
 ) noexcept nogil:
     native_assert(keys.count < 4, b"_search_add_key: there is room")
-    keys_claim(
-        s, domain, owner, reference, amount, &keys.high[keys.count], &keys.low[keys.count]
-    )
+    keys_claim(domain, owner, reference, amount, &keys.claims[keys.count])
     keys.count += 1
 
 
@@ -30,18 +26,18 @@ cdef void _search_make_keys(
     memcpy(form, text, REFERENCE_SIZE)
     memcpy(bill, text, REFERENCE_SIZE)
     if references_canonical(known, form, True):
-        _search_add_key(s, keys, CLAIM_SEARCH, service, form, 0)
-        _search_add_key(s, keys, CLAIM_BILL, known.record.biller, form, series)
+        _search_add_key(keys, CLAIM_SEARCH, service, form, 0)
+        _search_add_key(keys, CLAIM_BILL, known.record.biller, form, series)
     if known.record.price_rule == PRICE_BILL:
         # A quoted bill's row has its biller's id, and the citizen's reference in its tail.
         memcpy(form, text, REFERENCE_SIZE)
         if not references_canonical(known, form, False):
             memset(form, 0, REFERENCE_SIZE)
         if references_canonical_bill(known, bill):
-            _search_add_key(s, keys, CLAIM_BILL, known.record.biller, bill, series)
+            _search_add_key(keys, CLAIM_BILL, known.record.biller, bill, series)
     if form[0] != 0:
         _search_add_key(
-            s, keys, CLAIM_REFERENCE,
+            keys, CLAIM_REFERENCE,
             keys_reference_owner(&s.group.working, <uint16_t>service), form, 0,
         )
 
@@ -81,7 +77,7 @@ cdef int search_payments(
     _search_make_keys(s, service, text, &keys)
     pthread_mutex_unlock(&s.shared.lock)
     for i in range(keys.count):
-        rc = reads_takers(s, keys.high[i], keys.low[i], takers, &more, &free_)
+        rc = claimed_takers(s, &keys.claims[i], takers, &more, &free_)
         if rc != 0:
             return rc
         count[0] = _search_join(found, count[0], takers, more)
@@ -93,7 +89,7 @@ cdef int search_posts(
     uint32_t* count
 ) noexcept nogil:
     """Accepted posts for which a biller has given this word, likewise."""
-    cdef uint64_t high, low
+    cdef Claim claim
     cdef bint free_
-    keys_word(s, biller, word, size, &high, &low)
-    return reads_takers(s, high, low, found, count, &free_)
+    keys_word(biller, word, size, &claim)
+    return claimed_takers(s, &claim, found, count, &free_)

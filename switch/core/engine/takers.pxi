@@ -5,7 +5,9 @@
 # and not released no other begins, whosever they are. So that a taker that sleeps holds
 # up the others no sooner than it has calls in that many groups, Python, which hears of
 # every group, gets those without its calls only while there are free ones, and a bare
-# wake-up otherwise.
+# wake-up otherwise. And of those with its calls it gets copies then, with its own calls alone:
+# who else holds the interpreter's lock holds up Python, and nobody else. Copies have a bound
+# of bytes; beyond it, and without memory, Python is waited for like any other.
 
 cdef int takers_init(QueueState* q) noexcept nogil:
     """Python's is there from the beginning, without a descriptor."""
@@ -43,7 +45,15 @@ cdef int takers_begin(
 
 
 cdef void takers_free(QueueState* q) noexcept nogil:
+    cdef Group* group = q.takers[0].first
+    cdef Group* after
     cdef int i
+    # Copies that Python has not taken are in its list alone.
+    while group != NULL:
+        after = group.done[0]
+        if group.copied > 0:
+            free(group)
+        group = after
     for i in range(q.takers_count):
         free(q.takers[i].parts)
         free(q.takers[i].slots)
@@ -86,28 +96,138 @@ cdef void _takers_wake_all(QueueState* q) noexcept nogil:
         _takers_wake(q, i)
 
 
-cdef int takers_list(QueueState* q, Group* group) noexcept nogil:
-    """Under the lock: put a group into the lists of those it is for; how many they are."""
+cdef inline bint _takers_is_for(const Call* call, const Wait* wait) noexcept nogil:
+    """Whether a call's answer is Python's to take, or of who waits there."""
+    return call.wait == wait and (wait != NULL or call.taker == 0)
+
+
+cdef inline uint32_t _takers_outcomes(const Group* group, const Call* call) noexcept nogil:
+    """Outcomes that are read of a call: of a message its first."""
+    return call.rows_count if group.rc == 0 and call.form != FORM_PAYMENTS else 1
+
+
+cdef Group* _takers_make_copy(QueueState* q, uint64_t size) noexcept nogil:
+    """Memory for one, if the bound leaves so much, or NULL."""
+    cdef Group* copy = NULL
+    pthread_mutex_lock(&q.lock)
+    if size <= COPIES_BYTES_MAX - q.copies_bytes:
+        copy = <Group*>malloc(size)
+        q.copies_bytes += size if copy != NULL else 0
+    pthread_mutex_unlock(&q.lock)
+    if copy != NULL:
+        memset(copy, 0, sizeof(Group))
+        copy.copied = size
+    return copy
+
+
+cdef Group* _takers_copy(QueueState* q, const Group* group, const Wait* wait) noexcept nogil:
+    """What Python, or who waits, needs of a group that is done, or NULL. Without the lock: the
+    caller reads the group still."""
+    cdef Group* copy
+    cdef Call* call
+    cdef uint64_t calls = 0
+    cdef uint64_t outcomes = 0
+    cdef uint64_t bytes_ = 0
+    cdef uint32_t i
+    for i in range(group.calls_count):
+        call = &group.calls[i]
+        if _takers_is_for(call, wait):
+            calls += 1
+            outcomes += _takers_outcomes(group, call)
+            bytes_ += call.reply_size if group.rc == 0 else 0
+    copy = _takers_make_copy(
+        q, sizeof(Group) + calls * sizeof(Call) + outcomes * sizeof(Outcome) + bytes_
+    )
+    if copy == NULL:
+        return NULL
+    copy.calls = <Call*>(copy + 1)
+    copy.outcomes = <Outcome*>(copy.calls + calls)
+    copy.replies = <uint8_t*>(copy.outcomes + outcomes)
+    copy.rc = group.rc
+    copy.ahead_ns = group.ahead_ns
+    copy.users = 1
+    outcomes = bytes_ = 0
+    for i in range(group.calls_count):
+        if not _takers_is_for(&group.calls[i], wait):
+            continue
+        call = &copy.calls[copy.calls_count]
+        call[0] = group.calls[i]
+        copy.calls_count += 1
+        copy.rows_count += call.rows_count
+        if group.rc == 0:
+            memcpy(
+                &copy.outcomes[outcomes], &group.outcomes[call.first],
+                _takers_outcomes(group, call) * sizeof(Outcome),
+            )
+            memcpy(copy.replies + bytes_, group.replies + call.reply, call.reply_size)
+        else:
+            # Nothing was answered: what stands there is of a group before.
+            memset(&copy.outcomes[outcomes], 0, sizeof(Outcome))
+            call.reply_size = 0
+        call.first = <uint32_t>outcomes
+        call.reply = bytes_
+        outcomes += _takers_outcomes(group, call)
+        bytes_ += call.reply_size
+    copy.tagged[0] = copy.calls_count
+    return copy
+
+
+cdef Group* takers_copy_for_python(QueueState* q, const Group* group) noexcept nogil:
+    """By the committer, of a group that is done: a copy for Python's list if there are few free
+    ones, or NULL. Without the lock."""
+    cdef bint needed
+    if group.tagged[0] == 0:
+        return NULL
+    pthread_mutex_lock(&q.lock)
+    needed = q.free_count < NOTICE_GROUPS_MIN
+    pthread_mutex_unlock(&q.lock)
+    return _takers_copy(q, group, NULL) if needed else NULL
+
+
+cdef void takers_keep_answer(QueueState* q, Wait* wait) noexcept nogil:
+    """By who waited: have a copy of the answer instead of the group, so that the group is free
+    however long this thread waits for the interpreter's lock."""
+    cdef Group* copy = _takers_copy(q, wait.group, wait)
+    if copy == NULL:
+        return
+    takers_release(q, wait.group)
+    wait.group = copy
+    wait.call = &copy.calls[0]
+
+
+cdef int takers_list(QueueState* q, Group* group, Group* copy) noexcept nogil:
+    """Under the lock: put a group into the lists of those it is for; how many they are.
+    `copy`: what Python gets instead of it, or NULL."""
     cdef int count = 0
     cdef bint listed
     cdef int i
+    if copy != NULL:
+        _takers_append(q, 0, copy)
     for i in range(q.takers_count):
         listed = group.tagged[i] > 0
+        if i == 0 and copy != NULL:
+            continue
         if i == 0 and q.takers[0].event >= 0 and not listed:
             # Who asked for the descriptor hears of every group.
             listed = q.free_count >= NOTICE_GROUPS_MIN
             if not listed:
                 _takers_wake(q, 0)
         if listed:
-            group.done[i] = NULL
-            if q.takers[i].first == NULL:
-                q.takers[i].first = group
-            else:
-                q.takers[i].last.done[i] = group
-            q.takers[i].last = group
-            _takers_wake(q, i)
+            _takers_append(q, i, group)
             count += 1
     return count
+
+
+cdef void _takers_append(QueueState* q, int number, Group* group) noexcept nogil:
+    """Under the lock."""
+    cdef Taker* taker = &q.takers[number]
+    group.done[number] = NULL
+    if taker.first == NULL:
+        taker.first = group
+    else:
+        taker.last.done[number] = group
+    taker.last = group
+    _takers_wake(q, number)
 
 
 cdef inline int takers_refusal(const QueueState* q) noexcept nogil:
@@ -203,7 +323,11 @@ cdef void takers_release(QueueState* q, Group* group) noexcept nogil:
     pthread_mutex_lock(&q.lock)
     native_assert(group.users > 0, b"takers_release: a reader's")
     group.users -= 1
-    if group.users == 0:
+    if group.users == 0 and group.copied > 0:
+        native_assert(q.copies_bytes >= group.copied, b"takers_release: it was counted")
+        q.copies_bytes -= group.copied
+        free(group)
+    elif group.users == 0:
         takers_recycle(q, group)
     pthread_mutex_unlock(&q.lock)
 
@@ -212,6 +336,7 @@ cdef void takers_recycle(QueueState* q, Group* group) noexcept nogil:
     """Under the lock. The one used last is used next: its memory is still near."""
     if group >= &q.groups[<int>DONE_GROUPS_MAX]:
         return
+    native_assert(group.copied == 0, b"takers_recycle: one of the queue's")
     native_assert(group.users == 0, b"takers_recycle: nobody reads it")
     if q.free == NULL:
         pthread_cond_signal(&q.changed)

@@ -100,7 +100,7 @@ cdef _check_layout():
         "Segment": (sizeof(Segment), 32), "Entry": (sizeof(Entry), 16),
         "PostingsHead": (sizeof(PostingsHead), 40),
         "PostingsAccount": (sizeof(PostingsAccount), 80),
-        "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 384),
+        "Outcome": (sizeof(Outcome), 80), "IndexMeta": (sizeof(IndexMeta), 400),
         "RunRecord": (sizeof(RunRecord), 56), "MergeRecord": (sizeof(MergeRecord), 88),
         "Retired": (sizeof(Retired), 24), "PieceRecord": (sizeof(PieceRecord), 8),
         "HoldsHead": (sizeof(HoldsHead), 24), "Hold": (sizeof(Hold), 16),
@@ -226,6 +226,11 @@ def next_cutoff(const uint8_t[::1] schedule not None, uint64_t after_ns):
 def test_assert():
     """End the process by an assert that does not hold, if this build has asserts."""
     native_assert(SWITCH_ASSERT == 0, b"test_assert: this build has no asserts")
+
+
+def test_walked():
+    """What this thread has met in long loops so far, if this build has asserts; else 0."""
+    return native_walked
 
 
 cdef int check(int rc) except -1:

@@ -59,6 +59,8 @@ cdef class Queue:
         cdef int rc
         with nogil:
             rc = queue_commit_call(self.q, &call, &wait)
+            if wait.group != NULL:
+                takers_keep_answer(self.q, &wait)
         if wait.group == NULL:
             raise face_refusal(self.q, rc)
         try:
@@ -187,7 +189,6 @@ cdef class Queue:
         cdef const Meter* meter = &self.q.meter
         cdef uint64_t since = meter.since
         cdef uint64_t now = clock_read(CLOCK_MONOTONIC)
-        cdef int i
         return GroupMeter(
             meter.rows,
             meter.refused,
@@ -195,10 +196,9 @@ cdef class Queue:
             (now - since) / 1e9 if 0 < since < now else 0.0,
             tuple([(1 << i, meter.sizes[i]) for i in range(METER_SIZES)])
             + ((math.inf, meter.sizes[<int>METER_SIZES]),),
-            tuple([
-                (<uint64_t>METER_TIME_NS * (1 << i) / 1e9, meter.times[i])
-                for i in range(METER_TIMES)
-            ]) + ((math.inf, meter.times[<int>METER_TIMES]),),
+            _face_times(&meter.times[0]),
+            meter.held_ns / 1e9,
+            _face_times(&meter.holds[0]),
         )
 
     @contextlib.contextmanager
@@ -456,3 +456,11 @@ cdef int face_died(void* queue, char* text, size_t size) noexcept nogil:
         why = face_error_text(q.died)
         snprintf(text, size, b"the ledger is dead: %s", why)
     return q.died
+
+
+cdef tuple _face_times(const uint64_t* counts):
+    """(bound in seconds, how many) of a meter's times."""
+    cdef int i
+    return tuple([
+        (<uint64_t>METER_TIME_NS * (1 << i) / 1e9, counts[i]) for i in range(METER_TIMES)
+    ]) + ((math.inf, counts[<int>METER_TIMES]),)

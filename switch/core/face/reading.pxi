@@ -104,6 +104,10 @@ cdef class _Reading(_Opened):
         return self.s.shared.refusals_turned_away
 
     @property
+    def ids_turned_away(self):
+        return self.s.shared.ids_turned_away
+
+    @property
     def dead(self):
         return error_text(self.s.shared.dead) if self.s.shared.dead else ""
 
@@ -255,7 +259,7 @@ cdef class _Reading(_Opened):
         ):
             raise ValueError("a reference is 1 to 32 printable characters")
         with nogil:
-            rc = reads_in_the_way(self.s, service, bill, paid, now_ns, &other)
+            rc = claimed_in_the_way(self.s, service, bill, paid, now_ns, &other)
         self._check(rc)
         return other
 
@@ -414,21 +418,27 @@ cdef class _Reading(_Opened):
     def tails(self, sequences):
         cdef object _in_use = self._use()
         cdef uint64_t[::1] wanted = self._durable(sequences, _TAILS_MAX)
-        cdef list found = []
+        cdef Py_ssize_t count = wanted.shape[0]
+        # One walk over each chunk, whatever the order of those that are asked for.
+        cdef int64_t[::1] order = np.argsort(wanted, kind="stable").astype(np.int64)
+        cdef uint64_t[::1] places = np.zeros(count, np.uint64)
+        cdef uint32_t[::1] sizes = np.zeros(count, np.uint32)
         cdef Reader reader
-        cdef Walk walk
-        cdef const Row* row
-        cdef const uint8_t* data
-        cdef uint32_t size
         cdef Py_ssize_t i
+        cdef int rc = 0
         cdef FaultPlace* before = fault_enter(&self.s.shared.in_journal)
         try:
             self._check(store_begin(self.s, &reader))
-            store_begin_walk(&walk, &reader)
-            for i in range(wanted.shape[0]):
-                check(store_walk_to(&walk, wanted[i], &row, &data, &size))
-                found.append(PyBytes_FromStringAndSize(<char*>data, size))
-            return found
+            if count > 0:
+                with nogil:
+                    rc = store_find_tails(
+                        &reader, &wanted[0], &order[0], count, &places[0], &sizes[0]
+                    )
+            check(rc)
+            return [
+                PyBytes_FromStringAndSize(<char*><size_t>places[i], sizes[i])
+                for i in range(count)
+            ]
         finally:
             store_end(&reader)
             fault_leave(before)

@@ -4,7 +4,8 @@
 #
 # Uses nothing but memory. The committer has one, the index writer another.
 
-cdef int holds_init(Holds* holds) noexcept nogil:
+cdef int holds_init(Holds* holds, uint64_t seed) noexcept nogil:
+    holds.seed = seed
     holds.count = 0
     holds.kept = 0
     holds.unverified = 0
@@ -22,7 +23,7 @@ cdef void holds_free(Holds* holds) noexcept nogil:
 
 
 cdef inline uint32_t _holds_home(const Holds* holds, uint64_t sequence) noexcept nogil:
-    return <uint32_t>native_mix(sequence) & (holds.capacity * 2 - 1)
+    return <uint32_t>native_mix(sequence ^ holds.seed) & (holds.capacity * 2 - 1)
 
 
 cdef uint32_t _holds_slot(const Holds* holds, uint64_t sequence) noexcept nogil:

@@ -87,36 +87,92 @@ cdef void lookup_free_step(Step* step) noexcept nogil:
     free(step)
 
 
-cdef int lookup_find(
-    State* s, MDB_txn* txn, int map_, uint64_t high, uint64_t low, uint32_t nth,
-    bint before, uint64_t* value
+cdef struct KeyWalk:          # the values of one key, the newest first, in one go
+    uint64_t hash
+    uint64_t high
+    uint64_t low
+    int map
+    bint before               # what was there before this group is looked at, too
+    uint32_t steps_left       # in memory, older than the one that is walked through
+    uint32_t at               # where the walk through that one goes on; 0: nowhere
+    uint32_t runs_done        # the last of them is walked through, if `in_run`
+    bint in_run
+    RunWalk run
+
+
+cdef inline void lookup_begin(
+    State* s, KeyWalk* walk, int map_, uint64_t high, uint64_t low, bint before
 ) noexcept nogil:
-    """The nth newest value of a key; 0 and the value, MDB_NOTFOUND, or an error.
+    """Begin a walk over the values of a key. It lasts until a row is added, or the lock let go.
 
     `before` false: a probe has already said that nothing before this group has it.
     """
-    cdef uint64_t hash = memo_hash(high, low, s.config.seed)
-    cdef uint32_t i = s.shared.steps_count
-    cdef Run* run
+    walk.hash = memo_hash(high, low, s.config.seed)
+    walk.high = high
+    walk.low = low
+    walk.map = map_
+    walk.before = before
+    walk.steps_left = s.shared.steps_count
+    walk.at = 0
+    walk.runs_done = 0
+    walk.in_run = False
+
+
+cdef bint _lookup_next_recent(State* s, KeyWalk* walk, uint64_t* value) noexcept nogil:
+    """The next value in memory; False behind the last."""
+    cdef const Step* step
+    while True:
+        if walk.at != 0:
+            step = s.shared.steps[walk.steps_left]
+            return memo_next(&step.maps[walk.map], &walk.at, MEMO_VALUE_MOST, value)
+        if walk.steps_left == 0:
+            return False
+        step = s.shared.steps[walk.steps_left - 1]
+        if not walk.before and step.number < s.group.fresh:
+            walk.steps_left = 0
+            return False
+        walk.steps_left -= 1
+        walk.at = memo_begin(&step.maps[walk.map], walk.hash, walk.high, walk.low)
+
+
+cdef int lookup_next(State* s, KeyWalk* walk, uint64_t* value) noexcept nogil:
+    """The next value of a key, from the newest on: 0 and the value, MDB_NOTFOUND behind the
+    last, or an error."""
+    cdef const Run* run
     cdef int rc
-    while i > 0:
-        i -= 1
-        if not before and s.shared.steps[i].number < s.group.fresh:
-            return MDB_NOTFOUND
-        if memo_newest(
-            &s.shared.steps[i].maps[map_], hash, high, low, MEMO_VALUE_MOST, &nth, value
-        ):
+    if not walk.in_run:
+        if _lookup_next_recent(s, walk, value):
             return 0
-    if not before:
-        return MDB_NOTFOUND
-    for i in range(s.shared.runs_count[map_]):
-        run = s.shared.levels[map_][i]
-        if not runs_maybe(run, hash, high):
-            continue
-        rc = runs_find(s, txn, run, high, low, &nth, value)
-        if rc != MDB_NOTFOUND:
-            return rc
-    return MDB_NOTFOUND
+        if not walk.before:
+            return MDB_NOTFOUND
+    while True:
+        if walk.in_run:
+            rc = runs_next(s, s.group.index_txn, &walk.run, value)
+            if rc != MDB_NOTFOUND:
+                return rc
+        walk.in_run = False
+        while walk.runs_done < s.shared.runs_count[walk.map] and not walk.in_run:
+            run = s.shared.levels[walk.map][walk.runs_done]
+            walk.runs_done += 1
+            if runs_maybe(run, walk.hash, walk.high):
+                runs_begin(&walk.run, run, walk.high, walk.low)
+                walk.in_run = True
+        if not walk.in_run:
+            return MDB_NOTFOUND
+
+
+cdef int lookup_find(
+    State* s, int map_, uint64_t high, uint64_t low, uint32_t nth, uint64_t* value
+) noexcept nogil:
+    """The nth newest value of a key, of all that are there, as the walk gives it."""
+    cdef KeyWalk walk
+    cdef int rc
+    lookup_begin(s, &walk, map_, high, low, True)
+    rc = lookup_next(s, &walk, value)
+    while rc == 0 and nth > 0:
+        nth -= 1
+        rc = lookup_next(s, &walk, value)
+    return rc
 
 
 cdef inline void _lookup_add_probe(
@@ -187,7 +243,9 @@ cdef void lookup_probe(State* s, uint32_t first, uint32_t last) noexcept nogil:
     probes.count = 0
     for i in range(first, last):
         draft = &s.group.drafts[i]
-        _lookup_add_probe(probes, draft.id_high, draft.id_low, s.config.seed, i)
+        _lookup_add_probe(
+            probes, draft.keys[KEYS_ID].high, draft.keys[KEYS_ID].low, s.config.seed, i
+        )
     _lookup_probe_map(s, MAP_IDS, probes)
     for i in range(probes.count):
         s.group.drafts[probes.drafts[i]].maybe_id = probes.maybe[i]
@@ -199,7 +257,7 @@ cdef void lookup_probe(State* s, uint32_t first, uint32_t last) noexcept nogil:
             draft = &s.group.drafts[i]
             if draft.claims_taken >> claim & 1:
                 _lookup_add_probe(
-                    probes, draft.claims[claim].high, draft.claims[claim].low, s.config.seed, i
+                    probes, draft.keys[claim].high, draft.keys[claim].low, s.config.seed, i
                 )
         if probes.count > 0:
             _lookup_probe_map(s, MAP_CLAIMS, probes)

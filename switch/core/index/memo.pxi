@@ -151,23 +151,26 @@ cdef int memo_add(Memo* memo, const Entry* entry) noexcept nogil:
     return 0
 
 
-cdef bint memo_newest(
-    const Memo* memo, uint64_t hash, uint64_t high, uint64_t low, uint64_t most,
-    uint32_t* nth, uint64_t* value
+cdef inline uint32_t memo_begin(
+    const Memo* memo, uint64_t hash, uint64_t high, uint64_t low
 ) noexcept nogil:
-    """The nth newest value of a key that is at most `most`; or False, with `nth` counted down
-    past all of them."""
-    cdef uint32_t at = _memo_find(memo, hash, high, low)[0] & MEMO_NUMBER_MASK
+    """Where a walk over the entries of a key begins: with the newest. 0: there is none."""
+    return _memo_find(memo, hash, high, low)[0] & MEMO_NUMBER_MASK
+
+
+cdef bint memo_next(
+    const Memo* memo, uint32_t* at, uint64_t most, uint64_t* value
+) noexcept nogil:
+    """The next value of a walk that is at most `most`, from the newest on; or False. What came
+    since it was begun is not in it."""
     cdef uint64_t found
-    while at != 0:
-        found = entry_value(&memo.entries[at - 1])
+    while at[0] != 0:
+        found = entry_value(&memo.entries[at[0] - 1])
+        native_assert(memo.befores[at[0] - 1] < at[0], b"memo_next: the one before came before")
+        at[0] = memo.befores[at[0] - 1]
         if found <= most:
-            if nth[0] == 0:
-                value[0] = found
-                return True
-            nth[0] -= 1
-        native_assert(memo.befores[at - 1] < at, b"memo_newest: the one before came before")
-        at = memo.befores[at - 1]
+            value[0] = found
+            return True
     return False
 
 

@@ -205,26 +205,29 @@ cdef inline bint runs_is_up_to(
     return high < other_high or (high == other_high and low <= other_low)
 
 
-cdef int runs_find(
-    State* s, MDB_txn* txn, const Run* run, uint64_t high, uint64_t low,
-    uint32_t* nth, uint64_t* value
-) noexcept nogil:
-    """Look for the nth newest entry with a key; count `nth` down past older matches.
+cdef struct RunWalk:          # the entries of one key in a run, the newest first
+    const Run* run
+    uint64_t high
+    uint64_t low
+    NativePage page           # the one that is read, of the walk's transaction
+    uint32_t pages_left       # before it
+    uint32_t left             # entries of it that may have the key, and are not given yet
 
-    Gives 0 and the value, MDB_NOTFOUND, or an error.
-    """
+
+cdef void runs_begin(RunWalk* walk, const Run* run, uint64_t high, uint64_t low) noexcept nogil:
+    """Begin a walk over the entries of a key in a whole run. Nothing is read yet."""
     cdef uint32_t low_page = 0
     cdef uint32_t high_page = run.pages_count
-    cdef uint32_t middle, at
-    cdef int64_t page
-    cdef NativePage found
-    cdef Entry entry
-    cdef int rc
-    native_assert(run.entries_count == run.entries_max, b"runs_find: the run is whole")
+    cdef uint32_t middle
+    native_assert(run.entries_count == run.entries_max, b"runs_begin: the run is whole")
     native_assert(
         run.pages_count == runs_count_pages(run.entries_max),
-        b"runs_find: with all its pages",
+        b"runs_begin: with all its pages",
     )
+    walk.run = run
+    walk.high = high
+    walk.low = low
+    walk.left = 0
     # The last page whose first key is not above; equal keys may begin before it.
     while low_page < high_page:
         middle = (low_page + high_page) // 2
@@ -232,23 +235,29 @@ cdef int runs_find(
             low_page = middle + 1
         else:
             high_page = middle
-    page = <int64_t>low_page - 1
-    while page >= 0:
-        rc = runs_get_page(s, txn, run, <uint32_t>page, &found)
+    walk.pages_left = low_page
+
+
+cdef int runs_next(State* s, MDB_txn* txn, RunWalk* walk, uint64_t* value) noexcept nogil:
+    """The next entry of a walk, from the newest on: 0 and its value, MDB_NOTFOUND behind the
+    last, or an error. All of it in one transaction."""
+    cdef Entry entry
+    cdef int rc
+    while walk.left == 0:
+        if walk.pages_left == 0:
+            return MDB_NOTFOUND
+        walk.pages_left -= 1
+        rc = runs_get_page(s, txn, walk.run, walk.pages_left, &walk.page)
         if rc != 0:
             return rc
-        at = native_page_upper_bound(&found, high, low)
-        while at > 0:
-            native_page_get(&found, at - 1, <uint64_t*>&entry)
-            if entry.high != high or entry_low(&entry) != low:
-                return MDB_NOTFOUND
-            if nth[0] == 0:
-                value[0] = entry_value(&entry)
-                return 0
-            nth[0] -= 1
-            at -= 1
-        page -= 1
-    return MDB_NOTFOUND
+        walk.left = native_page_upper_bound(&walk.page, walk.high, walk.low)
+    walk.left -= 1
+    native_page_get(&walk.page, walk.left, <uint64_t*>&entry)
+    if entry.high != walk.high or entry_low(&entry) != walk.low:
+        walk.left = walk.pages_left = 0
+        return MDB_NOTFOUND
+    value[0] = entry_value(&entry)
+    return 0
 
 
 cdef int runs_load_part(State* s, MDB_txn* txn, Run* run, uint32_t part) noexcept nogil:

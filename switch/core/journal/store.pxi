@@ -37,6 +37,7 @@ cdef int store_begin(State* s, Reader* reader) noexcept nogil:
     cdef int rc
     reader.cursor = NULL
     reader.ahead = NULL
+    reader.places = NULL
     reader.instance = s.config.instance
     reader.seed = s.config.instance_check
     rc = mdb_txn_begin(s.config.journal_env, NULL, MDB_RDONLY, &reader.txn)
@@ -189,27 +190,99 @@ cdef int store_next_tail(
     return 0
 
 
-cdef int store_find_tail(
-    Tails tails, const Row* rows, uint32_t index, const uint8_t** data, uint32_t* size
+cdef int _store_hop(
+    Tails* tails, const Row* rows, uint32_t first, uint32_t last
 ) noexcept nogil:
-    """Walk to the item of rows[index]. Every row on the way must be whole: its flags say
-    which item is whose."""
-    cdef uint32_t i
-    cdef int rc = 0
-    for i in range(index + 1):
-        rc = MDB_CORRUPTED
-        if rows[i].check == store_row_check(&rows[i]):
-            rc = store_next_tail(&tails, &rows[i], data, size)
+    """Pass over the items of rows [first, last) by their sizes alone.
+
+    What a damaged flag or size leads to is no item of the row that is looked for: an item's
+    check is that of its own row's sequence.
+    """
+    cdef uint32_t i, size
+    cdef uint64_t padded
+    native_walk(last - first)
+    for i in range(first, last):
+        if not rows[i].flags & ROW_TAIL:
+            continue
+        if tails.left < sizeof(TailItem):
+            return MDB_CORRUPTED
+        memcpy(&size, tails.at, 4)
+        padded = sizeof(TailItem) + ((<uint64_t>size + 7) & ~<uint64_t>7)
+        if tails.left < padded:
+            return MDB_CORRUPTED
+        tails.at += padded
+        tails.left -= padded
+    return 0
+
+
+cdef int _store_seek(
+    Tails* tails, Places* places, const Row* rows, uint32_t index
+) noexcept nogil:
+    """Move `tails` from its beginning to the item of rows[index], by the places that are
+    known. Those up to there are known from then on."""
+    cdef Tails begin = tails[0]
+    cdef uint32_t wanted = index // PLACES_STEP
+    cdef uint32_t known
+    cdef int rc
+    native_assert(index < GROUP_MAX, b"_store_seek: a row of a chunk")
+    if places.count == 0:
+        places.offsets[0] = 0
+        places.count = 1
+    known = min(wanted, places.count - 1)
+    while True:
+        tails.at = begin.at + places.offsets[known]
+        tails.left = begin.left - places.offsets[known]
+        if known == wanted:
+            return _store_hop(tails, rows, wanted * PLACES_STEP, index)
+        rc = _store_hop(tails, rows, known * PLACES_STEP, (known + 1) * PLACES_STEP)
         if rc != 0:
-            break
-    return rc
+            return rc
+        known += 1
+        places.offsets[known] = <uint32_t>(begin.left - tails.left)
+        places.count = known + 1
 
 
-cdef struct Walk:             # rows with their tails, in ascending order
+cdef Places* _store_places(Reader* reader, const Chunk* chunk) noexcept nogil:
+    """What is known of the places in a chunk; another one's make room for them. NULL: nothing
+    is kept of it, as of a chunk that is walked through at once."""
+    cdef PlacesTable* table = reader.places
+    cdef uint32_t set_, way
+    if table == NULL or chunk.rows_count <= PLACES_STEP:
+        return NULL
+    set_ = <uint32_t>(native_mix(chunk.first_sequence ^ reader.instance[0]) % PLACES_SETS)
+    for way in range(<uint32_t>PLACES_WAYS):
+        if table.firsts[set_][way] == chunk.first_sequence:
+            return &table.chunks[set_][way]
+    way = table.next[set_]
+    table.next[set_] = <uint8_t>((way + 1) % <uint32_t>PLACES_WAYS)
+    table.firsts[set_][way] = chunk.first_sequence
+    table.chunks[set_][way].count = 0
+    return &table.chunks[set_][way]
+
+
+cdef int store_find_tail(
+    Tails tails, Places* places, const Row* rows, uint32_t index, const uint8_t** data,
+    uint32_t* size
+) noexcept nogil:
+    """Find the item of rows[index]. That row and its item are verified; those on the way are
+    hopped over. `places`: what is known of these rows, or NULL."""
+    cdef int rc
+    if rows[index].check != store_row_check(&rows[index]):
+        return MDB_CORRUPTED
+    if not rows[index].flags & ROW_TAIL:
+        return store_next_tail(&tails, &rows[index], data, size)
+    if places != NULL:
+        rc = _store_seek(&tails, places, rows, index)
+    else:
+        rc = _store_hop(&tails, rows, 0, index)
+    return rc if rc != 0 else store_next_tail(&tails, &rows[index], data, size)
+
+
+cdef struct Walk:             # rows with their tails, best in ascending order
     Reader* reader
     const Chunk* chunk
     Tails tails
-    uint32_t passed           # rows of the chunk that are behind
+    uint32_t passed           # rows of the chunk that `tails` is behind
 
 
 cdef inline void store_begin_walk(Walk* walk, Reader* reader) noexcept nogil:
@@ -220,14 +293,18 @@ cdef inline void store_begin_walk(Walk* walk, Reader* reader) noexcept nogil:
 cdef int store_walk_to(
     Walk* walk, uint64_t sequence, const Row** row, const uint8_t** tail, uint32_t* tail_size
 ) noexcept nogil:
-    """Find a row after the last one, and its tail item; valid until the reader ends.
+    """Find a row, and its tail item; valid until the reader ends. Rows that ascend are found
+    at once; what lies between two of them is hopped over.
 
-    Each row is verified by its check and place, and each tail item.
+    Each row that is given is verified by its check and place, and its tail item.
     """
     cdef const Chunk* chunk = walk.chunk
-    cdef int rc
+    cdef const Row* rows
+    cdef Places* places
+    cdef uint32_t index
+    cdef int rc = 0
     if (
-        chunk == NULL or sequence < chunk.first_sequence + walk.passed
+        chunk == NULL or sequence < chunk.first_sequence
         or sequence >= chunk.first_sequence + chunk.rows_count
     ):
         rc = store_get_chunk(walk.reader, sequence, &walk.chunk)
@@ -238,18 +315,30 @@ cdef int store_walk_to(
         store_read_ahead(walk.reader, chunk)
         store_begin_tails(&walk.tails, walk.reader, chunk)
         walk.passed = 0
-    row[0] = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)) + walk.passed
-    while True:
-        if (
-            row[0].sequence != chunk.first_sequence + walk.passed
-            or row[0].check != store_row_check(row[0])
-        ):
-            return MDB_CORRUPTED
+    index = <uint32_t>(sequence - chunk.first_sequence)
+    rows = <const Row*>(<const uint8_t*>chunk + sizeof(Chunk))
+    if index < walk.passed or index > walk.passed + PLACES_STEP:
+        places = _store_places(walk.reader, chunk)
+        if places != NULL or index < walk.passed:
+            store_begin_tails(&walk.tails, walk.reader, chunk)
+            walk.passed = 0
+        if places != NULL:
+            rc = _store_seek(&walk.tails, places, rows, index)
+            walk.passed = index
+    if rc == 0 and walk.passed != index:
+        rc = _store_hop(&walk.tails, rows, walk.passed, index)
+    walk.passed = index + 1
+    row[0] = &rows[index]
+    if rc == 0 and (
+        row[0].sequence != sequence or row[0].check != store_row_check(row[0])
+    ):
+        rc = MDB_CORRUPTED
+    if rc == 0:
         rc = store_next_tail(&walk.tails, row[0], tail, tail_size)
-        walk.passed += 1
-        if rc != 0 or row[0].sequence == sequence:
-            return rc
-        row[0] += 1
+    if rc != 0:
+        # Where the next item begins is not known.
+        walk.chunk = NULL
+    return rc
 
 
 cdef enum:
@@ -284,9 +373,40 @@ cdef int store_get_tail(
         return rc
     store_begin_tails(&tails, reader, chunk)
     return store_find_tail(
-        tails, <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)),
+        tails, _store_places(reader, chunk),
+        <const Row*>(<const uint8_t*>chunk + sizeof(Chunk)),
         <uint32_t>(sequence - chunk.first_sequence), data, size,
     )
+
+
+cdef int store_find_tails(
+    Reader* reader, const uint64_t* sequences, const int64_t* order, Py_ssize_t count,
+    uint64_t* places, uint32_t* sizes
+) noexcept nogil:
+    """Where the tail items of durable rows lie, and their sizes; good until the reader ends.
+    `order`: the indices of the sequences as they ascend."""
+    cdef Walk walk
+    cdef const Row* row
+    cdef const uint8_t* data
+    cdef uint64_t last = 0
+    cdef int64_t at
+    cdef Py_ssize_t i
+    cdef int rc
+    store_begin_walk(&walk, reader)
+    for i in range(count):
+        at = order[i]
+        native_assert(sequences[at] >= last, b"store_find_tails: they ascend")
+        if sequences[at] == last:
+            # Asked for twice.
+            places[at] = places[order[i - 1]]
+            sizes[at] = sizes[order[i - 1]]
+            continue
+        last = sequences[at]
+        rc = store_walk_to(&walk, last, &row, &data, &sizes[at])
+        if rc != 0:
+            return rc
+        places[at] = <uint64_t><size_t>data
+    return 0
 
 
 cdef int _store_put(

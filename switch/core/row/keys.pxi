@@ -35,14 +35,24 @@ cdef inline void keys_id(
 ) noexcept nogil:
     """Ids keep their order (time-ordered ones make runs that do not overlap).
 
-    What is behind the order and the sender are mixed into a few bits, with a secret: whoever
-    has found a key looks at the row, and nobody can choose ids that have one key.
+    All of the id and its sender are hashed into a few bits, with a secret: whoever has found a
+    key looks at the row, and nobody can choose ids that have one key.
     """
-    memcpy(high, id, 8)
-    memcpy(low, id + 8, 8)
-    high[0] = native_swap64(high[0])
-    low[0] = native_swap64(low[0]) ^ (<uint64_t>sender * <uint64_t>0x9E3779B97F4A7C15)
-    low[0] = native_mix(low[0] ^ s.config.seed) >> (64 - ENTRY_LOW_BITS)
+    cdef uint64_t[2] words
+    memcpy(words, id, 16)
+    high[0] = native_swap64(words[0])
+    low[0] = native_siphash64(s.config.secret, words, 2, sender) >> (64 - ENTRY_LOW_BITS)
+    if native_planted(b"ids_are_hashed"):
+        low[0] = 0
+
+
+cdef inline bint _keys_is_id(const State* s, const Row* row, const Fence* key) noexcept nogil:
+    """Whether a key is that of a row's id. For asserts."""
+    cdef uint64_t high, low
+    if not SWITCH_ASSERT:
+        return True
+    keys_id(s, row.id, row.participant, &high, &low)
+    return key.high == high and key.low == low
 
 
 cdef enum:  # domains of claim keys
@@ -54,21 +64,36 @@ cdef enum:  # domains of claim keys
     CLAIM_SEARCH = 5          # a payment that takes no claim, by its reference
     CLAIM_WORD = 6            # a post, by its biller's word
 
-cdef enum:  # the claims that one payment may take, by their place in Draft.claims
+cdef enum:  # the keys of a draft, by their place there: of claims that it may take, of its id
     CLAIMS_BILL = 0
     CLAIMS_REFERENCE = 1
+    KEYS_ID = 2
 
 
-cdef void keys_claim(
-    State* s, uint32_t domain, uint32_t owner, const uint8_t* reference, uint64_t amount,
-    uint64_t* high, uint64_t* low
+cdef inline void keys_claim(
+    uint32_t domain, uint32_t owner, const uint8_t* reference, uint64_t amount, Claim* claim
 ) noexcept nogil:
-    cdef uint64_t[6] words
-    words[0] = (<uint64_t>domain << 32) | owner
-    memcpy(&words[1], reference, REFERENCE_SIZE)
-    words[5] = amount
-    native_siphash128(s.config.instance, words, 6, high, low)
+    claim.words[0] = (<uint64_t>domain << 32) | owner
+    memcpy(&claim.words[1], reference, REFERENCE_SIZE)
+    claim.words[5] = amount
+
+
+cdef inline uint32_t keys_domain(const Claim* claim) noexcept nogil:
+    return <uint32_t>(claim.words[0] >> 32)
+
+
+cdef inline bint keys_same_claim(const Claim* claim, const Claim* other) noexcept nogil:
+    return memcmp(claim, other, sizeof(Claim)) == 0
+
+
+cdef void keys_hash(
+    const State* s, const Claim* claim, uint64_t* high, uint64_t* low
+) noexcept nogil:
+    """The key of a claim. Whoever has found it looks at what its row claims, too."""
+    native_siphash128(s.config.secret, claim.words, CLAIM_WORDS, high, low)
     low[0] >>= 64 - ENTRY_LOW_BITS
+    if native_planted(b"claims_are_hashed"):
+        high[0] = low[0] = 0
 
 
 cdef inline uint8_t keys_kind(const Table* table, uint32_t account) noexcept nogil:
@@ -77,8 +102,7 @@ cdef inline uint8_t keys_kind(const Table* table, uint32_t account) noexcept nog
 
 
 cdef void keys_booked(
-    State* s, uint32_t account, bint credit, uint16_t flags, const uint8_t* reference,
-    uint64_t* high, uint64_t* low
+    uint32_t account, bint credit, uint16_t flags, const uint8_t* reference, Claim* claim
 ) noexcept nogil:
     """The claim of a line that a bank has booked to an account's credit or debit."""
     cdef uint32_t owner = account << 2
@@ -87,12 +111,10 @@ cdef void keys_booked(
         owner |= 2
     if flags & ROW_REVERSAL:
         owner |= 1
-    keys_claim(s, CLAIM_BOOKED, owner, reference, 0, high, low)
+    keys_claim(CLAIM_BOOKED, owner, reference, 0, claim)
 
 
-cdef void keys_utr(
-    State* s, const uint8_t* reference, uint64_t* high, uint64_t* low
-) noexcept nogil:
+cdef void keys_utr(const uint8_t* reference, Claim* claim) noexcept nogil:
     """The claim of a bank's reference, however it is typed: capitals, without spaces."""
     cdef uint8_t[REFERENCE_SIZE] bare
     cdef uint32_t size = 0
@@ -102,28 +124,26 @@ cdef void keys_utr(
         if reference[i] != 32:
             bare[size] = reference[i] - 32 if 97 <= reference[i] <= 122 else reference[i]
             size += 1
-    keys_claim(s, CLAIM_UTR, 0, bare, 0, high, low)
+    keys_claim(CLAIM_UTR, 0, bare, 0, claim)
 
 
-cdef void keys_claim_of(
-    State* s, const Table* table, const Row* row, uint64_t* high, uint64_t* low
-) noexcept nogil:
+cdef void keys_claim_of(const Table* table, const Row* row, Claim* claim) noexcept nogil:
     """The claim of a bill, of a UTR or of a bank's line that an accepted row took."""
     cdef bint credit
     if row.kind == KIND_TOP_UP:
-        keys_utr(s, row.reference, high, low)
+        keys_utr(row.reference, claim)
     elif row.kind == KIND_BOOKED:
         credit = keys_kind(table, row.debit) == ACCOUNT_BANK
         keys_booked(
-            s, row.debit if credit else row.credit, credit, row.flags, row.reference, high, low
+            row.debit if credit else row.credit, credit, row.flags, row.reference, claim
         )
     else:
         native_assert(
             table.fixed[row.service].series != 0, b"keys_claim_of: a service has a series"
         )
         keys_claim(
-            s, CLAIM_BILL, table.accounts[row.credit].participant, row.reference,
-            table.fixed[row.service].series, high, low,
+            CLAIM_BILL, table.accounts[row.credit].participant, row.reference,
+            table.fixed[row.service].series, claim,
         )
 
 
@@ -137,31 +157,76 @@ cdef inline uint32_t keys_reference_owner(const Table* table, uint16_t service) 
 
 
 cdef bint _keys_reference_of(
-    State* s, const Table* table, const Row* row, const uint8_t* tail, uint32_t tail_size,
-    uint64_t* high, uint64_t* low
+    const Table* table, const Row* row, const uint8_t* tail, uint32_t tail_size, Claim* claim
 ) noexcept nogil:
-    """The claim of its citizen's reference that an accepted pay or hold took. False if its
-    tail should have that and has not, which no core wrote."""
+    """The claim of its citizen's reference, or of its UTR, that an accepted pay, hold or booked
+    took. False if its tail should have that and has not, which no core wrote."""
     cdef const uint8_t* reference = &row.reference[0]
+    if row.kind == KIND_BOOKED:
+        keys_utr(row.reference, claim)
+        return True
     if table.fixed[row.service].price_rule == PRICE_BILL:
         if tail_size < FIXED_TAIL_SIZE:
             return False
         reference = &(<const BillTail*>tail).reference[0]
-    keys_claim(
-        s, CLAIM_REFERENCE, keys_reference_owner(table, row.service), reference, 0, high, low
-    )
+    keys_claim(CLAIM_REFERENCE, keys_reference_owner(table, row.service), reference, 0, claim)
     return True
 
 
 cdef void keys_word(
-    State* s, uint32_t biller, const uint8_t* word, uint32_t size, uint64_t* high, uint64_t* low
+    uint32_t biller, const uint8_t* word, uint32_t size, Claim* claim
 ) noexcept nogil:
     """What a post is found by, by the word that its biller has given for it."""
     cdef uint8_t[REFERENCE_SIZE] padded
     native_assert(size <= <uint32_t>REFERENCE_SIZE, b"keys_word: a word has so many characters")
     memset(padded, 0, REFERENCE_SIZE)
     memcpy(padded, word, size)
-    keys_claim(s, CLAIM_WORD, biller, padded, 0, high, low)
+    keys_claim(CLAIM_WORD, biller, padded, 0, claim)
+
+
+cdef inline bint _keys_has_word(const Row* row, uint32_t tail_size) noexcept nogil:
+    """Whether an accepted row is a post by its biller's word, which its tail is."""
+    return row.kind == KIND_POST and row.flags & ROW_EVIDENCE != 0 and (
+        0 < tail_size <= <uint32_t>REFERENCE_SIZE
+    )
+
+
+cdef inline bint _keys_is_only_found(const Row* row) noexcept nogil:
+    """Whether an accepted row is a payment that takes no claim, and is found by its reference."""
+    return kinds_is_payment(row.kind) and row.service != 0 and (
+        row.flags & (ROW_CLAIM | ROW_RECENT) == 0
+    )
+
+
+cdef inline bint keys_needs_tail(uint32_t domain) noexcept nogil:
+    """Whether what a row claims in a domain may stand in its tail."""
+    return domain == CLAIM_REFERENCE or domain == CLAIM_WORD
+
+
+cdef bint keys_claims(
+    const Table* table, const Row* row, uint32_t domain, const uint8_t* tail, uint32_t tail_size,
+    Claim* claim
+) noexcept nogil:
+    """What a row claims in a domain, or False. Of a row that is not accepted it is nothing."""
+    if row.result != RESULT_OK:
+        return False
+    if domain == CLAIM_SEARCH:
+        keys_claim(CLAIM_SEARCH, row.service, row.reference, 0, claim)
+        return _keys_is_only_found(row)
+    if domain == CLAIM_WORD:
+        if not _keys_has_word(row, tail_size):
+            return False
+        keys_word(table.accounts[row.credit].participant, tail, tail_size, claim)
+        return True
+    if not kinds_may_claim(row.kind):
+        return False
+    if row.flags & ROW_CLAIM:
+        keys_claim_of(table, row, claim)
+        if keys_domain(claim) == domain:
+            return True
+    return row.flags & ROW_RECENT != 0 and (
+        _keys_reference_of(table, row, tail, tail_size, claim) and keys_domain(claim) == domain
+    )
 
 
 cdef inline bint keys_is_zero(const uint8_t* data, size_t size) noexcept nogil:
@@ -335,48 +400,51 @@ cdef inline void _keys_derive_one(
 
 cdef void keys_derive(
     State* s, const Table* table, const Row* row, const Row* root, const uint8_t* tail,
-    uint32_t tail_size, const Fence* claims, Derived* out
+    uint32_t tail_size, const Fence* keys, Derived* out
 ) noexcept nogil:
     """Every map entry of a row. `root`: the row that took the claim this one releases, or that
     a transfer names which may be a payout.
 
-    `claims`: the keys of the claims that the row takes, where they are known already.
+    `keys`: those of its draft, where they are known already: of its id, and of what it claims.
     """
     cdef uint64_t high, low
+    cdef Claim claim
     cdef bint adds
     out.count = 0
     if not keys_no_id(row.id):
-        keys_id(s, row.id, row.participant, &high, &low)
+        if keys != NULL:
+            native_assert(_keys_is_id(s, row, &keys[KEYS_ID]), b"keys_derive: the draft's own")
+            high, low = keys[KEYS_ID].high, keys[KEYS_ID].low
+        else:
+            keys_id(s, row.id, row.participant, &high, &low)
         _keys_derive_one(out, MAP_IDS, high, low, row.sequence)
     if row.result != RESULT_OK:
         return
     if row.flags & ROW_RELEASE:
-        keys_claim_of(s, table, root, &high, &low)
+        keys_claim_of(table, root, &claim)
+        keys_hash(s, &claim, &high, &low)
         _keys_derive_one(out, MAP_CLAIMS, high, low, (row.sequence << 1) | 1)
     elif row.flags & ROW_CLAIM and kinds_may_claim(row.kind):
-        if claims != NULL:
-            high, low = claims[CLAIMS_BILL].high, claims[CLAIMS_BILL].low
+        if keys != NULL:
+            high, low = keys[CLAIMS_BILL].high, keys[CLAIMS_BILL].low
         else:
-            keys_claim_of(s, table, row, &high, &low)
+            keys_claim_of(table, row, &claim)
+            keys_hash(s, &claim, &high, &low)
         _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
-    elif kinds_is_payment(row.kind) and row.service != 0 and not row.flags & ROW_RECENT:
-        keys_claim(s, CLAIM_SEARCH, row.service, row.reference, 0, &high, &low)
+    elif _keys_is_only_found(row):
+        keys_claim(CLAIM_SEARCH, row.service, row.reference, 0, &claim)
+        keys_hash(s, &claim, &high, &low)
         _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
-    if row.kind == KIND_POST and row.flags & ROW_EVIDENCE and (
-        0 < tail_size <= <uint32_t>REFERENCE_SIZE
-    ):
-        keys_word(
-            s, table.accounts[row.credit].participant, tail, tail_size, &high, &low
-        )
+    if _keys_has_word(row, tail_size):
+        keys_word(table.accounts[row.credit].participant, tail, tail_size, &claim)
+        keys_hash(s, &claim, &high, &low)
         _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
     if row.flags & ROW_RECENT and kinds_may_claim(row.kind):
-        if claims != NULL:
-            high, low = claims[CLAIMS_REFERENCE].high, claims[CLAIMS_REFERENCE].low
+        if keys != NULL:
+            high, low = keys[CLAIMS_REFERENCE].high, keys[CLAIMS_REFERENCE].low
             _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
-        elif row.kind == KIND_BOOKED:
-            keys_utr(s, row.reference, &high, &low)
-            _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
-        elif _keys_reference_of(s, table, row, tail, tail_size, &high, &low):
+        elif _keys_reference_of(table, row, tail, tail_size, &claim):
+            keys_hash(s, &claim, &high, &low)
             _keys_derive_one(out, MAP_CLAIMS, high, low, row.sequence << 1)
     if kinds_links(row.kind):
         _keys_derive_one(out, MAP_LINKS, row.resolves, 0, row.sequence)

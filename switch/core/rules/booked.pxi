@@ -20,9 +20,7 @@ cdef int booked_request(State* s, const Row* row, int* result) noexcept nogil:
     if wallet.state == STATE_CLOSED:
         return 0
     keys_requests(row.credit, keys_day(rows_time(s)), &high, &low)
-    rc = lookup_find(
-        s, s.group.index_txn, MAP_LINKS, high, low, REQUESTS_DAY_MAX - 1, True, &sequence
-    )
+    rc = lookup_find(s, MAP_LINKS, high, low, REQUESTS_DAY_MAX - 1, &sequence)
     result[0] = RESULT_DAY_COUNT_EXCEEDED
     if rc == MDB_NOTFOUND:
         result[0] = RESULT_OK
@@ -102,12 +100,10 @@ cdef inline bint booked_may_owe(const Table* table, const Row* row) noexcept nog
 
 # --- booked lines -------------------------------------------------------------------------------
 
-cdef int _booked_find_claim(
-    State* s, uint64_t high, uint64_t low, uint64_t* sequence
-) noexcept nogil:
+cdef int _booked_find_claim(State* s, const Claim* claim, uint64_t* sequence) noexcept nogil:
     """The row that took a claim that is never released, or 0."""
     cdef uint64_t value
-    cdef int rc = lookup_find(s, s.group.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
+    cdef int rc = claims_find(s, claim, &value)
     sequence[0] = value >> 1 if rc == 0 else 0
     return 0 if rc == MDB_NOTFOUND else rc
 
@@ -126,11 +122,12 @@ cdef int _booked_has_said(
     State* s, uint32_t account, bint credit, uint16_t flags, const uint8_t* reference, Row* said
 ) noexcept nogil:
     """The accepted row of a line of a bank, by its key; its sequence is 0 if there is none."""
-    cdef uint64_t high, low, sequence
+    cdef Claim claim
+    cdef uint64_t sequence
     cdef int rc
     said.sequence = 0
-    keys_booked(s, account, credit, flags, reference, &high, &low)
-    rc = _booked_find_claim(s, high, low, &sequence)
+    keys_booked(account, credit, flags, reference, &claim)
+    rc = _booked_find_claim(s, &claim, &sequence)
     if rc == 0 and sequence != 0:
         rc = rows_get(s, sequence, said)
     return rc
@@ -170,10 +167,11 @@ cdef int _booked_credit(
 ) noexcept nogil:
     """Money that came in: its UTR is claimed, if nobody has it, and with that it may be what
     a request before that sequence waited for."""
-    cdef uint64_t high, low, claimed
+    cdef Claim claim
+    cdef uint64_t claimed
     cdef int rc
-    keys_utr(s, row.reference, &high, &low)
-    rc = _booked_find_claim(s, high, low, &claimed)
+    keys_utr(row.reference, &claim)
+    rc = _booked_find_claim(s, &claim, &claimed)
     if rc != 0 or claimed != 0:
         # People have credited it by hand, or another bank account had it.
         return rc
@@ -305,13 +303,14 @@ cdef int _booked_was_credited(
     State* s, const Row* item, int* result, uint64_t* other
 ) noexcept nogil:
     """Refuse to give a wallet what it has by hand: the item's UTR was a top-up's."""
-    cdef uint64_t high, low, sequence
+    cdef Claim claim
+    cdef uint64_t sequence
     cdef Row said
     cdef int rc
     if item.flags & (ROW_RECENT | ROW_REVERSAL):
         return 0
-    keys_utr(s, item.reference, &high, &low)
-    rc = _booked_find_claim(s, high, low, &sequence)
+    keys_utr(item.reference, &claim)
+    rc = _booked_find_claim(s, &claim, &sequence)
     if rc != 0 or sequence == 0:
         return rc
     rc = rows_get(s, sequence, &said)

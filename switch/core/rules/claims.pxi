@@ -9,15 +9,99 @@ cdef inline uint64_t _claims_fetched(const Draft* draft) noexcept nogil:
     return (<const BillTail*>draft.fixed).fetched
 
 
-cdef inline int _claims_find(
-    State* s, const Draft* draft, int claim, uint32_t nth, uint64_t* value
-) noexcept nogil:
-    """The nth newest entry of one of a draft's claims."""
-    native_assert(draft.claims_taken >> claim & 1, b"_claims_find: one that it takes")
-    return lookup_find(
-        s, s.group.index_txn, MAP_CLAIMS, draft.claims[claim].high, draft.claims[claim].low,
-        nth, draft.maybe_claims >> claim & 1, value,
+cdef void claims_fill(State* s, const Draft* draft, int claim, Claim* out) noexcept nogil:
+    """What a payment of a known service claims: its bill, or its citizen's reference, which of
+    a bill is not the row's."""
+    cdef const Row* row = &draft.row
+    cdef const ServiceRecord* record = &s.group.services[row.service].record
+    cdef const uint8_t* reference = &row.reference[0]
+    native_assert(
+        0 < row.service and row.service < s.group.services_count, b"claims_fill: of a service"
     )
+    if claim == CLAIMS_BILL:
+        keys_claim(
+            CLAIM_BILL, record.biller, reference, s.group.working.fixed[row.service].series, out
+        )
+        return
+    if draft.shape == 0 and record.price_rule == PRICE_BILL:
+        reference = &(<const BillTail*>draft.fixed).reference[0]
+    keys_claim(
+        CLAIM_REFERENCE, keys_reference_owner(&s.group.working, row.service), reference, 0, out
+    )
+
+
+cdef int _claims_is(State* s, const Claim* claim, uint64_t value, bint* same) noexcept nogil:
+    """Whether what an entry of the claim's key stands for is that claim: a key may be shared,
+    by chance or because somebody knows the secret."""
+    cdef const uint8_t* tail = NULL
+    cdef uint32_t size = 0
+    cdef uint32_t domain = keys_domain(claim)
+    cdef Claim other
+    cdef Row row, root
+    cdef int rc = rows_get(s, value >> 1, &row)
+    same[0] = False
+    if rc == 0 and value & 1:
+        rc = rows_get(s, row.resolves, &root)
+        if rc == 0 and root.kind == KIND_POST and not kinds_resolves_hold(row.kind):
+            rc = rows_get(s, root.resolves, &root)
+        row = root
+    if rc == 0 and keys_needs_tail(domain) and row.flags & ROW_TAIL:
+        rc = rows_get_tail(s, row.sequence, &tail, &size)
+    if rc == 0:
+        same[0] = keys_claims(&s.group.working, &row, domain, tail, size, &other) and (
+            keys_same_claim(&other, claim)
+        )
+    return rc
+
+
+cdef void _claims_begin(
+    State* s, KeyWalk* walk, const Claim* claim, bint before
+) noexcept nogil:
+    """Begin a walk over the entries of a claim."""
+    cdef uint64_t high, low
+    keys_hash(s, claim, &high, &low)
+    lookup_begin(s, walk, MAP_CLAIMS, high, low, before)
+
+
+cdef int _claims_next(
+    State* s, KeyWalk* walk, const Claim* claim, uint64_t* value
+) noexcept nogil:
+    """The next entry of just this claim, from the newest on, or MDB_NOTFOUND."""
+    cdef bint same
+    cdef int rc
+    while True:
+        rc = lookup_next(s, walk, value)
+        if rc == 0:
+            rc = _claims_is(s, claim, value[0], &same)
+        if rc != 0 or same:
+            return rc
+
+
+cdef int claims_find(State* s, const Claim* claim, uint64_t* value) noexcept nogil:
+    """The newest entry of a claim, of all that are there; or MDB_NOTFOUND."""
+    cdef KeyWalk walk
+    _claims_begin(s, &walk, claim, True)
+    return _claims_next(s, &walk, claim, value)
+
+
+cdef inline int _claims_first(
+    State* s, KeyWalk* walk, const Draft* draft, int number, Claim* claim, uint64_t* value
+) noexcept nogil:
+    """Begin a walk over one of a draft's claims, whose key is known, and give the newest entry.
+    What it claims is filled in only if there is any of its key: hardly ever."""
+    cdef bint same
+    cdef int rc
+    native_assert(draft.claims_taken >> number & 1, b"_claims_first: one that it takes")
+    lookup_begin(
+        s, walk, MAP_CLAIMS, draft.keys[number].high, draft.keys[number].low,
+        draft.maybe_claims >> number & 1,
+    )
+    rc = lookup_next(s, walk, value)
+    if rc != 0:
+        return rc
+    claims_fill(s, draft, number, claim)
+    rc = _claims_is(s, claim, value[0], &same)
+    return rc if rc != 0 or same else _claims_next(s, walk, claim, value)
 
 
 cdef int _claims_is_credited(
@@ -55,21 +139,19 @@ cdef int _claims_is_credited(
 
 
 cdef int _claims_check_released(
-    State* s, const Draft* draft, int* result, uint64_t* other
+    State* s, const Draft* draft, KeyWalk* walk, const Claim* claim, int* result, uint64_t* other
 ) noexcept nogil:
     """Whether a bill that was given back is free: none of the payments that took its claim
     before, as far as they are looked at, has been credited after all. What is due may be
     another amount since people have settled that with its biller."""
     cdef uint64_t value, settled
     cdef uint32_t takers = 0
-    cdef uint32_t nth = 1
     cdef bint credited
     cdef int rc
     while takers < <uint32_t>TAKERS_MAX:
-        rc = _claims_find(s, draft, CLAIMS_BILL, nth, &value)
+        rc = _claims_next(s, walk, claim, &value)
         if rc != 0:
             return 0 if rc == MDB_NOTFOUND else rc
-        nth += 1
         if value & 1:
             continue
         takers += 1
@@ -90,8 +172,10 @@ cdef int _claims_check_bill(
 ) noexcept nogil:
     """Whether the bill is free, and has not been since its quotation was fetched."""
     cdef uint64_t value
+    cdef KeyWalk walk
+    cdef Claim claim
     cdef Row row
-    cdef int rc = _claims_find(s, draft, CLAIMS_BILL, 0, &value)
+    cdef int rc = _claims_first(s, &walk, draft, CLAIMS_BILL, &claim, &value)
     if rc != 0:
         return 0 if rc == MDB_NOTFOUND else rc
     if value & 1 == 0:
@@ -104,7 +188,7 @@ cdef int _claims_check_bill(
             result[0] = RESULT_QUOTATION_EXPIRED
     if rc != 0 or result[0] != RESULT_OK:
         return rc
-    return _claims_check_released(s, draft, result, other)
+    return _claims_check_released(s, draft, &walk, &claim, result, other)
 
 
 cdef int _claims_end(
@@ -191,11 +275,14 @@ cdef int _claims_check_reference(
 ) noexcept nogil:
     """The payments that took the claim of the reference, the newest first."""
     cdef uint64_t value
-    cdef uint32_t nth
+    cdef uint32_t i
+    cdef KeyWalk walk
+    cdef Claim claim
     cdef bint done = False
-    cdef int rc
-    for nth in range(<uint32_t>TAKERS_MAX):
-        rc = _claims_find(s, draft, CLAIMS_REFERENCE, nth, &value)
+    cdef int rc = _claims_first(s, &walk, draft, CLAIMS_REFERENCE, &claim, &value)
+    for i in range(<uint32_t>TAKERS_MAX):
+        if i > 0:
+            rc = _claims_next(s, &walk, &claim, &value)
         if rc != 0:
             return 0 if rc == MDB_NOTFOUND else rc
         native_assert(value & 1 == 0, b"_claims_check_reference: nobody releases it")
@@ -218,23 +305,30 @@ cdef int claims_check(
     return rc
 
 
-cdef inline bint _claims_collide(
-    const Draft* earlier, const Draft* draft, int claim
+cdef bint _claims_collide(
+    State* s, const Draft* earlier, const Draft* draft, int claim
 ) noexcept nogil:
     """Whether an earlier payment of the same basket takes what this one claims."""
-    return (
+    cdef Claim taken, wanted
+    if not (
         (earlier.claims_taken & draft.claims_taken) >> claim & 1
-        and earlier.claims[claim].high == draft.claims[claim].high
-        and earlier.claims[claim].low == draft.claims[claim].low
-    )
+        and earlier.keys[claim].high == draft.keys[claim].high
+        and earlier.keys[claim].low == draft.keys[claim].low
+    ):
+        return False
+    claims_fill(s, earlier, claim, &taken)
+    claims_fill(s, draft, claim, &wanted)
+    return keys_same_claim(&taken, &wanted)
 
 
-cdef bint claims_check_basket_bill(const Draft* drafts, uint32_t index) noexcept nogil:
+cdef bint claims_check_basket_bill(
+    State* s, const Draft* drafts, uint32_t index
+) noexcept nogil:
     """Whether the bill of drafts[index] is free of those before it in its basket. As each is
     decided as if they had been done, this comes before what is there already."""
     cdef uint32_t i
     for i in range(index):
-        if _claims_collide(&drafts[i], &drafts[index], CLAIMS_BILL):
+        if _claims_collide(s, &drafts[i], &drafts[index], CLAIMS_BILL):
             return False
     return True
 
@@ -248,7 +342,7 @@ cdef bint claims_check_basket_reference(
     if record.price_rule == PRICE_BILL and record.duplicate_rule == DUPLICATE_ONCE:
         return True
     for i in range(index):
-        if _claims_collide(&drafts[i], &drafts[index], CLAIMS_REFERENCE):
+        if _claims_collide(s, &drafts[i], &drafts[index], CLAIMS_REFERENCE):
             return False
     return True
 
@@ -256,7 +350,8 @@ cdef bint claims_check_basket_reference(
 cdef int claims_release(State* s, Row* row, const Row* root) noexcept nogil:
     """Mark `row` as releasing root's claim of a bill, unless a later row holds it by now. One
     that is free is released once more: quotations from before that do not pay."""
-    cdef uint64_t high, low, value
+    cdef Claim claim
+    cdef uint64_t value
     cdef int rc
     if not root.flags & ROW_CLAIM:
         return 0
@@ -265,8 +360,8 @@ cdef int claims_release(State* s, Row* row, const Row* root) noexcept nogil:
         b"claims_release: what took the claim",
     )
     native_assert(not row.flags & ROW_RELEASE, b"claims_release: once")
-    keys_claim_of(s, &s.group.working, root, &high, &low)
-    rc = lookup_find(s, s.group.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
+    keys_claim_of(&s.group.working, root, &claim)
+    rc = claims_find(s, &claim, &value)
     if rc == 0 and (value & 1 or value == root.sequence << 1):
         row.flags |= ROW_RELEASE
     return 0 if rc == MDB_NOTFOUND else rc

@@ -267,11 +267,12 @@ cdef int _decided_find_end(
     cdef Row row
     cdef uint64_t what = LINK_VERIFY if asked.total == KIND_VERIFY else 0
     cdef uint64_t sequence
-    cdef uint32_t nth = 0
+    cdef KeyWalk walk
     cdef int rc
     done[0] = 0
+    lookup_begin(s, &walk, MAP_LINKS, hold, what, True)
     while True:
-        rc = lookup_find(s, s.group.index_txn, MAP_LINKS, hold, what, nth, True, &sequence)
+        rc = lookup_next(s, &walk, &sequence)
         if rc == MDB_NOTFOUND or (rc == 0 and sequence < asked.sequence):
             return 0
         if rc == 0:
@@ -282,7 +283,6 @@ cdef int _decided_find_end(
         if row.kind == asked.total and row.checker != 0 and row.total == asked.sequence:
             done[0] = sequence
             return 0
-        nth += 1
 
 
 cdef int _decided_find_ends(State* s, const Row* asked, uint64_t* done) noexcept nogil:

@@ -148,15 +148,19 @@ cdef int _known_compare(State* s, const Draft* draft, const Row* row, int* field
 
 cdef int _known_find_id(
     State* s, const uint8_t* id, uint32_t participant, uint64_t high, uint64_t low, bint before,
-    Row* row, bint* found
+    Row* row, bint* found, uint32_t* others
 ) noexcept nogil:
-    """The row that this sender gave this id to, among those whose keys collide."""
+    """The row that this sender gave this id to, among those whose keys collide; and how many of
+    these are newer. The walk has no bound of its own: what is there has to be found, however
+    many of its key another index than the one it was decided with has."""
     cdef uint64_t sequence
-    cdef uint32_t nth = 0
+    cdef KeyWalk walk
     cdef int rc
     found[0] = False
+    others[0] = 0
+    lookup_begin(s, &walk, MAP_IDS, high, low, before)
     while True:
-        rc = lookup_find(s, s.group.index_txn, MAP_IDS, high, low, nth, before, &sequence)
+        rc = lookup_next(s, &walk, &sequence)
         if rc != 0:
             return 0 if rc == MDB_NOTFOUND else rc
         rc = rows_get(s, sequence, row)
@@ -165,7 +169,7 @@ cdef int _known_find_id(
         if row.participant == participant and memcmp(row.id, id, 16) == 0:
             found[0] = True
             return 0
-        nth += 1
+        others[0] += 1
 
 
 cdef int known_find_id(
@@ -173,8 +177,9 @@ cdef int known_find_id(
 ) noexcept nogil:
     """The row that a sender gave an id to, of all that are there."""
     cdef uint64_t high, low
+    cdef uint32_t others
     keys_id(s, id, participant, &high, &low)
-    return _known_find_id(s, id, participant, high, low, True, row, found)
+    return _known_find_id(s, id, participant, high, low, True, row, found, &others)
 
 
 cdef int known_answer(
@@ -183,9 +188,10 @@ cdef int known_answer(
     """Answer a request whose id has an answer already."""
     cdef Row row
     cdef int field
+    cdef const Fence* key = &draft.keys[KEYS_ID]
     cdef int rc = _known_find_id(
-        s, draft.row.id, draft.row.participant, draft.id_high, draft.id_low, draft.maybe_id, &row,
-        known,
+        s, draft.row.id, draft.row.participant, key.high, key.low, draft.maybe_id, &row, known,
+        &draft.id_others,
     )
     if rc != 0 or not known[0]:
         return rc
@@ -200,3 +206,38 @@ cdef int known_answer(
     memcpy(out.other_id, row.id, 16)
     answer_balance(s, out, &draft.row)
     return 0
+
+
+cdef bint known_is_crowded(
+    State* s, const Draft* draft, uint32_t more, Outcome* out
+) noexcept nogil:
+    """Whether too many other ids have the key of a new one, with so many more of its basket: who
+    looks one of them up has to look at all. Then that is its answer, without a row. Asked once
+    the id is known to be new."""
+    if draft.id_others + more < <uint32_t>IDS_OF_KEY_MAX:
+        return False
+    native_assert(out.sequence == 0, b"known_is_crowded: it has no row")
+    out.result = RESULT_ANOTHER_ID_NEEDED
+    s.shared.ids_turned_away += 1
+    return True
+
+
+cdef bint known_basket_is_crowded(
+    State* s, const Draft* drafts, uint32_t count, const uint8_t* known, Outcome* outs
+) noexcept nogil:
+    """The same of a basket: if one of it has such an id, those that are new have answers without
+    a row."""
+    cdef bint crowded = False
+    cdef uint32_t before, i, j
+    for i in range(count):
+        if known[i]:
+            continue
+        before = 0
+        for j in range(i):
+            before += not known[j] and (
+                memcmp(&drafts[j].keys[KEYS_ID], &drafts[i].keys[KEYS_ID], sizeof(Fence)) == 0
+            )
+        outs[i].result = RESULT_INVALID_BASKET
+        if known_is_crowded(s, &drafts[i], before, &outs[i]):
+            crowded = True
+    return crowded

@@ -215,14 +215,16 @@ cdef int _lines_exceed_day(
     cdef Row before
     cdef uint64_t sequence
     cdef uint64_t left = s.group.thresholds.day
-    cdef uint32_t nth
+    cdef uint32_t i
+    cdef KeyWalk walk
     cdef int rc
     third[0] = True
     if stake > left:
         return 0
     left -= stake
-    for nth in range(<uint32_t>PROPOSALS_DAY_MAX):
-        rc = lookup_find(s, s.group.index_txn, MAP_LINKS, high, low, nth, True, &sequence)
+    lookup_begin(s, &walk, MAP_LINKS, high, low, True)
+    for i in range(<uint32_t>PROPOSALS_DAY_MAX):
+        rc = lookup_next(s, &walk, &sequence)
         if rc == MDB_NOTFOUND:
             break
         if rc == 0:
@@ -269,9 +271,7 @@ cdef int lines_judge(State* s, Draft* draft, int* result) noexcept nogil:
         people_find(s, row.participant, row.operator_) != 0, b"lines_judge: by a person"
     )
     keys_proposals(row.participant, row.operator_, keys_day(rows_time(s)), &high, &low)
-    rc = lookup_find(
-        s, s.group.index_txn, MAP_LINKS, high, low, PROPOSALS_DAY_MAX - 1, True, &sequence
-    )
+    rc = lookup_find(s, MAP_LINKS, high, low, PROPOSALS_DAY_MAX - 1, &sequence)
     if rc != MDB_NOTFOUND:
         result[0] = RESULT_DAY_COUNT_EXCEEDED
         return rc

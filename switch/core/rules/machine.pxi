@@ -369,7 +369,10 @@ cdef void machine_prepare(State* s, Draft* draft) noexcept nogil:
         payment_set_shape(draft)
         if not kinds_has_total(draft.row.kind):
             draft.row.total = 0
-    keys_id(s, draft.row.id, draft.row.participant, &draft.id_high, &draft.id_low)
+    keys_id(
+        s, draft.row.id, draft.row.participant,
+        &draft.keys[KEYS_ID].high, &draft.keys[KEYS_ID].low,
+    )
 
 
 cdef inline bint _machine_turns_away(
@@ -503,6 +506,8 @@ cdef int machine_basket(State* s, Draft* drafts, uint32_t count, Outcome* outs) 
             return rc
         known[i] = found
         new = new and not found
+    if known_basket_is_crowded(s, drafts, count, known, outs):
+        return 0
     if _machine_basket_waits(s, drafts, count, known, new, outs):
         return 0
     rc = _machine_basket_believe(s, drafts, count, known, outs, &waits)
@@ -545,6 +550,8 @@ cdef int machine_apply(State* s, Draft* draft, Outcome* out) noexcept nogil:
         rc = known_answer(s, draft, out, &known)
         if rc != 0 or known:
             return rc
+        if known_is_crowded(s, draft, 0, out):
+            return 0
     if not kinds_is_payment(draft.row.kind):
         return _machine_treasury(s, draft, out)
     if draft.no_centre:

@@ -20,18 +20,19 @@ cdef bint operators_record_is_valid(const uint8_t* tail, uint32_t size) noexcept
     )
 
 
-cdef inline uint32_t _operators_hash(uint32_t participant, uint32_t number) noexcept nogil:
-    return <uint32_t>native_mix((<uint64_t>participant << 32) | number)
+cdef inline uint32_t _operators_hash(
+    const State* s, uint32_t participant, uint32_t number
+) noexcept nogil:
+    return <uint32_t>native_mix(
+        ((<uint64_t>participant << 32) | number) ^ s.config.tables_secret[0]
+    )
 
 
-cdef uint32_t _operators_hash_key(const uint8_t* key) noexcept nogil:
-    cdef uint64_t hash = 0
-    cdef uint64_t word
-    cdef uint32_t i
-    for i in range(0, 32, 8):
-        memcpy(&word, key + i, 8)
-        hash = native_mix(hash + word)
-    return <uint32_t>hash
+cdef uint32_t _operators_hash_key(const State* s, const uint8_t* key) noexcept nogil:
+    """Whoever registers an operator chooses the key."""
+    cdef uint64_t[4] words
+    memcpy(words, key, 32)
+    return <uint32_t>native_siphash64(s.config.tables_secret, words, 4, 0)
 
 
 cdef uint32_t operators_find(
@@ -39,7 +40,7 @@ cdef uint32_t operators_find(
 ) noexcept nogil:
     """Index of the operator with this number at a centre, or 0."""
     cdef uint32_t mask = s.group.operator_slots_count - 1
-    cdef uint32_t slot = _operators_hash(participant, number) & mask
+    cdef uint32_t slot = _operators_hash(s, participant, number) & mask
     cdef const Operator* each
     while s.group.operator_slots[slot] != 0:
         each = &s.group.operators[s.group.operator_slots[slot]]
@@ -54,7 +55,7 @@ cdef bint operators_has_key(
 ) noexcept nogil:
     """Whether a key is of some operator, active or not, other than this one."""
     cdef uint32_t mask = s.group.operator_slots_count - 1
-    cdef uint32_t slot = _operators_hash_key(key) & mask
+    cdef uint32_t slot = _operators_hash_key(s, key) & mask
     cdef uint32_t index = s.group.operator_key_slots[slot]
     while index != 0:
         if index != besides and memcmp(s.group.operators[index].key, key, 32) == 0:
@@ -113,9 +114,10 @@ cdef void _operators_place(
 cdef void _operators_place_both(State* s, uint32_t index) noexcept nogil:
     cdef const Operator* operator_ = &s.group.operators[index]
     _operators_place(
-        s, s.group.operator_slots, _operators_hash(operator_.participant, operator_.number), index
+        s, s.group.operator_slots,
+        _operators_hash(s, operator_.participant, operator_.number), index,
     )
-    _operators_place(s, s.group.operator_key_slots, _operators_hash_key(operator_.key), index)
+    _operators_place(s, s.group.operator_key_slots, _operators_hash_key(s, operator_.key), index)
 
 
 cdef void _operators_make_room(State* s) noexcept nogil:

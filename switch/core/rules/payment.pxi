@@ -138,9 +138,15 @@ cdef void _payment_spell(Draft* draft, const Service* service) noexcept nogil:
     draft.respelled = memcmp(draft.sent, draft.row.reference, REFERENCE_SIZE) != 0
 
 
-cdef void _payment_take_claims(State* s, Draft* draft, const uint8_t* citizen) noexcept nogil:
-    """Note which claims a payment of a known service takes. `citizen`: the citizen's
-    reference, which of a bill is not the row's."""
+cdef inline void _payment_take_claim(State* s, Draft* draft, int number) noexcept nogil:
+    cdef Claim claim
+    claims_fill(s, draft, number, &claim)
+    keys_hash(s, &claim, &draft.keys[number].high, &draft.keys[number].low)
+    draft.claims_taken |= <uint8_t>(1 << number)
+
+
+cdef void _payment_take_claims(State* s, Draft* draft) noexcept nogil:
+    """Note which claims a payment of a known service takes."""
     cdef const Row* row = &draft.row
     cdef const ServiceRecord* record = &s.group.services[row.service].record
     native_assert(
@@ -148,20 +154,11 @@ cdef void _payment_take_claims(State* s, Draft* draft, const uint8_t* citizen) n
         b"_payment_take_claims: once, of a service",
     )
     if record.duplicate_rule == DUPLICATE_ONCE:
-        keys_claim(
-            s, CLAIM_BILL, record.biller, row.reference,
-            s.group.working.fixed[row.service].series,
-            &draft.claims[CLAIMS_BILL].high, &draft.claims[CLAIMS_BILL].low,
-        )
-        draft.claims_taken |= 1 << CLAIMS_BILL
+        _payment_take_claim(s, draft, CLAIMS_BILL)
     if record.duplicate_rule == DUPLICATE_WITHIN or (
         record.price_rule == PRICE_BILL and draft.token_size != 0
     ):
-        keys_claim(
-            s, CLAIM_REFERENCE, keys_reference_owner(&s.group.working, row.service), citizen, 0,
-            &draft.claims[CLAIMS_REFERENCE].high, &draft.claims[CLAIMS_REFERENCE].low,
-        )
-        draft.claims_taken |= 1 << CLAIMS_REFERENCE
+        _payment_take_claim(s, draft, CLAIMS_REFERENCE)
 
 
 cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
@@ -172,7 +169,6 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
     cdef uint8_t[SERVICE_CODE_MAX] code
     cdef Row* row = &draft.row
     cdef const ServiceRecord* record
-    cdef const uint8_t* reference = &row.reference[0]
     cdef uint32_t head = fields_head(row)
     if draft.from_message:
         row.service = 0
@@ -210,10 +206,9 @@ cdef void payment_resolve(State* s, Draft* draft) noexcept nogil:
         row.credit = record.heads[head]
     if draft.shape == 0 and record.price_rule == PRICE_BILL:
         prices_note_bill(&s.group.services[row.service], draft)
-        reference = &(<const BillTail*>draft.fixed).reference[0]
     elif draft.shape == 0 and s.group.services[row.service].ruled:
         _payment_spell(draft, &s.group.services[row.service])
-    _payment_take_claims(s, draft, reference)
+    _payment_take_claims(s, draft)
 
 
 cdef inline int _payment_check_states(const Account* debit, const Account* credit) noexcept nogil:
@@ -316,7 +311,7 @@ cdef int payment_check(
     result[0] = _payment_check_states(&s.group.working.accounts[row.debit], credit)
     if result[0] != RESULT_OK:
         return 0
-    if not claims_check_basket_bill(drafts, index):
+    if not claims_check_basket_bill(s, drafts, index):
         result[0] = RESULT_BILL_ALREADY_CLAIMED
         return 0
     if draft.quoted:
@@ -379,7 +374,7 @@ cdef int payment_record(State* s, Draft* draft) noexcept nogil:
                 row.flags |= ROW_AS_DIRECT
         elif draft.keeps or register_keeps(s, record):
             row.flags |= ROW_KEEP
-    return rows_record(s, row, NULL, tail, size, draft.claims)
+    return rows_record(s, row, NULL, tail, size, draft.keys)
 
 
 # --- baskets -----------------------------------------------------------------------------

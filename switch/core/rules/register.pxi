@@ -11,9 +11,11 @@ cdef enum:
     REGISTER_ACCOUNT_SLOTS = 4194304       # twice ACCOUNTS_MAX
 
 
-cdef inline uint32_t _register_hash(const uint8_t* code, uint32_t size) noexcept nogil:
+cdef inline uint32_t _register_hash(
+    const State* s, const uint8_t* code, uint32_t size
+) noexcept nogil:
     """`size` is a multiple of 8; codes are zero-padded to it, and most are short."""
-    cdef uint64_t hash = 0
+    cdef uint64_t hash = s.config.tables_secret[0]
     cdef uint64_t word
     cdef uint32_t i
     for i in range(0, size, 8):
@@ -25,8 +27,8 @@ cdef inline uint32_t _register_hash(const uint8_t* code, uint32_t size) noexcept
 
 
 cdef void _register_add_code(
-    uint32_t* slots, uint32_t* slots_count, const uint8_t* codes, size_t apart, uint32_t size,
-    uint32_t index,
+    const State* s, uint32_t* slots, uint32_t* slots_count, const uint8_t* codes, size_t apart,
+    uint32_t size, uint32_t index,
 ) noexcept nogil:
     """Have the newest of a table found by its code. `codes`: index 0's, and the others stand
     so far `apart`."""
@@ -38,7 +40,7 @@ cdef void _register_add_code(
         memset(slots, 0, slots_count[0] * sizeof(uint32_t))
         first = 1
     for i in range(first, index + 1):
-        slot = _register_hash(codes + i * apart, size) & (slots_count[0] - 1)
+        slot = _register_hash(s, codes + i * apart, size) & (slots_count[0] - 1)
         while slots[slot] != 0:
             slot = (slot + 1) & (slots_count[0] - 1)
         slots[slot] = i
@@ -47,7 +49,7 @@ cdef void _register_add_code(
 
 cdef inline uint32_t register_participant_home(const State* s, const uint8_t* code) noexcept nogil:
     """The slot in which the search for a participant's code begins."""
-    return _register_hash(code, CODE_MAX) & (s.group.participant_slots_count - 1)
+    return _register_hash(s, code, CODE_MAX) & (s.group.participant_slots_count - 1)
 
 
 cdef inline void register_fetch_participant(const State* s, uint32_t index) noexcept nogil:
@@ -71,7 +73,7 @@ cdef uint32_t register_find_participant(State* s, const uint8_t* code) noexcept 
 cdef uint32_t register_find_service(State* s, const uint8_t* code) noexcept nogil:
     """Index of the service with this code of 16 bytes, or 0."""
     cdef uint32_t mask = s.group.service_slots_count - 1
-    cdef uint32_t slot = _register_hash(code, SERVICE_CODE_MAX) & mask
+    cdef uint32_t slot = _register_hash(s, code, SERVICE_CODE_MAX) & mask
     cdef uint32_t index
     while s.group.service_slots[slot] != 0:
         index = s.group.service_slots[slot]
@@ -95,7 +97,7 @@ cdef uint32_t register_find_account(
 ) noexcept nogil:
     cdef uint32_t mask = REGISTER_ACCOUNT_SLOTS - 1
     cdef uint64_t key = (<uint64_t>participant << 16) | purpose
-    cdef uint32_t slot = <uint32_t>native_mix(key) & mask
+    cdef uint32_t slot = <uint32_t>native_mix(key ^ s.config.tables_secret[0]) & mask
     cdef const Account* account
     while s.group.account_slots[slot] != 0:
         account = &s.group.working.accounts[s.group.account_slots[slot]]
@@ -110,7 +112,7 @@ cdef void register_add_account(State* s, uint32_t index) noexcept nogil:
     cdef uint32_t mask = REGISTER_ACCOUNT_SLOTS - 1
     cdef const Account* account = &s.group.working.accounts[index]
     cdef uint64_t key = (<uint64_t>account.participant << 16) | account.purpose
-    cdef uint32_t slot = <uint32_t>native_mix(key) & mask
+    cdef uint32_t slot = <uint32_t>native_mix(key ^ s.config.tables_secret[0]) & mask
     native_assert(
         0 < index and index < s.group.working.count, b"register_add_account: one of the table"
     )
@@ -259,7 +261,7 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
             s.group.participants_count += 1
             memcpy(s.group.participants[index].code, participant.code, CODE_MAX)
             _register_add_code(
-                s.group.participant_slots, &s.group.participant_slots_count,
+                s, s.group.participant_slots, &s.group.participant_slots_count,
                 s.group.participants[0].code, sizeof(Participant), CODE_MAX, index,
             )
             native_assert(
@@ -285,7 +287,7 @@ cdef void register_apply(State* s, const Row* row, const uint8_t* tail) noexcept
         if index == s.group.services_count:
             s.group.services_count += 1
             _register_add_code(
-                s.group.service_slots, &s.group.service_slots_count,
+                s, s.group.service_slots, &s.group.service_slots_count,
                 s.group.services[0].record.code, sizeof(Service), SERVICE_CODE_MAX, index,
             )
             native_assert(

@@ -62,7 +62,7 @@ cdef int rows_get_tail(
         tails.seed = s.config.instance_check
         tails.left = s.group.tail_size
         return store_find_tail(
-            tails, rows_at(s, 0), <uint32_t>(sequence - s.group.first), data, size
+            tails, &s.group.places, rows_at(s, 0), <uint32_t>(sequence - s.group.first), data, size
         )
     cdef int rc = store_get_tail(&s.group.reader, sequence, data, size)
     return _rows_is_lost(s, sequence, rc) if rc != 0 else 0
@@ -72,7 +72,7 @@ cdef int rows_find_link(
     State* s, uint64_t sequence, uint64_t what, uint64_t* value
 ) noexcept nogil:
     """0 and the newest link, or 0 and value 0 if there is none."""
-    cdef int rc = lookup_find(s, s.group.index_txn, MAP_LINKS, sequence, what, 0, True, value)
+    cdef int rc = lookup_find(s, MAP_LINKS, sequence, what, 0, value)
     if rc == MDB_NOTFOUND:
         value[0] = 0
         return 0
@@ -155,12 +155,12 @@ cdef inline void _rows_keep_hold(State* s, const Row* row) noexcept nogil:
 
 cdef int rows_note(
     State* s, const Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size,
-    const Fence* claims
+    const Fence* keys
 ) noexcept nogil:
     """Let memory learn a row. `hold`: what a post, void or expire ends, or a case keeps.
 
-    `claims`: the keys of the claims that it takes, or NULL to derive them. Damage is met before
-    anything has changed.
+    `keys`: of its draft, for what it claims and its id, or NULL to derive them. Damage is met
+    before anything has changed.
     """
     cdef Derived derived
     cdef Row root
@@ -240,7 +240,7 @@ cdef int rows_note(
         rc = hold_pieces_learn(&s.group.holds, row)
         if rc != 0:
             return rc
-    keys_derive(s, &s.group.working, row, &root, tail, tail_size, claims, &derived)
+    keys_derive(s, &s.group.working, row, &root, tail, tail_size, keys, &derived)
     for i in range(<uint32_t>derived.count):
         rc = memo_add(&step.maps[derived.maps[i]], &derived.entries[i])
         if rc != 0:
@@ -271,7 +271,7 @@ cdef void _rows_add_tail(
 
 cdef int rows_record(
     State* s, Row* row, const Row* hold, const uint8_t* tail, uint32_t tail_size,
-    const Fence* claims
+    const Fence* keys
 ) noexcept nogil:
     """Number a decided row, give it its time and receipt, and add it to the group.
 
@@ -292,7 +292,7 @@ cdef int rows_record(
     row.flags &= <uint16_t>(~ROW_TAIL & 0xFFFF)
     if tail_size > 0:
         row.flags |= ROW_TAIL
-    rc = rows_note(s, row, hold, tail, tail_size, claims)
+    rc = rows_note(s, row, hold, tail, tail_size, keys)
     if rc != 0:
         return rc
     if tail_size > 0:

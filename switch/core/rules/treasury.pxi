@@ -76,7 +76,8 @@ cdef int treasury_refund(State* s, Row* row, int* result) noexcept nogil:
 
 
 cdef int treasury_top_up(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
-    cdef uint64_t high, low, value
+    cdef Claim claim
+    cdef uint64_t value
     cdef int rc
     if not treasury_knows(s, row.debit) or not treasury_knows(s, row.credit):
         result[0] = RESULT_ACCOUNT_UNKNOWN
@@ -90,8 +91,8 @@ cdef int treasury_top_up(State* s, Row* row, int* result, uint64_t* other) noexc
     if s.group.working.accounts[row.credit].state == STATE_CLOSED:
         result[0] = RESULT_CREDIT_CLOSED
         return 0
-    keys_claim_of(s, &s.group.working, row, &high, &low)
-    rc = lookup_find(s, s.group.index_txn, MAP_CLAIMS, high, low, 0, True, &value)
+    keys_claim_of(&s.group.working, row, &claim)
+    rc = claims_find(s, &claim, &value)
     if rc == 0:
         result[0] = RESULT_UTR_ALREADY_CREDITED
         other[0] = value >> 1
