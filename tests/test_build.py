@@ -195,6 +195,9 @@ def bare(tmp_path: Path) -> Path:
         (tmp_path / folder).mkdir()
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copy(ROOT / "tools/make_venv.sh", tmp_path / "tools")
+    # What the Makefile includes is beside it.
+    (tmp_path / "tests/fuzz").mkdir()
+    shutil.copy(ROOT / "tests/fuzz/build.mk", tmp_path / "tests/fuzz")
     (tmp_path / "requirements.lock").touch()
     return tmp_path
 

@@ -125,6 +125,9 @@ def test_the_matrix(peers: Peers, role: Role, method: str) -> None:
     if role in MATRIX[method] and method.rpartition("/")[2] in SESSIONS:
         # The caller is known; the empty session, or signature, is nobody's.
         assert error == grpc.StatusCode.UNAUTHENTICATED
+    elif role is Role.AUDITOR and method.endswith("PeopleService/Prepare"):
+        # An auditor prepares recoveries, and only one who has recoverers.
+        assert error == grpc.StatusCode.PERMISSION_DENIED
     elif role in MATRIX[method]:
         assert error not in (
             grpc.StatusCode.PERMISSION_DENIED,
