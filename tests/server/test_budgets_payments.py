@@ -196,8 +196,10 @@ def test_room_reaches_those_that_wait_in_their_order(door: Hot) -> None:
 
 def test_one_that_waits_can_be_given_up(door: Hot) -> None:
     spend(door, b"p1000000")
-    before = door.front.counters()["bytes_held"]
     with Peer(door.port, door.credentials) as peer:
+        # Its connection costs something by itself.
+        door.wait_until(lambda counts: counts["connections_admitted"] == 2)
+        before = door.front.counters()["bytes_held"]
         large = message(b"p1" + b" " * 60_000)
         for number, at in enumerate((1, 3, 5, 7)):
             peer.send(peer.open(at, STREAM), peer.data(at, large))
