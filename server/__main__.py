@@ -10,23 +10,26 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvloop
+from switch.starting import imports_that_stay
 
-from server.app import App
-from server.exits import EXIT_BUSY, EXIT_CONFIG, EXIT_DEAD, EXIT_HALTED
-from switch._core import Ledger
-from switch.config import Config, load_config
-from switch.errors import (
-    BusyError,
-    ClockError,
-    ConfigError,
-    CorruptionError,
-    FormatError,
-    HaltedError,
-    JournalBehindError,
-    SpaceError,
-    StorageError,
-)
+with imports_that_stay():
+    import uvloop
+
+    from server.app import App
+    from server.exits import EXIT_BUSY, EXIT_CONFIG, EXIT_DEAD, EXIT_HALTED
+    from switch._core import Ledger
+    from switch.config import Config, load_config
+    from switch.errors import (
+        BusyError,
+        ClockError,
+        ConfigError,
+        CorruptionError,
+        FormatError,
+        HaltedError,
+        JournalBehindError,
+        SpaceError,
+        StorageError,
+    )
 
 _UNUSABLE = {
     *(errno.EACCES, errno.EPERM, errno.EROFS),
