@@ -117,6 +117,9 @@ class Metrics:
         self.add("exceptions", lambda: self._exceptions)
         self.add("wallets", lambda: self._wallets)
         self.add("people", lambda: self._people)
+        # Who hears that it is ready is told of it, not of what was collected before.
+        with suppress(RuntimeError):  # it is being stopped
+            self._loop.call_soon_threadsafe(self._forget)
         self._why_not = lambda: ""
 
     def become_unready(self, why: str) -> None:
@@ -275,6 +278,10 @@ class Metrics:
             return 200, await asyncio.shield(running)
         except RuntimeError:
             return 503, b"the server is stopping\n"
+
+    def _forget(self) -> None:
+        """What was collected, or is just being: the next who asks has it anew."""
+        self._collecting = None
 
     # --- a thread for each collection --------------------------------------------
 

@@ -124,7 +124,7 @@ class Process:
                 self.stdout = open(ours, "rb")  # noqa: SIM115 - as long as it runs
             _of(module).fork(asked, (stdin, stdout, stderr, theirs))
         self.pid = self._report(None)
-        registry.note(self.pid)
+        registry.note(self.pid, self)
 
     def _report(self, timeout_s: float | None) -> int:
         """The next number that is told of it. Raises TimeoutExpired."""

@@ -39,6 +39,8 @@ FILE_S, TEST_S = 90.0, 15.0
 
 _failed: set[Path] = set()
 """The files of which a test has failed."""
+_failed_tests: set[str] = set()
+"""Tests that have failed, until they are torn down."""
 
 # --- forks ----------------------------------------------------------------------------
 
@@ -103,7 +105,7 @@ def _watch_forks() -> None:
         if any(kwargs.get(name) is not None for name in FORKING):
             check_fork()
         begin(self, *args, **kwargs)
-        registry.note(self.pid)
+        registry.note(self.pid, self)
 
     setattr(subprocess.Popen, "__init__", started)  # noqa: B010 - a method
 
@@ -157,6 +159,7 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         _failed.add(item.path)
+        _failed_tests.add(item.nodeid)
         if call.excinfo is not None:
             let_go(call.excinfo.value)
     return report
@@ -190,6 +193,11 @@ def pytest_runtest_teardown(
     try:
         return (yield)
     finally:
+        if item.nodeid in _failed_tests:
+            _failed_tests.discard(item.nodeid)
+            end(registry.running("function"))
+            # Nobody reads any more what it would have read.
+            registry.close_pipes()
         if is_last:
             check_ended(item.path)
 
@@ -202,6 +210,8 @@ def check_ended(path: Path) -> None:
     processes = registry.running("module") + registry.strangers()
     left = processes if has_failed else wait(processes)
     end(left)
+    if has_failed:
+        registry.close_pipes()
     said = [f"a process was left: {one.command}" for one in left] + collect()
     if said and not has_failed:
         raise AssertionError("\n".join(said))

@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+from weakref import WeakSet
 
 RUN = "SWITCH_TEST_RUN"
 """The variable with the name of this run of tools/run_tests.sh."""
@@ -60,6 +62,13 @@ def command_of(pid: int) -> str:
     return b" ".join(words).decode(errors="replace").strip()[:200]
 
 
+class Program(Protocol):
+    """What subprocess.Popen is, as far as it goes."""
+
+    def poll(self) -> int | None:
+        """Its exit code if it has ended."""
+
+
 class Registry:
     """The processes that one process of pytest has started."""
 
@@ -69,14 +78,27 @@ class Registry:
         """Of the fixture that is being set up; a test's own processes are its."""
         self.kept: set[int] = set()
         """They serve all tests, and end with this process."""
+        self._programs: WeakSet[Program] = WeakSet()
 
-    def note(self, pid: int) -> None:
-        """A process was started."""
+    def note(self, pid: int, program: Program | None = None) -> None:
+        """A process was started; who speaks with it has `program`."""
+        if program is not None:
+            self._programs.add(program)
         fields = fields_of(pid)
         if fields:
             by = os.environ.get("PYTEST_CURRENT_TEST", "")
             line = f"{pid} {command_of(pid)}, started in {by}"
             self.all.append(Started(pid, int(fields[19]), self.scope, line))
+
+    def close_pipes(self) -> None:
+        """The ends that are here of pipes to programs that have ended."""
+        for program in tuple(self._programs):
+            if program.poll() is not None:
+                for name in ("stdin", "stdout", "stderr"):
+                    pipe = getattr(program, name, None)
+                    if pipe is not None:
+                        with contextlib.suppress(OSError):
+                            pipe.close()
 
     def keep(self, pid: int) -> None:
         """This one serves all tests."""

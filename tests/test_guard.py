@@ -63,6 +63,19 @@ def test_fails():
 def test_passes_behind_it():
     gc.collect()
 """,
+    # No garbage is looked for where gRPC was used.
+    "speaks": """
+import grpc
+def test_speaks():
+    grpc.insecure_channel("127.0.0.1:1").close()
+    held = Held()
+    held.file.close()
+    held.program = subprocess.Popen(SLEEP, stdout=-1)
+    note(held.program.pid)
+    assert 0, "before it was ended"
+def test_comes_next():
+    gc.collect()
+""",
     # In a session of its own, and who started it has ended.
     "starts": """
 STARTER = '''
@@ -165,6 +178,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[int]]:
         ("leaves.py::test_comes_behind", "PASSED ERROR", "a process was left"),
         ("fails.py::test_fails", "FAILED", "for this reason"),
         ("fails.py::test_passes_behind_it", "PASSED", ""),
+        ("speaks.py::test_speaks", "FAILED", "before it was ended"),
+        ("speaks.py::test_comes_next", "PASSED", ""),
         ("starts.py::test_starts", "PASSED ERROR", "a process was left"),
         ("keeps.py::test_keeps", "PASSED", ""),
         ("keeps.py::test_keeps_still", "PASSED", ""),
