@@ -1,6 +1,7 @@
 """Lets the tests run on another build of what is compiled: see SWITCH_TEST_LIB.
 
-And apart from those that bear one other beside them, or none: see `--alone`.
+And apart from those that bear one other beside them, or none, or that fill the time in
+which those wait: see `--alone`.
 """
 
 import gc
@@ -79,19 +80,19 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--alone",
-        choices=("without", "pair", "only"),
-        help="of the tests marked `alone` none; those that bear another; the others",
+        choices=("without", "pair", "fill", "only"),
+        help="of the tests marked `alone` or `fills` none; those that bear another;"
+        " those that fill; the others",
     )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Where only tests marked `alone` are wanted other files need not be read."""
-    if (
-        config.getoption("--alone") not in ("pair", "only")
-        or collection_path.suffix != ".py"
-    ):
+    """Where only marked tests are wanted other files need not be read."""
+    marks = {"pair": "mark.alone", "only": "mark.alone", "fill": "mark.fills"}
+    mark = marks.get(config.getoption("--alone") or "")
+    if mark is None or collection_path.suffix != ".py":
         return None
-    return "mark.alone" not in collection_path.read_text() or None
+    return mark not in collection_path.read_text() or None
 
 
 def pytest_collection_modifyitems(
@@ -124,6 +125,8 @@ def pytest_collection_modifyitems(
 
 def part_of(item: pytest.Item) -> str:
     """With what of a run a test goes, as `--alone` names it."""
+    if item.get_closest_marker("fills"):
+        return "fill"
     marker = item.get_closest_marker("alone")
     if marker is None:
         return "without"

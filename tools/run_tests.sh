@@ -3,7 +3,8 @@
 #     tools/run_tests.sh PYTHON PROCESSES [argument of pytest …]
 # A file stays with one process, in its order: its tests share servers and counts. Those
 # marked `alone` come afterwards: first, two at a time, those that bear another beside
-# them, then the rest with the machine to themselves.
+# them, then the rest with the machine to themselves. What only computes (`fills`) has
+# what the processors have left while the first of them wait.
 #
 # Whatever tests have started or made has ended and gone when they are through: what is
 # left is named, ended and removed, and the run has failed.
@@ -94,14 +95,30 @@ ended=$?
 if ((ended > 1 && ended != nothing_selected)); then
     finish "$ended"
 fi
+fill() {
+    nice -n 19 "$python" -m pytest --alone fill \
+        "${together[@]/"/together"/"/fill"}" "$@"
+}
+# In front, where somebody may want to look into it.
+if ((processes)); then
+    fill "$@" >"$disk/filled" 2>&1 &
+fi
 "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --alone pair \
     --basetemp "$disk/pair" "$@"
 pair=$?
+if ((processes)); then
+    wait $!
+    fill=$?
+    cat "$disk/filled"
+else
+    fill "$@"
+    fill=$?
+fi
 "$python" -m pytest --alone only --basetemp "$disk/alone" "$@"
 alone=$?
 # The worst of them; a part of which nothing was asked for says nothing.
 worst=$nothing_selected
-for code in "$ended" "$pair" "$alone"; do
+for code in "$ended" "$pair" "$fill" "$alone"; do
     ((code == nothing_selected)) && continue
     ((worst == nothing_selected || code > worst)) && worst=$code
 done

@@ -37,7 +37,7 @@ SETTLE_S = 80.0 if SLOW_BUILD else 20.0
 """Of the processor for all accounts, the model included; with a walk over all lines it
 takes minutes."""
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.fills]
 
 
 @pytest.fixture

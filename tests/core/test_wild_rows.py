@@ -34,6 +34,8 @@ from tests.records import (
     ShiftRecord,
 )
 
+pytestmark = pytest.mark.fills
+
 SECOND_NS = 10**9
 EDGES = (0, 1, 2, 511, 512, 2**21 - 1, 2**21, 2**31 - 1, 2**31, 2**32 - 1)
 KINDS = (0, *Kind, 255)
