@@ -1,14 +1,27 @@
-"""Who asks: the owner of the call that runs now, as `Shares` knows owners.
+"""Who asks, and who pays for it: the owner of the call that runs now.
 
-Kept in the context of the call's task; outside of any it is the switch itself.
+Kept in the context of the call's task; outside of any it is the switch itself, which
+pays nothing.
 """
 
+from collections.abc import Callable
 from contextvars import ContextVar
+from typing import NamedTuple
 
 from server.shares import STRANGERS, SWITCH
 from switch.register.identity import Identity
 
-_OWNER: ContextVar[int] = ContextVar("owner", default=SWITCH)
+Charge = Callable[[int], None]
+"""Takes so many reads, beside what the call is priced at. For any thread of Python, and
+when its call is over as well: who goes away has paid."""
+
+
+class _Asking(NamedTuple):
+    owner: int
+    charge: Charge
+
+
+_CURRENT: ContextVar[_Asking] = ContextVar("asking")
 
 
 def owner_of(caller: Identity | None) -> int:
@@ -16,11 +29,22 @@ def owner_of(caller: Identity | None) -> int:
     return STRANGERS if caller is None else caller.index
 
 
-def begin(owner: int) -> None:
+def begin(owner: int, charge: Charge) -> None:
     """A call of this owner begins in a task of its own."""
-    _OWNER.set(owner)
+    _CURRENT.set(_Asking(owner, charge))
 
 
 def current() -> int:
     """The owner of the call that runs now."""
-    return _OWNER.get()
+    found = _CURRENT.get(None)
+    return SWITCH if found is None else found.owner
+
+
+def charge() -> Charge:
+    """What charges the call that runs now."""
+    found = _CURRENT.get(None)
+    return _nobody if found is None else found.charge
+
+
+def _nobody(_: int) -> None:
+    pass

@@ -83,6 +83,9 @@ class Commands(Protocol):
     def want(self, call: int) -> None:
         """Ask for one more message."""
 
+    def charge(self, owner: int, reads: int) -> None:
+        """Take so many reads of an owner beside what its calls are priced at."""
+
 
 class Peer(Protocol):
     """The other end of a connection."""
@@ -90,6 +93,10 @@ class Peer(Protocol):
     @property
     def address(self) -> str:
         """`HOST:PORT`, an IPv6 host in brackets."""
+
+    @property
+    def owner(self) -> int:
+        """Whose budget it draws on, as the front thread has it."""
 
     @property
     def caller(self) -> Identity | None:
@@ -233,7 +240,10 @@ class Call:
     async def run(self, behaviour: "Callable[[Call], Awaitable[bytes | None]]") -> None:
         """Do what the method does, and answer: the whole of a call's task."""
         self.progress = progress.begin()
-        asking.begin(asking.owner_of(self.caller))
+        asking.begin(
+            asking.owner_of(self.caller),
+            partial(self._commands.charge, self._peer.owner),
+        )
         begun = perf_counter()
         failed: BaseException | None = None
         try:

@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import Any
 
-from server import arguments, convert
+from server import arguments, asking, convert
 from server.masked import paper_for
 from server.node import Node
 from server.reading import Wanted
@@ -199,7 +199,9 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
     ) -> pb.GetReceiptResponse:
         """The receipt of a completed payment, or of a refund of it."""
         _check_language(request.language)
-        return await self._node.read(receipts.get_receipt, self._node, request, caller)
+        return await self._node.read(
+            receipts.get_receipt, self._node, request, caller, asking.charge()
+        )
 
     async def GetAcknowledgement(
         self, request: pb.GetAcknowledgementRequest, caller: Identity

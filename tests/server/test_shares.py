@@ -26,8 +26,11 @@ from server.reading import (
 )
 from server.shares import SWITCH, Shares
 from switch.errors import OverloadError
-from switch.v1 import payments_pb2
-from tests.server.inside import inside
+from switch.ids import new_id
+from switch.ledger import refunds
+from switch.v1 import admin_pb2, counter_pb2, payments_pb2, types_pb2
+from tests.server.harness import payment
+from tests.server.inside import FakeCall, inside
 
 WAIT_S = 60.0
 GREEDY, MODEST = 1, 2
@@ -200,3 +203,47 @@ async def test_each_call_asks_for_itself(tmp_path: Path) -> None:
             *(centre.index for centre in centres if centre),
             SWITCH,
         ]
+
+
+async def test_a_receipt_costs_what_is_walked_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages of the wallet's rows between two refunds; also if its caller has gone."""
+    monkeypatch.setattr(refunds, "PAGE", 4)
+    async with inside(tmp_path) as one:
+
+        async def pay() -> bytes:
+            request = payments_pb2.CreatePaymentRequest(payment=payment(amount=900))
+            await one.call("CreatePayment", request, by="centre/centre-a")
+            return request.payment.id
+
+        async def refund(sequence: int) -> None:
+            proposal = admin_pb2.ProposeRequest(
+                id=new_id(),
+                kind=types_pb2.PROPOSAL_KIND_REFUND,
+                sequence=sequence,
+                amount=1,
+                reason="a test",
+            )
+            body = await one.call("Propose", proposal, by="treasury/treasury")
+            proposed = admin_pb2.ProposeResponse.FromString(body).outcome.sequence
+            approval = admin_pb2.ApproveRequest(id=new_id(), proposal_sequence=proposed)
+            await one.call("Approve", approval, by="treasury/checker")
+
+        paid = await pay()
+        asked = payments_pb2.GetPaymentRequest(id=paid)
+        body = await one.call("GetPayment", asked, by="centre/centre-a")
+        sequence = payments_pb2.GetPaymentResponse.FromString(body).entry.sequence
+        await refund(sequence)
+        for _ in range(10):
+            await pay()
+        await refund(sequence)
+        charged = {}
+        for which in (0, 1, 2):
+            call = FakeCall("centre/centre-a", [])
+            request = counter_pb2.GetReceiptRequest(id=paid, refund=which, language=1)
+            call.body = request.SerializeToString()
+            await one.stream("GetReceipt", call)
+            charged[which] = call.charged
+        # Ten payments and a refund lie between them, four to a page.
+        assert charged == {0: 0, 1: 3, 2: 3}
