@@ -241,7 +241,7 @@ async def test_a_receipt_costs_what_is_walked_for_it(
         charged = {}
         for which in (0, 1, 2):
             call = FakeCall("centre/centre-a", [])
-            request = counter_pb2.GetReceiptRequest(id=paid, refund=which, language=1)
+            request = counter_pb2.GetReceiptRequest(id=paid, refund=which)
             call.body = request.SerializeToString()
             await one.stream("GetReceipt", call)
             charged[which] = call.charged
