@@ -29,9 +29,9 @@ def owner_of(caller: Identity | None) -> int:
     return STRANGERS if caller is None else caller.index
 
 
-def begin(owner: int, charge: Charge) -> None:
-    """A call of this owner begins in a task of its own."""
-    _CURRENT.set(_Asking(owner, charge))
+def begin(caller: Identity | None, charge: Charge) -> None:
+    """A call of this caller begins in a task of its own."""
+    _CURRENT.set(_Asking(owner_of(caller), charge))
 
 
 def current() -> int:

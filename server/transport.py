@@ -240,10 +240,7 @@ class Call:
     async def run(self, behaviour: "Callable[[Call], Awaitable[bytes | None]]") -> None:
         """Do what the method does, and answer: the whole of a call's task."""
         self.progress = progress.begin()
-        asking.begin(
-            asking.owner_of(self.caller),
-            partial(self._commands.charge, self._peer.owner),
-        )
+        asking.begin(self.caller, partial(self._commands.charge, self._peer.owner))
         begun = perf_counter()
         failed: BaseException | None = None
         try:
