@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -14,6 +14,8 @@ from switch.ids import new_id
 from switch.v1 import (
     billers_pb2,
     billers_pb2_grpc,
+    counter_pb2,
+    counter_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
 )
@@ -22,7 +24,7 @@ ROWS = 8_190
 """Payments of the attacker that its lists are made of."""
 PAGE = 1_000
 OUTSTANDING = 200
-"""Lists that are asked for at a time; a refused one is asked for again."""
+"""Calls of a centre at a time."""
 FEEDS = 64
 PATIENCE_S = 5.0
 
@@ -54,26 +56,50 @@ def pay_once(channel: grpc.Channel) -> None:
         stub.CreatePayments(request, timeout=PATIENCE_S)
 
 
-def lists(attack: Attack) -> None:
-    """The longest pages of a centre's own payments, many at a time."""
+def ask_on(
+    attack: Attack,
+    ask: Callable[[grpc.Channel, Callable[[Any], None]], None],
+    begin: Callable[[grpc.Channel], None] = lambda _: None,
+) -> None:
+    """Many calls of a centre at a time; who is refused asks again."""
+    codes: Counter[str] = Counter()
+    room = threading.Semaphore(OUTSTANDING)
+    lock = threading.Lock()
+
+    def done(call: Any) -> None:
+        with lock:
+            codes[call.code().name] += 1
+        room.release()
+
     with channel_of(attack, f"centre-{centre_code(ATTACKER)}") as channel:
-        pay_once(channel)
-        request = payments_pb2.ListPaymentsRequest(page_size=PAGE)
-        ask = payments_pb2_grpc.PaymentServiceStub(channel).ListPayments
-        room = threading.Semaphore(OUTSTANDING)
-        codes: Counter[str] = Counter()
-        lock = threading.Lock()
-
-        def done(call: Any) -> None:
-            with lock:
-                codes[call.code().name] += 1
-            room.release()
-
+        begin(channel)
         while attack.goes_on:
             if room.acquire(timeout=0.1):
                 attack.sent += 1
-                ask.future(request, timeout=PATIENCE_S).add_done_callback(done)
-        attack.answers |= codes
+                ask(channel, done)
+    attack.answers |= codes
+
+
+def lists(attack: Attack) -> None:
+    """The longest pages of a centre's own payments."""
+    request = payments_pb2.ListPaymentsRequest(page_size=PAGE)
+
+    def ask(channel: grpc.Channel, done: Callable[[Any], None]) -> None:
+        stub = payments_pb2_grpc.PaymentServiceStub(channel)
+        stub.ListPayments.future(request, timeout=PATIENCE_S).add_done_callback(done)
+
+    ask_on(attack, ask, pay_once)
+
+
+def cancels(attack: Attack) -> None:
+    """Cancels of payments that nobody has made."""
+
+    def ask(channel: grpc.Channel, done: Callable[[Any], None]) -> None:
+        request = counter_pb2.CancelPaymentRequest(id=new_id())
+        stub = counter_pb2_grpc.CounterServiceStub(channel)
+        stub.CancelPayment.future(request, timeout=PATIENCE_S).add_done_callback(done)
+
+    ask_on(attack, ask)
 
 
 def whole_feeds(attack: Attack) -> None:
@@ -103,4 +129,4 @@ def whole_feeds(attack: Attack) -> None:
     attack.answers |= codes
 
 
-BY_READING = (lists, whole_feeds)
+BY_READING = (lists, cancels, whole_feeds)

@@ -52,6 +52,7 @@ THOUGHT_OF = {
     "streams opened and ended": "openings",
     "one operator's sign-ons": "sign_ons",
     "the longest lists, many at a time": "lists",
+    "cancels of what is not there": "cancels",
     "whole feeds, again and again": "whole_feeds",
 }
 
