@@ -12,7 +12,9 @@ themselves.
 A case is kept if the server's memory that is no file's grows by less than 512 MB, the
 victim's p99 is at most twice its own beside the dummy, or 15 ms (50 ms while all
 centres shake hands), none of its payments is refused, who comes anew is let in within
-a quarter of a second, or twice what it takes beside the dummy, an attack that nothing
+a quarter of a second, or twice what it takes beside the dummy, a counter beside an
+attack by reading is not refused and its p99 is at most 100 ms, or three times that
+beside the dummy, an attack that nothing
 but an attacker would do is ended, the data directory grows by no more than is allowed,
 and the attack took place.
 Times mean something only where nothing else runs: with `--seconds` below 3 they are
@@ -36,6 +38,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from benchmarks.attacker import ATTACKER
 from benchmarks.attacks import ATTACKS, HELD_SERVICE, POOR, STORM
 from benchmarks.attacks_at_door import OPERATOR, OPERATOR_KEY, STRANGERS
+from benchmarks.attacks_by_reading import BY_READING
 from benchmarks.load import log_tail, side_server
 from benchmarks.load_network import ALL, Figures, LoadError, participants, services
 from benchmarks.machine import machine
@@ -61,13 +64,18 @@ JUDGED_S = 3.0
 DISK_MAX = 64 << 20
 """Bytes by which a data directory may grow beyond its reserve, where nobody pays."""
 PAYING_DISK_MAX = 2 << 30
-PAYING = ("unread", "batches", "holds")
+PAYING = ("unread", "batches", "holds", "lists")
 """Attacks that pay, and are let."""
 ENDED = (
     *("key_updates", "rapid_reset", "continuation", "settings", "ping", "empty_data"),
     "said_again",
 )
 """Attacks that nobody does who means well: they are thrown out."""
+READING = tuple(attack.__name__ for attack in BY_READING)
+"""Attacks by reading: a counter that looks and pays is beside them."""
+READ_KINDS = ("list", "bill")
+READ_RATIO, READ_MS = 3.0, 100.0
+"""What a look or `PayBill` may take: so often as much as beside the dummy, or this."""
 LOOK_S = 0.05
 SECONDS_MAX = 600.0
 VICTIM_FIRST = 1 << 40
@@ -123,12 +131,16 @@ class Scene:
         attacker = start(command, *NICE)
         comes = ["benchmarks.newcomer", *self._to(self.server.address, seconds)]
         newcomer = start(comes)
+        reads = ["benchmarks.reader", *self._to(self.server.address, seconds)]
+        reader = start(reads) if self.case in READING else None
+        others = [newcomer] if reader is None else [newcomer, reader]
         try:
             seen = self.victim(seconds)
-            seen |= finish(newcomer, seconds)
+            for other in others:
+                seen |= finish(other, seconds)
             return seen, finish(attacker, seconds)
         finally:
-            for process in (attacker, newcomer):
+            for process in (attacker, *others):
                 process.kill()
                 process.communicate()
 
@@ -218,7 +230,11 @@ def measure(case: str, seconds: float, directory: Path) -> Figures:
         found |= {f"{key}_{name}": one[key] for key in ("p50_ms", "p99_ms")}
     for name in seen.keys() & {"beside", "during"}:
         found |= {f"come_ms_{name}": seen[name]["come_ms"]}
+        for kind in READ_KINDS:
+            if f"{kind}_p99_ms" in seen[name]:
+                found |= {f"{kind}_ms_{name}": seen[name][f"{kind}_p99_ms"]}
     during = seen["during"]
+    found |= {name: during[name] for name in during if name.startswith("reads_")}
     found |= {"came": during["came"], "away": during["away"]}
     found |= {"refused": during["refused"], "said": during["said"]}
     found |= {"payments": during["payments"], "attack": attack}
@@ -251,6 +267,12 @@ def judge(found: Figures) -> list[str]:
         come_ms = max(RATIO * numbers.get("come_ms_beside", 0.0), COME_MS)
         if case != "storm" and numbers.get("come_ms_during", 0.0) > come_ms:
             broken.append("come")
+        for kind in READ_KINDS:
+            most_ms = max(READ_RATIO * numbers.get(f"{kind}_ms_beside", 0.0), READ_MS)
+            if numbers.get(f"{kind}_ms_during", 0.0) > most_ms:
+                broken.append(kind)
+    if numbers.get("reads_refused"):
+        broken.append("reads refused")
     if case != "storm" and (numbers.get("away") or numbers.get("came") == 0):
         broken.append("turned away")
     if case in ENDED and not attack["ended"] and not attack["held"]:

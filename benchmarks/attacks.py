@@ -26,6 +26,7 @@ from benchmarks import _client
 from benchmarks._client import CheckError
 from benchmarks.attacker import AGAIN_S, ATTACKER, Attack
 from benchmarks.attacks_at_door import AT_DOOR, LOOKS, SOURCE
+from benchmarks.attacks_by_reading import BY_READING
 from benchmarks.client_process import METHODS
 from benchmarks.messages import Maker, centre_code, places, service_code
 from benchmarks.raw_peer import (
@@ -512,6 +513,7 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
         *(unread_refusals, batches, refusals),
         *(feeds, watches, fetches, reads, holds),
         *AT_DOOR,
+        *BY_READING,
     )
 }
 

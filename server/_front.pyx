@@ -515,6 +515,14 @@ cdef class Front:
     def want(self, uint64_t call):
         front_give_command(self.door, self.command_for(FRONT_WANT, call))
 
+    def charge(self, uint64_t owner, int64_t reads):
+        if not 0 <= reads <= BOUND_MAX:
+            raise ValueError(f"{reads} reads")
+        cdef command* one = self.command_for(FRONT_CHARGE, 0)
+        one.owner = owner
+        one.number = reads
+        front_give_command(self.door, one)
+
     def drain(self):
         front_give_command(self.door, self.command_for(FRONT_DRAIN, 0))
 

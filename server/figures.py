@@ -17,7 +17,8 @@ from cryptography import x509
 from server._front import SHARES, Front
 from server.certificates import ServerCertificates
 from server.exposition import Family, Kind, counter, gauge, histogram
-from server.node import READS_WAITING_MAX, Node
+from server.node import Node
+from server.reading import LOOKS_WAITING_MAX, READS_WAITING_MAX
 from server.security_log import Cause, SecurityLog
 from switch._core import LMDB_VERSION
 from switch.billing.health import Health
@@ -356,7 +357,8 @@ def budget_figures(node: Node) -> list[Family]:
     for name, value, bound in (
         ("queue_rows", committer.rows_waiting, config.queue_rows_max),
         ("queue_bytes", committer.bytes_waiting, config.queue_bytes_max),
-        ("reads", node.reads_count, READS_WAITING_MAX),
+        ("reads", node.readers.count, READS_WAITING_MAX),
+        ("looks", node.looks.count, LOOKS_WAITING_MAX),
         ("watches", node.dispatch.watches.count, config.watches_max),
     ):
         used.add(value, budget=name)

@@ -18,7 +18,8 @@ from google.protobuf.message_factory import GetMessageClass
 from server import hot
 from server._front import BIDI, SERVER_STREAM, UNARY
 from server.masked import reply_to
-from server.node import Node, Wanted
+from server.node import Node
+from server.reading import Wanted
 from server.status import LateError
 from server.transport import Behaviour, Call, Look, Reply
 from switch.errors import WireError

@@ -7,12 +7,12 @@ says otherwise; blocking reads of the ledger go through `read`.
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from server import progress
+from server import asking, progress
 from server.observer import Observer
+from server.reading import Look, Looks, Readers
 from server.security_log import security_log
 from server.sessions import NoTable, Sessions, Table
 from server.status import StoppingError
@@ -34,7 +34,6 @@ from switch.ledger.committer import Answer, Committer, Reply
 from switch.ledger.exceptions import Exceptions
 from switch.ledger.quotation_keys import KeyRing
 from switch.ledger.receipt_key import ReceiptKey
-from switch.ledger.statements import Found
 from switch.register.load import Register
 from switch.register.operators import find_operator
 from switch.register.past import PastNames
@@ -43,41 +42,8 @@ from switch.v1 import payments_pb2
 
 log = logging.getLogger("server")
 
-READ_THREADS = 4
-"""Blocking reads at a time."""
-READS_WAITING_MAX = 1_024
-"""Blocking reads that may wait for a thread."""
-
-LOOKS_MAX = 64
-"""Short reads whose answers are given in one turn of the event loop; no more than
-`Ledger.find_entries` takes."""
-
 P = ParamSpec("P")
 T = TypeVar("T")
-
-Key = tuple[int, bytes, int | None]
-"""Whose id, which, and only of this wallet: as `Ledger.find_entries` takes them."""
-
-
-class Wanted(NamedTuple):
-    """What a look gives that wants a row first: it is found with those of its turn."""
-
-    key: Key
-    then: Callable[[Found], Any]
-    """Gives what the look gives."""
-
-
-_Look = tuple[Callable[[], Any], Callable[[Any, Exception | None], None]]
-
-
-_Done = tuple[_Look, Any, Exception | None]
-
-
-def _do(look: _Look, call: Callable[[], Any]) -> _Done:
-    try:
-        return look, call(), None
-    except Exception as error:  # noqa: BLE001
-        return look, None, error
 
 
 def _note_cancels(_: int, answer: Answer) -> None:
@@ -148,11 +114,8 @@ class Node:
         self.stopping = False
         self._group = asyncio.Event()
         self._on_stop: set[Callable[[], None]] = set()
-        self._readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read")
-        # One: several would only take the interpreter from each other.
-        self._lookers = ThreadPoolExecutor(1, thread_name_prefix="look")
-        self._reads = 0
-        self._looks: list[_Look] = []
+        self.readers = Readers(self.loop)
+        self.looks = Looks(self.loop, lambda keys: self.ledger.find_entries(keys))
         committer.attach(self.loop)
         committer.listen(self._group_done)
         committer.listen(self.dispatch.look)
@@ -236,26 +199,18 @@ class Node:
 
     def close(self) -> None:
         """End the reading threads, so that the ledger can be closed after them."""
-        for threads in (self._lookers, self._readers):
-            threads.shutdown(wait=True, cancel_futures=True)
+        self.looks.close()
+        self.readers.close()
         self.put_in.close()
 
     # --- work --------------------------------------------------------------------
 
     async def read(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking call in a reading thread.
+        """Run a blocking call in a reading thread, in the turn of who asks.
 
         Raises OverloadError if too many wait, and what `call` raises.
         """
-        if self._reads >= READS_WAITING_MAX:
-            raise OverloadError(f"{self._reads} reads wait; try again later")
-        self._reads += 1
-        try:
-            return await self.loop.run_in_executor(
-                self._readers, lambda: call(*args, **kwargs)
-            )
-        finally:
-            self._reads -= 1
+        return await self.readers.read(asking.current(), partial(call, *args, **kwargs))
 
     async def look(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a short blocking call as `look_up` does. Raises as it, and as `call`."""
@@ -269,66 +224,21 @@ class Node:
             else:
                 future.set_exception(error)
 
-        self.look_up(partial(call, *args, **kwargs), done)
+        self.look_up(asking.current(), partial(call, *args, **kwargs), done)
         return await future
 
     def look_up(
         self,
+        owner: int,
         call: Callable[[], T],
         done: Callable[[T | None, Exception | None], None],
     ) -> None:
         """Run a short blocking call in the looking thread, with those of this turn.
 
-        Then `done` in the event loop, with its result or its error.
-
-        The way to a thread and back costs more than a look at one payment, so that
-        those of a turn share it. Raises OverloadError if too many wait.
+        Then `done` in the event loop, with its result or its error. Raises
+        OverloadError if too many wait, of its owner or of all.
         """
-        if self._reads >= READS_WAITING_MAX:
-            raise OverloadError(f"{self._reads} reads wait; try again later")
-        if not self._looks:
-            self.loop.call_soon(self._start_looks)
-        self._looks.append((call, done))
-        self._reads += 1
-
-    def _start_looks(self) -> None:
-        looks, self._looks = self._looks, []
-        for first in range(0, len(looks), LOOKS_MAX):
-            self._lookers.submit(self._do_looks, looks[first : first + LOOKS_MAX])
-
-    def _do_looks(self, looks: "list[_Look]") -> None:
-        """In the looking thread."""
-        found = [_do(look, look[0]) for look in looks]
-        wanting = [
-            (place, one[1])
-            for place, one in enumerate(found)
-            if isinstance(one[1], Wanted)
-        ]
-        rows = self._find([wanted.key for _, wanted in wanting])
-        for (place, wanted), row in zip(wanting, rows, strict=True):
-            found[place] = _do(looks[place], partial(wanted.then, row))
-        self.loop.call_soon_threadsafe(self._tell_looks, found)
-
-    def _find(self, keys: list[Key]) -> list[Found]:
-        """The rows of a turn's looks, or what was met, for each."""
-        try:
-            return self.ledger.find_entries(keys) if keys else []
-        except Exception as error:  # noqa: BLE001
-            return [error] * len(keys)
-
-    def _tell_looks(self, found: "list[_Done]") -> None:
-        self._reads -= len(found)
-        for (_, done), result, error in found:
-            try:
-                done(result, error)
-            except Exception:
-                # The others of its turn are others'.
-                log.exception("an answer could not be given")
-
-    @property
-    def reads_count(self) -> int:
-        """Blocking reads that run or wait."""
-        return self._reads
+        self.looks.put(owner, Look(call, done))
 
     def _check_alone(self, reply: Reply) -> None:
         """Raise DamagedError if a payment, basket or move that came alone met damage.

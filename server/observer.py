@@ -20,6 +20,7 @@ from switch.codes import Role
 from switch.errors import BillerBusyError, CentreBusyError, OverloadError
 from switch.register.identity import ForbiddenError, Identity, IdentityError
 from switch.register.rights import MATRIX
+from switch.v1 import results_pb2
 
 SECONDS: Final = (
     *(0.000_25, 0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032),
@@ -165,20 +166,30 @@ class Observer:
         error: BaseException | None,
         context: Peer,
     ) -> None:
-        """Somebody has asked for an act, one of ACTS, and has been answered."""
+        """Somebody has asked for an act, one of ACTS, and has been answered.
+
+        One of a centre is an act if it did something: else it costs nothing, and there
+        would be as many lines as it likes.
+        """
+        is_counters = caller.role in (Role.CENTRE, Role.HARNESS)
+        if is_counters and (response is None or not _has_done(response)):
+            return
         outcome: dict[str, object] = {}
         if error is not None:
             outcome["status"] = code_pb2.Code.Name(code_of(error))
         elif response is not None:
             outcome = fields_of(getattr(response, "outcome", response))
-        self.security.act(
-            "act",
-            method=method.rpartition("/")[2],
-            participant=_name(caller),
-            address=address_of(context.peer()),
-            request=fields_of(request),
-            outcome=outcome,
-        )
+        what: dict[str, Any] = {
+            "method": method.rpartition("/")[2],
+            "participant": _name(caller),
+            "address": address_of(context.peer()),
+            "request": fields_of(request),
+            "outcome": outcome,
+        }
+        if caller.role is Role.TREASURY:
+            self.security.act("act", **what)
+        else:
+            self.security.others_act(what.pop("participant"), "act", **what)
 
     def searched(
         self, caller: Identity, request: Any, response: Any, context: Peer
@@ -194,9 +205,16 @@ class Observer:
             self.security.searched(name, address, key, found)
         else:
             # Whoever may look into all wallets answers for each look.
-            self.security.act(
-                "search", participant=name, address=address, key=key, found=found
+            self.security.others_act(
+                name, "search", address=address, key=key, found=found
             )
+
+
+def _has_done(response: Any) -> bool:
+    """Whether a counter's act has made a row, as its answer says."""
+    outcome = getattr(response, "outcome", response)
+    result = getattr(outcome, "result", results_pb2.RESULT_OK)
+    return bool(result == results_pb2.RESULT_OK and not outcome.repeat)
 
 
 def cause_of(error: BaseException) -> Cause | None:

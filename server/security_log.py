@@ -12,6 +12,10 @@ To note or act is to change a table under a lock that is held for moments; a thr
 writes. A disk that is full or hangs stops nothing: acts wait in a queue with a bound,
 notes are lost, and both are counted. Every act that changed the ledger has a row there
 as well, with the same participant.
+
+The treasury's acts have a queue of their own, and as much of a day's bytes as all else
+has: no centre pushes them out. Acts of others have a share for each participant, and
+are counted where their day is full.
 """
 
 import errno
@@ -44,7 +48,10 @@ SEARCHES_MAX: Final = 8_192
 OTHERS: Final = "(others)"
 """Stands for whoever comes beyond these bounds."""
 ACTS_MAX = 8_192
-"""Acts that may wait for a disk; with more the oldest are lost, and counted."""
+"""Acts of the treasury that may wait for a disk; as many of all others. With more the
+treasury's oldest are lost, others' newest, and counted."""
+OWN_ACTS_MAX = 1_024
+"""Of others' those of one participant."""
 TEXT_MAX = 200
 """Characters of one text in a line; what is cut ends with an ellipsis."""
 FIELDS_MAX = 32
@@ -86,6 +93,8 @@ class Key(NamedTuple):
     """Without the port."""
 
 
+_Act = dict[str, Any]
+"""A line of it, before it is JSON."""
 _Search = tuple[str, str, str]
 """Who, from where, and by which kind of key."""
 _Found = tuple[int, int]
@@ -114,13 +123,17 @@ class SecurityLog:
         self._addresses: Counter[tuple[Cause, str]] = Counter()
         self._minute = self._minute_of(wall())
         self._searches: dict[_Search, _Found] = {}
-        self._acts: deque[dict[str, Any]] = deque()
+        self._acts: deque[_Act] = deque()
+        self._others: deque[_Act] = deque()
+        self._of_others: Counter[str] = Counter()
         self._stopping = False
         self._thread: threading.Thread | None = None
         # The writer's own.
         self._file = -1
         self._day = date.min
         self._size = 0
+        self._unlisted = 0
+        self._said_full = date.min
         self.counts: Counter[Cause] = Counter()
         """Notes since the start, by cause."""
         self.acts_count = 0
@@ -169,7 +182,7 @@ class SecurityLog:
             self._searches[search] = times + 1, so_far + found
 
     def act(self, event: str, **what: Any) -> None:
-        """Somebody has decided something; each is a line of its own.
+        """The treasury has decided something, or the switch; each is a line of its own.
 
         `what` are JSON values; texts are cut.
         """
@@ -180,6 +193,20 @@ class SecurityLog:
                 self._acts.popleft()
                 self.lost_count += 1
             self._acts.append(line)
+            self._wake.notify()
+
+    def others_act(self, participant: str, event: str, **what: Any) -> None:
+        """The same of somebody else, `role/participant`, within its share."""
+        line = {"time": _stamp(self._wall()), "event": event}
+        line |= {"participant": participant, **what}
+        with self._wake:
+            self.acts_count += 1
+            own = self._of_others[participant]
+            if own >= OWN_ACTS_MAX or (own and len(self._others) >= ACTS_MAX):
+                self.lost_count += 1
+                return
+            self._of_others[participant] += 1
+            self._others.append(line)
             self._wake.notify()
 
     # --- the writer's thread -----------------------------------------------------
@@ -230,7 +257,7 @@ class SecurityLog:
             self._file = -1
 
     def _is_due(self) -> bool:
-        return bool(self._acts) or self._stopping or self._left_s() <= 0
+        return bool(self._acts or self._others) or self._stopping or self._left_s() <= 0
 
     def _left_s(self) -> float:
         """Seconds until the minute of the notes is over; all of it if it leapt back."""
@@ -247,19 +274,22 @@ class SecurityLog:
         In the writer's thread, or without one.
         """
         with self._lock:
-            acts = list(self._acts)
+            acts, others = list(self._acts), list(self._others)
             notes: Counter[Key] = Counter()
             searches: dict[_Search, _Found] = {}
             minute = self._minute
-            if everything or self._left_s() <= 0:
+            is_over = everything or self._left_s() <= 0
+            if is_over:
                 notes, self._notes = self._notes, notes
                 searches, self._searches = self._searches, searches
                 self._addresses.clear()
                 self._minute = self._minute_of(self._wall())
         try:
             self._open()
-            self._write(map(_line, acts), sync=True)
-            self._forget(acts)
+            self._write_acts(acts)
+            self._write_others(others)
+            if is_over:
+                self._write_unlisted(minute)
             self._write_notes(notes, minute)
             self._write_searches(searches, minute)
             self.failing = ""
@@ -270,13 +300,48 @@ class SecurityLog:
             with self._lock:
                 self.lost_count += len(notes) + len(searches)
 
-    def _forget(self, acts: list[dict[str, Any]]) -> None:
-        """These are written. Those that came meanwhile stand behind them."""
+    def _write_acts(self, acts: "list[_Act]") -> None:
+        """The treasury's: as far as the day has room for them behind all else."""
+        lines = self._fitting(acts, 2 * self._day_bytes_max)
+        self._write(lines, sync=True)
         with self._lock:
+            self.lost_count += len(acts) - len(lines)
             for one in acts:
                 # Some may have been let go for want of room.
                 if self._acts and self._acts[0] is one:
                     self._acts.popleft()
+        if len(lines) < len(acts) and self._said_full != self._day:
+            self._said_full = self._day
+            log.critical("ALARM: the security log of this day is full")
+
+    def _write_others(self, acts: "list[_Act]") -> None:
+        """Of those for whom the day has no room it is told how many they are."""
+        lines = self._fitting(acts, self._day_bytes_max)
+        self._write(lines, sync=True)
+        self._unlisted += len(acts) - len(lines)
+        with self._lock:
+            for one in acts:
+                self._others.popleft()
+                self._of_others[one["participant"]] -= 1
+            self._of_others = +self._of_others
+
+    def _fitting(self, acts: "list[_Act]", most: int) -> list[bytes]:
+        """The lines of as many as there is room for in a file of `most` bytes."""
+        lines: list[bytes] = []
+        size = self._size
+        for line in map(_line, acts):
+            size += len(line)
+            if size > most:
+                break
+            lines.append(line)
+        return lines
+
+    def _write_unlisted(self, minute: int) -> None:
+        if not self._unlisted:
+            return
+        said = {"event": "acts", "participant": OTHERS, "count": self._unlisted}
+        self._write([_line({"time": _stamp(minute * MINUTE_S), **said})], sync=False)
+        self._unlisted = 0
 
     def _write_notes(self, notes: Counter[Key], minute: int) -> None:
         if not notes:

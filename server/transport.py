@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 
 from google.rpc import code_pb2, status_pb2
 
-from server import progress
+from server import asking, progress
 from server._front import (
     BIDI,
     BOUNDS,
@@ -83,6 +83,9 @@ class Commands(Protocol):
     def want(self, call: int) -> None:
         """Ask for one more message."""
 
+    def charge(self, owner: int, reads: int) -> None:
+        """Take so many reads of an owner beside what its calls are priced at."""
+
 
 class Peer(Protocol):
     """The other end of a connection."""
@@ -90,6 +93,10 @@ class Peer(Protocol):
     @property
     def address(self) -> str:
         """`HOST:PORT`, an IPv6 host in brackets."""
+
+    @property
+    def owner(self) -> int:
+        """Whose budget it draws on, as the front thread has it."""
 
     @property
     def caller(self) -> Identity | None:
@@ -233,6 +240,7 @@ class Call:
     async def run(self, behaviour: "Callable[[Call], Awaitable[bytes | None]]") -> None:
         """Do what the method does, and answer: the whole of a call's task."""
         self.progress = progress.begin()
+        asking.begin(self.caller, partial(self._commands.charge, self._peer.owner))
         begun = perf_counter()
         failed: BaseException | None = None
         try:
@@ -266,7 +274,8 @@ class Call:
         """Do what the method does, and answer, without a task."""
         self._begun = perf_counter()
         try:
-            behaviour.look_up(partial(behaviour.do, self), self.answer)
+            owner = asking.owner_of(self.caller)
+            behaviour.look_up(owner, partial(behaviour.do, self), self.answer)
         except Exception as error:  # noqa: BLE001
             self.answer(None, error)
 
@@ -332,11 +341,11 @@ class Look:
     """What a method does that only looks something up: it has no task of its own."""
 
     look_up: Callable[
-        [Callable[[], Any], Callable[[Reply | None, Exception | None], None]],
+        [int, Callable[[], Any], Callable[[Reply | None, Exception | None], None]],
         None,
     ]
-    """Runs its first argument in another thread, and the second with what came of it
-    in the event loop. Raises OverloadError."""
+    """For an owner: runs the second argument in another thread, and the third with what
+    came of it in the event loop. Raises OverloadError."""
     do: Callable[[Call], Any]
     """Gives a Reply, or what `look_up` makes one of."""
 

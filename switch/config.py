@@ -46,6 +46,8 @@ ROLE_BUDGETS: Mapping[str, Mapping[str, int]] = {
         "fetches_at_once": 20_000,
         "owner_watches_max": 65_536,
     },
+    # Two machines at change-over, with a feed and a file each.
+    "biller": {"owner_feeds_max": 4},
     "treasury": {"reads_per_s": 2_000, "reads_at_once": 20_000},
     "auditor": {"reads_per_s": 2_000, "reads_at_once": 20_000},
     # What citizens ask, and who asks in their place: 48 bits of a code cannot be tried.

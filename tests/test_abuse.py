@@ -51,6 +51,9 @@ THOUGHT_OF = {
     "refusals with a long text": "long_texts",
     "streams opened and ended": "openings",
     "one operator's sign-ons": "sign_ons",
+    "the longest lists, many at a time": "lists",
+    "cancels of what is not there": "cancels",
+    "whole feeds, again and again": "whole_feeds",
 }
 
 
@@ -70,6 +73,11 @@ THOUGHT_OF = {
         ({"come_ms_during": 251.0}, ["come"]),
         ({"come_ms_during": 399.0, "come_ms_beside": 200.0}, []),
         ({"come_ms_during": 251.0, "seconds": 2.0}, []),
+        ({"list_ms_during": 99.0, "bill_ms_during": 99.0}, []),
+        ({"list_ms_during": 101.0}, ["list"]),
+        ({"bill_ms_during": 149.0, "bill_ms_beside": 50.0}, []),
+        ({"bill_ms_during": 151.0, "bill_ms_beside": 50.0}, ["bill"]),
+        ({"reads_refused": 1}, ["reads refused"]),
         ({"away": 1, "came": 9}, ["turned away"]),
         ({"away": 0, "came": 0}, ["turned away"]),
         ({"come_ms_during": 9_000.0, "away": 3, "case": "storm"}, []),

@@ -188,10 +188,24 @@ void calls_tell(struct call *call, int kind, int64_t number) {
     mailbox_add_event(&call->connection->front->mailbox, event);
 }
 
+/* All that it had to send has left. What is open as long as it is read has paid for that, and
+   hears of it, so that the next is made, when its owner may read on. */
+void calls_sent(struct call *call) {
+    struct front *front = call->connection->front;
+    call->sent_ms = 0;
+    if (call->open == FRONT_FEEDS) {
+        int64_t wait_ms = rates_wait_ms(call->connection->owner, FRONT_READS, front->now_ms);
+        if (wait_ms > 0) call->sent_ms = front->now_ms + wait_ms;
+        calls_schedule(call);
+    }
+    if (call->sent_ms == 0) calls_tell(call, FRONT_SENT, 0);
+}
+
 /* The call is over without the caller's doing: it is told if it knows of it. */
 void calls_end(struct call *call, int cause) {
     if (call->ending) return;
     call->ending = true;
+    call->sent_ms = 0;
     if (!call->given) return;
     struct connection *connection = call->connection;
     struct method *method = call->method >= 0 ? &connection->front->methods[call->method] : NULL;
@@ -226,6 +240,7 @@ static int64_t deadline_ms(const struct call *call) {
 void calls_schedule(struct call *call) {
     int64_t due_ms = call->deadline_ns > 0 ? deadline_ms(call) : INT64_MAX;
     if (call->body_ms > 0 && call->body_ms < due_ms) due_ms = call->body_ms;
+    if (call->sent_ms > 0 && call->sent_ms < due_ms) due_ms = call->sent_ms;
     struct wheel *wheel = &call->connection->front->wheel;
     if (due_ms == INT64_MAX)
         timers_clear(wheel, &call->timer);
@@ -243,6 +258,8 @@ void calls_tick(struct call *call) {
     } else if (late || (call->body_ms > 0 && front->now_ms >= call->body_ms)) {
         COUNT(front, calls_late);
         reply_refuse(call, late ? FRONT_REASON_DEADLINE : FRONT_REASON_BODY_LATE);
+    } else if (call->sent_ms > 0 && front->now_ms >= call->sent_ms) {
+        calls_sent(call);
     } else {
         calls_schedule(call);
     }

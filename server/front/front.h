@@ -276,6 +276,7 @@ enum front_command_kind {
     FRONT_FINISH,           /* number: status; fields: trailers, or NULL for OK alone */
     FRONT_REPLY,            /* message; then FINISH with OK */
     FRONT_WANT,
+    FRONT_CHARGE, /* owner; number: reads that a call of it has cost beside its price */
     FRONT_TRUST, /* the authority may have changed */
     FRONT_STOP_STREAMS, /* of hot methods */
     FRONT_DRAIN,

@@ -244,6 +244,10 @@ void loop_command(struct front *front, struct command *command) {
     case FRONT_CLOSE_CONNECTION:
         follow_connection(front, command);
         break;
+    case FRONT_CHARGE:
+        owners_charge(front, command->owner, command->number);
+        mailbox_use_command(&front->mailbox, command);
+        break;
     case FRONT_STOP_STREAMS:
         if (front->hot != NULL) front->hot->stop(front->hot);
         mailbox_use_command(&front->mailbox, command);

@@ -12,11 +12,18 @@ static size_t owners_slot(uint64_t id) {
     return (size_t)((id * UINT64_C(0x9E3779B97F4A7C15)) >> 52) % OWNER_SLOTS;
 }
 
+/* NULL: it has gone, with nothing owed. */
+struct owner *owners_find(struct front *front, uint64_t id) {
+    struct owner *owner = front->owners[owners_slot(id)];
+    while (owner != NULL && owner->id != id) owner = owner->next;
+    return owner;
+}
+
 struct owner *owners_get(struct front *front, uint64_t id) {
+    struct owner *owner = owners_find(front, id);
+    if (owner != NULL) return owner;
     struct owner **list = &front->owners[owners_slot(id)];
-    for (struct owner *owner = *list; owner != NULL; owner = owner->next)
-        if (owner->id == id) return owner;
-    struct owner *owner = calloc(1, sizeof(*owner));
+    owner = calloc(1, sizeof(*owner));
     if (owner == NULL) return NULL;
     owner->id = id;
     owner->timer.kind = TIMER_OWNER;
@@ -66,6 +73,14 @@ void owners_tick(struct front *front, struct owner *owner) {
     owners_schedule(front, owner);
     owner->kept_count--;
     owners_look(front, owner);
+}
+
+/* What a call has cost beside its price, whether it is still there or not. */
+void owners_charge(struct front *front, uint64_t id, int64_t reads) {
+    struct owner *owner = owners_find(front, id);
+    if (owner == NULL) return;
+    rates_take(owner, FRONT_READS, reads);
+    if (owner->resting) owners_schedule(front, owner);
 }
 
 /* --- turns ----------------------------------------------------------------------------- */

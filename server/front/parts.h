@@ -167,6 +167,7 @@ struct call {
     char timeout[FRONT_TIMEOUT_SIZE];
     int64_t deadline_ns;        /* CLOCK_MONOTONIC; 0: none */
     int64_t body_ms;            /* when its body must be here; 0: it is, or need not */
+    int64_t sent_ms;            /* when SENT is told, as its owner's reads were used up; 0: at once */
     size_t metadata_size;       /* as HTTP/2 counts it */
     struct block *path;         /* of a method that is not known */
     struct block *metadata;     /* fields */
@@ -429,6 +430,8 @@ int rates_of_reason(int reason); /* enum front_rate */
 
 /* owners.c */
 struct owner *owners_get(struct front *front, uint64_t id); /* made if need be; NULL: no memory */
+struct owner *owners_find(struct front *front, uint64_t id);
+void owners_charge(struct front *front, uint64_t id, int64_t reads);
 /* It may be time for its held streams, or to forget it. */
 void owners_tick(struct front *front, struct owner *owner);
 void owners_schedule(struct front *front, struct owner *owner);
@@ -521,6 +524,7 @@ void calls_end(struct call *call, int cause); /* the caller is told, if it knows
 void calls_tick(struct call *call);
 void calls_schedule(struct call *call);
 void calls_message(struct call *call, struct block *body);
+void calls_sent(struct call *call);
 void calls_lend(struct call *call, size_t size); /* bytes that the caller has of it */
 void calls_take_back(struct call *call);
 void calls_tell(struct call *call, int kind, int64_t number);

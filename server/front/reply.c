@@ -105,11 +105,14 @@ void reply_write(struct call *call, uint8_t *out, size_t size) {
         out += piece;
         size -= piece;
         call->out_offset += piece;
-        if (done + piece == message->size) reply_pop(call);
+        if (done + piece < message->size) continue;
+        reply_pop(call);
+        /* What is open as long as it is read pays for each message: a page is a read. */
+        if (call->open == FRONT_FEEDS) rates_take(call->connection->owner, FRONT_READS, 1);
     }
     if (call->out_left == 0 && call->tell_sent && !call->ending) {
         call->tell_sent = false;
-        calls_tell(call, FRONT_SENT, 0);
+        calls_sent(call);
     }
 }
 
@@ -167,6 +170,7 @@ static void reply_conclude(struct call *call, int code, struct block *fields) {
     call->end_fields = fields;
     call->dropping = true;
     call->body_ms = 0;
+    call->sent_ms = 0;
     request_drop(call);
     if (call->deadline_ns == 0) timers_clear(&call->connection->front->wheel, &call->timer);
     if (!call->started) {

@@ -3,10 +3,13 @@
 import asyncio
 import logging
 import time
+from functools import partial
+from typing import Any
 
-from server import arguments, convert
+from server import arguments, asking, convert
 from server.masked import paper_for
 from server.node import Node
+from server.reading import Wanted
 from server.services import bills, receipts
 from server.services.cancelling import CancelCalls
 from server.services.catalogue import CatalogueLists
@@ -89,7 +92,7 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
             raise ArgumentError("wait_ms", f"must be at most {WAIT_MAX_MS}")
         # What was sent before has its answer in the ledger, whatever became of its
         # service and its biller since.
-        if not await node.read(self._is_known, payment.id, caller):
+        if not await node.look(self._is_known, payment.id, caller):
             named = node.register.find_participant(payment.centre)
             payment.operator = operator_of(
                 node.register, caller, payment.operator, named.index if named else 0
@@ -151,9 +154,7 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
         end_s = node.loop.time() + wait_ms / 1000
         with node.dispatch.watch(outcome.sequence) as watch:
             while True:
-                found = await node.read(
-                    statements.find_payment, node.ledger, caller.index, outcome.id
-                )
+                found = await node.look(self._payment, caller.index, outcome.id)
                 assert found is not None
                 state = standing_now(node, found).state
                 left_s = end_s - node.loop.time()
@@ -171,6 +172,11 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
         wallet = convert.wallet(image, "")
         outcome.wallet_balance = wallet.balance
         outcome.wallet_pending = wallet.pending
+
+    def _payment(self, sender: int, payment_id: bytes) -> Any:
+        """In the looking thread; gives a payment, once its row is found."""
+        then = partial(statements.payment_in, self._node.ledger)
+        return Wanted((sender, payment_id, None), then)
 
     # --- what there is, and what was paid ----------------------------------------
 
@@ -193,7 +199,9 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
     ) -> pb.GetReceiptResponse:
         """The receipt of a completed payment, or of a refund of it."""
         _check_language(request.language)
-        return await self._node.read(receipts.get_receipt, self._node, request, caller)
+        return await self._node.read(
+            receipts.get_receipt, self._node, request, caller, asking.charge()
+        )
 
     async def GetAcknowledgement(
         self, request: pb.GetAcknowledgementRequest, caller: Identity

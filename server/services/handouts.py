@@ -4,7 +4,8 @@ citizen has to get.
 
 from typing import Any
 
-from server import arguments, convert
+from server import arguments, asking, convert
+from server.asking import Charge
 from server.node import Node
 from server.page_tokens import make_token, read_token
 from server.services import listed
@@ -33,9 +34,10 @@ class HandoutCalls:
         self, request: pb.ListHandoutsRequest, caller: Identity
     ) -> pb.ListHandoutsResponse:
         """What waits at a centre, the oldest first; or all of one payment."""
+        node, charge = self._node, asking.charge()
         if request.payment_id or request.sender:
-            return await self._node.read(self._list_of_payment, request, caller)
-        return await self._node.read(self._list_waiting, request, caller)
+            return await node.read(self._list_of_payment, request, caller, charge)
+        return await node.read(self._list_waiting, request, caller, charge)
 
     async def HandOut(
         self, request: pb.HandOutRequest, caller: Identity
@@ -103,7 +105,7 @@ class HandoutCalls:
         return None if found is None else self._tell_handout(found)
 
     def _list_waiting(
-        self, request: pb.ListHandoutsRequest, caller: Identity
+        self, request: pb.ListHandoutsRequest, caller: Identity, charge: Charge
     ) -> pb.ListHandoutsResponse:
         node = self._node
         wallet = arguments.own_wallet(node.register, caller, request.centre).index
@@ -117,13 +119,13 @@ class HandoutCalls:
             next_page_token=make_token(request, caller, following),
         )
         for sequence in listed[:size]:
-            found = handouts.handout_of(node.ledger, node.ledger.row(sequence))
+            found = handouts.handout_of(node.ledger, node.ledger.row(sequence), charge)
             if found is not None:
                 response.handouts.append(self._tell_handout(found))
         return response
 
     def _list_of_payment(
-        self, request: pb.ListHandoutsRequest, caller: Identity
+        self, request: pb.ListHandoutsRequest, caller: Identity, charge: Charge
     ) -> pb.ListHandoutsResponse:
         for name in ("centre", "page_size", "page_token"):
             if getattr(request, name):
@@ -133,15 +135,15 @@ class HandoutCalls:
         payment = find_payment(node, request.payment_id, request.sender, caller)
         response = pb.ListHandoutsResponse(as_of_sequence=as_of)
         since = self._handouts.since()
-        for back in self._list_given_back(payment):
+        for back in self._list_given_back(payment, charge):
             if not since or back.sequence <= since:
                 continue
-            found = handouts.handout_of(node.ledger, back)
+            found = handouts.handout_of(node.ledger, back, charge)
             if found is not None:
                 response.handouts.append(self._tell_handout(found))
         return response
 
-    def _list_given_back(self, payment: Payment) -> list[Entry]:
+    def _list_given_back(self, payment: Payment, charge: Charge) -> list[Entry]:
         """What gave a payment back, or what may have."""
         final = payment.resolution
         ends = [final] if final is not None else []
@@ -149,7 +151,7 @@ class HandoutCalls:
         if paid is None or not payment.refunded:
             return ends
         try:
-            return [*ends, *refunds_of(self._node.ledger, paid)]
+            return [*ends, *refunds_of(self._node.ledger, paid, charge=charge)]
         except RefundsFarApartError as error:
             raise PreconditionError("TOO_FAR_APART", str(error)) from error
 

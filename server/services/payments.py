@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 from server import arguments, convert
-from server.node import Key, Node, Wanted
+from server.node import Node
 from server.page_tokens import make_token, read_token
+from server.reading import Key, Wanted
 from server.services.listed import filter_of, finish, lines_of
 from server.services.standing import standing_now
 from server.status import ArgumentError, NotFoundError, reason_of

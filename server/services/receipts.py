@@ -1,5 +1,6 @@
 """GetReceipt: what the citizen takes home of a payment, and of each refund of it."""
 
+from server.asking import Charge
 from server.masked import paper_for
 from server.node import Node
 from server.services.payments import find_payment
@@ -18,15 +19,15 @@ _HAS_RECEIPT = (PaymentState.COMPLETED, PaymentState.REFUNDED)
 
 
 def get_receipt(
-    node: Node, request: pb.GetReceiptRequest, caller: Identity
+    node: Node, request: pb.GetReceiptRequest, caller: Identity, charge: Charge
 ) -> pb.GetReceiptResponse:
-    """The receipt that is asked for. Reads; blocks."""
+    """The receipt that is asked for. Reads; blocks; charges what it walks."""
     found = find_payment(node, request.id, request.sender, caller)
     if found.state not in _HAS_RECEIPT:
         state = found.state.name.lower()
         raise PreconditionError("NO_RECEIPT", f"the payment is {state}")
     if request.refund:
-        response, sequence = _of_refund(node, found, request, caller)
+        response, sequence = _of_refund(node, found, request, caller, charge)
     else:
         response, sequence = _of_payment(node, found, request, caller)
     # Who reads papers masked has none to hand out, and nothing to prove by one.
@@ -53,12 +54,16 @@ def _of_payment(
 
 
 def _of_refund(
-    node: Node, found: Payment, request: pb.GetReceiptRequest, caller: Identity
+    node: Node,
+    found: Payment,
+    request: pb.GetReceiptRequest,
+    caller: Identity,
+    charge: Charge,
 ) -> tuple[pb.GetReceiptResponse, int]:
     """The same of one of its refunds."""
     final = found.resolution or found.entry
     try:
-        refunds = refunds_of(node.ledger, final)
+        refunds = refunds_of(node.ledger, final, charge=charge)
     except RefundsFarApartError as error:
         raise PreconditionError("NO_RECEIPT", str(error)) from error
     which = request.refund

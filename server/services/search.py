@@ -13,10 +13,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from server import arguments, convert
-from server.node import Key, Node
+from server.node import Node
 from server.observer import SEARCH_KEYS
 from server.pace import wait_for_pace
 from server.page_tokens import make_token, read_token
+from server.reading import Key
 from server.services.listed import filter_of, finish, lines_of
 from server.services.payments import payment_key
 from server.status import ArgumentError, NotFoundError

@@ -7,6 +7,7 @@ a payment that had been kept, of an expiry. What came back before the ledger ran
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -95,8 +96,12 @@ def given_back(ledger: Ledger, back: Entry) -> int:
     return held if back.kind == Kind.VOID else held - back.amount
 
 
-def handout_of(ledger: Ledger, back: Entry) -> Handout | None:
+def handout_of(
+    ledger: Ledger, back: Entry, charge: Callable[[int], None] | None = None
+) -> Handout | None:
     """What a row gave back, and what became of it; None if it is none of those.
+
+    `charge` is told what is walked, as `refunds_of` tells it.
 
     Raises CorruptionError.
     """
@@ -112,7 +117,7 @@ def handout_of(ledger: Ledger, back: Entry) -> Handout | None:
         return None
     which = 0
     if back.kind == Kind.REFUND:
-        which = _place(ledger, back, final)
+        which = _place(ledger, back, final, charge)
     elif payment.standing.is_corrected:
         corrected = ledger.row(ledger.link(back.resolves, Link.CORRECTION))
         amount -= corrected.amount if corrected.amount < amount else 0
@@ -121,12 +126,14 @@ def handout_of(ledger: Ledger, back: Entry) -> Handout | None:
     return Handout(back, amount, payment, which, row)
 
 
-def _place(ledger: Ledger, back: Entry, final: Entry) -> int:
+def _place(
+    ledger: Ledger, back: Entry, final: Entry, charge: Callable[[int], None] | None
+) -> int:
     """Which refund of its payment a row is, 0 if too much lies between them."""
     if back.total == back.amount:
         return 1
     try:
-        found = refunds_of(ledger, final)
+        found = refunds_of(ledger, final, charge=charge)
     except RefundsFarApartError:
         return 0
     return 1 + [one.sequence for one in found].index(back.sequence)

@@ -5,6 +5,7 @@ the sum so far; where there was more than one the others lie among the rows of t
 wallet before it.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from switch._core import Ledger, entries_of
@@ -25,11 +26,16 @@ class RefundsFarApartError(LookupError):
 
 
 def refunds_of(
-    ledger: Ledger, final: Entry, *, scan_max: int | None = None
+    ledger: Ledger,
+    final: Entry,
+    *,
+    scan_max: int | None = None,
+    charge: Callable[[int], None] | None = None,
 ) -> list[Entry]:
     """The refunds of what completed a payment (a pay, a post), the first one first.
 
-    At most `scan_max` rows of the wallet are looked through; None is SCAN_MAX.
+    At most `scan_max` rows of the wallet are looked through; None is SCAN_MAX. `charge`
+    is called with 1 before each PAGE of them.
 
     Raises RefundsFarApartError, CorruptionError.
     """
@@ -45,6 +51,8 @@ def refunds_of(
             raise RefundsFarApartError(
                 f"more than {most} rows lie between the refunds of the payment"
             )
+        if charge is not None:
+            charge(1)
         sequences = ledger.account_rows(final.debit, before, PAGE)
         if not len(sequences):
             raise CorruptionError(0, f"refund {newest} has none before it")

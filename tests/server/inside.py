@@ -52,13 +52,17 @@ class FakeCall(Call):
     """A call with its messages at hand; what it would tell the front it keeps."""
 
     def __init__(self, name: str, messages: list[bytes]) -> None:
-        peer = SimpleNamespace(address="127.0.0.1:1", caller=None)
+        peer = SimpleNamespace(address="127.0.0.1:1", caller=None, owner=1)
         self.answered = asyncio.Event()
         super().__init__(self, {}, lambda *_: self.answered.set(), 1, "", peer, None, 0)  # type: ignore[arg-type]
         self.name = name
         self.written: list[bytes] = []
         self.status: tuple[int, str, bytes] = (0, "", b"")
+        self.charged = 0
         self._messages = messages
+
+    def charge(self, _: int, reads: int) -> None:
+        self.charged += reads
 
     def start(self) -> None:
         pass

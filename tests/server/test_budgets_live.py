@@ -45,7 +45,7 @@ NARROW = {
 SETTINGS = {
     **{f"budget.centre.{name}": value for name, value in NARROW.items()},
     **{f"budget.biller.{name}": value for name, value in NARROW.items()},
-    "budget.owner_feeds_max": 2,
+    "budget.biller.owner_feeds_max": 2,
     "budget.centre.owner_watches_max": 3,
     "budget.centre.reads_at_once": 100,
     "budget.biller.reads_at_once": 20,

@@ -61,7 +61,7 @@ class Case:
         self.front: Front = front
         self.noted: list[BaseException | None] = []
         caller = Identity(Role.CENTRE, "centre-a", 1)
-        peer = SimpleNamespace(address="127.0.0.1:5", caller=caller)
+        peer = SimpleNamespace(address="127.0.0.1:5", caller=caller, owner=5)
         door: Any = SimpleNamespace(
             peer=lambda _: peer, refusal=lambda *_: ForbiddenError("no")
         )
@@ -297,7 +297,8 @@ class Looks:
     def __init__(self) -> None:
         self.waiting: list[Any] = []
 
-    def __call__(self, do: Any, done: Any) -> None:
+    def __call__(self, owner: int, do: Any, done: Any) -> None:
+        assert owner == 1
         self.waiting.append((do, done))
 
     def run(self) -> None:
@@ -357,7 +358,7 @@ async def test_a_look_that_fails_is_a_status(do: Any) -> None:
 
 
 async def test_a_look_that_finds_no_room_is_a_status() -> None:
-    def full(_: Any, __: Any) -> None:
+    def full(*_: Any) -> None:
         raise OverloadError("x")
 
     case = Case(UNARY, Look(full, lambda _: b""))

@@ -5,6 +5,8 @@ kept is asked for by its version; pages as small as can be. In the process itsel
 readers are taken away, the ledger's payments with them.
 """
 
+import asyncio
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import grpc
 import pytest
 
+from server.reading import OWN_READS_MAX, OWN_THREADS
 from switch.calendar import ist_date
 from switch.client import Client
 from switch.codes import Role
@@ -185,7 +188,14 @@ def test_the_client_joins_pages(loaded: Peers) -> None:
 async def test_it_is_told_when_nothing_else_is(tmp_path: Path) -> None:
     """All who read the ledger wait, and as many as may wait with them."""
     async with inside(tmp_path) as one:
-        one.node._reads = 1 << 20
+        held = threading.Event()
+        centre = one.node.register.find_participant("centre-a")
+        assert centre is not None
+        waiting = [
+            asyncio.ensure_future(one.node.readers.read(centre.index, held.wait))
+            for _ in range(OWN_READS_MAX + OWN_THREADS)
+        ]
+        await asyncio.sleep(0)
         listed = payments_pb2.ListPaymentsRequest()
         with pytest.raises(FailedError) as failed:
             await one.call("ListPayments", listed, by="centre/centre-a")
@@ -193,4 +203,5 @@ async def test_it_is_told_when_nothing_else_is(tmp_path: Path) -> None:
         request = catalogue_pb2.ListCatalogueRequest()
         body = await one.call("ListCatalogue", request, by="centre/centre-a")
         assert len(catalogue_pb2.ListCatalogueResponse.FromString(body).services) == 10
-        one.node._reads = 0
+        held.set()
+        assert all(await asyncio.gather(*waiting))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from server.node import LOOKS_MAX, READS_WAITING_MAX, Key, Wanted
+from server.reading import LOOKS_MAX, OWN_LOOKS_MAX, Key, Wanted
 from switch.errors import OverloadError
 from switch.ids import new_id
 from switch.ledger.statements import Found
@@ -55,8 +55,8 @@ async def test_looks_of_a_turn_share_a_thread_and_one_wake_up(
 
         next_turn()
         for number in range(LOOKS_MAX):
-            node.look_up(partial(look, number), partial(done, number))
-        assert node.reads_count == LOOKS_MAX
+            node.look_up(7, partial(look, number), partial(done, number))
+        assert node.looks.count == LOOKS_MAX
         await asyncio.wait_for(all_told.wait(), WAIT_S)
         assert [number for number, _ in told] == list(range(LOOKS_MAX))
         assert isinstance(told[1][1], LookupError)
@@ -65,7 +65,7 @@ async def test_looks_of_a_turn_share_a_thread_and_one_wake_up(
         # All in one turn, and the failure of one is its own.
         assert len(set(turns)) == 1
         assert "an answer could not be given" in caplog.text
-        assert node.reads_count == 0
+        assert node.looks.count == 0
 
 
 async def test_rows_that_looks_want_are_found_together(
@@ -110,7 +110,7 @@ async def test_looks_that_wait_are_bounded(tmp_path: Path) -> None:
         try:
             looks = [
                 asyncio.ensure_future(one.node.look(held.wait, WAIT_S))
-                for _ in range(READS_WAITING_MAX)
+                for _ in range(OWN_LOOKS_MAX)
             ]
             await asyncio.sleep(0)
             with pytest.raises(OverloadError):

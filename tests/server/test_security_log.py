@@ -25,6 +25,7 @@ from server.security_log import (
     ADDRESSES_MAX,
     KEYS_MAX,
     OTHERS,
+    OWN_ACTS_MAX,
     SEARCHES_MAX,
     TEXT_MAX,
     Cause,
@@ -38,7 +39,7 @@ from switch.codes import Role
 from switch.errors import ConfigError
 from switch.ids import new_id
 from switch.register.rights import ACTS
-from switch.v1 import admin_pb2, payments_pb2
+from switch.v1 import admin_pb2, counter_pb2, payments_pb2
 from switch.v1 import results_pb2 as results
 from tests.server.harness import (
     CALL_S,
@@ -287,6 +288,69 @@ def test_so_many_acts_wait_and_no_more(
     assert numbers == list(range(10, ACTS_MAX + 10))
 
 
+def test_nobody_pushes_an_act_of_the_treasury_out(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Centres have a queue of their own, and each a share of it."""
+    disk = Full(monkeypatch, 0)
+    kept.log.act("act", method="TopUp")
+    for at in range(3 * OWN_ACTS_MAX):
+        kept.log.others_act("centre/a", "act", number=at)
+    kept.log.others_act("centre/b", "act", number=7)
+    kept.log.write()
+    assert kept.log.lost_count == 2 * OWN_ACTS_MAX
+    disk.room = 1 << 30
+    kept.log.write()
+    first, *others = kept.lines()
+    assert first["method"] == "TopUp"
+    assert len(others) == OWN_ACTS_MAX + 1
+    assert {"centre/a", "centre/b"} == {one["participant"] for one in others}
+    # And all have their share again.
+    kept.log.others_act("centre/a", "act", number=8)
+    kept.log.write()
+    assert kept.lines()[-1]["number"] == 8
+
+
+def test_acts_of_others_are_counted_on_a_full_day(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, most=64 << 10)
+    count = 0
+    while kept.log._size < 62 << 10:
+        count += 1
+        kept.log.others_act("centre/a", "act", text="x" * 100)
+        kept.log.write()
+    for _ in range(1_000):
+        kept.log.others_act("centre/a", "act", text="x" * 100)
+    kept.log.write()
+    kept.log.act("act", method="TopUp")
+    kept.pass_minute()
+    assert kept.log._size < 65 << 10
+    assert kept.log.lost_count == 0
+    lines = kept.lines()
+    assert [one["event"] for one in lines[-2:]] == ["act", "acts"]
+    assert lines[-2]["method"] == "TopUp"
+    listed = sum(one.get("participant") == "centre/a" for one in lines)
+    assert listed + lines[-1]["count"] == count + 1_000
+    kept.pass_minute()
+    assert kept.lines() == lines
+
+
+def test_the_treasury_has_as_much_of_a_day_as_all_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Kept(tmp_path, most=64 << 10)
+    for _ in range(900):
+        kept.log.act("act", text="x" * 100)
+        kept.log.write()
+    assert 127 << 10 < kept.log._size <= 128 << 10
+    assert kept.log.lost_count > 0
+    assert len(kept.lines()) + kept.log.lost_count == 900
+    assert caplog.text.count("ALARM: the security log of this day is full") == 1
+    kept.now += timedelta(days=1).total_seconds()
+    kept.log.act("act", method="TopUp")
+    kept.log.write()
+    assert kept.lines()[-1]["method"] == "TopUp"
+
+
 def test_who_notes_never_waits_for_the_disk(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,6 +462,26 @@ def test_an_act_that_fails_is_there_too(server: ServerProcess, peers: Peers) -> 
         peers.treasury.admin.CloseWallet(request, timeout=CALL_S)
     line = wait_for_line(server, method="CloseWallet")
     assert line["outcome"] == {"status": "NOT_FOUND"}
+
+
+def test_an_act_of_a_centre_is_one_that_did_something(
+    server: ServerProcess, peers: Peers
+) -> None:
+    centre = peers.centre()
+    for _ in range(20):
+        with failing(grpc.StatusCode.NOT_FOUND):
+            request = counter_pb2.CancelPaymentRequest(id=new_id())
+            centre.counter.CancelPayment(request, timeout=CALL_S)
+    held = payment("CONFIRM")
+    centre.pay(held)
+    request = counter_pb2.CancelPaymentRequest(id=held.id)
+    for repeat in (False, True):
+        reply = centre.counter.CancelPayment(request, timeout=CALL_S)
+        assert reply.repeat is repeat
+    peers.treasury.top_up("centre-a", 100)
+    wait_for_line(server, method="TopUp")
+    said = [one for one in of_server(server) if one.get("method") == "CancelPayment"]
+    assert [one["request"]["id"] for one in said] == [held.id.hex()]
 
 
 def test_who_is_turned_away_is_there_when_the_server_has_stopped(
