@@ -145,7 +145,7 @@ def test_readers_beside_commits_and_index_steps(tmp_path: Path) -> None:
         for row in holds:
             row.kind, row.deadline, row.amount = Kind.HOLD, 3, 1
             row.debit, row.service = network.great_wallet, network.great_service
-        rows = transfers(network, number + (1 << 20)) + holds
+        rows = transfers(network, number + (1 << 39)) + holds
         outcomes = ask(ledger, rows, now)
         assert set(outcomes["result"].tolist()) <= {
             Result.OK,
