@@ -22,8 +22,6 @@ from switch.programs import program, tethered
 
 Tell = Callable[[int, int], None]
 
-WALK_S: Final = 7 * 86_400.0
-"""How long a copy's pages may take; nobody waits for it but who asked."""
 PARTS: Final = ("journal", "index")
 CORRUPTED: Final = -30796
 """LMDB's code for a file that is not what was written."""
@@ -63,7 +61,7 @@ def prove(directory: Path, tell: Callable[[str], Tell] | None = None) -> Proof:
     for part in PARTS:
         if not (directory / part / "data.mdb").exists():
             continue
-        found = look(directory / part, tell(part) if tell else None, WALK_S)
+        found = look(directory / part, tell(part) if tell else None)
         if not found.ended:
             raise UnprovedError(f"{part}/ was not looked through to its end")
         if found.findings:

@@ -39,6 +39,15 @@ OPTIONS: dict[str, Any] = {
     "index_step_rows": 16,
     "threads": False,
 }
+SILENCE_S = 2.0
+SLOW = """
+import json, time
+for i in range(40):
+    time.sleep(0.1)
+    print(json.dumps({"done": i + 1, "total": 40}), flush=True)
+print(json.dumps({"findings": ["seen"], "tables": {}}), flush=True)
+"""
+"""A walk that takes twice as long as it may be silent."""
 
 
 def fill(directory: Path) -> int:
@@ -309,8 +318,26 @@ def test_a_walk_that_cannot_read_is_a_finding_and_one_cut_off_is_none(
         found = look(directory / "journal")
         assert (found.ended, found.findings) == (False, [])
     program.write_text("import time; time.sleep(60)")
-    found = look(directory / "journal", seconds=0.2)
+    found = look(directory / "journal", silence_s=0.2)
     assert (found.ended, found.findings) == (False, [])
+
+
+def test_a_walk_is_given_up_only_when_it_gets_no_further(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It takes longer than it may be silent, in pieces that are far shorter."""
+    program = tmp_path / "walk.py"
+    monkeypatch.setattr(pages, "__file__", str(program))
+    program.write_text(SLOW)
+    heard: list[tuple[int, int]] = []
+    found = look(
+        directory / "journal", lambda *far: heard.append(far), silence_s=SILENCE_S
+    )
+    assert found == Look(["seen"], {}, ended=True)
+    assert heard == [(i, 40) for i in range(1, 41)]
+    # Whoever says the same again and again does not get on.
+    program.write_text(SLOW.replace("i + 1", "1").replace("range(40)", "range(4000)"))
+    assert not look(directory / "journal", silence_s=0.2).ended
 
 
 @pytest.mark.parametrize("number", [0, 1])
