@@ -201,12 +201,14 @@ class Screen:
 def _without_empty(
     columns: Sequence[str], rows: Sequence[Sequence[str]], footer: Sequence[str]
 ) -> tuple[list[str], list[list[str]], list[str]]:
-    """A table without the columns that are empty in all rows; the first one stays."""
+    """A table without the columns that are empty in all rows as they are shown; the
+    first one stays.
+    """
     every = [*rows, *([footer] if footer else [])]
     kept = [
         at
         for at in range(len(columns))
-        if not at or any(row[at].strip() for row in every)
+        if not at or any(harmless(row[at]).strip() for row in every)
     ]
     return (
         [columns[at] for at in kept],

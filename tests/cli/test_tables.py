@@ -115,6 +115,14 @@ draws = st.sampled_from(DRAWN).flatmap(
 )
 
 
+@pytest.mark.parametrize("width", [NARROWEST, WIDEST])
+def test_a_cell_of_what_is_not_printable_is_not_empty(width: int) -> None:
+    """What is signed is what is shown."""
+    [drawn] = [one for one in DRAWN if "approved_breaks:show_proposals" in one.where]
+    row = ("1", *[""] * (len(drawn.columns) - 2), "\r")
+    assert "\\r" in _shown(drawn, [row], width, language=Language.ENGLISH)
+
+
 @given(draws, st.sampled_from(Language), st.integers(NARROWEST, WIDEST), st.booleans())
 def test_no_table_breaks_a_word_or_hides_that_it_leaves_something_out(
     drawn_rows: tuple[Drawn, list[tuple[str, ...]]],

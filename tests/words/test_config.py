@@ -85,7 +85,9 @@ def test_budgets_have_tables_of_roles(tmp_path: Path) -> None:
     assert harness[Budget.READS_PER_S] == 11
     # What a role has by itself stays beside what a file says of it, or of all.
     assert harness[Budget.WATCHES] == ROLE_BUDGETS["harness"]["owner_watches_max"]
-    assert biller == nobody == {**centre, Budget.CALLS: BudgetConfig().owner_calls_max}
+    assert biller[Budget.FEEDS] == ROLE_BUDGETS["biller"]["owner_feeds_max"]
+    assert nobody == {**centre, Budget.CALLS: BudgetConfig().owner_calls_max}
+    assert {**biller, Budget.FEEDS: nobody[Budget.FEEDS]} == nobody
     assert set(centre) == set(Budget)
 
 
