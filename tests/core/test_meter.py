@@ -75,8 +75,8 @@ def test_groups_by_rows_and_time(tmp_path: Path, started: Callable[..., Queue]) 
         assert is_within(meter.commit_s, meter.times)
         assert sum(count for _, count in meter.holds) == len(sizes)
         assert is_within(meter.held_s, meter.holds)
-        # Who holds the lock works in this time, or waits for the disk. Of two clocks, read
-        # one after the other: where nothing waited they differ by less than that.
+        # Who holds the lock works in this time, or waits for the disk. They are of two
+        # clocks, read one after the other: where nothing waited they differ by less.
         assert 0 < meter.held_s <= 1.1 * meter.commit_s
         # Nothing is committed while the clock has leapt.
         clock[0] += np.uint64(3600 * SECOND)
