@@ -12,11 +12,11 @@ themselves.
 A case is kept if the server's memory that is no file's grows by less than 512 MB, the
 victim's p99 is at most twice its own beside the dummy, or 15 ms (50 ms while all
 centres shake hands), none of its payments is refused, who comes anew is let in within
-a quarter of a second, or twice what it takes beside the dummy, a counter beside an
-attack by reading is not refused and its p99 is at most 100 ms, or three times that
-beside the dummy, an attack that nothing
+a quarter of a second, or twice what it takes beside the dummy, an attack that nothing
 but an attacker would do is ended, the data directory grows by no more than is allowed,
-and the attack took place.
+and the attack took place. Beside an attack by reading a counter looks and pays
+(`benchmarks.reader`): none of its calls is refused, and the p99 of each kind is at most
+100 ms, or three times that beside the dummy.
 Times mean something only where nothing else runs: with `--seconds` below 3 they are
 neither taken alone and beside the dummy, nor judged.
 """

@@ -6,14 +6,11 @@ Run by `benchmarks.abuse`. A connection of the victim's certificate every fifth 
 second, one after the other, each with its handshake and the server's first frame.
 """
 
-import argparse
 import json
 import time
-from pathlib import Path
 
-from benchmarks.messages import centre_code
 from benchmarks.raw_peer import SETTINGS, EndedError, RawPeer, context_of
-from benchmarks.victim import VICTIM
+from benchmarks.victim import own, parser
 from switch.credentials import Credentials
 
 SOURCE = "127.0.0.3"
@@ -40,20 +37,14 @@ def come(address: str, credentials: Credentials) -> float:
 
 def main() -> None:
     """Come again and again."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--address", required=True)
-    parser.add_argument("--tls", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
-    options = parser.parse_args()
-    name = f"centre-{centre_code(VICTIM)}"
-    tls = options.tls
-    own = Credentials(tls / f"{name}.pem", tls / f"{name}.key", tls / "ca.pem")
+    options = parser().parse_args()
+    credentials = own(options.tls)
     end_s = time.monotonic() + options.seconds
     took_ms: list[float] = []
     refused = 0
     while time.monotonic() < end_s:
         try:
-            took_ms.append(come(options.address, own))
+            took_ms.append(come(options.address, credentials))
         except EndedError:
             refused += 1
         time.sleep(APART_S)

@@ -6,15 +6,12 @@ Run by `benchmarks.abuse`, with the victim's certificate: a page of its payments
 bill by `PayBill`, ten times a second each, one after the other.
 """
 
-import argparse
 import json
 import time
-from pathlib import Path
 
-from benchmarks.messages import centre_code, service_code
-from benchmarks.victim import VICTIM
+from benchmarks.messages import service_code
+from benchmarks.victim import own, parser
 from switch.client import Client
-from switch.credentials import Credentials
 from switch.errors import SwitchError
 from switch.ids import new_id
 from switch.v1 import payments_pb2
@@ -26,17 +23,11 @@ PAGE = 50
 
 def main() -> None:
     """Look and pay again and again."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--address", required=True)
-    parser.add_argument("--tls", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
-    options = parser.parse_args()
-    centre = centre_code(VICTIM)
-    tls, name = options.tls, f"centre-{centre}"
-    own = Credentials(tls / f"{name}.pem", tls / f"{name}.key", tls / "ca.pem")
+    options = parser().parse_args()
     took_ms: dict[str, list[float]] = {"list": [], "bill": []}
     refused, said = 0, ""
-    with Client(options.address, own, retries_max=0, timeout_s=PATIENCE_S) as client:
+    address, credentials = options.address, own(options.tls)
+    with Client(address, credentials, retries_max=0, timeout_s=PATIENCE_S) as client:
         client.wait_ready(PATIENCE_S)
         listed = payments_pb2.ListPaymentsRequest(page_size=PAGE)
         end_s = time.monotonic() + options.seconds

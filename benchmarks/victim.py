@@ -30,14 +30,27 @@ HEAD_NS = 200_000_000
 """Not measured: the first payments."""
 
 
+def parser() -> argparse.ArgumentParser:
+    """What whoever acts as the victim is told: a server, a directory, how long."""
+    found = argparse.ArgumentParser()
+    found.add_argument("--address", required=True)
+    found.add_argument("--tls", type=Path, required=True)
+    found.add_argument("--seconds", type=float, required=True)
+    return found
+
+
+def own(tls: Path) -> Credentials:
+    """The victim's."""
+    name = f"centre-{centre_code(VICTIM)}"
+    return Credentials(tls / f"{name}.pem", tls / f"{name}.key", tls / "ca.pem")
+
+
 def suffer(options: argparse.Namespace) -> dict[str, object]:
     """Pay for so long; what became of it. Raises CheckError."""
-    name = f"centre-{centre_code(VICTIM)}"
-    tls = options.tls
     maker = OwnMaker(1, centre=VICTIM, first=options.first)
     client = _client.Client(
         options.address,
-        Credentials(tls / f"{name}.pem", tls / f"{name}.key", tls / "ca.pem"),
+        own(options.tls),
         METHODS["unary"],
         connections=CONNECTIONS,
         outstanding=OUTSTANDING,
@@ -69,13 +82,10 @@ def suffer(options: argparse.Namespace) -> dict[str, object]:
 
 def main() -> None:
     """Suffer once."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--address", required=True)
-    parser.add_argument("--tls", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--rate", type=float, default=200.0)
-    parser.add_argument("--first", type=int, required=True, help="bill")
-    options = parser.parse_args()
+    told = parser()
+    told.add_argument("--rate", type=float, default=200.0)
+    told.add_argument("--first", type=int, required=True, help="bill")
+    options = told.parse_args()
     gc.disable()
     try:
         said = suffer(options)

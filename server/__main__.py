@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from switch.starting import imports_that_stay
+from switch.programs import ImportsThatStay
 
-with imports_that_stay():
+with ImportsThatStay():
     import uvloop
 
     from server.app import App

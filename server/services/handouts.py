@@ -52,7 +52,8 @@ class HandoutCalls:
             raise ArgumentError("amount", f"must be 1 to {AMOUNT_MAX} paise")
         operator = operator_of(node.register, caller, request.operator)
         wallet = arguments.own_wallet(node.register, caller, request.centre).index
-        found = await node.read(self._find_handout, request.sequence, wallet)
+        charge = asking.charge()
+        found = await node.read(self._find_handout, request.sequence, wallet, charge)
         move = handouts.hand_out(
             request.id,
             found.back.sequence,
@@ -65,14 +66,14 @@ class HandoutCalls:
         assert not isinstance(reply, bytes)
         response = pb.HandOutResponse(outcome=convert.outcome(reply[0]))
         # What is told beside the outcome is never worth an error: it is durable.
-        told = await node.read(self._tell_again, found.back)
+        told = await node.read(self._tell_again, found.back, charge)
         if told is not None:
             response.handout.CopyFrom(told)
         return response
 
     # --- in a reading thread -----------------------------------------------------
 
-    def _find_handout(self, sequence: int, wallet: int) -> Handout:
+    def _find_handout(self, sequence: int, wallet: int, charge: Charge) -> Handout:
         """What an entry gave back to a wallet. Raises NotFoundError, one answer for
         what is another's, what is not there and what nobody hands out.
         """
@@ -81,7 +82,7 @@ class HandoutCalls:
         # For one that is not there another is read: how long this takes tells nothing.
         back = ledger.row(sequence if 0 < sequence <= newest else 1 + sequence % newest)
         is_its = back.sequence == sequence and handouts.wallet_of(back) == wallet
-        found = handouts.handout_of(ledger, back) if is_its else None
+        found = handouts.handout_of(ledger, back, charge) if is_its else None
         if found is None or sequence <= self._handouts_since():
             raise NotFoundError(
                 "sequence: this entry gave the centre nothing back to hand out; "
@@ -97,9 +98,9 @@ class HandoutCalls:
             raise PreconditionError("RULES_TOO_OLD", text)
         return since
 
-    def _tell_again(self, back: Entry) -> pb.Handout | None:
+    def _tell_again(self, back: Entry, charge: Charge) -> pb.Handout | None:
         try:
-            found = handouts.handout_of(self._node.ledger, back)
+            found = handouts.handout_of(self._node.ledger, back, charge)
         except CorruptionError:
             return None
         return None if found is None else self._tell_handout(found)

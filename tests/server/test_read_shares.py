@@ -28,7 +28,13 @@ from server.shares import SWITCH, Shares
 from switch.errors import OverloadError
 from switch.ids import new_id
 from switch.ledger import refunds
-from switch.v1 import admin_pb2, counter_pb2, payments_pb2, types_pb2
+from switch.v1 import (
+    admin_pb2,
+    counter_pb2,
+    handouts_pb2,
+    payments_pb2,
+    types_pb2,
+)
 from tests.server.harness import payment
 from tests.server.inside import FakeCall, inside
 
@@ -247,3 +253,19 @@ async def test_a_receipt_costs_what_is_walked_for_it(
             charged[which] = call.charged
         # Ten payments and a refund lie between them, four to a page.
         assert charged == {0: 0, 1: 3, 2: 3}
+        # A list walks once for all, and once more for the second's place.
+        call = FakeCall("centre/centre-a", [])
+        listed = handouts_pb2.ListHandoutsRequest(payment_id=paid)
+        call.body = listed.SerializeToString()
+        await one.stream("ListHandouts", call)
+        [body] = call.written
+        [_, second] = handouts_pb2.ListHandoutsResponse.FromString(body).handouts
+        assert call.charged == 6
+        # Whoever hands it out has it looked for, and is told of it.
+        call = FakeCall("centre/centre-a", [])
+        handed = handouts_pb2.HandOutRequest(
+            id=new_id(), sequence=second.sequence, amount=1, operator=1
+        )
+        call.body = handed.SerializeToString()
+        await one.stream("HandOut", call)
+        assert call.charged == 6

@@ -14,12 +14,14 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
 
 from server import security_log
+from server.observer import Observer
 from server.security_log import (
     ACTS_MAX,
     ADDRESSES_MAX,
@@ -38,6 +40,7 @@ from server.transport import Call
 from switch.codes import Role
 from switch.errors import ConfigError
 from switch.ids import new_id
+from switch.register.identity import Identity
 from switch.register.rights import ACTS
 from switch.v1 import admin_pb2, counter_pb2, payments_pb2
 from switch.v1 import results_pb2 as results
@@ -309,6 +312,27 @@ def test_nobody_pushes_an_act_of_the_treasury_out(
     kept.log.others_act("centre/a", "act", number=8)
     kept.log.write()
     assert kept.lines()[-1]["number"] == 8
+
+
+@pytest.mark.parametrize("role", [Role.CENTRE, Role.HARNESS, Role.AUDITOR])
+def test_the_treasury_alone_is_in_its_queue(kept: Kept, role: Role) -> None:
+    observer = Observer(kept.log)
+    peer: Any = SimpleNamespace(peer=lambda: "127.0.0.1:1")
+    request = counter_pb2.CancelPaymentRequest(id=new_id())
+    done = counter_pb2.CancelPaymentResponse(sequence=7)
+    for who in (role, Role.TREASURY):
+        caller = Identity(who, "somebody", 1)
+        observer.acted("/a/CancelPayment", caller, request, done, None, peer)
+    assert [one["participant"] for one in kept.log._acts] == ["treasury/somebody"]
+    assert [one["participant"] for one in kept.log._others] == [
+        f"{role.name.lower()}/somebody"
+    ]
+    # Whoever is refused has done nothing; one of the treasury is a line all the same.
+    for who in (Role.CENTRE, Role.TREASURY):
+        caller = Identity(who, "somebody", 1)
+        refused = NotFoundError("it is another's, or not there")
+        observer.acted("/a/CancelPayment", caller, request, None, refused, peer)
+    assert (len(kept.log._acts), len(kept.log._others)) == (2, 1)
 
 
 def test_acts_of_others_are_counted_on_a_full_day(tmp_path: Path) -> None:
