@@ -28,6 +28,7 @@ COSTS = {
 }
 PATHS = [path for path, _ in METHODS]
 PER_S, AT_ONCE = 20, 5
+OWNER, NOBODY = 7, 8
 CANCEL = (8).to_bytes(4, "big")
 TURNS_FEW = 100
 
@@ -100,3 +101,24 @@ def test_a_feed_that_is_held_back_ends_like_any(reached: Reached, how: str) -> N
     before = reached.front.counters()["turns"]
     time.sleep(1.5)  # its time would have come
     assert reached.front.counters()["turns"] - before < TURNS_FEW
+
+
+@bounds(reads_per_s=1, reads_at_once=AT_ONCE)
+def test_what_a_call_has_walked_is_paid_for_by_its_owner(reached: Reached) -> None:
+    """Also when the call, and its connection, have gone; and by nobody else."""
+    reached.door.owner_of = lambda connection: OWNER
+    with Peer(reached.port, reached.credentials()) as peer:
+        peer.send(peer.call(1, PATHS[ECHO], b"first"))
+        assert peer.status(1) == 0
+    reached.door.wait_until(lambda counts: counts["connections_open"] == 0)
+    reached.front.charge(OWNER, 100)
+    reached.front.charge(NOBODY, 100)
+    with Peer(reached.port, reached.credentials()) as peer:
+        peer.send(peer.call(1, PATHS[ECHO], b"again"))
+        assert peer.status(1) == RESOURCE_EXHAUSTED
+    reached.door.owner_of = lambda connection: NOBODY
+    with Peer(reached.port, reached.credentials()) as peer:
+        peer.send(peer.call(1, PATHS[ECHO], b"another's"))
+        assert peer.status(1) == 0
+    with pytest.raises(ValueError, match="reads"):
+        reached.front.charge(OWNER, -1)
