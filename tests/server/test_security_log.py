@@ -7,31 +7,26 @@ real server, whose log is read from its files, also with a disk that has no room
 lets the kernel say so) and with a directory that cannot be one.
 """
 
-import json
 import os
 import re
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
 
 from server import security_log
-from server.observer import Observer
 from server.security_log import (
     ACTS_MAX,
     ADDRESSES_MAX,
     KEYS_MAX,
     OTHERS,
-    OWN_ACTS_MAX,
     SEARCHES_MAX,
     TEXT_MAX,
     Cause,
-    SecurityLog,
     address_of,
     fields_of,
 )
@@ -40,7 +35,6 @@ from server.transport import Call
 from switch.codes import Role
 from switch.errors import ConfigError
 from switch.ids import new_id
-from switch.register.identity import Identity
 from switch.register.rights import ACTS
 from switch.v1 import admin_pb2, counter_pb2, payments_pb2
 from switch.v1 import results_pb2 as results
@@ -55,40 +49,14 @@ from tests.server.harness import (
     running,
 )
 from tests.server.inside import FakeCall
+from tests.server.kept_log import Full, Kept, read_lines
 
 EXIT_CONFIG = 78
-NOON = datetime(2026, 11, 26, 12, 0, 5, tzinfo=UTC)
-
-
-class Kept:
-    """A log without a thread, and its clock."""
-
-    def __init__(self, path: Path, *, days: int = 366, most: int = 1 << 20) -> None:
-        self.now = NOON.timestamp()
-        self.path = path
-        self.log = SecurityLog(
-            path, days=days, day_bytes_max=most, wall=lambda: self.now
-        )
-
-    def lines(self) -> list[dict[str, Any]]:
-        """What stands in all its files."""
-        return read_lines(self.path)
-
-    def pass_minute(self) -> None:
-        self.now += 60
-        self.log.write()
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Kept:
     return Kept(tmp_path / "log")
-
-
-def read_lines(directory: Path) -> list[dict[str, Any]]:
-    files = sorted(directory.glob("security-*.jsonl"))
-    texts = [file.read_text() for file in files]
-    assert all(text.endswith("\n") for text in texts if text)
-    return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
 # --- the log alone -------------------------------------------------------------------
@@ -232,22 +200,6 @@ def test_a_line_that_was_cut_off_is_taken_away(kept: Kept) -> None:
     assert [one["method"] for one in again.lines()] == ["TopUp", "Settle"]
 
 
-class Full:
-    """A disk that takes some bytes, and then has no room."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-        self.room = room
-        self._write = os.write
-        monkeypatch.setattr(os, "write", self.write)
-
-    def write(self, file: int, data: Any) -> int:
-        if not self.room:
-            raise OSError(28, "No space left on device")
-        taken = self._write(file, bytes(data)[: self.room])
-        self.room -= taken
-        return taken
-
-
 def test_acts_wait_for_room_and_notes_do_not(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,90 +241,6 @@ def test_so_many_acts_wait_and_no_more(
     kept.log.write()
     numbers = [one["number"] for one in kept.lines()]
     assert numbers == list(range(10, ACTS_MAX + 10))
-
-
-def test_nobody_pushes_an_act_of_the_treasury_out(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Centres have a queue of their own, and each a share of it."""
-    disk = Full(monkeypatch, 0)
-    kept.log.act("act", method="TopUp")
-    for at in range(3 * OWN_ACTS_MAX):
-        kept.log.others_act("centre/a", "act", number=at)
-    kept.log.others_act("centre/b", "act", number=7)
-    kept.log.write()
-    assert kept.log.lost_count == 2 * OWN_ACTS_MAX
-    disk.room = 1 << 30
-    kept.log.write()
-    first, *others = kept.lines()
-    assert first["method"] == "TopUp"
-    assert len(others) == OWN_ACTS_MAX + 1
-    assert {"centre/a", "centre/b"} == {one["participant"] for one in others}
-    # And all have their share again.
-    kept.log.others_act("centre/a", "act", number=8)
-    kept.log.write()
-    assert kept.lines()[-1]["number"] == 8
-
-
-@pytest.mark.parametrize("role", [Role.CENTRE, Role.HARNESS, Role.AUDITOR])
-def test_the_treasury_alone_is_in_its_queue(kept: Kept, role: Role) -> None:
-    observer = Observer(kept.log)
-    peer: Any = SimpleNamespace(peer=lambda: "127.0.0.1:1")
-    request = counter_pb2.CancelPaymentRequest(id=new_id())
-    done = counter_pb2.CancelPaymentResponse(sequence=7)
-    for who in (role, Role.TREASURY):
-        caller = Identity(who, "somebody", 1)
-        observer.acted("/a/CancelPayment", caller, request, done, None, peer)
-    assert [one["participant"] for one in kept.log._acts] == ["treasury/somebody"]
-    assert [one["participant"] for one in kept.log._others] == [
-        f"{role.name.lower()}/somebody"
-    ]
-    # Whoever is refused has done nothing; one of the treasury is a line all the same.
-    for who in (Role.CENTRE, Role.TREASURY):
-        caller = Identity(who, "somebody", 1)
-        refused = NotFoundError("it is another's, or not there")
-        observer.acted("/a/CancelPayment", caller, request, None, refused, peer)
-    assert (len(kept.log._acts), len(kept.log._others)) == (2, 1)
-
-
-def test_acts_of_others_are_counted_on_a_full_day(tmp_path: Path) -> None:
-    kept = Kept(tmp_path, most=64 << 10)
-    count = 0
-    while kept.log._size < 62 << 10:
-        count += 1
-        kept.log.others_act("centre/a", "act", text="x" * 100)
-        kept.log.write()
-    for _ in range(1_000):
-        kept.log.others_act("centre/a", "act", text="x" * 100)
-    kept.log.write()
-    kept.log.act("act", method="TopUp")
-    kept.pass_minute()
-    assert kept.log._size < 65 << 10
-    assert kept.log.lost_count == 0
-    lines = kept.lines()
-    assert [one["event"] for one in lines[-2:]] == ["act", "acts"]
-    assert lines[-2]["method"] == "TopUp"
-    listed = sum(one.get("participant") == "centre/a" for one in lines)
-    assert listed + lines[-1]["count"] == count + 1_000
-    kept.pass_minute()
-    assert kept.lines() == lines
-
-
-def test_the_treasury_has_as_much_of_a_day_as_all_others(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    kept = Kept(tmp_path, most=64 << 10)
-    for _ in range(900):
-        kept.log.act("act", text="x" * 100)
-        kept.log.write()
-    assert 127 << 10 < kept.log._size <= 128 << 10
-    assert kept.log.lost_count > 0
-    assert len(kept.lines()) + kept.log.lost_count == 900
-    assert caplog.text.count("ALARM: the security log of this day is full") == 1
-    kept.now += timedelta(days=1).total_seconds()
-    kept.log.act("act", method="TopUp")
-    kept.log.write()
-    assert kept.lines()[-1]["method"] == "TopUp"
 
 
 def test_who_notes_never_waits_for_the_disk(
