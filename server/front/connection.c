@@ -471,6 +471,7 @@ void connection_destroy(struct connection *connection) {
         mailbox_spare(&front->mailbox, connection->last_event);
     }
     if (connection->session != NULL) nghttp2_session_del(connection->session);
+    COUNT_MANY(front, connections_open, -1);
     tls_close(connection->ssl, !connection->lingering && cause != FRONT_CAUSE_TLS &&
                                    cause != FRONT_CAUSE_PEER_CLOSED);
     owners_take_bytes(connection, NULL, connection->bytes);
@@ -483,7 +484,6 @@ void connection_destroy(struct connection *connection) {
     if (front->connection_generations[connection->index] == INT32_MAX)
         front->connection_generations[connection->index] = 0;
     front->connections_free[front->connections_free_count++] = connection->index;
-    COUNT_MANY(front, connections_open, -1);
     front_assert(!connection->in_turn);
     free(connection);
 }

@@ -136,8 +136,8 @@ static void handshake_begin(struct front *front, struct handshake *handshake, in
 /* --- who gives way ---------------------------------------------------------------------- */
 
 static void handshake_shed(struct front *front, struct handshake *handshake) {
-    handshake_drop(front, handshake);
     COUNT(front, handshakes_shed);
+    handshake_drop(front, handshake);
 }
 
 static struct handshake *handshake_oldest_of(struct front *front,

@@ -180,12 +180,13 @@ static bool turn_away(struct front *front, int listener) {
     close(handover->spare_fd);
     struct sockaddr_storage from;
     int fd = accept_one(listener, &from);
-    if (fd >= 0) close(fd);
+    if (fd >= 0) {
+        COUNT(front, connections_accepted);
+        COUNT(front, sockets_refused);
+        close(fd);
+    }
     handover->spare_fd = listening_spare();
-    if (fd < 0) return false;
-    COUNT(front, connections_accepted);
-    COUNT(front, sockets_refused);
-    return true;
+    return fd >= 0;
 }
 
 int listening_spare(void) { return open("/dev/null", O_RDONLY | O_CLOEXEC); }

@@ -374,6 +374,7 @@ static inline void count_add(int64_t *counter, int64_t n) {
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
 }
 
+/* What a peer can see, its end too, is counted before: who has seen it finds it counted. */
 #define COUNT(front, name) count_add(&(front)->counters.name, 1)
 #define COUNT_MANY(front, name, n) count_add(&(front)->counters.name, (int64_t)(n))
 

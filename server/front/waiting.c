@@ -139,8 +139,8 @@ bool waiting_make_room(struct front *front, const struct address_slot *slot) {
         if (most == NULL || by_silent(link)->silent_count > most->silent_count)
             most = by_silent(link);
     if (most != NULL) {
-        waiting_drop(front, by_place(most->silent.next));
         COUNT(front, handshakes_shed);
+        waiting_drop(front, by_place(most->silent.next));
         return true;
     }
     ring = &handover->with_line;
@@ -149,8 +149,8 @@ bool waiting_make_room(struct front *front, const struct address_slot *slot) {
         if (by_turn(link)->line_count > most->line_count) most = by_turn(link);
     /* Nobody makes room for itself: it would only change places. */
     if (slot->line_count + 1 >= most->line_count) return false;
-    waiting_drop(front, by_place(most->line.prev));
     COUNT(front, handshakes_shed);
+    waiting_drop(front, by_place(most->line.prev));
     return true;
 }
 
