@@ -12,6 +12,7 @@ from switch._core import Ledger
 from switch.codes import AccountKind, Role
 from switch.config import Config
 from switch.errors import shown
+from switch.ids import ID_SIZE
 from switch.ledger.totals import last_at
 from switch.register.identity import ForbiddenError, Identity
 from switch.register.register import (
@@ -170,6 +171,11 @@ def point(ledger: Ledger, sequence: int, time_ns: int, prefix: str = "") -> int:
     if not found:
         raise NotFoundError(f"{fields[1]}: the ledger has no entry as old as that")
     return found
+
+
+def is_known(ledger: Ledger, caller: Identity, row_id: bytes) -> bool:
+    """Whether a row of the caller has this id: it is sent again. Reads."""
+    return len(row_id) == ID_SIZE and ledger.find(caller.index, row_id) != 0
 
 
 def durable_sequence(ledger: Ledger, sequence: int, field: str) -> int:

@@ -6,7 +6,7 @@ pays nothing.
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from server.shares import STRANGERS, SWITCH
 from switch.register.identity import Identity
@@ -14,6 +14,10 @@ from switch.register.identity import Identity
 Charge = Callable[[int], None]
 """Takes so many reads, beside what the call is priced at. For any thread of Python, and
 when its call is over as well: who goes away has paid."""
+
+
+READ_BYTES: Final = 4_096
+"""Bytes of a large message that are converted for the price of one read."""
 
 
 class _Asking(NamedTuple):
@@ -44,6 +48,11 @@ def charge() -> Charge:
     """What charges the call that runs now."""
     found = _CURRENT.get(None)
     return _nobody if found is None else found.charge
+
+
+def charge_bytes(size: int) -> None:
+    """Charge the call that runs now for the conversion of a message of this size."""
+    charge()(size // READ_BYTES)
 
 
 def _nobody(_: int) -> None:

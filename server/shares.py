@@ -72,3 +72,45 @@ class Shares(Generic[T]):
             self._count -= 1
             return owner, one
         return None
+
+    def remove(self, owner: int, one: T) -> None:
+        """It waits no longer; nothing if it does not."""
+        line = self._lines.get(owner)
+        if line is None or one not in line:
+            return
+        line.remove(one)
+        self._count -= 1
+        if not line:
+            del self._lines[owner]
+            self._turns.remove(owner)
+
+
+class Halves:
+    """Room in units, each owner with a claim of any size. Not for several threads.
+
+    An owner may hold half of what the others leave, at most: whoever comes finds room,
+    however large the claims before are.
+    """
+
+    def __init__(self, what: str, all_max: int) -> None:
+        """`what` names the units in an error: "lines of lists"."""
+        self._what = what
+        self._all_max = all_max
+        self._held: dict[int, int] = {}
+
+    def claim(self, owner: int, units: int) -> None:
+        """Hold so many more. Raises OverloadError if that is above half of the rest."""
+        own = self._held.get(owner, 0)
+        left = self._all_max - (sum(self._held.values()) - own)
+        if own + units > left // 2:
+            raise OverloadError(
+                f"{own + units:,} {self._what} are more than half of the {left:,} for "
+                "which there is room; try again later"
+            )
+        self._held[owner] = own + units
+
+    def release(self, owner: int, units: int) -> None:
+        """Hold so many less."""
+        self._held[owner] -= units
+        if not self._held[owner]:
+            del self._held[owner]

@@ -1,14 +1,17 @@
-"""Tasks that run as long as the server does: one that fails is said and begun again.
+"""Tasks that run as long as the server does, and tasks that run to their end.
 
-A task whose exception nobody fetches ends in silence, and with it what it did for
-others.
+Of the first, one that fails is said and begun again: a task whose exception nobody
+fetches ends in silence, and with it what it did for others.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 log = logging.getLogger("server.tasks")
+
+T = TypeVar("T")
 
 PAUSE_FIRST_S = 1.0
 """Before a task is begun again; doubled with each failure that follows soon."""
@@ -51,3 +54,26 @@ class Supervisor:
                 pause_s = self._pause_first_s
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_MAX_S)
+
+
+class Finisher:
+    """Does what was begun to its end, whoever goes away: the next one must see what
+    became of it. Belongs to the event loop's thread; how much is begun its user bounds.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is begun."""
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """What it gives, if its caller is still there. Raises what it raises."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            # The caller has it, if there still is one.
+            task.exception()

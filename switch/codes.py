@@ -515,6 +515,10 @@ class Link(IntEnum):
     """Of a refund, or of what ended a hold: the row that hands its cash out."""
     UNDOING = CORRECTION + 24
     """Of a hold: the transfer that undoes its correction."""
+    SHIFT = 1 << 23
+    """Of a shift: the one that follows it."""
+    FIRST_SHIFT = (1 << 23) + 1
+    """Of an operator at a wallet, as `operator << 32 | wallet`: the first shift."""
     LIMIT = (1 << 23) + 4
     """Of an account, in a ledger with people: its newest limit."""
     MARGIN = (1 << 23) + 6

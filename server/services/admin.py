@@ -1,32 +1,32 @@
 """AdminService: what the treasury and the network's management do."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 
 import numpy as np
 
-from server import arguments, convert, network_convert
+from server import arguments, asking, convert, network_convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
+from server.rooms import Room
 from server.services import budgets, certificates, proposals
 from server.services.clock import accept_clock
 from server.services.exceptions import list_exceptions
 from server.services.keys import rotate_quotation_key
 from server.services.network_list import list_network
-from server.services.network_specs import Network, read_network
+from server.services.network_specs import read_network
 from server.services.noted import page_of
 from server.services.proposal_list import list_proposals
 from server.services.proposals import do
 from server.services.windows import get_schedule, list_windows
 from server.services.wished import utr_of, warnings_of
 from server.status import ArgumentError, NotFoundError
+from server.tasks import Finisher
 from switch._core import GROUP_MAX, WINDOW_LINE, Rows
 from switch.codes import Kind, Role
-from switch.errors import OverloadError
 from switch.ledger import moves
 from switch.register.identity import Identity
-from switch.register.load import LoadCounts, load_network
+from switch.register.load import Commit, load_network
 from switch.register.register import (
     PURPOSE_FLOAT,
     PURPOSE_SETTLEMENT,
@@ -42,8 +42,10 @@ from switch.v1 import (
     schedules_pb2,
 )
 
-LOADS_MAX = 64
+LOADS_WAITING_MAX = 64
 """Networks that may wait to be loaded, one after the other."""
+OWN_LOADS_WAITING_MAX = 16
+"""And of one participant."""
 ACCOUNTS_PAGE = 1_000
 """Accounts in one message of ListAccounts."""
 
@@ -57,8 +59,15 @@ class AdminService:
     def __init__(self, node: Node) -> None:
         """Serves from `node`."""
         self._node = node
-        self._loading = asyncio.Lock()
-        self._loads: set[asyncio.Task[LoadCounts]] = set()
+        self._finisher = Finisher()
+        # One at a time: two would each see the other's as a change by someone else.
+        self._loading = Room(
+            "networks",
+            at_once=1,
+            own_at_once=1,
+            all_max=LOADS_WAITING_MAX,
+            own_max=OWN_LOADS_WAITING_MAX,
+        )
 
     # --- the register ------------------------------------------------------------
 
@@ -72,14 +81,29 @@ class AdminService:
         ):
             if len(items) > GROUP_MAX:
                 raise ArgumentError(field, f"must be at most {GROUP_MAX} in one call")
+        asking.charge_bytes(request.ByteSize())
+        return await self._finisher.finish(self._load(request, caller))
+
+    async def _load(
+        self, request: pb.LoadNetworkRequest, caller: Identity
+    ) -> pb.LoadNetworkResponse:
+        node = self._node
+        async with self._loading.enter():
+            return await node.read(
+                self._load_network, request, caller, node.commit_in_thread()
+            )
+
+    def _load_network(
+        self, request: pb.LoadNetworkRequest, caller: Identity, commit: Commit
+    ) -> pb.LoadNetworkResponse:
         network = read_network(request)
-        if len(self._loads) >= LOADS_MAX:
-            raise OverloadError(f"{LOADS_MAX} networks are being loaded")
-        # Also when the caller goes away: the next one must see what became of this.
-        load = asyncio.create_task(self._load(network, caller))
-        self._loads.add(load)
-        load.add_done_callback(self._loaded)
-        counts = await asyncio.shield(load)
+        counts = load_network(
+            self._node.register,
+            commit,
+            network.participants,
+            network.services,
+            sender=caller.index,
+        )
         return pb.LoadNetworkResponse(
             added_count=counts.added,
             replaced_count=counts.replaced,
@@ -87,29 +111,6 @@ class AdminService:
             sequence=self._node.ledger.sequence,
             warnings=warnings_of(self._node.register),
         )
-
-    async def _load(
-        self,
-        network: Network,
-        caller: Identity,
-    ) -> LoadCounts:
-        node = self._node
-        # Two loads at a time would each see the other's as a change by someone else.
-        async with self._loading:
-            return await node.read(
-                load_network,
-                node.register,
-                node.commit_in_thread(),
-                network.participants,
-                network.services,
-                sender=caller.index,
-            )
-
-    def _loaded(self, load: "asyncio.Task[LoadCounts]") -> None:
-        self._loads.discard(load)
-        if not load.cancelled():
-            # The caller has it, if there still is one.
-            load.exception()
 
     async def ListNetwork(
         self, request: pb.ListNetworkRequest, caller: Identity
@@ -121,6 +122,11 @@ class AdminService:
         self, request: pb.ListServicesRequest, caller: Identity
     ) -> pb.ListServicesResponse:
         """The services in the register, in the order of their index."""
+        return await self._node.read(self._services, request, caller)
+
+    def _services(
+        self, request: pb.ListServicesRequest, caller: Identity
+    ) -> pb.ListServicesResponse:
         node = self._node
         page, token = page_of(node, request, caller, node.register.services_after)
         return pb.ListServicesResponse(
@@ -329,13 +335,17 @@ class AdminService:
         self, request: certificates_pb2.ListRevocationsRequest, caller: Identity
     ) -> certificates_pb2.ListRevocationsResponse:
         """What was revoked."""
-        return certificates.list_revocations(self._node, request, caller)
+        return await self._node.read(
+            certificates.list_revocations, self._node, request, caller
+        )
 
     async def ListPins(
         self, request: certificates_pb2.ListPinsRequest, caller: Identity
     ) -> certificates_pb2.ListPinsResponse:
         """The keys that are pinned."""
-        return certificates.list_pins(self._node, request, caller)
+        return await self._node.read(
+            certificates.list_pins, self._node, request, caller
+        )
 
     async def SetBudget(
         self, request: budgets_pb2.SetBudgetRequest, caller: Identity
@@ -347,7 +357,7 @@ class AdminService:
         self, request: budgets_pb2.ListBudgetsRequest, caller: Identity
     ) -> budgets_pb2.ListBudgetsResponse:
         """The budgets that are set."""
-        return budgets.list_budgets(self._node, request, caller)
+        return await self._node.read(budgets.list_budgets, self._node, request, caller)
 
     def _lines(
         self,

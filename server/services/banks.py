@@ -98,6 +98,11 @@ class BankService:
         self, request: pb.ListBeneficiariesRequest, caller: Identity
     ) -> pb.ListBeneficiariesResponse:
         """To which accounts at banks billers' money is paid out."""
+        return await self._node.read(self._beneficiaries, request, caller)
+
+    def _beneficiaries(
+        self, request: pb.ListBeneficiariesRequest, caller: Identity
+    ) -> pb.ListBeneficiariesResponse:
         node = self._node
         after = node.register.banks.beneficiaries_after
         page, token = page_of(node, request, caller, after)

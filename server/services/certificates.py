@@ -11,7 +11,6 @@ from server import arguments, convert
 from server.node import Node
 from server.services.noted import note, page_of
 from server.status import ArgumentError
-from switch.ids import ID_SIZE
 from switch.register.certificates import (
     AUTHORITY_SIZE,
     PIN_SIZE,
@@ -38,7 +37,9 @@ async def revoke(
 ) -> pb.RevokeCertificateResponse:
     """Revoke a certificate, at once, by one person's word."""
     tail, known = check_revocation(node.register, request)
-    if known is not None and not await node.read(_is_known, node, request.id, caller):
+    if known is not None and not await node.read(
+        arguments.is_known, node.ledger, caller, request.id
+    ):
         return pb.RevokeCertificateResponse(
             outcome=_first(known), revocation=known.index
         )
@@ -141,10 +142,6 @@ def list_pins(
         next_page_token=token,
         as_of_sequence=node.ledger.sequence,
     )
-
-
-def _is_known(node: Node, row_id: bytes, caller: Identity) -> bool:
-    return len(row_id) == ID_SIZE and node.ledger.find(caller.index, row_id) != 0
 
 
 def _first(known: Revocation) -> results_pb2.Outcome:

@@ -1,6 +1,5 @@
 """CounterService: fetch a bill, pay it, print the receipt, close the shift."""
 
-import asyncio
 import logging
 import time
 from functools import partial
@@ -19,25 +18,22 @@ from server.services.handouts import HandoutCalls
 from server.services.operators import OperatorCalls
 from server.services.payments import find_payment
 from server.services.search import PaymentSearch
+from server.services.shifts import ShiftCalls
 from server.services.standing import standing_now
 from server.sessions import operator_of
-from server.status import ArgumentError, NotFoundError, PreconditionError
+from server.status import ArgumentError, PreconditionError
 from switch._core import Request
 from switch.calendar import financial_year
-from switch.codes import AMOUNT_MAX, Kind, Mode, Result, Role
-from switch.counter import shift_rows, shifts
+from switch.codes import Kind, Mode
 from switch.counter.acknowledgements import acknowledgement_json, acknowledgement_text
 from switch.counter.handouts import HandoutBook
 from switch.counter.paper_rows import make_acknowledgement
-from switch.entries import Entry
-from switch.errors import OverloadError, SwitchError
-from switch.ids import ID_SIZE
-from switch.ledger import moves, statements
-from switch.ledger.templates import Templates
+from switch.errors import SwitchError
+from switch.ledger import statements
 from switch.payment_states import PaymentState, Standing
 from switch.references import WrongReferenceError, canonical, is_reference
 from switch.register.identity import Identity
-from switch.v1 import catalogue_pb2, payments_pb2, results_pb2, search_pb2
+from switch.v1 import catalogue_pb2, payments_pb2, search_pb2
 from switch.v1 import counter_pb2 as pb
 
 log = logging.getLogger("server")
@@ -46,27 +42,24 @@ WAIT_MS = 5_000
 """How long PayBill waits for the biller if the caller does not say."""
 WAIT_MAX_MS = 30_000
 
-CLOSES_MAX = 1_024
-"""Shifts that may wait to be closed, one after the other."""
-
 # Where the biller's word may come any moment.
 _WAITS = (PaymentState.HELD, PaymentState.UNKNOWN)
 
 
-class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
+class CounterService(
+    CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls, ShiftCalls
+):
     """What the software at a centre's counter asks for."""
 
     def __init__(self, node: Node) -> None:
         """Serves from `node`."""
+        super().__init__()
         self._node = node
         self._names = node.past_names
-        self._book = shifts.ShiftBook(node.ledger)
         self._handouts = HandoutBook(node.ledger)
         self._catalogue = CatalogueLists(node)
         self._search = PaymentSearch(node)
         self._complaint_centres = ComplaintCentres()
-        self._closing = asyncio.Lock()
-        self._closes: set[asyncio.Task[results_pb2.Outcome]] = set()
 
     # --- bills -------------------------------------------------------------------
 
@@ -92,7 +85,7 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
             raise ArgumentError("wait_ms", f"must be at most {WAIT_MAX_MS}")
         # What was sent before has its answer in the ledger, whatever became of its
         # service and its biller since.
-        if not await node.look(self._is_known, payment.id, caller):
+        if not await node.look(arguments.is_known, node.ledger, caller, payment.id):
             named = node.register.find_participant(payment.centre)
             payment.operator = operator_of(
                 node.register, caller, payment.operator, named.index if named else 0
@@ -111,19 +104,6 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
             except SwitchError as error:
                 log.warning("cannot wait for entry %d: %s", outcome.sequence, error)
         return pb.PayBillResponse(outcome=outcome)
-
-    async def _is_others(self, row_id: bytes, caller: Identity) -> bool:
-        """Whether who acts for a centre has sent this before: it has its answer, if the
-        centre's operators sign on by now, too.
-        """
-        if caller.role is Role.CENTRE:
-            return False
-        return await self._node.read(self._is_known, row_id, caller)
-
-    def _is_known(self, payment_id: bytes, caller: Identity) -> bool:
-        if len(payment_id) != ID_SIZE:
-            return False
-        return self._node.ledger.find(caller.index, payment_id) != 0
 
     def _check_door(self, payment: payments_pb2.Payment, caller: Identity) -> None:
         """Turn a payment away for which somebody would wait in vain.
@@ -241,130 +221,6 @@ class CounterService(CancelCalls, ComplaintCalls, HandoutCalls, OperatorCalls):
             json=acknowledgement_json(paper),
             number=paper.full_number,
         )
-
-    # --- shifts ------------------------------------------------------------------
-
-    async def CloseShift(
-        self, request: pb.CloseShiftRequest, caller: Identity
-    ) -> pb.CloseShiftResponse:
-        """Close an operator's shift: count, and record."""
-        register = self._node.register
-        account = arguments.own_wallet(register, caller, request.centre)
-        wallet, centre = account.index, account.participant
-        if not await self._is_others(request.id, caller):
-            request.operator = operator_of(register, caller, request.operator, centre)
-        if request.cash_counted > AMOUNT_MAX:
-            raise ArgumentError("cash_counted", f"must be at most {AMOUNT_MAX}")
-        if len(self._closes) >= CLOSES_MAX:
-            raise OverloadError(f"{CLOSES_MAX} shifts are being closed")
-        # Also when the caller goes away: the next one must see what became of this.
-        closing = asyncio.create_task(self._close(request, wallet, caller))
-        self._closes.add(closing)
-        closing.add_done_callback(self._closed)
-        outcome = await asyncio.shield(closing)
-        response = pb.CloseShiftResponse(outcome=outcome)
-        if outcome.result == results_pb2.RESULT_OK:
-            # Not in a reading thread, which could be refused although it is done: what
-            # was written a moment ago is three look-ups.
-            response.shift.CopyFrom(self._shift(outcome.sequence))
-        return response
-
-    async def _close(
-        self, request: pb.CloseShiftRequest, wallet: int, caller: Identity
-    ) -> results_pb2.Outcome:
-        # One at a time: two of one operator would count the same entries.
-        async with self._closing:
-            move = await self._node.read(self._count, request, wallet, caller)
-            return await self._do(move)
-
-    def _closed(self, closing: "asyncio.Task[results_pb2.Outcome]") -> None:
-        self._closes.discard(closing)
-        if not closing.cancelled():
-            # The caller has it, if there still is one.
-            closing.exception()
-
-    def _count(
-        self, request: pb.CloseShiftRequest, wallet: int, caller: Identity
-    ) -> Templates:
-        ledger = self._node.ledger
-        known = self._known_shift(request.id, caller)
-        if known is not None:
-            # Counting again would find other entries: the recorded counts stand.
-            previous = known.resolves
-            recorded = shift_rows.read_shift(ledger.tail(known.sequence))
-            counted = recorded._replace(cash_counted=request.cash_counted)
-        else:
-            previous = self._book.last(wallet, request.operator)
-            before = shift_rows.read_shift(ledger.tail(previous)) if previous else None
-            after = before.to_sequence if before else 0
-            try:
-                counted = shifts.count_shift(
-                    *(self._handouts, ledger, wallet, request.operator),
-                    *(after, request.cash_counted),
-                )
-            except shifts.ShiftTooLongError as error:
-                raise PreconditionError("SHIFT_TOO_LONG", str(error)) from error
-        return shift_rows.shift(
-            request.id,
-            wallet,
-            request.operator,
-            counted,
-            sender=caller.index,
-            previous=previous,
-        )
-
-    def _known_shift(self, row_id: bytes, caller: Identity) -> Entry | None:
-        """The accepted shift with this id."""
-        ledger = self._node.ledger
-        sequence = ledger.find(caller.index, row_id) if len(row_id) == ID_SIZE else 0
-        if not sequence:
-            return None
-        entry = ledger.row(sequence)
-        is_shift = entry.kind == Kind.SHIFT and entry.result == Result.OK
-        return entry if is_shift else None
-
-    def _shift(self, sequence: int) -> pb.Shift:
-        ledger = self._node.ledger
-        entry = ledger.row(sequence)
-        signed, _ = ledger.resolution(sequence)
-        return convert.shift(entry, ledger.tail(sequence), signed, self._node.register)
-
-    async def SignShift(
-        self, request: pb.SignShiftRequest, caller: Identity
-    ) -> pb.SignShiftResponse:
-        """Sign another person's shift off."""
-        node = self._node
-        account = arguments.own_wallet(node.register, caller, request.centre)
-        wallet, centre = account.index, account.participant
-        operator = request.operator
-        if not await self._is_others(request.id, caller):
-            operator = operator_of(node.register, caller, operator, centre)
-        await node.read(self._check_shift, request.shift_sequence, wallet)
-        move = moves.approve(
-            request.id,
-            request.shift_sequence,
-            operator=operator,
-            sender=caller.index,
-        )
-        return pb.SignShiftResponse(outcome=await self._do(move))
-
-    def _check_shift(self, sequence: int, wallet: int) -> None:
-        """Only a shift of this wallet: what offices propose is not for a counter."""
-        ledger = self._node.ledger
-        # For a sequence that is not there another entry is read, and all is compared at
-        # once: how long this takes tells no more than the answer.
-        newest = ledger.sequence
-        entry = ledger.row(
-            sequence if 0 < sequence <= newest else 1 + sequence % newest
-        )
-        found = (entry.sequence, entry.kind, entry.result, entry.debit)
-        if found != (sequence, Kind.SHIFT, Result.OK, wallet):
-            raise NotFoundError("shift_sequence: the centre has no such shift")
-
-    async def _do(self, move: Templates) -> results_pb2.Outcome:
-        reply = await self._node.commit_alone(move.request())
-        assert not isinstance(reply, bytes)
-        return convert.outcome(reply[0])
 
 
 def _check_language(language: int) -> None:

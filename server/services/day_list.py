@@ -5,22 +5,25 @@ to the ledger request by request, each as large as a message of answers, so that
 wait for none of it. Sent again it says the same of what there is by then.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import ParamSpec, TypeVar
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from server.node import Node
+from server.rooms import Room
+from server.services.arriving import Arriving
 from server.services.biller_stream import ROOM_WAIT_S
-from server.status import ArgumentError, LateError
+from server.shares import Halves
+from server.status import ArgumentError
 from server.transport import Call
 from switch._core import OUTCOME, Request, Rows, parse_answers
 from switch.billing import day_list
-from switch.billing.day_list import TOLD_MAX, DayList, Report
+from switch.billing.day_list import LINES_MAX, TOLD_MAX, DayList, Report
 from switch.billing.lacks import Lacks
 from switch.calendar import day_number, day_start_ns, parse_date
 from switch.errors import OverloadError, WireError
@@ -32,12 +35,12 @@ log = logging.getLogger("server.billers")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LINES_AT_ONCE_MAX = 2_000_000
-"""Lines that have arrived of all lists that are on their way."""
-ARRIVES_S = 600.0
-"""How long a list may take to arrive."""
-SILENT_S = 30.0
-"""How long its next message may take."""
+LINES_AT_ONCE_MAX = 3 * LINES_MAX
+"""Lines that all lists on their way may have, as they say; each takes 120 bytes."""
+COMPARED_AT_ONCE = 1
+"""Lists that are compared: a day may have millions of rows."""
+COMPARED_WAITING_MAX = 64
+"""Lists that may wait for it, one of a biller."""
 
 
 class DayLists:
@@ -47,10 +50,14 @@ class DayLists:
         """Serves from `node`."""
         self._node = node
         self._billers: set[int] = set()
-        self._lines = 0
-        # One is compared at a time: a day may have millions of rows, and the reading
-        # threads are for others as well.
-        self._turn = asyncio.Lock()
+        self._lines = Halves("lines of lists", LINES_AT_ONCE_MAX)
+        self._comparing = Room(
+            "lists",
+            at_once=COMPARED_AT_ONCE,
+            own_at_once=1,
+            all_max=COMPARED_WAITING_MAX,
+            own_max=1,
+        )
 
     async def serve(self, call: Call, caller: Identity) -> None:
         """One SendDayList call.
@@ -61,46 +68,32 @@ class DayLists:
         if caller.index in self._billers:
             raise OverloadError("another list of this biller is on its way")
         self._billers.add(caller.index)
-        taken = _Taken()
-        try:
-            begun_ns = time.time_ns()
-            try:
-                async with asyncio.timeout(ARRIVES_S):
-                    found = await self._read(call, begun_ns, taken)
-            except TimeoutError as error:
-                raise LateError(
-                    f"it took more than {ARRIVES_S:.0f} s, or one of its messages "
-                    f"more than {SILENT_S:.0f} s"
-                ) from error
+        begun_ns = time.time_ns()
+        with ExitStack() as leaving:
+            leaving.callback(self._billers.discard, caller.index)
+            found = await self._read(call, caller.index, begun_ns, leaving)
             told = await self._decide(found, caller, begun_ns)
-        finally:
-            self._billers.discard(caller.index)
-            self._lines -= taken.lines
         await call.write(_response(told).SerializeToString())
 
-    async def _read(self, call: Call, begun_ns: int, taken: "_Taken") -> DayList:
-        """The whole list, as it says."""
+    async def _read(
+        self, call: Call, biller: int, begun_ns: int, leaving: ExitStack
+    ) -> DayList:
+        """The whole list, as it says; `leaving` lets go of its room."""
         found: DayList | None = None
-        while (body := await _next(call)) is not None:
+        arriving = Arriving()
+        while (body := await arriving.read(call)) is not None:
             message, lines = await self._parse(body)
             if found is None:
                 found = _begin(message, begun_ns)
+                self._lines.claim(biller, found.count)
+                leaving.callback(self._lines.release, biller, found.count)
             elif message.HasField("list"):
                 raise ArgumentError("list", "stands in the first message alone")
-            self._reserve(len(lines), taken)
             found.take(lines)
+            arriving.take(len(lines))
         if found is None:
             raise ArgumentError("list", "must be in the first message")
         return found
-
-    def _reserve(self, lines: int, taken: "_Taken") -> None:
-        """Room for more lines. What a list says of itself takes none: who says much
-        and sends nothing would keep others out. Raises OverloadError.
-        """
-        if self._lines + lines > LINES_AT_ONCE_MAX:
-            raise OverloadError("too many lines of lists are on their way")
-        self._lines += lines
-        taken.lines += lines
 
     async def _parse(self, body: bytes) -> tuple[pb.SendDayListRequest, Rows]:
         """A message, and its lines."""
@@ -111,7 +104,7 @@ class DayLists:
         self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """What reads a whole list or day."""
-        async with self._turn:
+        async with self._comparing.enter():
             return await self._node.read(call, *args, **kwargs)
 
     async def _decide(self, found: DayList, caller: Identity, begun_ns: int) -> Report:
@@ -180,18 +173,6 @@ class DayLists:
             else:
                 assert not isinstance(reply, bytes)
                 return reply
-
-
-class _Taken:
-    """The room that one list has taken."""
-
-    lines = 0
-
-
-async def _next(call: Call) -> bytes | None:
-    """The next message. Raises TimeoutError."""
-    async with asyncio.timeout(SILENT_S):
-        return await call.read()
 
 
 def _parse(body: bytes) -> tuple[pb.SendDayListRequest, Rows]:

@@ -11,7 +11,7 @@ from typing import cast
 
 import numpy as np
 
-from server import arguments, convert
+from server import arguments, asking, convert
 from server.node import Node
 from server.page_tokens import make_token, read_token
 from server.services.line_states import line_done
@@ -89,6 +89,11 @@ class PeopleService:
         self, request: pb.ListPeopleRequest, caller: Identity
     ) -> pb.ListPeopleResponse:
         """Who is registered, and from where on a third person is needed."""
+        return await self._node.read(self._people, request, caller)
+
+    def _people(
+        self, request: pb.ListPeopleRequest, caller: Identity
+    ) -> pb.ListPeopleResponse:
         node = self._node
         register = node.register
         page, token = page_of(node, request, caller, register.people_after)
@@ -115,6 +120,7 @@ class PeopleService:
         self, request: pb.PrepareRequest, caller: Identity
     ) -> pb.PrepareResponse:
         """What is to be signed for what is wanted."""
+        asking.charge_bytes(request.ByteSize())
         return await self._node.read(prepare, self._node, request, caller)
 
     async def Submit(

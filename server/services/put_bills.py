@@ -5,20 +5,21 @@ recorded before the last one. The file is durable before its row is, and its row
 the store has it: whatever ends the process between, the next start goes on from there.
 """
 
-import asyncio
 import hashlib
 import json
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 
 from google.protobuf.message import DecodeError
 
 from server import convert
 from server.node import Node
-from server.services.day_list import ARRIVES_S, SILENT_S
-from server.status import ArgumentError, LateError, NotFoundError, PreconditionError
+from server.rooms import Room
+from server.services.arriving import Arriving
+from server.shares import Halves
+from server.status import ArgumentError, NotFoundError, PreconditionError
+from server.tasks import Finisher
 from server.transport import Call
 from switch._core import BILLS_RECORD
 from switch.billing.bill_files import Line, Writer, line_of
@@ -49,12 +50,12 @@ from switch.register.register import Service
 from switch.v1 import billers_pb2 as pb
 from switch.v1 import results_pb2
 
-BILLS_AT_ONCE_MAX = 2 * bills_put.COUNT_MAX
-"""Bills that have arrived of all files on their way; each takes 150 bytes of memory."""
-KEPT_AT_ONCE_MAX = 2
-"""Files of all billers that have arrived and are recorded: each waits for the disk in a
-reading thread.
-"""
+BILLS_AT_ONCE_MAX = 3 * bills_put.COUNT_MAX
+"""Bills that all files on their way may have, as they say; each takes 150 bytes."""
+KEPT_AT_ONCE = 2
+"""Files that have arrived and are recorded: each waits for the disk in a thread."""
+KEPT_WAITING_MAX = 64
+"""Files that may wait for it, one of a biller."""
 MESSAGE_MAX = 8_190
 """Bills of one message."""
 NUMBER_MAX = 10**15
@@ -67,8 +68,15 @@ class PutBills:
         """Serves from `node`."""
         self._node = node
         self._billers: set[int] = set()
-        self._bills = 0
-        self._turns = asyncio.Semaphore(KEPT_AT_ONCE_MAX)
+        self._finisher = Finisher()
+        self._bills = Halves("bills of files", BILLS_AT_ONCE_MAX)
+        self._keeping = Room(
+            "files",
+            at_once=KEPT_AT_ONCE,
+            own_at_once=1,
+            all_max=KEPT_WAITING_MAX,
+            own_max=1,
+        )
 
     async def serve(self, call: Call, caller: Identity) -> None:
         """One PutBills call.
@@ -79,59 +87,35 @@ class PutBills:
         if caller.index in self._billers:
             raise OverloadError("another file of this biller is on its way")
         self._billers.add(caller.index)
-        taking = asyncio.create_task(self._take(call, caller))
-        # Also when the caller goes away: the next file comes behind this one.
-        taking.add_done_callback(partial(self._taken, caller.index))
-        response = await asyncio.shield(taking)
+        # To its end, also when the caller goes away: the next file comes behind it.
+        response = await self._finisher.finish(self._take(call, caller))
         await call.write(response.SerializeToString())
-
-    def _taken(self, biller: int, taking: "asyncio.Task[pb.PutBillsResponse]") -> None:
-        self._billers.discard(biller)
-        if not taking.cancelled():
-            # The caller has it, if there still is one.
-            taking.exception()
 
     async def _take(self, call: Call, caller: Identity) -> pb.PutBillsResponse:
         with ExitStack() as leaving:
-            try:
-                async with asyncio.timeout(ARRIVES_S):
-                    file = await self._read(call, caller, leaving)
-            except TimeoutError as error:
-                raise LateError(
-                    f"it took more than {ARRIVES_S:.0f} s, or one of its messages "
-                    f"more than {SILENT_S:.0f} s"
-                ) from error
-            async with self._turns:
+            leaving.callback(self._billers.discard, caller.index)
+            file = await self._read(call, caller, leaving)
+            async with self._keeping.enter():
                 return await self._keep(file, caller)
 
     async def _read(self, call: Call, caller: Identity, leaving: ExitStack) -> "_File":
-        """A file, all of whose messages have come; `leaving` lets go of it."""
+        """A file, all of whose messages have come; `leaving` lets go of its room."""
         node = self._node
-        message = await self._next(call)
+        arriving = Arriving()
+        message = await self._next(call, arriving)
         if message is None or not message.HasField("file"):
             raise ArgumentError("file", "must be in the first message")
         file = await node.read(_begin, node, message.file, caller)
         leaving.enter_context(file.writer)
-        leaving.callback(self._let_go, file)
+        self._bills.claim(caller.index, file.told.count)
+        leaving.callback(self._bills.release, caller.index, file.told.count)
         while message is not None:
-            self._reserve(file, len(message.bills))
             await node.read(file.take, message.bills)
-            message = await self._next(call)
+            arriving.take(len(message.bills))
+            message = await self._next(call, arriving)
             if message is not None and message.HasField("file"):
                 raise ArgumentError("file", "stands in the first message alone")
         return file
-
-    def _reserve(self, file: "_File", bills: int) -> None:
-        """Room for more bills. Who begins and sends nothing takes none: it would keep
-        others out. Raises OverloadError.
-        """
-        if self._bills + bills > BILLS_AT_ONCE_MAX:
-            raise OverloadError("too many bills of files are on their way")
-        self._bills += bills
-        file.arrived += bills
-
-    def _let_go(self, file: "_File") -> None:
-        self._bills -= file.arrived
 
     async def _keep(self, file: "_File", caller: Identity) -> pb.PutBillsResponse:
         node = self._node
@@ -146,10 +130,9 @@ class PutBills:
             )
         return response
 
-    async def _next(self, call: Call) -> pb.PutBillsRequest | None:
+    async def _next(self, call: Call, arriving: Arriving) -> pb.PutBillsRequest | None:
         self._node.check_running()
-        async with asyncio.timeout(SILENT_S):
-            body = await call.read()
+        body = await arriving.read(call)
         if body is None:
             return None
         try:
@@ -205,8 +188,6 @@ class _File:
         """The row of the file before, 0 before the first."""
         self._check_budget(1)
         self.writer: Writer = node.put_in.writer(service.index)
-        self.arrived = 0
-        """Bills for which there is room among those of all files."""
         self.count = 0
         self.amount = 0
         self._sent = hashlib.sha256()

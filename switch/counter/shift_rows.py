@@ -33,6 +33,11 @@ class Shift(NamedTuple):
     """Cash given back beyond the cash taken; nothing is expected then."""
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was taken and nothing given back."""
+        return not (self.payments_count or self.refunds_count)
+
+    @property
     def difference(self) -> Difference:
         """How cash and ledger differ."""
         if self.cash_counted == self.cash_expected:

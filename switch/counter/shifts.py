@@ -6,19 +6,24 @@ a tally; what is counted is the cash that the drawer should have gained. Amounts
 paise.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.recfunctions import repack_fields
 
-from switch._core import Ledger, Rows, entries_of
-from switch.codes import TENDER_MASK, TENDER_SHIFT, Kind, Result, RowFlag, Tender
+from switch._core import Ledger, Rows
+from switch.codes import TENDER_MASK, TENDER_SHIFT, Kind, Link, RowFlag, Tender
 from switch.counter.handouts import HandoutBook
 from switch.counter.shift_rows import Shift
-from switch.ledger.follower import Follower
 from switch.traits import Trait, kinds_with
 
 WALK_ROWS = 16_384
 """Entries of a wallet that are looked at in one step."""
+WALK_READS = 16
+"""Reads that such a step costs."""
+LINKS_MAX = 1_024
+"""Shifts of an operator that are passed by for the price of one read."""
 WALK_MAX = 4_194_304
 """Entries of a wallet that one shift may reach back over: 27 bytes of memory each."""
 
@@ -29,31 +34,22 @@ class ShiftTooLongError(ValueError):
     """A wallet has more entries since the operator's last shift than are walked."""
 
 
-class ShiftBook:
-    """The last shift row of each operator of each wallet. Any thread may ask.
+def last_shift(
+    ledger: Ledger, wallet: int, operator: int, charge: Callable[[int], None]
+) -> int:
+    """Sequence of an operator's newest durable shift at a wallet, 0 if there is none.
 
-    The journal is followed for shift rows: the first question reads all of it, the
-    next ones what was added since.
+    Each shift is linked to the one before. `charge` is called with 1 for each
+    LINKS_MAX of them. Raises CorruptionError.
     """
-
-    def __init__(self, ledger: Ledger) -> None:
-        """Nothing is read before it is needed."""
-        self._follower = Follower(ledger, self._take)
-        self._last: dict[tuple[int, int], int] = {}
-
-    def last(self, wallet: int, operator: int) -> int:
-        """Sequence of the operator's last durable shift row, 0 if there is none.
-
-        Raises CorruptionError, and OverloadError while another call reads the journal
-        for the first time.
-        """
-        self._follower.read_on()
-        return self._last.get((wallet, operator), 0)
-
-    def _take(self, rows: Rows) -> None:
-        wanted = (rows["kind"] == Kind.SHIFT) & (rows["result"] == Result.OK)
-        for entry in entries_of(rows[wanted]):
-            self._last[entry.debit, entry.operator] = entry.sequence
+    newest, walked = 0, 0
+    following = ledger.link(operator << 32 | wallet, Link.FIRST_SHIFT)
+    while following:
+        walked += 1
+        if walked % LINKS_MAX == 0:
+            charge(1)
+        newest, following = following, ledger.link(following, Link.SHIFT)
+    return newest
 
 
 def count_shift(
@@ -63,6 +59,7 @@ def count_shift(
     operator: int,
     after: int,
     cash_counted: int,
+    charge: Callable[[int], None],
 ) -> Shift:
     """Count the shift that began after row `after`, up to what is durable now.
 
@@ -71,7 +68,8 @@ def count_shift(
     earlier one, and what the operator has handed out, as the `book` of the ledger has
     it. What came back before the rules of handouts counts where it came back. The cash
     that is expected is 0 where more was given back than taken: the rest came from money
-    of before.
+    of before. `charge` is called with WALK_READS before
+    each WALK_ROWS of the wallet's entries.
 
     Raises ShiftTooLongError, CorruptionError, OverloadError.
     """
@@ -80,7 +78,7 @@ def count_shift(
     handed = ledger.gather(
         np.array(book.handed_out(wallet, operator, after, to), np.uint64)
     )
-    mine = _entries_of(ledger, wallet, operator, after, to)
+    mine = _entries_of(ledger, wallet, operator, after, to, charge)
     kind = mine["kind"]
     taken = np.isin(kind, kinds_with(Trait.PAYMENT))
     ended = np.isin(kind, kinds_with(Trait.RESOLVES))
@@ -131,12 +129,18 @@ def _is_handed_out(rows: Rows) -> npt.NDArray[np.bool_]:
 
 
 def _entries_of(
-    ledger: Ledger, wallet: int, operator: int, after: int, to: int
+    ledger: Ledger,
+    wallet: int,
+    operator: int,
+    after: int,
+    to: int,
+    charge: Callable[[int], None],
 ) -> Rows:
     """What counts of the wallet's accepted entries in (after, to] of this operator."""
     parts: list[Rows] = []
     before, walked = to + 1, 0
     while True:
+        charge(WALK_READS)
         sequences = ledger.account_rows(wallet, before, WALK_ROWS)
         mine = sequences[sequences > after]
         rows = ledger.gather(mine)

@@ -16,7 +16,7 @@ from switch.codes import RULES_VERSION, Difference, Kind, Record, Result, Tender
 from switch.counter import handouts, shift_rows, shifts
 from switch.counter.handouts import HandoutBook
 from switch.counter.shift_rows import Shift, read_shift
-from switch.counter.shifts import ShiftBook, ShiftTooLongError, count_shift
+from switch.counter.shifts import ShiftTooLongError, count_shift, last_shift
 from switch.errors import CorruptionError
 from switch.ids import new_id
 from switch.ledger.refunds import refunds_of
@@ -36,7 +36,14 @@ def counter(tmp_path: Path) -> Iterator[Counter]:
 
 def count(counter: Counter, after: int = 0, operator: int = OPERATOR) -> Shift:
     book = HandoutBook(counter.ledger)
-    return count_shift(book, counter.ledger, counter.wallet, operator, after, 0)
+    return count_shift(
+        *(book, counter.ledger, counter.wallet, operator), after, 0, lambda _: None
+    )
+
+
+def last(counter: Counter, operator: int, wallet: int = 0) -> int:
+    whose = wallet or counter.wallet
+    return last_shift(counter.ledger, whose, operator, lambda _: None)
 
 
 def close(counter: Counter, shift: Shift, previous: int, operator: int) -> int:
@@ -57,6 +64,7 @@ def test_an_empty_shift(counter: Counter) -> None:
     shift = count(counter)
     assert shift == Shift(0, 0, 0, 0, 0, 0, 0, 0, counter.ledger.sequence)
     assert shift.difference is Difference.NONE
+    assert shift.is_empty
 
 
 def test_what_can_become_of_a_payment(counter: Counter) -> None:
@@ -313,16 +321,42 @@ def test_cash_that_differs_is_said(
     assert read_shift(counter.ledger.tail(sequence)).cash_counted == counted
 
 
-def test_the_book_knows_the_last_shift_of_each_operator(counter: Counter) -> None:
-    book = ShiftBook(counter.ledger)
-    assert book.last(counter.wallet, 1) == 0
+def test_the_index_knows_the_last_shift_of_each_operator(counter: Counter) -> None:
+    assert last(counter, 1) == 0
     one = close(counter, count(counter), 0, 1)
     two = close(counter, count(counter, operator=2), 0, 2)
-    assert (book.last(counter.wallet, 1), book.last(counter.wallet, 2)) == (one, two)
+    assert (last(counter, 1), last(counter, 2)) == (one, two)
     three = close(counter, count(counter, one), one, 1)
-    assert book.last(counter.wallet, 1) == three
-    assert ShiftBook(counter.ledger).last(counter.wallet, 1) == three
-    assert book.last(counter.wallet + 1, 1) == 0
+    assert last(counter, 1) == three
+    assert last(counter, 1, counter.wallet + 1) == 0
+    # Its number is as large as any: it stands in one key with the wallet's.
+    assert last(counter, 2**32 - 1) == 0
+
+
+def test_who_closes_many_shifts_pays_for_passing_them(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shifts, "LINKS_MAX", 2)
+    made = [0]
+    for _ in range(5):
+        made.append(close(counter, count(counter), made[-1], 1))
+    paid: list[int] = []
+    assert last_shift(counter.ledger, counter.wallet, 1, paid.append) == made[-1]
+    assert paid == [1, 1]
+
+
+def test_what_is_walked_is_paid_for(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        counter.paid(1, service="DIRECT")
+    monkeypatch.setattr(shifts, "WALK_ROWS", 2)
+    paid: list[int] = []
+    book = HandoutBook(counter.ledger)
+    count_shift(book, counter.ledger, counter.wallet, 1, 0, 0, paid.append)
+    # Two full steps of payments, and what stands before them.
+    assert set(paid) == {shifts.WALK_READS}
+    assert len(paid) >= 3
 
 
 def test_the_walk_is_bounded(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
