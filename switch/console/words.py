@@ -353,5 +353,13 @@ ERRORS: dict[str, tuple[str, str]] = {
         "too many wait for this biller; take no money, try again in a minute",
         "এই বিলারের কাছে অনেকে অপেক্ষায়; টাকা নেবেন না, এক মিনিট পরে চেষ্টা করুন",
     ),
+    "SHIFT_EMPTY": (
+        "since the shift before nothing was taken and nothing given back",
+        "আগের শিফটের পরে টাকা নেওয়াও হয়নি, ফেরতও দেওয়া হয়নি",
+    ),
+    "SHIFT_TOO_LONG": (
+        "too many entries since the shift before; ask the support desk",
+        "আগের শিফটের পরে অনেক বেশি হিসাব জমেছে; সহায়তা কেন্দ্রে জানান",
+    ),
 }
 """Reason of an error → English, Bengali. Others are shown by their plain names."""

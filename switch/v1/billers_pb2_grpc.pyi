@@ -56,15 +56,15 @@ class BillerServiceStub:
     every payment of that day that is open or unverified is decided by it: listed, it is
     confirmed; not listed, it is rejected, reason NOT_LISTED, once nobody can credit it any more.
     What was decided before is compared; completed and not listed, it is a case. The reply comes when all of it is durable. The same list
-    may be sent again, after a broken call or later. One list of a biller at a time, else
-    RESOURCE_EXHAUSTED.
+    may be sent again, after a broken call or later. One list of a biller at a time, and at most half of
+    the room that other lists leave, by the count it says, else RESOURCE_EXHAUSTED. It must keep a pace, else DEADLINE_EXCEEDED.
     """
     PutBills: _grpc.StreamUnaryMultiCallable[_billers_pb2.PutBillsRequest, _billers_pb2.PutBillsResponse]
     """Bills of a biller that does not dial in, for the switch to answer FetchBill from. All of the
     file is taken or nothing: INVALID_ARGUMENT, and nothing was done, unless the whole has arrived and
     its count, sum and hash are right and each bill can be. The reply comes when the file is on disk and
     an entry of the ledger has its hash. After any RPC error send the same file again: what was taken is
-    taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. INVALID_ARGUMENT names a bill by its place
+    taken once. One file of a biller at a time, with room and pace as SendDayList, else RESOURCE_EXHAUSTED or DEADLINE_EXCEEDED. INVALID_ARGUMENT names a bill by its place
     in the whole file, from 0: `bills[17].amount_due`. UNAVAILABLE, with RetryInfo, for a delta while it is not known what
     it replaces. What was fetched before a full file, a withdrawal or a delta that replaces pays no more:
     RESULT_QUOTATION_EXPIRED. Callers: a biller its own.
@@ -98,15 +98,15 @@ class BillerServiceAsyncStub(BillerServiceStub):
     every payment of that day that is open or unverified is decided by it: listed, it is
     confirmed; not listed, it is rejected, reason NOT_LISTED, once nobody can credit it any more.
     What was decided before is compared; completed and not listed, it is a case. The reply comes when all of it is durable. The same list
-    may be sent again, after a broken call or later. One list of a biller at a time, else
-    RESOURCE_EXHAUSTED.
+    may be sent again, after a broken call or later. One list of a biller at a time, and at most half of
+    the room that other lists leave, by the count it says, else RESOURCE_EXHAUSTED. It must keep a pace, else DEADLINE_EXCEEDED.
     """
     PutBills: _aio.StreamUnaryMultiCallable[_billers_pb2.PutBillsRequest, _billers_pb2.PutBillsResponse]  # type: ignore[assignment]
     """Bills of a biller that does not dial in, for the switch to answer FetchBill from. All of the
     file is taken or nothing: INVALID_ARGUMENT, and nothing was done, unless the whole has arrived and
     its count, sum and hash are right and each bill can be. The reply comes when the file is on disk and
     an entry of the ledger has its hash. After any RPC error send the same file again: what was taken is
-    taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. INVALID_ARGUMENT names a bill by its place
+    taken once. One file of a biller at a time, with room and pace as SendDayList, else RESOURCE_EXHAUSTED or DEADLINE_EXCEEDED. INVALID_ARGUMENT names a bill by its place
     in the whole file, from 0: `bills[17].amount_due`. UNAVAILABLE, with RetryInfo, for a delta while it is not known what
     it replaces. What was fetched before a full file, a withdrawal or a delta that replaces pays no more:
     RESULT_QUOTATION_EXPIRED. Callers: a biller its own.
@@ -161,8 +161,8 @@ class BillerServiceServicer(metaclass=_abc_1.ABCMeta):
         every payment of that day that is open or unverified is decided by it: listed, it is
         confirmed; not listed, it is rejected, reason NOT_LISTED, once nobody can credit it any more.
         What was decided before is compared; completed and not listed, it is a case. The reply comes when all of it is durable. The same list
-        may be sent again, after a broken call or later. One list of a biller at a time, else
-        RESOURCE_EXHAUSTED.
+        may be sent again, after a broken call or later. One list of a biller at a time, and at most half of
+        the room that other lists leave, by the count it says, else RESOURCE_EXHAUSTED. It must keep a pace, else DEADLINE_EXCEEDED.
         """
 
     @_abc_1.abstractmethod
@@ -175,7 +175,7 @@ class BillerServiceServicer(metaclass=_abc_1.ABCMeta):
         file is taken or nothing: INVALID_ARGUMENT, and nothing was done, unless the whole has arrived and
         its count, sum and hash are right and each bill can be. The reply comes when the file is on disk and
         an entry of the ledger has its hash. After any RPC error send the same file again: what was taken is
-        taken once. One file of a biller at a time, else RESOURCE_EXHAUSTED. INVALID_ARGUMENT names a bill by its place
+        taken once. One file of a biller at a time, with room and pace as SendDayList, else RESOURCE_EXHAUSTED or DEADLINE_EXCEEDED. INVALID_ARGUMENT names a bill by its place
         in the whole file, from 0: `bills[17].amount_due`. UNAVAILABLE, with RetryInfo, for a delta while it is not known what
         it replaces. What was fetched before a full file, a withdrawal or a delta that replaces pays no more:
         RESULT_QUOTATION_EXPIRED. Callers: a biller its own.

@@ -202,7 +202,8 @@ class CounterServiceServicer:
 
     def CloseShift(self, request, context):
         """Closes an operator's shift: counts what the ledger has since the operator's last
-        one, beside the cash that was counted. Idempotent by id.
+        one, beside the cash that was counted. Idempotent by id. FAILED_PRECONDITION, SHIFT_EMPTY, if nothing was taken
+        and nothing given back since. RESOURCE_EXHAUSTED if too many shifts of the caller are being closed: send it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

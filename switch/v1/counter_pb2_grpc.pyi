@@ -74,7 +74,8 @@ class CounterServiceStub:
     """
     CloseShift: _grpc.UnaryUnaryMultiCallable[_counter_pb2.CloseShiftRequest, _counter_pb2.CloseShiftResponse]
     """Closes an operator's shift: counts what the ledger has since the operator's last
-    one, beside the cash that was counted. Idempotent by id.
+    one, beside the cash that was counted. Idempotent by id. FAILED_PRECONDITION, SHIFT_EMPTY, if nothing was taken
+    and nothing given back since. RESOURCE_EXHAUSTED if too many shifts of the caller are being closed: send it again.
     """
     SignShift: _grpc.UnaryUnaryMultiCallable[_counter_pb2.SignShiftRequest, _counter_pb2.SignShiftResponse]
     """Another person signs a shift off. Idempotent by id."""
@@ -181,7 +182,8 @@ class CounterServiceAsyncStub(CounterServiceStub):
     """
     CloseShift: _aio.UnaryUnaryMultiCallable[_counter_pb2.CloseShiftRequest, _counter_pb2.CloseShiftResponse]  # type: ignore[assignment]
     """Closes an operator's shift: counts what the ledger has since the operator's last
-    one, beside the cash that was counted. Idempotent by id.
+    one, beside the cash that was counted. Idempotent by id. FAILED_PRECONDITION, SHIFT_EMPTY, if nothing was taken
+    and nothing given back since. RESOURCE_EXHAUSTED if too many shifts of the caller are being closed: send it again.
     """
     SignShift: _aio.UnaryUnaryMultiCallable[_counter_pb2.SignShiftRequest, _counter_pb2.SignShiftResponse]  # type: ignore[assignment]
     """Another person signs a shift off. Idempotent by id."""
@@ -321,7 +323,8 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_counter_pb2.CloseShiftResponse, _abc.Awaitable[_counter_pb2.CloseShiftResponse]]:
         """Closes an operator's shift: counts what the ledger has since the operator's last
-        one, beside the cash that was counted. Idempotent by id.
+        one, beside the cash that was counted. Idempotent by id. FAILED_PRECONDITION, SHIFT_EMPTY, if nothing was taken
+        and nothing given back since. RESOURCE_EXHAUSTED if too many shifts of the caller are being closed: send it again.
         """
 
     @_abc_1.abstractmethod

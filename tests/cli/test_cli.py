@@ -521,10 +521,14 @@ def test_a_shift_is_closed_by_one_and_signed_by_another(live: Live) -> None:
     closed = live.command("shift", "close", CENTRE, "8", "3.00")
     assert closed.returncode == Exit.DONE, closed.stderr
     assert "short ₹0.25" in closed.stdout
-    again = live.command("shift", "close", CENTRE, "8", "0.00", "--json")
+    empty = live.command("shift", "close", CENTRE, "8", "0.00")
+    assert empty.returncode == Exit.USAGE
+    assert "has taken nothing and given nothing back" in empty.stderr
+    live.command("pay", CENTRE, FREE, "1.00", "again", "--operator", "8")
+    again = live.command("shift", "close", CENTRE, "8", "1.00", "--json")
     shift = answer(again)["shift"]
     assert isinstance(shift, dict)
-    assert (shift["payments_count"], shift["difference"]) == (0, "none")
+    assert (shift["payments_count"], shift["difference"]) == (1, "none")
     entry = str(shift["sequence"])
     same = live.command("shift", "sign", CENTRE, "8", entry)
     assert same.returncode == Exit.REFUSED

@@ -12,10 +12,17 @@ from switch.authority.development import DevAuthority
 from switch.client import Client
 from switch.client.messages import messages_of
 from switch.client.people import Signer
-from switch.codes import PersonRole, Role
+from switch.codes import (
+    AmountRule,
+    DuplicateRule,
+    Mode,
+    PersonRole,
+    PriceRule,
+    Role,
+)
 from switch.ids import new_id
 from switch.person_keys import PersonKey, make_key, read_key
-from switch.specs import ParticipantSpec, Specs
+from switch.specs import ParticipantSpec, ServiceSpec, Specs
 from switch.v1 import people_pb2 as pb
 from switch.v1 import results_pb2 as results
 from tests import forked
@@ -165,6 +172,21 @@ def centres() -> Specs:
     found.append(ParticipantSpec(id="auditor", role=Role.AUDITOR))
     found.append(ParticipantSpec(id="harness", role=Role.HARNESS, may_state_dues=True))
     return Specs(tuple(found), ())
+
+
+def payable() -> Specs:
+    """The same, and a service that is paid directly, ANY."""
+    biller = ParticipantSpec(id="power", role=Role.BILLER, heads=("0801-01",))
+    service = ServiceSpec(
+        code="ANY",
+        biller="power",
+        heads=("0801-01",),
+        amount_rule=AmountRule.ANY,
+        mode=Mode.DIRECT,
+        duplicate_rule=DuplicateRule.NONE,
+        price_rule=PriceRule.STATED,
+    )
+    return Specs((*centres().participants, biller), (service,))
 
 
 def top_up(amount: int, centre: str = CENTRES[0], utr: str = "") -> pb.Wish:

@@ -147,6 +147,8 @@ async def test_a_shift_that_is_closed(
             raise CorruptionError(5, "x")
 
         monkeypatch.setattr("server.convert.shift", damaged)
+        paid = pb.CreatePaymentRequest(payment=payment(operator=7))
+        await one.call("CreatePayment", paid, by=CENTRE)
         request = counter_pb2.CloseShiftRequest(id=new_id(), operator=7)
         with pytest.raises(FailedError) as caught:
             await one.call("CloseShift", request, by=CENTRE)

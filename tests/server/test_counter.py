@@ -447,7 +447,7 @@ def test_a_shift_that_is_sent_again(peers: Peers, till: Till) -> None:
 
 def test_nobody_signs_their_own_shift_by_another_way(peers: Peers) -> None:
     clerk = Till(peers.harness, 6, "centre-b")
-    shift = clerk.close(0).shift.sequence
+    shift = clerk.close_one()
     for peer, centre in ((peers.harness, "centre-b"), (peers.centre("centre-b"), "")):
         same = Till(peer, 6, centre).sign(shift)
         assert same.result == results.RESULT_SAME_PERSON
@@ -456,7 +456,7 @@ def test_nobody_signs_their_own_shift_by_another_way(peers: Peers) -> None:
 
 def test_only_shifts_of_the_centre_are_signed(peers: Peers, till: Till) -> None:
     here, there = Till(peers.centre(), 1), Till(peers.centre("centre-b"), 2)
-    shift = here.close(0).shift.sequence
+    shift = here.close_one()
     with failing(grpc.StatusCode.NOT_FOUND):
         there.sign(shift)
     for wrong in (0, 1, 1 << 60):

@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import pytest
 
-from server.services import day_list
+from server.services import arriving, day_list
 from server.services.billers import ACKNOWLEDGE_MAX
 from switch.billing import day_list as plans
 from switch.calendar import day_date, day_number, ist_date
@@ -339,7 +339,7 @@ async def sent(one: Inside, parts: Iterable[Message]) -> pb.SendDayListResponse:
 async def test_lines_on_their_way_are_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(day_list, "LINES_AT_ONCE_MAX", 3)
+    monkeypatch.setattr(day_list, "LINES_AT_ONCE_MAX", 6)
     today = day_date(day_number(0)).isoformat()
     lines = [
         pb.Answer(number=9, id=bytes(16), kind=pb.ANSWER_KIND_CONFIRMED, amount=1),
@@ -395,7 +395,7 @@ def list_is_busy(peers: Peers, name: str) -> bool:
 async def test_a_list_that_takes_for_ever_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(day_list, limit, 0.05)
+    monkeypatch.setattr(arriving, limit, 0.05)
     async with inside(tmp_path) as one:
 
         class Slow(FakeCall):

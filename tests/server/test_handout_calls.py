@@ -88,8 +88,8 @@ def test_a_refund_waits_until_it_is_handed_out(peers: Peers) -> None:
 def test_the_shift_of_who_handed_it_out(peers: Peers) -> None:
     peer = peers.centre()
     taker, giver = Till(peer, 41), Till(peer, 42)
-    taker.close(0)
-    giver.close(0)
+    taker.close_one()
+    giver.close_one()
     found = refunded(peers, peer, 7 * RUPEE, operator=41)
     card = refunded(peers, peer, 2 * RUPEE, operator=41, tender=types_pb2.TENDER_CARD)
     shift = taker.close(0).shift
@@ -102,7 +102,10 @@ def test_the_shift_of_who_handed_it_out(peers: Peers) -> None:
     assert (shift.payments_count, shift.cash_expected) == (0, 0)
     # The card's two rupees are not of the drawer.
     assert shift.cash_from_before == 7 * RUPEE
-    assert taker.close(0).shift.refunds_count == 0
+    # Nothing of it is the taker's.
+    with failing(grpc.StatusCode.FAILED_PRECONDITION) as failed:
+        taker.close(0)
+    assert failed[0].reason == "SHIFT_EMPTY"
 
 
 def test_pages_of_what_waits(peers: Peers) -> None:

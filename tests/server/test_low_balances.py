@@ -16,9 +16,9 @@ from switch.codes import NO_AMOUNT_LIMIT, NO_COUNT_LIMIT, Role
 from switch.specs import Specs
 from switch.v1 import people_pb2 as pb
 from switch.v1 import wallets_pb2
-from tests.server.council import CENTRES, Council, sitting, top_up
+from tests.server.council import CENTRES, Council, payable, sitting, top_up
 from tests.server.harness import RUPEE, figure, until
-from tests.server.test_owed import pay, payable
+from tests.server.test_owed import pay
 
 A, B = CENTRES[:2]
 LOW = 100 * RUPEE

@@ -156,7 +156,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         advance=paid_a.sequence,
         window=window,
         previous_window=window,
-        shift=Till(a, 11).close(0).shift.sequence,
+        shift=Till(a, 11).close_one(),
         revocation=revoke(peers.treasury, serial=b"\1").revocation,
         hold=held_a.sequence,
         hold_id=held_a.id,
@@ -180,7 +180,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         advance=paid_b.sequence,
         window=paid_b.sequence,
         previous_window=paid_b.sequence,
-        shift=Till(b, 12).close(0).shift.sequence,
+        shift=Till(b, 12).close_one(),
         revocation=revoke(peers.checker, serial=b"\2").revocation,
         revoked="centre-b",
         pinned="checker",
@@ -232,7 +232,7 @@ def things(peers: Peers) -> dict[tuple[Role, str], Things]:
         sender="",
         payment=paid(harness, centre="centre-a").id,
         held=paid(harness, "WATER", centre="centre-a").id,
-        shift=Till(harness, 13, "centre-a").close(0).shift.sequence,
+        shift=Till(harness, 13, "centre-a").close_one(),
     )
     found[Role.HARNESS, "missing"] = replace(missing, sender="")
     for whose in WHOSE:
@@ -379,6 +379,10 @@ def test_every_cell(
     count = 0
     for kind in CERTIFICATES:
         for role in Role:
+            for centre in ("centre-a", "centre-b"):
+                # So that there is something in the shift that is closed.
+                taken = payment(centre=centre, operator=71)
+                assert peers.harness.pay(taken).result == results_pb2.RESULT_OK
             with connected(peers, issuers, kind, role) as channel:
                 found, looked_at = wrong_cells(channel, things, role, kind)
             wrong += found

@@ -93,7 +93,7 @@ def test_a_payment_of_another_is_none(
 
 
 def test_a_shift_of_another_is_none(peers: Peers) -> None:
-    shift = Till(peers.centre("centre-b"), 2).close(0).shift.sequence
+    shift = Till(peers.centre("centre-b"), 2).close_one()
     here = Till(peers.centre(), 1)
     told = {answer(partial(here.sign, at)) for at in (shift, 1, 0, 1 << 60)}
     assert len(told) == 1

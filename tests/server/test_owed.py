@@ -16,8 +16,7 @@ import pytest
 from switch.bank.lines import Side
 from switch.client import balance_of, make_payment
 from switch.client.calls import CallError
-from switch.codes import AmountRule, DuplicateRule, Mode, PriceRule, Role
-from switch.specs import ParticipantSpec, ServiceSpec, Specs
+from switch.codes import Role
 from switch.v1 import admin_pb2, types_pb2
 from switch.v1 import people_pb2 as pb
 from tests import forked
@@ -27,8 +26,8 @@ from tests.server.council import (
     BETA,
     CENTRES,
     Council,
-    centres,
     name_of,
+    payable,
     sitting,
     top_up,
 )
@@ -36,20 +35,6 @@ from tests.server.harness import RUPEE, figure, until
 
 CENTRE = CENTRES[0]
 BILL, CREDIT = 60 * RUPEE, 100 * RUPEE
-
-
-def payable() -> Specs:
-    biller = ParticipantSpec(id="power", role=Role.BILLER, heads=("0801-01",))
-    service = ServiceSpec(
-        code="ANY",
-        biller="power",
-        heads=("0801-01",),
-        amount_rule=AmountRule.ANY,
-        mode=Mode.DIRECT,
-        duplicate_rule=DuplicateRule.NONE,
-        price_rule=PriceRule.STATED,
-    )
-    return Specs((*centres().participants, biller), (service,))
 
 
 def pay(council: Council, amount: int, reference: str) -> str:

@@ -16,7 +16,7 @@ import grpc
 import pytest
 
 from switch.cli.signing import facts_of
-from switch.client import Client
+from switch.client import make_payment
 from switch.client.calls import CallError
 from switch.client.people import check_shown
 from switch.codes import (
@@ -54,6 +54,7 @@ from tests.server.council import (
     SECOND,
     Council,
     name_of,
+    payable,
     sitting,
     top_up,
 )
@@ -168,10 +169,12 @@ def test_what_needs_no_signature_is_not_submitted(
 
 def test_a_shift_is_signed_at_its_centre(council: Council) -> None:
     """Of a shift the ledger asks no signature, so no number given here is a person."""
-    credentials = council.authority.leaf(Role.CENTRE, CENTRES[0])
-    with Client(council.server.address, credentials) as centre:
-        closed = centre.close_shift(1, 0)
-    shift = closed.shift.sequence
+    council.load(payable())
+    council.done(top_up(LAKH))
+    paid = make_payment("ANY", 1, "a shift", centre=CENTRES[0], operator=1)
+    assert name_of(council.client("harness", Role.HARNESS).pay(paid)) == "OK"
+    centre = council.client(CENTRES[0], Role.CENTRE)
+    shift = centre.close_shift(1, 0).shift.sequence
     row = Row(Kind.APPROVE, resolves=shift)
     with pytest.raises(CallError, match="resolves: a shift is signed at its centre"):
         council.client().submit(row, council.signer(ALPHA))

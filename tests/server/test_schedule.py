@@ -27,11 +27,11 @@ from tests.server.council import (
     SECOND,
     Council,
     name_of,
+    payable,
     sitting,
     top_up,
 )
 from tests.server.harness import RUPEE, until
-from tests.server.test_owed import payable
 
 SPEED = ("--set", "signatures_per_s=1000")
 ALL_DAYS = tuple(range(1, 8))

@@ -191,6 +191,12 @@ class Till:
         )
         return self.peer.counter.CloseShift(request, timeout=CALL_S)
 
+    def close_one(self) -> int:
+        """The sequence of a shift with one payment in it."""
+        paid = self.pay(payment(operator=self.operator, centre=self.centre))
+        assert paid.result == results_pb2.RESULT_OK
+        return self.close(0).shift.sequence
+
     def sign(self, shift: int, sign_id: bytes = b"") -> results_pb2.Outcome:
         """Sign a shift off."""
         request = pb.SignShiftRequest(
