@@ -53,6 +53,7 @@ _COSTS: Final[Mapping[str, Cost]] = {
     _PAYMENT + "WatchPayment": (READS, 1, 0, WATCHES),
     _COUNTER + "PayBill": _WRITE,
     _COUNTER + "CloseShift": _WRITE,
+    _COUNTER + "SignOff": _WRITE,
     _COUNTER + "SearchPayments": _LIST,
     _BANK + "RequestTopUp": _WRITE,
     _COUNTER + "FetchBill": (FETCHES, 1, 0, 0),

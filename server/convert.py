@@ -52,7 +52,10 @@ NO_ID = bytes(16)
 # one that speaks of it in turn.
 _MONEY = frozenset({*kinds_with(Trait.MONEY), Kind.CASE, Kind.VERIFY})
 _ON_ACCOUNT = frozenset(
-    {Kind.OPEN, Kind.LIMIT, Kind.FREEZE, Kind.CLOSE, Kind.SHIFT, Kind.HANDED_OUT}
+    {
+        *(Kind.OPEN, Kind.LIMIT, Kind.FREEZE, Kind.CLOSE),
+        *(Kind.SHIFT, Kind.HANDED_OUT, Kind.SIGNED_OFF),
+    }
 )
 _PAYMENTS = frozenset(kinds_with(Trait.PAYMENT))
 # What a biller's answer makes: its tail is the biller's reference or reason code.

@@ -84,6 +84,7 @@ class Node:
             sessions or NoTable(),
             self.quotation_keys,
             partial(find_operator, ledger),
+            lambda sender, row_id: ledger.find(sender, row_id) != 0,
             ledger.instance,
         )
         self.register.listen_centres(self.sessions.register_changed)

@@ -13,6 +13,7 @@ table has a bound: what others do may push a session out, and GetSession opens i
 So what is over is known here, by operator: the newest sessions of each, and a time up
 to which all others are over. Nobody else's sign-ons change that. After a restart, or on
 a node that takes over, both are empty: GetSession opens what is good, as it was sealed.
+What was signed off stays so there too: the ledger has a row of it, found by its id.
 """
 
 import secrets
@@ -21,7 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -29,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from server.status import OperatorDiffersError, SessionError
 from switch.codes import Role
 from switch.config import Config
+from switch.counter.sign_offs import HASHED_SIZE, sign_off_id
 from switch.errors import OverloadError
 from switch.register.identity import Identity
 from switch.sign_on import signed_bytes
@@ -50,7 +52,7 @@ SEAL_SIZE: Final = 16
 EPOCH: Final = 0
 """Of every ledger so far."""
 TOKEN_SIZE: Final = _SEALED.size + SEAL_SIZE
-assert TOKEN_SIZE == 144
+assert TOKEN_SIZE == HASHED_SIZE + SEAL_SIZE == 144
 
 
 class Table(Protocol):
@@ -142,6 +144,8 @@ class Operator(Protocol):
         """Of the register's newest row about them."""
 
 
+IsOver = Callable[[int, bytes], bool]
+"""Whether a participant has a durable row with an id: its session is over; reads."""
 FindOperator = Callable[[int, int], Operator | None]
 """A participant's operator with a number, by the register; reads."""
 
@@ -200,6 +204,15 @@ class Session:
     ends_ns: int
 
 
+class SignedOff(NamedTuple):
+    """What signing off has ended, and what is left to be done for it."""
+
+    was_on: bool
+    operator: int
+    row_id: bytes
+    """Of the row that says it for good; empty where no row is needed."""
+
+
 def unknown() -> SessionError:
     """The server has not opened it."""
     return SessionError(
@@ -232,12 +245,14 @@ class Sessions:
         table: Table,
         seals: Seals,
         find_operator: FindOperator,
+        is_over: IsOver,
         instance: bytes,
     ) -> None:
         self._config = config
         self._table = table
         self._seals = seals
         self._find_operator = find_operator
+        self._is_over = is_over
         self.instance = instance
         self._lock = threading.Lock()
         self._used: dict[int, int] = {}  # nonces, and when they are over
@@ -350,6 +365,8 @@ class Sessions:
         if known.sequence != row:
             # With another key, or switched off and on since.
             raise ended()
+        if self._is_over(caller.index, sign_off_id(token)):
+            raise ended()  # whatever this process knows of it
         with self._lock:
             if not self._is_good(caller, operator, made_ns, token):
                 raise ended()  # signed off, or too many of this operator came since
@@ -371,18 +388,32 @@ class Sessions:
             one = self._newest[caller.index, operator].find(token)
         return one is not None and not one.is_over
 
-    def end(self, caller: Identity, token: bytes) -> bool:
-        """Sign off; whether the operator was on. Raises SessionError."""
+    def end(self, caller: Identity, token: bytes) -> SignedOff:
+        """Sign off here: whoever asks has then to write the row. Raises SessionError.
+
+        Asked again it says the same row until that is durable.
+        """
         said = self._unseal(_SESSION, caller, token)
         if said is None:
             raise ended()
+        _, operator, _, ends_ns, row = said
+        was_on = self._end(caller, token, operator)
+        known = self._find_operator(caller.index, operator)
+        row_id = sign_off_id(token)
+        # What its seal or the register has ended stays so without a row.
+        is_past = time.time_ns() >= ends_ns or known is None or known.sequence != row
+        if is_past or self._is_over(caller.index, row_id):
+            row_id = b""
+        return SignedOff(was_on, operator, row_id)
+
+    def _end(self, caller: Identity, token: bytes, operator: int) -> bool:
         # Known from now on, so that it is not opened again.
         try:
             self.open_again(caller, token)
         except SessionError:
             return False
         with self._lock:
-            one = self._newest[caller.index, said[1]].find(token)
+            one = self._newest[caller.index, operator].find(token)
             if one is not None:
                 one.is_over = True
             return self._table.end_session(token)

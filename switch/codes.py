@@ -39,6 +39,7 @@ class Kind(IntEnum):
     REPLY = 26
     BILLS = 27
     HANDED_OUT = 28
+    SIGNED_OFF = 29
 
 
 class Result(IntEnum):
@@ -571,7 +572,7 @@ RECOVERY_WAIT_NS, RECOVERY_LIFE_NS = 30 * 86_400 * 10**9, 60 * 86_400 * 10**9
 BOOKED_TAIL_MAX = 1024
 """Bytes of what a bank wrote about one line."""
 
-RULES_VERSION = 19
+RULES_VERSION = 20
 """The rules that this code runs; one more for each change of them."""
 
 AMOUNT_MAX = 10**18

@@ -108,6 +108,7 @@ TRAITS: Final[Mapping[Kind, Trait]] = {
     Kind.REPLY: _SAID | Trait.TOTAL | Trait.FILLED | Trait.LINK,
     Kind.BILLS: _SAID | Trait.RECORD,
     Kind.HANDED_OUT: _ASKED | Trait.AMOUNT,
+    Kind.SIGNED_OFF: _ASKED,
 }
 """The core's table of kinds, for Python; nothing follows from the order of numbers."""
 

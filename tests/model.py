@@ -405,6 +405,12 @@ class Model(BillersAnswers):
         if what == Link.COMPLAINT:
             number = self.complaint_of.get(sequence, 0)
             return self.raised_by(number) if number else 0
+        if what == Link.FIRST_SHIFT:
+            operator, wallet = divmod(sequence, 1 << 32)
+            return self.followed.get((wallet, operator, 0), 0)
+        if what == Link.SHIFT:
+            row = self.rows[sequence - 1]
+            return self.followed.get((row.debit, row.operator_, sequence), 0)
         if what in LINKED:
             linked: dict[int, int] = getattr(self, LINKED[what])
             return linked.get(sequence, 0)

@@ -131,6 +131,8 @@ class Counters(Banks):
         """Whether a centre that signs on asks for this itself, and knows who it was;
         others need not.
         """
+        if row.kind == Kind.SIGNED_OFF:
+            return (row.participant, row.operator_) in self.operators
         centre = self.counter_of(row)
         if row.stranger:
             return False
@@ -225,6 +227,19 @@ class Counters(Banks):
         self.complaints[row.debit - 1] = row.sequence
         self.resolved[row.resolves] = row.sequence
         self.replies[row.resolves].append(row.sequence)
+
+    # --- signing off ------------------------------------------------------------------
+
+    def check_signed_off(self, row: Row) -> Answer:
+        wallet = self.account(row.debit)
+        if wallet is None or wallet.participant != row.participant:
+            return Answer(Result.ACCOUNT_UNKNOWN)
+        if wallet.kind != AccountKind.WALLET:
+            return Answer(Result.ACCOUNT_KIND_WRONG)
+        return OK
+
+    def do_signed_off(self, row: Row) -> None:
+        self.append(row)
 
     # --- cash that is handed out ------------------------------------------------------
 

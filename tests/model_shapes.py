@@ -108,7 +108,7 @@ class Shapes(Counters):
             return self.shape_of_pay(row)
         if row.kind in COMPLAINS and not note_is_valid(row.tail or b""):
             return Result.INVALID_NOTE
-        if row.kind == Kind.HANDED_OUT and row.tail:
+        if row.kind in (Kind.HANDED_OUT, Kind.SIGNED_OFF) and row.tail:
             return Result.INVALID_NOTE
         if row.kind in WITH_RECORD and not self.record_is_valid(row):
             return Result.INVALID_RECORD
@@ -255,6 +255,8 @@ def accounts_are_valid(row: Row) -> bool:
         return not row.debit
     if row.kind == Kind.HANDED_OUT:
         return not row.credit
+    if row.kind == Kind.SIGNED_OFF:
+        return not row.credit and not row.resolves
     return row.kind != Kind.BOOKED or bool(row.debit) != bool(row.credit)
 
 

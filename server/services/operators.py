@@ -1,9 +1,13 @@
 """Signing on: what CounterService does for the people at a counter."""
 
+from server import arguments, convert
 from server.node import Node
 from server.sessions import EPOCH, NONCE_LIFE_NS
+from server.status import PreconditionError
+from switch.counter.sign_offs import sign_off
 from switch.register.identity import Identity
 from switch.v1 import operators_pb2 as pb
+from switch.v1 import results_pb2
 
 
 class OperatorCalls:
@@ -57,7 +61,26 @@ class OperatorCalls:
     async def SignOff(
         self, request: pb.SignOffRequest, caller: Identity
     ) -> pb.SignOffResponse:
-        """End a session."""
+        """End a session: here at once, and for good by a row."""
         node = self._node
-        was_on = await node.read(node.sessions.end, caller, request.session)
-        return pb.SignOffResponse(was_on=was_on)
+        wallet = arguments.own_wallet(node.register, caller, "").index
+        over = await node.read(node.sessions.end, caller, request.session)
+        if over.row_id:
+            move = sign_off(over.row_id, wallet, over.operator, sender=caller.index)
+            reply = await node.commit_alone(move.request())
+            assert not isinstance(reply, bytes)
+            _check_over(convert.outcome(reply[0]).result)
+        return pb.SignOffResponse(was_on=over.was_on)
+
+
+def _check_over(result: "results_pb2.Result.ValueType") -> None:
+    """Raise PreconditionError unless the session's id is used by now.
+
+    Whatever row has it ends the session, if its centre has sent another one too.
+    """
+    if result not in (results_pb2.RESULT_OK, results_pb2.RESULT_ID_REUSED):
+        name = results_pb2.Result.Name(result)
+        raise PreconditionError(
+            "SIGN_OFF_REFUSED",
+            f"the session is over here, and no row says so for good: {name}",
+        )

@@ -70,6 +70,7 @@ from switch.audit.senders import (
     check_senders,
 )
 from switch.audit.settled import Settled
+from switch.audit.signed_off import SignedOff
 from switch.audit.spans import Resolutions, Span
 from switch.audit.stakes import Stakes
 from switch.codes import AccountKind, AccountState, Kind
@@ -146,6 +147,7 @@ class Books:
             Kind.REPLY: self.complaints.take,
             Kind.BILLS: put_bills.take,
             Kind.HANDED_OUT: self.handouts.take,
+            Kind.SIGNED_OFF: SignedOff(self.register, findings).take,
         }
         """Who judges what is refused as well as what is accepted."""
         self.moved = 0

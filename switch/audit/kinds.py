@@ -203,6 +203,8 @@ TRAITS: Final[dict[Kind, Traits]] = {
     Kind.BILLS: Traits(BILLER, DIGEST),
     # Whose wallet has what is handed out is judged in `handouts`.
     Kind.HANDED_OUT: Traits(CENTRE, Reference.NONE, amount=True),
+    # Whose operator it was is judged in `signed_off`.
+    Kind.SIGNED_OFF: Traits(CENTRE, Reference.NONE),
 }
 if set(TRAITS) != set(Kind):
     raise ImportError("a kind of row has no traits")

@@ -476,6 +476,9 @@ by which a ledger begins with three."""
 RECOVERY_RULES: Final = 19
 """The first rules that know recoverers."""
 
+SIGN_OFF_RULES: Final = 20
+"""The first rules by which signing off is a row."""
+
 PUT_RULES: Final = 15
 """The first rules by which what was fetched does not outlive a file of bills."""
 

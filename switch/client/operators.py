@@ -62,4 +62,4 @@ class OperatorCalls:
     def sign_off(self, session: bytes) -> None:
         """End a session, whether or not it still was one."""
         request = pb.SignOffRequest(session=session)
-        self._caller.read(self._counter.SignOff, request)
+        self._caller.change(self._counter.SignOff, request)

@@ -30,6 +30,7 @@ cdef enum:  # kinds of rows
     KIND_REPLY = 26
     KIND_BILLS = 27
     KIND_HANDED_OUT = 28
+    KIND_SIGNED_OFF = 29
 
 cdef enum:  # what a kind of row is: bits, and row/kinds.pxi has them for each kind
     TRAIT_ID = 0x00001          # has its sender's id; others are found by what they resolve

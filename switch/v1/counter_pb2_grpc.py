@@ -326,7 +326,8 @@ class CounterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SignOff(self, request, context):
-        """Ends a session. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's.
+        """Ends a session, for good: an entry of the ledger says so before the reply. Idempotent: after an RPC error send it
+        again. Costs a write. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

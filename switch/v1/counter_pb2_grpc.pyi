@@ -139,7 +139,9 @@ class CounterServiceStub:
     begins again then. UNAUTHENTICATED, SESSION_ENDED, if it is over, or none of the caller's.
     """
     SignOff: _grpc.UnaryUnaryMultiCallable[_operators_pb2.SignOffRequest, _operators_pb2.SignOffResponse]
-    """Ends a session. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's."""
+    """Ends a session, for good: an entry of the ledger says so before the reply. Idempotent: after an RPC error send it
+    again. Costs a write. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's.
+    """
 
 @_typing.type_check_only
 class CounterServiceAsyncStub(CounterServiceStub):
@@ -247,7 +249,9 @@ class CounterServiceAsyncStub(CounterServiceStub):
     begins again then. UNAUTHENTICATED, SESSION_ENDED, if it is over, or none of the caller's.
     """
     SignOff: _aio.UnaryUnaryMultiCallable[_operators_pb2.SignOffRequest, _operators_pb2.SignOffResponse]  # type: ignore[assignment]
-    """Ends a session. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's."""
+    """Ends a session, for good: an entry of the ledger says so before the reply. Idempotent: after an RPC error send it
+    again. Costs a write. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's.
+    """
 
 class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Callers: a centre for itself; a harness or aggregator for the centre it names, unless its operators
@@ -472,6 +476,8 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operators_pb2.SignOffRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operators_pb2.SignOffResponse, _abc.Awaitable[_operators_pb2.SignOffResponse]]:
-        """Ends a session. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's."""
+        """Ends a session, for good: an entry of the ledger says so before the reply. Idempotent: after an RPC error send it
+        again. Costs a write. UNAUTHENTICATED, SESSION_ENDED, if it is none of the caller's.
+        """
 
 def add_CounterServiceServicer_to_server(servicer: CounterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

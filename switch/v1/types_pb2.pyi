@@ -85,6 +85,8 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """An operator has handed the cash of a refund to its citizen, or that of a payment that was
     given back after it had been kept or had expired. No money moves.
     """
+    ENTRY_KIND_SIGNED_OFF: _EntryKind.ValueType  # 29
+    """An operator has signed off: the session whose hash is its id is over for good. No money moves."""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What one entry of the ledger does. The numbers are the ledger's own."""
@@ -128,6 +130,8 @@ ENTRY_KIND_HANDED_OUT: EntryKind.ValueType  # 28
 """An operator has handed the cash of a refund to its citizen, or that of a payment that was
 given back after it had been kept or had expired. No money moves.
 """
+ENTRY_KIND_SIGNED_OFF: EntryKind.ValueType  # 29
+"""An operator has signed off: the session whose hash is its id is over for good. No money moves."""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 class _CaseType:

@@ -228,6 +228,11 @@ class CounterDesk(Desk):
             said |= {"resolves": back.sequence, "amount": back.amount, "flags": tender}
         return self.add(Kind.HANDED_OUT, **{**said, **fields})
 
+    def leave(self, who: tuple[int, int] = SEAT, **fields: Any) -> Row:
+        """An operator signs off."""
+        said = {"participant": who[0], "operator_": who[1], "debit": WALLET}
+        return self.add(Kind.SIGNED_OFF, **{**said, **fields})
+
     def put_in(self, after: Row | int = 0, **fields: Any) -> Row:
         """A file of bills."""
         number = after.sequence if isinstance(after, Row) else after

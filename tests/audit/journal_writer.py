@@ -55,6 +55,7 @@ COMPLAINTS = 3
 UNCHANGED = {
     *(Kind.REGISTER, Kind.REQUEST, Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW),
     *(Kind.COMPLAINT, Kind.REPLY, Kind.BILLS, Kind.HANDED_OUT),
+    Kind.SIGNED_OFF,
 }
 """What may name accounts that are none, and changes nothing."""
 DIGESTED = {

@@ -90,6 +90,7 @@ class Clerk(Filer):
             (self.put_bills, 10),
             *(() if self.model.persons else ((self.amount_rule, 4),)),
             (self.hand_out, 10),
+            (self.leave, 5),
             *(of_people if self.model.persons else ()),
             (self.repeat, 10),
         )
@@ -351,6 +352,26 @@ class Clerk(Filer):
         row.participant = self.rng.choice((centre or 1, centre or 1, self.centres[0]))
         row.operator_ = self.number_of_operator(centre)
         return [row]
+
+    def leave(self) -> list[Row]:
+        """An operator signs off at a wallet of their centre, or somebody else does."""
+        rng = self.rng
+        row = Row(Kind.SIGNED_OFF, id=rng.randbytes(16), debit=self.wallet())
+        row.participant = self.owner(row.debit)
+        row.operator_ = self.number_of_operator(row.participant)
+        draw = rng.randrange(16)
+        if draw == 0:
+            row.debit = self.wallet()
+        elif draw == 1:
+            row.debit = rng.choice((0, 2**31))
+        elif draw == 2:
+            row.participant = rng.choice((*self.centres, self.net.harness, 0, 9_999))
+        elif draw == 3:
+            row.debit = rng.choice(self.net.heads[0])
+            row.participant = self.owner(row.debit)
+        elif draw == 4:
+            row.resolves = self.past((Kind.PAY, Kind.SHIFT))
+        return [self.spoilt(row, 7)]
 
     # --- complaints -------------------------------------------------------------------
 

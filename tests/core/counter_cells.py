@@ -36,6 +36,7 @@ COUNTER_DEEDS: dict[str, set[Result]] = {
         *(Result.PAYMENT_NOT_FOUND, Result.NET_DIFFERS),
         *(Result.ALREADY_HANDED_OUT, Result.CASES_OPEN),
     },
+    "signed_off": {OK, UNKNOWN, Result.ACCOUNT_UNKNOWN, Result.ACCOUNT_KIND_WRONG},
     "bills": {OK, Result.SERVICE_UNKNOWN, Result.RULE_FIXED, FOLLOWED},
     "shift at a counter": {OK, UNKNOWN, FOLLOWED},
     "sign off a shift": {OK, UNKNOWN, Result.SAME_PERSON, Result.ALREADY_APPROVED},
@@ -77,6 +78,11 @@ REPLIES = {
     )
 }  # fmt: skip
 """Every cell of what may follow in a complaint's life, and by whom it may not."""
+
+ALONE = frozenset(
+    {Kind.COMPLAINT, Kind.REPLY, Kind.BILLS, Kind.HANDED_OUT, Kind.SIGNED_OFF}
+)
+"""What is called as its kind."""
 
 ASKED_BY_OPERATORS = (
     *("message", "row", "basket"),
@@ -273,7 +279,7 @@ class WatchedCounters(WatchedPayouts):
 
     def counter_deed(self, row: Row) -> str:
         """What a request of these is called, or nothing."""
-        if row.kind in (Kind.COMPLAINT, Kind.REPLY, Kind.BILLS, Kind.HANDED_OUT):
+        if row.kind in ALONE:
             return Kind(row.kind).name.lower()
         operator = row.kind == Kind.REGISTER and (row.tail or b"")[0] == Record.OPERATOR
         if operator and not self.persons:

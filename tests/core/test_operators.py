@@ -376,6 +376,49 @@ def test_nobody_else_acts_at_its_counter(signed_on: Counter, how: str) -> None:
     assert (again.result, again.repeat) == (OK, 1)
 
 
+def signed_off(counter: Counter, number: int, **fields: int) -> Row:
+    said = {"participant": counter.net.centres[0], "debit": counter.wallet, **fields}
+    return counter.row(Kind.SIGNED_OFF, operator_=number, **said)
+
+
+def test_who_signs_off_is_an_operator_of_the_centre(signed_on: Counter) -> None:
+    counter, net = signed_on, signed_on.net
+    # Also one who has left since.
+    for number in (3, 5):
+        [told] = counter.tell(signed_off(counter, number))
+        row = counter.ledger.row(told.sequence)
+        assert (told.result, row.kind, row.operator) == (OK, Kind.SIGNED_OFF, number)
+    before = counter.ledger.sequence
+    for row in (
+        signed_off(counter, 99),
+        signed_off(counter, 3, participant=net.centres[1]),
+        signed_off(counter, 3, participant=net.harness),
+    ):
+        [told] = counter.tell(row)
+        assert (told.result, told.sequence) == (UNKNOWN, 0)
+    for wrong in ({"credit": 1}, {"resolves": 1}):
+        [told] = counter.tell(signed_off(counter, 3, **wrong))
+        assert told.result == Result.INVALID_ACCOUNT
+    [told] = counter.tell(replace(signed_off(counter, 3), tail=b"a note"))
+    assert told.result == Result.INVALID_NOTE
+    [told] = counter.tell(signed_off(counter, 3, amount=1))
+    assert told.result == Result.INVALID_AMOUNT
+    assert counter.ledger.sequence == before
+    for wallet, result in (
+        (counter.wallet + 1, Result.ACCOUNT_UNKNOWN),
+        (2**31, Result.ACCOUNT_UNKNOWN),
+    ):
+        [told] = counter.tell(signed_off(counter, 3, debit=wallet))
+        assert told.result == result
+    # Sent again it is the same row, and moves nothing.
+    row = signed_off(counter, 4)
+    first, again = counter.tell(row)[0], counter.tell(row)[0]
+    assert (again.sequence, again.repeat) == (first.sequence, 1)
+    frozen = counter.row(Kind.FREEZE, debit=counter.wallet, reference=b"why")
+    assert counter.tell(frozen)[0].result == OK
+    assert counter.tell(signed_off(counter, 3))[0].result == OK
+
+
 def test_shifts_and_their_approvals_name_one(signed_on: Counter) -> None:
     counter = signed_on
     for number in (99, 5):

@@ -18,6 +18,7 @@ from server.sessions import EPOCH, Sessions
 from server.status import SessionError
 from switch.codes import Role
 from switch.config import Config
+from switch.counter.sign_offs import sign_off_id
 from switch.register.identity import Identity
 from switch.sign_on import signed_bytes
 from tests.server.door import BOUNDS, METHODS
@@ -62,6 +63,8 @@ class Counter:
         }
         self.find: Callable[[int, int], Person | None] = self.find_person
         self.settings = settings
+        self.rows: set[tuple[int, bytes]] = set()
+        """What the ledger has, by sender and id."""
         self.restart()
 
     def find_person(self, index: int, number: int) -> Person | None:
@@ -71,7 +74,10 @@ class Counter:
         self.table = _front.Front(METHODS, BOUNDS)
         config = Config().replace(**self.settings)
         self.sessions = Sessions(
-            config, self.table, Seals(), lambda *of: self.find(*of), INSTANCE
+            *(config, self.table, Seals()),
+            lambda *of: self.find(*of),
+            lambda *of: of in self.rows,
+            INSTANCE,
         )
 
     def caller(self, index: int = 1) -> Identity:
@@ -105,14 +111,43 @@ class Counter:
 def test_signed_off_is_over_whatever_others_do() -> None:
     here = Counter()
     off, on = here.sign_on(), here.sign_on()
-    assert here.sessions.end(here.caller(), off)
+    assert here.sessions.end(here.caller(), off).was_on
     here.crowd(off)
     here.crowd(on)
     # The table knows neither any more.
     assert here.table.use_session(off, 1) is None
     assert not here.is_on(off)
-    assert not here.sessions.end(here.caller(), off)
+    assert not here.sessions.end(here.caller(), off).was_on
     assert here.is_on(on)
+
+
+def test_a_row_is_asked_for_until_the_ledger_has_it() -> None:
+    here = Counter()
+    off = here.sign_on()
+    said = [here.sessions.end(here.caller(), off) for _ in range(2)]
+    assert [one.was_on for one in said] == [True, False]
+    assert {one.row_id for one in said} == {sign_off_id(off)}
+    assert said[0].operator == 1
+    # Another process knows nothing of it, but by the row.
+    here.restart()
+    assert here.is_on(off)
+    here.rows.add((1, sign_off_id(off)))
+    assert not here.is_on(off)
+    assert here.sessions.end(here.caller(), off) == (False, 1, b"")
+    here.restart()
+    assert not here.is_on(off)
+
+
+def test_what_ended_otherwise_needs_no_row() -> None:
+    here = Counter()
+    gone, other = here.sign_on(), here.sign_on(number=2)
+    here.people[1, 1].sequence += 1
+    assert here.sessions.end(here.caller(), gone) == (False, 1, b"")
+    here.people.pop((1, 2))
+    assert here.sessions.end(here.caller(), other) == (False, 2, b"")
+    # What is no session of the caller's has none.
+    with pytest.raises(SessionError):
+        here.sessions.end(here.caller(2), gone)
 
 
 @pytest.mark.parametrize("most", [1, 3])
@@ -129,7 +164,7 @@ def test_an_operator_has_some_sessions_and_no_more(most: int) -> None:
 def test_a_session_that_is_over_gives_way_first() -> None:
     here = Counter(sessions_operator_max=3)
     first, second, third = (here.sign_on() for _ in range(3))
-    assert here.sessions.end(here.caller(), second)
+    assert here.sessions.end(here.caller(), second).was_on
     fourth = here.sign_on()
     assert [here.is_on(one) for one in (first, second, third, fourth)] == [
         *(True, False),

@@ -17,6 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from switch.codes import Role
+from switch.counter.sign_offs import sign_off_id
 from switch.ids import new_id
 from switch.sign_on import signed_bytes
 from switch.v1 import admin_pb2, counter_pb2, network_pb2, operators_pb2
@@ -500,6 +501,53 @@ def test_sessions_outlive_a_restart_and_are_opened_again(
         # Signed off without having been open here, it is not opened again.
         leaving = operators_pb2.SignOffRequest(session=off.session)
         assert peer.counter.SignOff(leaving, timeout=CALL_S).was_on
-        with failing(UNAUTHENTICATED) as failures:
-            get_session(peer, off.session)
-        assert failures[0].reason == "SESSION_ENDED"
+        assert is_ended(peer, off)
+        process.stop(signal.SIGKILL)
+    with running(directory) as process, closing(Peers(process)) as found:
+        peer = found.centre(HERE)
+        assert is_ended(peer, off)
+        # By its row, which another sign-off does not write again.
+        row = newest(found)
+        assert not peer.counter.SignOff(leaving, timeout=CALL_S).was_on
+        assert newest(found) == row
+        # The operator's other session is not over by it.
+        assert get_session(peer, on.session).operator == 1
+
+
+def is_ended(peer: Peer, on: On) -> bool:
+    """Whether nobody opens a session again."""
+    with failing(UNAUTHENTICATED) as failures:
+        get_session(peer, on.session)
+    return failures[0].reason == "SESSION_ENDED"
+
+
+def newest(peers: Peers) -> int:
+    request = admin_pb2.GetLedgerRequest()
+    return peers.treasury.admin.GetLedger(request, timeout=CALL_S).sequence
+
+
+def test_signing_off_is_a_row_of_the_operator(peers: Peers) -> None:
+    peer = peers.centre(HERE)
+    on = sign_on(peer, 2)
+    before = newest(peers)
+    request = operators_pb2.SignOffRequest(session=on.session)
+    peer.counter.SignOff(request, timeout=CALL_S)
+    assert newest(peers) == before + 1
+    # Whoever sends something else with its id is told that it is used.
+    taken = payment(operator=0, id=sign_off_id(on.session))
+    assert sign_on(peer, 1).pay(taken).result == results.RESULT_ID_REUSED
+
+
+def test_who_uses_the_id_of_a_session_has_ended_it(peers: Peers) -> None:
+    """Nobody keeps a session open by taking the id that would end it."""
+    peer = peers.centre(HERE)
+    on = sign_on(peer, 1)
+    thief = payment(operator=1, id=sign_off_id(on.session))
+    assert on.pay(thief).result == OK
+    request = operators_pb2.SignOffRequest(session=on.session)
+    peer.counter.SignOff(request, timeout=CALL_S)
+    assert is_ended(peer, on)
+    fresh = sign_on(peer, 1)
+    taken = payment(operator=1, id=sign_off_id(fresh.session))
+    assert fresh.pay(taken).result == OK
+    assert is_ended(peer, fresh)

@@ -121,7 +121,7 @@ cdef bint effect_is_within(
     if row.kind == KIND_REQUEST:
         # It is credited by another row.
         return row.credit < ACCOUNTS_MAX
-    if row.kind == KIND_HANDED_OUT:
+    if row.kind == KIND_HANDED_OUT or row.kind == KIND_SIGNED_OFF:
         # Its wallet does not change.
         return row.debit < ACCOUNTS_MAX
     if row.kind == KIND_OPEN and (

@@ -97,6 +97,8 @@ cdef inline uint32_t kinds_traits(uint64_t kind) noexcept nogil:
         return KINDS_ASKED | TRAIT_RECORD | TRAIT_SPEAKS
     elif kind == KIND_HANDED_OUT:
         return KINDS_ASKED | TRAIT_AMOUNT
+    elif kind == KIND_SIGNED_OFF:
+        return KINDS_ASKED
     return 0
 
 

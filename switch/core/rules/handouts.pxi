@@ -65,6 +65,17 @@ cdef int _handouts_find_doubt(State* s, const Row* back, uint64_t* other) noexce
     return rc
 
 
+cdef int handouts_check_wallet(const State* s, const Row* row) noexcept nogil:
+    """What is wrong with the wallet at whose counter a row was made, or OK."""
+    if not treasury_knows(s, row.debit) or (
+        s.group.working.accounts[row.debit].participant != row.participant
+    ):
+        return RESULT_ACCOUNT_UNKNOWN
+    if s.group.working.accounts[row.debit].kind != ACCOUNT_WALLET:
+        return RESULT_ACCOUNT_KIND_WRONG
+    return RESULT_OK
+
+
 cdef int handouts_decide(State* s, Row* row, int* result, uint64_t* other) noexcept nogil:
     """The cash of a refund or of an end of a hold, once, by the centre whose wallet has it."""
     cdef Row back
@@ -72,13 +83,8 @@ cdef int handouts_decide(State* s, Row* row, int* result, uint64_t* other) noexc
     cdef uint64_t amount
     cdef bint found
     cdef int rc
-    if not treasury_knows(s, row.debit) or (
-        s.group.working.accounts[row.debit].participant != row.participant
-    ):
-        result[0] = RESULT_ACCOUNT_UNKNOWN
-        return 0
-    if s.group.working.accounts[row.debit].kind != ACCOUNT_WALLET:
-        result[0] = RESULT_ACCOUNT_KIND_WRONG
+    result[0] = handouts_check_wallet(s, row)
+    if result[0] != RESULT_OK:
         return 0
     rc = rows_find_accepted(s, row.resolves, &back, &found)
     if rc == 0 and found:

@@ -78,6 +78,11 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
             payment_mark(draft, RESULT_INVALID_ACCOUNT)
         if draft.tail_size > 0:
             payment_mark(draft, RESULT_INVALID_NOTE)
+    elif kind == KIND_SIGNED_OFF:
+        if row.credit != 0 or row.resolves != 0:
+            payment_mark(draft, RESULT_INVALID_ACCOUNT)
+        if draft.tail_size > 0:
+            payment_mark(draft, RESULT_INVALID_NOTE)
     elif kind == KIND_BOOKED:
         if (row.debit == 0) == (row.credit == 0):
             payment_mark(draft, RESULT_INVALID_ACCOUNT)
@@ -211,13 +216,18 @@ cdef int _machine_end(
 
 cdef int _machine_find_operator(State* s, const Row* row, bint* missing) noexcept nogil:
     """Whether a shift of a wallet, the approval of one, a complaint or what hands cash out is of
-    a centre that signs on, and of another sender, or names none of its operators."""
+    a centre that signs on, and of another sender, or names none of its operators; or whether
+    who is signed off is none of its sender's."""
     cdef Row shift
     cdef bint found
     cdef uint32_t wallet = 0
     cdef uint32_t centre = 0
     cdef int rc
     missing[0] = False
+    if row.kind == KIND_SIGNED_OFF:
+        # Active or not: it ends what was begun while they were.
+        missing[0] = operators_find(s, row.participant, row.operator_) == 0
+        return 0
     if row.kind == KIND_SHIFT:
         wallet = row.debit
     elif row.kind == KIND_HANDED_OUT:
@@ -324,6 +334,8 @@ cdef int _machine_treasury(State* s, Draft* draft, Outcome* out) noexcept nogil:
         rc = bills_decide(s, row, &result, &other)
     elif kind == KIND_HANDED_OUT:
         rc = handouts_decide(s, row, &result, &other)
+    elif kind == KIND_SIGNED_OFF:
+        result = handouts_check_wallet(s, row)
     elif not treasury_knows(s, row.debit):
         result = RESULT_ACCOUNT_UNKNOWN
     elif kind == KIND_LIMIT:

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from switch.client import CallError
+from switch.errors import UnknownOutcomeError
 from switch.operator_rows import NUMBER_MAX
 from switch.web.counter import words
 from switch.web.counter.desk import (
@@ -108,7 +109,7 @@ async def sign_off(
     ticket = desk.line.sessions.pop(session.operator, b"")
     if ticket:
         client = desk.line.client
-        with contextlib.suppress(OfflineError, CallError):
+        with contextlib.suppress(OfflineError, CallError, UnknownOutcomeError):
             await in_thread(desk.line.read, lambda: client.sign_off(ticket))
     request.state.session = desk.sessions.renew(session)
     return to("/operator")
