@@ -38,7 +38,7 @@ def leaves(**wrong: Any) -> Tell:
 
 def refused(desk: CounterDesk, forged: bool) -> None:
     """At another's wallet; or at its own, where it was to be taken."""
-    wallet = {} if forged else {"debit": WALLET_THERE}
+    wallet: dict[str, Any] = {} if forged else {"debit": WALLET_THERE}
     desk.leave(result=R.ACCOUNT_UNKNOWN, **wallet)
 
 

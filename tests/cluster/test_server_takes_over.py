@@ -24,7 +24,14 @@ from switch.client import LostReplyError
 from switch.codes import Role
 from switch.ledger import node_keys, receipt_key
 from switch.payment_states import PaymentState
-from switch.v1 import billers_pb2, payments_pb2, wallets_pb2
+from switch.v1 import (
+    admin_pb2,
+    billers_pb2,
+    network_pb2,
+    operators_pb2,
+    payments_pb2,
+    wallets_pb2,
+)
 from tests import forked
 from tests.cluster.pair import NOT_SERVING, PAYMENTS, SERVING, WALLETS, Member, Pair
 from tests.cluster.postgres import ports_to_keep
@@ -39,6 +46,7 @@ from tests.server.harness import (
 )
 from tests.server.scripted_biller import ScriptedBiller, willing
 from tests.server.test_put_bills import DELTA, due, fetch, file_of, put
+from tests.server.test_sign_on import get_session, public, sign_on
 from tests.stopped import stop
 
 postgres = pytest.importorskip("switch.cluster.postgres")
@@ -395,3 +403,29 @@ def test_bills_that_were_put_in_are_told_at_once_by_who_takes_over(
         until(lambda: other.leads)
         found = [fetch(other.peer(), f"REF-{number}") for number in range(3)]
         assert [one.amount_due for [one] in found] == [500, 700, 500]
+
+
+def test_who_takes_over_opens_no_session_that_was_signed_off(
+    make_pair: MakePair,
+) -> None:
+    with make_pair() as pair:
+        leader, other = pair.start()
+        seat = network_pb2.Operator(number=1, key=public(1), active=True)
+        request = admin_pb2.LoadNetworkRequest(
+            participants=[network_pb2.Participant(id="centre-a", operators=[seat])],
+            participant_fields=[network_pb2.FieldNames(names=["operators"])],
+        )
+        leader.treasury().admin.LoadNetwork(request, timeout=CALL_S)
+        peer = leader.peer(Role.CENTRE, "centre-a")
+        on, off = (sign_on(peer, centre="centre-a") for _ in range(2))
+        leaving = operators_pb2.SignOffRequest(session=off.session)
+        assert peer.counter.SignOff(leaving, timeout=CALL_S).was_on
+        leader.process.stop(signal.SIGKILL)
+        until(lambda: other.leads)
+        there = other.peer(Role.CENTRE, "centre-a")
+        assert get_session(there, on.session).operator == 1
+        with failing(grpc.StatusCode.UNAUTHENTICATED) as failures:
+            get_session(there, off.session)
+        assert failures[0].reason == "SESSION_ENDED"
+        assert other.process.stop() == 0
+        audited(other)

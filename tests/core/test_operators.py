@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from switch._core import Request
-from switch.codes import Kind, PersonRole, Record, Result, Role, RowFlag
+from switch.codes import AccountKind, Kind, PersonRole, Record, Result, Role, RowFlag
 from switch.register.operators import find_operator, operators_of
 from switch.v1 import payments_pb2 as pb
 from tests.core.council import (
@@ -33,7 +33,7 @@ from tests.core.council import (
 from tests.core.counter import RESTS, Counter, centre_record, operator_record
 from tests.core.pair import OPERATOR_NOBODY, rows_request
 from tests.core.wire import encode_request
-from tests.records import Row, ShiftRecord
+from tests.records import AccountRecord, Row, ShiftRecord
 from tests.signing import PersonRecord, public_key
 
 OK, UNKNOWN = Result.OK, Result.OPERATOR_UNKNOWN
@@ -389,12 +389,12 @@ def test_who_signs_off_is_an_operator_of_the_centre(signed_on: Counter) -> None:
         row = counter.ledger.row(told.sequence)
         assert (told.result, row.kind, row.operator) == (OK, Kind.SIGNED_OFF, number)
     before = counter.ledger.sequence
-    for row in (
+    for strange in (
         signed_off(counter, 99),
         signed_off(counter, 3, participant=net.centres[1]),
         signed_off(counter, 3, participant=net.harness),
     ):
-        [told] = counter.tell(row)
+        [told] = counter.tell(strange)
         assert (told.result, told.sequence) == (UNKNOWN, 0)
     for wrong in ({"credit": 1}, {"resolves": 1}):
         [told] = counter.tell(signed_off(counter, 3, **wrong))
@@ -410,9 +410,13 @@ def test_who_signs_off_is_an_operator_of_the_centre(signed_on: Counter) -> None:
     ):
         [told] = counter.tell(signed_off(counter, 3, debit=wallet))
         assert told.result == result
+    other = AccountRecord(net.centres[0], 9, AccountKind.BILLER).pack()
+    index = counter.one(Kind.OPEN, tail=other).index
+    [told] = counter.tell(signed_off(counter, 3, debit=index))
+    assert told.result == Result.ACCOUNT_KIND_WRONG
     # Sent again it is the same row, and moves nothing.
-    row = signed_off(counter, 4)
-    first, again = counter.tell(row)[0], counter.tell(row)[0]
+    same = signed_off(counter, 4)
+    first, again = counter.tell(same)[0], counter.tell(same)[0]
     assert (again.sequence, again.repeat) == (first.sequence, 1)
     frozen = counter.row(Kind.FREEZE, debit=counter.wallet, reference=b"why")
     assert counter.tell(frozen)[0].result == OK

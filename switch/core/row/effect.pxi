@@ -121,8 +121,10 @@ cdef bint effect_is_within(
     if row.kind == KIND_REQUEST:
         # It is credited by another row.
         return row.credit < ACCOUNTS_MAX
-    if row.kind == KIND_HANDED_OUT or row.kind == KIND_SIGNED_OFF:
+    if row.kind == KIND_HANDED_OUT:
         # Its wallet does not change.
+        return row.debit < ACCOUNTS_MAX
+    if row.kind == KIND_SIGNED_OFF:
         return row.debit < ACCOUNTS_MAX
     if row.kind == KIND_OPEN and (
         tail_size < sizeof(AccountRecord) or row.debit == 0
