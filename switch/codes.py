@@ -144,6 +144,7 @@ class Result(IntEnum):
     THIRD_NEEDED = 100
     APPROVER_WAITS = 101
     ANOTHER_ID_NEEDED = 102
+    WINDOW_EMPTY = 103
 
 
 class Field(IntEnum):

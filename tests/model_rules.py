@@ -382,11 +382,23 @@ class Rules(Prices):
 
     def check_window(self, row: Row) -> Answer:
         if row.resolves == self.last_window:
-            return OK
+            is_empty = row.participant and self.is_window_empty()
+            return Answer(Result.WINDOW_EMPTY) if is_empty else OK
         followed = self.resolved.get(row.resolves, 0)
         if row.resolves in self.windows or (row.resolves == 0 and followed):
             return Answer(Result.OK, followed, repeat=1)
         return Answer(Result.WINDOW_NOT_FOUND)
+
+    def is_window_empty(self) -> bool:
+        """Whether nothing would be in the window that is open."""
+        for account in self.accounts[1:]:
+            is_line = account.period_debits or account.period_credits or account.carried
+            if account.kind == AccountKind.BILLER and is_line:
+                return False
+            is_changed = account.changed > self.last_window
+            if account.kind == AccountKind.SETTLEMENT and is_changed:
+                return False
+        return True
 
     def do_window(self, row: Row) -> None:
         lines = []

@@ -61,7 +61,7 @@ NO_ROW: Final = (
     Result.AMOUNT_DIFFERS,
     *(Result.ALREADY_BOOKED, Result.STATEMENT_GAP, Result.NOT_BOOKED),
     *(Result.OPERATOR_UNKNOWN, Result.THIRD_NEEDED, Result.APPROVER_WAITS),
-    Result.ANOTHER_ID_NEEDED,
+    *(Result.ANOTHER_ID_NEEDED, Result.WINDOW_EMPTY),
 )
 KNOWN_RESULTS[list(NO_ROW)] = False
 OF_COMPLAINTS: Final = np.zeros(256, dtype=np.bool_)

@@ -12,7 +12,14 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from switch.audit.findings import Findings
-from switch.audit.layout import KEEP, OK, REFUSED_FLAGS, TENDER_MASK, UNDOES
+from switch.audit.layout import (
+    HANDOUT_RULES,
+    KEEP,
+    OK,
+    REFUSED_FLAGS,
+    TENDER_MASK,
+    UNDOES,
+)
 from switch.audit.reader import Journal
 from switch.audit.register import Register
 from switch.codes import AccountKind, CaseType, Kind, Result
@@ -68,7 +75,7 @@ class Handouts:
     def take(self, row: np.void, tail: bytes | None) -> None:
         """Take a handed_out, accepted or not, at its place."""
         accepted = bool(row["result"] == OK)
-        if not self.register.know_handouts:
+        if not self.register.has(HANDOUT_RULES):
             text = f"it is not known to rules {self.register.version}"
             self._add(row, text)
         if any(row[name] for name in EMPTY):

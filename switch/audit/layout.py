@@ -479,6 +479,9 @@ RECOVERY_RULES: Final = 19
 SIGN_OFF_RULES: Final = 20
 """The first rules by which signing off is a row."""
 
+EMPTY_RULES: Final = 20
+"""The first rules by which no window is closed by command that has nothing in it."""
+
 PUT_RULES: Final = 15
 """The first rules by which what was fetched does not outlive a file of bills."""
 

@@ -29,7 +29,7 @@ from switch.audit.layout import (
     CORRECT_RULES,
     COUNTER_RULES,
     DECIDED_RULES,
-    HANDOUT_RULES,
+    EMPTY_RULES,
     HEADS_RULES,
     PARTICIPANT_RECORD,
     PAYOUT_RULES,
@@ -61,7 +61,7 @@ from switch.audit.services import (
     read_tariff,
 )
 from switch.audit.spelling import Spelling, Spellings
-from switch.audit.windows import differences, window_lines
+from switch.audit.windows import differences, is_empty, window_lines
 from switch.codes import (
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
@@ -299,11 +299,6 @@ class Register:
     def know_cancels(self) -> bool:
         """Whether by them a void says who has cancelled."""
         return not 0 < self.version < CANCEL_RULES
-
-    @property
-    def know_handouts(self) -> bool:
-        """Whether they know cash that a row of its own hands out."""
-        return not 0 < self.version < HANDOUT_RULES
 
     def has(self, rules: int) -> bool:
         """Whether they are of this version, or newer."""
@@ -559,6 +554,9 @@ class Register:
             self._add("windows", row, text)
         self.last_window = sequence
         lines = window_lines(accounts)
+        asked = row["participant"] and self.has(EMPTY_RULES)
+        if asked and is_empty(accounts, lines, row["resolves"]):
+            self._add("windows", row, "it was asked for, and nothing is in it")
         if len(tail) % WINDOW_LINE.itemsize:
             self._add("windows", row, "its lines are cut off")
             stated = lines[:0]

@@ -25,6 +25,14 @@ def window_lines(accounts: Accounts) -> Rows:
     return lines
 
 
+def is_empty(accounts: Accounts, lines: Rows, window: np.uint64) -> bool:
+    """Whether a window with these lines has nothing in it, payouts neither: no
+    settlement account has changed since the window before.
+    """
+    paid = accounts["kind"] == AccountKind.SETTLEMENT
+    return not len(lines) and not (paid & (accounts["changed"] > window)).any()
+
+
 def differences(stated: Rows, lines: Rows) -> Iterator[str]:
     """What is wrong with the lines that a window states."""
     if stated.tobytes() == lines.tobytes():

@@ -34,6 +34,7 @@ from switch.cli.day_files import (
     new_of,
     write_day,
 )
+from switch.cli.day_sums import differences
 from switch.cli.match_files import write_file
 from switch.cli.written_files import make_folder, one_run
 from switch.client import Client, Point
@@ -162,6 +163,8 @@ class Closing:
                     self.in_the_way.append(f"files of {day.day}: {more} others, too")
                 self._tell_recalls(day)
             if day.is_closed:
+                with self._step(f"sums of {day.day}"):
+                    self._compare_sums(day)
                 with self._step(f"match of {day.day}"):
                     self._match(day, folder)
         with self._step("totals"):
@@ -221,6 +224,13 @@ class Closing:
         """Whether the schedule has cut-offs: then nobody else ends a day."""
         schedule = self._client.schedule().schedule
         return bool(schedule.minutes and schedule.weekdays)
+
+    def _compare_sums(self, day: DayFiles) -> None:
+        """Files that do not come to what the ledger has are no day's."""
+        found = list(differences(self._client, day.windows, day.sums))
+        self.in_the_way += found[:WRONG_SHOWN]
+        if more := len(found[WRONG_SHOWN:]):
+            self.in_the_way.append(f"sums of {day.day}: {more} others, too")
 
     def _tell_recalls(self, day: DayFiles) -> None:
         """What was not written stands in the way of the day that is closed; of one

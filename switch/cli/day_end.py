@@ -5,7 +5,7 @@ Over the wire; decides nothing and writes nothing.
 
 import datetime as dt
 from collections.abc import Iterator
-from itertools import islice
+from itertools import takewhile
 from typing import Final
 
 from switch.calendar import day_start_ns, format_ist, ist_date, parse_date
@@ -15,8 +15,8 @@ from switch.v1 import exceptions_pb2, schedules_pb2
 
 CUTOFFS_ASKED: Final = 9
 """Those of a whole day, which are at most 8, and the end of a year."""
-WINDOWS_ASKED: Final = 1_000
-"""The newest, of which it is asked what no bank has settled: 4 months of 8 a day."""
+DAYS_ASKED: Final = 122
+"""Days whose windows are asked what no bank has settled: four months."""
 WINDOWS_TOLD: Final = 10
 """Of those that are not settled; of others how many there are."""
 
@@ -64,9 +64,12 @@ def unsettled_windows(client: Client, day: str) -> Iterator[str]:
     money: the bank's word is missing, or `propose settle`. Raises what the client
     raises.
     """
+    oldest = (parse_date(day) - dt.timedelta(days=DAYS_ASKED)).isoformat()
     found = [
         one
-        for one in islice(client.windows(), WINDOWS_ASKED)
+        for one in takewhile(
+            lambda each: not each.last_day or each.last_day >= oldest, client.windows()
+        )
         if one.settled < one.payable and "" < one.last_day < day
     ]
     for one in found[:WINDOWS_TOLD]:

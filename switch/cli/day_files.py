@@ -8,12 +8,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from switch.calendar import ist_date, parse_date
 from switch.canonical_csv import paise_of
+from switch.cli.day_sums import Scroll, Sums, read_sums
 from switch.cli.written_files import Written, is_recalled, write_file
 from switch.client import CallError, Client
 from switch.console.output import Screen
@@ -23,8 +23,6 @@ from switch.v1 import files_pb2, schedules_pb2, types_pb2
 
 DAYS_MAX: Final = 31
 """Accounting days that one run writes; older ones by `--day`."""
-WINDOWS_MAX: Final = 1_000
-"""Windows that one run looks at."""
 
 
 @dataclass(slots=True)
@@ -48,6 +46,8 @@ class DayFiles:
     credits: int = 0
     debits: int = 0
     """Of all scrolls, in paise."""
+    sums: dict[Scroll, Sums] = field(default_factory=dict)
+    """What each scroll comes to, by its manifest."""
     held_back: list[str] = field(default_factory=list)
     """Instructions that were not written, as payouts in them were recalled."""
     recalled: list[str] = field(default_factory=list)
@@ -109,11 +109,12 @@ class Matches:
 def days_to_write(client: Client, only: date | None) -> list[DayFiles]:
     """The newest accounting days, or one, oldest first, with the names of their files.
 
-    A month's statements come with its last window, when the next month has begun; so
-    the days before are looked at again.
+    Of each day all windows are looked at, however many somebody has closed. A month's
+    statements come with its last window, when the next month has begun; so the days
+    before are looked at again.
     """
     found: dict[str, DayFiles] = {}
-    for window in islice(client.windows(), WINDOWS_MAX):
+    for window in client.windows():
         files = list(client.files(window.sequence))
         day = _day_of(window, files)
         if only is not None and day < only.isoformat():
@@ -183,13 +184,16 @@ def _count(day: DayFiles, kind: FileKind, manifest: Path) -> None:
     """Add up what a manifest says."""
     said = json.loads(manifest.read_bytes())
     if kind is FileKind.SCROLL:
-        lines, sums = said["lines"], (said["credits"], said["debits"])
-        credits_, debits = map(paise_of, sums)
+        lines = said["lines"]
+        scroll, sums = read_sums(said)
+        if scroll in day.sums:
+            raise ValueError(f"there is another scroll of {scroll}")
+        day.sums[scroll] = sums
         day.scrolls += 1
         day.nil += not lines
         day.lines += lines
-        day.credits += credits_
-        day.debits += debits
+        day.credits += sums["credits"]
+        day.debits += sums["debits"]
     elif kind is FileKind.INSTRUCTION:
         after = int(said["after"])
         day.after = min(day.after, after) if day.instructions else after

@@ -345,17 +345,25 @@ class AdminCalls:
             self._admin.CloseWindow,
             admin_pb2.CloseWindowRequest(previous_window=previous_window),
         )
-        request = admin_pb2.ListWindowLinesRequest(
-            window=reply.outcome.sequence,
-            page_size=PAGE_SIZE,
-            page_token=reply.next_page_token,
-        )
-        while request.page_token:
-            page = self._caller.read(self._admin.ListWindowLines, request)
-            reply.lines.extend(page.lines)
-            request.page_token = page.next_page_token
+        if reply.next_page_token:
+            lines = self.window_lines(reply.outcome.sequence, reply.next_page_token)
+            reply.lines.extend(lines)
         reply.next_page_token = ""
         return reply
+
+    def window_lines(
+        self, window: int, page_token: str = ""
+    ) -> Iterator[admin_pb2.WindowLine]:
+        """What a closed window lists of each head of a biller, or the rest of it."""
+        request = admin_pb2.ListWindowLinesRequest(
+            window=window, page_size=PAGE_SIZE, page_token=page_token
+        )
+        while True:
+            page = self._caller.read(self._admin.ListWindowLines, request)
+            yield from page.lines
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     def settle(
         self, window: int, biller: str, head: str, amount: int, *, move_id: bytes = b""

@@ -225,6 +225,10 @@ RESULTS: dict[Result, tuple[str, str]] = {
         "this id is not taken, and nothing was done; take another one, drawn at random",
         "এই আইডি নেওয়া হল না, কিছুই করা হয়নি; এলোমেলো আরেকটি আইডি নিন",
     ),
+    Result.WINDOW_EMPTY: (
+        "nothing would be in this window: it stays open",
+        "এই উইন্ডোতে কিছুই থাকত না: এটি খোলা রইল",
+    ),
     Result.NOT_APPROVED: (
         "another person must have approved exactly this, and that must still hold",
         "অন্য একজনকে ঠিক এটিই অনুমোদন করতে হবে, আর সেই অনুমোদন বহাল থাকতে হবে",

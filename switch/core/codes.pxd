@@ -163,6 +163,7 @@ cdef enum:  # results, grouped as the checks run
     RESULT_THIRD_NEEDED = 100       # no row: two wanted what makes more people approve
     RESULT_APPROVER_WAITS = 101     # no row: the same, and two are enough, but later
     RESULT_ANOTHER_ID_NEEDED = 102  # no row: too many other ids have its key in the index
+    RESULT_WINDOW_EMPTY = 103       # no row: it was asked for, and nothing would be in it
 
 cdef enum:  # the first field that differs, with RESULT_ID_REUSED
     FIELD_NONE = 0

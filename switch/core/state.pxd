@@ -485,6 +485,7 @@ cdef struct GroupState:       # the committer's; what others look up in it, unde
     uint32_t biller_accounts_count
     int register_changed      # in this group
     uint64_t working_window
+    uint64_t settlement_changed  # the last row that changed a settlement account
     TokenKey handle_keys[TOKEN_KEYS_MAX]  # those of `shared` that the group was decided with
     Holds holds
     # Holds as they were before the rows of this group that speak of them, in the rows' order;

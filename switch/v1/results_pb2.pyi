@@ -222,6 +222,8 @@ class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Result.ValueTy
     """Too many other ids meet in one place of the switch's index: this one is not taken. Nothing was
     done or kept of it. Take another id, drawn at random; never send this one again.
     """
+    RESULT_WINDOW_EMPTY: _Result.ValueType  # 103
+    """A window was asked for, and nothing would be in it. Nothing was done or kept of it: the window stays open."""
 
 class Result(_Result, metaclass=_ResultEnumTypeWrapper):
     """Outcome of one payment or treasury move. The checks run in the order of the
@@ -425,6 +427,8 @@ RESULT_ANOTHER_ID_NEEDED: Result.ValueType  # 102
 """Too many other ids meet in one place of the switch's index: this one is not taken. Nothing was
 done or kept of it. Take another id, drawn at random; never send this one again.
 """
+RESULT_WINDOW_EMPTY: Result.ValueType  # 103
+"""A window was asked for, and nothing would be in it. Nothing was done or kept of it: the window stays open."""
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 class _Field:

@@ -67,9 +67,10 @@ def test_no_more_days_than_a_month_and_no_more_windows() -> None:
     assert months.asked == day_files.DAYS_MAX + 1
 
 
-def test_windows_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(day_files, "WINDOWS_MAX", 3)
-    assert days_of(Told(*[day(0)] * 9)) == [(day(0), [7, 8, 9])]
+def test_no_window_of_a_day_is_left_out() -> None:
+    """However many were closed behind that which has the money."""
+    many = 1_105
+    assert days_of(Told(*[day(0)] * many)) == [(day(0), list(range(1, many + 1)))]
 
 
 def test_one_day_alone() -> None:

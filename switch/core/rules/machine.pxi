@@ -149,6 +149,10 @@ cdef int _machine_close_window(State* s, Draft* draft, Outcome* out) noexcept no
             if rc == 0 and repeated.kind == KIND_WINDOW:
                 rc = answer_row(s, out, &repeated, True)
         return rc
+    if row.participant != 0 and treasury_is_empty(s):
+        # The schedule closes its own all the same: a day without payments has nil scrolls.
+        out.result = RESULT_WINDOW_EMPTY
+        return 0
     rc = _machine_record_window(s, row)
     return answer_row(s, out, row, False) if rc == 0 else rc
 

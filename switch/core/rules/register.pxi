@@ -95,6 +95,8 @@ cdef void register_add_account(State* s, uint32_t index) noexcept nogil:
     s.group.account_slots[slot] = index
     if account.kind == ACCOUNT_WALLET and account.purpose == 0:
         s.group.participants[account.participant].wallet = index
+    if account.kind == ACCOUNT_SETTLEMENT and account.changed > s.group.settlement_changed:
+        s.group.settlement_changed = account.changed
     if account.kind == ACCOUNT_BILLER:
         native_assert(
             s.group.biller_accounts_count < BILLER_ACCOUNTS_MAX,

@@ -109,6 +109,8 @@ cdef inline void _rows_touch(State* s, uint32_t account) noexcept nogil:
         s.group.touched[account] = s.group.number
         s.group.dirty[s.group.dirty_count] = account
         s.group.dirty_count += 1
+    if s.group.working.accounts[account].kind == ACCOUNT_SETTLEMENT:
+        s.group.settlement_changed = s.group.working.accounts[account].changed
 
 
 cdef int rows_root(State* s, const Row* row, const Row* hold, Row* root) noexcept nogil:
