@@ -214,6 +214,9 @@ class Closing:
                 outcome = self._client.close_window(last).outcome
                 if outcome.result == results_pb2.RESULT_OK:
                     self.closed = outcome.sequence
+                elif outcome.result == results_pb2.RESULT_WINDOW_EMPTY:
+                    # What has moved is of no biller, and pays nobody out.
+                    pass
                 elif self._client.ledger().last_window == last:
                     why = Result(outcome.result).name
                     self.in_the_way.append(f"the window is open: {why}")

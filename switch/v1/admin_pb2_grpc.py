@@ -306,7 +306,7 @@ class AdminServiceServicer:
 
     def CloseWindow(self, request, context):
         """Closes the settlement window that is open. Idempotent by `previous_window`: one that a cut-off
-        has closed meanwhile is answered as it is, `repeat` set.
+        has closed meanwhile is answered as it is, `repeat` set. RESULT_WINDOW_EMPTY if nothing would be in it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -82,7 +82,7 @@ class AdminServiceStub:
     """Queue, connections and health of every biller."""
     CloseWindow: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CloseWindowRequest, _admin_pb2.CloseWindowResponse]
     """Closes the settlement window that is open. Idempotent by `previous_window`: one that a cut-off
-    has closed meanwhile is answered as it is, `repeat` set.
+    has closed meanwhile is answered as it is, `repeat` set. RESULT_WINDOW_EMPTY if nothing would be in it.
     """
     ListWindowLines: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListWindowLinesRequest, _admin_pb2.ListWindowLinesResponse]
     """The lines of a closed window, by account, page by page."""
@@ -189,7 +189,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Queue, connections and health of every biller."""
     CloseWindow: _aio.UnaryUnaryMultiCallable[_admin_pb2.CloseWindowRequest, _admin_pb2.CloseWindowResponse]  # type: ignore[assignment]
     """Closes the settlement window that is open. Idempotent by `previous_window`: one that a cut-off
-    has closed meanwhile is answered as it is, `repeat` set.
+    has closed meanwhile is answered as it is, `repeat` set. RESULT_WINDOW_EMPTY if nothing would be in it.
     """
     ListWindowLines: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListWindowLinesRequest, _admin_pb2.ListWindowLinesResponse]  # type: ignore[assignment]
     """The lines of a closed window, by account, page by page."""
@@ -377,7 +377,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.CloseWindowResponse, _abc.Awaitable[_admin_pb2.CloseWindowResponse]]:
         """Closes the settlement window that is open. Idempotent by `previous_window`: one that a cut-off
-        has closed meanwhile is answered as it is, `repeat` set.
+        has closed meanwhile is answered as it is, `repeat` set. RESULT_WINDOW_EMPTY if nothing would be in it.
         """
 
     @_abc_1.abstractmethod

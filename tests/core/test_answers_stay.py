@@ -351,6 +351,9 @@ def ask_of_counters(walk: Walk) -> None:
     net = walk.net
     seat = walk.record(OperatorRecord(walk.centre, 7, public_key(7)).pack())
     walk.rows(seat)
+    leaving = walk.row(Kind.SIGNED_OFF, debit=walk.wallet, operator_=7)
+    leaving.participant = walk.centre
+    walk.rows(leaving)
     payment = walk.tell(walk.message(walk.payment(b"DIRECT")), Result.OK)[0].sequence
     complaint = walk.row(Kind.COMPLAINT, resolves=payment, total=4, tail=b"twice")
     complaint.participant = walk.centre

@@ -375,6 +375,9 @@ def test_a_command_finds_what_has_closed(house: Scheduled) -> None:
     [told] = house.commit(house.window(by_hand))
     assert (told.sequence, told.repeat) == (window, 1)
     [told] = house.commit(house.window(window))
+    assert (told.result, told.sequence) == (Result.WINDOW_EMPTY, 0)
+    house.commit(house.move(1))
+    [told] = house.commit(house.window(window))
     assert (told.result, told.repeat) == (OK, 0)
     # One by command puts off no cut-off.
     assert house.ledger.expiry() == CUT + DAY

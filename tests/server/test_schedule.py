@@ -19,7 +19,7 @@ from switch.client import make_payment
 from switch.client.calls import CallError
 from switch.codes import Role
 from switch.v1 import people_pb2 as pb
-from switch.v1 import schedules_pb2
+from switch.v1 import results_pb2, schedules_pb2
 from tests.leaps import Leaps
 from tests.server.council import (
     ALPHA,
@@ -83,10 +83,13 @@ def test_without_a_schedule_people_close_windows(council: Council) -> None:
     assert list(client.windows()) == []
     pay(council, 5 * RUPEE, "BILL-1")
     first = client.close_window(0).outcome.sequence
+    empty = council.client(SECOND).close_window(first).outcome
+    assert empty.result == results_pb2.RESULT_WINDOW_EMPTY
+    pay(council, 2 * RUPEE, "BILL-1-AGAIN")
     second = council.client(SECOND).close_window(first).outcome.sequence
     newest, oldest = client.windows()
     assert (newest.sequence, newest.after_sequence) == (second, first)
-    assert (newest.first_day, newest.last_year, newest.lines_count) == ("", 0, 0)
+    assert (newest.lines_count, newest.payable) == (1, 2 * RUPEE)
     assert newest.closed_by.participant == SECOND
     assert (oldest.sequence, oldest.closed_by.participant) == (first, "treasury")
     assert not oldest.by_schedule

@@ -296,6 +296,9 @@ class Story(Counter):
 
     def closed(self) -> None:
         done = self.do(moves.window(self.window, sender=self.office))
+        if done["result"] == Result.WINDOW_EMPTY:
+            # As the schedule closes it, whatever is in it.
+            done = self.do(moves.window(self.window, sender=0))
         self.window = self._done(done)
         for line in self.ledger_lines(self.window):
             if line[1]:
