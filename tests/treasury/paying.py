@@ -5,6 +5,7 @@ and money is released to beneficiaries.
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from switch.bank_numbers import Letter, make_number
 from switch.codes import AccountKind, Kind, Result
@@ -90,7 +91,7 @@ class Paymaster(Cashier):
 
     def close_window(self) -> int:
         """The sequence of a window closed now, by the switch if nothing is in it."""
-        said = {"id": bytes(16), "resolves": self.ledger.last_window}
+        said: dict[str, Any] = {"id": bytes(16), "resolves": self.ledger.last_window}
         told = self.ask(Kind.WINDOW, **said)
         if told.result == Result.WINDOW_EMPTY:
             told = self.ask(Kind.WINDOW, **said, participant=0)

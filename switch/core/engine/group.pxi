@@ -458,7 +458,7 @@ cdef int _group_cut_off(State* s, uint64_t now, uint32_t windows) noexcept nogil
         group_begin(s, now, now)
         rc = group_renew(s)
         if rc == 0:
-            rc = machine_cut_off(s)
+            rc = windows_cut_off(s)
         if rc != 0:
             s.shared.dead = rc
     pthread_mutex_unlock(&s.shared.lock)

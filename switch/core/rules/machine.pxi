@@ -97,44 +97,6 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
 
 # --- deciding -----------------------------------------------------------------------------------
 
-cdef int _machine_record_window(State* s, Row* row) noexcept nogil:
-    """Close the window that is open."""
-    cdef WindowLine* lines = <WindowLine*>malloc(BILLER_ACCOUNTS_MAX * sizeof(WindowLine))
-    cdef uint32_t size
-    cdef int rc
-    if lines == NULL:
-        return ENOMEM
-    native_assert(
-        row.resolves == s.group.working_window, b"_machine_record_window: behind the last one"
-    )
-    size = treasury_window_lines(s, lines) * <uint32_t>sizeof(WindowLine)
-    if size > 0:
-        native_blake2b_256(<const uint8_t*>lines, size, row.reference)
-    row.result = RESULT_OK
-    rc = rows_record(s, row, NULL, <const uint8_t*>lines, size, NULL)
-    free(lines)
-    return rc
-
-
-cdef int machine_cut_off(State* s) noexcept nogil:
-    """The switch closes a window, in a group of its own: one that lists all accounts leaves
-    too little of a tail for what was asked for, and that may need each of a group's rows."""
-    cdef Row row
-    cdef int rc
-    native_assert(
-        s.group.rows_count == 0 and s.group.tail_size == 0, b"machine_cut_off: a group of its own"
-    )
-    memset(&row, 0, sizeof(Row))
-    row.kind = KIND_WINDOW
-    row.resolves = s.group.working_window
-    rc = _machine_record_window(s, &row)
-    native_assert(
-        rc != 0 or s.group.cutoff == 0 or s.group.cutoff > row.timestamp,
-        b"machine_cut_off: the next one is to come",
-    )
-    return rc
-
-
 cdef int _machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nogil:
     cdef Row* row = &draft.row
     cdef Row repeated
@@ -149,11 +111,11 @@ cdef int _machine_close_window(State* s, Draft* draft, Outcome* out) noexcept no
             if rc == 0 and repeated.kind == KIND_WINDOW:
                 rc = answer_row(s, out, &repeated, True)
         return rc
-    if row.participant != 0 and treasury_is_empty(s):
+    if row.participant != 0 and windows_is_empty(s):
         # The schedule closes its own all the same: a day without payments has nil scrolls.
         out.result = RESULT_WINDOW_EMPTY
         return 0
-    rc = _machine_record_window(s, row)
+    rc = windows_record(s, row)
     return answer_row(s, out, row, False) if rc == 0 else rc
 
 

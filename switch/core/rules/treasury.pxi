@@ -155,50 +155,6 @@ cdef int treasury_transfer(State* s, const Row* row) noexcept nogil:
     return RESULT_OVERFLOWS if treasury_overflows(s, row) else RESULT_OK
 
 
-cdef inline bint treasury_has_line(const Account* account) noexcept nogil:
-    """Whether a biller account has something to say in the window that is open."""
-    return account.period_debits | account.period_credits | account.carried != 0
-
-
-cdef bint treasury_is_empty(const State* s) noexcept nogil:
-    """Whether nothing would be in the window that is open: no line, and no payout."""
-    cdef uint32_t i
-    if s.group.settlement_changed > s.group.working_window:
-        return False
-    for i in range(s.group.biller_accounts_count):
-        if treasury_has_line(&s.group.working.accounts[s.group.biller_accounts[i]]):
-            return False
-    return True
-
-
-cdef uint32_t treasury_window_lines(State* s, WindowLine* lines) noexcept nogil:
-    """List every biller account with something to say; at most BILLER_ACCOUNTS_MAX."""
-    cdef const Account* account
-    cdef WindowLine* line
-    cdef uint64_t owed
-    cdef uint32_t count = 0
-    cdef uint32_t i
-    native_hold(s.group.biller_accounts_count)
-    for i in range(s.group.biller_accounts_count):
-        account = &s.group.working.accounts[s.group.biller_accounts[i]]
-        if not treasury_has_line(account):
-            continue
-        line = &lines[count]
-        memset(line, 0, sizeof(WindowLine))
-        line.account = s.group.biller_accounts[i]
-        line.debits = account.period_debits
-        line.credits = account.period_credits
-        line.carried = account.carried
-        owed = line.debits + line.carried
-        line.payable = line.credits - owed if line.credits > owed else 0
-        count += 1
-    native_assert(
-        count <= s.group.biller_accounts_count,
-        b"treasury_window_lines: a line of an account, at most",
-    )
-    return count
-
-
 cdef bint _treasury_lines_ascend(const State* s) noexcept nogil:
     """Whether the lines at hand are in the order of their accounts. For asserts."""
     cdef uint32_t i
