@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from switch.audit.behind import rows_behind
 from switch.audit.books import Books
 from switch.audit.causes import Causes
 from switch.audit.chain import Chain
@@ -97,6 +98,8 @@ def audit(
         log = None if logged is None else Log(logged, findings)
         notes += run.read(progress, log)
         exceptions = _finish(journal, books, last)
+        if not at and live is None:
+            notes += _behind(rows_behind(directory, journal))
     checks = list(CHECKS) if scope == "all" else list(CHAIN_CHECKS)
     compared = {
         "index": index is not None or "index" in findings.counts,
@@ -141,6 +144,18 @@ def _finish(journal: Journal, books: Books, last: int) -> Exceptions | None:
     causes = Causes(journal, books.cases, books.findings)
     causes.judge(books.refusals.speaking)
     return exceptions
+
+
+def _behind(rows: tuple[int, int] | None) -> list[str]:
+    """What was not audited, as the journal does not show it yet."""
+    if rows is None:
+        return []
+    text = (
+        f"rows {rows[0]} to {rows[1]} lie in the file behind the last one, and go on "
+        "from it: the disk has lost a meta page, or a process died before it had "
+        "answered them; start the switch, which puts them back, and audit again"
+    )
+    return [text]
 
 
 def _without_index(findings: Findings, durable: int) -> str:

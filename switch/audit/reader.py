@@ -164,6 +164,16 @@ class Journal(Environment):
                 return first
             return first + int.from_bytes(value[8:12], "little") - 1
 
+    def last_header(self) -> np.void | None:
+        """The header of the last chunk, None if there is none."""
+        with self.env.begin(buffers=True) as txn, txn.cursor(self.chunks) as cursor:
+            if not cursor.last():
+                return None
+            header: np.void = np.frombuffer(bytes(cursor.value()[:CHUNK_SIZE]), CHUNK)[
+                0
+            ]
+            return header
+
     def blocks(self, last: int) -> Iterator[Block]:
         """The chunks that begin at or before `last`, some at a time.
 
