@@ -260,3 +260,30 @@ def test_leaves():
     assert "forgotten-" in done.stderr
     assert left(tmp_path) == []
     assert not list(tmp_path.glob("payswitch-tests-*"))
+
+
+@pytest.mark.slow
+def test_what_only_computes_has_its_share_at_the_end(tmp_path: Path) -> None:
+    """Behind all that others of the machine do it would go on for hours."""
+    fills = """
+import time
+
+def test_it_is_as_nice_as_who_began_the_run():
+    end = time.monotonic() + 60
+    while os.nice(0) > int(os.environ["NICE_OF_RUN"]):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+"""
+    write(tmp_path, {"fills": fills})
+    done = subprocess.run(
+        ["bash", "tools/run_tests.sh", sys.executable, "1", tmp_path],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path), "NICE_OF_RUN": str(os.nice(0))},
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    # Also of those that began with less than their share.
+    assert done.stdout.count("1 passed") == 4
