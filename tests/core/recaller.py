@@ -10,7 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from switch.codes import AMOUNT_MAX, BOOKED_TAIL_MAX, AccountKind, Kind
+from switch.codes import (
+    AMOUNT_MAX,
+    BOOKED_TAIL_MAX,
+    PROPOSE_LINES,
+    AccountKind,
+    Kind,
+)
 from tests import signing
 from tests.core.payer import Payer
 from tests.core.staff import KEYS
@@ -73,7 +79,7 @@ class Recaller(Payer):
         model = self.model
         sequence = model.find(self.asked.participant, self.asked.id)
         asked, self.asked = model.accepted(sequence), Row(Kind.PROPOSE)
-        if asked is None or asked.kind != Kind.PROPOSE:
+        if asked is None or asked.kind != Kind.PROPOSE or asked.total != PROPOSE_LINES:
             return self.proposed(size)
         approval = model.approval_of(asked)
         if approval is not None:
