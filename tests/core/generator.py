@@ -138,6 +138,8 @@ class Generator(Clerk):
         in_time = self.in_time()
         if in_time:
             asks.append(Rows(in_time))
+        elif self.model.is_window_empty():
+            asks.append(Rows([self.empty_window()]))
         if not self.margins.randrange(MARGINS_EACH):
             asks.append(Rows([self.margin()]))
         while size > 0:
@@ -149,6 +151,12 @@ class Generator(Clerk):
                 asks.append(self.payments(part) if draw < 7 else self.rows(part))
             size -= part
         return asks, self.now
+
+    def empty_window(self) -> Row:
+        """The window that is open, by command: nothing would be in it."""
+        row = Row(Kind.WINDOW, participant=self.net.treasury)
+        row.resolves = self.model.last_window
+        return row
 
     def margin(self) -> Row:
         """Margins as the switch says them, or as nobody may."""

@@ -132,6 +132,8 @@ class World:
         self.directory = directory
         self.settings = settings
         self.programs: list[Program] = []
+        self.serves: list[Program] = []
+        """Those of them that are billers who serve."""
         self.book = directory / "book.db"
         self.server = server
 
@@ -181,10 +183,12 @@ class World:
         return program
 
     def serving(self, **options: Any) -> Program:
-        """The biller, connected."""
-        connections = self.connections()
+        """The biller, connected; one that has died is no longer counted by then."""
+        others = sum(one.process.poll() is None for one in self.serves)
+        until(lambda: self.connections() == others)
         program = self.biller(**options)
-        until(lambda: self.connections() > connections, 30)
+        self.serves.append(program)
+        until(lambda: self.connections() > others)
         return program
 
     def end(self) -> None:
