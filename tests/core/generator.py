@@ -138,8 +138,6 @@ class Generator(Clerk):
         in_time = self.in_time()
         if in_time:
             asks.append(Rows(in_time))
-        elif self.model.is_window_empty():
-            asks.append(Rows([self.empty_window()]))
         if not self.margins.randrange(MARGINS_EACH):
             asks.append(Rows([self.margin()]))
         while size > 0:
@@ -150,6 +148,9 @@ class Generator(Clerk):
             else:
                 asks.append(self.payments(part) if draw < 7 else self.rows(part))
             size -= part
+        if not (in_time or self.has_window) and self.model.is_window_empty():
+            # As what else is drawn stays what it was, it comes in front at the end.
+            asks.insert(0, Rows([self.empty_window()]))
         return asks, self.now
 
     def empty_window(self) -> Row:

@@ -28,7 +28,7 @@ from tests.audit.test_audit_claim_keys import CLAIMS, IDS, stored
 from tests.core import wire
 from tests.core.generator import Generator
 from tests.core.index_lists import Lists
-from tests.core.market import CONFIRMED, ONCE, WITHIN, Market
+from tests.core.market import BILL, CONFIRMED, DUE, ONCE, WITHIN, Market
 from tests.core.network import NOW, make_network, top_up
 from tests.core.pair import Pair, catch_up, to_request
 from tests.model import Payments, Rows
@@ -290,6 +290,24 @@ def test_bills_of_one_key_are_paid_given_back_and_paid_again(
     market.pair.compare_all(range(1, len(market.model.rows) + 1))
     market.pair.close()
     assert audit(str(market.pair.path)).findings.kept == []
+
+
+@needs_plants
+@pytest.mark.parametrize("rules", [ONCE, WITHIN])
+def test_a_bill_given_back_is_no_payer_of_its_reference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rules: dict[str, Any]
+) -> None:
+    """A payment may take a bill and a reference, and releases the bill alone."""
+    monkeypatch.setenv("PLANT", "claims_are_hashed")
+    market = Market(tmp_path / "ledger", **STEPS)
+    tax = market.service(b"TAX", **BILL, **rules)
+    paid = market.pay(market.fetch(tax, b"OWNER", b"B"))
+    assert paid.result == OK
+    assert market.refund(paid, DUE).result == OK
+    assert market.pay(market.fetch(tax, b"OWNER", b"B")).result == OK
+    market.reopen()
+    market.pair.compare_all(range(1, len(market.model.rows) + 1))
+    market.pair.close()
 
 
 # --- the secret itself ----------------------------------------------------------------

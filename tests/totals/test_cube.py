@@ -140,20 +140,17 @@ def test_the_auditor_agrees() -> None:
 
 def test_after_restarts_it_goes_on_where_it_was(tmp_path: Path) -> None:
     with telling(700) as told:
-        seen = 0
-        while told.last < 1_500:
+        for _ in range(8):
             cube = Cube(told.pair.ledger, tmp_path, **SMALL)
             while cube.follow():
                 pass
             # What it counts again is no more than came since.
             assert cube._first <= told.last
             compare(cube, told, counted(told))
-            seen += 1
             cube.close()
             with pytest.raises(OverloadError), cube.snapshot():
                 pass
             told.tell(told.last + 100)
-        assert seen > 5
 
 
 def test_months_and_days_say_the_same(told: Told, tmp_path: Path) -> None:

@@ -250,9 +250,11 @@ def test_damage_in_the_store(
     with lmdb.open(store, max_dbs=2, readonly=True) as env, env.begin() as txn:
         parts = env.open_db(b"parts", txn, create=False)
         meta = env.open_db(b"meta", txn, create=False)
-        values = [bytes(value) for _, value in txn.cursor(db=parts)]
+        found = [(bytes(key), bytes(value)) for key, value in txn.cursor(db=parts)]
         header = bytes(txn.get(b"totals", b"", db=meta))
-    values = [one for one in values if len(one) > 40]
+    # What is written of the newest part is counted again, and not read.
+    newest = max(key[-8:] for key, _ in found)
+    values = [one for key, one in found if len(one) > 40 and key[-8:] < newest]
     for at in range(12):
         path = tmp_path / str(at)
         shutil.copytree(tmp_path / "whole", path)
@@ -260,11 +262,11 @@ def test_damage_in_the_store(
         body = bytearray(file.read_bytes())
         value = header if at % 4 == 0 else rng.choice(values)
         place = rng.randrange(len(value))
-        found = body.find(value)
-        assert found >= 0
-        while found >= 0:
-            body[found + place] ^= 1 << rng.randrange(8)
-            found = body.find(value, found + 1)
+        begin = body.find(value)
+        assert begin >= 0
+        while begin >= 0:
+            body[begin + place] ^= 1 << rng.randrange(8)
+            begin = body.find(value, begin + 1)
         file.write_bytes(body)
         caplog.clear()
         cube = Cube(told.pair.ledger, path, **SMALL)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from switch.totals.cube import Cube
 from switch.totals.figures import Cut
 from switch.totals.snapshot import Piece, Snapshot
+from tests.core.council import DAY_NS
 from tests.core.generator import Generator
 from tests.core.network import NOW, Network, make_network, top_up
 from tests.core.pair import Pair
@@ -15,10 +16,13 @@ from tests.memory import folder
 from tests.model import Rows
 from tests.totals.counted import Count, Sum, in_months, month_of
 
-ROWS = 2_500
+ROWS = 4_000
 DAYS = 2**16
 """Later than any."""
-SEED = 6
+PARTS = 5
+"""Of a ledger, a month or more between them."""
+MONTH_NS = 31 * DAY_NS
+SEED = 7
 SMALL: dict[str, Any] = {"step_rows": 40, "part_rows": 150, "part_entries": 60}
 """Parts so small that days have many, and months several."""
 
@@ -52,7 +56,10 @@ def telling(rows: int = ROWS, seed: int = SEED) -> Iterator[Told]:
             utr = b"UTR-FIRST-%d" % wallet
             pair.one(top_up(network, wallet, 10**15 + 7, utr), NOW)
         told = Told(pair, network, path, Generator(seed, network, pair.model))
-        told.tell(rows)
+        for part in range(1, PARTS + 1):
+            # Months go by, whatever is drawn.
+            told.generator.now += MONTH_NS
+            told.tell(rows * part // PARTS)
         yield told
         pair.close()
 

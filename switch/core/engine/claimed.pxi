@@ -25,8 +25,12 @@ cdef int _claimed_is(
     cdef uint32_t domain = keys_domain(claim)
     cdef Claim other
     cdef Row row
-    cdef int rc = views_get_row(view, value >> 1, &found)
+    cdef int rc
     same[0] = False
+    if value & 1 and domain != CLAIM_BILL:
+        # A payment may take a bill and a reference. It gives back the bill alone.
+        return 0
+    rc = views_get_row(view, value >> 1, &found)
     if rc != 0:
         return rc
     row = found[0]

@@ -38,8 +38,12 @@ cdef int _claims_is(State* s, const Claim* claim, uint64_t value, bint* same) no
     cdef uint32_t domain = keys_domain(claim)
     cdef Claim other
     cdef Row row, root
-    cdef int rc = rows_get(s, value >> 1, &row)
+    cdef int rc
     same[0] = False
+    if value & 1 and domain != CLAIM_BILL:
+        # A payment may take a bill and a reference. It gives back the bill alone.
+        return 0
+    rc = rows_get(s, value >> 1, &row)
     if rc == 0 and value & 1:
         rc = rows_get(s, row.resolves, &root)
         if rc == 0 and root.kind == KIND_POST and not kinds_resolves_hold(row.kind):
