@@ -11,7 +11,7 @@ three runs with payments of their own all show; one of 2 µs, planted, must be o
 import base64
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +78,11 @@ def rightly_told(ask: Ask, foreign: list[bytes], missing: list[bytes]) -> float:
     return float((judged == (learnt.mean() > 0.5)).mean())
 
 
-async def foreign_payments(one: Inside) -> list[bytes]:
-    """Ids of payments that a harness has made for another centre."""
-    bills = [payment(centre="centre-b") for _ in range(PAIRS)]
+async def foreign_payments(
+    one: Inside, operators: Iterable[int] = (1,) * PAIRS
+) -> list[bytes]:
+    """Ids of payments that a harness has made for another centre, by operators."""
+    bills = [payment(centre="centre-b", operator=each) for each in operators]
     body = payments_pb2.CreatePaymentsRequest(payments=bills).SerializeToString()
     sender = one.node.register.find_participant("harness")
     assert sender is not None
@@ -194,12 +196,16 @@ async def test_shifts(tmp_path: Path) -> None:
         wallet = one.node.register.find_wallet("centre-a")
         assert wallet is not None
         shares: list[float] = []
-        operators = iter(range(1, 1 << 31))
+        first = 1
         while len(shares) < RUNS and (not shares or shares[-1] > RIGHT_MAX):
             foreign = []
-            for _ in range(PAIRS // 10):
+            operators = range(first, first + PAIRS // 10)
+            first = operators.stop
+            # A shift has something in it.
+            await foreign_payments(one, operators)
+            for operator in operators:
                 request = pb.CloseShiftRequest(
-                    id=new_id(), centre="centre-b", operator=next(operators)
+                    id=new_id(), centre="centre-b", operator=operator
                 )
                 body = await one.call("CloseShift", request, by="harness/harness")
                 closed = pb.CloseShiftResponse.FromString(body)
