@@ -69,15 +69,16 @@ def hash_of(
 
     Raises ValueError if a field does not fit.
     """
-    is_register = row.kind is Kind.REGISTER
+    # Of these two the reference is the ledger's own: the hash of their item.
+    is_digest = row.kind in (Kind.REGISTER, Kind.WINDOW)
     if len(row_id) != ID_SIZE or len(ledger.instance) != ID_SIZE:
         raise ValueError(f"an id has {ID_SIZE} bytes")
     try:
         body = _ROW.pack(
             row_id,
             *(0, 0, row.amount, row.resolves),
-            b"" if is_register else _padded(row.reference),
-            0 if is_register else row.debit,
+            b"" if is_digest else _padded(row.reference),
+            0 if is_digest else row.debit,
             row.credit,
             *(0, number, 0, participant, 0, int(row.kind), 0),
             int(RowFlag.UNFREEZE) if row.is_unfreeze else 0,

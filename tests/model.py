@@ -223,6 +223,8 @@ class Model(BillersAnswers):
 
     def without_id(self, row: Row) -> Outcome:
         """Found by what it resolves: post, void, verify, window. Refused: no row."""
+        if self.must_be_signed(row) and not self.is_signed(row):
+            return Outcome(Result.NOT_SIGNED)
         answer = self.check(row)
         if answer.repeat:
             return self.outcome(self.rows[answer.other - 1], repeat=1)

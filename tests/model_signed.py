@@ -116,12 +116,16 @@ class Signed(Recovery):
             return asked is None or asked.kind != Kind.SHIFT
         if row.kind == Kind.REGISTER and (row.tail or b"")[0] in SIGNED_RECORDS:
             return True
+        if row.kind == Kind.WINDOW:
+            return bool(row.participant) and row.resolves == self.last_window
         return row.kind in SIGNED_ALWAYS or self.is_stop(row)
 
     def is_signed(self, row: Row) -> bool:
         """Whether a person who may do this has signed it."""
         tail, who = row.tail or b"", (row.participant, row.operator_)
         if len(tail) < SIGNATURE_SIZE:
+            return False
+        if row.kind == Kind.WINDOW and len(tail) > SIGNATURE_SIZE:
             return False
         may = self.may_propose(who) or self.may_as_channel(row)
         confirmation = bytes([Record.CONFIRMATION])
@@ -134,6 +138,9 @@ class Signed(Recovery):
             return False
         hash_ = signing.row_hash(row, self.instance, said(row))
         return signing.is_right(self.persons[who].key, hash_, tail[-SIGNATURE_SIZE:])
+
+    def signature_of(self, row: Row) -> bytes:
+        return (row.tail or b"") if self.persons and row.participant else b""
 
     def is_by_channel(self, row: Row) -> bool:
         """Whether a bank's connection asks for this."""

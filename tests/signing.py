@@ -55,7 +55,7 @@ def is_right(key: bytes, hash_: bytes, signature: bytes) -> bool:
 
 def row_hash(row: Row, instance: bytes, item: bytes = b"", epoch: int = 0) -> bytes:
     """What is signed of a row: `item` is its tail item without the signature."""
-    registers = row.kind == Kind.REGISTER
+    registers = row.kind in (Kind.REGISTER, Kind.WINDOW)
     asked = Row(
         row.kind,
         id=row.id,

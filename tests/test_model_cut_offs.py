@@ -107,9 +107,12 @@ def test_a_cut_off_closes_the_window(desk: Desk) -> None:
     assert desk.model.rows[desk.model.last_window - 1].resolves == window.sequence
     assert desk.model.expiry() == at(3, 23, 16 * 60)
     # By command none is closed with nothing in it; what a cut-off has closed is found.
-    row = Row(Kind.WINDOW, resolves=desk.model.last_window, participant=1)
+    row = Row(Kind.WINDOW, resolves=desk.model.last_window)
+    row.participant, row.operator_ = ALPHA
     newest = last(desk).sequence
     [told] = desk.tell(row)
+    assert (told.result, told.sequence) == (Result.NOT_SIGNED, 0)
+    [told] = desk.tell(desk.signed(row))
     assert (told.result, told.sequence) == (Result.WINDOW_EMPTY, 0)
     assert last(desk).sequence == newest
     again = replace(row, resolves=0)

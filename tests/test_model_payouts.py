@@ -87,7 +87,9 @@ def begin(bare: Desk) -> Desk:
         move(2_000, FLOAT, OTHER_HEAD),
     )
     window = Row(Kind.WINDOW, participant=1, resolves=bare.model.last_window)
-    assert bare.result(window) == OK
+    assert bare.result(window) == Result.NOT_SIGNED
+    window.operator_ = ALPHA[1]
+    assert bare.result(bare.signed(window)) == OK
     closed = bare.model.last_window
     settle = partial(Line, Kind.SETTLE, 2_000, closed, credit=SETTLEMENT)
     bare.lines(settle(debit=HEAD), settle(debit=OTHER_HEAD))

@@ -22,9 +22,9 @@ from server.services.windows import get_schedule, list_windows
 from server.services.wished import utr_of, warnings_of
 from server.status import ArgumentError, NotFoundError
 from server.tasks import Finisher
-from switch._core import GROUP_MAX, WINDOW_LINE, Rows
+from switch._core import GROUP_MAX, Rows
 from switch.codes import Kind, Role
-from switch.ledger import moves
+from switch.ledger import explained, moves
 from switch.register.identity import Identity
 from switch.register.load import Commit, load_network
 from switch.register.register import (
@@ -32,6 +32,7 @@ from switch.register.register import (
     PURPOSE_SETTLEMENT,
     PURPOSE_SUSPENSE,
 )
+from switch.signed import SIGNATURE_SIZE
 from switch.v1 import admin_pb2 as pb
 from switch.v1 import (
     budgets_pb2,
@@ -241,7 +242,14 @@ class AdminService:
         self, request: pb.CloseWindowRequest, caller: Identity
     ) -> pb.CloseWindowResponse:
         """Close the settlement window that is open."""
-        move = moves.window(request.previous_window, sender=caller.index)
+        if len(request.signature) not in (0, SIGNATURE_SIZE):
+            raise ArgumentError("signature", f"must have {SIGNATURE_SIZE} bytes")
+        move = moves.window(
+            request.previous_window,
+            sender=caller.index,
+            person=request.number,
+            signature=request.signature,
+        )
         outcome = await do(self._node, move)
         response = pb.CloseWindowResponse(outcome=outcome)
         if outcome.result == results_pb2.RESULT_OK:
@@ -366,7 +374,7 @@ class AdminService:
         told: int,
         size: int,
     ) -> pb.ListWindowLinesResponse:
-        lines = np.frombuffer(self._node.ledger.tail(request.window), WINDOW_LINE)
+        lines = explained.window_lines(self._node.ledger, request.window)
         end = min(told + size, len(lines))
         following = end if end < len(lines) else 0
         return pb.ListWindowLinesResponse(

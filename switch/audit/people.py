@@ -26,6 +26,7 @@ from switch.audit.layout import (
     APPROVER_RULES,
     CHANNEL_RULES,
     DECIDED_RULES,
+    EMPTY_RULES,
     EVIDENCE,
     OK,
     RECOVERY_RULES,
@@ -140,6 +141,15 @@ class People:
             self._sign(row, tail, self.recoveries.roles(row, MAKERS))
         elif LINE[kind]:
             self._line(row, tail or b"", accepted=accepted)
+        elif kind == Kind.WINDOW and row["participant"]:
+            self._window(row, tail or b"")
+
+    def _window(self, row: np.void, tail: bytes) -> None:
+        """One that was asked for: the signature stands behind its lines, of which it
+        says nothing.
+        """
+        if self.register.has(EMPTY_RULES):
+            self._sign(row, tail[-SIGNATURE_SIZE:], MAKERS)
 
     def moved(self, rows: Rows, accounts: Accounts) -> None:
         """Take accepted rows that move money and may be lines."""
@@ -394,15 +404,17 @@ class People:
         self, row: np.void, tail: bytes | None, total: int | None = None
     ) -> bytes:
         """What is signed of a row; of a refused proposal what it asked for, too."""
-        register, kind = row["kind"] == Kind.REGISTER, int(row["kind"])
+        kind = int(row["kind"])
+        # Of these two the reference is the ledger's: the hash of the item.
+        own = kind in (Kind.REGISTER, Kind.WINDOW)
         if total is None:
             total = int(row["total"]) if kind == Kind.PROPOSE else 0
         asked = SIGNED_ROW.pack(
             row["id"].tobytes(),
             int(row["amount"]),
             int(row["resolves"]),
-            NO_REFERENCE if register else row["reference"].tobytes(),
-            0 if register else int(row["debit"]),
+            NO_REFERENCE if own else row["reference"].tobytes(),
+            0 if own else int(row["debit"]),
             int(row["credit"]),
             int(row["operator_"]),
             int(row["participant"]),

@@ -39,7 +39,6 @@ from switch.audit.layout import (
     SERVICE_RECORD,
     SERVICES_MAX,
     TARIFF_ITEM,
-    WINDOW_LINE,
     Rows,
 )
 from switch.audit.limits import broken as broken_limit
@@ -61,7 +60,7 @@ from switch.audit.services import (
     read_tariff,
 )
 from switch.audit.spelling import Spelling, Spellings
-from switch.audit.windows import differences, is_empty, window_lines
+from switch.audit.windows import differences, is_empty, lines_stated, window_lines
 from switch.codes import (
     NO_AMOUNT_LIMIT,
     NO_COUNT_LIMIT,
@@ -557,11 +556,10 @@ class Register:
         asked = row["participant"] and self.has(EMPTY_RULES)
         if asked and is_empty(accounts, lines, row["resolves"]):
             self._add("windows", row, "it was asked for, and nothing is in it")
-        if len(tail) % WINDOW_LINE.itemsize:
+        stated = lines_stated(tail, signed=bool(asked) and self.persons.some)
+        if stated is None:
             self._add("windows", row, "its lines are cut off")
             stated = lines[:0]
-        else:
-            stated = np.frombuffer(tail, dtype=WINDOW_LINE)
         for text in differences(stated, lines):
             self._add("windows", row, text)
         index = lines["account"].astype(np.intp)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from switch.audit.accounts import Accounts
-from switch.audit.layout import WINDOW_LINE, Rows
+from switch.audit.layout import SIGNATURE_SIZE, WINDOW_LINE, Rows
 from switch.codes import AccountKind
 
 
@@ -23,6 +23,15 @@ def window_lines(accounts: Accounts) -> Rows:
         lines["credits"] > owed, lines["credits"] - owed, np.uint64(0)
     )
     return lines
+
+
+def lines_stated(tail: bytes, *, signed: bool) -> Rows | None:
+    """The lines in a window's item, None if one is cut off. Behind those of a window
+    that a person has closed stands the signature.
+    """
+    lines = tail[:-SIGNATURE_SIZE] if signed else tail
+    whole = len(lines) % WINDOW_LINE.itemsize == 0
+    return np.frombuffer(lines, WINDOW_LINE) if whole else None
 
 
 def is_empty(accounts: Accounts, lines: Rows, window: np.uint64) -> bool:

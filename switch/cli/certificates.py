@@ -11,7 +11,7 @@ from switch.calendar import format_ist
 from switch.cli.arguments import APPROVER, SIGNER, to_count
 from switch.cli.commands import open_office
 from switch.cli.office import show_outcome
-from switch.cli.signing import add_person, signer_of
+from switch.cli.signing import add_person, is_signed, signer_of
 from switch.codes import Result
 from switch.console.output import Exit, Screen, plain
 from switch.credentials import presented_by
@@ -57,11 +57,6 @@ def confirm(args: Namespace, screen: Screen) -> Exit:
     shown = show_outcome(outcome, screen)
     _tell_to_sign(outcome, screen, "confirm-revocation", str(args.number_))
     return shown
-
-
-def is_signed(args: Namespace) -> bool:
-    """Whether a person signs it, as in a ledger with people one must."""
-    return bool(args.number) or args.key is not None
 
 
 def _tell_to_sign(outcome: results_pb2.Outcome, screen: Screen, *words: str) -> None:

@@ -36,8 +36,10 @@ from switch.cli.day_files import (
 )
 from switch.cli.day_sums import differences
 from switch.cli.match_files import write_file
+from switch.cli.signing import add_person, agreed, is_signed, signer_of
 from switch.cli.written_files import make_folder, one_run
 from switch.client import Client, Point
+from switch.client.people import Signer
 from switch.codes import Result
 from switch.console.output import Exit, Screen, program_name
 from switch.errors import SwitchError, UsageError
@@ -46,6 +48,7 @@ from switch.v1 import results_pb2, types_pb2
 
 TEXT = "end the day: windows, files, match, totals, checks; or what stands in the way"
 
+OPEN: Final = "the window behind {} is open: give --person and --key, who close it"
 _COUNTED: Final = (
     types_pb2.ENTRY_KIND_PAY,
     types_pb2.ENTRY_KIND_POST,
@@ -92,6 +95,7 @@ def add_arguments(command: ArgumentParser) -> None:
         action="store_true",
         help="close the open window although cut-offs close it by themselves",
     )
+    add_person(command, required=False)
     command.add_argument(
         "--day",
         type=as_argument(parse_date),
@@ -108,7 +112,9 @@ def close_day(args: Namespace, screen: Screen) -> Exit:
         raise UsageError(text)
     make_folder(args.files)
     with one_run(args.files), open_office(args) as client:
-        closing = Closing(client, args, screen)
+        # Who closes a window: before anything is done.
+        signer = signer_of(args, client) if is_signed(args) else None
+        closing = Closing(client, args, screen, signer)
         closing.run()
     closing.tell()
     return Exit.FINDINGS if closing.in_the_way else Exit.DONE
@@ -121,9 +127,16 @@ WRONG_SHOWN: Final = 10
 class Closing:
     """One run, and what came of it."""
 
-    def __init__(self, client: Client, args: Namespace, screen: Screen) -> None:
-        """Nothing is done yet."""
+    def __init__(
+        self,
+        client: Client,
+        args: Namespace,
+        screen: Screen,
+        signer: Signer | None = None,
+    ) -> None:
+        """Nothing is done yet. In a ledger with people a `signer` closes a window."""
         self._client = client
+        self._signer = signer
         self._args = args
         self._screen = screen
         self.closed = 0
@@ -211,17 +224,31 @@ class Closing:
         after = Point(sequence=last)
         for kind in _COUNTED:
             if next(self._client.movements(kind=kind, after=after), None) is not None:
-                outcome = self._client.close_window(last).outcome
+                if not self._agreed(last):
+                    self.in_the_way.append(OPEN.format(last))
+                    return
+                outcome = self._client.close_window(last, self._signer).outcome
                 if outcome.result == results_pb2.RESULT_OK:
                     self.closed = outcome.sequence
                 elif outcome.result == results_pb2.RESULT_WINDOW_EMPTY:
                     # What has moved is of no biller, and pays nobody out.
                     pass
+                elif outcome.result == results_pb2.RESULT_NOT_SIGNED:
+                    self.in_the_way.append(OPEN.format(last))
                 elif self._client.ledger().last_window == last:
                     why = Result(outcome.result).name
                     self.in_the_way.append(f"the window is open: {why}")
                 # Else somebody else has closed it meanwhile.
                 return
+
+    def _agreed(self, last: int) -> bool:
+        """Whether who signs it, if anybody does, agrees to what is shown."""
+        if self._signer is None:
+            return True
+        if not self._screen.as_json:
+            facts = [("instance", self._signer.ledger.instance.hex())]
+            self._screen.facts([*facts, ("closes the window behind", str(last))])
+        return agreed(self._args, self._screen)
 
     def _is_by_schedule(self) -> bool:
         """Whether the schedule has cut-offs: then nobody else ends a day."""

@@ -66,6 +66,11 @@ def add_person(command: ArgumentParser, *, required: bool = True) -> None:
     )
 
 
+def is_signed(args: Namespace) -> bool:
+    """Whether a person signs it, as in a ledger with people one must."""
+    return bool(args.number) or args.key is not None
+
+
 def passphrase(args: Namespace) -> bytes:
     """That of an encrypted key. Raises ConfigError."""
     file = args.passphrase_file

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from switch.client.calls import STREAM_TIMEOUT_S, Caller
-from switch.ids import new_id
+from switch.client.people import Signer
+from switch.codes import Kind
+from switch.ids import ID_SIZE, new_id
+from switch.signed import Row
 from switch.v1 import (
     admin_pb2,
     admin_pb2_grpc,
@@ -336,15 +339,20 @@ class AdminCalls:
         )
         return list(reply.billers)
 
-    def close_window(self, previous_window: int) -> admin_pb2.CloseWindowResponse:
+    def close_window(
+        self, previous_window: int, signer: Signer | None = None
+    ) -> admin_pb2.CloseWindowResponse:
         """Close the open settlement window; `previous_window` is the one before.
 
-        The answer has all lines of the window.
+        In a ledger with people a person signs it. The answer has all lines of the
+        window.
         """
-        reply = self._caller.change(
-            self._admin.CloseWindow,
-            admin_pb2.CloseWindowRequest(previous_window=previous_window),
-        )
+        request = admin_pb2.CloseWindowRequest(previous_window=previous_window)
+        if signer is not None:
+            row = Row(Kind.WINDOW, resolves=previous_window)
+            request.number = signer.person.number
+            request.signature = signer.sign(row, bytes(ID_SIZE))
+        reply = self._caller.change(self._admin.CloseWindow, request)
         if reply.next_page_token:
             lines = self.window_lines(reply.outcome.sequence, reply.next_page_token)
             reply.lines.extend(lines)

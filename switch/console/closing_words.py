@@ -28,6 +28,10 @@ CLOSING_WORDS: dict[str, tuple[str, str]] = {
         "যে দিনে লেখা (সব ফাইল ও নির্দেশের দিন)",
     ),
     "closed day": ("Day", "দিন"),
+    "closes the window behind": (
+        "Closes the window behind",
+        "যে জানালার পরেরটি বন্ধ হবে",
+    ),
     "closed windows": ("Windows", "জানালা"),
     "scrolls": ("Scrolls", "স্ক্রল"),
     "nil scrolls": ("Nil", "শূন্য"),

@@ -115,6 +115,11 @@ class Council:
         self.do_all([pb.Wish(person=one) for one in clerks], "clerks")
         self._makers = self._find_makers()
 
+    @property
+    def clerk(self) -> Signer:
+        """Who signs what one person alone may do."""
+        return self._makers[0]
+
     def settle(self, closed: admin_pb2.CloseWindowResponse) -> Counter[str]:
         """Settle all that a closed window says is payable: biller → paise."""
         window = closed.outcome.sequence

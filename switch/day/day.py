@@ -195,14 +195,15 @@ class Day:
             if council is not None:
                 arrange(treasury, council, own)
             # What earlier days left open is theirs; this day gets a window of its own.
-            treasury.close_window(treasury.ledger().last_window)
+            clerk = council.clerk if council is not None else None
+            treasury.close_window(treasury.ledger().last_window, clerk)
             before = Books(*treasury.accounts())
         lived = self._live(treasury, script, before, own, desk)
         with self._phase("deciding"):
             second = self._client(Role.TREASURY, SECOND)
             office = Office(treasury, second, f"STATEMENTS/{script.number}", council)
             office.decide(lived.credits)
-        window = treasury.close_window(treasury.ledger().last_window)
+        window = treasury.close_window(treasury.ledger().last_window, clerk)
         settled: Counter[str] = Counter()
         if council is not None:
             with self._phase("settling"):

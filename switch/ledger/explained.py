@@ -16,6 +16,7 @@ import numpy.typing as npt
 from switch._core import WINDOW_LINE, Ledger, Rows, entries_of
 from switch.codes import Kind, Result
 from switch.entries import Entry
+from switch.signed import SIGNATURE_SIZE
 from switch.traits import Trait, kinds_with
 
 ACCOUNT_ROWS_MAX: Final = 16_384
@@ -294,8 +295,13 @@ def last_window(ledger: Ledger, sequence: int) -> int:
 
 
 def window_lines(ledger: Ledger, window: int) -> Rows:
-    """The lines of a closed window."""
-    return np.frombuffer(ledger.tail(window), WINDOW_LINE)
+    """The lines of a closed window. If a person has closed it, the signature stands
+    behind them; its size tells it.
+    """
+    item = ledger.tail(window)
+    if len(item) % WINDOW_LINE.itemsize:
+        item = item[:-SIGNATURE_SIZE]
+    return np.frombuffer(item, WINDOW_LINE)
 
 
 def settlement_of(

@@ -223,9 +223,19 @@ def close(
     )
 
 
-def window(previous_window: int, *, sender: int = 0) -> Templates:
-    """Close the settlement window after `previous_window` (0: the first one)."""
-    return template(Kind.WINDOW, sender=sender, resolves=previous_window)
+def window(
+    previous_window: int, *, sender: int = 0, person: int = 0, signature: bytes = b""
+) -> Templates:
+    """Close the settlement window after `previous_window` (0: the first one). In a
+    ledger with people a person of the sender signs it.
+    """
+    return template(
+        Kind.WINDOW,
+        sender=sender,
+        resolves=previous_window,
+        operator=person,
+        tail=signature or None,
+    )
 
 
 def settle(

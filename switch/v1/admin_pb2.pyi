@@ -737,16 +737,26 @@ class CloseWindowRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PREVIOUS_WINDOW_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     previous_window: _builtins.int
     """Sequence of the window closed last, 0 before the first."""
+    number: _builtins.int
+    """In a ledger with people: the number of the person of the caller's participant who closes it, and
+    its Ed25519 signature, 64 bytes. It is of a row as docs/data-model.md, "People", has it: kind
+    window, resolves the window closed last, this participant and person, all else zero.
+    """
+    signature: _builtins.bytes
     def __init__(
         self,
         *,
         previous_window: _builtins.int = ...,
+        number: _builtins.int = ...,
+        signature: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["previous_window", b"previous_window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "previous_window", b"previous_window", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -307,6 +307,7 @@ class AdminServiceServicer:
     def CloseWindow(self, request, context):
         """Closes the settlement window that is open. Idempotent by `previous_window`: one that a cut-off
         has closed meanwhile is answered as it is, `repeat` set. RESULT_WINDOW_EMPTY if nothing would be in it.
+        In a ledger with people RESULT_NOT_SIGNED unless one person, a maker or a checker, has signed it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

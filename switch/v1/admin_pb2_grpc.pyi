@@ -83,6 +83,7 @@ class AdminServiceStub:
     CloseWindow: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CloseWindowRequest, _admin_pb2.CloseWindowResponse]
     """Closes the settlement window that is open. Idempotent by `previous_window`: one that a cut-off
     has closed meanwhile is answered as it is, `repeat` set. RESULT_WINDOW_EMPTY if nothing would be in it.
+    In a ledger with people RESULT_NOT_SIGNED unless one person, a maker or a checker, has signed it.
     """
     ListWindowLines: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListWindowLinesRequest, _admin_pb2.ListWindowLinesResponse]
     """The lines of a closed window, by account, page by page."""
@@ -190,6 +191,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     CloseWindow: _aio.UnaryUnaryMultiCallable[_admin_pb2.CloseWindowRequest, _admin_pb2.CloseWindowResponse]  # type: ignore[assignment]
     """Closes the settlement window that is open. Idempotent by `previous_window`: one that a cut-off
     has closed meanwhile is answered as it is, `repeat` set. RESULT_WINDOW_EMPTY if nothing would be in it.
+    In a ledger with people RESULT_NOT_SIGNED unless one person, a maker or a checker, has signed it.
     """
     ListWindowLines: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListWindowLinesRequest, _admin_pb2.ListWindowLinesResponse]  # type: ignore[assignment]
     """The lines of a closed window, by account, page by page."""
@@ -378,6 +380,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.CloseWindowResponse, _abc.Awaitable[_admin_pb2.CloseWindowResponse]]:
         """Closes the settlement window that is open. Idempotent by `previous_window`: one that a cut-off
         has closed meanwhile is answered as it is, `repeat` set. RESULT_WINDOW_EMPTY if nothing would be in it.
+        In a ledger with people RESULT_NOT_SIGNED unless one person, a maker or a checker, has signed it.
         """
 
     @_abc_1.abstractmethod

@@ -265,8 +265,11 @@ class Images:
 
     def _window(self, row: Row) -> None:
         self.window = row.sequence
+        item = row.tail or b""
+        # Behind the lines stands the signature of a person who has closed it.
+        lines = item[:-64] if len(item) % 40 else item
         for account, _, debits, credits, carried, _ in struct.iter_unpack(
-            "<2I4Q", row.tail or b""
+            "<2I4Q", lines
         ):
             a = self.accounts[account]
             a["carried"] = max(0, debits + carried - credits)

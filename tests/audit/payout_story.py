@@ -17,6 +17,7 @@ from tests.audit.journal_writer import Images, Row
 from tests.audit.people_story import (
     DAY,
     HEAD,
+    ONE,
     SETTLEMENT,
     THRESHOLDS,
     UPDATE,
@@ -27,6 +28,8 @@ from tests.audit.people_story import (
 from tests.signing import Line
 
 OWED = int(RowFlag.OWED)
+SIGNED_WINDOWS = 20
+"""Rules from which on."""
 HOUR = DAY // 24
 MONDAY = dt.date(2026, 9, 28)
 """A week after the story has begun."""
@@ -106,7 +109,7 @@ class PayoutDesk(BankDesk):
         images = Images()
         for row in self.rows:
             images.apply(row)
-        window = self.window(participant=1, tail=images.lines())
+        window = self.window(participant=ONE, operator_=12, tail=images.lines())
         line = Line(
             *(Kind.SETTLE, amount, window.sequence, head, SETTLEMENT), bytes(32)
         )
@@ -142,11 +145,24 @@ class PayoutDesk(BankDesk):
         return self.done(line, **{"debit": 1, **fields})
 
     def window(self, **fields: Any) -> Row:
-        """A window, of the switch if nothing else is said."""
+        """A window, of the switch if nothing else is said; else a person signs it."""
         before = [row.sequence for row in self.rows if row.kind == Kind.WINDOW]
         last = before[-1] if before else 0
         said: dict[str, Any] = {"id": bytes(16), "resolves": last, **fields}
-        return self.add(Kind.WINDOW, **said)
+        row = self.add(Kind.WINDOW, **said)
+        if row.participant and self.version() >= SIGNED_WINDOWS:
+            signature = self.sign(replace(row, tail=None)).tail or b""
+            row.tail = (row.tail or b"") + signature
+        return row
+
+    def version(self) -> int:
+        """Of the rules by which rows are made by now."""
+        tails = [row.tail or b"" for row in self.rows if row.kind == Kind.REGISTER]
+        return max(
+            int.from_bytes(tail[4:8], "little")
+            for tail in tails
+            if tail[0] == Record.RULES
+        )
 
     def rules(self, version: int) -> Row:
         """From here on other rules run."""

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from switch._core import WINDOW_LINE
 from switch.codes import Kind, Record, Result, Role, RowFlag
+from switch.ledger.explained import window_lines
 from tests import signing
 from tests.audit.bank_walk import (
     CENTRE,
@@ -116,7 +116,7 @@ class PayoutWalk(Walk):
         if not len(rows):
             return
         number = int(rows["sequence"][-1])
-        lines = np.frombuffer(self.ledger.tail(number), WINDOW_LINE)
+        lines = window_lines(self.ledger, number)
         for line in lines[lines["account"] == HEAD]:
             amount = int(line["payable"])
             self.do(Line(Kind.SETTLE, amount, number, HEAD, SETTLEMENT, bytes(32)))
@@ -165,8 +165,8 @@ class PayoutWalk(Walk):
         last = int(rows["sequence"][-1]) if len(rows) else 0
         about = last if self.rng.random() < 0.8 else self.rng.choice((0, 3, last))
         row = Row(Kind.WINDOW, resolves=about)
-        row.participant = ONE
-        self.commit(row)
+        row.participant, row.operator_ = PEOPLE[0] if self.people else (ONE, 0)
+        self.commit(self.signed(row) if self.people else row)
 
     def _windows(self) -> Any:
         rows: Any = self.ledger.rows(1, self.ledger.sequence)

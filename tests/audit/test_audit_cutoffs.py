@@ -7,13 +7,14 @@ days told to the schedule in plain words.
 """
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from switch.audit.cutoffs import Schedule
 from switch.codes import Kind
-from tests.audit.journal_writer import Row
+from tests.audit.journal_writer import Images, Row
 from tests.audit.payout_story import (
     EVENING,
     MONDAY,
@@ -30,11 +31,12 @@ from tests.audit.people_story import (
     CENTRE,
     HEAD,
     ONE,
+    SUPPORT,
     UPDATE,
     WALLET,
     register,
 )
-from tests.signing import Line
+from tests.signing import SIGNATURE_SIZE, Line
 
 TUESDAY, SATURDAY = MONDAY + dt.timedelta(days=1), MONDAY + dt.timedelta(days=5)
 NEW_YEAR = dt.date(2027, 4, 1)
@@ -167,6 +169,47 @@ def nothing_in_it(desk: PayoutDesk, forged: bool) -> None:
         by_command(desk)
 
 
+def unsigned(desk: PayoutDesk, forged: bool) -> None:
+    """Nobody's certificate alone closes one."""
+    row = asked_for(desk)
+    if forged:
+        row.tail = (row.tail or b"")[:-SIGNATURE_SIZE]
+
+
+def by_support(desk: PayoutDesk, forged: bool) -> None:
+    row = asked_for(desk)
+    if forged:
+        row.participant, row.operator_ = SUPPORT
+        signature = desk.sign(replace(row, tail=None)).tail or b""
+        row.tail = (row.tail or b"")[:-SIGNATURE_SIZE] + signature
+
+
+def signed_for_another(desk: PayoutDesk, forged: bool) -> None:
+    """What was signed for one window closes no other."""
+    row = asked_for(desk)
+    if forged:
+        signature = desk.sign(replace(row, tail=None, resolves=3)).tail or b""
+        row.tail = (row.tail or b"")[:-SIGNATURE_SIZE] + signature
+
+
+def of_nobody_with_one(desk: PayoutDesk, forged: bool) -> None:
+    """The switch's own have none."""
+    begun(desk)
+    row = closes(desk, MONDAY, NOON)
+    if forged:
+        row.tail = (row.tail or b"") + bytes(SIGNATURE_SIZE)
+
+
+def asked_for(desk: PayoutDesk) -> Row:
+    """One with a line."""
+    begun(desk)
+    desk.fills(HEAD, 100)
+    images = Images()
+    for row in desk.rows:
+        images.apply(row)
+    return desk.window(participant=ONE, operator_=12, tail=images.lines())
+
+
 def after_a_command(desk: PayoutDesk, forged: bool) -> None:
     """But what is closed by command before it does not stand for it either."""
     begun(desk)
@@ -293,6 +336,13 @@ WINDOWS: dict[str, Forgery] = {
     "by command": ("windows", SHOULD, commanded),
     "by command before": ("windows", SHOULD, after_a_command),
     "behind what reached it": ("windows", SHOULD, reaches_it),
+    "unsigned": ("people", "nobody has signed it", unsigned),
+    "by support": ("people", "who signed it may not do that", by_support),
+    "signed for another": (
+        *("people", "its signature is not its person's"),
+        signed_for_another,
+    ),
+    "the switch's, signed": ("windows", "cut off", of_nobody_with_one),
     "asked for": ("windows", "it was asked for, and nothing is in it", nothing_in_it),
     "with a person's name": ("windows", "it names a person", named),
     "with others": ("windows", ALONE, with_others),

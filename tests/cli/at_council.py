@@ -9,7 +9,7 @@ import pytest
 
 from switch.cli import main
 from switch.console.output import Exit
-from tests.server.council import CHANNEL, Council
+from tests.server.council import ALPHA, CHANNEL, Council
 
 
 class Said(NamedTuple):
@@ -36,6 +36,10 @@ class Shell:
         """A command, whatever comes of it."""
         where = ["--address", self._council.server.address]
         where += ["--tls", str(self._council.directory / "tls")]
+        if words[0] == "close-day":
+            # Who ends a day closes its window.
+            key = self._council.key_file(ALPHA)
+            where += ["--person", str(ALPHA[1]), "--key", str(key), "--yes"]
         return self.typed(*words, *where)
 
     def typed(self, *words: str) -> Said:

@@ -6,6 +6,7 @@ billers' lists by hand, right and wrong; a file is spoilt.
 """
 
 import datetime as dt
+import io
 import json
 import shutil
 from argparse import Namespace
@@ -27,7 +28,16 @@ from switch.console.output import Exit, Screen
 from switch.specs import ParticipantSpec, ServiceSpec, Specs
 from switch.v1 import admin_pb2, results_pb2, schedules_pb2, types_pb2
 from tests.cli.at_council import Shell
-from tests.server.council import CENTRES, LAKH, Council, centres, sitting, top_up
+from tests.server.council import (
+    ALPHA,
+    BETA,
+    CENTRES,
+    LAKH,
+    Council,
+    centres,
+    sitting,
+    top_up,
+)
 
 HEADS = ("0801-01", "0801-02")
 MAP = {
@@ -155,6 +165,40 @@ def test_a_day_is_closed_once(
             if not name.startswith("close-")
         }.items()
     )
+
+
+def test_without_a_person_a_day_stays_open(
+    council: Council, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's certificate closes a window; what is in the way says what to do."""
+    pay(council, "ALONE", 3)
+    folder, last = tmp_path / "files", council.client().ledger().last_window
+    tls = str(council.directory / "tls")
+    where = ("--address", council.server.address, "--tls", tls)
+    alone = shell.typed("close-day", "--files", str(folder), *where, "--json")
+    assert alone.code == Exit.FINDINGS
+    [told] = alone.lines
+    assert told["in_the_way"][0] == close_day.OPEN.format(last)
+    assert council.client().ledger().last_window == last
+    key = ("--key", str(council.key_file(BETA)))
+    wrong = shell.typed(
+        *("close-day", "--files", str(folder), *where, "--person", "1", *key)
+    )
+    assert (wrong.code, "is not the key of person 1" in wrong.err) == (Exit.USAGE, True)
+    # Without a terminal nobody is asked, and at one nothing but yes is yes.
+    who = (*where, "--person", str(ALPHA[1]), "--key", str(council.key_file(ALPHA)))
+    unasked = shell.typed("close-day", "--files", str(folder), *who)
+    assert (unasked.code, "add --yes" in unasked.err) == (Exit.USAGE, True)
+    terminal = io.StringIO("n\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    no = shell.typed("close-day", "--files", str(folder), *who)
+    assert no.code == Exit.FINDINGS
+    assert f"Closes the window behind  {last}" in no.out
+    assert "Sign this?" in no.err
+    assert close_day.OPEN.format(last) in no.out
+    assert council.client().ledger().last_window == last
+    assert close(shell, folder)["closed"] > last
 
 
 def test_a_day_that_is_over_is_closed(
@@ -371,7 +415,7 @@ class Switch:
     def movements(self, **_: object) -> Iterator[types_pb2.Entry]:
         return iter([types_pb2.Entry()] if self._counts else [])
 
-    def close_window(self, before: int) -> admin_pb2.CloseWindowResponse:
+    def close_window(self, before: int, _: object) -> admin_pb2.CloseWindowResponse:
         self.closed.append(before)
         outcome = results_pb2.Outcome(sequence=9, result=self.result.value)  # type: ignore[arg-type]
         return admin_pb2.CloseWindowResponse(outcome=outcome)
@@ -407,11 +451,11 @@ def test_a_window_that_was_not_closed_is_told(meanwhile: int, told: int) -> None
     closing = Closing(cast("Client", switch), args, cast("Screen", None))
     close = switch.close_window
 
-    def close_window(before: int) -> admin_pb2.CloseWindowResponse:
+    def close_window(before: int, signer: object) -> admin_pb2.CloseWindowResponse:
         switch.last = meanwhile
-        return close(before)
+        return close(before, signer)
 
-    switch.close_window = close_window  # type: ignore[method-assign]
+    switch.close_window = close_window  # type: ignore[assignment,method-assign]
     closing.close_window()
     assert (closing.closed, len(closing.in_the_way)) == (0, told)
 

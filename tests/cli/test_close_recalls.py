@@ -66,7 +66,7 @@ def released(council: Council, head: int = 0, paise: int = PAISE) -> banks_pb2.B
 def settle(council: Council, *amounts: int) -> None:
     """The window is closed, and settled: so much of each head."""
     client = council.client()
-    client.close_window(client.ledger().last_window)
+    council.close_window()
     window = client.ledger().last_window
     for head, amount in zip(HEADS, amounts, strict=True):
         wish = pb.SettleWish(window=window, biller="power", head=head, amount=amount)

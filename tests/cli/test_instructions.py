@@ -106,7 +106,7 @@ def test_from_the_release_to_the_statement(
     for paise, head in ((123_456, HEADS[0]), (6_544, HEADS[1]), (1, HEADS[0])):
         pay_out(council, paise, head)
     client = council.client()
-    window = client.close_window(client.ledger().last_window).outcome.sequence
+    window = council.close_window().outcome.sequence
 
     folder = tmp_path / "files"
     write = ("scrolls", "--window", str(window), "--kind", "instruction")

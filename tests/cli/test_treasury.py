@@ -18,6 +18,7 @@ from switch.client import Client
 from switch.codes import Role
 from switch.console.output import Exit
 from switch.credentials import presented_by
+from switch.person_keys import read_key
 from switch.specs import ParticipantSpec, Specs, specs_to_json
 from tests.cli.office import CENTRES, Office, begun
 
@@ -183,7 +184,11 @@ def test_to_whom_money_is_paid_out(office: Office) -> None:
     with Client(
         office.address, DevAuthority(office.tls).leaf(Role.TREASURY, "treasury")
     ) as treasury:
-        window = treasury.close_window(treasury.ledger().last_window).outcome.sequence
+        alpha = treasury.signer(
+            "treasury", 1, read_key(office.directory / "alpha.key", bytes)
+        )
+        last = treasury.ledger().last_window
+        window = treasury.close_window(last, alpha).outcome.sequence
     office.agreed(office.proposed("propose", "settle", str(window), *account, amount))
     office.said("do", early)
     entry = office.proposed(*payout)

@@ -8,6 +8,7 @@ from typing import Any
 
 from switch.codes import AccountKind, Kind, PersonRole, Record, Result, RowFlag
 from tests.core.council import (
+    ALPHA,
     BETA,
     BILLER,
     CENTRE,
@@ -171,7 +172,9 @@ class Cashier(Council):
     def settle(self, amount: int, head: int = HEAD, from_: int = WALLET) -> Outcome:
         """So much is given to a biller account, and settled."""
         assert self.told(transfer(amount, from_, head)).result == OK
-        window = self.ask(Kind.WINDOW, id=bytes(16), resolves=self.ledger.last_window)
+        window = self.ask(
+            Kind.WINDOW, who=ALPHA, id=bytes(16), resolves=self.ledger.last_window
+        )
         assert window.result == OK, window
         line = Line(Kind.SETTLE, amount, window.sequence, head, SETTLEMENT, bytes(32))
         told = self.told(line)

@@ -500,7 +500,7 @@ class Walk:
         amount = self.rng.choice((100, 500, 900))
         self._have(transfer(amount, WALLET, account))
         before = self.office.ledger.last_window
-        window = self.office.ask(Kind.WINDOW, id=bytes(16), resolves=before)
+        window = self.office.ask(Kind.WINDOW, who=ALPHA, id=bytes(16), resolves=before)
         names = window.sequence, account, SETTLEMENT
         self._have(Line(Kind.SETTLE, amount, *names, bytes(32)))
         self.payees.settled[account] += amount

@@ -16,10 +16,12 @@ from switch.codes import (
     DuplicateRule,
     Kind,
 )
+from tests import signing
 from tests.core import spelling
 from tests.core.clerk import Clerk
 from tests.core.mutation import break_payment, break_row, vary_payment, vary_row
 from tests.core.network import NOW, Network
+from tests.core.staff import KEYS
 from tests.model import Ask, Model, Payments, Rows
 from tests.records import Payment, Row, ServiceRecord, flags_of, margin
 
@@ -157,7 +159,12 @@ class Generator(Clerk):
         """The window that is open, by command: nothing would be in it."""
         row = Row(Kind.WINDOW, participant=self.net.treasury)
         row.resolves = self.model.last_window
-        return row
+        able = [who for who in self.model.persons if self.model.may_propose(who)]
+        if not able:
+            return row
+        row.participant, row.operator_ = able[0]
+        key = KEYS[self.model.persons[able[0]].key]
+        return signing.signed(row, key, self.model.instance)
 
     def margin(self) -> Row:
         """Margins as the switch says them, or as nobody may."""

@@ -175,6 +175,9 @@ class Staff(Priced):
         model = self.model
         if row.kind in (Kind.PROPOSE, Kind.WITHDRAW):
             return [self.signed(row)]
+        if row.kind == Kind.WINDOW:
+            row.participant, row.operator_ = self.one_of(model.may_propose)
+            return [row if self.chance(12) else self.signed(row)]
         if row.kind == Kind.APPROVE:
             asked = model.accepted(row.resolves)
             unsigned = asked is not None and asked.kind == Kind.SHIFT

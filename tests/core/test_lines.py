@@ -121,7 +121,7 @@ def test_what_settles_a_window(council: Council) -> None:
         top_up(900, b"UTR"),
         Line(Kind.TRANSFER, 300, debit=WALLET, credit=HEAD, reference=b"late bill"),
     )
-    told = council.ask(Kind.WINDOW, id=bytes(16))
+    told = council.ask(Kind.WINDOW, who=ALPHA, id=bytes(16))
     line = Line(Kind.SETTLE, 300, told.sequence, HEAD, SETTLEMENT)
     # Without a proposal, with one of another amount, with its own.
     row = council.row(

@@ -115,7 +115,7 @@ class Walk(Treasury):
         shift.tail = ShiftRecord(7).pack()
         [shown] = self.tell(shift)
         self.approve(shown.sequence, (CENTRE, 8))
-        [window] = self.tell(self.row(Kind.WINDOW, (1, 0)))
+        [window] = self.tell(self.signed(self.row(Kind.WINDOW, ALPHA)))
         settle = Line(Kind.SETTLE, 900, window.sequence, HEAD, SETTLEMENT)
         self.lines(settle)
 

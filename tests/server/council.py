@@ -23,6 +23,7 @@ from switch.codes import (
 from switch.ids import new_id
 from switch.person_keys import PersonKey, make_key, read_key
 from switch.specs import ParticipantSpec, ServiceSpec, Specs
+from switch.v1 import admin_pb2
 from switch.v1 import people_pb2 as pb
 from switch.v1 import results_pb2 as results
 from tests import forked
@@ -119,6 +120,14 @@ class Council:
         return Signer(person, key or self.keys[name], registered.ledger)
 
     # --- what most tests do --------------------------------------------------------
+
+    def close_window(
+        self, by: Name = ALPHA, after: int = -1
+    ) -> admin_pb2.CloseWindowResponse:
+        """One person closes the window that is open, or that behind another."""
+        client = self.client(by[0])
+        last = client.ledger().last_window if after < 0 else after
+        return client.close_window(last, self.signer(by))
 
     def propose(self, by: Name, *wishes: pb.Wish, reason: str = "a test") -> int:
         """Propose lines; the proposal's sequence."""

@@ -71,7 +71,7 @@ def settled(council: Council, amount: int, head: str = HEADS[0]) -> None:
     client = council.client()
     give = pb.GiveWish(biller="power", head=head, amount=amount, reason="old books")
     council.done(pb.Wish(give=give))
-    client.close_window(client.ledger().last_window)
+    council.close_window()
     wish = pb.SettleWish(biller="power", head=head, amount=amount)
     wish.window = client.ledger().last_window
     council.done(pb.Wish(settle=wish))

@@ -197,7 +197,7 @@ class Month:
             self.settlement -= self.came_back
             self.power += self.came_back
             self.came_back = 0
-        self.client.close_window(self.client.ledger().last_window)
+        self.council.close_window()
         known = self.settled_window
         closed = [one for one in self.client.windows() if one.sequence > known]
         for window in closed[::-1]:

@@ -23,6 +23,7 @@ from switch.v1 import results_pb2, schedules_pb2
 from tests.leaps import Leaps
 from tests.server.council import (
     ALPHA,
+    BETA,
     CENTRES,
     SECOND,
     Council,
@@ -82,11 +83,13 @@ def test_without_a_schedule_people_close_windows(council: Council) -> None:
     assert not client.schedule().HasField("schedule")
     assert list(client.windows()) == []
     pay(council, 5 * RUPEE, "BILL-1")
-    first = client.close_window(0).outcome.sequence
-    empty = council.client(SECOND).close_window(first).outcome
+    first = council.close_window().outcome.sequence
+    empty = council.close_window(BETA).outcome
     assert empty.result == results_pb2.RESULT_WINDOW_EMPTY
     pay(council, 2 * RUPEE, "BILL-1-AGAIN")
-    second = council.client(SECOND).close_window(first).outcome.sequence
+    alone = client.close_window(first).outcome
+    assert alone.result == results_pb2.RESULT_NOT_SIGNED
+    second = council.close_window(BETA).outcome.sequence
     newest, oldest = client.windows()
     assert (newest.sequence, newest.after_sequence) == (second, first)
     assert (newest.lines_count, newest.payable) == (1, 2 * RUPEE)
@@ -176,7 +179,7 @@ def test_a_financial_year_ends_in_two_windows(tmp_path: Path) -> None:
         told = client.close_window(0)
         assert (told.outcome.sequence, told.outcome.repeat) == (closed.sequence, True)
         assert [line.payable for line in told.lines] == [3 * RUPEE]
-        again = client.close_window(closed.sequence)
+        again = council.close_window()
         newest, old = client.windows()
         assert old == closed
         assert (newest.sequence, newest.payable) == (again.outcome.sequence, 4 * RUPEE)

@@ -23,6 +23,7 @@ from switch.config import Config
 from switch.errors import ConfigError
 from tests.server.door import WAIT_S, running
 from tests.server.frames import RECORD, Peer
+from tests.server.harness import until
 
 FEW = 6
 """Descriptors that the door is left with."""
@@ -105,6 +106,8 @@ def test_without_descriptors_who_comes_is_turned_away(served: Served) -> None:
         assert counts["sockets_refused"] - before["sockets_refused"] == ended
         # Each turn of the thread had a reason: it does not spin.
         assert counts["handshake_turns"] - before["handshake_turns"] < 1_000
+    # Who comes before the door has let go of those is turned away too.
+    until(lambda: served.ask()["handshakes_open"] == 0, WAIT_S)
     with Peer(served.port, served.credentials) as peer:
         peer.echo()
 

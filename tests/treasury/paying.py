@@ -23,6 +23,7 @@ from tests.core.cashier import (
     transfer,
 )
 from tests.core.council import (
+    ALPHA,
     BILLER,
     HEAD,
     SECOND_NS,
@@ -92,7 +93,7 @@ class Paymaster(Cashier):
     def close_window(self) -> int:
         """The sequence of a window closed now, by the switch if nothing is in it."""
         said: dict[str, Any] = {"id": bytes(16), "resolves": self.ledger.last_window}
-        told = self.ask(Kind.WINDOW, **said)
+        told = self.ask(Kind.WINDOW, who=ALPHA, **said)
         if told.result == Result.WINDOW_EMPTY:
             told = self.ask(Kind.WINDOW, **said, participant=0)
         assert told.result == Result.OK, told

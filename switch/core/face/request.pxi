@@ -109,7 +109,7 @@ cdef class Request:
         if len(tailed) != len(tails):
             raise ValueError("each row with ROW_TAIL needs one tail")
         size = int(np.count_nonzero(clean["kind"] == KIND_WINDOW))
-        size *= 8 + BILLER_ACCOUNTS_MAX * sizeof(WindowLine)
+        size *= 8 + BILLER_ACCOUNTS_MAX * sizeof(WindowLine) + SIGNATURE_SIZE
         payments = np.isin(clean["kind"], (KIND_PAY, KIND_HOLD))
         size += int(np.count_nonzero(payments)) * (8 + FIXED_TAIL_SIZE)
         pieces = []

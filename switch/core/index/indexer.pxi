@@ -141,7 +141,7 @@ cdef int _indexer_take_row(
         if row.kind == KIND_WINDOW:
             s.index.images_window = row.sequence
             lines = <const WindowLine*>tail
-            for i in range(tail_size // sizeof(WindowLine)):
+            for i in range(effect_lines(tail_size)):
                 postings_touch(work, lines[i].account)
                 segments_mark(s, lines[i].account, row.sequence)
         elif kinds_changes_debit(row.kind):

@@ -189,7 +189,7 @@ cdef void segments_take_window(
         row.sequence <= s.index.head.as_of,
         b"segments_take_window: the index has the row",
     )
-    for i in range(tail_size // sizeof(WindowLine)):
+    for i in range(effect_lines(tail_size)):
         if _segments_lack(applied, lines[i].account, row.sequence):
             effect_apply(&s.index.images, row, NULL, <const uint8_t*>&lines[i], sizeof(WindowLine))
             segments_mark(s, lines[i].account, row.sequence)

@@ -100,6 +100,16 @@ cdef bint _effect_told_is_within(const Row* row) noexcept nogil:
     return 0 < row.debit < COMPLAINTS_MAX and 0 < row.total <= most
 
 
+cdef inline uint32_t effect_lines(uint32_t size) noexcept nogil:
+    """How many lines the item of a window has. Of one that a person has closed the signature
+    stands behind them, and tells itself: it is not as long as lines are."""
+    if size >= <uint32_t>SIGNATURE_SIZE and (
+        size % sizeof(WindowLine) == SIGNATURE_SIZE % sizeof(WindowLine)
+    ):
+        size -= <uint32_t>SIGNATURE_SIZE
+    return size // <uint32_t>sizeof(WindowLine)
+
+
 cdef bint effect_is_within(
     const Row* row, const uint8_t* tail, uint32_t tail_size
 ) noexcept nogil:
@@ -110,7 +120,7 @@ cdef bint effect_is_within(
     cdef const WindowLine* lines = <const WindowLine*>tail
     cdef uint32_t i
     if row.kind == KIND_WINDOW:
-        for i in range(tail_size // sizeof(WindowLine)):
+        for i in range(effect_lines(tail_size)):
             if lines[i].account >= ACCOUNTS_MAX:
                 return False
         return True
@@ -309,7 +319,7 @@ cdef void _effect_window(
     cdef Account* account
     cdef uint64_t owed
     cdef uint32_t i
-    for i in range(tail_size // sizeof(WindowLine)):
+    for i in range(effect_lines(tail_size)):
         account = &table.accounts[lines[i].account]
         owed = lines[i].debits + lines[i].carried
         account.carried = owed - lines[i].credits if owed > lines[i].credits else 0

@@ -100,7 +100,9 @@ cdef void machine_shape(Draft* draft) noexcept nogil:
 cdef int _machine_close_window(State* s, Draft* draft, Outcome* out) noexcept nogil:
     cdef Row* row = &draft.row
     cdef Row repeated
+    cdef const uint8_t* signature = NULL
     cdef uint64_t link
+    cdef int result
     cdef int rc = rows_find_link(s, row.resolves, 0, &link)
     if rc != 0:
         return rc
@@ -111,11 +113,18 @@ cdef int _machine_close_window(State* s, Draft* draft, Outcome* out) noexcept no
             if rc == 0 and repeated.kind == KIND_WINDOW:
                 rc = answer_row(s, out, &repeated, True)
         return rc
+    if row.participant != 0 and people_are(s):
+        # What is in it is the ledger's word. A person signs that it is closed.
+        rc = people_check(s, draft, &result)
+        if rc != 0 or result != RESULT_OK or draft.tail_size != <uint32_t>SIGNATURE_SIZE:
+            out.result = RESULT_NOT_SIGNED
+            return rc
+        signature = draft.tail
     if row.participant != 0 and windows_is_empty(s):
         # The schedule closes its own all the same: a day without payments has nil scrolls.
         out.result = RESULT_WINDOW_EMPTY
         return 0
-    rc = windows_record(s, row)
+    rc = windows_record(s, row, signature)
     return answer_row(s, out, row, False) if rc == 0 else rc
 
 

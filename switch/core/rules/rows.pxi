@@ -223,7 +223,7 @@ cdef int rows_note(
             s.group.heads[row.credit] = (row.sequence << 1) | 1
         elif row.kind == KIND_WINDOW:
             lines = <const WindowLine*>tail
-            for i in range(tail_size // sizeof(WindowLine)):
+            for i in range(effect_lines(tail_size)):
                 _rows_touch(s, lines[i].account)
             s.group.working_window = row.sequence
             cutoffs_follow(s, row.timestamp)

@@ -178,7 +178,7 @@ cdef int _treasury_get_lines(State* s, uint64_t window) noexcept nogil:
     if rc != 0:
         return rc
     s.group.lines = <const WindowLine*>tail
-    s.group.lines_count = size // <uint32_t>sizeof(WindowLine)
+    s.group.lines_count = effect_lines(size)
     s.group.lines_window = window
     native_assert(_treasury_lines_ascend(s), b"_treasury_get_lines: by account, none twice")
     return 0

@@ -46,22 +46,27 @@ cdef uint32_t _windows_list(State* s, WindowLine* lines) noexcept nogil:
     return count
 
 
-cdef int windows_record(State* s, Row* row) noexcept nogil:
-    """Close the window that is open."""
-    cdef WindowLine* lines = <WindowLine*>malloc(BILLER_ACCOUNTS_MAX * sizeof(WindowLine))
+cdef int windows_record(State* s, Row* row, const uint8_t* signature) noexcept nogil:
+    """Close the window that is open. `signature`: of the person who does, or NULL."""
+    cdef uint8_t* item = <uint8_t*>malloc(
+        BILLER_ACCOUNTS_MAX * sizeof(WindowLine) + SIGNATURE_SIZE
+    )
     cdef uint32_t size
     cdef int rc
-    if lines == NULL:
+    if item == NULL:
         return ENOMEM
     native_assert(
         row.resolves == s.group.working_window, b"windows_record: behind the last one"
     )
-    size = _windows_list(s, lines) * <uint32_t>sizeof(WindowLine)
+    size = _windows_list(s, <WindowLine*>item) * <uint32_t>sizeof(WindowLine)
+    if signature != NULL:
+        memcpy(item + size, signature, SIGNATURE_SIZE)
+        size += <uint32_t>SIGNATURE_SIZE
     if size > 0:
-        native_blake2b_256(<const uint8_t*>lines, size, row.reference)
+        native_blake2b_256(item, size, row.reference)
     row.result = RESULT_OK
-    rc = rows_record(s, row, NULL, <const uint8_t*>lines, size, NULL)
-    free(lines)
+    rc = rows_record(s, row, NULL, item, size, NULL)
+    free(item)
     return rc
 
 
@@ -76,7 +81,7 @@ cdef int windows_cut_off(State* s) noexcept nogil:
     memset(&row, 0, sizeof(Row))
     row.kind = KIND_WINDOW
     row.resolves = s.group.working_window
-    rc = windows_record(s, &row)
+    rc = windows_record(s, &row, NULL)
     native_assert(
         rc != 0 or s.group.cutoff == 0 or s.group.cutoff > row.timestamp,
         b"windows_cut_off: the next one is to come",
