@@ -232,7 +232,8 @@ class LedgerMachine(RuleBasedStateMachine):
         window = self.row(Kind.WINDOW, resolves=model.last_window)
         self.do(window)
         self.do(window)
-        for account, payable in model.windows[model.last_window].items():
+        # None is closed in which nothing would be.
+        for account, payable in model.windows.get(model.last_window, {}).items():
             row = self.row(Kind.SETTLE, resolves=model.last_window, debit=account)
             row.credit, row.amount = self.net.settlement, payable or 1
             self.do(row)
@@ -317,7 +318,7 @@ class PeopleMachine(LedgerMachine):
             row.reference = signing.hash_of(asked, model.instance)
         else:
             row.operator_ = 1
-        signs = (Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW)
+        signs = (Kind.PROPOSE, Kind.APPROVE, Kind.WITHDRAW, Kind.WINDOW)
         if row.kind in signs or (model.shape(row) == 0 and model.is_stop(row)):
             return self.office.signed(row)
         return row

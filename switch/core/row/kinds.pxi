@@ -150,6 +150,11 @@ cdef inline bint kinds_takes_reference(uint64_t kind) noexcept nogil:
     return (kinds_traits(kind) & TRAIT_REFERENCE) != 0
 
 
+cdef inline bint kinds_says_reference(uint64_t kind) noexcept nogil:
+    """Whether its reference is the word of who asks for it, and not the ledger's of its item."""
+    return (kinds_traits(kind) & (TRAIT_REFERENCE | TRAIT_SPEAKS)) != 0
+
+
 cdef inline bint kinds_has_record(uint64_t kind) noexcept nogil:
     return (kinds_traits(kind) & TRAIT_RECORD) != 0
 

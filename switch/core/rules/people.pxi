@@ -259,8 +259,8 @@ cdef void people_hash(
     asked.participant = row.participant
     asked.kind = row.kind
     asked.flags = row.flags & ROW_UNFREEZE
-    if row.kind != KIND_REGISTER and row.kind != KIND_WINDOW:
-        # There these are the ledger's: the item's hash, signature and all, and the number.
+    if kinds_says_reference(row.kind):
+        # Elsewhere these are the ledger's: the item's hash, signature and all, and the number.
         memcpy(asked.reference, row.reference, REFERENCE_SIZE)
         asked.debit = row.debit
     if kinds_has_total(row.kind):
