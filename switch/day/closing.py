@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from switch.console.output import Screen
+from switch.day.council import CLERKS, key_file
 from switch.day.lists import write_lists
 from switch.day.server import ServerError
 from switch.programs import program, tethered
+from switch.specs import TREASURY
 
 CLOSE_S: Final = 600
 """Seconds that a close may take: a day's files, and an audit."""
@@ -35,6 +37,9 @@ def close_day(
     words += ["--lists", str(data / "lists")]
     for one in sorted((data / "bank").glob("*.xml")):
         words += ["--bank", str(one)]
+    clerk = CLERKS[0]
+    key = key_file(data, TREASURY, clerk)
+    words += ["--person", str(clerk), "--key", str(key), "--yes"]
     words += ["--address", address, "--tls", str(data / "tls")]
     if screen.as_json:
         _run([*words, "--json"], subprocess.DEVNULL)

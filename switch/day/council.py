@@ -52,11 +52,15 @@ def begin(data: Path) -> None:
         raise CouncilError(f"{ledger} could not be begun")
 
 
+def key_file(data: Path, participant: str, number: int) -> Path:
+    """Where a person's key is."""
+    return data / "people" / f"{participant}-{number}.key"
+
+
 def _key(data: Path, participant: str, number: int) -> PersonKey:
     """A person's key, made when it is first asked for."""
-    folder = data / "people"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / f"{participant}-{number}.key"
+    file = key_file(data, participant, number)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return read_key(file, bytes) if file.exists() else make_key(file)
 
 
