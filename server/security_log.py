@@ -77,6 +77,8 @@ class Cause(StrEnum):
     """Asked for what is not there, or another's: many of them are a search."""
     REVOKED = "revoked"
     EXPIRED = "expired"
+    WRONG_PIN = "wrong_pin"
+    """A counter says that PINs were wrong there."""
     OVER_BUDGET = "over_budget"
     """More than its share."""
     ABUSE = "abuse"

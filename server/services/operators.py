@@ -2,12 +2,16 @@
 
 from server import arguments, convert
 from server.node import Node
+from server.security_log import Cause
 from server.sessions import EPOCH, NONCE_LIFE_NS
-from server.status import PreconditionError
+from server.status import ArgumentError, PreconditionError
 from switch.counter.sign_offs import sign_off
 from switch.register.identity import Identity
 from switch.v1 import operators_pb2 as pb
 from switch.v1 import results_pb2
+
+WRONG_PINS_MAX = 10_000
+"""What a counter may tell at a time."""
 
 
 class OperatorCalls:
@@ -18,7 +22,14 @@ class OperatorCalls:
     def GetSignOnNonce(
         self, request: pb.GetSignOnNonceRequest, caller: Identity
     ) -> pb.GetSignOnNonceResponse:
-        """What an operator's key signs."""
+        """What an operator's key signs; wrong PINs of a counter are noted."""
+        if request.wrong_pins > WRONG_PINS_MAX:
+            raise ArgumentError("wrong_pins", f"is at most {WRONG_PINS_MAX}")
+        if request.wrong_pins:
+            name = f"{caller.role.name.lower()}/{caller.participant}"
+            note = self._node.observer.security.note
+            # Its address is the centre's own, and says nothing of who has guessed.
+            note(Cause.WRONG_PIN, name, "", request.wrong_pins)
         sessions = self._node.sessions
         return pb.GetSignOnNonceResponse(
             nonce=sessions.make_nonce(caller),

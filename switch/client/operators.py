@@ -45,6 +45,11 @@ class OperatorCalls:
         )
         return self._caller.read(self._counter.SignOn, request)
 
+    def tell_wrong_pins(self, count: int) -> None:
+        """Have the switch know that so many PINs were wrong at this counter."""
+        request = pb.GetSignOnNonceRequest(wrong_pins=count)
+        self._caller.read(self._counter.GetSignOnNonce, request)
+
     @contextmanager
     def signed_on(self, session: bytes) -> Iterator[None]:
         """Calls of this thread or task have this session in the block; empty: none."""

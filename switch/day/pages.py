@@ -1,7 +1,8 @@
 """The pages beside a replayed day: a centre's counter and the public check.
 
 Two child processes, as a centre and the public side would run them, each with its own
-certificate; `DATA/pages.json` has their addresses while they are there. Talks to them
+certificate; `DATA/pages.json`, readable by its owner alone, has their addresses while
+they are there. Talks to them
 by their command line and over HTTP; imports nothing of them.
 """
 
@@ -74,6 +75,7 @@ class Pages:
         except BaseException:
             self.stop()
             raise
+        self._file.touch(mode=0o600)
         self._file.write_text(json.dumps(self.addresses) + "\n", encoding="utf-8")
         return self
 
@@ -150,7 +152,9 @@ class Pages:
         assert out is not None
         Thread(target=lambda: lines.put(out.readline()), daemon=True).start()
         try:
-            return str(json.loads(lines.get(timeout=READY_S))["address"])
+            told = json.loads(lines.get(timeout=READY_S))
+            # A counter without operators' keys opens with the secret of its start.
+            return str(told.get("open", told["address"]))
         except (Empty, KeyError, TypeError, ValueError) as error:
             raise PageError(
                 f"the {name} page does not come up; see {self._log}"

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19switch/v1/operators.proto\x12\x0cpayswitch.v1\"\x17\n\x15GetSignOnNonceRequest\"m\n\x16GetSignOnNonceResponse\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x10\n\x08instance\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0e\n\x06life_s\x18\x04 \x01(\r\x12\x13\n\x0b\x63\x65rtificate\x18\x05 \x01(\x0c\"C\n\rSignOnRequest\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x10\n\x08operator\x18\x02 \x01(\r\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"B\n\x0eSignOnResponse\x12\x0f\n\x07session\x18\x01 \x01(\x0c\x12\x0e\n\x06idle_s\x18\x02 \x01(\r\x12\x0f\n\x07\x65nds_ns\x18\x03 \x01(\x04\"$\n\x11GetSessionRequest\x12\x0f\n\x07session\x18\x01 \x01(\x0c\"G\n\x12GetSessionResponse\x12\x10\n\x08operator\x18\x01 \x01(\r\x12\x0e\n\x06idle_s\x18\x02 \x01(\r\x12\x0f\n\x07\x65nds_ns\x18\x03 \x01(\x04\"!\n\x0eSignOffRequest\x12\x0f\n\x07session\x18\x01 \x01(\x0c\"!\n\x0fSignOffResponse\x12\x0e\n\x06was_on\x18\x01 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19switch/v1/operators.proto\x12\x0cpayswitch.v1\"+\n\x15GetSignOnNonceRequest\x12\x12\n\nwrong_pins\x18\x01 \x01(\r\"m\n\x16GetSignOnNonceResponse\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x10\n\x08instance\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0e\n\x06life_s\x18\x04 \x01(\r\x12\x13\n\x0b\x63\x65rtificate\x18\x05 \x01(\x0c\"C\n\rSignOnRequest\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x10\n\x08operator\x18\x02 \x01(\r\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"B\n\x0eSignOnResponse\x12\x0f\n\x07session\x18\x01 \x01(\x0c\x12\x0e\n\x06idle_s\x18\x02 \x01(\r\x12\x0f\n\x07\x65nds_ns\x18\x03 \x01(\x04\"$\n\x11GetSessionRequest\x12\x0f\n\x07session\x18\x01 \x01(\x0c\"G\n\x12GetSessionResponse\x12\x10\n\x08operator\x18\x01 \x01(\r\x12\x0e\n\x06idle_s\x18\x02 \x01(\r\x12\x0f\n\x07\x65nds_ns\x18\x03 \x01(\x04\"!\n\x0eSignOffRequest\x12\x0f\n\x07session\x18\x01 \x01(\x0c\"!\n\x0fSignOffResponse\x12\x0e\n\x06was_on\x18\x01 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,19 +32,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'switch.v1.operators_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETSIGNONNONCEREQUEST']._serialized_start=43
-  _globals['_GETSIGNONNONCEREQUEST']._serialized_end=66
-  _globals['_GETSIGNONNONCERESPONSE']._serialized_start=68
-  _globals['_GETSIGNONNONCERESPONSE']._serialized_end=177
-  _globals['_SIGNONREQUEST']._serialized_start=179
-  _globals['_SIGNONREQUEST']._serialized_end=246
-  _globals['_SIGNONRESPONSE']._serialized_start=248
-  _globals['_SIGNONRESPONSE']._serialized_end=314
-  _globals['_GETSESSIONREQUEST']._serialized_start=316
-  _globals['_GETSESSIONREQUEST']._serialized_end=352
-  _globals['_GETSESSIONRESPONSE']._serialized_start=354
-  _globals['_GETSESSIONRESPONSE']._serialized_end=425
-  _globals['_SIGNOFFREQUEST']._serialized_start=427
-  _globals['_SIGNOFFREQUEST']._serialized_end=460
-  _globals['_SIGNOFFRESPONSE']._serialized_start=462
-  _globals['_SIGNOFFRESPONSE']._serialized_end=495
+  _globals['_GETSIGNONNONCEREQUEST']._serialized_end=86
+  _globals['_GETSIGNONNONCERESPONSE']._serialized_start=88
+  _globals['_GETSIGNONNONCERESPONSE']._serialized_end=197
+  _globals['_SIGNONREQUEST']._serialized_start=199
+  _globals['_SIGNONREQUEST']._serialized_end=266
+  _globals['_SIGNONRESPONSE']._serialized_start=268
+  _globals['_SIGNONRESPONSE']._serialized_end=334
+  _globals['_GETSESSIONREQUEST']._serialized_start=336
+  _globals['_GETSESSIONREQUEST']._serialized_end=372
+  _globals['_GETSESSIONRESPONSE']._serialized_start=374
+  _globals['_GETSESSIONRESPONSE']._serialized_end=445
+  _globals['_SIGNOFFREQUEST']._serialized_start=447
+  _globals['_SIGNOFFREQUEST']._serialized_end=480
+  _globals['_SIGNOFFRESPONSE']._serialized_start=482
+  _globals['_SIGNOFFRESPONSE']._serialized_end=515
 # @@protoc_insertion_point(module_scope)

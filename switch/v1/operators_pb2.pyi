@@ -20,12 +20,20 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class GetSignOnNonceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    WRONG_PINS_FIELD_NUMBER: _builtins.int
+    wrong_pins: _builtins.int
+    """So many PINs were wrong at this counter since the switch was told last, 10,000 at most; 0 if
+    the caller has nothing to tell. They are counted, in the security log, too, and people are
+    alarmed (docs/operating.md); nobody is kept out by it. Sent again they are counted again.
+    """
     def __init__(
         self,
+        *,
+        wrong_pins: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["wrong_pins", b"wrong_pins"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

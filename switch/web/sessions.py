@@ -33,6 +33,8 @@ class Session:
     """What the browser calls it."""
     operator: int = 0
     """0: nobody has said who it is."""
+    is_starters: bool = False
+    """Whether it is of somebody who knows the secret of the start."""
     key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     notice: str = ""
@@ -70,7 +72,13 @@ class Sessions:
     def renew(self, session: Session) -> Session:
         """The same browser under another id and token: somebody signs on, or off."""
         self._known.pop(session.key, None)
-        return self._add(Session(session.language, session.cookie))
+        renewed = Session(session.language, session.cookie)
+        renewed.is_starters = session.is_starters
+        return self._add(renewed)
+
+    def has_operator(self, number: int) -> bool:
+        """Whether an operator is at the counter, in any of them."""
+        return any(one.operator == number for one in self._known.values())
 
     def _add(self, session: Session) -> Session:
         if len(self._known) >= SESSIONS_MAX:

@@ -38,7 +38,7 @@ def begin(operator: Operator, language: str, owed: str, cash: str) -> None:
 def sign_on_beside(operator: Operator, counter: Counter) -> None:
     """The same operator, in another tab of the same browser."""
     other = operator.page.context.new_page()
-    other.goto(counter.address + "operator")
+    other.goto(counter.address + (counter.opens or "operator"))
     other.fill("#operator", "3")
     other.keyboard.press("Enter")
     other.wait_for_selector("#q")

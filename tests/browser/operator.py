@@ -69,7 +69,7 @@ class Operator:
 
     def begin(self, language: str = "en", number: str = "3") -> None:
         """Sign on by keyboard, and choose a language."""
-        self.go("/")
+        self.go("/" + self.counter.opens)
         self.page.wait_for_selector("#operator:focus")
         self.type(number)
         self.press("Enter")

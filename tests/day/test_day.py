@@ -315,9 +315,9 @@ def test_a_taken_port_is_left_alone() -> None:
         assert choose_port(taken.getsockname()[1]) == 0
 
 
-@pytest.mark.parametrize(("name", "end"), [("counter", "/"), ("public", "")])
+@pytest.mark.parametrize("name", ["counter", "public"])
 def test_a_page_whose_port_is_taken_is_elsewhere(
-    name: str, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Taken before anybody looks, or between the look and the page's start."""
     import socket
@@ -333,7 +333,7 @@ def test_a_page_whose_port_is_taken_is_elsewhere(
             try:
                 start = getattr(pages, f"_start_{name}")
                 address = start(pages._commands[name])
-                assert not address.endswith(f":{port}{end}")
+                assert f":{port}/" not in f"{address}/"
             finally:
                 pages.stop()
 
@@ -423,7 +423,8 @@ def test_two_days_on_one_ledger_prove_right(tmp_path: Path) -> None:
     # The counter can be tried at once: where its page says, and with money.
     assert number(first["counter_available_paise"]) >= COUNTER_MONEY
     if is_free:
-        assert pages["counter"] == f"http://127.0.0.1:{COUNTER_PORT}/"
+        begin = f"http://127.0.0.1:{COUNTER_PORT}/operator?secret="
+        assert str(pages["counter"]).startswith(begin)
     if is_public_free:
         assert pages["public"] == f"http://127.0.0.1:{PUBLIC_PORT}"
     bank = the_bank_goes_on_alone(tmp_path)

@@ -32,6 +32,7 @@ def walk(world: World, *, whole: bool = True) -> None:
         address = world.page("counter")
         with operator.step("opens the counter's page"):
             operator.go(address, "#operator:focus")
+        address = address.partition("/operator")[0]
         centre = operator.page.inner_text(".who .centre").strip()
         give_money(world, centre)
         with operator.step("signs on"):

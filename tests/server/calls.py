@@ -310,6 +310,7 @@ _BY_NAME: Final[dict[str, Any]] = {
     "reference": lambda _: "123",
     "references": lambda _: ["123"],
     "wait_ms": lambda _: 1,
+    "wrong_pins": lambda _: 1,
     "language": _nothing,
     "operator": lambda _: 1,
     "cash_counted": _nothing,

@@ -32,6 +32,7 @@ from tests.server.harness import (
     Peers,
     ServerProcess,
     failing,
+    figure,
     load,
     payment,
     running,
@@ -411,6 +412,22 @@ def test_a_session_is_of_one_certificate_and_is_sealed(peers: Peers) -> None:
 def get_session(peer: Peer, session: bytes) -> operators_pb2.GetSessionResponse:
     request = operators_pb2.GetSessionRequest(session=session)
     return peer.counter.GetSession(request, timeout=CALL_S)
+
+
+def test_a_counter_tells_of_wrong_pins(peers: Peers) -> None:
+    """They are counted, and nobody is kept out; too many at a time are none."""
+    peer = peers.centre(HERE)
+    name = r'turned_away_total\{cause="wrong_pin"\}'
+    before = figure(peers.server, name)
+    for told, counted in ((0, 0), (10, 10), (10_000, 10_010)):
+        request = operators_pb2.GetSignOnNonceRequest(wrong_pins=told)
+        peer.counter.GetSignOnNonce(request, timeout=CALL_S)
+        until(lambda now=before + counted: figure(peers.server, name) == now)
+    request = operators_pb2.GetSignOnNonceRequest(wrong_pins=10_001)
+    with failing(grpc.StatusCode.INVALID_ARGUMENT):
+        peer.counter.GetSignOnNonce(request, timeout=CALL_S)
+    sign_on(peer, 1)
+    assert figure(peers.server, name) == before + 10_010
 
 
 def test_signed_off_is_over_for_good(peers: Peers) -> None:

@@ -17,10 +17,10 @@ import pytest
 
 from switch.ids import new_id
 from switch.money import bengali_digits
-from switch.v1 import payments_pb2
+from switch.v1 import admin_pb2, payments_pb2
 from switch.web.counter.pins import PinStore
 from tests import forked
-from tests.server.harness import payment, until
+from tests.server.harness import CALL_S, figure, payment, until
 from tests.server.scripted_biller import silent
 from tests.web.browsing import PATIENCE_S, Browser
 from tests.web.world import (
@@ -69,14 +69,14 @@ def test_who_has_no_pin_is_nobody(signing: Counter) -> None:
         browser.sign_on(3, pin=PINS[3])
 
 
-def test_a_lock_is_told_as_people_count(world: World, tmp_path: Path) -> None:
+def test_a_lock_is_told_in_seconds(world: World, tmp_path: Path) -> None:
     store = PinStore(tmp_path / f"{SIGNS}-counter" / "operators", SIGNS)
     store.enrol(9, PINS[3])
     path = tmp_path / f"{SIGNS}-counter" / "operators" / "9.key"
     values = json.loads(path.read_bytes())
     counter = counting(world, tmp_path, centre=SIGNS)
     with counter as running, Browser(running.address) as browser:
-        for wrong, said in ((3, "৩০ সেকেন্ড"), (6, "৪ মিনিট"), (30, "১৪৪০ মিনিট")):
+        for wrong, said in ((3, "৩০ সেকেন্ড"), (30, "১২০ সেকেন্ড")):
             path.write_text(json.dumps({**values, "wrong": wrong, "at": 1 << 40}))
             browser.get("/operator")
             browser.send("/operator/on", operator=9, pin=PINS[3])
@@ -111,6 +111,103 @@ def test_payments_and_shifts_are_of_who_signed_on(
         browser.send(sign, **form, pin=PINS[LAST])
         browser.settled("done")
         assert f"signed by operator {LAST}" in browser.text
+        # Who is at a counter beside it stays signed on there.
+        other.fetch(POWER, owed := reference())
+        other.pay()
+        other.settled("paid")
+        other.send("/operator/off")
+
+
+def test_who_signs_a_shift_is_signed_off_with_it(
+    world: World, signing: Counter
+) -> None:
+    """Their session is for one signature: nothing can be done with it afterwards."""
+    with Browser(signing.address) as browser:
+        browser.sign_on(3, pin=PINS[3])
+        browser.fetch(POWER, reference())
+        browser.pay()
+        browser.settled("paid")
+        browser.get("/shift")
+        browser.send("/shift/close", id=browser.form_id, coins="950.00")
+        browser.settled("done")
+        before = rows(world)
+        form = {"id": browser.form_id, "operator": LAST, "pin": PINS[LAST]}
+        browser.send(f"{browser.path}/sign", **form)
+        browser.settled("done")
+        # The signature, and the end of the session with which it was made.
+        until(lambda: rows(world) == before + 2)
+        # The one who is there is not.
+        browser.fetch(POWER, reference())
+        browser.pay()
+        browser.settled("paid")
+
+
+def test_the_switch_is_told_of_guesses(world: World, tmp_path: Path) -> None:
+    store = PinStore(tmp_path / f"{SIGNS}-counter" / "operators", SIGNS)
+    store.enrol(9, PINS[3])
+    path = tmp_path / f"{SIGNS}-counter" / "operators" / "9.key"
+    values = json.loads(path.read_bytes())
+    before = told_guesses(world)
+    counter = counting(world, tmp_path, centre=SIGNS)
+    with counter as running, Browser(running.address) as browser:
+        for wrong, told in ((8, 0), (9, 10), (10, 0), (19, 10)):
+            path.write_text(json.dumps({**values, "wrong": wrong, "at": 0}))
+            browser.get("/operator")
+            reply = browser.send("/operator/on", operator=9, pin="000111")
+            assert reply.status_code == 403
+            before += told
+            until(lambda now=before: told_guesses(world) == now)
+
+
+def test_a_counter_without_keys_asks_for_the_secret_of_its_start(
+    counter: Counter,
+) -> None:
+    """Any account of the computer reaches loopback."""
+    secret = (counter.folder / "start-secret").read_text()
+    assert (counter.folder / "start-secret").stat().st_mode & 0o077 == 0
+    for typed in (None, "", secret[:-1], secret + "a", "é", "x" * 32):
+        with Browser(counter.address) as stranger:
+            stranger.text = stranger.http.get("/operator").text
+            assert 'id="secret"' in stranger.text
+            given = {} if typed is None else {"secret": typed}
+            reply = stranger.send("/operator/on", operator=3, **given)
+            assert reply.status_code == 403
+            assert stranger.get("/").url.path == "/operator"
+            reply = stranger.http.get("/operator", params=given or {"secret": "no"})
+            assert 'id="secret"' in reply.text
+    with Browser(counter.address) as knows:
+        knows.text = knows.http.get("/operator").text
+        parts = f" {secret[:4].upper()}-{secret[4:8]}-{secret[8:]}"
+        knows.send("/operator/on", operator=3, secret=parts)
+        assert knows.path == "/"
+        # Whoever leaves is followed by somebody at the same browser.
+        knows.send("/operator/off")
+        assert 'id="secret"' not in knows.text
+    with Browser(counter.address) as opened:
+        opened.get("/" + counter.opens)
+        assert opened.path == "/operator"
+        assert 'id="secret"' not in opened.text
+
+
+def test_with_keys_nobody_is_asked_for_a_secret(signing: Counter) -> None:
+    assert signing.opens == ""
+    secret = (signing.folder / "start-secret").read_text()
+    with Browser(signing.address) as browser:
+        assert 'id="secret"' not in browser.get(f"/operator?secret={secret}").text
+        browser.send("/operator/on", operator=3, secret=secret)
+        assert browser.get("/").url.path == "/operator"
+
+
+def rows(world: World) -> int:
+    """How many rows the ledger has."""
+    request = admin_pb2.GetLedgerRequest()
+    ledger = world.peers.treasury.admin.GetLedger(request, timeout=CALL_S)
+    return int(ledger.sequence)
+
+
+def told_guesses(world: World) -> float:
+    """Wrong PINs of which the switch was told."""
+    return max(0.0, figure(world.server, r'turned_away_total\{cause="wrong_pin"\}'))
 
 
 def test_a_session_that_is_over_costs_a_pin_and_no_payment(

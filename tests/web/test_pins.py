@@ -47,11 +47,13 @@ def test_the_pin_opens_the_key_that_was_enrolled(tmp_path: Path, clock: Clock) -
 def test_neither_pin_nor_key_is_on_the_disk(tmp_path: Path, clock: Clock) -> None:
     store(tmp_path, clock).enrol(3, PIN)
     key = store(tmp_path, clock).open(3, PIN)
-    [path] = tmp_path.iterdir()
-    content = path.read_bytes()
-    assert path.stat().st_mode & 0o077 == 0
-    for secret in (PIN, key.private_bytes_raw().hex()):
-        assert secret.encode() not in content
+    names = [path.name for path in sorted(tmp_path.iterdir())]
+    assert names == ["3.key", "browsers"]
+    for name in names:
+        path = tmp_path / name
+        assert path.stat().st_mode & 0o077 == 0
+        for secret in (PIN, key.private_bytes_raw().hex()):
+            assert secret.encode() not in path.read_bytes()
 
 
 def test_locks_grow_and_outlive_the_process(tmp_path: Path, clock: Clock) -> None:
@@ -59,7 +61,7 @@ def test_locks_grow_and_outlive_the_process(tmp_path: Path, clock: Clock) -> Non
     for _ in range(pins.FREE):
         with pytest.raises(WrongPinError):
             store(tmp_path, clock).open(3, "000111")
-    for wait_s in (30, 60, 120, 240):
+    for wait_s in (30, 60, 120, 120):
         # Each time another process; the right PIN does not help while it is locked.
         with pytest.raises(LockedError) as locked:
             store(tmp_path, clock).open(3, PIN)
@@ -79,6 +81,40 @@ def test_locks_grow_and_outlive_the_process(tmp_path: Path, clock: Clock) -> Non
     # The right one sets the count back.
     with pytest.raises(WrongPinError):
         store(tmp_path, clock).open(3, "000111")
+    store(tmp_path, clock).open(3, PIN)
+
+
+def test_guesses_elsewhere_keep_nobody_out(tmp_path: Path, clock: Clock) -> None:
+    """Who has signed on in a browser does so there while others guess."""
+    store(tmp_path, clock).enrol(3, PIN)
+    store(tmp_path, clock).enrol(4, PIN)
+    mark = store(tmp_path, clock).mark(3)
+    counts = []
+    for _ in range(24):
+        with pytest.raises(WrongPinError) as wrong:
+            store(tmp_path, clock).open(3, "000111")
+        counts.append(wrong.value.count)
+        clock.now += pins.LOCK_MAX_S
+    assert counts == [*range(1, 25)]
+    # Not a day: two minutes, however many there were.
+    clock.now -= 1
+    with pytest.raises(LockedError) as locked:
+        store(tmp_path, clock).open(3, PIN)
+    assert locked.value.wait_s == 1
+    # Another's mark, a forged one or none at all opens nothing sooner.
+    for other in ("", store(tmp_path, clock).mark(4), "0" * 64, "é"):
+        with pytest.raises(LockedError):
+            store(tmp_path, clock).open(3, PIN, other)
+    store(tmp_path, clock).open(3, PIN, mark)
+    # Nor does it end the guesser's lock; and guesses with it have a lock of their own.
+    with pytest.raises(LockedError):
+        store(tmp_path, clock).open(3, PIN)
+    for _ in range(pins.FREE):
+        with pytest.raises(WrongPinError):
+            store(tmp_path, clock).open(3, "000111", mark)
+    with pytest.raises(LockedError):
+        store(tmp_path, clock).open(3, PIN, mark)
+    clock.now += 1
     store(tmp_path, clock).open(3, PIN)
 
 

@@ -5,17 +5,23 @@ Method: the till alone, with files as a power cut leaves them; its order under s
 seen in tests/web/test_power_cuts.py.
 """
 
+import asyncio
 import errno
 import os
+import threading
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from switch.errors import ConfigError, SwitchError
 from switch.ids import new_id
 from switch.web.counter import till as tills
+from switch.web.counter.line import Line
+from switch.web.counter.settle import Learned, Settler
 from switch.web.counter.till import FullError, Kind, Move, Stage, Till
+from tests.server.harness import until
 
 MODE = "counter centre-p"
 
@@ -108,6 +114,39 @@ def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert till.get(moves[-1].id) is not None
 
 
+def test_what_the_switch_has_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A department that is dead for days keeps no other's payment from being begun."""
+    monkeypatch.setattr(tills, "KNOWN_MAX", 70)
+    with Till(tmp_path, MODE) as till:
+        moves = [till.begin(move()) for _ in range(tills.OPEN_MAX)]
+        with pytest.raises(FullError):
+            till.begin(move())
+        for one in moves:
+            till.learn(one.id, stage=Stage.KNOWN, outcome="kept")
+        for _ in range(8):
+            one = till.begin(move())
+            till.learn(one.id, stage=Stage.KNOWN, outcome="kept")
+        unsent = till.begin(move())
+        # Of what the switch has the oldest were let go, and nothing else.
+        assert [till.get(one.id) for one in moves[:2]] == [None, None]
+        assert till.get(moves[2].id) is not None
+        assert till.get(unsent.id) == unsent
+        assert till.learn(moves[0].id, stage=Stage.ENDED, outcome="paid") is None
+    assert not (tmp_path / f"{moves[0].id.hex()}.move").exists()
+
+
+def test_after_the_end_nothing_is_learned(tmp_path: Path) -> None:
+    """Another process may have the folder by then."""
+    one = move()
+    with Till(tmp_path, MODE) as till:
+        till.begin(one)
+    assert till.learn(one.id, stage=Stage.ENDED, outcome="paid") == one
+    with Till(tmp_path, MODE) as again:
+        assert again.get(one.id) == one
+
+
 def test_a_name_that_is_not_on_the_disk_begins_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,3 +211,32 @@ def test_a_disk_that_takes_nothing_begins_nothing(tmp_path: Path) -> None:
         with pytest.raises(SwitchError):
             till.begin(one)
         assert till.get(one.id) is None
+
+
+def unended(till: Till) -> set[bytes]:
+    return {one.id for one in till.unended()}
+
+
+async def test_what_is_sent_waits_for_nothing_that_is_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A department that decides nothing lets no other's payment wait."""
+    is_over = threading.Event()
+
+    def attempt(_: Settler, one: Move, __: bool, ___: int) -> Learned:
+        if one.stage is Stage.KNOWN:
+            assert is_over.wait(60)
+        return Learned({"stage": Stage.ENDED, "outcome": "paid"}, in_doubt=False)
+
+    monkeypatch.setattr(Settler, "_attempt", attempt)
+    with Till(tmp_path, MODE) as till:
+        settler = Settler(till, cast(Line, object()))
+        for _ in range(64):
+            till.learn(till.begin(move()).id, stage=Stage.KNOWN, outcome="kept")
+        settler.start()
+        sent = till.begin(move())
+        settler.take(sent)
+        await asyncio.to_thread(until, lambda: sent.id not in unended(till))
+        assert len(till.unended()) == 64
+        is_over.set()
+        await settler.stop()

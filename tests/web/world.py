@@ -31,6 +31,7 @@ from tests.server.scripted_biller import (
     willing,
 )
 from tests.server.till import settings
+from tests.web.browsing import OPENS
 from tools.postgres import ports_to_keep
 
 CENTRE = "centre-p"
@@ -367,8 +368,12 @@ class Counter:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, (self.folder / "log").read_text()
-        self.address: str = json.loads(line)["address"]
+        ready = json.loads(line)
+        self.address: str = ready["address"]
         self.port = int(self.address.rsplit(":", 1)[1].strip("/"))
+        self.opens: str = ready.get("open", self.address).removeprefix(self.address)
+        """What a browser begins with there: it has the secret of the start."""
+        OPENS[self.port] = "/" + self.opens
 
     def kill(self) -> None:
         """As a power cut ends it."""

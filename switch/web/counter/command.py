@@ -12,7 +12,7 @@ from switch.console.print_record import PrintRecord, counter_folder
 from switch.console.terminal import ask_secret
 from switch.errors import ConfigError, UsageError
 from switch.web.assets import Assets
-from switch.web.counter import catalogue, complaint_book
+from switch.web.counter import catalogue, complaint_book, start_secret
 from switch.web.counter.app import ASSETS, FOLDER, make_app
 from switch.web.counter.arguments import HOST
 from switch.web.counter.desk import Desk
@@ -41,17 +41,19 @@ def make_desk(args: argparse.Namespace) -> Desk:
     make_folder(folder)
     line = Line(args.address, credentials_in(args.tls, args.centre))
     till = Till(folder / "till", f"{mode} {args.centre}")
+    sessions = Sessions(args.first_language)
     path = folder / "catalogue.json"
     return Desk(
         centre=args.centre,
         is_training=args.training,
         till=till,
         line=line,
-        settler=Settler(till, line),
-        sessions=Sessions(args.first_language),
+        settler=Settler(till, line, sessions.has_operator),
+        sessions=sessions,
         templates=make_templates(FOLDER / "templates"),
         assets=Assets(ASSETS),
         pins=PinStore(folder / "operators", args.centre),
+        secret=start_secret.load(folder),
         printer=Printer(args.printer, args.check_base),
         catalogue_path=path,
         catalogue=catalogue.load(path),
@@ -95,6 +97,8 @@ def serve(args: argparse.Namespace) -> int:
     try:
         with listener, desk.till:
             ready = {"ready": True, "address": address}
+            if not desk.pins.operators():
+                ready["open"] = f"{address}operator?secret={desk.secret}"
             print(json.dumps(ready), flush=True)
             config = serving(desk, listener)
             uvicorn.Server(config).run(sockets=[listener])

@@ -69,6 +69,8 @@ class Desk:
     templates: Environment
     assets: Assets
     pins: PinStore
+    secret: str
+    """Asked for where no operator has a key here."""
     printer: Printer
     catalogue_path: Path
     complaints: ComplaintBook

@@ -30,6 +30,10 @@ DUE_TEXTS: dict[str, tuple[str, str]] = {
         "Take no cash again for these and return none until their end is known.",
         "এগুলির ফল না জানা পর্যন্ত আবার নগদ নেবেন না, ফেরতও দেবেন না।",
     ),
+    "unfinished more": (
+        "The switch has {count} more: the search finds them.",
+        "সুইচের কাছে আরও {count}টি আছে: অনুসন্ধানে পাওয়া যায়।",
+    ),
     # --- the form
     "reference label": ("Citizen's reference", "নাগরিকের রেফারেন্স"),
     "example": ("Example: {example}", "উদাহরণ: {example}"),

@@ -6,6 +6,7 @@ line is what the last call has found, never a guess.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ import grpc
 from switch.client import CallError, Client
 from switch.client.calls import LostReplyError
 from switch.credentials import Credentials
-from switch.errors import SwitchError
+from switch.errors import SwitchError, UnknownOutcomeError
 from switch.v1 import wallets_pb2
 
 CALL_S = 8.0
@@ -127,6 +128,18 @@ class Line:
             self.note(error)
             if not is_offline(error):
                 self.sessions.pop(operator, None)
+
+    def leave(self, operator: int) -> None:
+        """End an operator's session: here, and at the switch if it can be told."""
+        session = self.sessions.pop(operator, b"")
+        if session:
+            with suppress(OfflineError, CallError, UnknownOutcomeError):
+                self.read(lambda: self.client.sign_off(session))
+
+    def tell_wrong_pins(self, count: int) -> None:
+        """Have the switch know of so many wrong PINs, if it can be told."""
+        with suppress(OfflineError, CallError):
+            self.read(lambda: self.client.tell_wrong_pins(count))
 
     def wallet(self, *, fresh: bool = False) -> wallets_pb2.Wallet:
         """The centre's wallet, at most WALLET_S old. Raises as `read`."""

@@ -31,7 +31,7 @@ from switch.web.counter.desk import (
 from switch.web.counter.line import OfflineError
 from switch.web.counter.operators import signed
 from switch.web.counter.payment import REFUND, paper_of
-from switch.web.counter.till import Kind, Move, Stage
+from switch.web.counter.till import FullError, Kind, Move, Stage
 from switch.web.forms import whole_number
 from switch.web.sessions import Session
 
@@ -252,9 +252,12 @@ async def sign_shift(
         id=move_id, operator=number or 0, shift_sequence=sequence
     ).SerializeToString()
     facts = {"operator": number, "shift": sequence}
-    return await _begin(
-        desk, Move(move_id, Kind.SIGNATURE, body, time.time_ns(), facts=facts)
-    )
+    signature = Move(move_id, Kind.SIGNATURE, body, time.time_ns(), facts=facts)
+    try:
+        return await _begin(desk, signature)
+    except (FullError, OSError):
+        await desk.settler.let_go(number or 0)
+        raise
 
 
 # --- money ---------------------------------------------------------------------------

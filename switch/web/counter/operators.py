@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from switch.client import CallError
-from switch.errors import UnknownOutcomeError
 from switch.operator_rows import NUMBER_MAX
-from switch.web.counter import words
+from switch.web.counter import start_secret, words
 from switch.web.counter.desk import (
     Desk,
     Fields,
@@ -19,24 +18,35 @@ from switch.web.counter.desk import (
     unchanged,
 )
 from switch.web.counter.line import OfflineError
-from switch.web.counter.pins import LockedError, WrongPinError
+from switch.web.counter.pins import TELL_EACH, LockedError, WrongPinError
 from switch.web.forms import latin_digits, whole_number
 from switch.web.sessions import Session
 
-SECONDS_MAX = 120
-"""What is longer is told in minutes."""
 _BACK = frozenset({"/", "/today", "/shift", "/wallet", "/operator", "/complaints"})
 """Where one may go back to after choosing a language; nothing that is sent decides."""
 
 
+_MARK_DAYS = 400
+"""A browser keeps nothing longer."""
+
+
 async def operator(desk: Desk, request: Request, session: Session) -> Response:
-    """Who is at the counter."""
-    return _operator(desk, session)
+    """Who is at the counter. Whoever comes by the address that the start has told is
+    asked for no secret.
+    """
+    typed = query(request).get("secret", "")
+    if not typed:
+        return _operator(desk, session)
+    if not start_secret.is_right(desk.secret, typed):
+        return _operator(desk, session, desk.say(session)("secret wrong"), 403)
+    session.is_starters = True
+    return to("/operator")
 
 
 def _operator(
     desk: Desk, session: Session, error: str = "", status: int = 200
 ) -> Response:
+    with_pin = bool(desk.pins.operators())
     return show(
         desk,
         session,
@@ -44,7 +54,8 @@ def _operator(
         status,
         here="operator",
         error=error,
-        with_pin=bool(desk.pins.operators()),
+        with_pin=with_pin,
+        with_secret=not (with_pin or session.is_starters),
         unended=desk.till.unended(),
     )
 
@@ -57,17 +68,31 @@ async def sign_on(
     number = whole_number(fields.get("operator", ""), NUMBER_MAX)
     if not number:
         return _operator(desk, session, say("operator wrong"), 422)
-    wrong = await signed(desk, session, number, fields.get("pin", ""))
+    has_keys = bool(await in_thread(desk.pins.operators))
+    if not has_keys and not session.is_starters:
+        if not start_secret.is_right(desk.secret, fields.get("secret", "")):
+            return _operator(desk, session, say("secret wrong"), 403)
+        session.is_starters = True
+    name = f"{session.cookie}-{number}"
+    mark = request.cookies.get(name, "")
+    wrong = await signed(desk, session, number, fields.get("pin", ""), mark)
     if wrong:
         return _operator(desk, session, wrong, 403)
     desk.settler.nudge_all()
     renewed = desk.sessions.renew(session)
     renewed.operator = number
     request.state.session = renewed
-    return to("/")
+    response = to("/")
+    if has_keys:
+        mark = await in_thread(desk.pins.mark, number)
+        age_s = _MARK_DAYS * 86_400
+        response.set_cookie(name, mark, age_s, httponly=True, samesite="strict")
+    return response
 
 
-async def signed(desk: Desk, session: Session, number: int, pin: str) -> str:
+async def signed(
+    desk: Desk, session: Session, number: int, pin: str, mark: str = ""
+) -> str:
     """Sign an operator on at the switch, where operators have keys here; what is wrong,
     or nothing.
     """
@@ -75,10 +100,13 @@ async def signed(desk: Desk, session: Session, number: int, pin: str) -> str:
     if not await in_thread(desk.pins.operators):
         return ""
     try:
-        key = await in_thread(desk.pins.open, number, latin_digits(pin))
+        key = await in_thread(desk.pins.open, number, latin_digits(pin), mark)
     except LockedError as error:
-        return _locked(error.wait_s, session)
-    except WrongPinError:
+        wait = words.digits(str(error.wait_s), session.language)
+        return say("pin locked", seconds=wait)
+    except WrongPinError as error:
+        if error.count and error.count % TELL_EACH == 0:
+            await in_thread(desk.line.tell_wrong_pins, TELL_EACH)
         return say("pin wrong")
     client = desk.line.client
     try:
@@ -93,24 +121,11 @@ async def signed(desk: Desk, session: Session, number: int, pin: str) -> str:
     return ""
 
 
-def _locked(wait_s: int, session: Session) -> str:
-    """How long it is, in seconds or, where these are many, in minutes."""
-    say = words.sayer(session.language)
-    if wait_s <= SECONDS_MAX:
-        return say("pin locked", seconds=words.digits(str(wait_s), session.language))
-    minutes = str(-(-wait_s // 60))
-    return say("pin locked long", minutes=words.digits(minutes, session.language))
-
-
 async def sign_off(
     desk: Desk, request: Request, session: Session, fields: Fields
 ) -> Response:
     """The operator leaves: here, and at the switch if it can be told."""
-    ticket = desk.line.sessions.pop(session.operator, b"")
-    if ticket:
-        client = desk.line.client
-        with contextlib.suppress(OfflineError, CallError, UnknownOutcomeError):
-            await in_thread(desk.line.read, lambda: client.sign_off(ticket))
+    await in_thread(desk.line.leave, session.operator)
     request.state.session = desk.sessions.renew(session)
     return to("/operator")
 

@@ -2,11 +2,14 @@
 
 The key (Ed25519) is sealed with a key that argon2id makes of the PIN, so that neither
 PIN nor hash of one is anywhere, and what is stolen with the disk has to be guessed at
-the price of argon2id each time. Wrong PINs lock, longer each time; a guess is counted
-on the disk before it is tried, so that neither a kill nor a restart gives another one.
+the price of argon2id each time. Wrong PINs lock for a moment; a guess is counted on
+the disk before it is tried, so that neither a kill nor a restart gives another one.
+Guesses of a browser in which the operator has signed on are counted apart: whoever
+guesses elsewhere keeps nobody out.
 """
 
 import fcntl
+import hmac
 import json
 import os
 import re
@@ -30,17 +33,25 @@ from switch.web.counter.till import make_folder, write_whole
 PIN = re.compile(r"[0-9]{6,12}")
 FREE = 3
 """Wrong PINs before the first lock."""
-LOCK_FIRST_S, LOCK_MAX_S = 30, 24 * 3_600
-"""Locks double from the first to the last."""
+LOCK_FIRST_S, LOCK_MAX_S = 30, 120
+"""Locks double from the first to the last: some 700 guesses a day, of a million."""
+TELL_EACH = 10
+"""Of so many wrong PINs in a row the switch is told."""
 MEMORY_KIB, ITERATIONS, LANES = 64 << 10, 3, 1
 """Of argon2id: about a fifth of a second on a counter's computer."""
 _FORM = 1
 _SALT_SIZE = 16
 _NONCE_SIZE = 12
+_MARKS = "browsers"
+"""With what marks are made of browsers in which operators have signed on."""
 
 
 class WrongPinError(SwitchError):
-    """The PIN, or the operator's number, is wrong."""
+    """The PIN, or the operator's number, is wrong; `count`: so many in a row."""
+
+    def __init__(self, text: str, count: int = 0) -> None:
+        super().__init__(text)
+        self.count = count
 
 
 class LockedError(SwitchError):
@@ -82,10 +93,25 @@ class PinStore:
             self._seal(operator, pin, key)
         return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
-    def open(self, operator: int, pin: str) -> Ed25519PrivateKey:
-        """An operator's key. Raises WrongPinError, LockedError, ConfigError."""
+    def open(self, operator: int, pin: str, mark: str = "") -> Ed25519PrivateKey:
+        """An operator's key. `mark` is what the browser brings of it, if anything.
+        Raises WrongPinError, LockedError, ConfigError.
+        """
         with self._alone():
-            return self._open(operator, pin)
+            is_known = hmac.compare_digest(self._mark(operator), mark.encode())
+            return self._open(operator, pin, "known_" if is_known else "")
+
+    def mark(self, operator: int) -> str:
+        """What a browser keeps in which this operator has signed on."""
+        with self._alone():
+            return self._mark(operator).decode()
+
+    def _mark(self, operator: int) -> bytes:
+        path = self._folder / _MARKS
+        if not path.exists():
+            write_whole(path, os.urandom(32))
+        text = self._bound(operator)
+        return hmac.digest(path.read_bytes(), text, "sha256").hex().encode()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -100,19 +126,21 @@ class PinStore:
             finally:
                 os.close(descriptor)
 
-    def _open(self, operator: int, pin: str) -> Ed25519PrivateKey:
+    def _open(self, operator: int, pin: str, where: str) -> Ed25519PrivateKey:
         path = self._path(operator)
         if not path.exists():
             raise WrongPinError("no such operator")
         values = _read(path)
-        wait_s = self._wait_s(values)
+        counted, at = f"{where}wrong", f"{where}at"
+        wrong, at_s = int(values.get(counted, 0)), int(values.get(at, 0))
+        wait_s = self._wait_s(wrong, at_s)
         if wait_s:
             raise LockedError(wait_s)
         # Counted before it is tried: whoever ends the process has used it up.
-        wrong = values["wrong"] + 1
-        self._write(operator, {**values, "wrong": wrong, "at": int(self._now())})
+        wrong += 1
+        self._write(operator, {**values, counted: wrong, at: int(self._now())})
         if not PIN.fullmatch(pin):
-            raise WrongPinError("not a PIN")
+            raise WrongPinError("not a PIN", wrong)
         secret = _derive(pin, bytes.fromhex(values["salt"]), values)
         try:
             raw = ChaCha20Poly1305(secret).decrypt(
@@ -121,18 +149,17 @@ class PinStore:
                 self._bound(operator),
             )
         except InvalidTag:
-            raise WrongPinError("wrong PIN") from None
-        self._write(operator, {**values, "wrong": 0, "at": 0})
+            raise WrongPinError("wrong PIN", wrong) from None
+        self._write(operator, {**values, counted: 0, at: 0})
         return Ed25519PrivateKey.from_private_bytes(raw)
 
-    def _wait_s(self, values: dict[str, Any]) -> int:
+    def _wait_s(self, wrong: int, at_s: int) -> int:
         """Seconds until another PIN is tried."""
-        wrong = int(values["wrong"])
         if wrong < FREE:
             return 0
         lock_s = min(LOCK_MAX_S, LOCK_FIRST_S << min(wrong - FREE, 20))
         # A clock that was set back opens no earlier, and no later than the lock's end.
-        left_s: int = int(values["at"]) + lock_s - int(self._now())
+        left_s = at_s + lock_s - int(self._now())
         return max(0, min(lock_s, left_s))
 
     def _seal(self, operator: int, pin: str, key: Ed25519PrivateKey) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import grpc
@@ -34,6 +35,10 @@ _log = logging.getLogger(__name__)
 
 BILLER_MS = 3_000
 """The switch waits so long for the biller before it says that the payment is held."""
+SENDERS_MAX, ASKERS_MAX = 16, 4
+"""Threads of what is sent, and of what is asked about: a department that decides
+nothing for days lets no other's payment wait.
+"""
 PATIENCE = 6
 """Attempts that a switch turns away untried before the citizen is told to go."""
 SEND_FIRST_S, SEND_MAX_S = 0.5, 10.0
@@ -86,13 +91,20 @@ NOTHING = Learned({}, in_doubt=False)
 class Settler:
     """One task for each move that has no end; all in one event loop."""
 
-    def __init__(self, till: Till, line: Line) -> None:
-        """Begins nothing; `start` does."""
+    def __init__(
+        self, till: Till, line: Line, is_here: Callable[[int], bool] = lambda _: False
+    ) -> None:
+        """Begins nothing; `start` does. `is_here`: whether an operator is at the
+        counter, asked in the event loop.
+        """
         self._till = till
         self._line = line
+        self._is_here = is_here
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
         self._nudges: dict[bytes, asyncio.Event] = {}
         self._is_stopping = False
+        self._senders = ThreadPoolExecutor(SENDERS_MAX, "send")
+        self._askers = ThreadPoolExecutor(ASKERS_MAX, "ask")
 
     def start(self) -> None:
         """Take up what an earlier process has left: it may have been sent."""
@@ -142,19 +154,33 @@ class Settler:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for pool in (self._senders, self._askers):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     async def _settle(self, move: Move, in_doubt: bool) -> None:
+        """To its end. Whoever has signed another's shift is signed off with it."""
+        await self._bring_to_end(move, in_doubt)
+        if move.kind is Kind.SIGNATURE:
+            await self.let_go(move.facts["operator"])
+
+    async def let_go(self, operator: int) -> None:
+        """End the session of an operator who has signed on for one signature."""
+        if not self._is_here(operator):
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._senders, self._line.leave, operator)
+
+    async def _bring_to_end(self, move: Move, in_doubt: bool) -> None:
         attempts = asked = 0
         while move.stage is not Stage.ENDED:
             was = move.stage
-            learned = await asyncio.to_thread(self._attempt, move, in_doubt, attempts)
+            pool = self._senders if was is Stage.OPEN else self._askers
+            learned, found = await asyncio.get_running_loop().run_in_executor(
+                pool, self._step, move, in_doubt, attempts
+            )
             in_doubt |= learned.in_doubt
-            if learned.changes:
-                move = await asyncio.to_thread(
-                    self._till.learn, move.id, **learned.changes
-                )
-            if move.stage is Stage.ENDED:
+            if found is None or found.stage is Stage.ENDED:
                 return
+            move = found
             if was is Stage.OPEN:
                 attempts += 1
                 pause_s = _pause(SEND_FIRST_S, SEND_MAX_S, attempts)
@@ -172,8 +198,21 @@ class Settler:
             nudge.clear()
             attempts = min(attempts, PATIENCE)
 
+    def _step(
+        self, move: Move, in_doubt: bool, attempts: int
+    ) -> tuple[Learned, Move | None]:
+        """One attempt, and the move as it stands on disk then; None if it was let go.
+        In a thread of its own.
+        """
+        if self._till.get(move.id) is None:
+            return NOTHING, None
+        learned = self._attempt(move, in_doubt, attempts)
+        if not learned.changes:
+            return learned, move
+        return learned, self._till.learn(move.id, **learned.changes)
+
     def _attempt(self, move: Move, in_doubt: bool, attempts: int) -> Learned:
-        """Send or ask once, in a thread of its own."""
+        """Send or ask once."""
         try:
             if move.stage is Stage.KNOWN:
                 return self._ask(move)

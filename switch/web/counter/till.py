@@ -31,7 +31,11 @@ FORM = 1
 FILE_MAX = 64 << 10
 """Bytes of one file."""
 OPEN_MAX = 64
-"""Moves whose end is not known; with more the counter begins no other."""
+"""Moves that may not have been sent; with more the counter begins no other."""
+KNOWN_MAX = 2_000
+"""Payments that the switch has and no biller has decided, of which it bounds how many
+there are. Those it has had the longest are let go beyond that: it is asked for them.
+"""
 ENDED_MAX = 2_000
 """Moves that have ended and are kept: a day's work of both operators."""
 KEEP_S = 3 * 86_400
@@ -148,8 +152,11 @@ class Till:
             raise
 
     def close(self) -> None:
-        """Let another process have the folder."""
-        self._lock.close()
+        """Let another process have the folder. A thread that learns something later
+        writes nothing.
+        """
+        with self._mutex:
+            self._lock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -185,7 +192,7 @@ class Till:
             found = self._moves.get(move.id)
             if found is not None:
                 return found
-            if len(self._unended()) >= OPEN_MAX:
+            if sum(one.stage is Stage.OPEN for one in self._unended()) >= OPEN_MAX:
                 raise FullError("too much is open")
             self._forget()
             try:
@@ -197,11 +204,13 @@ class Till:
                 raise
             return move
 
-    def learn(self, move_id: bytes, **changes: Any) -> Move:
-        """What the switch has said, on disk before anybody is told."""
+    def learn(self, move_id: bytes, **changes: Any) -> Move | None:
+        """What the switch has said, on disk before anybody is told; None if the move
+        was let go.
+        """
         with self._mutex:
-            before = self._moves[move_id]
-            if before.stage is Stage.ENDED:
+            before = self._moves.get(move_id)
+            if self._lock.closed or before is None or before.stage is Stage.ENDED:
                 return before
             move = replace(before, **changes)
             if move.stage is Stage.ENDED:
@@ -245,7 +254,7 @@ class Till:
         return self._folder / f"{move_id.hex()}{_SUFFIX}"
 
     def _forget(self) -> None:
-        """Leave room: of what has ended, the oldest go."""
+        """Leave room: of what has ended the oldest go, and of what the switch has."""
         ended = sorted(
             (one for one in self._moves.values() if one.stage is Stage.ENDED),
             key=lambda one: one.ended_ns,
@@ -255,9 +264,15 @@ class Till:
         for place, move in enumerate(ended):
             if place >= surplus and move.ended_ns >= too_old_ns:
                 break
-            with contextlib.suppress(FileNotFoundError):
-                self._path(move.id).unlink()
-            del self._moves[move.id]
+            self._drop(move)
+        known = [one for one in self._unended() if one.stage is Stage.KNOWN]
+        for move in known[: max(0, len(known) - KNOWN_MAX)]:
+            self._drop(move)
+
+    def _drop(self, move: Move) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._path(move.id).unlink()
+        del self._moves[move.id]
 
 
 def _pack(move: Move) -> bytes:

@@ -382,9 +382,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Too many wrong PINs: wait {seconds} seconds.",
         "অনেকবার ভুল পিন: {seconds} সেকেন্ড অপেক্ষা করুন।",
     ),
-    "pin locked long": (
-        "Too many wrong PINs: wait {minutes} minutes.",
-        "অনেকবার ভুল পিন: {minutes} মিনিট অপেক্ষা করুন।",
+    "secret": ("Start-up secret", "চালুর গোপন সংকেত"),
+    "secret hint": (
+        "It is shown where the counter was started.",
+        "কাউন্টার যেখানে চালু হয়েছে, সেখানে দেখা যায়।",
+    ),
+    "secret wrong": (
+        "This is not the secret of this counter's start.",
+        "এটি এই কাউন্টার চালুর গোপন সংকেত নয়।",
     ),
     "sign on failed": (
         "The switch does not accept this operator.",
