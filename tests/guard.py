@@ -160,6 +160,7 @@ def pytest_runtest_makereport(
     if report.failed:
         _failed.add(item.path)
         _failed_tests.add(item.nodeid)
+        registry.hold()
         if call.excinfo is not None:
             let_go(call.excinfo.value)
     return report

@@ -79,6 +79,7 @@ class Registry:
         self.kept: set[int] = set()
         """They serve all tests, and end with this process."""
         self._programs: WeakSet[Program] = WeakSet()
+        self._held: list[Program] = []
 
     def note(self, pid: int, program: Program | None = None) -> None:
         """A process was started; who speaks with it has `program`."""
@@ -90,9 +91,14 @@ class Registry:
             line = f"{pid} {command_of(pid)}, started in {by}"
             self.all.append(Started(pid, int(fields[19]), self.scope, line))
 
+    def hold(self) -> None:
+        """A test has failed: none of its programs is garbage before it has ended."""
+        self._held = list(self._programs)
+
     def close_pipes(self) -> None:
         """The ends that are here of pipes to programs that have ended."""
-        for program in tuple(self._programs):
+        held, self._held = self._held, []
+        for program in {*held, *self._programs}:
             if program.poll() is not None:
                 for name in ("stdin", "stdout", "stderr"):
                     pipe = getattr(program, name, None)

@@ -76,6 +76,23 @@ def test_speaks():
 def test_comes_next():
     gc.collect()
 """,
+    # It is found as garbage before what it has started is ended.
+    "gives": """
+import grpc
+@pytest.fixture
+def collected():
+    yield
+    gc.collect()
+def test_gives_up(collected):
+    grpc.insecure_channel("127.0.0.1:1").close()
+    held = Held()
+    held.file.close()
+    held.program = subprocess.Popen(SLEEP, stdout=-1)
+    note(held.program.pid)
+    assert 0, "and nobody has it"
+def test_starts_another():
+    subprocess.run(["true"], check=True)
+""",
     # In a session of its own, and who started it has ended.
     "starts": """
 STARTER = '''
@@ -180,6 +197,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[int]]:
         ("fails.py::test_passes_behind_it", "PASSED", ""),
         ("speaks.py::test_speaks", "FAILED", "before it was ended"),
         ("speaks.py::test_comes_next", "PASSED", ""),
+        ("gives.py::test_gives_up", "FAILED", "and nobody has it"),
+        ("gives.py::test_starts_another", "PASSED", ""),
         ("starts.py::test_starts", "PASSED ERROR", "a process was left"),
         ("keeps.py::test_keeps", "PASSED", ""),
         ("keeps.py::test_keeps_still", "PASSED", ""),

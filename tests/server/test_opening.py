@@ -80,6 +80,8 @@ def test_the_port_says_that_the_ledger_is_being_opened(used: Path) -> None:
     not_serving = health_pb2.HealthCheckResponse.NOT_SERVING
     assert health(peers.centre()) == not_serving
     assert health(peers.centre(), "payswitch.v1.PaymentService") == not_serving
+    # Before that it may still read what it was started with.
+    until(lambda: "12,345 of" in ask(server.metrics, "/ready")[1])
     with failing(grpc.StatusCode.UNAVAILABLE) as failures:
         peers.centre().pay(payment("ANY", 100))
     check_opening(failures[0])
