@@ -7,7 +7,7 @@ round, and of all rounds the median one; who begins changes from round to round.
 from collections.abc import Callable
 from statistics import median
 
-from benchmarks.load_network import Figures
+from benchmarks.load_network import Figures, LoadError
 
 COMPARED = (
     "payments_per_s",
@@ -21,14 +21,17 @@ COMPARED = (
 
 
 def in_turn(measure: Callable[[bool], Figures], rounds: int) -> Figures:
-    """`measure(quoted)` both ways so many times; the figures of all together."""
+    """`measure(quoted)` both ways so many times; the figures of all together.
+
+    Raises LoadError.
+    """
     runs: dict[bool, list[Figures]] = {False: [], True: []}
     for number in range(rounds):
         for quoted in (False, True) if number % 2 == 0 else (True, False):
             runs[quoted].append(measure(quoted))
     ratios = {
         name: [
-            number_of(with_, name) / number_of(without, name)
+            ratio_of(with_, without, name)
             for without, with_ in zip(runs[False], runs[True], strict=True)
         ]
         for name in COMPARED
@@ -52,6 +55,13 @@ def middle(runs: list[Figures]) -> Figures:
     """The run with the median rate; of two, the slower one."""
     ordered = sorted(runs, key=lambda one: number_of(one, "payments_per_s"))
     return ordered[(len(ordered) - 1) // 2]
+
+
+def ratio_of(with_: Figures, without: Figures, name: str) -> float:
+    """Of one figure. Raises LoadError if there is nothing to compare with."""
+    if number_of(without, name) == 0:
+        raise LoadError(f"without quotations {name} is 0: give it more --seconds")
+    return number_of(with_, name) / number_of(without, name)
 
 
 def number_of(one: Figures, name: str) -> float:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from benchmarks.counter_browsers import Operators, Seen, serving
 from benchmarks.load_network import Figures, LoadError
+from benchmarks.meters import process_ns
 from switch.client import Client
 
 SETTLE_S = 1.0
@@ -34,12 +35,6 @@ TAIL = 0.025
 NS_IN_S = 1e9
 MAIN_S = 3.0
 """The clients begin so long before the first window, and end after the last."""
-_CPUCLOCK_SCHED = 2
-
-
-def cpu_ns(pid: int) -> int:
-    """Processor time of a process, its ended threads too."""
-    return time.clock_gettime_ns((~pid << 3) | _CPUCLOCK_SCHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +114,9 @@ def _window(
     operators: Operators,
 ) -> Window:
     begin_ns = time.monotonic_ns()
-    before, sequence = cpu_ns(server_pid), treasury.ledger().sequence
+    before, sequence = process_ns(server_pid), treasury.ledger().sequence
     time.sleep(seconds)
-    entries, after = treasury.ledger().sequence - sequence, cpu_ns(server_pid)
+    entries, after = treasury.ledger().sequence - sequence, process_ns(server_pid)
     end_ns = time.monotonic_ns()
     citizens = sum(
         begin_ns <= at < end_ns for one in operators.all for at in one.paid_ns

@@ -8,6 +8,7 @@ runs are held against plain arithmetic. Each benchmark runs in small.
 
 import hashlib
 import json
+import os
 import time
 from argparse import Namespace
 from pathlib import Path
@@ -19,8 +20,9 @@ from benchmarks._client import CheckError, check
 from benchmarks.beside import COMPARED, in_turn
 from benchmarks.commits import Stretch, check_accepted, commit
 from benchmarks.load import DEFAULTS, QUOTED_PER_S, ahead
-from benchmarks.load_network import Figures
+from benchmarks.load_network import Figures, LoadError
 from benchmarks.messages import Shares, outcome_starts, places
+from benchmarks.meters import process_ns
 from benchmarks.network import CENTRES, FIRST_CENTRE, FIRST_SERVICE, make_network
 from benchmarks.quoted import QuotedMaker, Sealer
 from benchmarks.sources import KINDS, message_maker, open_network
@@ -216,6 +218,17 @@ def test_ratios_are_those_of_each_round() -> None:
     }
 
 
+def test_what_was_not_measured_is_no_ratio() -> None:
+    with pytest.raises(LoadError, match="p50_ms is 0: give it more --seconds"):
+        in_turn(lambda _: figures_of(1.0, p99_ms=1.0) | {"p50_ms": 0.0}, 1)
+
+
+def test_processor_time_is_no_matter_of_ticks() -> None:
+    before = process_ns(os.getpid())
+    sum(range(1_000))
+    assert 0 < process_ns(os.getpid()) - before < 10**10
+
+
 def test_targets_tell_loads_apart() -> None:
     load = {"benchmark": "load", "mode": "batch"}
     beside = {**load, "quoted": True, "payments_per_s": 8e5, "ratio": {"p99_ms": 1.2}}
@@ -287,7 +300,7 @@ def test_load_with_quotations(mode: str) -> None:
 def test_load_with_quotations_beside_the_same_without() -> None:
     result = run_json(
         *("benchmarks.load", "--mode", "stream", "--quoted", "--beside", "1"),
-        *("--seconds", "0.3", "--warm-up", "0.1", *SMALL),
+        *("--seconds", "1", "--warm-up", "0.1", *SMALL),
     )
     assert result["quoted"]
     assert "quoted" not in result["stated"]
