@@ -234,9 +234,9 @@ def ledger_figures(node: Node) -> list[Family]:
         gauge("space_error", "The system's error for want of room, or 0.").add(
             info["space_error"]
         ),
-        gauge("filter_bytes", "Memory of the index's filters.").add(
-            info["filter_bytes"]
-        ),
+        gauge(
+            "filter_bytes", "Memory of the index: covers, and where parts of runs lie."
+        ).add(info["filter_bytes"]),
         stuck,
         files,
     ]

@@ -93,7 +93,7 @@ cdef enum:
 
 cdef enum:
     JOURNAL_FORMAT = 5
-    INDEX_FORMAT = 11
+    INDEX_FORMAT = 12
     RULES_VERSION = 20          # the rules of this code; one more for each change of them
     LIMIT_RULES = 14            # the first by which a limit is found by its account
     SETTLED_RULES = 17          # the first whose images say what was settled and paid out

@@ -24,12 +24,15 @@ cdef extern from "core/native.h" nogil:
     void native_filter_add_all(
         uint32_t* filter, uint32_t lines, const uint64_t* hashes, uint32_t count)
     ctypedef struct NativeParts:
-        const uint32_t* filter
+        const uint32_t** lines
         const uint64_t* firsts
         uint32_t count
         uint32_t part_lines
         uint32_t last_lines
-    bint native_parts_has(const NativeParts* parts, uint64_t hash, uint64_t high)
+        uint32_t seed
+    void native_filter_seal(uint32_t* filter, uint32_t lines, uint32_t seed, uint32_t part)
+    uint32_t native_parts_find(const NativeParts* parts, uint64_t high)
+    int native_parts_has(const NativeParts* parts, uint64_t hash, uint64_t high)
     void native_parts_probe(
         const NativeParts* parts, const uint64_t* hashes, const uint64_t* highs,
         uint64_t least, uint64_t greatest, uint8_t* maybe, uint32_t count)

@@ -75,7 +75,10 @@ cdef extern from *:
     #define BLOCK_HEAD ((BLOCK_PAGES * 2 + 7) / 8 * 8)  /* where each page ends, u16 */
     #define PART_PAGES (PART_BLOCKS * BLOCK_PAGES)
     #define PART_ENTRIES (PART_PAGES * PAGE_ENTRIES)
-    #define PART_LINES (PART_ENTRIES / 16 + 1)
+    #define PART_LINES (PART_ENTRIES / 14 + 1)
+    #define PART_HEAD 16           /* bytes: check of the fences, then zeros */
+    #define PART_SIZE_MIN 4080     /* so that LMDB keeps it in pages of its own */
+    #define PART_SIZE_MAX (PART_HEAD + (PART_PAGES + 1) * 16 + PART_LINES * 32 + PART_SIZE_MIN)
     """
     const uint64_t MAP_SIZE_MAX
     enum:
@@ -86,12 +89,16 @@ cdef extern from *:
         PART_PAGES
         PART_ENTRIES
         PART_LINES
+        PART_HEAD
+        PART_SIZE_MIN
+        PART_SIZE_MAX
 
 cdef enum:
     LEVELS_MAX = 10
     LEVEL_RUNS_MAX = 16       # runs of one level, those being merged included
     RUNS_MAX = 161            # runs of one map: LEVELS_MAX full levels and a fresh one
     RETIRED_MAX = 240         # MAPS_COUNT x LEVELS_MAX x RUN_FANOUT
+    FILTERS_FETCHED_MAX = 536870912  # bytes of each map that an opening asks the system for
 
 cdef struct Memo:             # a multi-map in memory; equal keys keep their order
     Entry* entries
@@ -123,8 +130,8 @@ cdef struct Claim:            # what a claim's key is made of, whole: its row cl
     uint64_t words[CLAIM_WORDS]
 
 cdef enum:
-    FILTER_KEYS_PER_LINE = 16  # 16 bits a key
-    COVER_KEYS_MAX = 134217728  # no cover for more: its filter would have 256 MiB
+    FILTER_KEYS_PER_LINE = 14  # 16 bits a key, and a check
+    COVER_KEYS_MAX = 117440512  # no cover for more: its filter would have 256 MiB
 
 cdef struct Cover:            # one filter over the runs of a level that will merge together
     uint32_t* filter
@@ -146,9 +153,10 @@ cdef struct Run:              # one sorted piece of a map, in the index environm
     uint64_t greatest
     uint32_t pages_count
     uint32_t seed             # of its checks: instance, map, level and steps
-    Fence* fences             # key of the first entry of each page
-    uint32_t* filter          # split-block Bloom filters: PART_LINES lines for each part
     uint64_t* parts           # `high` of the first entry of each part
+    # Of each part, once the run is published: where they lie in the index's map.
+    const Fence** fences      # key of the first entry of each page
+    const uint32_t** filters  # lines of a split-block Bloom filter
     Cover* cover              # asked before the filter, for several runs at once; or NULL
     Run* grave                # once it is merged away: the one buried before it
     uint64_t buried           # views numbered below this one may still look at it
@@ -166,8 +174,6 @@ cdef struct Merge:            # runs of one level on their way to one of the nex
     Run* target
     uint64_t durable[RUN_FANOUT]  # positions and entries as the last transaction left them
     uint64_t durable_entries
-    uint64_t recalled         # parts of the target that are in memory again, of ...
-    uint64_t to_recall        # ... those that an earlier process wrote
     int active                # 1 under way, 2 whole and not yet published
 
 cdef struct Retired:          # a run merged away: its values are deleted a few at a time
@@ -551,6 +557,8 @@ cdef struct IndexState:       # the index writer's alone
     uint8_t* block            # pages of the run being written that are not yet stored
     size_t block_size         # bytes of it that are in use
     Entry* page               # PAGE_ENTRIES: of the page that is not yet full
+    uint8_t* part             # PART_SIZE_MAX: the value of the part being written
+    MDB_txn* runs_txn         # read transaction, renewed to find what was just committed
     IndexMeta head            # as the last transaction left it
     IndexMeta next            # as the one under way will
     Retired* retired          # RETIRED_MAX, the oldest first

@@ -10,7 +10,7 @@ from switch._core import crc32c
 from switch.audit.layout import INDEX_META
 
 PART_BLOCK: Final = 0x8000_0000
-"""Blocks from here on are pieces of a run's filter, those below have its entries."""
+"""Blocks from here on are fences and filters of a run, those below have its entries."""
 
 RUN: Final = np.dtype([("id", "<u8"), ("rest", "V48")])
 MERGE: Final = np.dtype([("id", "<u8"), ("rest", "V80")])
@@ -79,7 +79,7 @@ def leave_runs(path: Path, counts: dict[tuple[int, int], int], values: int) -> N
 
 
 def spoil_unread(path: Path) -> tuple[int, int]:
-    """Put noise in the place of all values of runs but the filters of whole ones.
+    """Put noise in the place of all values of runs but the parts of whole ones.
 
     How many values of merges under way that were, and how many of others.
     """

@@ -1,9 +1,9 @@
-"""Goal: an opening reads of the index's runs the filters of those that are whole, and
+"""Goal: an opening reads of the index's runs the fences of those that are whole, and
 nothing else: it takes as long in the middle of the largest merge as beside none.
 
 Method: a ledger is left in the middle of a merge, with runs to be deleted. In copies
 everything that need not be read is noise; they open all the same. That it is needed
-afterwards, and that a filter is needed at once, shows that it was the right noise.
+afterwards, and that fences are needed at once, shows that it was the right noise.
 """
 
 import shutil
@@ -96,7 +96,7 @@ def test_it_goes_on_from_the_middle(half_merged: Path, tmp_path: Path) -> None:
     assert not len(lists(path).merges)
 
 
-def test_a_filter_of_a_whole_run_is_read_at_opening(
+def test_the_fences_of_a_whole_run_are_read_at_opening(
     half_merged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else noise anywhere would do no harm."""

@@ -3,7 +3,7 @@
 
 FRONT_CODE := $(wildcard server/front/*.c)
 FRONT_HEADS := $(wildcard server/front/*.h tests/front/*.h tests/fuzz/*.h) switch/core/queue_api.h \
-    switch/core/native.h switch/core/packed.h
+    switch/core/native.h switch/core/filter.h switch/core/packed.h
 FRONT_FLAGS := -Iswitch -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -D_GNU_SOURCE -DSWITCH_ASSERT
 MEMORY := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 THREADS := -fsanitize=thread

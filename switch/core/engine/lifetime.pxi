@@ -88,6 +88,7 @@ cdef int lifetime_allocate(
     s.index.retired_durable = <Retired*>calloc(RETIRED_MAX, sizeof(Retired))
     s.index.block = <uint8_t*>malloc(BLOCK_HEAD + BLOCK_PAGES * PAGE_SIZE)
     s.index.page = <Entry*>malloc(PAGE_ENTRIES * sizeof(Entry))
+    s.index.part = <uint8_t*>malloc(PART_SIZE_MAX)
     for i in range(MAPS_COUNT):
         s.shared.levels[i] = <Run**>calloc(RUNS_MAX, sizeof(Run*))
         if s.shared.levels[i] == NULL:
@@ -99,6 +100,8 @@ cdef int lifetime_allocate(
     if s.index.merges == NULL or s.index.page == NULL or s.group.holds_before == NULL:
         return ENOMEM
     if s.index.retired == NULL or s.index.retired_durable == NULL or s.index.block == NULL:
+        return ENOMEM
+    if s.index.part == NULL:
         return ENOMEM
     if not (
         _lifetime_make_turns(&s.index.segments_turns, ACCOUNTS_MAX // SEGMENT_ACCOUNTS)
@@ -373,6 +376,9 @@ cdef int lifetime_begin(State* s, const uint8_t* fresh) noexcept nogil:
     if rc == 0:
         # Nothing reads through it before the first group; idle it pins nothing.
         mdb_txn_reset(s.group.index_txn)
+        rc = mdb_txn_begin(s.config.index_env, NULL, MDB_RDONLY, &s.index.runs_txn)
+    if rc == 0:
+        mdb_txn_reset(s.index.runs_txn)
         rc = lifetime_find_head(s)
     if rc == 0 and s.config.progress != NULL:
         s.config.progress[1] = s.shared.sequence
@@ -406,6 +412,8 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     store_end(&s.index.step_readers[1])
     if s.group.index_txn != NULL:
         mdb_txn_abort(s.group.index_txn)
+    if s.index.runs_txn != NULL:
+        mdb_txn_abort(s.index.runs_txn)
     if s.config.journal_env != NULL:
         mdb_env_close(s.config.journal_env)
     if s.config.index_env != NULL:
@@ -437,6 +445,7 @@ cdef void lifetime_end(State* s, Space* spaces) noexcept nogil:
     free(s.index.retired_durable)
     free(s.index.block)
     free(s.index.page)
+    free(s.index.part)
     _lifetime_free_turns(&s.index.segments_turns)
     _lifetime_free_turns(&s.index.holds_turns)
     for i in range(<uint32_t>SPACES_COUNT):

@@ -68,6 +68,7 @@ cdef int _reads_old(
 ) noexcept nogil:
     """The next entry in the runs; MDB_NOTFOUND after the last."""
     cdef const Run* run
+    cdef bint maybe
     cdef int rc
     while True:
         if lookup.in_run:
@@ -78,9 +79,12 @@ cdef int _reads_old(
         while lookup.runs_done < lookup.runs_count and not lookup.in_run:
             run = lookup.runs[lookup.runs_done]
             lookup.runs_done += 1
-            if runs_maybe(run, lookup.hash, lookup.high):
-                runs_begin(&lookup.run, run, lookup.high, lookup.low)
+            rc = runs_maybe(run, lookup.hash, lookup.high, &maybe)
+            if rc == 0 and maybe:
+                rc = runs_begin(&lookup.run, run, lookup.high, lookup.low)
                 lookup.in_run = True
+            if rc != 0:
+                return rc
         if not lookup.in_run:
             return MDB_NOTFOUND
 
@@ -149,8 +153,8 @@ cdef int reads_find_own(
             if row.debit == wallet:
                 sequence[0] = value
     if rc == MDB_NOTFOUND and not in_run and lookup.runs_count > 0:
-        runs_begin(&lookup.run, lookup.runs[low % lookup.runs_count], high, low)
-        runs_next(s, view.index, &lookup.run, &value)
+        if runs_begin(&lookup.run, lookup.runs[low % lookup.runs_count], high, low) == 0:
+            runs_next(s, view.index, &lookup.run, &value)
     if rc == MDB_NOTFOUND and found == 0 and view.sequence > 0:
         views_get_row(&view, 1 + native_mix(high ^ low) % view.sequence, &row)
     views_end(s, &view)
@@ -402,7 +406,8 @@ cdef int reads_gather(
 cdef uint64_t reads_count_runs(
     State* s, uint32_t[MAPS_COUNT][LEVELS_MAX] counts, uint32_t* steps
 ) noexcept nogil:
-    """Runs by map and level; gives the bytes of their filters, covers and fences."""
+    """Runs by map and level; gives the bytes that they have in memory: covers, and where the
+    parts of runs lie."""
     cdef uint64_t size = 0
     cdef uint32_t i
     cdef const Cover* cover = NULL
@@ -414,8 +419,7 @@ cdef uint64_t reads_count_runs(
         for i in range(s.shared.runs_count[map_]):
             run = s.shared.levels[map_][i]
             counts[map_][run.level] += 1
-            size += <uint64_t>run.pages_count * sizeof(Fence)
-            size += <uint64_t>runs_count_parts(run.entries_count) * (PART_LINES * 32 + 8)
+            size += <uint64_t>runs_count_parts(run.entries_count) * (8 + 2 * sizeof(void*))
             # Members of a cover stand side by side.
             if run.cover != NULL and run.cover != cover:
                 size += <uint64_t>run.cover.filter_size * 32

@@ -15,7 +15,7 @@ cdef Run* _replay_new_run(State* s, const RunRecord* record) noexcept nogil:
 
 
 cdef int _replay_load_runs(State* s, MDB_txn* txn, const RunRecord* records) noexcept nogil:
-    """Runs with their filters and fences, put in order, newest first."""
+    """Runs, and where their parts lie, put in order, newest first."""
     cdef const RunRecord* record
     cdef Run* run
     cdef Run** runs
@@ -40,9 +40,20 @@ cdef int _replay_load_runs(State* s, MDB_txn* txn, const RunRecord* records) noe
         rc = runs_load(s, txn, run)
         if rc != 0:
             return rc
-        if run.parts[0] != record.least:
-            return RC_INDEX
+    _replay_fetch_filters(s)
     return 0
+
+
+cdef void _replay_fetch_filters(const State* s) noexcept nogil:
+    """Have the system read what the first groups will ask, of each map the newest first.
+    Nothing waits for it: what is not there yet is read when it is asked."""
+    cdef uint64_t left
+    cdef uint32_t i
+    cdef int map_
+    for map_ in range(MAPS_COUNT):
+        left = FILTERS_FETCHED_MAX
+        for i in range(s.shared.runs_count[map_]):
+            left = runs_fetch_filters(s.shared.levels[map_][i], left)
 
 
 cdef int _replay_load_merges(State* s, const MergeRecord* records) noexcept nogil:
@@ -71,7 +82,6 @@ cdef int _replay_load_merges(State* s, const MergeRecord* records) noexcept nogi
         if moved != record.entries_count or moved % PART_ENTRIES != 0 or moved == 0:
             return RC_INDEX
         runs_cut(merge.target, moved)
-        merge.to_recall = moved // PART_ENTRIES
         native_assert(
             merge_adds_up(merge, merge.positions, moved), b"_replay_load_merges: it adds up"
         )

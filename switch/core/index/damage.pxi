@@ -24,14 +24,22 @@ cdef int damage_of_pages(const MDB_val* value) noexcept nogil:
     as an older page at its place says, be it a billion.
     """
     cdef const uint8_t* head = <const uint8_t*>value.mv_data - DAMAGE_PAGE_HEAD
+    if <uintptr_t>head % DAMAGE_PAGE != 0 or value.mv_size < DAMAGE_PAGE // 2:
+        return 0
+    return 0 if damage_is_long(value) else RC_INDEX
+
+
+cdef bint damage_is_long(const MDB_val* value) noexcept nogil:
+    """Whether a value lies in pages of its own, as their head says."""
+    cdef const uint8_t* head = <const uint8_t*>value.mv_data - DAMAGE_PAGE_HEAD
     cdef uint64_t pages = (value.mv_size + DAMAGE_PAGE_HEAD - 1) // DAMAGE_PAGE + 1
     cdef uint32_t counted
     cdef uint16_t flags
-    if <uintptr_t>head % DAMAGE_PAGE != 0 or value.mv_size < DAMAGE_PAGE // 2:
-        return 0
+    if <uintptr_t>head % DAMAGE_PAGE != 0:
+        return False
     memcpy(&flags, head + 10, 2)
     memcpy(&counted, head + 12, 4)
-    return 0 if flags == DAMAGE_OVERFLOW and counted == pages else RC_INDEX
+    return flags == DAMAGE_OVERFLOW and counted == pages
 
 
 cdef int damage_before_put(MDB_txn* txn, MDB_dbi table, MDB_val* key) noexcept nogil:

@@ -136,6 +136,7 @@ cdef int lookup_next(State* s, KeyWalk* walk, uint64_t* value) noexcept nogil:
     """The next value of a key, from the newest on: 0 and the value, MDB_NOTFOUND behind the
     last, or an error."""
     cdef const Run* run
+    cdef bint maybe
     cdef int rc
     if not walk.in_run:
         if _lookup_next_recent(s, walk, value):
@@ -151,9 +152,12 @@ cdef int lookup_next(State* s, KeyWalk* walk, uint64_t* value) noexcept nogil:
         while walk.runs_done < s.shared.runs_count[walk.map] and not walk.in_run:
             run = s.shared.levels[walk.map][walk.runs_done]
             walk.runs_done += 1
-            if runs_maybe(run, walk.hash, walk.high):
-                runs_begin(&walk.run, run, walk.high, walk.low)
+            rc = runs_maybe(run, walk.hash, walk.high, &maybe)
+            if rc == 0 and maybe:
+                rc = runs_begin(&walk.run, run, walk.high, walk.low)
                 walk.in_run = True
+            if rc != 0:
+                return rc
         if not walk.in_run:
             return MDB_NOTFOUND
 

@@ -5,10 +5,6 @@
 # ends the process, the next one goes on where the last durable transaction left it. Belongs
 # to the index writer.
 
-cdef enum:
-    RECALL_PARTS = 4          # of a target begun by another process, with each part moved
-
-
 cdef inline bint _merge_sources_follow(const Merge* merge) noexcept nogil:
     """Whether the sources are whole, and each is newer than the one before. For asserts."""
     cdef int i
@@ -76,6 +72,9 @@ cdef int merge_begin(State* s, int map_, int level, uint64_t id) noexcept nogil:
         merge_drop(merge)
         return ENOMEM
     native_assert(merge.target.entries_max == entries, b"merge_begin: room for all entries")
+    merge.target.least = merge.sources[0].least
+    for i in range(1, RUN_FANOUT):
+        merge.target.least = min(merge.target.least, merge.sources[i].least)
     merge.active = 1
     return 0
 
@@ -245,20 +244,6 @@ cdef int _merge_move_part(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
     return pages_end_part(s, txn, merge.target) if rc == 0 else rc
 
 
-cdef int _merge_recall(State* s, MDB_txn* txn, Merge* merge, uint64_t parts) noexcept nogil:
-    """Bring parts that an earlier process has written into memory, up to so many."""
-    cdef int rc = 0
-    while rc == 0 and parts > 0 and merge.recalled < merge.to_recall:
-        native_assert(
-            merge.recalled * PART_ENTRIES < merge.target.entries_count,
-            b"_merge_recall: what is recalled was written",
-        )
-        rc = runs_load_part(s, txn, merge.target, <uint32_t>merge.recalled)
-        merge.recalled += 1
-        parts -= 1
-    return rc
-
-
 cdef int merge_advance(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
     """Move one part; afterwards `active` says whether the target is whole."""
     cdef int rc = 0
@@ -266,14 +251,11 @@ cdef int merge_advance(State* s, MDB_txn* txn, Merge* merge) noexcept nogil:
         rc = _merge_load_all(s, txn, merge)
     if rc == 0:
         rc = _merge_move_part(s, txn, merge)
-    if rc == 0:
-        rc = _merge_recall(s, txn, merge, RECALL_PARTS)
     if rc == 0 and merge.live_count == 0:
         native_assert(
             merge.target.entries_count == merge.target.entries_max,
             b"merge_advance: the target is whole",
         )
-        rc = _merge_recall(s, txn, merge, merge.to_recall)
         merge.active = 2
     return rc
 

@@ -1,12 +1,23 @@
 # Writing runs: pages as entries come in order, and behind each part its filter and fences.
 #
 # Belongs to the index writer. Everything goes into the transaction under way; without one
-# the parts are stored already, and only memory learns of them.
+# the parts are stored already, and only memory learns of them. A part is written as a whole, so
+# that the values of one are all that is ever in memory.
+
+cdef inline Fence* _pages_fences(const State* s) noexcept nogil:
+    """Those of the part being written, in its value."""
+    return <Fence*>(s.index.part + PART_HEAD)
+
+
+cdef inline uint32_t* _pages_filter(const State* s, const Run* run, uint32_t part) noexcept nogil:
+    """Likewise."""
+    return <uint32_t*>(s.index.part + runs_part_filter(runs_part_pages(run, part)))
+
 
 cdef void _pages_learn(
     State* s, Run* run, const Entry* entries, uint32_t page, uint32_t count
 ) noexcept nogil:
-    """Let the filters learn the keys of one page."""
+    """Let the filters learn the keys of one page, of the part being written."""
     cdef uint64_t[PAGE_ENTRIES] hashes
     cdef uint32_t part = page // PART_PAGES
     cdef uint32_t i
@@ -18,7 +29,7 @@ cdef void _pages_learn(
     for i in range(count):
         hashes[i] = memo_hash(entries[i].high, entry_low(&entries[i]), s.config.seed)
     native_filter_add_all(
-        run.filter + <size_t>part * PART_LINES * 8, runs_part_lines(run, part), hashes, count
+        _pages_filter(s, run, part), runs_part_lines(run, part), hashes, count
     )
     if run.cover != NULL:
         native_filter_add_all(run.cover.filter, run.cover.filter_size, hashes, count)
@@ -64,13 +75,20 @@ cdef int _pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noex
     )
     if page % PART_PAGES == 0:
         # The part before is stored whole.
-        run.parts[page // PART_PAGES] = entry.high
+        memset(
+            s.index.part, 0,
+            runs_part_size(
+                runs_part_pages(run, page // PART_PAGES),
+                runs_part_lines(run, page // PART_PAGES),
+            ),
+        )
         if page == 0:
             run.least = entry.high
     else:
         native_assert(
             runs_is_up_to(
-                run.fences[page - 1].high, run.fences[page - 1].low,
+                _pages_fences(s)[page % PART_PAGES - 1].high,
+                _pages_fences(s)[page % PART_PAGES - 1].low,
                 entry.high, entry_low(entry),
             ),
             b"_pages_begin: keys ascend from page to page",
@@ -80,8 +98,8 @@ cdef int _pages_begin(State* s, MDB_txn* txn, Run* run, const Entry* entry) noex
             rc = runs_put(
                 s, txn, run, page // BLOCK_PAGES - 1, s.index.block, s.index.block_size
             )
-    run.fences[page].high = entry.high
-    run.fences[page].low = entry_low(entry)
+    _pages_fences(s)[page % PART_PAGES].high = entry.high
+    _pages_fences(s)[page % PART_PAGES].low = entry_low(entry)
     run.pages_count = page + 1
     return rc
 
@@ -143,9 +161,8 @@ cdef int pages_end_part(State* s, MDB_txn* txn, Run* run) noexcept nogil:
     cdef uint32_t page = run.pages_count - 1
     cdef uint32_t part = page // PART_PAGES
     cdef uint32_t block = RUN_PART_BLOCK + part
-    cdef size_t fences = <size_t>(page % PART_PAGES + 1) * sizeof(Fence)
-    cdef size_t filter_ = <size_t>runs_part_lines(run, part) * 32
-    cdef uint8_t* value
+    cdef uint32_t pages = page % PART_PAGES + 1
+    cdef uint32_t lines = runs_part_lines(run, part)
     cdef uint32_t check
     cdef int rc
     native_assert(
@@ -157,12 +174,12 @@ cdef int pages_end_part(State* s, MDB_txn* txn, Run* run) noexcept nogil:
         b"pages_end_part: the part is whole",
     )
     native_assert(
-        run.parts[part] == run.fences[part * PART_PAGES].high,
-        b"pages_end_part: it begins with its first page",
+        _pages_fences(s)[0].high <= run.greatest,
+        b"pages_end_part: it ends behind its beginning",
     )
     native_assert(
-        run.parts[part] <= run.greatest,
-        b"pages_end_part: it ends behind its beginning",
+        pages == runs_part_pages(run, part),
+        b"pages_end_part: it has its pages",
     )
     _pages_seal(
         s, run, page, <uint32_t>(run.entries_count - <uint64_t>page * PAGE_ENTRIES)
@@ -170,16 +187,12 @@ cdef int pages_end_part(State* s, MDB_txn* txn, Run* run) noexcept nogil:
     rc = runs_put(s, txn, run, page // BLOCK_PAGES, s.index.block, s.index.block_size)
     if rc != 0:
         return rc
-    value = <uint8_t*>malloc(fences + filter_ + 4)
-    if value == NULL:
-        return ENOMEM
-    memcpy(value, &run.fences[part * PART_PAGES], fences)
-    memcpy(value + fences, run.filter + <size_t>part * PART_LINES * 8, filter_)
-    check = native_crc(runs_seed(run, block), value, fences + filter_)
-    memcpy(value + fences + filter_, &check, 4)
-    rc = runs_put(s, txn, run, block, value, fences + filter_ + 4)
-    free(value)
-    return rc
+    check = native_crc(
+        runs_seed(run, block), <const uint8_t*>_pages_fences(s), pages * sizeof(Fence)
+    )
+    memcpy(s.index.part, &check, 4)
+    native_filter_seal(_pages_filter(s, run, part), lines, run.seed, part)
+    return runs_put(s, txn, run, block, s.index.part, runs_part_size(pages, lines))
 
 
 cdef int pages_write_part(

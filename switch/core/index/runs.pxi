@@ -1,11 +1,14 @@
 # Sorted runs of the maps, in the index environment.
 #
 # A run covers whole index steps. Its entries lie in pages of PAGE_ENTRIES, packed into as few
-# bits as they need (packed.h), BLOCK_PAGES of them to an LMDB value; in memory it keeps the
-# first key of each page and filters that say "surely not here". PART_PAGES pages are a part,
-# which has a filter of its own: a run that is half made is whole as far as its parts are. The
-# checks of pages and parts are seeded with what they belong to and where they stand, so that
-# none is taken for another, or for an older one.
+# bits as they need (packed.h), BLOCK_PAGES of them to an LMDB value. PART_PAGES pages are a
+# part, which has the first key of each of its pages and a filter that says "surely not here":
+# a run that is half made is whole as far as its parts are. They are asked where they lie in the
+# index's map: memory has two pointers of each part, however many rows there are, and the kernel
+# lets go what nobody asks. A value stays where it is until it is deleted, which begins when
+# nobody begins to read its run any more. The checks of pages, fences and lines of filters are
+# seeded with what they belong to and where they stand, so that none is taken for another, or
+# for an older one; each is verified each time that it is asked.
 
 cdef enum:
     RUN_PART_BLOCK = 0x80000000   # block numbers of the parts' filters and fences
@@ -23,6 +26,26 @@ cdef inline uint32_t runs_count_pages(uint64_t entries) noexcept nogil:
 cdef inline uint32_t runs_count_values(uint64_t entries) noexcept nogil:
     """LMDB's values that a run of so many entries is kept in: blocks of pages, and parts."""
     return (runs_count_pages(entries) - 1) // BLOCK_PAGES + 1 + runs_count_parts(entries)
+
+
+cdef inline uint32_t runs_part_pages(const Run* run, uint32_t part) noexcept nogil:
+    """Pages of one part: the last one has what pages are left."""
+    return min(
+        runs_count_pages(run.entries_max) - part * PART_PAGES, <uint32_t>PART_PAGES
+    )
+
+
+cdef inline size_t runs_part_filter(uint32_t pages) noexcept nogil:
+    """Where in the value of a part of so many pages its filter begins: no line of it lies in
+    two lines of the processor's."""
+    return PART_HEAD + <size_t>(pages + pages % 2) * sizeof(Fence)
+
+
+cdef inline size_t runs_part_size(uint32_t pages, uint32_t lines) noexcept nogil:
+    """Bytes of the value of a part."""
+    return max(
+        runs_part_filter(pages) + <size_t>lines * 32, <size_t>PART_SIZE_MIN
+    )
 
 
 cdef inline uint32_t runs_part_lines(const Run* run, uint32_t part) noexcept nogil:
@@ -57,12 +80,10 @@ cdef Run* runs_new(
     run.entries_max = entries_max
     words[:] = [<uint64_t>map_, <uint64_t>level, first, last, entries_max]
     run.seed = native_crc(s.config.instance_check, <const uint8_t*>words, sizeof(words))
-    run.fences = <Fence*>native_scattered(
-        <size_t>runs_count_pages(entries_max) * sizeof(Fence)
-    )
     run.parts = <uint64_t*>malloc(<size_t>parts * 8)
-    run.filter = <uint32_t*>native_scattered_zeros(<size_t>parts * PART_LINES * 32)
-    if run.fences == NULL or run.parts == NULL or run.filter == NULL:
+    run.fences = <const Fence**>malloc(<size_t>parts * sizeof(Fence*))
+    run.filters = <const uint32_t**>malloc(<size_t>parts * sizeof(uint32_t*))
+    if run.parts == NULL or run.fences == NULL or run.filters == NULL:
         runs_free(run)
         return NULL
     return run
@@ -95,9 +116,9 @@ cdef inline bint runs_descend(Run** runs, uint32_t count, int map_) noexcept nog
 cdef void runs_free(Run* run) noexcept nogil:
     if run != NULL:
         cover_drop(run.cover)
-        free(run.fences)
         free(run.parts)
-        free(run.filter)
+        free(run.fences)
+        free(run.filters)
         free(run)
 
 
@@ -107,20 +128,27 @@ cdef inline void runs_get_filter(const Run* run, NativeParts* parts) noexcept no
         run.entries_count == run.entries_max,
         b"runs_get_filter: the run is whole",
     )
-    parts.filter = run.filter
+    parts.lines = run.filters
     parts.firsts = run.parts
+    parts.seed = run.seed
     parts.count = runs_count_parts(run.entries_max)
     parts.part_lines = PART_LINES
     parts.last_lines = runs_part_lines(run, parts.count - 1)
 
 
-cdef inline bint runs_maybe(const Run* run, uint64_t hash, uint64_t high) noexcept nogil:
-    """Whether a whole run can have a key."""
+cdef inline int runs_maybe(
+    const Run* run, uint64_t hash, uint64_t high, bint* maybe
+) noexcept nogil:
+    """Whether a whole run can have a key; RC_INDEX if its filter cannot be believed."""
     cdef NativeParts parts
+    cdef int has
+    maybe[0] = False
     if high < run.least or high > run.greatest:
-        return False
+        return 0
     runs_get_filter(run, &parts)
-    return native_parts_has(&parts, hash, high)
+    has = native_parts_has(&parts, hash, high)
+    maybe[0] = has > 0
+    return RC_INDEX if has < 0 else 0
 
 
 cdef inline uint32_t runs_seed(const Run* run, uint32_t block) noexcept nogil:
@@ -214,11 +242,21 @@ cdef struct RunWalk:          # the entries of one key in a run, the newest firs
     uint32_t left             # entries of it that may have the key, and are not given yet
 
 
-cdef void runs_begin(RunWalk* walk, const Run* run, uint64_t high, uint64_t low) noexcept nogil:
-    """Begin a walk over the entries of a key in a whole run. Nothing is read yet."""
-    cdef uint32_t low_page = 0
-    cdef uint32_t high_page = run.pages_count
-    cdef uint32_t middle
+cdef bint _runs_fences_hold(const Run* run, uint32_t part, const Fence* fences) noexcept nogil:
+    """Whether the check before a part's fences is right."""
+    cdef uint32_t check
+    memcpy(&check, <const uint8_t*>fences - PART_HEAD, 4)
+    return check == native_crc(
+        runs_seed(run, <uint32_t>RUN_PART_BLOCK + part), <const uint8_t*>fences,
+        runs_part_pages(run, part) * sizeof(Fence),
+    )
+
+
+cdef int runs_begin(RunWalk* walk, const Run* run, uint64_t high, uint64_t low) noexcept nogil:
+    """Begin a walk over the entries of a key in a whole run. No page is read yet."""
+    cdef NativeParts parts
+    cdef const Fence* fences
+    cdef uint32_t part, low_page, high_page, middle
     native_assert(run.entries_count == run.entries_max, b"runs_begin: the run is whole")
     native_assert(
         run.pages_count == runs_count_pages(run.entries_max),
@@ -227,15 +265,26 @@ cdef void runs_begin(RunWalk* walk, const Run* run, uint64_t high, uint64_t low)
     walk.run = run
     walk.high = high
     walk.low = low
-    walk.left = 0
-    # The last page whose first key is not above; equal keys may begin before it.
-    while low_page < high_page:
-        middle = (low_page + high_page) // 2
-        if runs_is_up_to(run.fences[middle].high, run.fences[middle].low, high, low):
-            low_page = middle + 1
-        else:
-            high_page = middle
-    walk.pages_left = low_page
+    walk.left = walk.pages_left = 0
+    runs_get_filter(run, &parts)
+    part = native_parts_find(&parts, high)
+    while True:
+        fences = run.fences[part]
+        if not _runs_fences_hold(run, part, fences):
+            return RC_INDEX
+        # The last page whose first key is not above; equal keys may begin before it.
+        low_page = 0
+        high_page = runs_part_pages(run, part)
+        while low_page < high_page:
+            middle = (low_page + high_page) // 2
+            if runs_is_up_to(fences[middle].high, fences[middle].low, high, low):
+                low_page = middle + 1
+            else:
+                high_page = middle
+        if low_page > 0 or part == 0:
+            walk.pages_left = part * PART_PAGES + low_page
+            return 0
+        part -= 1
 
 
 cdef int runs_next(State* s, MDB_txn* txn, RunWalk* walk, uint64_t* value) noexcept nogil:
@@ -260,54 +309,63 @@ cdef int runs_next(State* s, MDB_txn* txn, RunWalk* walk, uint64_t* value) noexc
     return 0
 
 
-cdef int runs_load_part(State* s, MDB_txn* txn, Run* run, uint32_t part) noexcept nogil:
-    """Bring a stored part's fences and filter into memory."""
-    cdef uint32_t first = part * PART_PAGES
-    cdef size_t fences = (
-        min(runs_count_pages(run.entries_max) - first, <uint32_t>PART_PAGES) * sizeof(Fence)
-    )
-    cdef size_t filter_ = <size_t>runs_part_lines(run, part) * 32
-    cdef uint32_t block = RUN_PART_BLOCK + part
-    cdef uint32_t check
+cdef int _runs_load_part(State* s, MDB_txn* txn, Run* run, uint32_t part) noexcept nogil:
+    """Learn where a stored part's fences and filter lie, and its first key."""
+    cdef uint32_t pages = runs_part_pages(run, part)
+    cdef const Fence* fences
     cdef MDB_val value
-    cdef int rc = _runs_get(s, txn, run, block, &value)
-    native_assert(
-        part < runs_count_parts(run.entries_max),
-        b"runs_load_part: the run has this part",
-    )
+    cdef int rc = _runs_get(s, txn, run, <uint32_t>RUN_PART_BLOCK + part, &value)
     if rc != 0:
         return rc
-    if value.mv_size != fences + filter_ + 4:
+    # Only what lies in pages of its own stays where it is.
+    if value.mv_size != runs_part_size(pages, runs_part_lines(run, part)) or (
+        not damage_is_long(&value)
+    ):
         return RC_INDEX
-    memcpy(&check, <uint8_t*>value.mv_data + fences + filter_, 4)
-    if check != native_crc(runs_seed(run, block), <uint8_t*>value.mv_data, fences + filter_):
+    fences = <const Fence*>(<const uint8_t*>value.mv_data + PART_HEAD)
+    if not _runs_fences_hold(run, part, fences):
         return RC_INDEX
-    memcpy(&run.fences[first], value.mv_data, fences)
-    memcpy(
-        run.filter + <size_t>part * PART_LINES * 8, <uint8_t*>value.mv_data + fences, filter_
+    run.fences[part] = fences
+    run.filters[part] = <const uint32_t*>(
+        <const uint8_t*>value.mv_data + runs_part_filter(pages)
     )
-    run.parts[part] = run.fences[first].high
-    if part == 0:
-        run.least = run.parts[0]
+    run.parts[part] = fences[0].high
     return 0
 
 
 cdef int runs_load(State* s, MDB_txn* txn, Run* run) noexcept nogil:
-    """Bring all parts of a whole run into memory; those ahead are asked for early."""
+    """Learn where all parts of a whole run lie; their fences are asked for early."""
     cdef uint32_t count = runs_count_parts(run.entries_max)
     cdef uint32_t part
     cdef MDB_val value
     cdef int rc = 0
+    native_assert(run.entries_count == run.entries_max, b"runs_load: the run is whole")
     for part in range(count):
-        rc = _runs_get(s, txn, run, RUN_PART_BLOCK + part, &value)
+        rc = _runs_get(s, txn, run, <uint32_t>RUN_PART_BLOCK + part, &value)
         if rc != 0:
             return rc
-        native_will_need(value.mv_data, value.mv_size)
+        native_will_need(
+            value.mv_data,
+            min(value.mv_size, runs_part_filter(runs_part_pages(run, part))),
+        )
     for part in range(count):
-        rc = runs_load_part(s, txn, run, part)
+        rc = _runs_load_part(s, txn, run, part)
         if rc != 0:
             return rc
-    return 0
+    return 0 if run.parts[0] == run.least else RC_INDEX
+
+
+cdef uint64_t runs_fetch_filters(const Run* run, uint64_t most) noexcept nogil:
+    """Ask the system for the filters of a run, up to so many bytes; gives what is left."""
+    cdef uint32_t part
+    cdef uint64_t size
+    for part in range(runs_count_parts(run.entries_max)):
+        size = <uint64_t>runs_part_lines(run, part) * 32
+        if size > most:
+            return 0
+        native_will_need(run.filters[part], size)
+        most -= size
+    return most
 
 
 cdef int runs_delete(

@@ -338,6 +338,22 @@ cdef void _steps_publish_step(State* s) noexcept nogil:
     pthread_cond_broadcast(&s.shared.moved)
 
 
+cdef int _steps_find_runs(State* s, bint done) noexcept nogil:
+    """The transaction is durable: learn where the runs lie that it made whole."""
+    cdef int i
+    cdef int rc = mdb_txn_renew(s.index.runs_txn)
+    if rc != 0:
+        return rc
+    for i in range(MAPS_COUNT * LEVELS_MAX):
+        if rc == 0 and s.index.merges[i].active == 2:
+            rc = runs_load(s, s.index.runs_txn, s.index.merges[i].target)
+    for i in range(MAPS_COUNT):
+        if rc == 0 and done and s.index.step_runs[i] != NULL:
+            rc = runs_load(s, s.index.runs_txn, s.index.step_runs[i])
+    mdb_txn_reset(s.index.runs_txn)
+    return rc
+
+
 cdef void _steps_finish(State* s, bint done) noexcept nogil:
     """The transaction is durable: publish what it brought, and go on from here."""
     cdef int i
@@ -455,13 +471,17 @@ cdef int steps_transact(State* s, uint32_t units, bint* done) noexcept nogil:
         rc = mdb_txn_commit(txn)
     else:
         mdb_txn_abort(txn)
-    fault_leave_writing(before, &s.shared.in_index)
     s.index.moved_on = rc == 0 and any_
     if s.index.moved_on:
+        # What is durable and cannot be found again has to be made anew: nothing is taken back.
+        rc = _steps_find_runs(s, done[0])
+    fault_leave_writing(before, &s.shared.in_index)
+    if s.index.moved_on and rc == 0:
         _steps_finish(s, done[0])
     else:
         done[0] = False
-        _steps_take_back(s)
+        if not s.index.moved_on:
+            _steps_take_back(s)
     return damage_of(rc)
 
 
