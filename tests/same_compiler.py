@@ -16,23 +16,31 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = (
-    *("setup.py", "switch/**/*.h", "server/front/*.[ch]", "build/lmdb-*/*.h"),
-    # Of which NumPy's headers are.
-    ".venv/ready.stamp",
-)
-"""What an object is of, beside its source: it is newer than all of them."""
+PARTS = ("setup.py", ".venv/ready.stamp")
+"""What every object is of, beside its source and headers; NumPy's are of the second."""
 NUMPY = "numpy/_core/include"
 
 
-def made_of(source: str) -> Path | None:
+def made_of(source: str, options: list[str]) -> Path | None:
     """The object that `make build` has of a source, if it is not out of date."""
     found = [*ROOT.glob(f"build/core/temp.*/{Path(source).with_suffix('.o')}")]
     if len(found) != 1 or not (ROOT / source).exists():
         return None
-    parts = [ROOT / source, *(one for part in PARTS for one in ROOT.glob(part))]
-    newest = max(part.stat().st_mtime for part in parts)
+    headers = headers_of(options)
+    if headers is None:
+        return None
+    newest = max((ROOT / part).stat().st_mtime for part in (*PARTS, *headers))
     return found[0] if found[0].stat().st_mtime > newest else None
+
+
+def headers_of(options: list[str]) -> list[str] | None:
+    """The files that an object is of, but for the system's; None if one is missing."""
+    done = subprocess.run(
+        ["gcc", *options, "-MM"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        return None
+    return done.stdout.partition(":")[2].replace("\\\n", " ").split()
 
 
 def text_of(options: list[str], folder: Path) -> bytes | None:
@@ -56,12 +64,15 @@ def brought(options: list[str]) -> bool:
     if "-c" not in options or "-o" not in options:
         return False
     source, wanted = (options[options.index(name) + 1] for name in ("-c", "-o"))
-    made = None if Path(source).is_absolute() else made_of(source)
+    rest = [one for one in options if one not in ("-c", "-o", wanted)]
+    options_there = [there(one) for one in rest]
+    if Path(source).is_absolute():
+        return False
+    made = made_of(source, options_there)
     if made is None:
         return False
-    rest = [one for one in options if one not in ("-c", "-o", wanted)]
     here = text_of(rest, Path.cwd())
-    if here is None or here != text_of([there(one) for one in rest], ROOT):
+    if here is None or here != text_of(options_there, ROOT):
         return False
     shutil.copyfile(made, wanted)
     return True
