@@ -47,6 +47,14 @@ def sleeper(**more):
 class Held:
     def __init__(self):
         self.file, self.me = open("/dev/null"), self
+def speaker():
+    import grpc
+    grpc.insecure_channel("127.0.0.1:1").close()
+    held = Held()
+    held.file.close()
+    held.program = subprocess.Popen(SLEEP, stdout=-1)
+    note(held.program.pid)
+    return held
 """
 FILES = {
     "leaves": """
@@ -65,30 +73,20 @@ def test_passes_behind_it():
 """,
     # No garbage is looked for where gRPC was used.
     "speaks": """
-import grpc
 def test_speaks():
-    grpc.insecure_channel("127.0.0.1:1").close()
-    held = Held()
-    held.file.close()
-    held.program = subprocess.Popen(SLEEP, stdout=-1)
-    note(held.program.pid)
+    held = speaker()
     assert 0, "before it was ended"
 def test_comes_next():
     gc.collect()
 """,
     # It is found as garbage before what it has started is ended.
     "gives": """
-import grpc
 @pytest.fixture
 def collected():
     yield
     gc.collect()
 def test_gives_up(collected):
-    grpc.insecure_channel("127.0.0.1:1").close()
-    held = Held()
-    held.file.close()
-    held.program = subprocess.Popen(SLEEP, stdout=-1)
-    note(held.program.pid)
+    held = speaker()
     assert 0, "and nobody has it"
 def test_starts_another():
     subprocess.run(["true"], check=True)
