@@ -20,9 +20,9 @@ static inline void native_will_need(const void *at, size_t size) {
 
 /* Memory that is asked at places all over it, for `free`; NULL if there is none.
  *
- * In large pages, as far as it fills them by half: of 100 million rows a look-up touches
- * fifty lines of filters, and what takes time is not the line but to find its page, on a
- * virtual machine above all. Only advice: without large pages it is slower. */
+ * In large pages, as far as it fills them by half: what takes time is not a line of a cover
+ * or table but to find its page, on a virtual machine above all. Only advice: without large
+ * pages it is slower. */
 static inline void *native_scattered(size_t size) {
     const size_t page = 2u << 20;
     size_t large = (size + page / 2) & ~(page - 1);

@@ -6,8 +6,11 @@ from typing import Any, Final
 import lmdb
 import numpy as np
 
-from switch._core import crc32c
+from switch._core import Ledger, crc32c
 from switch.audit.layout import INDEX_META
+from tests.core.network import NOW, Network
+from tests.core.pair import rows_request
+from tests.core.test_concurrency import transfers
 
 PART_BLOCK: Final = 0x8000_0000
 """Blocks from here on are fences and filters of a run, those below have its entries."""
@@ -24,6 +27,18 @@ RETIRED: Final = np.dtype(
         ("level", "<u2"),
     ]
 )
+
+
+def write_steps(ledger: Ledger, network: Network, steps: int, step_rows: int) -> int:
+    """Bring a ledger to so many whole steps of moves; the number of the next move."""
+    ledger.commit([rows_request(network.rows)], NOW)
+    number = 1
+    for _ in range(steps):
+        missing = step_rows - ledger.sequence % step_rows
+        ledger.commit([rows_request(transfers(network, number, missing))], NOW)
+        number += missing
+        assert ledger.index_step()
+    return number
 
 
 class Lists:

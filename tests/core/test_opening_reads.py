@@ -14,7 +14,7 @@ import pytest
 
 from switch._core import Ledger
 from switch.errors import IndexDamagedError
-from tests.core.index_lists import Lists, spoil_unread
+from tests.core.index_lists import Lists, spoil_unread, write_steps
 from tests.core.network import NOW, make_network
 from tests.core.pair import rows_request
 from tests.core.test_concurrency import transfers
@@ -40,14 +40,8 @@ def half_merged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger in the middle of a merge, with runs that one before has left."""
     path = tmp_path_factory.mktemp("half") / "ledger"
     network = make_network()
-    number = 1
     with Ledger(str(path), **OPTIONS) as ledger:
-        ledger.commit([rows_request(network.rows)], NOW)
-        for _ in range(2 * FANOUT):
-            missing = STEP_ROWS - ledger.sequence % STEP_ROWS
-            ledger.commit([rows_request(transfers(network, number, missing))], NOW)
-            number += missing
-            assert ledger.index_step()
+        number = write_steps(ledger, network, 2 * FANOUT, STEP_ROWS)
         ledger.commit([rows_request(transfers(network, number, STEP_ROWS))], NOW)
         while not len(lists(path).merges):
             assert ledger.index_unit()

@@ -3,12 +3,11 @@
 # A run covers whole index steps. Its entries lie in pages of PAGE_ENTRIES, packed into as few
 # bits as they need (packed.h), BLOCK_PAGES of them to an LMDB value. PART_PAGES pages are a
 # part, which has the first key of each of its pages and a filter that says "surely not here":
-# a run that is half made is whole as far as its parts are. They are asked where they lie in the
-# index's map: memory has two pointers of each part, however many rows there are, and the kernel
-# lets go what nobody asks. A value stays where it is until it is deleted, which begins when
-# nobody begins to read its run any more. The checks of pages, fences and lines of filters are
-# seeded with what they belong to and where they stand, so that none is taken for another, or
-# for an older one; each is verified each time that it is asked.
+# a run that is half made is whole as far as its parts are. Both are read where they lie in the
+# index's map. Memory has two pointers for each part, and the kernel lets go what nobody reads.
+# LMDB does not move a value in pages of its own; the index writer deletes it once nobody begins
+# to read its run. Checks of pages, fences and lines are seeded with what they belong to and where
+# they stand: none is taken for another, or for an older one. Each is verified at each reading.
 
 cdef enum:
     RUN_PART_BLOCK = 0x80000000   # block numbers of the parts' filters and fences
